@@ -1,0 +1,59 @@
+"""The one torch backend: device, dtype, seeds and memory, chosen once at the edge of a command.
+
+Functions below that edge follow the device and dtype of what they are given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+import torch
+
+from voxcli.errors import DeviceError, unknown_name
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` takes CUDA where it works, else the CPU. A device that was asked for by name and is absent is an error."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise unknown_name("device", name, ["auto", "cpu", "cuda", "cuda:0"], DeviceError) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(f"Device '{name}' is not there.", actual="a torch without a usable CUDA device", hint="Use --device cpu or auto.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"Device '{name}' is not there.", actual=f"{torch.cuda.device_count()} CUDA device(s)")
+    if device.type not in ("cpu", "cuda"):
+        raise unknown_name("device", name, ["auto", "cpu", "cuda", "cuda:0"], DeviceError)
+    return device
+
+
+@lru_cache(maxsize=1)
+def cpu_has_bfloat16_units() -> bool:
+    """True where the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX); elsewhere bfloat16 is emulated and slow."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None) or getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return bool(probe and probe())
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 on CUDA and on processors with bfloat16 units, float32 elsewhere."""
+    if name == "auto":
+        fast = device.type == "cuda" or cpu_has_bfloat16_units()
+        return torch.bfloat16 if fast else torch.float32
+    if name not in DTYPES:
+        raise unknown_name("dtype", name, ["auto", *DTYPES])
+    return DTYPES[name]
+
+
+def item_seed(seed: int, name: str) -> int:
+    """The seed of one item: a function of (seed, name) alone, so order, batching and workers change nothing."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:8], "little") >> 1
+
+
+def generator(seed: int, name: str = "", device: torch.device | str = "cpu") -> torch.Generator:
+    """A seeded generator for one named item."""
+    return torch.Generator(device=device).manual_seed(item_seed(seed, name) if name else seed)

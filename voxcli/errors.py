@@ -1,0 +1,78 @@
+"""Errors that are the user's to mend: what was expected, what came, what to do next.
+
+Every error that can reach a user is a VoxcliError. The command line turns it into one to three lines on stderr and an exit code;
+a library user catches it by its class. `assert` is kept for our own bugs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class VoxcliError(Exception):
+    """Base of all errors meant for a user.
+
+    Args:
+        message: what is wrong, with the file, key or value that it is about.
+        expected: what would have been right (a shape, a range, a list of names).
+        actual: what came instead.
+        hint: what to do next.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, expected: object = None, actual: object = None, hint: str | None = None):
+        self.message, self.expected, self.actual, self.hint = message, expected, actual, hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        middle = []
+        if self.expected is not None:
+            middle.append(f"expected {self.expected}")
+        if self.actual is not None:
+            middle.append(f"got {self.actual}")
+        lines = [self.message, ", ".join(middle), self.hint or ""]
+        return "\n".join(line for line in lines if line)
+
+    def __reduce__(self):
+        # Worker processes hand their errors back pickled; the default would replay __init__ with the joined text alone.
+        return _rebuild, (type(self), self.message, self.expected, self.actual, self.hint)
+
+
+def _rebuild(cls: type[VoxcliError], message: str, expected: object, actual: object, hint: str | None) -> VoxcliError:
+    return cls(message, expected=expected, actual=actual, hint=hint)
+
+
+class UsageError(VoxcliError):
+    """The call itself cannot be carried out: flags that contradict, an unknown name, an output that exists."""
+
+
+class FileFormatError(VoxcliError):
+    """A file is not what its name or its header says: truncated, wrong keys, wrong types, dangerous."""
+
+
+class DataError(VoxcliError):
+    """A file was read, but its content cannot be used: NaN vertices, no faces, grids that do not match."""
+
+
+class ShapeError(VoxcliError):
+    """A tensor or array has the wrong shape."""
+
+
+class DeviceError(VoxcliError):
+    """A device was asked for that is not there, or does not have the memory."""
+
+
+class GateMissed(VoxcliError):
+    """A --fail-under or --fail-over gate was missed: the work is done, and the exit code says no."""
+
+    exit_code = 1
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], error: type[VoxcliError] = UsageError) -> VoxcliError:
+    """The error for a misspelt name: the nearest known one first, then the list."""
+    known = sorted(known)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    return error(f"Unknown {kind} '{name}'.", hint=f"{hint}Known: {', '.join(known)}.")

@@ -1,0 +1,22 @@
+"""The things that travel between the rooms."""
+
+from voxcli.scene.labels import STREET_CLASSES, Labels, class_colour
+from voxcli.scene.types import (
+    FRUSTUM_PRESETS,
+    Camera,
+    DepthMap,
+    Frustum,
+    FruxelGrid,
+    Mesh,
+    Picture,
+    PointCloud,
+    SceneDescription,
+    SceneObject,
+    Surfels,
+    VoxelGrid,
+)
+
+__all__ = [
+    "FRUSTUM_PRESETS", "STREET_CLASSES", "Camera", "DepthMap", "Frustum", "FruxelGrid", "Labels", "Mesh", "Picture", "PointCloud",
+    "SceneDescription", "SceneObject", "Surfels", "VoxelGrid", "class_colour",
+]  # fmt: skip

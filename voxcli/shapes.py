@@ -1,0 +1,31 @@
+"""One small check for shapes, made once at the entry of a function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voxcli.errors import ShapeError
+
+
+def check_shape(x: Any, pattern: str, name: str = "input", sizes: dict[str, int] | None = None) -> dict[str, int]:
+    """Check x.shape against a pattern such as "* 3 H W" and return the sizes that its letters took.
+
+    `*` stands for any number of leading dimensions, a number for itself, a letter for any size (the same letter, the same size).
+    `sizes` hands in letters that other tensors have fixed already. Raises ShapeError with both shapes.
+    """
+    tokens = pattern.split()
+    shape = tuple(x.shape)
+    found = dict(sizes or {})
+    leading = tokens[:1] == ["*"]
+    if leading:
+        tokens = tokens[1:]
+    tail = shape[len(shape) - len(tokens) :] if leading else shape
+    ok = len(tail) == len(tokens) and len(shape) >= len(tokens)
+    for token, size in zip(tokens, tail, strict=False):
+        wanted = int(token) if token.isdigit() else found.setdefault(token, size)
+        ok = ok and wanted == size
+    if not ok:
+        known = {k: v for k, v in (sizes or {}).items() if k in tokens}
+        fixed = f" with {', '.join(f'{k}={v}' for k, v in known.items())}" if known else ""
+        raise ShapeError(f"{name} has the wrong shape.", expected=f"[{pattern}]{fixed}", actual=list(shape))
+    return found
