@@ -1,0 +1,48 @@
+"""Which parts of a mesh enclose a volume: closed, consistently wound components, told apart from open shells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def merge_vertices(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """faces [F, 3] re-written so that vertices at one position share one index. vertices [V, 3] float64."""
+    # Bit patterns compare like the numbers for equality; adding 0.0 folds -0.0 into 0.0.
+    rows = np.ascontiguousarray(vertices + 0.0).view(np.dtype((np.void, 24))).ravel()
+    _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+    return first[inverse.ravel()][faces]
+
+
+def drop_doubled_faces(faces: np.ndarray) -> np.ndarray:
+    """Indices of the faces to keep: the first of all that span the same three (merged) vertices, and none without area."""
+    ordered = np.sort(faces, axis=1)
+    flat = (ordered[:, 0] == ordered[:, 1]) | (ordered[:, 1] == ordered[:, 2])
+    _, first = np.unique(ordered, axis=0, return_index=True)
+    keep = np.zeros(len(faces), bool)
+    keep[first] = True
+    return np.flatnonzero(keep & ~flat)
+
+
+def closed_faces(faces: np.ndarray) -> np.ndarray:
+    """True for faces of closed, consistently wound components. faces [F, 3] with merged vertices -> [F] bool.
+
+    A component (faces joined by edges) is closed if each of its edges is run through equally often in both directions: then the
+    signed crossings along every ray that avoids its edges add up to zero.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(faces)
+    if not n:
+        return np.zeros(0, bool)
+    start, stop = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    low, high = np.minimum(start, stop).astype(np.int64), np.maximum(start, stop).astype(np.int64)
+    _, edge = np.unique(low * (int(faces.max()) + 1) + high, return_inverse=True)
+    edge = edge.ravel()
+    owner = np.repeat(np.arange(n), 3)
+    balance = np.bincount(edge, weights=np.where(start == low, 1, -1))
+    joined = coo_matrix((np.ones(3 * n, np.int8), (owner, edge + n)), shape=(n + len(balance),) * 2)
+    _, component = connected_components(joined, directed=False)
+    broken = np.zeros(component.max() + 1, bool)
+    broken[component[owner[balance[edge] != 0]]] = True
+    return ~broken[component[:n]]

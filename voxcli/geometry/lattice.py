@@ -1,0 +1,91 @@
+"""Grids as lattices: the warp that makes rows, columns and rays of a grid straight, parallel and evenly spaced.
+
+A voxel grid is warped by a shift and a scale; a fruxel grid by (x, y, z) -> (f x/z + c_x, f y/z + c_y, w), w a linear function of
+1/z. Both keep planes plane and orientation, so one solid rasteriser fills both, along any of the three axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from voxcli.geometry.frusta import slice_centres
+from voxcli.geometry.raster import clip
+from voxcli.scene import Frustum
+
+
+@dataclass(frozen=True)
+class VoxelLattice:
+    """A box grid [X, Y, Z]. origin: minimum corner; voxel_size: edge lengths. Rays for filling run along x, the first array axis."""
+
+    shape: tuple[int, int, int]
+    origin: tuple[float, float, float]
+    voxel_size: tuple[float, float, float]
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Samples along the lattice axes (u, v, w) = (y, z, x): an even permutation, so orientation stays."""
+        return self.shape[1], self.shape[2], self.shape[0]
+
+    def warp(self, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """World vertices [V, 3] -> lattice points [V, 3] (u, v, w); faces are kept as they are."""
+        origin, size = (torch.tensor(v, dtype=torch.float64, device=vertices.device) for v in (self.origin, self.voxel_size))
+        return ((vertices.double() - origin) / size)[:, [1, 2, 0]], faces, None
+
+    def samples(self, axis: int) -> Tensor | None:
+        """Sample positions along a lattice axis; None = at i + 1/2."""
+        return None
+
+    def depth(self, w: Tensor) -> Tensor:
+        """Lattice coordinate w -> position along the ray, in cells from the first one's near face."""
+        return w
+
+
+@dataclass(frozen=True)
+class FruxelLattice:
+    """A fruxel grid [D, H, W] in front of its camera; vertices in the camera frame. Rays for filling are the pixels' rays.
+
+    The lattice axes are (u, v, w) = (column, row, w), w = D (1/z_near - 1/z) / (1/z_near - 1/z_far), which grows with z.
+    """
+
+    frustum: Frustum
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(D, H, W)"""
+        return self.frustum.shape
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """(W, H, D)"""
+        return self.frustum.width, self.frustum.height, self.frustum.depth
+
+    def warp(self, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Camera-frame vertices -> (lattice points, faces, source face or None). What lies behind z_near/1000 is cut off."""
+        nearest = self.frustum.z_near * 1e-3
+        points, source = vertices.double(), None
+        if len(points) and bool((points[:, 2] < nearest).any()):
+            points, faces, source = clip(points, faces, 2, nearest, True)
+        z = points[:, 2].clamp_min(nearest)                                       # vertices left unused by the cut
+        u = self.frustum.focal * points[:, 0] / z + self.frustum.width / 2
+        v = self.frustum.focal * points[:, 1] / z + self.frustum.height / 2
+        return torch.stack([u, v, self._w(z)], 1), faces, source
+
+    def samples(self, axis: int) -> Tensor | None:
+        """Sample positions along a lattice axis: pixel centres are even (None), slice centres are not even in w."""
+        return self._w(slice_centres(self.frustum)) if axis == 2 else None
+
+    def _w(self, z: Tensor) -> Tensor:
+        near, far = 1 / self.frustum.z_near, 1 / self.frustum.z_far
+        return self.frustum.depth * (near - 1 / z) / (near - far)
+
+    def depth(self, w: Tensor) -> Tensor:
+        """Lattice coordinate w -> position along the ray in slices from z_near (negative: nearer than z_near)."""
+        near, far = 1 / self.frustum.z_near, 1 / self.frustum.z_far
+        z = 1 / (near - w / self.frustum.depth * (near - far))
+        return (z - self.frustum.z_near) / self.frustum.slice_thickness
+
+
+Lattice = VoxelLattice | FruxelLattice

@@ -1,0 +1,186 @@
+"""Watertight coverage: which sample points of a lattice lie in which projected triangle.
+
+One rasteriser serves solid filling (rays through a lattice) and z-buffers. It is exact: vertices are snapped to a fixed-point grid so
+fine that every edge function is an integer below 2^53, and a sample that lies exactly on an edge is judged as if it stood infinitely
+little to the left of it. So a ray through a shared edge or vertex meets exactly one of the triangles around it, whatever the order of
+vertices or faces, also in a soup whose triangles share no indices.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_CANDIDATES_AT_ONCE = 1 << 21  # keeps a million faces within a few hundred MiB
+_GUARD = 1.0  # triangles are cut where they leave the lattice by more than this many lattice widths
+
+
+class Coverage(NamedTuple):
+    """K covered samples: face [K], sample [K] = row * width + column, w1 and w2 [K] (weights of corners 1 and 2), ccw [K] bool."""
+
+    face: Tensor
+    sample: Tensor
+    w1: Tensor
+    w2: Tensor
+    ccw: Tensor
+
+    def interpolate(self, values: Tensor, faces: Tensor) -> Tensor:
+        """Linear interpolation on the lattice of a vertex quantity [V] at the covered samples -> [K]."""
+        a, b, c = (values[faces[:, k]][self.face] for k in range(3))
+        return a + self.w1 * (b - a) + self.w2 * (c - a)
+
+
+def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut triangles at the plane points[:, axis] = bound and keep one side.
+
+    points [V, 3], faces [F, 3]. Returns (points [V', 3], faces [F', 3], source face [F']); new corners are computed from the end
+    points of an edge in a fixed order, so two triangles that share a cut edge get the same new corner.
+    """
+    sign = 1.0 if keep_above else -1.0
+    height = (points[:, axis] - bound) * sign                                   # [V] >= 0 is kept
+    inside = (height >= 0)[faces]                                               # [F, 3]
+    count = inside.sum(1)
+    whole = (count == 3).nonzero().ravel()
+    out_points, out_faces, out_source = [points], [faces[whole]], [whole]
+    offset = len(points)
+    for kept in (1, 2):
+        source = (count == kept).nonzero().ravel()
+        if not len(source):
+            continue
+        # Turn each triangle so that its odd corner (the only kept, or the only cut one) comes first; the winding stays.
+        odd = (inside[source] == (kept == 1)).int().argmax(1)
+        turned = faces[source].gather(1, (odd[:, None] + torch.arange(3, device=faces.device)) % 3)   # [N, 3]
+        cuts = [_cut(points, height, turned[:, 0], turned[:, k]) for k in (1, 2)]
+        new = torch.cat(cuts)                                                   # [2N, 3]
+        p = torch.arange(len(source), device=faces.device) + offset
+        q = p + len(source)
+        offset += len(new)
+        out_points.append(new)
+        if kept == 1:
+            out_faces.append(torch.stack([turned[:, 0], p, q], 1))
+            out_source.append(source)
+        else:
+            out_faces += [torch.stack([p, turned[:, 1], turned[:, 2]], 1), torch.stack([p, turned[:, 2], q], 1)]
+            out_source += [source, source]
+    return torch.cat(out_points), torch.cat(out_faces), torch.cat(out_source)
+
+
+def _cut(points: Tensor, height: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Where the edges a-b meet the plane. Always from the kept end to the cut end: the same numbers for both neighbours."""
+    low, high = torch.where(height[a] < 0, a, b), torch.where(height[a] < 0, b, a)
+    t = height[high] / (height[high] - height[low])
+    return points[high] + t[:, None] * (points[low] - points[high])
+
+
+def _clip_to_guard(points: Tensor, faces: Tensor, sizes: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Cut what reaches further than the guard band, so that coordinates stay small enough for exact arithmetic."""
+    source = None
+    for axis, size in enumerate(sizes):
+        for bound, keep_above in ((-_GUARD * size, True), ((1 + _GUARD) * size, False)):
+            column = points[:, axis]
+            if len(column) and bool((column < bound).any() if keep_above else (column > bound).any()):
+                points, faces, part = clip(points, faces, axis, bound, keep_above)
+                source = part if source is None else source[part]
+    return points, faces, source
+
+
+def coverage(
+    points: Tensor, faces: Tensor, width: int, height: int, x_samples: Tensor | None = None, y_samples: Tensor | None = None
+) -> Iterator[tuple[Coverage, Tensor, Tensor, Tensor | None]]:
+    """Which lattice samples lie in which triangle.
+
+    points [V, 3] float64 in lattice units (column x, row y, anything); faces [F, 3]. Samples lie at (i + 1/2, j + 1/2), or at the
+    given ascending positions [width] and [height]. Yields, a bounded number of candidates at a time, (coverage, points, faces,
+    source): the coverage refers to these points and faces, which differ from the given ones where triangles were cut at the guard
+    band; `source` [F'] then names the given face of each, else it is None.
+    """
+    if not len(faces) or not len(points):
+        return
+    points, faces, source = _clip_to_guard(points, faces, (float(width), float(height)))
+    # Integers up to 2^25 keep products of differences and their sums below 2^53.
+    reach = (1 + 2 * _GUARD) * max(width, height) + 1
+    unit = 2.0 ** (24 - math.ceil(math.log2(reach)))
+    x, y = (points[:, 0] * unit).round_(), (points[:, 1] * unit).round_()        # exact integers in float64
+    x_samples = _integer_samples(x_samples, width, unit, points)
+    y_samples = _integer_samples(y_samples, height, unit, points)
+    a, b, c = faces.unbind(1)
+    xa, xb, xc, ya, yb, yc = x[a], x[b], x[c], y[a], y[b], y[c]
+    i0, i1 = _sample_range(torch.minimum(torch.minimum(xa, xb), xc), torch.maximum(torch.maximum(xa, xb), xc), x_samples, unit)
+    j0, j1 = _sample_range(torch.minimum(torch.minimum(ya, yb), yc), torch.maximum(torch.maximum(ya, yb), yc), y_samples, unit)
+    columns, rows = i1 - i0, j1 - j0
+    kept = ((columns > 0) & (rows > 0)).nonzero().ravel()                        # most small triangles hold no sample
+    if not len(kept):
+        return
+    corners = [v[kept] for v in (xa, ya, xb, yb, xc, yc)]
+    i0, j0, columns = i0[kept], j0[kept], columns[kept]
+    per_face = columns * rows[kept]
+    edges = [_edge(*corners[2:6]), _edge(*corners[4:6], *corners[0:2]), _edge(*corners[0:4])]
+    end = per_face.cumsum(0)
+    total = int(end[-1])
+    first = 0
+    while first < len(kept):                                                     # a bounded number of candidates at a time
+        base = int(end[first - 1]) if first else 0
+        last = len(kept) if total - base <= _CANDIDATES_AT_ONCE else max(first + 1, int(torch.searchsorted(end, base + _CANDIDATES_AT_ONCE)))
+        span = slice(first, last)
+        found = _covered(per_face[span], columns[span], i0[span], j0[span], [[v[span] for v in e] for e in edges], x_samples, y_samples, width)
+        yield found._replace(face=kept[span][found.face]), points, faces, source
+        first = last
+
+
+def _integer_samples(samples: Tensor | None, n: int, unit: float, like: Tensor) -> Tensor:
+    if samples is None:
+        samples = torch.arange(n, dtype=torch.float64, device=like.device) + 0.5
+    return (samples * unit).round_()
+
+
+def _sample_range(low: Tensor, high: Tensor, samples: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+    """First sample >= low and first sample > high, as int64."""
+    n = len(samples)
+    uniform = bool(samples[0] == unit / 2) and (n == 1 or bool(samples[-1] == (n - 0.5) * unit))
+    if uniform:
+        first = ((low / unit - 0.5).ceil_()).clamp_(0, n).long()
+        return first, (high / unit + 0.5).floor_().clamp_(0, n).long()
+    return torch.searchsorted(samples, low), torch.searchsorted(samples, high, right=True)
+
+
+def _edge(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> list[Tensor]:
+    """Coefficients of the edge function e(x, y) = dx y - dy x + c, of the edge from its lower to its upper end in (y, x) order.
+
+    With that order e >= 0 is the same as nudging the sample by (-epsilon, +epsilon^2): a tie is decided alike by all triangles around
+    an edge or a vertex. `turned` says that the triangle runs along the edge the other way.
+    """
+    turned = (ay > by) | ((ay == by) & (ax > bx))
+    lx, ly = torch.where(turned, bx, ax), torch.where(turned, by, ay)
+    dx, dy = torch.where(turned, ax, bx) - lx, torch.where(turned, ay, by) - ly
+    return [dx, dy, dy * lx - dx * ly, turned]
+
+
+def _covered(
+    per_face: Tensor, columns: Tensor, i0: Tensor, j0: Tensor, edges: list[list[Tensor]], xs: Tensor, ys: Tensor, width: int
+) -> Coverage:
+    """Test every sample in the bounding box of every face against its three edges."""
+    device = per_face.device
+    end = per_face.cumsum(0)
+    total = int(end[-1])
+    face = torch.repeat_interleave(torch.arange(len(per_face), device=device), per_face, output_size=total)
+    local = torch.arange(total, device=device) - (end - per_face)[face]
+    row = torch.div(local, columns[face], rounding_mode="floor")
+    column = i0[face] + local - row * columns[face]
+    row += j0[face]
+    px, py = xs[column], ys[row]
+    values, side = [], None
+    for dx, dy, c, turned in edges:
+        e = dx[face] * py - dy[face] * px + c[face]                              # exact
+        left = (e >= 0) ^ turned[face]
+        values.append((e, turned))
+        side = left.to(torch.int8) if side is None else side + left
+    assert side is not None
+    hit = ((side == 3) | (side == 0)).nonzero().ravel()
+    face = face[hit]
+    e0, e1, e2 = (torch.where(turned[face], -e[hit], e[hit]) for e, turned in values)
+    area = e0 + e1 + e2                                                          # twice the signed area, never 0 for a hit
+    return Coverage(face, row[hit] * width + column[hit], e1 / area, e2 / area, side[hit] == 3)
