@@ -1,0 +1,123 @@
+"""IoU of the grids that lie in files: fruxels and voxels, with occupancy, probabilities or labels, in any mix that makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from voxcli.errors import DataError, UsageError
+from voxcli.metrics.overlap import label_record, occupancy_iou
+from voxcli.metrics.records import Record
+from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
+
+Grid = FruxelGrid | VoxelGrid
+
+
+def grid_iou(
+    pred: Grid, gt: Grid, /, *, thresholds: Sequence[float] = (0.5,), strict: bool = False, classes: Sequence[str] | None = None,
+    over: str = "present", ignore: int | None = None, mask: np.ndarray | None = None, align: str = "world", **names: str,
+) -> Record:  # fmt: skip
+    """The IoU record of two grids.
+
+    Two label grids are compared class by class, classes being matched by name; where one of the two knows only occupancy, occupied space is
+    compared. `ignore` overrides the ground truth's own ignore label. `align="world"` refuses voxel grids that lie in different places,
+    `"index"` compares them cell by cell all the same. Fruxels are compared in the frame of the camera, so their frusta must be equal.
+    Raises DataError for grids that cannot be compared.
+    """
+    check_same_grid(pred, gt, align)
+    truth_labels, guess_labels = _labels(gt), _labels(pred)
+    if truth_labels is not None and guess_labels is not None:
+        classes_of_gt = gt.classes or Labels()
+        if ignore is not None:
+            classes_of_gt = Labels(classes_of_gt.names, classes_of_gt.empty, ignore)
+        guess = rename_classes(guess_labels, pred.classes or classes_of_gt, classes_of_gt)
+        return label_record(guess, truth_labels, classes_of_gt, mask=mask, classes=classes, over=over, **names)
+    if classes:
+        raise UsageError("Classes were named, but one of the two grids holds no labels.", hint="Leave --classes out to compare occupancy.")
+    truth, left_out = _occupancy(gt, ignore)
+    guess, _ = _occupancy(pred, None)
+    if left_out is not None:
+        mask = ~left_out if mask is None else mask & ~left_out
+    return occupancy_iou(guess, truth, thresholds, strict=strict, mask=mask, **names)
+
+
+def check_same_grid(pred: Grid, gt: Grid, align: str = "world") -> None:
+    """Raise DataError unless the cells of both grids are the same pieces of space, cell for cell."""
+    if isinstance(pred, FruxelGrid) != isinstance(gt, FruxelGrid):
+        raise DataError("Fruxels and voxels are cells of different shapes.", expected=_kind(gt), actual=_kind(pred),
+                        hint="Bring both to one grid first: voxcli convert PRED --to voxels (or fruxelize the truth).")  # fmt: skip
+    if isinstance(pred, FruxelGrid):
+        assert isinstance(gt, FruxelGrid)
+        if not _close(_frustum_numbers(pred.frustum), _frustum_numbers(gt.frustum)):
+            raise DataError("The fruxels lie in different frusta.", expected=describe(gt.frustum), actual=describe(pred.frustum))
+        return
+    assert isinstance(gt, VoxelGrid)
+    if pred.values.shape != gt.values.shape:
+        raise DataError("The voxel grids have different sizes.", expected=list(gt.values.shape), actual=list(pred.values.shape))
+    if align not in ("world", "index"):
+        raise UsageError("Grids are aligned by world or by index.", actual=align)
+    far = np.abs(pred.origin - gt.origin).max() > 0.01 * gt.voxel_size.min()
+    if align == "world" and (far or not _close(pred.voxel_size, gt.voxel_size)):
+        raise DataError(
+            "The voxel grids lie in different places.", expected=_place(gt), actual=_place(pred),
+            hint="Pass --align index to compare cell by cell all the same.",
+        )  # fmt: skip
+
+
+def rename_classes(labels: np.ndarray, source: Labels, target: Labels) -> np.ndarray:
+    """Label ids of `source` as ids of `target`, by class name. Raises DataError where a class is used that `target` lacks."""
+    if source.names == target.names and source.empty == target.empty:
+        return labels
+    used = np.flatnonzero(np.bincount(labels.reshape(-1)))
+    if used.size and used[-1] >= len(source.names):
+        raise DataError("A label of the prediction is out of range.", expected=f"0..{len(source.names) - 1}", actual=int(used[-1]))
+    table = np.zeros(len(source.names), np.uint16 if len(target.names) > 255 else np.uint8)
+    for i in used:
+        if i == source.empty and target.empty is not None:
+            table[i] = target.empty  # empty space is empty space, however it is called
+        elif source.names[i] in target.names:
+            table[i] = target.names.index(source.names[i])
+        else:
+            raise DataError(f"The prediction uses the class '{source.names[i]}', which the ground truth does not know.",
+                            expected=", ".join(target.names), actual=", ".join(source.names))  # fmt: skip
+    return table[labels]
+
+
+def _labels(grid: Grid) -> np.ndarray | None:
+    return grid.labels
+
+
+def _occupancy(grid: Grid, ignore: int | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Occupancy (or probabilities) of a grid, and the cells that its ignore label leaves out."""
+    if isinstance(grid, VoxelGrid) and grid.occupancy is not None:
+        return grid.occupancy, None
+    labels = grid.labels
+    assert labels is not None
+    classes = grid.classes or Labels()
+    if classes.empty is None:
+        raise DataError("The grid does not say which label is empty space, so its occupancy is not known.")
+    void = classes.ignore if ignore is None else ignore
+    return labels != classes.empty, (None if void is None else labels == void)
+
+
+def _kind(grid: Grid) -> str:
+    return "fruxels" if isinstance(grid, FruxelGrid) else "voxels"
+
+
+def _frustum_numbers(f: Frustum) -> np.ndarray:
+    return np.array([f.width, f.height, f.depth, f.z_near, f.z_far, f.fov_x_deg], np.float64)
+
+
+def describe(f: Frustum) -> str:
+    """A frustum in one line, for messages."""
+    return f"{f.width}x{f.height}, {f.depth} slices from {f.z_near:g} to {f.z_far:g}, fov {f.fov_x_deg:g} degrees"
+
+
+def _place(grid: VoxelGrid) -> str:
+    numbers = lambda a: "[" + ", ".join(f"{v:.6g}" for v in a) + "]"  # noqa: E731
+    return f"origin {numbers(grid.origin)}, voxel size {numbers(grid.voxel_size)}"
+
+
+def _close(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(np.allclose(a, b, rtol=1e-4, atol=0))

@@ -1,0 +1,203 @@
+"""Intersection over union of grids: occupancy at one or many thresholds, and labels per class, with scene completion beside them.
+
+    IoU(A, B) = |A and B| / |A or B|,    1 where both are empty, 0 where one is
+
+Functions take NumPy arrays or torch tensors and never import torch themselves. What they return as a record states the comparison, the
+classes that the mean is over, and the cells that were left out. Records carry their counts, so a whole set can be pooled afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from voxcli.errors import DataError, ShapeError, UsageError, unknown_name
+from voxcli.metrics.counting import Counts, as_array, confusion, count_bits, is_tensor, pack
+from voxcli.metrics.records import COUNTS, Record, make_record
+from voxcli.scene.labels import Labels
+
+MEAN_OVER = {
+    "present": "classes in the prediction or the ground truth",
+    "truth": "classes in the ground truth",
+    "all": "all listed classes, 1 for a class absent from both",
+}
+
+
+def iou(pred: Any, gt: Any, *, threshold: float = 0.5, strict: bool = False, mask: Any = None) -> Any:
+    """IoU of occupancy grids [* X Y Z] -> [*], float64 (a tensor for tensors, an array or a number otherwise).
+
+    Floats are occupied where they are >= threshold (> with `strict`), booleans and integers where they are not 0; the ground truth, if
+    float, at 0.5. Cells where `mask` [* X Y Z] is False are left out. Not differentiable.
+    """
+    value = occupancy_counts(pred, gt, [threshold], strict=strict, mask=mask).iou()[0]
+    if is_tensor(pred):
+        return pred.new_tensor(value.tolist(), dtype=None).double()
+    return value if value.ndim else float(value)
+
+
+def occupancy_counts(
+    pred: Any, gt: Any, thresholds: Sequence[float] = (0.5,), *, strict: bool = False, mask: Any = None, gt_threshold: float = 0.5
+) -> Counts:
+    """Intersections and unions [T, *] of occupancy grids [* X Y Z] at T thresholds. Choices as in `iou`."""
+    pred, gt = as_array(pred), as_array(gt)
+    _same_grid(pred, gt)
+    batch, cells = gt.shape[:-3], int(np.prod(gt.shape[-3:], dtype=np.int64))
+    inside = pack(_occupied(gt, gt_threshold, strict, "ground truth").reshape(*batch, cells))
+    visible = None
+    if mask is not None:
+        mask = as_array(mask).astype(bool, copy=False)
+        if mask.shape != gt.shape:
+            raise ShapeError("The mask has a different shape from the grid.", expected=list(gt.shape), actual=list(mask.shape))
+        visible = pack(mask.reshape(*batch, cells))
+        inside = inside & visible
+    found = []
+    for threshold in thresholds:
+        guess = pack(_occupied(pred, threshold, strict, "prediction").reshape(*batch, cells))
+        found.append(count_bits(guess if visible is None else guess & visible, inside))
+    return Counts(np.stack([c.intersection for c in found]), np.stack([c.union for c in found]))
+
+
+def _same_grid(pred: np.ndarray, gt: np.ndarray) -> None:
+    if pred.shape != gt.shape:
+        raise ShapeError("Prediction and ground truth are on different grids.", expected=list(gt.shape), actual=list(pred.shape))
+    if gt.ndim < 3:
+        raise ShapeError("A grid needs three axes.", expected="[* X Y Z]", actual=list(gt.shape))
+
+
+def _occupied(values: np.ndarray, threshold: float, strict: bool, what: str) -> np.ndarray:
+    if values.dtype.kind == "b":
+        return values
+    if values.dtype.kind in "iu":
+        return values != 0
+    if values.size and not np.isfinite(values.max() - values.min()):  # max and min carry a NaN along: one pass each, no mask
+        raise DataError(f"Occupancies of the {what} must be finite.", actual="NaN or infinite values")
+    limit = values.dtype.type(threshold)
+    return values > limit if strict else values >= limit
+
+
+def comparison(threshold: float, strict: bool = False) -> str:
+    """How a threshold is written in records: `>=0.4` or `>0.4`."""
+    return f"{'>' if strict else '>='}{threshold:g}"
+
+
+def occupancy_iou(
+    pred: Any, gt: Any, thresholds: Sequence[float] = (0.5,), /, *, strict: bool = False, mask: Any = None, **names: str
+) -> Record:
+    """The record of one pair of occupancy grids [X Y Z]: `value` at the first threshold, `parts.thresholds` at all of them.
+
+    names: `pred` and `gt`, the names that the record carries.
+    """
+    if not thresholds:
+        raise UsageError("IoU needs at least one threshold.")
+    counts = occupancy_counts(pred, gt, thresholds, strict=strict, mask=mask)
+    probable = as_array(pred).dtype.kind == "f"
+    keys = [comparison(t, strict) for t in thresholds] if probable else ["occupied"]
+    values = counts.iou()
+    params = {
+        "of": "occupancy", "thresholds": keys, "value_at": keys[0], "grid": list(as_array(gt).shape), "masked": mask is not None,
+        "empties": "both empty 1, one empty 0",
+    }  # fmt: skip
+    parts = {"thresholds": dict(zip(keys, values, strict=False)), COUNTS: _pairs(keys, counts)}
+    return make_record("iou", values[0], parts=parts, params=params, **names)
+
+
+def best_threshold(per_sample: Sequence[Counts], thresholds: Sequence[float]) -> tuple[float, float]:
+    """The threshold with the best mean IoU over a whole set, and that mean (Pix3D's rule; the lowest of equals).
+
+    per_sample: the counts [T] of every sample at the same T thresholds.
+    """
+    if not per_sample:
+        raise UsageError("The best threshold of an empty set is not defined.")
+    means = np.mean([c.iou() for c in per_sample], axis=0)
+    if means.shape != (len(thresholds),):
+        raise ShapeError("Counts and thresholds do not fit together.", expected=[len(thresholds)], actual=list(means.shape))
+    best = int(means.argmax())
+    return float(thresholds[best]), float(means[best])
+
+
+# ------------------------------------------------------------------------------------------------ labels
+
+
+def class_counts(table: np.ndarray) -> Counts:
+    """Intersections and unions [K] of the classes of a confusion matrix [K, K] (row = truth)."""
+    hit = table.diagonal()
+    return Counts(hit.copy(), table.sum(axis=0) + table.sum(axis=1) - hit)
+
+
+def completion_counts(table: np.ndarray, empty: int) -> Counts:
+    """Intersection and union of occupied space, whatever its class: the completion IoU of semantic scene completion."""
+    both_empty = table[empty, empty]
+    either = table.sum() - both_empty
+    return Counts(np.asarray(either - table[empty].sum() - table[:, empty].sum() + 2 * both_empty), np.asarray(either))
+
+
+def label_iou(pred: Any, gt: Any, classes: int, *, ignore: int | None = 255, mask: Any = None) -> np.ndarray:
+    """IoU of every class of two label grids of one shape -> [classes] float64, NaN for a class absent from both.
+
+    Cells whose truth is `ignore`, or where `mask` is False, are left out.
+    """
+    counts = class_counts(confusion(as_array(pred), as_array(gt), classes, ignore, None if mask is None else as_array(mask)))
+    return np.where(counts.union == 0, np.nan, counts.iou())
+
+
+def mean_iou(counts: Counts, truth: np.ndarray, classes: Sequence[int], over: str = "present") -> float:
+    """Mean IoU over `classes` (ids), by one of MEAN_OVER; 1 where no class is left to average (both empty).
+
+    truth: cells of each class in the ground truth, [K].
+    """
+    if over not in MEAN_OVER:
+        raise unknown_name("mean", over, MEAN_OVER)
+    ids = np.asarray(classes, np.int64)
+    if over != "all":
+        ids = ids[(counts.union if over == "present" else truth)[ids] > 0]
+    return float(counts.iou()[ids].mean()) if ids.size else 1.0
+
+
+def label_record(
+    pred: Any, gt: Any, labels: Labels, /, *, mask: Any = None, classes: Sequence[str] | None = None, over: str = "present", **names: str
+) -> Record:
+    """The record of one pair of label grids that share the class names of `labels`.
+
+    `value` is the mean IoU over `classes` (default: every class but empty space) by one of MEAN_OVER. `parts.classes` has each class (null
+    where it is absent from both), `parts.empty` empty space, `parts.completion` occupied against empty whatever the class, `parts.counts`
+    [intersection, union] for pooling.
+    """
+    table = confusion(as_array(pred), as_array(gt), len(labels.names), labels.ignore, None if mask is None else as_array(mask))
+    return label_table_record(table, labels, classes=classes, over=over, masked=mask is not None, shape=as_array(gt).shape, **names)
+
+
+def label_table_record(
+    table: np.ndarray, labels: Labels, /, *, classes: Sequence[str] | None = None, over: str = "present", masked: bool = False,
+    shape: Sequence[int] = (), **names: str,
+) -> Record:  # fmt: skip
+    """As `label_record`, from a confusion matrix [K, K]: of one pair, or summed over a set as scene completion benchmarks do."""
+    ids = labels.solid_ids if classes is None else [_class_id(labels, name) for name in classes]
+    if not ids:
+        raise UsageError("There is no class to average over.", expected=f"one of {', '.join(labels.names)}")
+    counts = class_counts(table)
+    values = np.where(counts.union == 0, np.nan, counts.iou())
+    parts: Record = {"classes": {labels.names[i]: values[i] for i in ids}}
+    pairs = {labels.names[i]: [counts.intersection[i], counts.union[i]] for i in ids}
+    if labels.empty is not None:
+        completion = completion_counts(table, labels.empty)
+        parts |= {"empty": values[labels.empty], "completion": completion.iou()}
+        pairs |= {"completion": [completion.intersection, completion.union]}
+    parts[COUNTS] = pairs
+    params = {
+        "of": "labels", "mean_over": over, "meaning": MEAN_OVER.get(over), "classes": [labels.names[i] for i in ids],
+        "empty": None if labels.empty is None else labels.names[labels.empty], "ignore_label": labels.ignore, "masked": masked,
+        "grid": list(shape), "empties": "both empty 1, one empty 0",
+    }  # fmt: skip
+    return make_record("iou", mean_iou(counts, table.sum(axis=1), ids, over), parts=parts, params=params, **names)
+
+
+def _class_id(labels: Labels, name: str) -> int:
+    if name not in labels.names:
+        raise unknown_name("class", name, labels.names)
+    return labels.names.index(name)
+
+
+def _pairs(keys: Sequence[str], counts: Counts) -> dict[str, list[Any]]:
+    return {k: [i, u] for k, i, u in zip(keys, counts.intersection, counts.union, strict=False)}
