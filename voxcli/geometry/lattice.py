@@ -89,3 +89,47 @@ class FruxelLattice:
 
 
 Lattice = VoxelLattice | FruxelLattice
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a lattice around a mesh: cells low .. low + sizes along the lattice axes (u, v, w)."""
+
+    lattice: Lattice
+    low: tuple[int, int, int]
+    sizes: tuple[int, int, int]
+
+    @classmethod
+    def around(cls, points: Tensor, faces: Tensor, lattice: Lattice) -> Window | None:
+        """The smallest window that holds all cells which a mesh of lattice points can touch; None if it touches none."""
+        if not len(faces):
+            return None
+        used = points[faces.unique()]
+        bottom, top = used.amin(0), used.amax(0)
+        ends = torch.stack([bottom[:2], top[:2]])
+        along = lattice.depth(torch.stack([bottom[2], top[2]]))[:, None]
+        low = torch.cat([ends[0], along[0]]).floor().long().tolist()
+        high = (torch.cat([ends[1], along[1]]).floor().long() + 1).tolist()
+        low = [max(0, v) for v in low]
+        high = [min(n, v) for v, n in zip(high, lattice.sizes, strict=True)]
+        if any(h <= b for h, b in zip(high, low, strict=True)):
+            return None
+        sizes = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
+        return cls(lattice, (low[0], low[1], low[2]), sizes)
+
+    def shift(self, points: Tensor) -> Tensor:
+        """Lattice points as the window counts them. Along an uneven axis the samples move, not the points."""
+        even = torch.tensor([1.0, 1.0, 1.0 if self.lattice.samples(2) is None else 0.0], dtype=torch.float64, device=points.device)
+        return points - torch.tensor(self.low, dtype=torch.float64, device=points.device) * even
+
+    def samples(self, axis: int) -> Tensor | None:
+        """Sample positions along an axis of the window."""
+        samples = self.lattice.samples(axis)
+        return None if samples is None else samples[self.low[axis] : self.low[axis] + self.sizes[axis]]
+
+    def depth(self, w: Tensor) -> Tensor:
+        """Lattice coordinate w of a shifted point -> position along the ray, in cells of the window."""
+        return w if self.lattice.samples(2) is None else self.lattice.depth(w) - self.low[2]
+
+
+Grid = VoxelLattice | FruxelLattice | Window

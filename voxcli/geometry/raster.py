@@ -100,13 +100,16 @@ def coverage(
     """
     if not len(faces) or not len(points):
         return
-    points, faces, source = _clip_to_guard(points, faces, (float(width), float(height)))
+    x_samples, x_origin, x_extent = _sample_positions(x_samples, width, points)
+    y_samples, y_origin, y_extent = _sample_positions(y_samples, height, points)
+    if x_origin or y_origin:
+        points = points - torch.tensor([x_origin, y_origin, 0.0], dtype=points.dtype, device=points.device)
+    points, faces, source = _clip_to_guard(points, faces, (x_extent, y_extent))
     # Integers up to 2^25 keep products of differences and their sums below 2^53.
-    reach = (1 + 2 * _GUARD) * max(width, height) + 1
+    reach = (1 + 2 * _GUARD) * max(x_extent, y_extent)
     unit = 2.0 ** (24 - math.ceil(math.log2(reach)))
     x, y = (points[:, 0] * unit).round_(), (points[:, 1] * unit).round_()        # exact integers in float64
-    x_samples = _integer_samples(x_samples, width, unit, points)
-    y_samples = _integer_samples(y_samples, height, unit, points)
+    x_samples, y_samples = (x_samples * unit).round_(), (y_samples * unit).round_()
     a, b, c = faces.unbind(1)
     xa, xb, xc, ya, yb, yc = x[a], x[b], x[c], y[a], y[b], y[c]
     i0, i1 = _sample_range(torch.minimum(torch.minimum(xa, xb), xc), torch.maximum(torch.maximum(xa, xb), xc), x_samples, unit)
@@ -124,17 +127,21 @@ def coverage(
     first = 0
     while first < len(kept):                                                     # a bounded number of candidates at a time
         base = int(end[first - 1]) if first else 0
-        last = len(kept) if total - base <= _CANDIDATES_AT_ONCE else max(first + 1, int(torch.searchsorted(end, base + _CANDIDATES_AT_ONCE)))
+        fits = int(torch.searchsorted(end, base + _CANDIDATES_AT_ONCE))
+        last = len(kept) if total - base <= _CANDIDATES_AT_ONCE else max(first + 1, fits)
         span = slice(first, last)
-        found = _covered(per_face[span], columns[span], i0[span], j0[span], [[v[span] for v in e] for e in edges], x_samples, y_samples, width)
+        boxes = [v[span] for v in (per_face, columns, i0, j0)]
+        found = _covered(*boxes, [[v[span] for v in e] for e in edges], x_samples, y_samples, width)
         yield found._replace(face=kept[span][found.face]), points, faces, source
         first = last
 
 
-def _integer_samples(samples: Tensor | None, n: int, unit: float, like: Tensor) -> Tensor:
+def _sample_positions(samples: Tensor | None, n: int, like: Tensor) -> tuple[Tensor, float, float]:
+    """(positions from an origin near the first, the origin, the extent that they span)"""
     if samples is None:
-        samples = torch.arange(n, dtype=torch.float64, device=like.device) + 0.5
-    return (samples * unit).round_()
+        return torch.arange(n, dtype=torch.float64, device=like.device) + 0.5, 0.0, float(n)
+    origin = float(samples[0])
+    return samples.to(like) - origin, origin, max(float(samples[-1]) - origin, 1.0)
 
 
 def _sample_range(low: Tensor, high: Tensor, samples: Tensor, unit: float) -> tuple[Tensor, Tensor]:

@@ -15,12 +15,13 @@ from torch import Tensor
 
 from voxcli.errors import unknown_name
 from voxcli.geometry.closedness import closed_faces, drop_doubled_faces, merge_vertices
-from voxcli.geometry.lattice import FruxelLattice, Lattice, VoxelLattice
+from voxcli.geometry.lattice import FruxelLattice, Grid, Lattice, VoxelLattice, Window
 from voxcli.geometry.raster import coverage
 from voxcli.scene import Frustum
 
 RULES = ("slab", "centre")
 FILLS = ("auto", "winding", "parity", "surface")
+_NO_INSIDE = 0.6
 _TOUCH = 1e-6   # a solid that enters a slice by less than this share of it does not count as meeting it
 
 
@@ -80,7 +81,7 @@ def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Fil
     if fill == "auto":
         split = [_split_closed(v, f) for v, f in parts]
         closed = [(v, f[c]) for (v, _), (f, c) in zip(parts, split, strict=True)]
-        shells = {i: (v, f[~c]) for i, ((v, _), (f, c)) in enumerate(zip(parts, split, strict=True)) if not bool(c.all())}
+        shells = {i: (v, f, ~c) for i, ((v, _), (f, c)) in enumerate(zip(parts, split, strict=True)) if not bool(c.all())}
     else:
         closed, shells = parts, {}
     device = parts[0][0].device if parts else torch.device("cpu")
@@ -90,10 +91,9 @@ def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Fil
     intervals, leaky_rays = _intervals(crossings, lattice, rule, "winding" if fill == "auto" else fill)
     rays_hit = len(torch.unique_consecutive(intervals.part * _rays(lattice) + intervals.ray))
     owner = _paint(intervals, lattice, len(parts), device)
-    for index, (vertices, faces) in shells.items():
-        inside, shell_leaky, shell_rays = _fill_shell(vertices, faces, lattice, rule)
+    for index, (vertices, faces, is_open) in shells.items():
+        shell_leaky, shell_rays = _fill_shell(vertices, faces, is_open, lattice, rule, owner, index + 1)
         leaky_rays, rays_hit = leaky_rays + shell_leaky, rays_hit + shell_rays
-        owner = torch.maximum(owner, inside.to(torch.int16) * (index + 1))
     return Filled(owner, leaky_rays / max(rays_hit, 1))
 
 
@@ -122,7 +122,7 @@ def _joined(parts: list[Part], lattice: Lattice) -> tuple[Tensor, Tensor, Tensor
     return points, faces, owner if source is None else owner[source]
 
 
-def _crossings(mesh: tuple[Tensor, Tensor, Tensor | None], lattice: Lattice, axis: int) -> Crossings:
+def _crossings(mesh: tuple[Tensor, Tensor, Tensor | None], lattice: Grid, axis: int) -> Crossings:
     """Crossings of all rays along one lattice axis; the other two, in cyclic order, span the rays (ray = second * size + first)."""
     points, faces, part = mesh
     across, down = (axis + 1) % 3, (axis + 2) % 3
@@ -281,35 +281,43 @@ def _split_closed(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     return faces, torch.from_numpy(closed).to(faces.device)
 
 
-def _fill_shell(vertices: Tensor, faces: Tensor, lattice: Lattice, rule: str) -> tuple[Tensor, int, int]:
-    """Inside of an open or inconsistently wound shell, by a vote, joined with its surface. -> (mask, leaky rays, rays hit)
+def _fill_shell(
+    vertices: Tensor, faces: Tensor, is_open: Tensor, lattice: Lattice, rule: str, owner: Tensor, number: int
+) -> tuple[int, int]:
+    """Write `number` into owner where a part that is not closed has its inside, and its open surface. -> (leaky rays, rays hit)
 
     For each cell the signed crossings are summed along the three lattice lines through its centre, seen from both ends, and averaged:
-    an estimate of the generalised winding number from six directions. At one half and more the cell is inside. Rows and columns of
-    a fruxel slice are straight lines in space, so the same holds in a frustum.
+    an estimate of the generalised winding number from six directions. Above one half the cell is inside. Rows and columns of a
+    fruxel slice are straight lines in space, so the same holds in a frustum. The surface of open components [F] bool is always kept.
     """
-    mesh = (*lattice.warp(vertices, faces)[:2], None)
-    nu, nv, nw = lattice.sizes
+    points, faces, source = lattice.warp(vertices, faces)
+    is_open = is_open if source is None else is_open[source]
+    window = Window.around(points, faces, lattice)
+    if window is None:
+        return 0, 0
+    mesh = (window.shift(points), faces, is_open.long())
+    nu, nv, nw = window.sizes
     votes = torch.zeros((nw, nv, nu), dtype=torch.int16, device=vertices.device)
     surface = torch.zeros_like(votes, dtype=torch.bool)
     leaky = hit = 0
     for axis in (2, 0, 1):
-        c = _crossings(mesh, lattice, axis)
+        c = _crossings(mesh, window, axis)
         if axis == 2:
             balance = torch.zeros(nu * nv, dtype=torch.int64, device=votes.device).index_add_(0, c.ray, c.sign)
             leaky, hit = int((balance != 0).sum()), len(c.ray.unique())
-            position = c.t
-        else:
-            samples = lattice.samples(axis)
-            position = c.t if samples is None else torch.searchsorted(samples, c.t).double()
-        votes += _six_way_sum(c, position, lattice, axis)
+        votes += _six_way_sum(c, window, axis)
         if axis == 2 or rule == "centre":                                        # the paper's slab rule knows the pixel's ray alone
-            surface |= _cells_hit(c, position, lattice, axis)
-    inside = (votes.abs() > 3) | surface
-    return (inside.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else inside).contiguous(), leaky, hit
+            surface |= _cells_hit(c, window, axis)
+    # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
+    inside = surface if leaky > _NO_INSIDE * hit else (votes.abs() > 3) | surface
+    whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner    # [w, v, u]
+    u, v, w = window.low
+    there = whole[w : w + nw, v : v + nv, u : u + nu]
+    there.copy_(torch.maximum(there, inside.to(torch.int16) * number))
+    return leaky, hit
 
 
-def _axis_last(lattice: Lattice, axis: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def _rays_along(lattice: Grid, axis: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """Shape [second, first, along] of the rays along an axis, and the permutation of it to [w, v, u]."""
     across, down = (axis + 1) % 3, (axis + 2) % 3
     sizes = lattice.sizes
@@ -317,23 +325,23 @@ def _axis_last(lattice: Lattice, axis: int) -> tuple[tuple[int, int, int], tuple
     return (sizes[down], sizes[across], sizes[axis]), (order.index(2), order.index(1), order.index(0))
 
 
-def _six_way_sum(c: Crossings, position: Tensor, lattice: Lattice, axis: int) -> Tensor:
+def _six_way_sum(c: Crossings, lattice: Grid, axis: int) -> Tensor:
     """Signed crossings beyond minus those before each cell centre, on the lines along one axis. int16 [w, v, u]"""
-    shape, permutation = _axis_last(lattice, axis)
+    shape, permutation = _rays_along(lattice, axis)
     n = shape[2]
-    beyond_centre = (position - 0.5).ceil().clamp(0, n).long()                   # first cell whose centre lies behind the crossing
-    steps = torch.zeros(shape[0] * shape[1] * (n + 1), dtype=torch.int16, device=position.device)
+    beyond_centre = (c.t - 0.5).ceil().clamp(0, n).long()                        # first cell whose centre lies behind the crossing
+    steps = torch.zeros(shape[0] * shape[1] * (n + 1), dtype=torch.int16, device=c.t.device)
     steps.index_add_(0, c.ray * (n + 1) + beyond_centre, c.sign.to(torch.int16))
     steps = steps.view(shape[0], shape[1], n + 1)
     before = steps.cumsum(2, dtype=torch.int16)
     return (before[..., -1:] - 2 * before[..., :n]).permute(permutation)
 
 
-def _cells_hit(c: Crossings, position: Tensor, lattice: Lattice, axis: int) -> Tensor:
-    """Cells in which a line along one axis crosses the surface. bool [w, v, u]"""
-    shape, permutation = _axis_last(lattice, axis)
-    cell = position.floor().long()
-    seen = (cell >= 0) & (cell < shape[2])
-    mask = torch.zeros(shape[0] * shape[1] * shape[2], dtype=torch.bool, device=position.device)
+def _cells_hit(c: Crossings, lattice: Grid, axis: int) -> Tensor:
+    """Cells in which a line along one axis crosses the surface of an open component (part 1). bool [w, v, u]"""
+    shape, permutation = _rays_along(lattice, axis)
+    cell = c.t.floor().long()
+    seen = (cell >= 0) & (cell < shape[2]) & (c.part == 1)
+    mask = torch.zeros(shape[0] * shape[1] * shape[2], dtype=torch.bool, device=c.t.device)
     mask[c.ray[seen] * shape[2] + cell[seen]] = True
     return mask.view(shape).permute(permutation)

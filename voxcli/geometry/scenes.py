@@ -1,0 +1,120 @@
+"""Scenes and meshes to labelled grids: placing objects, filling them, naming what fills each cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli.errors import DataError
+from voxcli.geometry.solid import Filled, Part, fruxelize_parts, voxelize_parts
+from voxcli.scene import Frustum, FruxelGrid, Labels, Mesh, SceneDescription, SceneObject, VoxelGrid
+
+
+@dataclass(frozen=True)
+class LabelledFill:
+    """A filled grid with the object that fills each cell: instances int16 (0 = none, else 1 + index) and the share of leaky rays."""
+
+    grid: FruxelGrid | VoxelGrid
+    instances: np.ndarray
+    leaky: float
+
+
+def rotation_matrix(wxyz: np.ndarray) -> np.ndarray:
+    """Unit quaternion (w, x, y, z) to a rotation matrix [3, 3]; the quaternion is normalised first."""
+    length = float(np.linalg.norm(wxyz))
+    if not np.isfinite(length) or length < 1e-12:
+        raise DataError("A rotation quaternion must not be zero.", actual=list(map(float, wxyz)))
+    w, x, y, z = np.asarray(wxyz, dtype=np.float64) / length
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def placed_vertices(item: SceneObject) -> np.ndarray:
+    """World vertices of a placed object: R (scale * x) + position. [V, 3] float64"""
+    return (item.mesh.vertices * item.scale) @ rotation_matrix(item.rotation_wxyz).T + item.position
+
+
+def transformed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """points [N, 3] under a 4x4 rigid or affine matrix acting on column vectors."""
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def split_by_class(mesh: Mesh) -> list[SceneObject]:
+    """A mesh with face labels as one object a class, in the order of the class ids; empty space and ignored faces are left out."""
+    if mesh.face_labels is None or mesh.classes is None:
+        raise DataError("The mesh has no class labels.", hint="Name its class with --class, or map its parts with --classes FILE.")
+    objects = []
+    for i in mesh.classes.solid_ids:
+        faces = mesh.faces[mesh.face_labels == i]
+        if len(faces):
+            objects.append(SceneObject(Mesh(mesh.vertices, faces), mesh.classes.names[i], name=mesh.classes.names[i]))
+    return objects
+
+
+def fruxelize_scene(scene: SceneDescription, frustum: Frustum, world_to_cam: np.ndarray, rule: str = "slab", fill: str = "auto",
+                    device: torch.device | str = "cpu") -> LabelledFill:  # fmt: skip
+    """All objects of a scene to labelled fruxels [D, H, W]; later objects overwrite earlier ones, ground comes first.
+
+    rule and fill as in voxcli.geometry.solid.fruxelize_parts. Raises DataError where no object has a face.
+    """
+    order, parts = _parts(scene, world_to_cam, device)
+    filled = fruxelize_parts(parts, frustum, rule, fill)
+    labels, instances = _named(filled, order, scene)
+    return LabelledFill(FruxelGrid(labels, frustum, world_to_cam, scene.classes), instances, filled.leaky)
+
+
+def voxelize_scene(scene: SceneDescription, shape: tuple[int, int, int], origin: np.ndarray, voxel_size: np.ndarray, rule: str = "centre",
+                   fill: str = "auto", device: torch.device | str = "cpu") -> LabelledFill:  # fmt: skip
+    """All objects of a scene to labelled voxels [X, Y, Z] in the world frame."""
+    order, parts = _parts(scene, np.eye(4), device)
+    x, y, z = map(float, origin)
+    sx, sy, sz = map(float, voxel_size)
+    filled = voxelize_parts(parts, shape, (x, y, z), (sx, sy, sz), rule, fill)
+    labels, instances = _named(filled, order, scene)
+    return LabelledFill(VoxelGrid(labels=labels, origin=origin, voxel_size=voxel_size, classes=scene.classes), instances, filled.leaky)
+
+
+def bounding_cube(scene: SceneDescription, resolution: int) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
+    """(shape, origin, voxel_size) of the cube of resolution^3 voxels that a scene fills, centred, longest side to the full."""
+    points = np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
+    low, high = points.min(0), points.max(0)
+    side = float((high - low).max())
+    if side <= 0:
+        raise DataError("The scene has no extent: all its vertices fall on one point.")
+    size = np.full(3, side / resolution)
+    return (resolution,) * 3, (low + high) / 2 - side / 2, size
+
+
+def _parts(scene: SceneDescription, to_grid: np.ndarray, device: torch.device | str) -> tuple[list[int], list[Part]]:
+    """(object index of each part, parts in the grid's frame): ground first, then in the order of the scene."""
+    order = sorted((i for i, o in enumerate(scene.objects) if len(o.mesh.faces)), key=lambda i: scene.objects[i].class_name != "ground")
+    if not order:
+        raise DataError("There is nothing to fill: no object of the scene has a face.")
+    parts = []
+    for i in order:
+        vertices = transformed(placed_vertices(scene.objects[i]), to_grid)
+        parts.append((_tensor(vertices, device), _tensor(scene.objects[i].mesh.faces, device)))
+    return order, parts
+
+
+def _tensor(array: np.ndarray, device: torch.device | str) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def _named(filled: Filled, order: list[int], scene: SceneDescription) -> tuple[np.ndarray, np.ndarray]:
+    """owner -> (labels, instances): class ids, and 1 + index of the object in the scene's own order."""
+    classes: Labels = scene.classes
+    empty = 0 if classes.empty is None else classes.empty
+    dtype = np.uint8 if len(classes.names) <= 255 else np.uint16
+    label_of = np.array([empty, *(classes.names.index(scene.objects[i].class_name) for i in order)], dtype=dtype)
+    number_of = np.array([0, *(i + 1 for i in order)], dtype=np.int16)
+    owner = filled.owner.cpu().numpy()
+    return label_of[owner], number_of[owner]

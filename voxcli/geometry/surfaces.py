@@ -1,0 +1,121 @@
+"""Surfaces of grids: smooth ones by marching cubes for export, and the exact faces of the cells for pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from voxcli.geometry.regrid import world_points
+from voxcli.scene import FruxelGrid, Labels, Mesh, VoxelGrid
+
+
+def surface_mesh(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
+    """One closed surface a class by marching cubes, in the world frame, with face labels where the grid has labels.
+
+    Labels are contoured half-way between cells; an occupancy grid is contoured at the threshold. A grid without a filled cell gives
+    a mesh without faces. Faces are counter-clockwise seen from outside.
+    """
+    from skimage.measure import marching_cubes
+
+    vertices: list[np.ndarray] = [np.zeros((0, 3))]
+    faces: list[np.ndarray] = [np.zeros((0, 3), np.int64)]
+    labels: list[np.ndarray] = [np.zeros(0, np.uint8)]
+    offset = 0
+    for label, field, level in _fields(grid, threshold):
+        low, field = _cropped(field, level)
+        if not field.size:
+            continue
+        points, triangles, _, _ = marching_cubes(field, level)
+        vertices.append(points.astype(np.float64) + low + 0.5)                   # index coordinates: cell i spans [i, i + 1]
+        faces.append(triangles[:, ::-1].astype(np.int64) + offset)
+        labels.append(np.full(len(triangles), label, np.uint8))
+        offset += len(points)
+    mesh_faces = np.concatenate(faces)
+    classes = _classes(grid)
+    return Mesh(
+        _place(np.concatenate(vertices), grid),
+        mesh_faces[:, ::-1] if _mirrors(grid) else mesh_faces,
+        face_labels=np.concatenate(labels) if classes else None,
+        classes=classes,
+    )
+
+
+def cell_faces(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
+    """The faces between filled cells and empty ones, two triangles each, in the world frame, with face labels."""
+    values = grid.labels if grid.labels is not None else (np.asarray(grid.values) >= threshold).astype(np.uint8)
+    assert values is not None
+    classes = _classes(grid) or Labels(("air", "object"))
+    solid = np.isin(values, classes.solid_ids)
+    padded = np.pad(solid, 1)
+    inner = (slice(1, -1),) * 3
+    corners, labels = [], []
+    for axis in range(3):
+        across, down = (axis + 1) % 3, (axis + 2) % 3
+        for side in (0, 1):
+            open_side = solid & ~np.roll(padded, 1 - 2 * side, axis)[inner]
+            cells = np.argwhere(open_side)                                       # [N, 3]
+            base = cells.astype(np.float64)
+            base[:, axis] += side
+            quad = np.repeat(base[:, None], 4, 1)                                # [N, 4, 3]
+            quad[:, 1:3, across] += 1
+            quad[:, 2:4, down] += 1
+            corners.append(quad if side else quad[:, ::-1])
+            labels.append(values[open_side])
+    quads = np.concatenate(corners)
+    n = np.arange(len(quads))[:, None] * 4
+    faces = np.concatenate([n + [0, 1, 2], n + [0, 2, 3]])
+    return Mesh(
+        _place(quads.reshape(-1, 3), grid),
+        faces[:, ::-1] if _mirrors(grid) else faces,
+        face_labels=np.tile(np.concatenate(labels), 2),
+        classes=classes,
+    )
+
+
+def _classes(grid: FruxelGrid | VoxelGrid) -> Labels | None:
+    return grid.classes if grid.labels is not None else None
+
+
+def _fields(grid: FruxelGrid | VoxelGrid, threshold: float):
+    if grid.labels is None:
+        yield 1, np.asarray(grid.values, np.float32), threshold
+        return
+    assert grid.classes is not None
+    for label in grid.classes.solid_ids:
+        mask = grid.labels == label
+        if mask.any():
+            yield label, mask.astype(np.float32), 0.5
+
+
+def _cropped(field: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """(lowest index, field with a rim of emptiness) around what is filled: surfaces close at the grid's ends."""
+    filled = field >= level
+    if not filled.any():
+        return np.zeros(3), np.zeros((0, 0, 0), np.float32)
+    spans = [np.flatnonzero(filled.any(tuple(a for a in range(3) if a != axis)))[[0, -1]] for axis in range(3)]
+    # One cell more than what is filled, where there is one: soft occupancies fall off outside.
+    low = np.array([max(0, s[0] - 1) for s in spans])
+    high = [min(n, s[1] + 2) for s, n in zip(spans, field.shape, strict=True)]
+    rim = min(0.0, float(level) - 1e-3)
+    return low - 1.0, np.pad(field[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], 1, constant_values=rim)
+
+
+def _mirrors(grid: FruxelGrid | VoxelGrid) -> bool:
+    """Array order [d, h, w] is (z, y, x): an odd permutation of the camera frame."""
+    return isinstance(grid, FruxelGrid)
+
+
+def _place(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndarray:
+    """Index coordinates (cell i spans [i, i + 1]) to the world frame. [N, 3]"""
+    if isinstance(grid, VoxelGrid):
+        return grid.origin + index * grid.voxel_size
+    f = grid.frustum
+    z = f.z_near + index[:, 0] * f.slice_thickness
+    x, y = (index[:, 2] - f.width / 2) / f.focal * z, (index[:, 1] - f.height / 2) / f.focal * z
+    return world_points(np.stack([x, y, z], 1), grid.world_to_cam)
+
+
+def signed_volume(mesh: Mesh) -> float:
+    """Volume that a closed mesh encloses, positive for counter-clockwise faces: the sum of signed tetrahedra to the origin."""
+    a, b, c = torch.from_numpy(mesh.vertices[mesh.faces]).unbind(1)
+    return float((a * torch.linalg.cross(b, c)).sum() / 6)
