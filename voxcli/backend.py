@@ -5,12 +5,12 @@ Functions below that edge follow the device and dtype of what they are given.
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 
 import torch
 
 from voxcli.errors import DeviceError, unknown_name
+from voxcli.seeds import item_seed
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
@@ -47,11 +47,6 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise unknown_name("dtype", name, ["auto", *DTYPES])
     return DTYPES[name]
-
-
-def item_seed(seed: int, name: str) -> int:
-    """The seed of one item: a function of (seed, name) alone, so order, batching and workers change nothing."""
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:8], "little") >> 1
 
 
 def generator(seed: int, name: str = "", device: torch.device | str = "cpu") -> torch.Generator:

@@ -1,0 +1,301 @@
+"""The command line: one table of commands, loaded only when called, and the one place where errors become exit codes.
+
+To add a command:
+1. Write `cli/<name>.py` with one function. Its parameters are Annotated options (shared ones from options.py), its docstring the
+   help text, ending in an `Examples:` block of two or three command lines. Enter heavy rooms (files, geometry, models) inside the
+   function, never at the top. Data go through `output.out`, files through `files.write`, failures are VoxcliErrors.
+2. Add one line to COMMANDS below.
+3. Run `voxcli completion bash > completions/voxcli.bash` (zsh and fish alike), and enter input files that the examples name into
+   tests/cli/example_files.py: a test runs every example.
+
+A command whose module does not exist yet is not shown. -q -v --config --print-config are added to every command by
+`options.standing`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from voxcli.cli import failures, options
+from voxcli.cli.output import ReaderLeft, out
+from voxcli.errors import VoxcliError, unknown_name
+from voxcli.version import __version__
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command: its words after `voxcli`, where its function is, one line for the list of commands."""
+
+    words: str
+    target: str
+    help: str
+    hidden: bool = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether its module is there; looked up without importing it."""
+        try:
+            return importlib.util.find_spec(self.target.partition(":")[0]) is not None
+        except ModuleNotFoundError:
+            return False
+
+    def load(self) -> Callable[..., None]:
+        """The function itself."""
+        module, _, name = self.target.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+COMMANDS = (
+    Entry("fruxelize", "voxcli.cli.fruxelize:fruxelize", "Turn meshes and scenes into labelled fruxels or voxels."),
+    Entry("train", "voxcli.cli.train:train", "Train a model on a data folder."),
+    Entry("predict", "voxcli.cli.predict:predict", "Predict 3D from images."),
+    Entry("metrics iou", "voxcli.cli.metrics_iou:iou", "Intersection over union of labels or occupancies."),
+    Entry("synth street", "voxcli.cli.synth_street:street", "Street scenes with fruxels, depth, masks and poses."),
+    Entry("convert", "voxcli.cli.convert:convert", "Write a file in another format."),
+    Entry("info", "voxcli.cli.info:info", "Facts about files, as JSON."),
+    Entry("view", "voxcli.cli.view:view", "A picture of a file."),
+    Entry("completion", "voxcli.cli.completion:completion", "Print the completion script of a shell.", hidden=True),
+)
+
+GROUPS = {
+    "metrics": "Score predictions against ground truth.",
+    "synth": "Make data sets with exact ground truth.",
+}
+
+ABOUT = f"""Images to labelled 3D, and an honest score. Version {__version__}.
+
+Every option can also be set as a variable VOXCLI_<OPTION> (VOXCLI_DEVICE=cpu) or in a YAML file (--config)."""
+
+
+class QuickHelp:
+    """Keeps `--help` fast: Typer's help flag defaults to None, and checking that against bool would load its validation library."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The --help flag, off by default."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None and option.default is None:
+            option.default = False
+        return option
+
+
+class Command(QuickHelp, TyperCommand):
+    """A command whose help ends with its examples, as they stand in the docstring."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write inputs and options; inputs by their names alone, without the Python type that the parser would add."""
+        positional, flags = [], []
+        for parameter in self.get_params(ctx):
+            if parameter.param_type_name == "option":
+                record = parameter.get_help_record(ctx)
+                flags += [record] if record is not None else []
+            else:
+                positional.append((parameter.metavar or parameter.name.upper(), parameter.help or ""))
+        for title, rows in (("Inputs", positional), ("Options", flags)):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples line by line: filled paragraphs could not be copied."""
+        if self.epilog:
+            with formatter.section("Examples"):
+                for line in self.epilog.strip().splitlines():
+                    formatter.write(f"{'':>{formatter.current_indent}}{line.strip()}\n")
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse; --print-config works without the inputs that the command itself needs."""
+        if "--print-config" in args:
+            for parameter in self.params:
+                parameter.required = False
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, or print its configuration."""
+        with options.current(ctx):
+            if options.printing_config() and not getattr(self.callback, "sections", ()):
+                return options.show_config()
+            return super().invoke(ctx)
+
+
+class Group(QuickHelp, TyperGroup):
+    """Commands by name, imported only when one is called."""
+
+    entries: Sequence[Entry] = COMMANDS
+    prefix = ""
+
+    def children(self) -> dict[str, str]:
+        """Names of the next word, each with its one line of help."""
+        found: dict[str, str] = {}
+        for entry in self.entries:
+            if entry.words.startswith(self.prefix) and entry.exists and not entry.hidden:
+                word, _, rest = entry.words[len(self.prefix) :].partition(" ")
+                found[word] = GROUPS[self.prefix + word] if rest else entry.help
+        return found
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of the table."""
+        return list(self.children())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command or group of that name, or None."""
+        words = self.prefix + cmd_name
+        for entry in self.entries:
+            if entry.words == words and entry.exists:
+                return build_command(entry)
+        if any(entry.words.startswith(words + " ") and entry.exists for entry in self.entries):
+            return build_group(self.entries, words + " ", GROUPS[words])
+        return None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str, Any, list[str]]:
+        """The command that the arguments name; an unknown one is an error with the nearest name and the list."""
+        command = self.get_command(ctx, args[0])
+        if command is None:
+            if args[0].startswith("-"):
+                ctx.fail(f"No such option: {args[0]}")
+            raise unknown_name("command", args[0], self.children())
+        return args[0], command, args[1:]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands, from the table alone."""
+        rows = list(self.children().items())
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def build_command(entry: Entry) -> Any:
+    """The Typer command of one entry."""
+    function = entry.load()
+    text, _, examples = (function.__doc__ or entry.help).partition("Examples:\n")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    settings = {"auto_envvar_prefix": "VOXCLI", "help_option_names": ["--help", "-h"]}
+    name = entry.words.rpartition(" ")[2]
+    app.command(name, cls=Command, help=text.strip(), epilog=examples, context_settings=settings)(options.standing(function))
+    command = typer.main.get_command(app)
+    for parameter in command.params:
+        parameter.show_envvar = False  # every option has its variable: said once, in ABOUT
+    return command
+
+
+def build_group(entries: Sequence[Entry] = COMMANDS, prefix: str = "", about: str = ABOUT) -> Any:
+    """The Typer group of all entries whose words begin with `prefix`."""
+    cls = type("LazyGroup", (Group,), {"entries": entries, "prefix": prefix})
+    app = typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, cls=cls, no_args_is_help=True, help=about,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )  # fmt: skip
+    app.callback()(_root if not prefix else _nothing)
+    return typer.main.get_command(app)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        out.data(f"voxcli {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", is_eager=True, callback=_print_version, help="Print the version."),
+) -> None:
+    pass
+
+
+def _nothing() -> None:
+    pass
+
+
+# -- the edge: errors become lines and exit codes -------------------------------------------------------------------------------------
+
+
+class Terminated(BaseException):
+    """SIGTERM came: unwind like after Ctrl-C, so that temporary files go."""
+
+
+def _on_sigterm(signum: int, frame: Any) -> NoReturn:
+    raise Terminated
+
+
+def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
+    """Run one command line and return its exit code; all that is to be printed has been."""
+    warnings.showwarning = failures.show_warning
+    try:
+        try:
+            _invoke(args, entries)
+            code = 0
+        except Exception as error:
+            code = _explain(error)
+        if code in (0, 1):  # 1: some items failed, or a gate was missed; what was computed is still data
+            try:
+                out.commit()
+            except (OSError, VoxcliError) as error:
+                code = _explain(error)
+    except (ReaderLeft, BrokenPipeError):  # the latter from help texts, which the parser prints itself
+        code = 0
+    except (KeyboardInterrupt, Terminated):
+        out.error("interrupted.")
+        code = 130
+    finally:
+        out.discard()
+        _settle_stdout()
+    return code
+
+
+def main() -> NoReturn:
+    """The console script."""
+    with suppress(ValueError):  # not the main thread: an embedding program keeps its own handlers
+        signal.signal(signal.SIGTERM, _on_sigterm)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _invoke(args: Sequence[str], entries: Sequence[Entry]) -> None:
+    group = build_group(entries)
+    try:
+        with group.make_context("voxcli", list(args)) as context:
+            group.invoke(context)
+    except typer.Exit as exit_:
+        if exit_.exit_code:
+            raise
+    if sys.stdout is not None:
+        sys.stdout.flush()  # help, which the parser prints itself: a reader that left must show here, not when the interpreter ends
+
+
+def _settle_stdout() -> None:
+    """Let nothing be left for the interpreter to flush as it ends: a closed pipe or a full disk would make it fail loudly then."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _explain(error: Exception) -> int:
+    """Say on stderr what went wrong, and return the exit code."""
+    if isinstance(error, (ReaderLeft, BrokenPipeError)):
+        raise error
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, typer.Abort):
+        raise KeyboardInterrupt
+    if type(error).__name__ == "NoArgsIsHelpError":
+        out.talk(str(error))
+        return 2
+    if os.environ.get("VOXCLI_DEBUG") == "1":
+        out.talk("".join(traceback.format_exception(error)).rstrip())
+    code, lines = failures.explain(error)
+    out.error(lines)
+    return code

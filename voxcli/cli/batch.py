@@ -1,0 +1,244 @@
+"""Many inputs, one command: which inputs, where each result goes, and what happens when one fails.
+
+The usual loop of a command:
+
+    with batch.items(sources, output, suffixes=(".glb", ".obj"), target_suffix=".npz", policy=policy) as todo:
+        for item, result in todo.run(functools.partial(_work, rule=rule), workers=workers):
+            ...                                             # in the order of the inputs; with workers > 1, _work is a top-level function
+
+or, where the computation itself needs a batch of items in one process:
+
+        for chunk in todo.chunks(batch_size):
+            for item in chunk:
+                with todo.attempt(item):
+                    ...
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from voxcli.cli.failures import explain, show_warning
+from voxcli.cli.inputs import Input, expand
+from voxcli.cli.output import Progress, out
+from voxcli.errors import UsageError, VoxcliError
+from voxcli.seeds import item_seed
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to do with outputs that exist and items that fail: the flags of the same names."""
+
+    overwrite: bool = False
+    skip_existing: bool = False
+    keep_going: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input and its output. `name` is the input's relative path without suffix, with / between folders; "-" is stdin or stdout."""
+
+    source: str
+    target: str
+    name: str
+
+    def seed(self, seed: int) -> int:
+        """The seed of this item alone: order, batching and workers change nothing."""
+        return item_seed(seed, self.name)
+
+
+class ItemsFailed(VoxcliError):
+    """Some items failed under --keep-going; each has been reported."""
+
+    exit_code = 1
+
+
+class Batch:
+    """The items still to be done. A context manager: it shows progress, and at the end raises ItemsFailed if items failed."""
+
+    def __init__(self, items: Sequence[Item], *, keep_going: bool = False, label: str = "items"):
+        self.items = list(items)
+        self.keep_going = keep_going
+        self.failed: list[Item] = []
+        self._label = label
+        self._progress = Progress()
+        self._bar: Any = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __enter__(self) -> Batch:
+        self._bar = out.progress(len(self.items), self._label) if len(self.items) > 1 else None
+        if self._bar is not None:
+            self._progress = self._bar.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, traceback)
+        if kind is None and self.failed:
+            raise ItemsFailed(f"{len(self.failed)} of {len(self.items)} items failed.")
+
+    @contextmanager
+    def attempt(self, item: Item) -> Iterator[None]:
+        """Work on one item. With keep_going its error is reported and the loop goes on; otherwise the error ends the command."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except (VoxcliError, OSError) as error:
+            if not self.keep_going:
+                raise
+            self.failed.append(item)
+            lines = explain(error)[1]
+            out.error(lines if item.source in lines else f"{item.source}: {lines}")
+
+    def chunks(self, size: int) -> Iterator[list[Item]]:
+        """The items in their order, at most `size` at a time; each counts as done when the next chunk is asked for."""
+        for start in range(0, len(self.items), size):
+            chunk = self.items[start : start + size]
+            yield chunk
+            self._progress.advance(len(chunk))
+
+    def run(self, work: Callable[[Item], R], workers: int = 1) -> Iterator[tuple[Item, R]]:
+        """Call `work(item)` for every item and yield (item, result) in the order of the items, failed ones left out.
+
+        workers > 1: in that many fresh processes. `work` and its results travel pickled, so it is a top-level function or a
+        functools.partial of one.
+        """
+        if min(workers, len(self.items)) <= 1:
+            for item in self.items:
+                with self.attempt(item):
+                    result = work(item)
+                    yield item, result
+                self._progress.advance()
+            return
+        with closing(self._in_processes(work, min(workers, len(self.items)))) as results:
+            for item, future in results:
+                with self.attempt(item):
+                    yield item, future.result()
+
+    def _in_processes(self, work: Callable[[Item], R], workers: int) -> Generator[tuple[Item, Future[R]], None, None]:
+        import multiprocessing
+
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        # spawn: a fork would copy threads and CUDA contexts that do not survive it
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (threads,))
+        done = False
+        try:
+            futures = {pool.submit(work, item): item for item in self.items}
+            waiting = set(futures)
+            for future, item in futures.items():
+                while future in waiting:
+                    finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    self._progress.advance(len(finished))
+                yield item, future
+            done = True
+        finally:
+            pool.shutdown(wait=done, cancel_futures=True)
+            if not done:  # interrupted or failed: a worker deep in a computation would hold the program up
+                for process in multiprocessing.active_children():
+                    process.terminate()
+
+
+def _start_worker(threads: int) -> None:
+    """First thing in a worker, before any heavy import: share the cores, leave Ctrl-C to the parent, and never outlive it."""
+    import multiprocessing
+    import signal
+    import threading
+    import warnings
+
+    def follow_parent() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    warnings.showwarning = show_warning
+    threading.Thread(target=follow_parent, daemon=True).start()
+
+
+def items(
+    sources: Sequence[str],
+    output: str,
+    *,
+    suffixes: Sequence[str],
+    target_suffix: str,
+    policy: Policy | None = None,
+    target_suffixes: Sequence[str] = (),
+    label: str = "items",
+) -> Batch:
+    """Decide every output before anything is computed.
+
+    One input file goes to `output` itself, or into it if it is a folder (it exists, or ends in /). Several inputs, a folder, a glob or a
+    list go into the folder `output`, which mirrors their relative paths and stems with `target_suffix`.
+
+    Args:
+        sources: paths, folders, globs, @list.txt, -.
+        suffixes: which files of a folder or glob are taken, such as (".png", ".jpg"); case does not matter.
+        target_suffix: suffix of outputs in a folder, such as ".npz"; "" for outputs that are folders themselves.
+        target_suffixes: further suffixes by which `output` shows that it means a file, not a folder.
+
+    Raises UsageError if two inputs have the same output, or an output exists and the policy does not say what to do.
+    """
+    policy = policy or Policy()
+    if policy.overwrite and policy.skip_existing:
+        raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
+    if output == "-":
+        out.check_binary()
+    found, several = expand(sources, suffixes, leave_out=output)
+    todo = _place(found, output, several, target_suffix, {target_suffix, *target_suffixes} - {""})
+    _check_distinct(todo)
+    todo = _apply_policy(todo, policy)
+    if policy.dry_run:
+        for item in todo:
+            out.data(f"{item.source} -> {item.target}")
+        todo = []
+    return Batch(todo, keep_going=policy.keep_going, label=label)
+
+
+def _place(found: Sequence[Input], output: str, several: bool, suffix: str, file_suffixes: set[str]) -> list[Item]:
+    folder = output.endswith(("/", os.sep)) or (output != "-" and Path(output).is_dir() and suffix != "")
+    if not several and not folder:
+        return [Item(found[0].path, output, found[0].name)]
+    if output == "-":
+        raise UsageError(f"{len(found)} inputs do not fit into stdout.", hint="Give a folder: -o FOLDER/.")
+    looks_like_file = not folder and Path(output).suffix.lower() in file_suffixes
+    if looks_like_file or Path(output).is_file():
+        raise UsageError(f"Several inputs, but -o {output} is one file.", hint="Give a folder: -o FOLDER/.")
+    return [Item(each.path, f"{Path(output) / each.name}{suffix}", each.name) for each in found]
+
+
+def _check_distinct(todo: Sequence[Item]) -> None:
+    by_target: dict[str, Item] = {}
+    for item in todo:
+        other = by_target.setdefault(os.path.normpath(item.target), item)
+        if other is not item:
+            raise UsageError(
+                f"Two inputs have the same output {item.target}.",
+                actual=f"{other.source} and {item.source}",
+                hint="Give their common folder instead: the output mirrors relative paths.",
+            )
+
+
+def _apply_policy(todo: list[Item], policy: Policy) -> list[Item]:
+    existing = [item for item in todo if item.target != "-" and os.path.lexists(item.target)]
+    if existing and policy.skip_existing:
+        out.note(f"skipped {len(existing)} of {len(todo)}: their outputs exist.")
+        gone = set(existing)
+        return [item for item in todo if item not in gone]
+    if existing and not policy.overwrite:
+        more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
+        raise UsageError(f"Output exists: {existing[0].target}{more}.", hint="Use --overwrite to replace, or --skip-existing to leave it.")
+    return todo

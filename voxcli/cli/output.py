@@ -1,0 +1,212 @@
+"""The one object that prints. Data go to stdout, and only when a command succeeds; talk goes to stderr.
+
+Data are staged until `commit`, which the edge of the program calls once the exit code is known: a command that fails leaves stdout empty.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from voxcli.errors import UsageError, unknown_name
+
+RECORD_FORMATS = ("table", "json", "jsonl", "csv", "tsv")
+
+
+class ReaderLeft(Exception):
+    """Whoever read our stdout has gone (`| head -1`). Not an OSError, so that no per-item handler takes it for a failed item."""
+
+
+class Progress:
+    """How far a loop has come. Does nothing unless a terminal shows it."""
+
+    def __init__(self, bar: Any = None, task: Any = None):
+        self._bar, self._task = bar, task
+
+    def advance(self, steps: int = 1, note: str | None = None) -> None:
+        """Count finished steps; `note` stands behind the bar (a loss, a file name)."""
+        if self._bar is not None:
+            self._bar.update(self._task, advance=steps, **({} if note is None else {"note": note}))
+
+
+class Output:
+    """Where a command's words and data go. `quiet` hides notes and progress, never warnings and errors; `verbose` adds details."""
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.verbose = 0
+        self._staged: list[bytes] = []
+        self._console: Any = None
+
+    @property
+    def on_terminal(self) -> bool:
+        """True where stdout is a terminal, so that a person reads it."""
+        return sys.stdout is not None and sys.stdout.isatty()
+
+    # -- data -------------------------------------------------------------------------------------------------------------------
+
+    def data(self, text: str) -> None:
+        """Stage text for stdout; a line break is added where it lacks one."""
+        self._staged.append((text if text.endswith("\n") or not text else text + "\n").encode())
+
+    def data_bytes(self, payload: bytes) -> None:
+        """Stage binary data for stdout."""
+        self.check_binary()
+        self._staged.append(payload)
+
+    def check_binary(self) -> None:
+        """Raise UsageError if stdout is a terminal: to be asked before computing what would go there."""
+        if self.on_terminal:
+            raise UsageError("Binary data on a terminal would only garble it.", hint="Write to a file with -o FILE, or pipe the output.")
+
+    def json(self, value: Any) -> None:
+        """Stage one JSON document, indented for people."""
+        self.data(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_json_default))
+
+    def records(self, rows: Sequence[Mapping[str, Any]], format: str | None = None, columns: Sequence[str] | None = None) -> None:
+        """Stage rows as a table, json, jsonl, csv or tsv. Default: a table on a terminal, JSON lines otherwise.
+
+        columns: which keys, in which order, for table, csv and tsv (default: all, in order of appearance). JSON formats give every key.
+        """
+        format = format or ("table" if self.on_terminal else "jsonl")
+        if format not in RECORD_FORMATS:
+            raise unknown_name("format", format, RECORD_FORMATS)
+        if format == "json":
+            self.json(list(rows))
+        elif format == "jsonl":
+            for row in rows:
+                self.data(json.dumps(row, ensure_ascii=False, allow_nan=False, default=_json_default))
+        else:
+            names = list(columns) if columns else list(dict.fromkeys(key for row in rows for key in row))
+            cells = [[row.get(name) for name in names] for row in rows]
+            self.data(_table(names, cells) if format == "table" else _separated(names, cells, "," if format == "csv" else "\t"))
+
+    def commit(self) -> None:
+        """Write what is staged to stdout. Raises ReaderLeft if nobody reads any more."""
+        staged, self._staged = self._staged, []
+        if not staged:
+            return
+        if sys.stdout is None:
+            raise UsageError("Standard output is closed.")
+        try:
+            for chunk in staged:
+                sys.stdout.buffer.write(chunk)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
+
+    def discard(self) -> None:
+        """Forget what is staged: the command failed."""
+        self._staged = []
+
+    # -- talk -------------------------------------------------------------------------------------------------------------------
+
+    def note(self, text: str) -> None:
+        """What a person may like to know; hidden by -q."""
+        if not self.quiet:
+            self.talk(text)
+
+    def detail(self, text: str) -> None:
+        """What only -v asks for."""
+        if self.verbose:
+            self.talk(text)
+
+    def warn(self, text: str) -> None:
+        """Something is off, and the work goes on."""
+        self.talk(f"warning: {text}")
+
+    def error(self, text: str) -> None:
+        """Something failed."""
+        self.talk(f"error: {text}")
+
+    def talk(self, text: str) -> None:
+        """Words for stderr as they are, above the progress bar if there is one."""
+        with suppress(BrokenPipeError, AttributeError):  # a closed stderr must not change what a command does
+            if self._console is not None:
+                self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            else:
+                sys.stderr.write(text + "\n")
+                sys.stderr.flush()
+
+    @property
+    def shows_progress(self) -> bool:
+        """True where a bar may be drawn: stderr is a capable terminal and -q was not given."""
+        return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    @contextmanager
+    def progress(self, total: int | None, label: str) -> Iterator[Progress]:
+        """A progress bar on stderr for `total` steps (None = unknown), gone when done."""
+        if not self.shows_progress or self._console is not None:
+            yield Progress()
+            return
+        from rich import progress as bars
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeRemainingColumn(),
+                   bars.TextColumn("{task.fields[note]}"))  # fmt: skip
+        with bars.Progress(*columns, console=console, transient=True) as bar:
+            self._console = console
+            try:
+                yield Progress(bar, bar.add_task(label, total=total, note=""))
+            finally:
+                self._console = None
+
+
+def _json_default(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays, without importing NumPy
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+def _cell(value: Any, digits: int | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value) if digits is None else f"{value:.{digits}g}"
+    if isinstance(value, (Mapping, list, tuple)):
+        return json.dumps(value, ensure_ascii=False, default=_json_default)
+    return str(value)
+
+
+def _separated(names: Sequence[str], rows: Sequence[Sequence[Any]], delimiter: str) -> str:
+    import csv
+
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(value, None) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(names):
+        numeric = all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value, 4)) for value in row))
+    terminal = out.on_terminal
+    text = io.StringIO()
+    # A file or pipe has no width: a table asked for there is never folded.
+    console = Console(file=text, force_terminal=terminal, width=None if terminal else 10_000, legacy_windows=False)
+    console.print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip()) + "\n"
+
+
+out = Output()
+"""The one instance."""
