@@ -78,23 +78,27 @@ def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Fil
         raise unknown_name("rule", rule, RULES)
     if fill not in FILLS:
         raise unknown_name("fill", fill, FILLS)
-    if fill == "auto":
-        split = [_split_closed(v, f) for v, f in parts]
-        closed = [(v, f[c]) for (v, _), (f, c) in zip(parts, split, strict=True)]
-        shells = {i: (v, f, ~c) for i, ((v, _), (f, c)) in enumerate(zip(parts, split, strict=True)) if not bool(c.all())}
-    else:
-        closed, shells = parts, {}
-    device = parts[0][0].device if parts else torch.device("cpu")
     if not parts:
         return Filled(torch.zeros(lattice.shape, dtype=torch.int16), 0.0)
+    closed, shells = _sorted_out(parts, fill)
     crossings = _crossings(_joined(closed, lattice), lattice, 2)
-    intervals, leaky_rays = _intervals(crossings, lattice, rule, "winding" if fill == "auto" else fill)
-    rays_hit = len(torch.unique_consecutive(intervals.part * _rays(lattice) + intervals.ray))
-    owner = _paint(intervals, lattice, len(parts), device)
+    runs, leaky_rays = _intervals(crossings, lattice, rule, "parity" if fill == "parity" else "winding")
+    rays_hit = len(torch.unique_consecutive(runs.part * _rays(lattice) + runs.ray))
+    owner = _paint(runs, lattice, len(parts))
     for index, (vertices, faces, is_open) in shells.items():
-        shell_leaky, shell_rays = _fill_shell(vertices, faces, is_open, lattice, rule, owner, index + 1)
+        shell_leaky, shell_rays = _fill_shell(vertices, faces, is_open, lattice, rule, owner, index + 1, vote=fill == "auto")
         leaky_rays, rays_hit = leaky_rays + shell_leaky, rays_hit + shell_rays
     return Filled(owner, leaky_rays / max(rays_hit, 1))
+
+
+def _sorted_out(parts: list[Part], fill: str) -> tuple[list[Part], dict[int, tuple[Tensor, Tensor, Tensor]]]:
+    """(what is filled between crossings, what is not closed: index -> vertices, faces, which of them are open)"""
+    if fill in ("winding", "parity"):
+        return parts, {}
+    if fill == "surface":
+        return [(v, f[:0]) for v, f in parts], {i: (v, f, torch.ones_like(f[:, 0], dtype=torch.bool)) for i, (v, f) in enumerate(parts)}
+    split = [(v, *_split_closed(v, f)) for v, f in parts]
+    return [(v, f[c]) for v, f, c in split], {i: (v, f, ~c) for i, (v, f, c) in enumerate(split) if not bool(c.all())}
 
 
 def solid_mask(vertices: Tensor, faces: Tensor, lattice: Lattice, rule: str, fill: str = "winding") -> Tensor:
@@ -158,11 +162,6 @@ def _sorted_along_rays(c: Crossings, rays: int, cells: int) -> tuple[Crossings, 
 def _intervals(crossings: Crossings, lattice: Lattice, rule: str, fill: str) -> tuple[Intervals, int]:
     """Crossings to disjoint runs of filled cells, and the number of rays on which entries and exits do not pair up."""
     cells = lattice.sizes[2]
-    if fill == "surface":
-        k = crossings.t.floor().long()
-        seen = (k >= 0) & (k < cells)
-        runs = Intervals(crossings.part[seen], crossings.ray[seen], k[seen], k[seen])
-        return _merged(runs, lattice), 0
     if not len(crossings.t):
         none = crossings.ray
         return Intervals(none, none, none, none), 0
@@ -205,15 +204,6 @@ def _cells_between(start: Tensor, stop: Tensor, rule: str, cells: int) -> tuple[
     return first.clamp(0, cells).long(), last.clamp(-1, cells - 1).long()
 
 
-def _merged(runs: Intervals, lattice: Lattice) -> Intervals:
-    """One-cell runs in any order -> sorted runs of which none touch."""
-    cells = lattice.sizes[2]
-    key = ((runs.part * _rays(lattice) + runs.ray) * cells + runs.first).unique()
-    k, column = key % cells, torch.div(key, cells, rounding_mode="floor")
-    rays = _rays(lattice)
-    return _touching_joined(Intervals(torch.div(column, rays, rounding_mode="floor"), column % rays, k, k))
-
-
 def _touching_joined(runs: Intervals) -> Intervals:
     """Sorted runs -> the same cells with runs that overlap or touch made one. Ends never decrease along a ray."""
     if len(runs.ray) < 2:
@@ -233,10 +223,11 @@ def _array_index(ray: Tensor, cell: Tensor, lattice: Lattice) -> Tensor:
     return cell * (nu * nv) + ray
 
 
-def _paint(runs: Intervals, lattice: Lattice, parts: int, device: torch.device) -> Tensor:
+def _paint(runs: Intervals, lattice: Lattice, parts: int) -> Tensor:
     """owner int16 of the lattice's shape: 1 + the highest part at each cell."""
     if parts == 1:
         return _paint_packed(runs, lattice).to(torch.int16)
+    device = runs.ray.device
     owner = torch.zeros(int(np.prod(lattice.shape)), dtype=torch.int16, device=device)
     length = runs.last - runs.first + 1
     end = length.cumsum(0)
@@ -272,17 +263,15 @@ def _paint_packed(runs: Intervals, lattice: Lattice) -> Tensor:
 
 
 def _split_closed(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-    """(faces without doubles, mask of those in closed components). A closed mesh comes back untouched."""
+    """(faces without doubles and without degenerate ones, mask of those in closed components)"""
     merged = merge_vertices(vertices.double().cpu().numpy(), faces.cpu().numpy())
-    closed = closed_faces(merged)
-    if not closed.all():                                                         # doubled faces make a closed box look torn
-        keep = drop_doubled_faces(merged)
-        faces, closed = faces[torch.from_numpy(keep).to(faces.device)], closed_faces(merged[keep])
-    return faces, torch.from_numpy(closed).to(faces.device)
+    keep = drop_doubled_faces(merged)                                            # doubled faces cancel under the winding rule
+    closed = closed_faces(merged[keep])
+    return faces[torch.from_numpy(keep).to(faces.device)], torch.from_numpy(closed).to(faces.device)
 
 
 def _fill_shell(
-    vertices: Tensor, faces: Tensor, is_open: Tensor, lattice: Lattice, rule: str, owner: Tensor, number: int
+    vertices: Tensor, faces: Tensor, is_open: Tensor, lattice: Lattice, rule: str, owner: Tensor, number: int, vote: bool
 ) -> tuple[int, int]:
     """Write `number` into owner where a part that is not closed has its inside, and its open surface. -> (leaky rays, rays hit)
 
@@ -309,7 +298,7 @@ def _fill_shell(
         if axis == 2 or rule == "centre":                                        # the paper's slab rule knows the pixel's ray alone
             surface |= _cells_hit(c, window, axis)
     # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
-    inside = surface if leaky > _NO_INSIDE * hit else (votes.abs() > 3) | surface
+    inside = surface if not vote or leaky > _NO_INSIDE * hit else (votes.abs() > 3) | surface
     whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner    # [w, v, u]
     u, v, w = window.low
     there = whole[w : w + nw, v : v + nv, u : u + nu]

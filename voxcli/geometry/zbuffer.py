@@ -37,7 +37,7 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
     # A plane stays a plane under (x/z, y/z, 1/z): interpolate 1/z linearly on the image.
     _, face = _nearest(torch.stack([x, y, -1 / z], 1), cut_faces, width, height)
     if source is not None:
-        face = torch.where(face < 0, face, source[face.clamp_min(0)])
+        face = torch.where(face < 0, face, torch.cat([source, source.new_zeros(1)])[face.clamp_min(0)])
     weights = _plane_weights(vertices, faces, face, K, width, height)
     exact = (weights * vertices[:, 2][faces[face.clamp_min(0)]]).sum(-1)          # the key holds depth in float32 alone
     return ZBuffer(torch.where(face < 0, torch.inf, exact), face, weights)

@@ -1,0 +1,207 @@
+"""All changes of camera axes and of pixel conventions, and nothing else. NumPy only: file readers use this too.
+
+Ours: camera frame x right, y down, z forward (OpenCV); `world_to_cam` [4, 4] acts on column vectors; the centre of the top-left pixel
+is (0.5, 0.5). Every function is exact in both directions; each has a round-trip test.
+
+| convention | camera axes | what it stores | pixels |
+|---|---|---|---|
+| OpenCV, COLMAP | x right, y down, z forward | world_to_cam | OpenCV calibration: top-left centre (0, 0); COLMAP: (0.5, 0.5), as ours |
+| OpenGL, Blender, NeRF | x right, y up, z backward | cam_to_world | |
+| PyTorch3D | x left, y up, z forward | R, T for row vectors: x_cam = x_world R + T | NDC: the short side spans [-1, 1], x left, y up |
+| ShapeNet renderings | | azimuth, elevation, distance ratio | 137 x 137, f = 149.84375, c = 68.5 |
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from voxcli.errors import DataError
+
+_OPENGL_AXES = np.diag([1.0, -1.0, -1.0, 1.0])
+_PYTORCH3D_AXES = np.diag([-1.0, -1.0, 1.0])
+
+
+def inverse_rigid(matrix: np.ndarray) -> np.ndarray:
+    """The inverse of a rigid motion [4, 4]: world_to_cam to cam_to_world, and back."""
+    rotation, translation = np.asarray(matrix, np.float64)[:3, :3], np.asarray(matrix, np.float64)[:3, 3]
+    inverse = np.eye(4)
+    inverse[:3, :3] = rotation.T
+    inverse[:3, 3] = -rotation.T @ translation
+    return inverse
+
+
+def look_at(eye, target, up=(0.0, 1.0, 0.0)) -> np.ndarray:
+    """world_to_cam [4, 4] of a camera at eye that looks at target, its image's top towards `up`.
+
+    Raises DataError where eye and target coincide, or the view is along `up`.
+    """
+    eye, target, up = (np.asarray(v, np.float64).reshape(3) for v in (eye, target, up))
+    forward = target - eye
+    right = np.cross(forward, up)
+    if not (np.linalg.norm(right) > 1e-9 * max(np.linalg.norm(forward) * np.linalg.norm(up), 1e-300)):
+        raise DataError("A camera needs a direction that is not along its up vector.", actual=f"from {eye.tolist()} to {target.tolist()}, up {up.tolist()}",
+                        hint="State another 'up'.")  # fmt: skip
+    z = forward / np.linalg.norm(forward)
+    x = right / np.linalg.norm(right)
+    world_to_cam = np.eye(4)
+    world_to_cam[:3, :3] = np.stack([x, np.cross(z, x), z])
+    world_to_cam[:3, 3] = -world_to_cam[:3, :3] @ eye
+    return world_to_cam
+
+
+# --- intrinsics ------------------------------------------------------------------------------------------------------------------
+
+
+def intrinsics(fov_x_deg: float, width: int, height: int) -> np.ndarray:
+    """K [3, 3] of square pixels with the principal point in the middle. Raises DataError outside 0 < fov < 180."""
+    if not 0 < fov_x_deg < 180:
+        raise DataError("A field of view must lie between 0 and 180 degrees.", actual=f"{fov_x_deg:g}")
+    focal = width / 2 / math.tan(math.radians(fov_x_deg) / 2)
+    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+
+
+def from_integer_centres(K: np.ndarray) -> np.ndarray:
+    """K where the top-left pixel's centre is (0, 0) (OpenCV calibration, many data sets) to ours, (0.5, 0.5)."""
+    moved = np.array(K, np.float64)
+    moved[:2, 2] += 0.5
+    return moved
+
+
+def to_integer_centres(K: np.ndarray) -> np.ndarray:
+    """Our K to the convention in which the top-left pixel's centre is (0, 0)."""
+    moved = np.array(K, np.float64)
+    moved[:2, 2] -= 0.5
+    return moved
+
+
+# --- OpenGL, Blender, NeRF -------------------------------------------------------------------------------------------------------
+
+
+def from_opengl(cam_to_world: np.ndarray) -> np.ndarray:
+    """cam_to_world [4, 4] of a camera with y up and z backward (OpenGL, Blender, NeRF) to our world_to_cam. The world stays as it is."""
+    return inverse_rigid(np.asarray(cam_to_world, np.float64) @ _OPENGL_AXES)
+
+
+def to_opengl(world_to_cam: np.ndarray) -> np.ndarray:
+    """Our world_to_cam to the cam_to_world of an OpenGL camera."""
+    return inverse_rigid(world_to_cam) @ _OPENGL_AXES
+
+
+def z_up_to_y_up(points: np.ndarray) -> np.ndarray:
+    """Points [..., 3] of a z-up world (Blender, most robotics data) in a y-up one: (x, y, z) becomes (x, z, -y)."""
+    points = np.asarray(points)
+    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
+
+
+def y_up_to_z_up(points: np.ndarray) -> np.ndarray:
+    """The inverse of z_up_to_y_up."""
+    points = np.asarray(points)
+    return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1)
+
+
+# --- PyTorch3D -------------------------------------------------------------------------------------------------------------------
+
+
+def from_pytorch3d(R: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """R [3, 3] and T [3] for row vectors (x_cam = x_world R + T, x left, y up) to our world_to_cam [4, 4]."""
+    world_to_cam = np.eye(4)
+    world_to_cam[:3, :3] = _PYTORCH3D_AXES @ np.asarray(R, np.float64).T
+    world_to_cam[:3, 3] = _PYTORCH3D_AXES @ np.asarray(T, np.float64)
+    return world_to_cam
+
+
+def to_pytorch3d(world_to_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Our world_to_cam to PyTorch3D's (R [3, 3], T [3])."""
+    world_to_cam = np.asarray(world_to_cam, np.float64)
+    return (_PYTORCH3D_AXES @ world_to_cam[:3, :3]).T, _PYTORCH3D_AXES @ world_to_cam[:3, 3]
+
+
+def from_pytorch3d_ndc(focal: np.ndarray, principal: np.ndarray, width: int, height: int) -> np.ndarray:
+    """NDC focal lengths [2] and principal point [2] to K in pixels. NDC: half the short side is 1, x left, y up, 0 in the middle."""
+    half = min(width, height) / 2
+    fx, fy = np.asarray(focal, np.float64) * half
+    cx, cy = np.array([width, height]) / 2 - np.asarray(principal, np.float64) * half
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+
+
+def to_pytorch3d_ndc(K: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Our K to NDC (focal [2], principal [2])."""
+    half = min(width, height) / 2
+    return np.array([K[0, 0], K[1, 1]]) / half, (np.array([width, height]) / 2 - np.array([K[0, 2], K[1, 2]])) / half
+
+
+# --- COLMAP ----------------------------------------------------------------------------------------------------------------------
+
+
+def quaternion_to_rotation(wxyz) -> np.ndarray:
+    """Rotation [3, 3] of a quaternion (w, x, y, z) of any length but 0. Raises DataError for 0 and NaN."""
+    wxyz = np.asarray(wxyz, np.float64).reshape(4)
+    length = np.linalg.norm(wxyz)
+    if not (np.isfinite(length) and length > 0):
+        raise DataError("A rotation quaternion (w, x, y, z) must not be zero.", actual=wxyz.tolist())
+    w, x, y, z = wxyz / length
+    return np.array([
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ])  # fmt: skip
+
+
+def rotation_to_quaternion(rotation: np.ndarray) -> np.ndarray:
+    """The unit quaternion (w, x, y, z) of a rotation [3, 3], w >= 0.
+
+    The eigenvector of the largest eigenvalue of a symmetric 4 x 4 matrix (Bar-Itzhack 2000): no branches, stable at half turns.
+    """
+    R = np.asarray(rotation, np.float64)
+    K = np.array([
+        [R[0, 0] + R[1, 1] + R[2, 2], R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]],
+        [0, R[0, 0] - R[1, 1] - R[2, 2], R[0, 1] + R[1, 0], R[0, 2] + R[2, 0]],
+        [0, 0, R[1, 1] - R[0, 0] - R[2, 2], R[1, 2] + R[2, 1]],
+        [0, 0, 0, R[2, 2] - R[0, 0] - R[1, 1]],
+    ])  # fmt: skip
+    wxyz = np.linalg.eigh(K, UPLO="U")[1][:, -1]
+    return wxyz if wxyz[0] >= 0 else -wxyz
+
+
+def from_colmap(wxyz, translation) -> np.ndarray:
+    """A line of COLMAP's images.txt (QW QX QY QZ TX TY TZ) as world_to_cam [4, 4]: the same axes, and the same half pixel, as ours."""
+    world_to_cam = np.eye(4)
+    world_to_cam[:3, :3] = quaternion_to_rotation(wxyz)
+    world_to_cam[:3, 3] = np.asarray(translation, np.float64)
+    return world_to_cam
+
+
+def to_colmap(world_to_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Our world_to_cam as COLMAP's (quaternion wxyz [4], translation [3])."""
+    return rotation_to_quaternion(np.asarray(world_to_cam)[:3, :3]), np.asarray(world_to_cam, np.float64)[:3, 3].copy()
+
+
+# --- ShapeNet renderings of 3D-R2N2 ----------------------------------------------------------------------------------------------
+
+SHAPENET_MAX_DISTANCE = 1.75
+"""Camera distance at ratio 1, in the units of the (unit-cube) ShapeNet models."""
+
+
+def from_shapenet(azimuth_deg: float, elevation_deg: float, distance_ratio: float) -> np.ndarray:
+    """world_to_cam [4, 4] of one line of rendering_metadata.txt (3D-R2N2's renderings; the world is the y-up ShapeNet model's frame).
+
+    The camera stands at d (cos a cos e, sin e, sin a cos e), d = 1.75 * distance_ratio, and looks at the origin. The line's third and
+    fifth numbers (in-plane rotation 0, field of view 25) are constants that the renderer did not use.
+    """
+    a, e, d = math.radians(azimuth_deg), math.radians(elevation_deg), SHAPENET_MAX_DISTANCE * distance_ratio
+    return look_at([d * math.cos(a) * math.cos(e), d * math.sin(e), d * math.sin(a) * math.cos(e)], [0, 0, 0])
+
+
+def to_shapenet(world_to_cam: np.ndarray) -> tuple[float, float, float]:
+    """(azimuth in 0..360, elevation, distance ratio) of a camera that looks at the origin."""
+    x, y, z = inverse_rigid(world_to_cam)[:3, 3]
+    distance = math.sqrt(x * x + y * y + z * z)
+    return math.degrees(math.atan2(z, x)) % 360, math.degrees(math.asin(y / distance)), distance / SHAPENET_MAX_DISTANCE
+
+
+def shapenet_intrinsics(size: int = 137) -> np.ndarray:
+    """K of these renderings: a 35 mm lens before a 32 mm sensor, so f = 35/32 * size (149.84375 at 137 pixels), c = size/2."""
+    focal = 35.0 / 32.0 * size
+    return np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1.0]])
