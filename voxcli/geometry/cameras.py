@@ -41,8 +41,11 @@ def look_at(eye, target, up=(0.0, 1.0, 0.0)) -> np.ndarray:
     forward = target - eye
     right = np.cross(forward, up)
     if not (np.linalg.norm(right) > 1e-9 * max(np.linalg.norm(forward) * np.linalg.norm(up), 1e-300)):
-        raise DataError("A camera needs a direction that is not along its up vector.", actual=f"from {eye.tolist()} to {target.tolist()}, up {up.tolist()}",
-                        hint="State another 'up'.")  # fmt: skip
+        raise DataError(
+            "A camera needs a direction that is not along its up vector.",
+            actual=f"from {eye.tolist()} to {target.tolist()}, up {up.tolist()}",
+            hint="State another 'up'.",
+        )
     z = forward / np.linalg.norm(forward)
     x = right / np.linalg.norm(right)
     world_to_cam = np.eye(4)
@@ -142,11 +145,13 @@ def quaternion_to_rotation(wxyz) -> np.ndarray:
     if not (np.isfinite(length) and length > 0):
         raise DataError("A rotation quaternion (w, x, y, z) must not be zero.", actual=wxyz.tolist())
     w, x, y, z = wxyz / length
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ])  # fmt: skip
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def rotation_to_quaternion(rotation: np.ndarray) -> np.ndarray:
@@ -155,12 +160,14 @@ def rotation_to_quaternion(rotation: np.ndarray) -> np.ndarray:
     The eigenvector of the largest eigenvalue of a symmetric 4 x 4 matrix (Bar-Itzhack 2000): no branches, stable at half turns.
     """
     R = np.asarray(rotation, np.float64)
-    K = np.array([
-        [R[0, 0] + R[1, 1] + R[2, 2], R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]],
-        [0, R[0, 0] - R[1, 1] - R[2, 2], R[0, 1] + R[1, 0], R[0, 2] + R[2, 0]],
-        [0, 0, R[1, 1] - R[0, 0] - R[2, 2], R[1, 2] + R[2, 1]],
-        [0, 0, 0, R[2, 2] - R[0, 0] - R[1, 1]],
-    ])  # fmt: skip
+    K = np.array(
+        [
+            [R[0, 0] + R[1, 1] + R[2, 2], R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]],
+            [0, R[0, 0] - R[1, 1] - R[2, 2], R[0, 1] + R[1, 0], R[0, 2] + R[2, 0]],
+            [0, 0, R[1, 1] - R[0, 0] - R[2, 2], R[1, 2] + R[2, 1]],
+            [0, 0, 0, R[2, 2] - R[0, 0] - R[1, 1]],
+        ]
+    )
     wxyz = np.linalg.eigh(K, UPLO="U")[1][:, -1]
     return wxyz if wxyz[0] >= 0 else -wxyz
 

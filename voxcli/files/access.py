@@ -1,0 +1,126 @@
+"""`read`, `read_as` and `write`: the only doors between files and scene types."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from voxcli.errors import FileFormatError, UsageError, VoxcliError, unknown_name
+from voxcli.files.atomic import atomic_write_bytes, refuse_existing
+from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
+from voxcli.files.source import Source
+
+T = TypeVar("T")
+_KIND_OF = {scene_type: kind for kind, scene_type in KIND_TYPES.items()}
+
+
+def read(path: str | Path, *, kind: str | None = None, format: str | None = None, depth_scale: float | None = None) -> Any:
+    """Read a file into its scene type.
+
+    Args:
+        path: a file, or "-" for stdin (which needs `format`).
+        kind: fruxels, voxels, surfels, depth, points, mesh, image, scene, camera or cameras. Only needed where neither the extension
+            nor the bytes tell: a 16-bit PNG is an image unless kind is depth. An error where the file holds another kind.
+        format: an extension without the dot, used instead of the path's own.
+        depth_scale: metres per unit of integer depth images; None takes the file's own statement, else 0.001.
+
+    Returns a scene type; for kind `cameras` a list of (name, Camera). Raises a VoxcliError that names the file.
+    """
+    if kind is not None and kind not in KIND_TYPES:
+        raise unknown_name("kind of file", kind, KIND_TYPES)
+    found, extension = find_format(path, format)
+    if found.reader is None:
+        raise UsageError(f"{found.name} files can be written but not read.", actual=str(path), hint=_readable_hint(kind))
+    if kind is not None and kind not in found.reads:
+        raise FileFormatError(f"{path} cannot hold {kind}.", expected=f"one of {', '.join(formats_reading(KIND_TYPES[kind]))}",
+                              actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
+    source = Source.from_stdin() if str(path) == "-" else Source.from_path(path)
+    thing = _read_named(found, source, kind, Options(depth_scale, extension))
+    if kind is not None and not isinstance(thing, KIND_TYPES[kind]):
+        raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=_kind_name(thing))
+    return thing
+
+
+@overload
+def read_as(path: str | Path, wanted: type[T], *, format: str | None = None, depth_scale: float | None = None) -> T: ...
+@overload
+def read_as(path: str | Path, wanted: tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None) -> Any: ...
+def read_as(path: str | Path, wanted: Any, *, format: str | None = None, depth_scale: float | None = None) -> Any:
+    """Read a file that must hold one of the wanted scene types; the type also decides where a format may hold several kinds.
+
+    Raises FileFormatError that says what was expected and what came, VoxcliErrors of `read` otherwise.
+    """
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    found, _ = find_format(path, format)
+    possible = [kind for kind in found.reads if KIND_TYPES[kind] in wanted]
+    names = " or ".join(_KIND_OF[t] for t in wanted)
+    if found.reader is None or not possible:
+        extensions = list(dict.fromkeys(e for t in wanted for e in formats_reading(t)))
+        raise FileFormatError(f"{path} cannot hold {names}.", expected=f"one of {', '.join(extensions)}",
+                              actual=f"{found.name}, which holds {' or '.join(found.reads) or 'nothing that can be read'}")  # fmt: skip
+    thing = read(path, kind=None if found.told_by_content else possible[0], format=format, depth_scale=depth_scale)
+    if not isinstance(thing, wanted):
+        raise FileFormatError(f"{path} holds something else.", expected=names, actual=_kind_name(thing))
+    return thing
+
+
+def write(path: str | Path, scene_thing: Any, *, format: str | None = None, overwrite: bool = False,
+          meta: dict[str, Any] | None = None, depth_scale: float | None = None) -> None:  # fmt: skip
+    """Write a scene type; the extension, or `format`, picks the writer.
+
+    The bytes are made in memory and appear under the final name at once; parents are created. "-" writes to stdout, and is refused on a
+    terminal. The same thing gives the same bytes.
+
+    Args:
+        overwrite: replace an existing file; without it that is a UsageError, raised before any work.
+        meta: written instead of scene_thing.meta, where the format has a place for it (see voxcli.provenance.make_meta).
+        depth_scale: metres per unit of integer depth images; None is 0.001.
+    """
+    found, extension = find_format(path, format)
+    writer = next((function for scene_type, function in found.writers.items() if isinstance(scene_thing, scene_type)), None)
+    if writer is None:
+        kinds = formats_writing(type(scene_thing))
+        raise UsageError(
+            f"{_kind_name(scene_thing)} cannot be written as {extension}.", expected=f"one of {', '.join(kinds) or 'no format'}"
+        )
+    to_stdout = str(path) == "-"
+    if to_stdout and sys.stdout.isatty():
+        raise UsageError("Binary data is not written to a terminal.", hint="Pipe it on, or name a file with -o.")
+    if not to_stdout and not overwrite:
+        refuse_existing(path)
+    if meta is not None and hasattr(scene_thing, "meta"):
+        scene_thing = replace(scene_thing, meta=meta)
+    data = _call_named(str(path), lambda: writer(scene_thing, Options(depth_scale, extension)))
+    if to_stdout:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        atomic_write_bytes(path, data, overwrite)
+
+
+def _read_named(found: Format, source: Source, kind: str | None, options: Options) -> Any:
+    assert found.reader is not None
+    reader = found.reader
+    return _call_named(source.name, lambda: reader(source, kind, options))
+
+
+def _call_named(name: str, work: Any) -> Any:
+    """Run work; errors of the scene types' own checks get the name of the file that they are about."""
+    try:
+        return work()
+    except VoxcliError as error:
+        if name in error.message:
+            raise
+        raise type(error)(f"{name}: {error.message}", expected=error.expected, actual=error.actual, hint=error.hint) from error
+    except MemoryError as error:
+        raise FileFormatError(f"{name} needs more memory than there is.") from error
+
+
+def _kind_name(thing: Any) -> str:
+    return _KIND_OF.get(type(thing), type(thing).__name__)
+
+
+def _readable_hint(kind: str | None) -> str | None:
+    return f"Readable for {kind}: {', '.join(formats_reading(KIND_TYPES[kind]))}." if kind else None

@@ -1,0 +1,144 @@
+"""NPZ archives: read without trust, written so that the same arrays give the same bytes.
+
+Before anything is unpacked, the zip directory and the header of every array are read. Refused are: pickled arrays, a header that
+declares another size than the zip directory, an array above 4 GiB, an archive above 16 GiB in all, and an array above 1 GiB that
+claims to be compressed more than 2000 times (deflate cannot exceed 1032, so such a directory lies).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import IO, BinaryIO
+
+import numpy as np
+
+from voxcli.errors import FileFormatError
+
+MAX_ARRAY_BYTES = 4 << 30
+MAX_ARCHIVE_BYTES = 16 << 30
+SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 1 << 30, 2000
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    KeyError,
+    SyntaxError,
+    TypeError,
+)
+
+
+class NpzArchive(Mapping[str, np.ndarray]):
+    """The arrays of an NPZ file by name, unpacked when they are asked for.
+
+    Raises FileFormatError, naming the file and the member, for everything that the module's first lines refuse and for damage.
+    """
+
+    def __init__(self, file: BinaryIO, name: str):
+        self.name = name
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except _BROKEN as error:
+            raise FileFormatError(
+                f"{name} is not a whole NPZ file.", actual=str(error), hint="It may be truncated, or another format."
+            ) from error
+        self._members = {i.filename.removesuffix(".npy"): i for i in self._zip.infolist() if i.filename.endswith(".npy")}
+        self._headers = {key: self._check(key, info) for key, info in self._members.items()}
+        total = sum(math.prod(shape) * dtype.itemsize for shape, _, dtype in self._headers.values())
+        if total > MAX_ARCHIVE_BYTES:
+            raise FileFormatError(f"{name} would unpack to {total / 2**30:.1f} GiB.", expected=f"at most {MAX_ARCHIVE_BYTES >> 30} GiB")
+
+    def _check(self, key: str, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool, np.dtype]:
+        """(shape, fortran_order, dtype) of one member, from its header alone."""
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FileFormatError(f"{self.name}: '{key}' is packed in an unusual way.", expected="stored or deflated")
+        try:
+            with self._zip.open(info) as member:
+                shape, fortran, dtype = read_npy_header(member)
+                header_size = member.tell()
+        except _BROKEN as error:
+            raise FileFormatError(f"{self.name}: '{key}' has no readable array header.", actual=str(error)) from error
+        check_array(f"{self.name}: '{key}'", shape, dtype, packed_bytes=info.compress_size)
+        if header_size + math.prod(shape) * dtype.itemsize != info.file_size:
+            raise FileFormatError(f"{self.name}: '{key}' does not have the size that its header declares.",
+                                  expected=f"{math.prod(shape) * dtype.itemsize} bytes for {list(shape)} {dtype}",
+                                  actual=f"{info.file_size - header_size} bytes")  # fmt: skip
+        return shape, fortran, dtype
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        shape, fortran, dtype = self._headers[key]
+        try:
+            with self._zip.open(self._members[key]) as member:
+                read_npy_header(member)
+                flat = np.frombuffer(bytearray(member.read()), dtype=dtype)
+                return flat.reshape(shape, order="F" if fortran else "C")
+        except _BROKEN as error:
+            raise FileFormatError(f"{self.name}: '{key}' is damaged.", actual=str(error)) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def shape_of(self, key: str) -> tuple[int, ...]:
+        """The shape of an array, without unpacking it."""
+        return self._headers[key][0]
+
+
+def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(shape, fortran_order, dtype) of an NPY stream; the stream then stands at the data. Raises ValueError."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"NPY version {version} is not a plain array")
+
+
+def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype, packed_bytes: int | None = None) -> None:
+    """Refuse pickles and absurd sizes. Raises FileFormatError that begins with name."""
+    if dtype.hasobject:
+        raise FileFormatError(f"{name} holds pickled Python objects, which could run code.", expected="plain numbers or text")
+    size = math.prod(shape) * dtype.itemsize
+    if size > MAX_ARRAY_BYTES or min(shape, default=0) < 0:
+        raise FileFormatError(
+            f"{name} declares {list(shape)} {dtype}, {size / 2**30:.3g} GiB.", expected=f"at most {MAX_ARRAY_BYTES >> 30} GiB"
+        )
+    if packed_bytes is not None and size > SUSPICIOUS_BYTES and size > SUSPICIOUS_RATIO * max(packed_bytes, 1):
+        raise FileFormatError(
+            f"{name} declares {size / 2**30:.3g} GiB in {packed_bytes} packed bytes.", hint="The archive is damaged or made to harm."
+        )
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """A whole NPZ file. Members in the mapping's order, dated 1980, so that the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", allowZip64=True) as archive:
+        for key, array in arrays.items():
+            array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
+            info = zipfile.ZipInfo(f"{key}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            info.create_system = 3
+            info.external_attr = 0o644 << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            # Labels shrink 20 to 1000 times and level 4 costs a few milliseconds; floats hardly shrink, so they get the fastest level.
+            level = 1 if array.dtype.kind == "f" else 4
+            _set_level(info, level)
+            with archive.open(info, "w", force_zip64=array.nbytes > 1 << 31) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _set_level(info: zipfile.ZipInfo, level: int) -> None:
+    # Python 3.13 renamed the attribute; ZipFile.open(ZipInfo) takes the level from nowhere else.
+    if hasattr(info, "compress_level"):
+        info.compress_level = level
+    else:
+        info._compresslevel = level  # type: ignore[attr-defined]

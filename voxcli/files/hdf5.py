@@ -1,0 +1,85 @@
+"""HDF5: fruxels and voxels, with the keys of NPZ as data sets of the root group."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+
+from voxcli.errors import FileFormatError
+from voxcli.files import keyed
+from voxcli.files.archive import MAX_ARRAY_BYTES
+from voxcli.files.registry import Format, Options, register
+from voxcli.files.source import Source
+from voxcli.scene import FruxelGrid, VoxelGrid
+
+
+def read_hdf5(source: Source, kind: str | None, options: Options) -> Any:
+    """Fruxels or voxels, told by the keys. Links to other files and virtual data sets are not followed."""
+    import h5py
+
+    try:
+        with source.open() as raw, h5py.File(raw, "r") as file:
+            arrays = {key: _read(file, key, source.name) for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)}
+    except FileFormatError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileFormatError(f"{source.name} is not a whole HDF5 file.", actual=reason) from error
+    arrays = {key: array for key, array in arrays.items() if array is not None}
+    return keyed.from_arrays(arrays, {key: array.ndim for key, array in arrays.items()}, source.name)
+
+
+def _read(file: Any, key: str, name: str) -> Any:
+    import h5py
+
+    dataset = file[key]
+    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
+        return None
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        text = dataset.asstr()[()]
+        return np.array(text, dtype=np.str_) if isinstance(text, str) else np.array([str(t) for t in text], dtype=np.str_)
+    if dataset.dtype.kind not in "fiub":
+        raise FileFormatError(f"{name}: '{key}' must hold numbers or text.", actual=dataset.dtype)
+    size = math.prod(dataset.shape) * dataset.dtype.itemsize
+    if size > MAX_ARRAY_BYTES:
+        raise FileFormatError(f"{name}: '{key}' declares {size / 2**30:.3g} GiB.", expected=f"at most {MAX_ARRAY_BYTES >> 30} GiB")
+    return np.asarray(dataset[()])
+
+
+def hdf5_bytes(arrays: dict[str, np.ndarray]) -> bytes:
+    """A whole HDF5 file, without the modification times that HDF5 keeps by default, so that equal arrays give equal bytes."""
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=("earliest", "v110"), track_order=False) as file:
+        for key, array in arrays.items():
+            array = np.asarray(array)
+            if array.dtype.kind == "U":
+                array = np.char.encode(array, "utf-8")
+                kind = h5py.string_dtype("utf-8", max(array.dtype.itemsize, 1))
+                file.create_dataset(key, data=array.astype(kind), dtype=kind, track_times=False)
+            elif array.ndim >= 3:
+                file.create_dataset(key, data=array, compression="gzip", compression_opts=1 if array.dtype.kind == "f" else 4,
+                                    shuffle=array.dtype.itemsize > 1, track_times=False)  # fmt: skip
+            else:
+                file.create_dataset(key, data=array, track_times=False)
+    return buffer.getvalue()
+
+
+register(
+    Format(
+        "HDF5",
+        (".h5", ".hdf5"),
+        "HDF5: fruxels or voxels, with the keys of NPZ",
+        reads=("fruxels", "voxels"),
+        told_by_content=True,
+        reader=read_hdf5,
+        writers={
+            FruxelGrid: lambda thing, options: hdf5_bytes(keyed.fruxel_arrays(thing)),
+            VoxelGrid: lambda thing, options: hdf5_bytes(keyed.voxel_arrays(thing)),
+        },
+    )
+)

@@ -1,0 +1,178 @@
+"""PNG and JPEG: colour images, and 16-bit depth images.
+
+Images: the EXIF orientation is applied, alpha is kept (it is the object mask), grey is repeated to three channels, palettes, CMYK and
+the first frame of animations become RGB. 16-bit grey stays 16-bit; 16-bit colour is read at 8 bits, which is what Pillow decodes.
+Depth: integers in millimetres, or what the text chunk `voxcli` or the caller says; 0 is no surface.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+
+from voxcli.errors import DataError, FileFormatError
+from voxcli.files.keyed import meta_text, parse_meta
+from voxcli.files.registry import Format, Options, register
+from voxcli.files.source import Source
+from voxcli.scene import Camera, DepthMap, Picture
+
+MAX_PIXELS = 150_000_000
+"""Larger images are refused before they are decoded: a 450 MB array out of a few kilobytes serves nobody."""
+
+MILLIMETRE = 0.001
+_CHUNK = "voxcli"
+
+
+def read_image(source: Source, kind: str | None, options: Options) -> Picture | DepthMap:
+    """A Picture, or a DepthMap where kind is depth or the file says so itself."""
+    image = open_image(source)
+    stated = _stated(image, source.name)
+    if kind == "depth" or (kind is None and stated.get("kind") == "depth"):
+        return depth_of_integers(image, stated, options, source.name)
+    rgb, alpha = _channels(image)
+    return Picture(rgb, alpha, stated.get("meta", {}))
+
+
+def open_image(source: Source) -> Any:
+    """A decoded Pillow image, turned upright. FileFormatError for what is no whole image, DataError for an absurd size."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if not source.data:
+        raise FileFormatError(f"{source.name} is empty.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns at 89 million pixels; our limit is an error
+            image = Image.open(io.BytesIO(source.data))
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise _too_large(source.name, f"{width}x{height}")
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except UnidentifiedImageError as error:
+        raise FileFormatError(f"{source.name} is not an image.", expected="PNG or JPEG", actual=_first_bytes(source.data)) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(source.name, "more") from error
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
+        raise FileFormatError(f"{source.name} is a damaged image.", actual=str(error), hint="The file may be truncated.") from error
+
+
+def _too_large(name: str, size: str) -> DataError:
+    return DataError(
+        f"{name} has too many pixels.", expected=f"at most {MAX_PIXELS // 1_000_000} million", actual=size, hint="Scale it down first."
+    )
+
+
+def _first_bytes(data: bytes) -> str:
+    text = data[:24]
+    return f"text: {text.decode()!r}" if text.isascii() and all(c >= 9 for c in text) else f"bytes {text[:8].hex(' ')}"
+
+
+def _stated(image: Any, name: str) -> dict[str, Any]:
+    """What our own writer left in the file."""
+    text = image.info.get(_CHUNK) if isinstance(image.info, dict) else None
+    return parse_meta(text, name) if isinstance(text, str) else {}
+
+
+def _channels(image: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+        return np.repeat(grey[..., None], 3, axis=-1), None
+    transparent = image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info
+    if image.mode == "F":
+        raise DataError("A float image holds no colours.", hint="Read it as depth.")
+    pixels = np.array(image.convert("RGBA" if transparent else "RGB"))
+    alpha = np.ascontiguousarray(pixels[..., 3]) if transparent else None
+    return np.ascontiguousarray(pixels[..., :3]), alpha
+
+
+def depth_of_integers(image: Any, stated: dict[str, Any], options: Options, name: str) -> DepthMap:
+    """Depth in metres from an integer image: value * scale, 0 = no surface (NaN)."""
+    if not (image.mode.startswith("I") or image.mode == "L"):
+        raise FileFormatError(f"{name} is no depth image.", expected="one channel of 16-bit integers", actual=f"mode {image.mode}")
+    values = np.asarray(image).astype(np.float32)
+    scale = options.depth_scale if options.depth_scale is not None else float(stated.get("depth_scale", MILLIMETRE))
+    return DepthMap(
+        np.where(values > 0, values * np.float32(scale), np.float32(np.nan)),
+        stated.get("depth_kind", "z"),
+        _stated_camera(stated, values.shape),
+        stated.get("meta", {}),
+    )
+
+
+def _stated_camera(stated: dict[str, Any], shape: tuple[int, ...]) -> Camera | None:
+    if "K" not in stated:
+        return None
+    return Camera(np.array(stated["K"], np.float64), shape[1], shape[0], np.array(stated["world_to_cam"], np.float64))
+
+
+def depth_statement(depth: DepthMap, scale: float | None) -> dict[str, Any]:
+    """What a depth image says of itself, as JSON."""
+    stated: dict[str, Any] = {"kind": "depth", "depth_kind": depth.kind}
+    if scale is not None:
+        stated["depth_scale"] = scale
+    if depth.camera is not None:
+        stated |= {"K": depth.camera.K.tolist(), "world_to_cam": depth.camera.world_to_cam.tolist()}
+    return stated | ({"meta": depth.meta} if depth.meta else {})
+
+
+def write_png(picture: Picture, options: Options) -> bytes:
+    """RGB or RGBA; equal 16-bit channels as 16-bit grey. DataError for 16-bit colour, which would lose its low bits."""
+    from PIL import Image
+
+    if picture.rgb.dtype == np.uint16:
+        if picture.alpha is not None or (picture.rgb != picture.rgb[..., :1]).any():
+            raise DataError("16-bit colour cannot be written as PNG here.", hint="Convert to uint8 first.")
+        image = Image.fromarray(np.ascontiguousarray(picture.rgb[..., 0]))
+    elif picture.rgb.dtype == np.uint8:
+        channels = [picture.rgb] if picture.alpha is None else [picture.rgb, picture.alpha[..., None]]
+        image = Image.fromarray(np.ascontiguousarray(np.concatenate(channels, axis=-1)))
+    else:
+        raise DataError("A picture must be uint8 or uint16.", actual=picture.rgb.dtype)
+    return _png(image, {"kind": "image", "meta": picture.meta} if picture.meta else {})
+
+
+def write_depth_png(depth: DepthMap, options: Options) -> bytes:
+    """16-bit grey; value = depth / scale, rounded, 0 where there is no surface. DataError where a depth does not fit 16 bits."""
+    from PIL import Image
+
+    scale = options.depth_scale if options.depth_scale is not None else MILLIMETRE
+    seen = np.isfinite(depth.depth) & (depth.depth > 0)
+    values = np.rint(np.where(seen, depth.depth, 0).astype(np.float64) / scale)
+    if values.max(initial=0) > 65535:
+        raise DataError(
+            "Depth does not fit 16 bits.",
+            expected=f"at most {65535 * scale:g} m at {scale:g} m a unit",
+            actual=f"{depth.depth[seen].max():g} m",
+            hint="Choose a larger --depth-scale, or write .npz.",
+        )
+    # A surface closer than half a unit would round to 0, which means none.
+    values = np.where(seen, np.maximum(values, 1), 0)
+    return _png(Image.fromarray(values.astype(np.uint16)), depth_statement(depth, scale))
+
+
+def _png(image: Any, stated: dict[str, Any]) -> bytes:
+    from PIL import PngImagePlugin
+
+    text = PngImagePlugin.PngInfo()
+    if stated:
+        text.add_text(_CHUNK, meta_text(json.loads(json.dumps(stated))))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=text)
+    return buffer.getvalue()
+
+
+register(
+    Format(
+        "PNG",
+        (".png",),
+        "image, or 16-bit depth (kind depth)",
+        reads=("image", "depth"),
+        reader=read_image,
+        writers={Picture: write_png, DepthMap: write_depth_png},
+    )
+)
+register(Format("JPEG", (".jpg", ".jpeg"), "image", reads=("image",), reader=read_image))

@@ -1,0 +1,280 @@
+"""Scene types as named arrays: the keys that NPZ and HDF5 files share.
+
+| kind | keys |
+|---|---|
+| fruxels | labels [D, H, W], z_near, z_far, fov_x_deg, world_to_cam [4, 4], optional probabilities [n, D, H, W] |
+| voxels | occupancy or labels [X, Y, Z], origin [3], voxel_size [3] |
+| points | points [N, 3], optional normals, colors, labels, radius |
+| surfels | depth [H, W], normals [H, W, 3], albedo [H, W, 3], K [3, 3], world_to_cam |
+| depth | depth [H, W], depth_kind, optional K and world_to_cam |
+
+Kinds with labels add label_names, empty_label and ignore_label (-1 = none). `meta` is a JSON string. Foreign layouts are read too:
+a grid of labels without names gets class_0, class_1, ... and no empty class; occupancy without a place gets the unit grid at 0;
+`occupancies` next to `points` are the bit-packed ones of occupancy networks.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from voxcli.errors import FileFormatError
+from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, PointCloud, Surfels, VoxelGrid
+
+Arrays = dict[str, np.ndarray]
+GRID_KEYS = ("occupancy", "labels")
+
+
+# --- scene types to arrays -------------------------------------------------------------------------------------------------------
+
+
+def fruxel_arrays(grid: FruxelGrid) -> Arrays:
+    """Keys of a fruxel grid."""
+    frustum = grid.frustum
+    arrays = {
+        "labels": grid.labels,
+        "z_near": np.float64(frustum.z_near),
+        "z_far": np.float64(frustum.z_far),
+        "fov_x_deg": np.float64(frustum.fov_x_deg),
+        "world_to_cam": np.asarray(grid.world_to_cam, np.float64),
+        **_label_arrays(grid.classes),
+    }
+    if grid.probabilities is not None:
+        arrays["probabilities"] = np.asarray(grid.probabilities, np.float16)
+    return arrays | _meta_array(grid.meta)
+
+
+def voxel_arrays(grid: VoxelGrid) -> Arrays:
+    """Keys of a voxel grid."""
+    values = {"occupancy" if grid.occupancy is not None else "labels": grid.values}
+    place = {"origin": np.asarray(grid.origin, np.float64), "voxel_size": np.asarray(grid.voxel_size, np.float64)}
+    names = _label_arrays(grid.classes) if grid.classes is not None else {}
+    return values | place | names | _meta_array(grid.meta)
+
+
+def point_arrays(cloud: PointCloud) -> Arrays:
+    """Keys of a point cloud."""
+    optional = {key: getattr(cloud, key) for key in ("normals", "colors", "labels", "radius")}
+    names = _label_arrays(cloud.classes) if cloud.classes is not None else {}
+    return {"points": cloud.points} | {k: v for k, v in optional.items() if v is not None} | names | _meta_array(cloud.meta)
+
+
+def surfel_arrays(surfels: Surfels) -> Arrays:
+    """Keys of a surfel map."""
+    return {
+        "depth": surfels.depth,
+        "normals": surfels.normals,
+        "albedo": surfels.albedo,
+        **_camera_arrays(surfels.camera),
+        **_meta_array(surfels.meta),
+    }
+
+
+def depth_arrays(depth: DepthMap) -> Arrays:
+    """Keys of a depth map."""
+    camera = _camera_arrays(depth.camera) if depth.camera is not None else {}
+    return {"depth": depth.depth, "depth_kind": np.array(depth.kind)} | camera | _meta_array(depth.meta)
+
+
+def meta_text(meta: Mapping[str, Any]) -> str:
+    """The JSON string that files carry: sorted and compact, so that equal dictionaries give equal bytes."""
+    return json.dumps(meta, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _meta_array(meta: Mapping[str, Any]) -> Arrays:
+    return {"meta": np.array(meta_text(meta))}
+
+
+def _camera_arrays(camera: Camera) -> Arrays:
+    return {"K": np.asarray(camera.K, np.float64), "world_to_cam": np.asarray(camera.world_to_cam, np.float64)}
+
+
+def _label_arrays(classes: Labels) -> Arrays:
+    return {
+        "label_names": np.array(classes.names, dtype=np.str_),
+        "empty_label": np.int64(-1 if classes.empty is None else classes.empty),
+        "ignore_label": np.int64(-1 if classes.ignore is None else classes.ignore),
+    }
+
+
+# --- arrays to scene types -------------------------------------------------------------------------------------------------------
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray], ndim: Mapping[str, int], name: str) -> Any:
+    """The scene type that the keys tell. ndim: number of dimensions by key, so that nothing is unpacked in vain.
+
+    Raises FileFormatError that names the keys found, and the nearest known one.
+    """
+    keys = set(arrays)
+    if "z_near" in keys or "fov_x_deg" in keys:
+        return _fruxels(arrays, name)
+    if "points" in keys:
+        return _points(arrays, name)
+    if {"depth", "normals"} <= keys:
+        return _surfels(arrays, name)
+    if any(key in keys and ndim[key] == 3 for key in GRID_KEYS):
+        return _voxels(arrays, name)
+    if "depth" in keys:
+        return _depth(arrays, name)
+    raise missing_key(name, keys, ["labels", "occupancy", "points", "depth", "z_near"])
+
+
+def missing_key(name: str, found: Any, wanted: list[str]) -> FileFormatError:
+    """The error for keys that are not there: what was found, and what may have been meant."""
+    found = sorted(map(str, found))
+    near = [(w, m[0]) for w in wanted if (m := difflib.get_close_matches(w, found, n=1, cutoff=0.6))]
+    hint = f"Is '{near[0][1]}' meant to be '{near[0][0]}'?" if near else None
+    lack = f"lacks '{wanted[0]}'" if len(wanted) == 1 else "holds none of the keys that tell what it is"
+    return FileFormatError(
+        f"{name} {lack}.", expected=" or ".join(f"'{w}'" for w in wanted), actual=f"keys {', '.join(found) or '(none)'}", hint=hint
+    )
+
+
+def _get(arrays: Mapping[str, np.ndarray], key: str, name: str) -> np.ndarray:
+    if key not in arrays:
+        raise missing_key(name, arrays, [key])
+    return arrays[key]
+
+
+def _number(arrays: Mapping[str, np.ndarray], key: str, name: str) -> float:
+    value = _get(arrays, key, name)
+    if value.size != 1 or value.dtype.kind not in "fiub":
+        raise FileFormatError(f"{name}: '{key}' must be one number.", actual=f"{list(value.shape)} {value.dtype}")
+    return float(value.reshape(()))
+
+
+def _floats(arrays: Mapping[str, np.ndarray], key: str, name: str, default: np.ndarray | None = None) -> np.ndarray:
+    if key not in arrays and default is not None:
+        return default
+    value = _get(arrays, key, name)
+    if value.dtype.kind not in "fiub":
+        raise FileFormatError(f"{name}: '{key}' must hold numbers.", actual=value.dtype)
+    return value.astype(np.float64)
+
+
+def _fruxels(arrays: Mapping[str, np.ndarray], name: str) -> FruxelGrid:
+    labels = _small_unsigned(_get(arrays, "labels", name), name)
+    if labels.ndim != 3:
+        raise FileFormatError(f"{name}: 'labels' has the wrong shape.", expected="[D, H, W]", actual=list(labels.shape))
+    depth, height, width = labels.shape
+    frustum = Frustum(width, height, depth, *(_number(arrays, key, name) for key in ("z_near", "z_far", "fov_x_deg")))
+    probabilities = arrays.get("probabilities")
+    return FruxelGrid(
+        labels, frustum, _floats(arrays, "world_to_cam", name, np.eye(4)), _labels(arrays, labels, name), probabilities, _meta(arrays, name)
+    )
+
+
+def _voxels(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
+    place: dict[str, Any] = {
+        "origin": _floats(arrays, "origin", name, np.zeros(3)),
+        # One number stands for cubes; foreign files write it so.
+        "voxel_size": np.array(np.broadcast_to(_floats(arrays, "voxel_size", name, np.ones(3)), (3,))),
+        "meta": _meta(arrays, name),
+    }
+    if "occupancy" in arrays:
+        occupancy = arrays["occupancy"]
+        if occupancy.dtype.kind in "iu":
+            occupancy = occupancy != 0
+        return VoxelGrid(occupancy=occupancy, **place)
+    labels = _small_unsigned(arrays["labels"], name)
+    return VoxelGrid(labels=labels, classes=_labels(arrays, labels, name), **place)
+
+
+def _points(arrays: Mapping[str, np.ndarray], name: str) -> PointCloud:
+    points = _as_float32_or_64(arrays["points"], "points", name)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise FileFormatError(f"{name}: 'points' has the wrong shape.", expected="[N, 3]", actual=list(points.shape))
+    meta = _meta(arrays, name) | {
+        key: arrays[key].tolist() for key in ("loc", "scale") if key in arrays and arrays[key].dtype.kind in "fiu"
+    }
+    if "occupancies" in arrays:
+        inside = _unpack_occupancies(arrays["occupancies"], len(points), name)
+        return PointCloud(points, labels=inside, classes=Labels(("empty", "occupied"), empty=0, ignore=None), meta=meta)
+    labels = _small_unsigned(arrays["labels"], name) if "labels" in arrays else None
+    return PointCloud(
+        points,
+        normals=_as_float32_or_64(arrays["normals"], "normals", name) if "normals" in arrays else None,
+        colors=arrays.get("colors"),
+        labels=labels,
+        classes=_labels(arrays, labels, name) if labels is not None else None,
+        radius=_as_float32_or_64(arrays["radius"], "radius", name) if "radius" in arrays else None,
+        meta=meta,
+    )
+
+
+def _unpack_occupancies(packed: np.ndarray, count: int, name: str) -> np.ndarray:
+    """Occupancy of count points, uint8 0 or 1; eight a byte, first point in the highest bit, as np.packbits leaves them."""
+    if len(packed) == count:
+        return (packed > 0.5).astype(np.uint8)
+    if packed.dtype != np.uint8 or packed.ndim != 1 or len(packed) != (count + 7) // 8:
+        raise FileFormatError(f"{name}: 'occupancies' fits no {count} points.", expected=f"{(count + 7) // 8} packed bytes",
+                              actual=f"{list(packed.shape)} {packed.dtype}")  # fmt: skip
+    return np.unpackbits(packed)[:count]
+
+
+def _surfels(arrays: Mapping[str, np.ndarray], name: str) -> Surfels:
+    depth = _get(arrays, "depth", name)
+    albedo = arrays["albedo"] if "albedo" in arrays else np.full((*depth.shape, 3), 0.7, np.float32)
+    if depth.ndim != 2:
+        raise FileFormatError(f"{name}: 'depth' has the wrong shape.", expected="[H, W]", actual=list(depth.shape))
+    camera = Camera(_floats(arrays, "K", name), depth.shape[1], depth.shape[0], _floats(arrays, "world_to_cam", name, np.eye(4)))
+    return Surfels(depth, arrays["normals"], albedo, camera, _meta(arrays, name))
+
+
+def _depth(arrays: Mapping[str, np.ndarray], name: str) -> DepthMap:
+    depth = _as_float32_or_64(arrays["depth"], "depth", name).astype(np.float32)
+    if depth.ndim != 2:
+        raise FileFormatError(f"{name}: 'depth' has the wrong shape.", expected="[H, W]", actual=list(depth.shape))
+    camera = None
+    if "K" in arrays:
+        camera = Camera(_floats(arrays, "K", name), depth.shape[1], depth.shape[0], _floats(arrays, "world_to_cam", name, np.eye(4)))
+    kind = str(arrays["depth_kind"]) if "depth_kind" in arrays else "z"
+    return DepthMap(depth, kind, camera, _meta(arrays, name))
+
+
+def _as_float32_or_64(array: np.ndarray, key: str, name: str) -> np.ndarray:
+    if array.dtype.kind not in "fiu":
+        raise FileFormatError(f"{name}: '{key}' must hold numbers.", actual=array.dtype)
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
+
+
+def _small_unsigned(labels: np.ndarray, name: str) -> np.ndarray:
+    """Labels as uint8 or uint16, whatever integer type they came in."""
+    if labels.dtype in (np.uint8, np.uint16):
+        return labels
+    if labels.dtype.kind not in "iub" or (labels.size and (labels.min() < 0 or labels.max() > 65535)):
+        raise FileFormatError(f"{name}: 'labels' must be integers in 0..65535.", actual=labels.dtype)
+    return labels.astype(np.uint8 if not labels.size or labels.max() <= 255 else np.uint16)
+
+
+def _labels(arrays: Mapping[str, np.ndarray], labels: np.ndarray, name: str) -> Labels:
+    if "label_names" not in arrays:
+        ids = labels[labels != 255] if labels.dtype == np.uint8 else labels
+        count = int(ids.max()) + 1 if ids.size else 1
+        return Labels(tuple(f"class_{i}" for i in range(count)), empty=None, ignore=255)
+    names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in np.atleast_1d(arrays["label_names"]).tolist())
+    empty = int(_number(arrays, "empty_label", name)) if "empty_label" in arrays else -1
+    ignore = int(_number(arrays, "ignore_label", name)) if "ignore_label" in arrays else 255
+    return Labels(names, None if empty < 0 else empty, None if ignore < 0 else ignore)
+
+
+def _meta(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
+    if "meta" not in arrays:
+        return {}
+    value = arrays["meta"].reshape(-1)[0] if arrays["meta"].size else "{}"
+    return parse_meta(value.decode() if isinstance(value, bytes) else str(value), name)
+
+
+def parse_meta(text: str, name: str) -> dict[str, Any]:
+    """The dictionary of a meta string. Raises FileFormatError for anything but a JSON object."""
+    try:
+        meta = json.loads(text)
+    except ValueError as error:
+        raise FileFormatError(f"{name}: 'meta' is not JSON.", actual=str(error)) from error
+    if not isinstance(meta, dict):
+        raise FileFormatError(f"{name}: 'meta' must be a JSON object.", actual=type(meta).__name__)
+    return meta

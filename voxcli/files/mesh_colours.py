@@ -1,0 +1,105 @@
+"""What colour a face has: sampled from textures, averaged from vertices, or the material's own.
+
+All results are uint8 sRGB. glTF states base colours and vertex colours as linear light (glTF 2.0, sections 3.9.2 and 3.7.2), textures
+as sRGB; OBJ and the other formats state everything as it is to be shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+UNCOLOURED = (178, 178, 178)
+"""Faces of a coloured file that have no colour of their own."""
+
+
+def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
+    """Linear light in 0..1 to sRGB in 0..1 (IEC 61966-2-1)."""
+    linear = np.clip(linear, 0.0, 1.0)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, 1 / 2.4) - 0.055)
+
+
+def srgb_to_linear(srgb: np.ndarray) -> np.ndarray:
+    """sRGB in 0..1 to linear light in 0..1 (IEC 61966-2-1)."""
+    srgb = np.clip(srgb, 0.0, 1.0)
+    return np.where(srgb <= 0.04045, srgb / 12.92, np.power((srgb + 0.055) / 1.055, 2.4))
+
+
+def to_uint8(colours: np.ndarray) -> np.ndarray:
+    """Colours of any number type as uint8; floats are 0..1, NaN becomes 0."""
+    colours = np.asarray(colours)
+    if colours.dtype == np.uint8:
+        return colours
+    if colours.dtype.kind == "f":
+        return np.rint(np.clip(np.nan_to_num(colours), 0, 1) * 255).astype(np.uint8)
+    if colours.dtype == np.uint16:
+        return (colours // 257).astype(np.uint8)
+    return np.clip(colours, 0, 255).astype(np.uint8)
+
+
+def mean_over_corners(vertex_colours: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Face colours [F, 3] uint8, the mean of the three corners."""
+    return np.rint(vertex_colours[faces].astype(np.float64).mean(axis=1)).astype(np.uint8)
+
+
+def face_colours(geometry: Any, linear: bool) -> np.ndarray | None:
+    """Colours [F, 3] uint8 of a trimesh geometry, None where its file states none. linear: factors are linear light (glTF)."""
+    visual = geometry.visual
+    if getattr(visual, "material", None) is not None:
+        return _material_colours(geometry, linear)
+    corner = vertex_colours(geometry, linear)
+    if corner is not None:
+        return mean_over_corners(corner, geometry.faces)
+    if visual.kind == "face":
+        return _shown(to_uint8(visual.face_colors)[:, :3], linear)
+    return None
+
+
+def vertex_colours(geometry: Any, linear: bool) -> np.ndarray | None:
+    """Colours [V, 3] uint8 where the file states them at vertices."""
+    visual = geometry.visual
+    colours = None
+    if visual.kind == "vertex":
+        colours = visual.vertex_colors
+    elif hasattr(visual, "vertex_attributes"):
+        colours = visual.vertex_attributes.get("color")
+    if colours is None or len(colours) != len(geometry.vertices):
+        return None
+    return _shown(to_uint8(colours)[:, :3], linear)
+
+
+def _shown(colours: np.ndarray, linear: bool) -> np.ndarray:
+    return to_uint8(linear_to_srgb(colours / 255.0)) if linear else colours
+
+
+def _material_colours(geometry: Any, linear: bool) -> np.ndarray:
+    """Texture at the face's centroid in UV, times the base colour, times the mean vertex colour: whichever of these there are."""
+    material, count = geometry.visual.material, len(geometry.faces)
+    image = getattr(material, "baseColorTexture", None)
+    image = getattr(material, "image", None) if image is None else image
+    uv: Any = getattr(geometry.visual, "uv", None)
+    light = np.ones((count, 3))
+    textured = image is not None and uv is not None and len(uv) == len(geometry.vertices)
+    if textured:
+        light = _sample(image, uv[geometry.faces].mean(axis=1)) / 255.0
+        light = srgb_to_linear(light) if linear else light
+    factor = getattr(material, "baseColorFactor", None)
+    if factor is None and not linear and not textured:
+        factor = getattr(material, "diffuse", None)  # with a texture, MTL files often leave a dark diffuse colour behind
+    if factor is not None:
+        light = light * (to_uint8(factor)[:3] / 255.0)
+    corner = vertex_colours(geometry, False)
+    if corner is not None:
+        light = light * (mean_over_corners(corner, geometry.faces) / 255.0)
+    return to_uint8(linear_to_srgb(light) if linear else light)
+
+
+def _sample(image: Any, uv: np.ndarray) -> np.ndarray:
+    """Texels [N, 3] uint8 at uv [N, 2] (v up, repeated outside 0..1)."""
+    texels = np.asarray(image.convert("RGB"))
+    uv = np.nan_to_num(uv)
+    height, width = texels.shape[:2]
+    column = np.floor(uv[:, 0] * width).astype(np.int64) % width
+    row = np.floor((1.0 - uv[:, 1]) * height).astype(np.int64) % height
+    return texels[row, column]

@@ -1,0 +1,201 @@
+"""Meshes and scene graphs through trimesh: OBJ, OFF, STL, glTF and GLB in, with every node transform applied.
+
+Each geometry of each scene-graph node is one part, named by its path from the root, "parent/node/material" (the material only where
+it has a name); see voxcli.files.mesh_parts for turning parts into classes. Vertices are taken as the file has them: those of STL,
+which repeats every corner, are welded where they are exactly equal; other formats keep the seams of their textures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from voxcli.errors import DataError, FileFormatError, VoxcliError
+from voxcli.files import glb, mesh_colours, mesh_text
+from voxcli.files.keyed import parse_meta
+from voxcli.files.registry import Format, Options, register
+from voxcli.files.source import Source
+from voxcli.scene import Labels, Mesh
+
+
+def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
+    """A Mesh in the file's world frame (glTF: +y up, metres).
+
+    Raises FileFormatError where the bytes are not of the format, DataError for a file without faces and for NaN vertices.
+    """
+    scene = _load(source, options.extension)
+    linear = options.extension in (".glb", ".gltf")
+    pieces = list(_pieces(scene))
+    if not pieces:
+        raise DataError(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=_other_content(scene))
+    try:
+        with _quiet():
+            return _joined(pieces, linear, options.extension == ".stl", _restored(scene, source.name), source.name)
+    except VoxcliError:
+        raise
+    except Exception as error:  # colours of broken textures raise whatever Pillow or trimesh meet
+        raise _unreadable(source.name, options.extension, error) from error
+
+
+def _load(source: Source, extension: str) -> Any:
+    import trimesh
+
+    if not source.data.strip():
+        raise FileFormatError(f"{source.name} is empty.")
+    try:
+        with _quiet(), source.open() as file:
+            resolver = trimesh.resolvers.FilePathResolver(str(source.path)) if source.path is not None else None
+            # process=False: merging vertices and dropping faces is for those to decide who know what the mesh is for.
+            loaded = trimesh.load(file, file_type=extension.lstrip("."), resolver=resolver, process=False)
+            if isinstance(loaded, trimesh.Scene):
+                return loaded
+            scene = trimesh.Scene()
+            scene.add_geometry(loaded, node_name="mesh")  # a format without names: ours is plainer than a made-up one
+            return scene
+    except MemoryError:
+        raise
+    except Exception as error:  # trimesh's readers raise whatever the bytes lead them to
+        raise _unreadable(source.name, extension, error) from error
+
+
+def _unreadable(name: str, extension: str, error: Exception) -> FileFormatError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    return FileFormatError(
+        f"{name} cannot be read as {extension.lstrip('.').upper()}.", actual=reason, hint="The file may be truncated, or another format."
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Missing textures and odd colours are no news to our users: stderr is for our own words."""
+    logger = logging.getLogger("trimesh")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
+
+
+def _pieces(scene: Any) -> Iterator[tuple[str, np.ndarray, Any]]:
+    """(part name, node-to-world transform [4, 4], geometry) of everything that has faces."""
+    import trimesh
+
+    for node in scene.graph.nodes_geometry:
+        transform, key = scene.graph[node]
+        geometry = scene.geometry[key]
+        if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
+            yield _part_name(scene, node, geometry), np.asarray(transform, np.float64), geometry
+
+
+def _part_name(scene: Any, node: str, geometry: Any) -> str:
+    parents = scene.graph.transforms.parents
+    path: list[str] = []
+    while node is not None and node != scene.graph.base_frame and len(path) < 64:
+        path.append(str(node).replace("/", "_"))
+        node = parents.get(node)
+    material = getattr(getattr(geometry.visual, "material", None), "name", None)
+    return "/".join([*reversed(path), *([str(material).replace("/", "_")] if material else [])])
+
+
+def _other_content(scene: Any) -> str | None:
+    kinds = sorted({type(g).__name__ for g in scene.geometry.values() if len(getattr(g, "vertices", ()))})
+    return f"only {' and '.join(kinds)}" if kinds else None
+
+
+def _joined(pieces: list[tuple[str, np.ndarray, Any]], linear: bool, weld: bool, restored: dict[str, Any], name: str) -> Mesh:
+    vertices, faces, colours, corner_colours, parts, names = [], [], [], [], [], []
+    offset = 0
+    for part, transform, geometry in pieces:
+        placed = np.asarray(geometry.vertices, np.float64) @ transform[:3, :3].T + transform[:3, 3]
+        corners = np.asarray(geometry.faces, np.int64)
+        if np.linalg.det(transform[:3, :3]) < 0:
+            corners = corners[:, ::-1]  # a mirrored node would turn its faces inside out
+        if not np.isfinite(placed).all():
+            raise DataError(
+                f"{name} has NaN or infinite vertices.",
+                actual=f"{int((~np.isfinite(placed)).any(axis=1).sum())} of {len(placed)} in '{part}'",
+            )
+        vertices.append(placed)
+        faces.append(corners + offset)
+        offset += len(placed)
+        colours.append(mesh_colours.face_colours(geometry, linear))
+        corner_colours.append(mesh_colours.vertex_colours(geometry, linear))
+        if part not in names:
+            names.append(part)
+        parts.append(np.full(len(corners), names.index(part), np.int32))
+    points, triangles = np.concatenate(vertices), np.concatenate(faces)
+    coloured = [c for c in corner_colours if c is not None]
+    at_corners = np.concatenate(coloured) if len(coloured) == len(corner_colours) else None
+    if weld and at_corners is None:
+        points, triangles = _welded(points, triangles)
+    face_parts = np.concatenate(parts)
+    labels, classes = _restored_labels(face_parts, names, restored)
+    return Mesh(
+        points,
+        triangles,
+        face_colors=_filled(colours, [len(f) for f in faces]),
+        vertex_colors=at_corners,
+        face_labels=labels,
+        classes=classes,
+        face_parts=face_parts,
+        part_names=tuple(names),
+        meta=restored.get("meta", {}),
+    )
+
+
+def _filled(colours: list[np.ndarray | None], counts: list[int]) -> np.ndarray | None:
+    """Colours of all faces; grey for geometries without any, None where no geometry has any."""
+    if all(c is None for c in colours):
+        return None
+    grey = np.array(mesh_colours.UNCOLOURED, np.uint8)
+    return np.concatenate([np.broadcast_to(grey, (n, 3)) if c is None else c for c, n in zip(colours, counts, strict=True)])
+
+
+def _welded(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Exactly equal vertices become one, in the order of their first appearance."""
+    _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.zeros(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return points[first[order]], rank[inverse.reshape(-1)][faces]
+
+
+def _restored(scene: Any, name: str) -> dict[str, Any]:
+    """What voxcli.files.glb left in the scene's extras: meta, and the class names that its nodes carry."""
+    left = scene.metadata.get("voxcli") if isinstance(scene.metadata, dict) else None
+    if not isinstance(left, dict):
+        return {}
+    found: dict[str, Any] = {}
+    if isinstance(left.get("meta"), str):
+        found["meta"] = parse_meta(left["meta"], name)
+    if isinstance(left.get("label_names"), list):
+        found["classes"] = Labels(tuple(map(str, left["label_names"])), left.get("empty_label"), left.get("ignore_label"))
+    return found
+
+
+def _restored_labels(parts: np.ndarray, names: list[str], restored: dict[str, Any]) -> tuple[np.ndarray | None, Labels | None]:
+    classes: Labels | None = restored.get("classes")
+    leaves = [name.split("/")[0] for name in names]
+    if classes is None or not set(leaves) <= set(classes.names):
+        return None, None
+    ids = np.array([classes.names.index(leaf) for leaf in leaves], np.uint8 if len(classes.names) <= 256 else np.uint16)
+    return ids[parts], classes
+
+
+def _register(name: str, extensions: tuple[str, ...], summary: str, writer: Any) -> None:
+    register(Format(name, extensions, summary, reads=("mesh",), reader=read_mesh, writers={Mesh: writer} if writer else {}))
+
+
+_register("OBJ", (".obj",), "mesh, with materials", mesh_text.write_obj)
+_register("OFF", (".off",), "mesh", mesh_text.write_off)
+_register("STL", (".stl",), "triangles without colour", mesh_text.write_stl)
+_register("GLB", (".glb",), "scene graph, +y up, metres; one node per class when written", glb.write_glb)
+_register("glTF", (".gltf",), "scene graph with its buffers beside it", None)

@@ -1,0 +1,82 @@
+"""Where bytes come from: a file, or stdin."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from voxcli.errors import FileFormatError, UsageError
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input. name: what errors call it; path: None for stdin; piped: the bytes that came through stdin."""
+
+    name: str
+    path: Path | None = None
+    piped: bytes | None = None
+
+    @classmethod
+    def from_path(cls, path: str | Path) -> Source:
+        """Check that path is a readable file. Raises UsageError that names it."""
+        path = Path(path)
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder.", expected="a file")
+        if not path.exists():
+            raise UsageError(f"{path} does not exist.", hint=_nearest_sibling(path))
+        source = cls(str(path), path)
+        try:
+            with source.open() as file:
+                file.read(1)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read.", actual=error.strerror or str(error)) from error
+        return source
+
+    @classmethod
+    def from_stdin(cls) -> Source:
+        """All of stdin, so that formats that seek can be piped too."""
+        import sys
+
+        if sys.stdin.isatty():
+            raise UsageError("'-' reads from a pipe, and stdin is a terminal.", hint="Pipe a file in: voxcli ... - < FILE")
+        return cls("stdin", None, sys.stdin.buffer.read())
+
+    def open(self) -> BinaryIO:
+        """A seekable binary file."""
+        if self.path is not None:
+            return open(self.path, "rb")
+        return io.BytesIO(self.piped or b"")
+
+    @cached_property
+    def data(self) -> bytes:
+        """All bytes. Raises FileFormatError for an empty file."""
+        with self.open() as file:
+            data = file.read()
+        if not data:
+            raise FileFormatError(f"{self.name} is empty.")
+        return data
+
+    @cached_property
+    def text(self) -> str:
+        """All bytes as UTF-8 text. Raises FileFormatError where they are not text."""
+        try:
+            text = self.data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise FileFormatError(
+                f"{self.name} is not a text file.", actual=f"byte {error.object[error.start]:#04x} at {error.start}"
+            ) from error
+        if "\0" in text:
+            raise FileFormatError(f"{self.name} is not a text file.", actual="zero bytes")
+        return text
+
+
+def _nearest_sibling(path: Path) -> str | None:
+    import difflib
+
+    if not path.parent.is_dir():
+        return f"There is no folder {path.parent}."
+    near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
+    return f"Did you mean '{path.with_name(near[0])}'?" if near else None

@@ -1,0 +1,88 @@
+"""What a file says about how it was made: the `meta` dictionary.
+
+It holds neither time nor host nor absolute path, so that the same command on the same bytes writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import math
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from voxcli.errors import UsageError
+from voxcli.version import __version__
+
+META_VERSION = 1
+
+
+def make_meta(schema: str, command: str, options: Mapping[str, Any], inputs: Mapping[str, str], seed: int | None, frame: str, units: str,
+              weights: str | None = None) -> dict[str, Any]:  # fmt: skip
+    """The meta dictionary of an output file, ready for JSON.
+
+    Args:
+        schema: what the file holds, such as "fruxels".
+        command: the verb, such as "fruxelize".
+        options: resolved options. Paths shrink to their last name, since the SHA-256 says what they held.
+        inputs: name -> SHA-256 of everything that was read.
+        frame: frame of the coordinates, such as "world, +y up". units: such as "m".
+        weights: SHA-256 of the weights file.
+    """
+    meta = {
+        "schema": f"voxcli/{schema}",
+        "schema_version": META_VERSION,
+        "voxcli_version": __version__,
+        "command": command,
+        "options": {str(key): _plain(value) for key, value in sorted(options.items())},
+        "inputs": {_relative(str(name)): digest for name, digest in sorted(inputs.items())},
+        "seed": seed,
+        "frame": frame,
+        "units": units,
+    }
+    return meta if weights is None else meta | {"weights": weights}
+
+
+def sha256_bytes(data: bytes | bytearray | memoryview) -> str:
+    """Hexadecimal SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces of 1 MiB. Raises UsageError that names the file."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read.", actual=error.strerror or str(error)) from error
+    return digest.hexdigest()
+
+
+def _relative(text: str) -> str:
+    """Absolute paths would tell whose machine it was, and differ between two runs of the same command."""
+    path = PurePath(text)
+    return path.name if path.is_absolute() else text
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it."""
+    if isinstance(value, enum.Enum):
+        return _plain(value.value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(v) for key, v in sorted(value.items(), key=lambda item: str(item[0]))}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((_plain(v) for v in value), key=str)
+    if isinstance(value, (str, PurePath)):
+        return _relative(str(value))
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if hasattr(value, "tolist"):  # NumPy numbers and arrays
+        return _plain(value.tolist())
+    return str(value)
