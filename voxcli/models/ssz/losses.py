@@ -1,0 +1,138 @@
+"""Losses on class scores: equation (2) of SSZ, and named terms of ours. Written for volumes of 10 x 128^3 in little memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from voxcli.errors import DataError
+from voxcli.shapes import check_shape
+
+CHUNK = 1 << 17
+"""Fruxels per pass on the CPU: scores of ten classes stay within a core's cache."""
+
+
+def frequency_weights(counts: Tensor, power: float = 0.3, largest: float = 5.0) -> Tensor:
+    """k_i of equation (2) from fruxel counts [n]: (most frequent / own count) ** power, at most `largest`.
+
+    The paper says "from frequency" without a formula; this one is ours. Full inverse frequency (power 1) fills the air with
+    objects. A class that never occurs gets `largest`.
+    """
+    if counts.ndim != 1 or not bool((counts >= 0).all()) or counts.sum() <= 0:
+        raise DataError("Class weights need non-negative fruxel counts, one a class.", actual=counts.tolist())
+    ratio = counts.max().double() / counts.double().clamp(min=1e-9)
+    return ratio.pow(power).clamp(max=largest).float()
+
+
+def negative_log_likelihood(scores: Tensor, labels: Tensor, weights: Tensor, ignore: int | None = 255) -> Tensor:
+    """Equation (2) of one batch, a scalar: mean over samples of 1/(q w h d) * sum over fruxels of -k_f log B(f, x, y, z).
+
+    scores [B, n, D, H, W] before the softmax; labels [B, D, H, W] uint8 with f = F(x, y, z); weights k [n], q = sum of k.
+    As printed, the sum over i inside (2) does not touch the logarithm and would cancel q: the weight that is meant is the one of
+    the correct class, k_f. Fruxels labelled `ignore` add nothing; the divisor stays w h d.
+    """
+    return voxel_loss(scores, labels, weights, likelihood=1.0, dice=0.0, ignore=ignore)
+
+
+def soft_dice(scores: Tensor, labels: Tensor, ignore: int | None = 255) -> Tensor:
+    """1 - mean over the classes of 2 sum(p t) / (sum p + sum t), sums over the batch: a term of ours for rare classes.
+
+    Classes that are absent from the batch take no part: where t is zero everywhere, the term would only repeat the likelihood.
+    """
+    ones = torch.ones(scores.shape[1], device=scores.device)
+    return voxel_loss(scores, labels, ones, likelihood=0.0, dice=1.0, ignore=ignore)
+
+
+def voxel_loss(
+    scores: Tensor, labels: Tensor, weights: Tensor, *, likelihood: float, dice: float, ignore: int | None = 255, in_place: bool = False
+) -> Tensor:
+    """likelihood * equation (2) + dice * soft Dice, in two passes over the scores (see the two functions above).
+
+    `in_place` lets the forward pass overwrite `scores` with probabilities and the backward pass with gradients: for scores that
+    nothing else reads, it saves a copy of the largest tensor of a training step.
+    """
+    sizes = check_shape(scores, "B n D H W", "scores")
+    check_shape(labels, "B D H W", "labels", sizes)
+    check_shape(weights, "n", "weights", sizes)
+    return _VoxelLoss.apply(scores, labels, weights.to(scores), float(likelihood), float(dice), -1 if ignore is None else ignore, in_place)
+
+
+def _chunks(flat: Tensor, labels: Tensor):
+    """(scores [n, m], labels [m]) views, a sample and CHUNK fruxels at a time."""
+    step = CHUNK if flat.device.type == "cpu" else flat.shape[2]
+    for sample, truth in zip(flat, labels.reshape(len(flat), -1), strict=True):
+        for start in range(0, flat.shape[2], step):
+            yield sample[:, start : start + step], truth[start : start + step]
+
+
+class _VoxelLoss(torch.autograd.Function):
+    """Softmax, likelihood and Dice sums in one pass forward; one pass backward. Saves the probabilities alone."""
+
+    @staticmethod
+    def forward(ctx, scores, labels, weights, likelihood, dice, ignore, in_place):
+        b, n = scores.shape[:2]
+        flat = scores.detach().reshape(b, n, -1)
+        probabilities = flat if in_place else torch.zeros_like(flat)
+        fruxels = flat.shape[2]
+        total = torch.zeros((), dtype=torch.float64, device=scores.device)
+        overlap, predicted, present = (torch.zeros(n, dtype=torch.float64, device=scores.device) for _ in range(3))
+        for (z, truth), (p, _) in zip(_chunks(flat, labels), _chunks(probabilities, labels), strict=True):
+            index, keep = _indices(truth, ignore, p.dtype)
+            p.copy_(torch.softmax(z, 0))
+            hit = p.gather(0, index[None])[0]
+            k = weights[index] if keep is None else weights[index] * keep
+            total -= (k * hit.clamp(min=1e-12).log()).sum(dtype=torch.float64)
+            if dice:
+                overlap += _per_class(index, hit if keep is None else hit * keep, n)
+                present += _per_class(index, torch.ones_like(hit) if keep is None else keep, n)
+                predicted += (p.sum(1) if keep is None else p @ keep).double()
+        q = weights.sum(dtype=torch.float64)
+        loss = likelihood * total / (q * b * fruxels)
+        gain = hit_gain = torch.zeros(n, dtype=torch.float64, device=scores.device)
+        if dice:
+            shown = (present > 0).double()
+            classes = shown.sum().clamp(min=1)
+            union = (predicted + present).clamp(min=1e-9)
+            loss = loss + dice * (1 - (shown * 2 * overlap / union).sum() / classes)
+            # d(dice term)/dp of a fruxel of class t in class c: gain[c] + [c == t] hit_gain[c].
+            gain = dice * shown * 2 * overlap / union**2 / classes
+            hit_gain = -dice * shown * 2 / union / classes
+        ctx.save_for_backward(probabilities, labels, weights, gain.to(flat), hit_gain.to(flat))
+        ctx.details = (scores.shape, likelihood / float(q) / (b * fruxels), ignore, in_place)
+        return loss.to(scores.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream):
+        probabilities, labels, weights, gain, hit_gain = ctx.saved_tensors
+        shape, factor, ignore, in_place = ctx.details
+        grads = probabilities if in_place else torch.zeros_like(probabilities)
+        for (p, truth), (out, _) in zip(_chunks(probabilities, labels), _chunks(grads, labels), strict=True):
+            index, keep = _indices(truth, ignore, p.dtype)
+            hit = p.gather(0, index[None])[0]
+            k = weights[index] * factor
+            # Softmax Jacobian applied to h = gain + onehot * hit_gain: p (h - <p, h>); and k (p - onehot) from the likelihood.
+            bonus = hit_gain[index]
+            mean = gain @ p + hit * bonus
+            grad = p * (gain[:, None] + (k - mean))
+            grad.scatter_add_(0, index[None], (hit * bonus - k)[None])
+            if keep is not None:
+                grad *= keep
+            torch.mul(grad, upstream, out=out)
+        return grads.reshape(shape), None, None, None, None, None, None
+
+
+def _indices(truth: Tensor, ignore: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """Class indices int64 [m], and a float mask of the fruxels that count, or None where all do."""
+    index = truth.long()
+    if ignore < 0:
+        return index, None
+    ignored = truth == ignore
+    if not bool(ignored.any()):
+        return index, None
+    return index.masked_fill(ignored, 0), (~ignored).to(dtype)
+
+
+def _per_class(index: Tensor, values: Tensor, n: int) -> Tensor:
+    return torch.zeros(n, dtype=torch.float64, device=values.device).index_add_(0, index, values.double())

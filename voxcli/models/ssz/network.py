@@ -1,0 +1,172 @@
+"""The SSZ generator: one image to a multiclass frustum voxel model (Kniaz et al., Image-to-Voxel Model Translation for 3D Scene
+Reconstruction and Segmentation, section 3.2).
+
+Where the paper leaves a choice open (widths, numbers of blocks, the bottleneck), the configuration names ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcli.errors import UsageError
+from voxcli.models.blocks.residual import (
+    LEAK,
+    Downscale2d,
+    InvertedResidual2d,
+    InvertedResidual3d,
+    Pointwise3d,
+    Upscale3d,
+)
+from voxcli.shapes import check_shape
+
+
+@dataclass(frozen=True)
+class SSZConfig:
+    """Sizes of the generator. Level 0 is the full resolution, each further level half of it.
+
+    width, height, depth: pixels and slices of the output, which has the image's resolution.
+    classes: number of classes, air included.
+    encoder: channels of the 2D levels, finest first. The last level is the bottleneck.
+    encoder_blocks: inverted residual blocks at each 2D level.
+    decoder: channels of the 3D levels, coarsest (the bottleneck volume) first, as many as there are 2D levels.
+    decoder_blocks: volumetric inverted residual blocks of stride 1 at each 3D level (ours; the paper upscales only).
+    expansion, expansion3d: hidden channels of an inverted residual block as a multiple of its input's.
+    normalised_levels: how many of the 3D levels, from the coarsest, end in batch normalisation (the large ones are slow with it).
+    """
+
+    width: int = 128
+    height: int = 128
+    depth: int = 128
+    classes: int = 10
+    encoder: tuple[int, ...] = (16, 32, 64, 128, 192, 256)
+    encoder_blocks: tuple[int, ...] = (1, 2, 3, 3, 2, 2)
+    decoder: tuple[int, ...] = (128, 96, 64, 32, 16, 8)
+    decoder_blocks: tuple[int, ...] = (1, 2, 2, 1, 0, 0)
+    expansion: int = 4
+    expansion3d: int = 2
+    normalised_levels: int = 4
+
+    def __post_init__(self) -> None:
+        levels = len(self.encoder)
+        for name in ("encoder", "encoder_blocks", "decoder", "decoder_blocks"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if len(getattr(self, name)) != levels:
+                raise UsageError(f"SSZ: {name} needs one number a level.", expected=levels, actual=list(getattr(self, name)))
+        step = 2 ** (levels - 1)
+        for name in ("width", "height", "depth"):
+            if getattr(self, name) < step or getattr(self, name) % step:
+                raise UsageError(f"SSZ: {name} must be a multiple of {step}, for {levels} levels.", actual=getattr(self, name))
+
+    @property
+    def bottleneck(self) -> tuple[int, int, int]:
+        """(D, H, W) of the coarsest volume."""
+        step = 2 ** (len(self.encoder) - 1)
+        return self.depth // step, self.height // step, self.width // step
+
+
+PRESETS = {
+    "street": SSZConfig(),
+    "small": SSZConfig(
+        width=64, height=64, depth=64, encoder=(16, 32, 64, 128, 192), encoder_blocks=(1, 2, 2, 2, 2),
+        decoder=(128, 64, 32, 16, 8), decoder_blocks=(1, 1, 1, 0, 0), normalised_levels=3,
+    ),
+    "paper": SSZConfig(
+        encoder=(32, 64, 128, 256, 512, 512, 512, 512), encoder_blocks=(1,) * 8,
+        decoder=(512, 512, 512, 256, 128, 64, 32, 16), decoder_blocks=(0,) * 8, expansion=6, normalised_levels=8,
+    ),
+}  # fmt: skip
+"""`street` is the shipped network. The paper states no widths: `paper` has pix2pix's, from 1x1 up, without blocks of ours."""
+
+
+class Encoder(nn.Module):
+    """[B, 3, H, W] -> features of each level, finest first: [B, c_l, H/2^l, W/2^l]."""
+
+    def __init__(self, config: SSZConfig):
+        super().__init__()
+        widths = config.encoder
+        self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU6(inplace=True))
+        self.levels = nn.ModuleList()
+        for level, width in enumerate(widths):
+            blocks: list[nn.Module] = [Downscale2d(widths[level - 1], width)] if level else []
+            # A level at full resolution is wide in pixels: its blocks expand by half as much.
+            expansion = config.expansion if level else max(1, config.expansion // 2)
+            blocks += [InvertedResidual2d(width, width, expansion) for _ in range(config.encoder_blocks[level])]
+            self.levels.append(nn.Sequential(*blocks))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        features = []
+        x = self.stem(image)
+        for level in self.levels:
+            x = level(x)
+            features.append(x)
+        return features
+
+
+class Decoder(nn.Module):
+    """Features of each 2D level -> class scores at full resolution, and at coarser ones for deep supervision."""
+
+    def __init__(self, config: SSZConfig):
+        super().__init__()
+        self.config = config
+        skips = config.encoder[::-1]
+        widths = config.decoder
+        self.inflate = nn.Conv2d(skips[0], widths[0] * config.bottleneck[0], 1)
+        self.first = nn.Sequential(*[InvertedResidual3d(widths[0], config.expansion3d) for _ in range(config.decoder_blocks[0])])
+        self.ups = nn.ModuleList()
+        self.refine = nn.ModuleList()
+        for level in range(1, len(widths)):
+            normalise = level < config.normalised_levels
+            self.ups.append(Upscale3d(widths[level - 1], skips[level], widths[level], normalise))
+            blocks = [InvertedResidual3d(widths[level], config.expansion3d) for _ in range(config.decoder_blocks[level])]
+            self.refine.append(nn.Sequential(*blocks))
+        self.head = Pointwise3d(widths[-1], config.classes)
+        # Auxiliary heads at 1/2 and 1/4 of the resolution: a training may start coarse, where a step costs a fraction (ours).
+        self.coarse_heads = nn.ModuleDict({str(s): Pointwise3d(widths[-1 - level], config.classes) for level, s in ((1, 2), (2, 4))})
+
+    def forward(self, features: list[Tensor], scales: tuple[int, ...] = (1,)) -> dict[int, Tensor]:
+        """Class scores [B, n, D/s, H/s, W/s] for each scale s of `scales` (1, 2, 4); levels that no scale needs are not run."""
+        skips = features[::-1]
+        depth, height, width = self.config.bottleneck
+        x = F.leaky_relu(self.inflate(skips[0]), LEAK)  # [B, c*d, h, w]
+        # Channels of the bottleneck become depth: each slice of the coarsest volume has its own weights (ours).
+        x = x.reshape(len(x), depth, -1, height, width).transpose(1, 2).contiguous(memory_format=torch.channels_last_3d)
+        x = self.first(x)
+        scores = {}
+        for level, (up, refine) in enumerate(zip(self.ups, self.refine, strict=True)):
+            scale = 2 ** (len(self.ups) - 1 - level)
+            x = refine(up(x, skips[level + 1]))
+            if scale in scales:
+                head = self.head if scale == 1 else self.coarse_heads[str(scale)]
+                scores[scale] = head(F.leaky_relu(x, LEAK))
+            if scale == min(scales):
+                break
+        return scores
+
+
+class Generator(nn.Module):
+    """G: A -> B. Image [B, 3, H, W] in 0..1 -> class scores (logits) [B, n, D, H, W]; `probabilities` gives B itself."""
+
+    def __init__(self, config: SSZConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    def forward(self, image: Tensor, scales: tuple[int, ...] = (1,)) -> dict[int, Tensor]:
+        """Logits for each scale s: [B, n, D/s, H/s, W/s]; 1 is the full resolution, 2 and 4 are the auxiliary heads."""
+        check_shape(image, f"B 3 {self.config.height} {self.config.width}", "image")
+        # Centred on 0 with a spread of about 1, as initialisation expects.
+        x = ((image - 0.5) * 4).contiguous(memory_format=torch.channels_last)
+        return self.decoder(self.encoder(x), scales)
+
+    def probabilities(self, image: Tensor) -> Tensor:
+        """B of equation (1): softmax over the classes, air included, [B, n, D, H, W] float32."""
+        return torch.softmax(self(image)[1].float(), dim=1)
+
+    def labels(self, image: Tensor) -> Tensor:
+        """F = argmax B, equation (1): [B, D, H, W] uint8."""
+        return self(image)[1].argmax(dim=1).to(torch.uint8)

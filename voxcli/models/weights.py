@@ -1,0 +1,89 @@
+"""Weights as safetensors: half precision tensors and metadata (model, resolved configuration, label names, training data, version)."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voxcli.errors import FileFormatError, UsageError, unknown_name
+from voxcli.version import __version__
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """tensors by name (float32 where they are floats), the model's name, its resolved configuration, and what is known besides."""
+
+    tensors: dict[str, Tensor]
+    model: str
+    config: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def save_weights(path: str | Path, weights: Weights) -> None:
+    """Write weights, floats as float16, atomically. The same weights give the same bytes."""
+    from safetensors.torch import save
+
+    tensors = {k: (t.half() if t.is_floating_point() else t).detach().cpu().contiguous() for k, t in sorted(weights.tensors.items())}
+    worst = [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
+    if worst:
+        raise UsageError(f"'{worst[0]}' does not fit into half precision.", hint="Train on, or with a smaller learning rate.")
+    metadata = {"model": weights.model, "config": json.dumps(weights.config, sort_keys=True), "version": __version__}
+    metadata |= {k: json.dumps(v, sort_keys=True) for k, v in weights.facts.items()}
+    write_atomically(Path(path), save(tensors, metadata))
+
+
+def load_weights(source: str | Path) -> Weights:
+    """Read weights from a file, or by the name of shipped ones. Floats come back as float32.
+
+    Raises UsageError for an unknown name and FileFormatError for a file that is no such weights.
+    """
+    path = find_weights(source)
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118: not a dict
+        model, config = metadata["model"], json.loads(metadata["config"])
+        facts = {k: json.loads(v) for k, v in metadata.items() if k not in ("model", "config", "version")}
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise FileFormatError(f"'{path}' is no voxcli weights file.", actual=f"{type(error).__name__}: {error}") from error
+    tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
+    return Weights(tensors, model, config, {**facts, "version": metadata.get("version", "")})
+
+
+def find_weights(source: str | Path) -> Path:
+    """The path of a weights file: a path that exists, or the name of shipped weights."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = {p.stem: p for p in SHIPPED.glob("*.safetensors")}
+    if str(source) in shipped:
+        return shipped[str(source)]
+    if path.suffix or os.sep in str(source):
+        raise FileFormatError(f"'{source}' is not there.", expected="a .safetensors file, or the name of shipped weights")
+    raise unknown_name("weights", str(source), shipped or ["(none are shipped)"])
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write under a temporary name in the same folder, fsync, rename: a killed process leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written.", actual=str(error), hint="Is the disk full, or the folder read-only?") from error
+    finally:
+        temporary.unlink(missing_ok=True)

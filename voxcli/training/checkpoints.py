@@ -1,0 +1,82 @@
+"""Checkpoints: everything that a training needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import io
+import random
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from voxcli.errors import FileFormatError
+from voxcli.models.weights import write_atomically
+
+LAST, BEFORE, BEST = "last.pt", "before.pt", "best.pt"
+
+
+def random_states() -> dict[str, Any]:
+    """The states of all global random generators, as plain types that a weights-only load accepts."""
+    kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002: the global state is what is saved
+    version, internal, gauss = random.getstate()
+    states: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "numpy": [str(kind), torch.from_numpy(np.asarray(keys).astype(np.int64)), int(position), int(has_gauss), float(cached)],
+        "python": [version, list(internal), gauss],
+    }
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """The inverse of random_states."""
+    torch.set_rng_state(states["torch"].cpu())
+    kind, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))  # noqa: NPY002
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([s.cpu() for s in states["cuda"]])
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write atomically. `last.pt` keeps its predecessor as `before.pt`, for the day it turns out damaged."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    if path.name == LAST and path.is_file():
+        # A copy by name, not by content: no moment without a last.pt.
+        before = path.with_name(BEFORE)
+        before.unlink(missing_ok=True)
+        before.hardlink_to(path)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Load one checkpoint (tensors and plain types only). Raises FileFormatError where it is damaged."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds here, from zip errors to EOFError
+        raise FileFormatError(f"'{path}' is no checkpoint that can be read.", actual=f"{type(error).__name__}: {str(error)[:200]}") from error
+
+
+def newest_checkpoint(run: Path) -> dict[str, Any] | None:
+    """The state to resume from: last.pt, else the one before it (with a warning), else None where there is neither."""
+    failure: FileFormatError | None = None
+    for name in (LAST, BEFORE):
+        path = run / name
+        if not path.is_file():
+            continue
+        try:
+            state = load_checkpoint(path)
+        except FileFormatError as error:
+            failure = failure or error
+            continue
+        if failure is not None:
+            warnings.warn(f"{failure.message} The checkpoint before it is used.", stacklevel=2)
+        return state
+    if failure is not None:
+        raise failure
+    return None
