@@ -120,7 +120,21 @@ class Command(QuickHelp, TyperCommand):
         if "--print-config" in args:
             for parameter in self.params:
                 parameter.required = False
-        return super().parse_args(ctx, args)
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            self._say_what_came(ctx, error, given)
+            raise
+
+    def _say_what_came(self, ctx: Any, error: Any, args: list[str]) -> None:
+        """Add the refused value, and its origin where that is no flag, to the parser's message: it says only what was expected."""
+        if error.param is None or not error.message:
+            return
+        value, source = error.param.consume_value(ctx, self.make_parser(ctx).parse_args(list(args))[0])
+        origin = {"ENVIRONMENT": f" from VOXCLI_{error.param.name.upper()}", "DEFAULT_MAP": " from --config"}.get(source.name, "")
+        if value is not None and str(value) not in error.message:
+            error.message = f"{error.message.rstrip('.')}, got '{value}'{origin}."
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, or print its configuration."""
@@ -253,11 +267,11 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
     return code
 
 
-def main() -> NoReturn:
+def main(entries: Sequence[Entry] = COMMANDS) -> NoReturn:
     """The console script."""
     with suppress(ValueError):  # not the main thread: an embedding program keeps its own handlers
         signal.signal(signal.SIGTERM, _on_sigterm)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], entries))
 
 
 def _invoke(args: Sequence[str], entries: Sequence[Entry]) -> None:

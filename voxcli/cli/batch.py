@@ -18,17 +18,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from voxcli.cli.failures import explain, show_warning
 from voxcli.cli.inputs import Input, expand
 from voxcli.cli.output import Progress, out
 from voxcli.errors import UsageError, VoxcliError
-from voxcli.seeds import item_seed
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 R = TypeVar("R")
 
@@ -53,6 +54,8 @@ class Item:
 
     def seed(self, seed: int) -> int:
         """The seed of this item alone: order, batching and workers change nothing."""
+        from voxcli.seeds import item_seed
+
         return item_seed(seed, self.name)
 
 
@@ -129,6 +132,7 @@ class Batch:
 
     def _in_processes(self, work: Callable[[Item], R], workers: int) -> Generator[tuple[Item, Future[R]], None, None]:
         import multiprocessing
+        from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 
         threads = max(1, (os.cpu_count() or 1) // workers)
         # spawn: a fork would copy threads and CUDA contexts that do not survive it

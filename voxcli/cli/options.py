@@ -7,7 +7,8 @@ parameter's default. A parameter that a checkpoint may also fill has the default
 
 A command that takes nested settings (the architecture of a network, a training recipe) declares them with `@sections("network")`.
 They are groups of a --config file and of `--set group.key=value`; the command asks for them with `section("network")`, checks them
-with `config.from_mapping`, and answers --print-config itself: `if printing_config(): return show_config(network=...)`.
+with `config.from_mapping`, and answers --print-config itself, before it touches its inputs:
+`if printing_config(): show_config(network=...); return`.
 """
 
 from __future__ import annotations

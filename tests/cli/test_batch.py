@@ -1,0 +1,136 @@
+"""Where results go, what happens to outputs that exist and items that fail, in one process and in several."""
+
+import os
+
+import pytest
+
+from voxcli.cli import batch
+from voxcli.errors import UsageError
+from voxcli.seeds import item_seed
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    for name in ("d/a.txt", "d/sub/b.txt", "d/sub/c.txt", "e/a.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def targets(sources, output, **policy):
+    todo = batch.items(sources, output, suffixes=(".txt",), target_suffix=".out", policy=batch.Policy(**policy))
+    return [item.target for item in todo.items]
+
+
+def test_one_file_goes_where_the_output_says(tree):
+    assert targets(["d/a.txt"], "x.out") == ["x.out"]
+    assert targets(["d/a.txt"], "new/") == ["new/a.out"]
+    assert targets(["d/a.txt"], "e") == ["e/a.out"]
+    assert targets(["d/a.txt"], "-") == ["-"]
+
+
+def test_several_inputs_are_mirrored_into_a_folder(tree):
+    assert targets(["d"], "o") == ["o/a.out", "o/sub/b.out", "o/sub/c.out"]
+    assert targets(["d/sub/b.txt", "d/a.txt"], "o") == ["o/b.out", "o/a.out"]
+    assert targets(["d/*.txt"], "o") == ["o/a.out"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "output", "said"),
+    [
+        (["d"], "o.out", "Several inputs, but -o o.out is one file."),
+        (["d"], "e/a.txt", "Several inputs, but -o e/a.txt is one file."),
+        (["d"], "-", "3 inputs do not fit into stdout."),
+        (["d/a.txt", "e/a.txt"], "o", "Two inputs have the same output o/a.out.\ngot d/a.txt and e/a.txt"),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused(tree, sources, output, said):
+    with pytest.raises(UsageError) as caught:
+        targets(sources, output)
+    assert said in str(caught.value)
+
+
+def test_an_existing_output_needs_a_decision_before_anything_is_computed(tree):
+    (tree / "o/sub").mkdir(parents=True)
+    (tree / "o/sub/b.out").write_text("old")
+    with pytest.raises(UsageError, match="Output exists: o/sub/b.out"):
+        targets(["d"], "o")
+    assert targets(["d"], "o", skip_existing=True) == ["o/a.out", "o/sub/c.out"]
+    assert len(targets(["d"], "o", overwrite=True)) == 3
+    with pytest.raises(UsageError, match="contradict"):
+        targets(["d"], "o", overwrite=True, skip_existing=True)
+
+
+def test_the_seed_of_an_item_depends_on_its_relative_name_alone(tree, monkeypatch):
+    def seeds(folder):
+        todo = batch.items([folder], "o", suffixes=(".txt",), target_suffix=".out")
+        return {item.name: item.seed(7) for item in todo.items}
+
+    here = seeds("d")
+    assert here == {name: item_seed(7, name) for name in ("a", "sub/b", "sub/c")}
+    assert seeds(os.path.abspath("d")) == here
+    assert len(set(here.values())) == 3 and all(0 <= seed < 2**63 for seed in here.values())
+
+
+def test_chunks_keep_the_order_and_lose_nothing():
+    items = [batch.Item(str(i), "", str(i)) for i in range(7)]
+    assert [len(chunk) for chunk in batch.Batch(items).chunks(3)] == [3, 3, 1]
+    assert [item for chunk in batch.Batch(items).chunks(3) for item in chunk] == items
+
+
+# -- whole commands -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_inputs_whatever_the_workers(fake, tree, workers):
+    code, text, errors = fake("copy", "d", "-o", "o", "--workers", workers)
+    assert (code, text, errors) == (0, "a 7\nsub/b 11\nsub/c 11\n", "")
+    assert (tree / "o/sub/c.out").read_text() == f"d/sub/c.txt {item_seed(0, 'sub/c')}\n"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_keep_going_finishes_the_rest_reports_each_and_exits_1(fake, tree, workers):
+    code, text, errors = fake("copy", "d", "-o", "o", "--fail-on", "b.txt", "--keep-going", "--workers", workers)
+    assert (code, text) == (1, "a 7\nsub/c 11\n")
+    assert errors.startswith("error: d/sub/b.txt: The text cannot be used.") or "d/sub/b.txt" in errors.splitlines()[1]
+    assert errors.endswith("Mend it.\nerror: 1 of 3 items failed.\n")
+    assert not (tree / "o/sub/b.out").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_without_keep_going_the_first_failure_ends_the_command(fake, tree, workers):
+    code, text, errors = fake("copy", "d", "-o", "o", "--fail-on", "d/", "--workers", workers)
+    assert (code, text) == (2, "")
+    assert errors == "error: The text cannot be used.\nexpected no d/, got d/a.txt\nMend it.\n"
+
+
+def test_skip_existing_skips_the_computation_too(fake, tree):
+    (tree / "o/sub").mkdir(parents=True)
+    (tree / "o/sub/b.out").write_text("old")
+    code, text, errors = fake("copy", "d", "-o", "o", "--fail-on", "b.txt", "--skip-existing")
+    assert (code, text) == (0, "a 7\nsub/c 11\n") and "skipped 1 of 3" in errors
+    assert (tree / "o/sub/b.out").read_text() == "old"
+
+
+def test_an_existing_output_stops_the_command_before_it_writes_anything(fake, tree):
+    (tree / "o/sub").mkdir(parents=True)
+    (tree / "o/sub/c.out").write_text("old")
+    code, text, errors = fake("copy", "d", "-o", "o")
+    assert (code, text) == (2, "") and "--overwrite" in errors and "--skip-existing" in errors
+    assert not (tree / "o/a.out").exists()
+    assert fake("copy", "d", "-o", "o", "--overwrite")[0] == 0
+    assert (tree / "o/sub/c.out").read_text() != "old"
+
+
+def test_dry_run_lists_what_would_be_written_and_writes_nothing(fake, tree):
+    code, text, _ = fake("copy", "d/sub", "-o", "o", "--dry-run")
+    assert (code, text) == (0, "d/sub/b.txt -> o/b.out\nd/sub/c.txt -> o/c.out\n")
+    assert not (tree / "o").exists()
+
+
+def test_stdin_and_stdout_are_read_and_written_only_where_a_dash_stands(fake, tree):
+    assert fake("copy", "-", "-o", "x.out", input=b"from a pipe")[:2] == (0, "stdin 11\n")
+    assert (tree / "x.out").read_text() == f"from a pipe {item_seed(0, 'stdin')}\n"
+    code, text, _ = fake("copy", "d/a.txt", "-o", "-", input=b"never read")
+    assert code == 0 and text.startswith("d/a.txt ")
