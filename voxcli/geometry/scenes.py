@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from voxcli.errors import DataError
+from voxcli.geometry.cameras import quaternion_to_rotation
 from voxcli.geometry.solid import Filled, Part, fruxelize_parts, voxelize_parts
 from voxcli.scene import Frustum, FruxelGrid, Labels, Mesh, SceneDescription, SceneObject, VoxelGrid
 
@@ -22,24 +23,9 @@ class LabelledFill:
     leaky: float
 
 
-def rotation_matrix(wxyz: np.ndarray) -> np.ndarray:
-    """Unit quaternion (w, x, y, z) to a rotation matrix [3, 3]; the quaternion is normalised first."""
-    length = float(np.linalg.norm(wxyz))
-    if not np.isfinite(length) or length < 1e-12:
-        raise DataError("A rotation quaternion must not be zero.", actual=list(map(float, wxyz)))
-    w, x, y, z = np.asarray(wxyz, dtype=np.float64) / length
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
 def placed_vertices(item: SceneObject) -> np.ndarray:
     """World vertices of a placed object: R (scale * x) + position. [V, 3] float64"""
-    return (item.mesh.vertices * item.scale) @ rotation_matrix(item.rotation_wxyz).T + item.position
+    return (item.mesh.vertices * item.scale) @ quaternion_to_rotation(item.rotation_wxyz).T + item.position
 
 
 def transformed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -1,0 +1,197 @@
+"""Pictures of any of our things: shaded views from the camera, from above and from the side, with a legend."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from voxcli.errors import DataError
+from voxcli.scene import (
+    Camera, DepthMap, FruxelGrid, Labels, Mesh, Picture, PointCloud, SceneDescription, Surfels, VoxelGrid, class_colour,
+)  # fmt: skip
+
+_PAPER = (255, 255, 255)
+_INK = (40, 44, 52)
+
+
+def picture_of(thing: Any, size: int = 320, threshold: float = 0.5) -> np.ndarray:
+    """The whole sheet as uint8 [H, W, 3]: up to three views of `size` pixels side by side, class legend below."""
+    views = views_of(thing, size, threshold)
+    return _sheet(views, _classes_present(thing), size)
+
+
+def views_of(thing: Any, size: int, threshold: float = 0.5) -> list[tuple[str, np.ndarray]]:
+    """(caption, picture [size', size, 3]) of each view; the first is the one that the thing is best known by."""
+    if isinstance(thing, Picture):
+        return [("image", _fitted(_eight_bit(thing.rgb), size))]
+    if isinstance(thing, DepthMap):
+        return [("depth, near is bright", _fitted(_grey(thing.depth), size))]
+    if isinstance(thing, Surfels):
+        normals = np.nan_to_num((thing.normals * [1, -1, -1] + 1) * 127.5).clip(0, 255).astype(np.uint8)
+        return [("normals", _fitted(normals, size)), ("depth, near is bright", _fitted(_grey(thing.depth), size))]
+    from voxcli.geometry.shading import shaded_picture
+
+    mesh = mesh_of(thing, threshold)
+    return [(caption, shaded_picture(mesh, camera)) for caption, camera in _cameras(thing, mesh, size)]
+
+
+def mesh_of(thing: Any, threshold: float = 0.5) -> Mesh:
+    """What is to be shaded: the faces of a grid's cells, the placed meshes of a scene, points as small cells."""
+    from voxcli.geometry.surfaces import cell_faces
+
+    if isinstance(thing, Mesh):
+        return thing
+    if isinstance(thing, (FruxelGrid, VoxelGrid)):
+        return cell_faces(thing, threshold)
+    if isinstance(thing, SceneDescription):
+        return placed_scene(thing)
+    if isinstance(thing, PointCloud):
+        return cell_faces(_cells_of_points(thing))
+    raise DataError(f"There is no picture of a {type(thing).__name__}.")
+
+
+def placed_scene(scene: SceneDescription) -> Mesh:
+    """All objects of a scene as one labelled mesh in the world frame."""
+    from voxcli.geometry.scenes import placed_vertices
+
+    vertices, faces, labels, offset = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)], 0
+    for item in scene.objects:
+        vertices.append(placed_vertices(item))
+        faces.append(item.mesh.faces + offset)
+        labels.append(np.full(len(item.mesh.faces), scene.classes.names.index(item.class_name), np.uint8))
+        offset += len(item.mesh.vertices)
+    return Mesh(np.concatenate(vertices), np.concatenate(faces), face_labels=np.concatenate(labels), classes=scene.classes)
+
+
+def _cells_of_points(cloud: PointCloud, cells: int = 96) -> VoxelGrid:
+    if not len(cloud.points):
+        raise DataError("The point cloud is empty: there is nothing to show.")
+    low, high = cloud.points.min(0), cloud.points.max(0)
+    size = max(float((high - low).max()), 1e-9) / cells
+    index = np.minimum(((cloud.points - low) / size).astype(int), np.ceil((high - low) / size).astype(int).clip(1) - 1)
+    shape = tuple(index.max(0) + 1)
+    if cloud.labels is None or cloud.classes is None:
+        occupancy = np.zeros(shape, bool)
+        occupancy[tuple(index.T)] = True
+        return VoxelGrid(occupancy=occupancy, origin=low, voxel_size=np.full(3, size))
+    labels = np.full(shape, 0 if cloud.classes.empty is None else cloud.classes.empty, np.uint8)
+    labels[tuple(index.T)] = cloud.labels
+    return VoxelGrid(labels=labels, origin=low, voxel_size=np.full(3, size), classes=cloud.classes)
+
+
+def _cameras(thing: Any, mesh: Mesh, size: int) -> list[tuple[str, Camera]]:
+    own: Camera | None = thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
+    cameras = [("from its camera", _resized(own, size))] if own is not None else [("from the front", _around(mesh, own, size, 30, 20))]
+    above = _around(mesh, own, size, 0, 89)
+    return [*cameras, ("from above", above), ("from the side", _around(mesh, own, size, 90, 15))]
+
+
+def _resized(camera: Camera, size: int) -> Camera:
+    factor = size / max(camera.width, camera.height)
+    width, height = max(1, round(camera.width * factor)), max(1, round(camera.height * factor))
+    K = camera.K.copy()
+    K[0] *= width / camera.width
+    K[1] *= height / camera.height
+    return Camera(K, width, height, camera.world_to_cam)
+
+
+def _around(mesh: Mesh, own: Camera | None, size: int, azimuth: float, elevation: float) -> Camera:
+    """A camera that has the whole mesh in view; azimuth counts from the thing's own camera, or from +z."""
+    from voxcli.geometry.cameras import intrinsics, look_at
+
+    shown = np.zeros(len(mesh.vertices), bool)
+    shown[mesh.faces] = True
+    used = mesh.vertices[shown] if len(mesh.faces) else np.zeros((1, 3))
+    low, high = used.min(0), used.max(0)
+    centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 1e-6)
+    up = np.array([0.0, 1.0, 0.0])
+    front = np.array([0.0, 0.0, 1.0])
+    if own is not None:                                                          # turn with the camera, whose axes need not be the world's
+        up, back = -own.world_to_cam[1, :3], -own.world_to_cam[2, :3]
+        up = np.array([0.0, 1.0, 0.0]) if up[1] > 0.5 else up
+        front = back - up * (back @ up)
+        front /= np.linalg.norm(front)
+    a, e = math.radians(azimuth), math.radians(elevation)
+    side = np.cross(up, front)
+    direction = (front * math.cos(a) + side * math.sin(a)) * math.cos(e) + up * math.sin(e)
+    fov = 25.0
+    distance = radius / math.sin(math.radians(fov / 2)) * 1.02
+    return Camera(intrinsics(fov, size, size), size, size, look_at(centre + distance * direction, centre, up))
+
+
+def _classes_present(thing: Any) -> list[str]:
+    """Names for the legend: the classes that the thing shows."""
+    classes: Labels | None = getattr(thing, "classes", None)
+    if classes is None:
+        return []
+    if isinstance(thing, SceneDescription):
+        shown = {o.class_name for o in thing.objects}
+        return [n for n in classes.names if n in shown]
+    labels = getattr(thing, "labels", None)
+    if labels is None:
+        labels = getattr(thing, "face_labels", None)
+    present = set(np.unique(labels).tolist()) if labels is not None else set()
+    return [classes.names[i] for i in classes.solid_ids if i in present]
+
+
+def _sheet(views: list[tuple[str, np.ndarray]], names: list[str], size: int) -> np.ndarray:
+    from PIL import Image, ImageDraw, ImageFont
+
+    gap, line = 8, 22
+    width = sum(v.shape[1] for _, v in views) + gap * (len(views) + 1)
+    per_row = max(1, (width - gap) // 110)
+    rows = -(-len(names) // per_row)
+    tall = max(v.shape[0] for _, v in views)
+    sheet = Image.new("RGB", (width, gap + line + tall + gap + rows * line + (gap if rows else 0)), _PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    x = gap
+    for caption, view in views:
+        draw.text((x, gap), caption, _INK, font)
+        sheet.paste(Image.fromarray(view), (x, gap + line))
+        x += view.shape[1] + gap
+    for n, name in enumerate(names):
+        x, y = gap + n % per_row * 110, gap + line + tall + gap + n // per_row * line
+        draw.rectangle((x, y + 2, x + 14, y + 16), class_colour(name), _INK)
+        draw.text((x + 20, y + 1), name, _INK, font)
+    return np.asarray(sheet)
+
+
+def terminal_picture(view: np.ndarray, columns: int, colour: bool) -> str:
+    """A view as text: two pixels a character by half blocks in 24-bit colour, or by a ramp of grey letters."""
+    from PIL import Image
+
+    columns = max(8, min(columns, view.shape[1]))
+    rows = max(2, round(view.shape[0] / view.shape[1] * columns / 2) * 2)
+    if not colour:
+        small = np.asarray(Image.fromarray(view).convert("L").resize((columns, rows // 2), Image.Resampling.BOX)).astype(int)
+        ramp = "@%#*+=-:. "
+        return "\n".join("".join(ramp[v * (len(ramp) - 1) // 255] for v in row).rstrip() for row in small)
+    small = np.asarray(Image.fromarray(view).resize((columns, rows), Image.Resampling.BOX)).astype(int)
+    lines = []
+    for top, bottom in zip(small[::2], small[1::2], strict=True):
+        cells = (f"\x1b[38;2;{a};{b};{c}m\x1b[48;2;{d};{e};{f}m\u2580" for (a, b, c), (d, e, f) in zip(top, bottom, strict=True))
+        lines.append("".join(cells) + "\x1b[0m")
+    return "\n".join(lines)
+
+
+def _eight_bit(rgb: np.ndarray) -> np.ndarray:
+    return (rgb >> 8).astype(np.uint8) if rgb.dtype == np.uint16 else rgb
+
+
+def _grey(depth: np.ndarray) -> np.ndarray:
+    seen = np.isfinite(depth)
+    out = np.full((*depth.shape, 3), 255, np.uint8)
+    if seen.any():
+        low, high = float(depth[seen].min()), float(depth[seen].max())
+        out[seen] = (225 - 200 * (depth[seen] - low) / max(high - low, 1e-9)).astype(np.uint8)[:, None]
+    return out
+
+
+def _fitted(image: np.ndarray, size: int) -> np.ndarray:
+    from PIL import Image
+
+    factor = size / max(image.shape[:2])
+    shape = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    return np.asarray(Image.fromarray(image).resize(shape, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.BOX))
