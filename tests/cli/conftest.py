@@ -1,11 +1,20 @@
-"""Command lines run as users run them: in a process of their own, with real pipes."""
+"""Command lines, run two ways: in this process, which is quick, and in one of their own with real pipes, as users run them.
 
+All four fixtures are called like fixture("info", "a.npz", input=b"...", env={...}), work in tmp_path and return (exit code, stdout, stderr).
+`fake` and `fake_process` have the commands of fake_commands.py in place of the real ones.
+"""
+
+import io
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import fake_commands
 import pytest
+
+from voxcli.cli import app
 
 HERE = Path(__file__).parent
 
@@ -17,14 +26,26 @@ def environment(**extra):
 
 
 @pytest.fixture
-def voxcli(tmp_path):
-    """voxcli("info", "a.npz", input=b"...") runs the real command line in tmp_path; returns (code, stdout, stderr) as text."""
+def voxcli(tmp_path, monkeypatch, capsysbinary):
+    """The real commands, in this process."""
+    return _runner_here(app.COMMANDS, tmp_path, monkeypatch, capsysbinary)
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch, capsysbinary):
+    """The fake commands, in this process."""
+    return _runner_here(fake_commands.ENTRIES, tmp_path, monkeypatch, capsysbinary)
+
+
+@pytest.fixture
+def voxcli_process(tmp_path):
+    """The real commands, in a process of their own."""
     return _runner([sys.executable, "-m", "voxcli"], tmp_path)
 
 
 @pytest.fixture
-def fake(tmp_path):
-    """The same for the commands of fake_commands.py."""
+def fake_process(tmp_path):
+    """The fake commands, in a process of their own."""
     return _runner([sys.executable, str(HERE / "fake_commands.py")], tmp_path)
 
 
@@ -34,4 +55,21 @@ def _runner(command, folder):
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     run.command = command
+    return run
+
+
+def _runner_here(entries, folder, monkeypatch, capture):
+    def run(*args, input=b"", env=None):
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            patch.chdir(folder)
+            for name in [name for name in os.environ if name.startswith("VOXCLI_")]:
+                patch.delenv(name)
+            for name, value in (env or {}).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
+            capture.readouterr()
+            code = app.run([str(arg) for arg in args], entries)
+        captured = capture.readouterr()
+        return code, captured.out.decode(), captured.err.decode()
+
     return run

@@ -83,15 +83,15 @@ def test_chunks_keep_the_order_and_lose_nothing():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_the_order_of_the_inputs_whatever_the_workers(fake, tree, workers):
-    code, text, errors = fake("copy", "d", "-o", "o", "--workers", workers)
+def test_results_come_in_the_order_of_the_inputs_whatever_the_workers(fake_process, tree, workers):
+    code, text, errors = fake_process("copy", "d", "-o", "o", "--workers", workers)
     assert (code, text, errors) == (0, "a 7\nsub/b 11\nsub/c 11\n", "")
     assert (tree / "o/sub/c.out").read_text() == f"d/sub/c.txt {item_seed(0, 'sub/c')}\n"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_keep_going_finishes_the_rest_reports_each_and_exits_1(fake, tree, workers):
-    code, text, errors = fake("copy", "d", "-o", "o", "--fail-on", "b.txt", "--keep-going", "--workers", workers)
+def test_keep_going_finishes_the_rest_reports_each_and_exits_1(fake_process, tree, workers):
+    code, text, errors = fake_process("copy", "d", "-o", "o", "--fail-on", "b.txt", "--keep-going", "--workers", workers)
     assert (code, text) == (1, "a 7\nsub/c 11\n")
     assert errors.startswith("error: d/sub/b.txt: The text cannot be used.") or "d/sub/b.txt" in errors.splitlines()[1]
     assert errors.endswith("Mend it.\nerror: 1 of 3 items failed.\n")
@@ -99,8 +99,8 @@ def test_keep_going_finishes_the_rest_reports_each_and_exits_1(fake, tree, worke
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_without_keep_going_the_first_failure_ends_the_command(fake, tree, workers):
-    code, text, errors = fake("copy", "d", "-o", "o", "--fail-on", "d/", "--workers", workers)
+def test_without_keep_going_the_first_failure_ends_the_command(fake_process, tree, workers):
+    code, text, errors = fake_process("copy", "d", "-o", "o", "--fail-on", "d/", "--workers", workers)
     assert (code, text) == (2, "")
     assert errors == "error: The text cannot be used.\nexpected no d/, got d/a.txt\nMend it.\n"
 
@@ -129,8 +129,8 @@ def test_dry_run_lists_what_would_be_written_and_writes_nothing(fake, tree):
     assert not (tree / "o").exists()
 
 
-def test_stdin_and_stdout_are_read_and_written_only_where_a_dash_stands(fake, tree):
-    assert fake("copy", "-", "-o", "x.out", input=b"from a pipe")[:2] == (0, "stdin 11\n")
+def test_stdin_and_stdout_are_read_and_written_only_where_a_dash_stands(fake_process, tree):
+    assert fake_process("copy", "-", "-o", "x.out", input=b"from a pipe")[:2] == (0, "stdin 11\n")
     assert (tree / "x.out").read_text() == f"from a pipe {item_seed(0, 'stdin')}\n"
-    code, text, _ = fake("copy", "d/a.txt", "-o", "-", input=b"never read")
+    code, text, _ = fake_process("copy", "d/a.txt", "-o", "-", input=b"never read")
     assert code == 0 and text.startswith("d/a.txt ")

@@ -16,13 +16,13 @@ def lines_of(errors):
     return errors.rstrip("\n").split("\n")
 
 
-def test_version_goes_to_stdout(voxcli):
-    assert voxcli("--version") == (0, f"voxcli {__version__}\n", "")
+def test_version_goes_to_stdout(voxcli_process):
+    assert voxcli_process("--version") == (0, f"voxcli {__version__}\n", "")
 
 
 @pytest.mark.parametrize("args", [(), ("metrics",)])
-def test_no_command_prints_the_help_on_stderr_and_is_a_usage_error(fake, args):
-    code, text, errors = fake(*args)
+def test_no_command_prints_the_help_on_stderr_and_is_a_usage_error(fake_process, args):
+    code, text, errors = fake_process(*args)
     assert (code, text) == (2, "") and "Commands:" in errors
 
 
@@ -47,8 +47,8 @@ def test_usage_errors_exit_2_with_what_to_do(fake, args, said):
 
 
 @pytest.mark.parametrize("how", ["data", "memory", "bug"])
-def test_failures_leave_stdout_empty_and_exit_2(fake, how):
-    code, text, errors = fake("boom", how)
+def test_failures_leave_stdout_empty_and_exit_2(fake_process, how):
+    code, text, errors = fake_process("boom", how)
     assert (code, text) == (2, "")
     assert 1 <= len(lines_of(errors)) <= 3 and "Traceback" not in errors
 
@@ -61,10 +61,10 @@ def test_a_missed_gate_exits_1_and_keeps_the_data(fake):
     assert fake("boom", "gate") == (1, "data\n", "error: 0.4 is under 0.5.\n")
 
 
-def test_an_internal_error_is_one_line_and_the_traceback_is_asked_for(fake):
-    errors = fake("boom", "bug")[2]
+def test_an_internal_error_is_one_line_and_the_traceback_is_asked_for(fake_process):
+    errors = fake_process("boom", "bug")[2]
     assert len(lines_of(errors)) == 1 and "internal error: KeyError" in errors and "VOXCLI_DEBUG=1" in errors
-    code, text, errors = fake("boom", "bug", env={"VOXCLI_DEBUG": "1"})
+    code, text, errors = fake_process("boom", "bug", env={"VOXCLI_DEBUG": "1"})
     assert (code, text) == (2, "") and "Traceback" in errors
 
 
@@ -83,37 +83,37 @@ def test_errors_of_the_file_system_are_one_clear_line(fake, tmp_path, how, path,
     assert (code, text) == (2, "") and errors.startswith(f"error: {said}") and len(lines_of(errors)) == 1
 
 
-def test_a_warning_of_a_library_is_one_line_on_stderr(fake):
-    assert fake("boom", "warn", "-q") == (0, "data\n", "warning: odd thing\n")
+def test_a_warning_of_a_library_is_one_line_on_stderr(fake_process):
+    assert fake_process("boom", "warn", "-q") == (0, "data\n", "warning: odd thing\n")
 
 
-def test_a_reader_that_leaves_ends_the_command_quietly_with_0(fake, tmp_path):
-    command = " ".join([*fake.command, "count", "200000", "-q"])
+def test_a_reader_that_leaves_ends_the_command_quietly_with_0(fake_process, tmp_path):
+    command = " ".join([*fake_process.command, "count", "200000", "-q"])
     script = f"set -o pipefail; {command} | head -1"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment())
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith('{"line": 0')
 
 
-def test_help_into_a_closed_pipe_is_quiet_too(fake, tmp_path):
+def test_help_into_a_closed_pipe_is_quiet_too(fake_process, tmp_path):
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([*fake.command, "count", "--help"], stdout=write, stderr=subprocess.PIPE, cwd=tmp_path, env=environment())
+    done = subprocess.run([*fake_process.command, "count", "--help"], stdout=write, stderr=subprocess.PIPE, cwd=tmp_path, env=environment())
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("args", [["count", "3", "-q"], ["count", "--help"]])
-def test_a_full_disk_behind_stdout_is_an_error(fake, tmp_path, args):
+def test_a_full_disk_behind_stdout_is_an_error(fake_process, tmp_path, args):
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([*fake.command, *args], stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, env=environment())
+        done = subprocess.run([*fake_process.command, *args], stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, env=environment())
     assert (done.returncode, done.stderr) == (2, b"error: No space left on the device.\n")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_cleans_up_and_exits_130(fake, tmp_path, number, workers):
-    command = [*fake.command, "wait", str(tmp_path), "--workers", str(workers)]
+def test_an_interrupt_cleans_up_and_exits_130(fake_process, tmp_path, number, workers):
+    command = [*fake_process.command, "wait", str(tmp_path), "--workers", str(workers)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
     deadline = time.monotonic() + 30
     while len(list(tmp_path.glob("temporary*"))) < workers and time.monotonic() < deadline:
@@ -127,10 +127,10 @@ def test_an_interrupt_cleans_up_and_exits_130(fake, tmp_path, number, workers):
         assert not list(tmp_path.glob("temporary*"))
 
 
-def test_quiet_hides_notes_and_verbose_adds_details(fake):
-    assert fake("count", "1")[2] == "counting\n"
-    assert fake("count", "1", "-q")[2] == ""
-    assert fake("count", "1", "-v")[2] == "counting\nin detail\n"
+def test_quiet_hides_notes_and_verbose_adds_details(fake_process):
+    assert fake_process("count", "1")[2] == "counting\n"
+    assert fake_process("count", "1", "-q")[2] == ""
+    assert fake_process("count", "1", "-v")[2] == "counting\nin detail\n"
 
 
 # -- terminals ------------------------------------------------------------------------------------------------------------------------
@@ -156,25 +156,25 @@ def on_terminal(command, folder, stdout_too=True, **env):
     return process.wait(), shown.decode()
 
 
-def test_records_are_a_table_on_a_terminal(fake, tmp_path):
-    code, shown = on_terminal([*fake.command, "count", "2", "-q"], tmp_path)
+def test_records_are_a_table_on_a_terminal(fake_process, tmp_path):
+    code, shown = on_terminal([*fake_process.command, "count", "2", "-q"], tmp_path)
     assert code == 0
     assert "flavour" in shown.splitlines()[0] and "plain" in shown and "{" not in shown
 
 
-def test_progress_shows_on_a_terminal_and_never_with_quiet_or_in_a_pipe(fake, tmp_path):
+def test_progress_shows_on_a_terminal_and_never_with_quiet_or_in_a_pipe(fake_process, tmp_path):
     draw = "\x1b["
-    assert draw in on_terminal([*fake.command, "count", "3"], tmp_path, stdout_too=False)[1]
-    assert on_terminal([*fake.command, "count", "3", "-q"], tmp_path, stdout_too=False)[1] == ""
-    assert draw not in fake("count", "3")[2]
+    assert draw in on_terminal([*fake_process.command, "count", "3"], tmp_path, stdout_too=False)[1]
+    assert on_terminal([*fake_process.command, "count", "3", "-q"], tmp_path, stdout_too=False)[1] == ""
+    assert draw not in fake_process("count", "3")[2]
 
 
-def test_no_color_is_honoured(fake, tmp_path):
-    _, shown = on_terminal([*fake.command, "count", "2"], tmp_path, NO_COLOR="1")
+def test_no_color_is_honoured(fake_process, tmp_path):
+    _, shown = on_terminal([*fake_process.command, "count", "2"], tmp_path, NO_COLOR="1")
     assert "\x1b[3" not in shown.replace("\x1b[?25", "")
 
 
-def test_binary_is_refused_on_a_terminal_before_anything_is_done(fake, tmp_path):
+def test_binary_is_refused_on_a_terminal_before_anything_is_done(fake_process, tmp_path):
     (tmp_path / "a.txt").write_text("a")
-    code, shown = on_terminal([*fake.command, "copy", "a.txt", "-o", "-"], tmp_path)
+    code, shown = on_terminal([*fake_process.command, "copy", "a.txt", "-o", "-"], tmp_path)
     assert code == 2 and "terminal" in shown and "-o FILE" in shown

@@ -73,6 +73,6 @@ def test_nothing_reaches_stdout_before_the_end(capsys):
     output = Output()
     output.data("text")
     assert capsys.readouterr().out == ""
-    output.discard()
+    output.reset()
     output.commit()
     assert capsys.readouterr().out == ""

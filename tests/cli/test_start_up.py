@@ -55,9 +55,9 @@ def test_every_command_of_the_table_says_what_it_does():
         assert not rest or group in GROUPS
 
 
-def test_nothing_is_slow_to_fail_for_a_misspelt_command(voxcli):
+def test_nothing_is_slow_to_fail_for_a_misspelt_command(voxcli_process):
     started = time.perf_counter()
-    code, text, errors = voxcli("inof")
+    code, text, errors = voxcli_process("inof")
     assert (code, text) == (2, "")
     assert errors.startswith("error: Unknown command 'inof'.\nDid you mean 'info'? Known: ")
     assert time.perf_counter() - started < 5

@@ -245,6 +245,7 @@ def _on_sigterm(signum: int, frame: Any) -> NoReturn:
 def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
     """Run one command line and return its exit code; all that is to be printed has been."""
     warnings.showwarning = failures.show_warning
+    out.reset()
     try:
         try:
             _invoke(args, entries)
@@ -262,7 +263,7 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
         out.error("interrupted.")
         code = 130
     finally:
-        out.discard()
+        out.reset()
         _settle_stdout()
     return code
 

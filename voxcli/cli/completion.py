@@ -181,7 +181,7 @@ def _zsh(verbs: list[Verb]) -> str:
             for name in flag.names:
                 specs.append(_quote(f"*{name}[{_zsh_text(flag.help)}]{value}"))
         if verb.children:
-            rows = " ".join(_quote(f"{name}:{_zsh_text(text)}") for name, text in verb.children)
+            rows = " ".join(_quote(f"{name}:{text}") for name, text in verb.children)
             lines.append(f"    local -a words_here=({rows})")
             specs += ["'1:command:->command'", "'*::argument:->argument'"]
             lines.append("    local state line")

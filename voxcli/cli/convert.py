@@ -22,7 +22,7 @@ def convert(
     to: Annotated[str | None, typer.Option("--to", help="Extension of the outputs in a folder, such as npz.")] = None,
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
     format: options.Format = None,
-    input_format: Annotated[str | None, typer.Option("--input-format", help="Format of the input; needed for -.")] = None,
+    input_format: options.InputFormat = None,
     workers: options.Workers = 1,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,

@@ -22,7 +22,7 @@ def info(
     sources: options.Sources,
     format: Annotated[InfoFormat, typer.Option("--format", help="json: one document; jsonl: one line a file.")] = InfoFormat.json,
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
-    input_format: Annotated[str | None, typer.Option("--input-format", help="Format of the input; needed for -.")] = None,
+    input_format: options.InputFormat = None,
     keep_going: options.KeepGoing = False,
 ) -> None:
     """Facts about files: kind, shape, class counts, frustum, camera, bounding box, provenance.

@@ -91,6 +91,7 @@ Threshold = Annotated[float | None, _option("--threshold", help="Occupied at or 
 Resolution = Annotated[int | None, _option("--resolution", min=1, help="Cells along the longest side.")]
 Camera = Annotated[str | None, _option("--camera", metavar="FILE", help="Camera: a scene YAML or transforms.json.")]
 Format = Annotated[str | None, _option("--format", metavar="FORMAT", help="Format, where no file extension tells it (always for -).")]
+InputFormat = Annotated[str | None, _option("--input-format", metavar="FORMAT", help="Format of the input, needed for -.")]
 Records = Annotated[
     RecordFormat | None,
     _option("--format", show_default=False, help="How rows are written; default: table on a terminal, jsonl otherwise."),

@@ -38,6 +38,10 @@ class Output:
     """Where a command's words and data go. `quiet` hides notes and progress, never warnings and errors; `verbose` adds details."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """As at the start of a command: nothing staged, neither quiet nor verbose."""
         self.quiet = False
         self.verbose = 0
         self._staged: list[bytes] = []
@@ -99,10 +103,6 @@ class Output:
             sys.stdout.flush()
         except BrokenPipeError as error:
             raise ReaderLeft from error
-
-    def discard(self) -> None:
-        """Forget what is staged: the command failed."""
-        self._staged = []
 
     # -- talk -------------------------------------------------------------------------------------------------------------------
 

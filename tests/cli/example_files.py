@@ -1,0 +1,72 @@
+"""Small files of the names that the examples in the help texts use. A new example adds the file it reads here.
+
+A name maps to a function that writes it; test_help_examples.py makes those that an example line reads and that are not there yet.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from voxcli import files
+from voxcli.scene import Camera, Frustum, FruxelGrid, Mesh, Picture
+
+
+def box_mesh(size=(1.8, 1.5, 4.2)):
+    """A closed box standing on y = 0, counter-clockwise from outside."""
+    corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (0, 1) for z in (-0.5, 0.5)]) * size
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    return Mesh(corners, np.array([face for a, b, c, d in quads for face in ((a, b, c), (a, c, d))], dtype=np.int64))
+
+
+def fruxel_grid():
+    """A car in front of a wall, on the ground: 16 slices of 16 x 16."""
+    frustum = Frustum(width=16, height=16, depth=16, z_near=2.0, z_far=12.0, fov_x_deg=60.0)
+    labels = np.zeros(frustum.shape, np.uint8)
+    labels[:, 12:] = 9
+    labels[13:, 2:12] = 6
+    labels[5:8, 9:12, 5:10] = 2
+    return FruxelGrid(labels, frustum)
+
+
+def prediction():
+    """The same scene with its car one slice too far."""
+    grid = fruxel_grid()
+    labels = grid.labels.copy()
+    labels[5, 9:12, 5:10], labels[8, 9:12, 5:10] = 0, 2
+    return replace(grid, labels=labels)
+
+
+def picture():
+    """A gradient, 32 x 32."""
+    ramp = np.linspace(0, 255, 32).astype(np.uint8)
+    return Picture(np.stack(np.broadcast_arrays(ramp[:, None], ramp[None], np.uint8(90)), -1).copy())
+
+
+def _write(thing):
+    return lambda path: files.write(path, thing())
+
+
+def _scene(path: Path) -> None:
+    files.write(path.parent / "car.obj", box_mesh(), overwrite=True)
+    path.write_text(
+        "camera: {K: [[64, 0, 32], [0, 64, 32], [0, 0, 1]], width: 64, height: 64, "
+        "world_to_cam: [[1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, -1, 0], [0, 0, 0, 1]]}\n"
+        "frustum: {width: 64, height: 64, depth: 32, z_near: 2, z_far: 12, fov_x_deg: 53.13}\n"
+        "objects:\n  - {mesh: car.obj, class: car, position: [0, 0, -6]}\n"
+    )
+
+
+FILES = {
+    "car.obj": _write(box_mesh),
+    "car.glb": _write(box_mesh),
+    "shapes/box.obj": _write(box_mesh),
+    "shapes/more/flat.obj": _write(lambda: box_mesh((2.0, 0.1, 2.0))),
+    "scene.npz": _write(fruxel_grid),
+    "pred.npz": _write(prediction),
+    "pred/one.npz": _write(prediction),
+    "gt/one.npz": _write(fruxel_grid),
+    "scene.yaml": _scene,
+    "camera.yaml": _write(lambda: Camera(np.array([[16.0, 0, 16], [0, 16, 16], [0, 0, 1]]), 32, 32)),
+    "street.png": _write(picture),
+}

@@ -1,0 +1,51 @@
+"""`voxcli convert` where the kind stays the same."""
+
+import numpy as np
+import pytest
+from example_files import box_mesh, fruxel_grid
+
+from voxcli import files
+
+
+def test_another_format_holds_the_same_thing(voxcli, tmp_path):
+    grid = fruxel_grid()
+    files.write(tmp_path / "scene.npz", grid)
+    assert voxcli("convert", "scene.npz", "-o", "deep/scene.h5") == (0, "", "")
+    back = files.read(tmp_path / "deep/scene.h5")
+    assert np.array_equal(back.labels, grid.labels) and back.frustum == grid.frustum and back.classes == grid.classes
+
+
+def test_a_folder_is_mirrored_and_workers_change_no_byte(voxcli_process, tmp_path):
+    for name in ("a.obj", "sub/b.obj"):
+        files.write(tmp_path / "in" / name, box_mesh())
+    assert voxcli_process("convert", "in", "-o", "one", "--to", "ply") == (0, "", "")
+    assert voxcli_process("convert", "in", "-o", "two", "--to", "ply", "--workers", "2") == (0, "", "")
+    for name in ("a.ply", "sub/b.ply"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_pipes_carry_any_format(voxcli_process, tmp_path):
+    files.write(tmp_path / "car.obj", box_mesh())
+    formats = ("--input-format", "obj", "--format", "off")
+    code, text, errors = voxcli_process("convert", "-", "-o", "-", *formats, input=(tmp_path / "car.obj").read_bytes())
+    assert (code, errors) == (0, "")
+    (tmp_path / "back.off").write_text(text)
+    assert len(files.read(tmp_path / "back.off").faces) == 12
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("-o", "car.png"), "PNG"),
+        (("-o", "car"), "no extension"),
+        (("-o", "car.oobj"), "oobj"),
+        (("-o", "old.stl"), "Output exists: old.stl."),
+        (("-o", "-"), "--format"),
+    ],
+)
+def test_what_cannot_be_written_is_a_usage_error(voxcli, tmp_path, args, said):
+    files.write(tmp_path / "car.obj", box_mesh())
+    (tmp_path / "old.stl").write_text("old")
+    code, text, errors = voxcli("convert", "car.obj", *args)
+    assert (code, text) == (2, "") and said in errors and len(errors.splitlines()) <= 3
+    assert (tmp_path / "old.stl").read_text() == "old"
