@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +66,9 @@ class StreetFolder:
             raise FileFormatError(f"'{picture}' cannot be read as an image.", actual=str(error)) from error
         labels = _read_labels(folder / "fruxels" / f"{name}.npz")
         if labels.shape[1:] != image.shape[:2]:
-            raise DataError(f"Image and fruxels of '{self.name(index)}' differ in size.", expected=list(image.shape[:2]), actual=list(labels.shape))
+            raise DataError(
+                f"Image and fruxels of '{self.name(index)}' differ in size.", expected=list(image.shape[:2]), actual=list(labels.shape)
+            )
         return StreetSample(self.name(index), image, labels)
 
     def _check_grid(self, folder: Path, name: str) -> None:

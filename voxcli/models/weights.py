@@ -37,7 +37,15 @@ def save_weights(path: str | Path, weights: Weights) -> None:
         raise UsageError(f"'{worst[0]}' does not fit into half precision.", hint="Train on, or with a smaller learning rate.")
     metadata = {"model": weights.model, "config": json.dumps(weights.config, sort_keys=True), "version": __version__}
     metadata |= {k: json.dumps(v, sort_keys=True) for k, v in weights.facts.items()}
-    write_atomically(Path(path), save(tensors, metadata))
+    write_atomically(Path(path), _with_sorted_header(save(tensors, metadata)))
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    """The same file with its JSON header in sorted order: the library writes the metadata in a random one."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
 
 
 def load_weights(source: str | Path) -> Weights:
@@ -51,7 +59,7 @@ def load_weights(source: str | Path) -> Weights:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118: not a dict
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         model, config = metadata["model"], json.loads(metadata["config"])
         facts = {k: json.loads(v) for k, v in metadata.items() if k not in ("model", "config", "version")}
     except (SafetensorError, OSError, KeyError, ValueError) as error:

@@ -25,8 +25,8 @@ def train(
     fastest. SIGINT and SIGTERM save and raise KeyboardInterrupt.
     """
     from voxcli import backend
+    from voxcli.models.blocks.allocator import keep_freed_memory
     from voxcli.models.registry import model_module
-    from voxcli.training.allocator import keep_freed_memory
     from voxcli.training.engine import train_run
     from voxcli.training.recipe import Recipe, load_recipe
 

@@ -19,7 +19,7 @@ LAST, BEFORE, BEST = "last.pt", "before.pt", "best.pt"
 
 def random_states() -> dict[str, Any]:
     """The states of all global random generators, as plain types that a weights-only load accepts."""
-    kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002: the global state is what is saved
+    kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
     version, internal, gauss = random.getstate()
     states: dict[str, Any] = {
         "torch": torch.get_rng_state(),
@@ -59,7 +59,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds here, from zip errors to EOFError
-        raise FileFormatError(f"'{path}' is no checkpoint that can be read.", actual=f"{type(error).__name__}: {str(error)[:200]}") from error
+        raise FileFormatError(
+            f"'{path}' is no checkpoint that can be read.", actual=f"{type(error).__name__}: {str(error)[:200]}"
+        ) from error
 
 
 def newest_checkpoint(run: Path) -> dict[str, Any] | None:

@@ -32,9 +32,15 @@ class Trainer:
     """One run of one recipe. `train` in voxcli.training is the way in; see there for the arguments."""
 
     def __init__(
-        self, steps: ModuleType, recipe: Recipe, data: StreetFolder, validation: StreetFolder | None, run: Path, device: torch.device,
+        self,
+        steps: ModuleType,
+        recipe: Recipe,
+        data: StreetFolder,
+        validation: StreetFolder | None,
+        run: Path,
+        device: torch.device,
         progress: Progress | None,
-    ):  # fmt: skip
+    ):
         self.steps, self.recipe, self.data, self.run, self.device = steps, recipe, data, run, device
         self.progress = progress
         self.processes = Processes(device)
@@ -42,7 +48,11 @@ class Trainer:
             if stage.step not in steps.STEPS:
                 raise unknown_name("training step", stage.step, steps.STEPS)
             if stage.batch % self.processes.count:
-                raise UsageError(f"Stage '{stage.name}': the batch must divide among the processes.", expected=f"a multiple of {self.processes.count}", actual=stage.batch)
+                raise UsageError(
+                    f"Stage '{stage.name}': the batch must divide among the processes.",
+                    expected=f"a multiple of {self.processes.count}",
+                    actual=stage.batch,
+                )
         self.train_indices, self.held_out, self.validation_data = _split(recipe, data, validation)
         torch.manual_seed(recipe.seed)
         assert data.frustum is not None
@@ -76,8 +86,12 @@ class Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of the same network; a stage may have changed its later steps."""
         if state["network_config"] != config.to_mapping(self.settings):
-            raise UsageError(f"'{self.run}' holds the run of another network.", expected=state["network_config"], actual=config.to_mapping(self.settings),
-                             hint="Choose another run folder, or the recipe that it was started with.")  # fmt: skip
+            raise UsageError(
+                f"'{self.run}' holds the run of another network.",
+                expected=state["network_config"],
+                actual=config.to_mapping(self.settings),
+                hint="Choose another run folder, or the recipe that it was started with.",
+            )
         self.network.load_state_dict(state["network"])
         if self.average is not None:
             self.average = {k: t.to(self.device) for k, t in (state["average"] or state["network"]).items()}
@@ -96,9 +110,16 @@ class Trainer:
             how = self.recipe.class_weights
             counts = loader.count_classes(self.data, self.train_indices, len(self.data.classes.names), how.samples)
             self.class_weights = frequency_weights(counts, how.power, how.largest)
-            self._log({"event": "start", "samples": len(self.train_indices), "validation": len(self.held_out), "processes": self.processes.count,
-                       "class_weights": dict(zip(self.data.classes.names, self.class_weights.tolist(), strict=True)),
-                       "parameters": sum(p.numel() for p in self.network.parameters())})  # fmt: skip
+            self._log(
+                {
+                    "event": "start",
+                    "samples": len(self.train_indices),
+                    "validation": len(self.held_out),
+                    "processes": self.processes.count,
+                    "class_weights": dict(zip(self.data.classes.names, self.class_weights.tolist(), strict=True)),
+                    "parameters": sum(p.numel() for p in self.network.parameters()),
+                }
+            )
         self.class_weights = self.class_weights.to(self.device)
         first = 0
         with _stop_on_signals(self):
@@ -121,9 +142,16 @@ class Trainer:
         scales = {SCALES[name]: weight for name, weight in stage.scales.items()}
         order = loader.Order(self.train_indices, self.recipe.seed)
         batches = loader.training_batches(
-            self.data, order, self.position, stage.batch, self.processes.part(stage.batch), list(scales), self.recipe.augmentation,
-            self.recipe.seed, self.recipe.loader_threads,
-        )  # fmt: skip
+            self.data,
+            order,
+            self.position,
+            stage.batch,
+            self.processes.part(stage.batch),
+            list(scales),
+            self.recipe.augmentation,
+            self.recipe.seed,
+            self.recipe.loader_threads,
+        )
         last = first + stage.steps
         meter = _Meter(stage, number, first)
         with closing(batches):
@@ -156,25 +184,38 @@ class Trainer:
         parameter.requires_grad_(not frozen)
         return not frozen
 
-    def _train_step(self, stage: Stage, scales: dict[int, float], batch: loader.Batch, optimiser, parameters: list[nn.Parameter]) -> dict[str, float]:
+    def _train_step(
+        self, stage: Stage, scales: dict[int, float], batch: loader.Batch, optimiser, parameters: list[nn.Parameter]
+    ) -> dict[str, float]:
         self.network.train()
         images = batch.images.to(self.device)
         labels = {s: t.to(self.device) for s, t in batch.labels.items()}
         terms = self.steps.STEPS[stage.step](
-            self.network, images, labels, scales=scales, losses=stage.losses, class_weights=self.class_weights, ignore=self.data.classes.ignore,
-        )  # fmt: skip
+            self.network,
+            images,
+            labels,
+            scales=scales,
+            losses=stage.losses,
+            class_weights=self.class_weights,
+            ignore=self.data.classes.ignore,
+        )
         total = torch.stack(list(terms.values())).sum()
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         # The request to stop travels with the gradients, so that all processes stop after the same step.
-        notes = torch.tensor([float(total.detach()), *[float(t.detach()) for t in terms.values()], float(self.stopping)], device=self.device)
+        notes = torch.tensor(
+            [float(total.detach()), *[float(t.detach()) for t in terms.values()], float(self.stopping)], device=self.device
+        )
         gradients = [p.grad for p in parameters if p.grad is not None]
         self.processes.average([*gradients, notes])
         values = dict(zip(["loss", *terms, "stop"], notes.tolist(), strict=True))
         self.stopping = values.pop("stop") > 0
         if not np.isfinite(values["loss"]):
-            raise DataError(f"The loss became {values['loss']} at step {self.step}.", actual=f"batch {', '.join(batch.names)}",
-                            hint=f"The last good checkpoint is '{self.run / checkpoints.LAST}'; try a smaller rate or clip.")  # fmt: skip
+            raise DataError(
+                f"The loss became {values['loss']} at step {self.step}.",
+                actual=f"batch {', '.join(batch.names)}",
+                hint=f"The last good checkpoint is '{self.run / checkpoints.LAST}'; try a smaller rate or clip.",
+            )
         if stage.optimiser.clip:
             values["gradient"] = float(nn.utils.clip_grad_norm_(parameters, stage.optimiser.clip))
         optimiser.step()
@@ -207,14 +248,23 @@ class Trainer:
         self.network.eval()
         began = time.perf_counter()
         for batch in loader.validation_batches(self.validation_data, mine, 1, [scale]):
-            found = self.steps.confusion(self.network, batch.images.to(self.device), batch.labels[scale].to(self.device), scale, self.data.classes.ignore)
+            found = self.steps.confusion(
+                self.network, batch.images.to(self.device), batch.labels[scale].to(self.device), scale, self.data.classes.ignore
+            )
             counts += found.cpu()
         counts = self.processes.add(counts)
         iou = per_class_iou(counts)
         solid = [iou[i] for i in self.data.classes.solid_ids if iou[i] is not None]
         mean = sum(solid) / len(solid) if solid else 0.0
-        record = {"event": "validation", "step": self.step, "stage": stage.name, "scale": scale, "mean_iou": mean,
-                  "iou": dict(zip(self.data.classes.names, iou, strict=True)), "seconds": round(time.perf_counter() - began, 2)}  # fmt: skip
+        record = {
+            "event": "validation",
+            "step": self.step,
+            "stage": stage.name,
+            "scale": scale,
+            "mean_iou": mean,
+            "iou": dict(zip(self.data.classes.names, iou, strict=True)),
+            "seconds": round(time.perf_counter() - began, 2),
+        }
         if self.best["stage"] != number or mean > self.best["score"]:
             self.best = {"stage": number, "score": mean, "step": self.step}
             self._export("best.safetensors", record)
@@ -239,7 +289,12 @@ class Trainer:
             "empty_label": self.data.classes.empty,
             "ignore_label": self.data.classes.ignore,
             "frustum": {"z_near": frustum.z_near, "z_far": frustum.z_far, "fov_x_deg": frustum.fov_x_deg},
-            "training": {"samples": len(self.train_indices), "step": self.step, "recipe": config.to_mapping(self.recipe), "validation": record},
+            "training": {
+                "samples": len(self.train_indices),
+                "step": self.step,
+                "recipe": config.to_mapping(self.recipe),
+                "validation": record,
+            },
         }
         tensors = self.average if self.average is not None else self.network.state_dict()
         save_weights(self.run / name, Weights(dict(tensors), self.recipe.model, config.to_mapping(self.settings), facts))
@@ -274,8 +329,15 @@ class _Meter:
     def record(self, step: int, rate: float) -> dict[str, Any]:
         seconds = time.perf_counter() - self.began
         means = {key: round(value / self.steps, 5) for key, value in self.sums.items()}
-        record = {"event": "step", "step": step, "stage": self.stage.name, "of": self.first + self.stage.steps, **means, "rate": round(rate, 7),
-                  "samples_per_second": round(self.samples / seconds, 2)}  # fmt: skip
+        record = {
+            "event": "step",
+            "step": step,
+            "stage": self.stage.name,
+            "of": self.first + self.stage.steps,
+            **means,
+            "rate": round(rate, 7),
+            "samples_per_second": round(self.samples / seconds, 2),
+        }
         self.sums, self.steps, self.samples = {}, 0, 0
         self.began = time.perf_counter()
         return record
@@ -327,9 +389,15 @@ def _split(recipe: Recipe, data: StreetFolder, validation: StreetFolder | None) 
 
 
 def train_run(
-    steps: ModuleType, recipe: Recipe, data_dirs: Sequence[str | Path], run: Path, resume: str, progress: Progress | None,
-    validation_dirs: Sequence[str | Path], device: torch.device,
-) -> None:  # fmt: skip
+    steps: ModuleType,
+    recipe: Recipe,
+    data_dirs: Sequence[str | Path],
+    run: Path,
+    resume: str,
+    progress: Progress | None,
+    validation_dirs: Sequence[str | Path],
+    device: torch.device,
+) -> None:
     """Open the data, resume where asked to, train. See voxcli.training.train."""
     state = None
     if resume == "auto":

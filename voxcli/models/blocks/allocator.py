@@ -1,4 +1,4 @@
-"""Memory of a training process on Linux."""
+"""Memory of a process that works on large volumes, on Linux."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # mallopt's parameter numbers
 def keep_freed_memory() -> bool:
     """Let glibc keep freed memory for the next allocation; True where that took effect.
 
-    A training step frees and asks for the same large tensors again and again. By default each of them is mapped and unmapped, and
+    A volumetric network frees and asks for the same large tensors again and again. By default each of them is mapped and unmapped, and
     the kernel clears its pages at every first touch: measured, an elementwise operation on 67 MB took 25 ms instead of 5.
     """
     if not sys.platform.startswith("linux"):

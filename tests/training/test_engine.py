@@ -1,0 +1,149 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.weights import load_weights
+from voxcli.training import checkpoints, train
+from voxcli.training.engine import per_class_iou
+from voxcli.training.recipe import load_recipe
+
+RECIPE = """
+network:
+  {preset: small, width: 32, height: 32, depth: 16, encoder: [8, 8, 16], encoder_blocks: [1, 1, 1],
+   decoder: [8, 8, 8], decoder_blocks: [1, 0, 0], normalised_levels: 2}
+average: 0.9
+augmentation: {flip: true, brightness: 0.2, noise: 0.01}
+validation: {every: 4, samples: 2}
+checkpoint_every: 3
+stages:
+  - {name: half, steps: 4, batch: 2, scales: {half: 1}, losses: {likelihood: 1, dice: 1}, optimiser: {rate: 1e-3, warmup: 2}}
+  - {name: full, steps: 6, batch: 2, scales: {full: 1, half: 0.3}, losses: {likelihood: 1},
+     optimiser: {rate: 1e-3, schedule: cosine, clip: 1}}
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Eight scenes of 32 x 32 x 16: ground, and a box whose colour tells its class."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("street")
+    (folder / "images").mkdir()
+    (folder / "fruxels").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        labels = np.zeros((16, 32, 32), np.uint8)
+        labels[:, 24:] = 2
+        x = rng.integers(0, 20)
+        labels[6:12, 12:24, x : x + 10] = 1
+        image = np.full((32, 32, 3), 200, np.uint8)
+        image[24:], image[12:24, x : x + 10] = 90, (250, 20, 20)
+        Image.fromarray(image).save(folder / "images" / f"{i:06d}.png")
+        np.savez_compressed(
+            folder / "fruxels" / f"{i:06d}.npz",
+            labels=labels,
+            z_near=2.0,
+            z_far=12.0,
+            fov_x_deg=40.0,
+            world_to_cam=np.eye(4),
+            label_names=np.array(["air", "car", "ground"]),
+            empty_label=0,
+            ignore_label=255,
+        )
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [2, 6])
+def test_a_killed_and_resumed_run_ends_with_the_same_bits(data, recipe, tmp_path, monkeypatch, step):
+    train("ssz", [data], tmp_path / "whole", recipe)
+    from voxcli.training.engine import Trainer
+
+    original = Trainer._train_step
+
+    def dying(self, *args):
+        if self.step == step + 2:  # two steps after a checkpoint: they must be done again in the same way
+            raise Killed
+        return original(self, *args)
+
+    monkeypatch.setattr(Trainer, "_train_step", dying)
+    with pytest.raises(Killed):
+        train("ssz", [data], tmp_path / "cut", load_recipe(recipe))
+    monkeypatch.undo()
+    torch.manual_seed(99)  # whatever happened to the global generators in between
+    train("ssz", [data], tmp_path / "cut", recipe)
+    assert (tmp_path / "whole/weights.safetensors").read_bytes() == (tmp_path / "cut/weights.safetensors").read_bytes()
+    whole, cut = (checkpoints.load_checkpoint(tmp_path / run / "last.pt") for run in ("whole", "cut"))
+    assert all(torch.equal(whole["network"][k], cut["network"][k]) for k in whole["network"])
+
+
+def test_a_run_learns_logs_and_leaves_weights(data, recipe, tmp_path):
+    records = []
+    train("ssz", [data], tmp_path / "run", recipe, progress=records.append)
+    logged = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert logged == records
+    assert [r["scale"] for r in logged if r["event"] == "validation"] == [2, 1, 1]
+    weights = load_weights(tmp_path / "run/weights.safetensors")
+    assert weights.model == "ssz"
+    assert weights.facts["label_names"] == ["air", "car", "ground"]
+    assert weights.config["classes"] == 3
+
+
+def test_an_interrupt_saves_and_says_so(data, recipe, tmp_path, monkeypatch):
+    from voxcli.training.engine import Trainer
+
+    original = Trainer._train_step
+
+    def asked(self, *args):
+        if self.step == 4:
+            self.stopping = True
+        return original(self, *args)
+
+    monkeypatch.setattr(Trainer, "_train_step", asked)
+    with pytest.raises(KeyboardInterrupt):
+        train("ssz", [data], tmp_path / "run", recipe)
+    assert checkpoints.load_checkpoint(tmp_path / "run/last.pt")["step"] == 5
+
+
+def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(data, recipe, tmp_path):
+    train("ssz", [data], tmp_path / "run", recipe)
+    path = tmp_path / "run/last.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.warns(UserWarning, match="before it is used"):
+        assert checkpoints.newest_checkpoint(tmp_path / "run")["step"] < 10
+    (tmp_path / "run/before.pt").unlink()
+    with pytest.raises(FileFormatError):
+        checkpoints.newest_checkpoint(tmp_path / "run")
+
+
+def test_misspelt_keys_of_a_recipe_are_errors(recipe):
+    with pytest.raises(UsageError, match="stages"):
+        load_recipe(recipe, {"stagse": []})
+    with pytest.raises(UsageError, match="street"):
+        load_recipe("stret")
+
+
+@pytest.mark.parametrize("name", ["street", "street-small", "paper"])
+def test_shipped_recipes_load_and_name_a_network_that_exists(name):
+    from voxcli.models.ssz.stages import resolve_config
+
+    chosen = load_recipe(name)
+    assert resolve_config(chosen.network, 10, None).classes == 10
+
+
+def test_iou_from_a_confusion_by_hand():
+    # Truth 0: 3 right, 1 taken for 1. Truth 1: 2 right. Class 2 nowhere.
+    assert per_class_iou(torch.tensor([[3, 1, 0], [0, 2, 0], [0, 0, 0]])) == [0.75, pytest.approx(2 / 3, abs=1e-5), None]
