@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from voxcli.errors import FileFormatError, UsageError, VoxcliError, unknown_name
+import numpy as np
+
+from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError, unknown_name
 from voxcli.files.atomic import atomic_write_bytes, refuse_existing
 from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
 from voxcli.files.source import Source
+from voxcli.scene import PointCloud
 
 T = TypeVar("T")
 _KIND_OF = {scene_type: kind for kind, scene_type in KIND_TYPES.items()}
@@ -103,7 +106,16 @@ def write(path: str | Path, scene_thing: Any, *, format: str | None = None, over
 def _read_named(found: Format, source: Source, kind: str | None, options: Options) -> Any:
     assert found.reader is not None
     reader = found.reader
-    return _call_named(source.name, lambda: reader(source, kind, options))
+    return _call_named(source.name, lambda: _usable(reader(source, kind, options)))
+
+
+def _usable(thing: Any) -> Any:
+    """Point clouds may come from any format with NaN for "no return"; nothing behind this door knows what to do with those."""
+    if isinstance(thing, PointCloud):
+        bad = int((~np.isfinite(thing.points)).any(axis=1).sum())
+        if bad or not len(thing.points):
+            raise DataError("Points must be finite, and at least one.", actual=f"{bad} of {len(thing.points)} NaN or infinite")
+    return thing
 
 
 def _call_named(name: str, work: Any) -> Any:

@@ -24,17 +24,18 @@ MAX_PIXELS = 150_000_000
 """Larger images are refused before they are decoded: a 450 MB array out of a few kilobytes serves nobody."""
 
 MILLIMETRE = 0.001
+TIFF_DESCRIPTION = 270  # TIFF 6.0, tag ImageDescription
 _CHUNK = "voxcli"
 
 
 def read_image(source: Source, kind: str | None, options: Options) -> Picture | DepthMap:
     """A Picture, or a DepthMap where kind is depth or the file says so itself."""
     image = open_image(source)
-    stated = _stated(image, source.name)
-    if kind == "depth" or (kind is None and stated.get("kind") == "depth"):
-        return depth_of_integers(image, stated, options, source.name)
+    said = stated(image, source.name)
+    if kind == "depth" or (kind is None and said.get("kind") == "depth"):
+        return depth_of_integers(image, said, options, source.name)
     rgb, alpha = _channels(image)
-    return Picture(rgb, alpha, stated.get("meta", {}))
+    return Picture(rgb, alpha, said.get("meta", {}))
 
 
 def open_image(source: Source) -> Any:
@@ -51,7 +52,11 @@ def open_image(source: Source) -> Any:
             if width * height > MAX_PIXELS:
                 raise _too_large(source.name, f"{width}x{height}")
             image.load()
-            return ImageOps.exif_transpose(image)
+            statement = image.tag_v2.get(TIFF_DESCRIPTION) if hasattr(image, "tag_v2") else image.info.get(_CHUNK)
+            image = ImageOps.exif_transpose(image)
+            if isinstance(statement, str):
+                image.info[_CHUNK] = statement
+            return image
     except UnidentifiedImageError as error:
         raise FileFormatError(f"{source.name} is not an image.", expected="PNG or JPEG", actual=_first_bytes(source.data)) from error
     except Image.DecompressionBombError as error:
@@ -71,10 +76,10 @@ def _first_bytes(data: bytes) -> str:
     return f"text: {text.decode()!r}" if text.isascii() and all(c >= 9 for c in text) else f"bytes {text[:8].hex(' ')}"
 
 
-def _stated(image: Any, name: str) -> dict[str, Any]:
-    """What our own writer left in the file."""
-    text = image.info.get(_CHUNK) if isinstance(image.info, dict) else None
-    return parse_meta(text, name) if isinstance(text, str) else {}
+def stated(image: Any, name: str) -> dict[str, Any]:
+    """What our own writers left in the file; anybody else's description of the image is nothing to us."""
+    text = image.info.get(_CHUNK)
+    return parse_meta(text, name) if isinstance(text, str) and text.startswith('{"') else {}
 
 
 def _channels(image: Any) -> tuple[np.ndarray, np.ndarray | None]:
@@ -89,34 +94,35 @@ def _channels(image: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return np.ascontiguousarray(pixels[..., :3]), alpha
 
 
-def depth_of_integers(image: Any, stated: dict[str, Any], options: Options, name: str) -> DepthMap:
+def depth_of_integers(image: Any, said: dict[str, Any], options: Options, name: str) -> DepthMap:
     """Depth in metres from an integer image: value * scale, 0 = no surface (NaN)."""
     if not (image.mode.startswith("I") or image.mode == "L"):
         raise FileFormatError(f"{name} is no depth image.", expected="one channel of 16-bit integers", actual=f"mode {image.mode}")
-    values = np.asarray(image).astype(np.float32)
-    scale = options.depth_scale if options.depth_scale is not None else float(stated.get("depth_scale", MILLIMETRE))
+    values = np.asarray(image).astype(np.float64)
+    scale = options.depth_scale if options.depth_scale is not None else float(said.get("depth_scale", MILLIMETRE))
     return DepthMap(
-        np.where(values > 0, values * np.float32(scale), np.float32(np.nan)),
-        stated.get("depth_kind", "z"),
-        _stated_camera(stated, values.shape),
-        stated.get("meta", {}),
+        np.where(values > 0, values * scale, np.nan).astype(np.float32),
+        said.get("depth_kind", "z"),
+        stated_camera(said, values.shape),
+        said.get("meta", {}),
     )
 
 
-def _stated_camera(stated: dict[str, Any], shape: tuple[int, ...]) -> Camera | None:
-    if "K" not in stated:
+def stated_camera(said: dict[str, Any], shape: tuple[int, ...]) -> Camera | None:
+    """The camera of an image of this shape, where the file states one."""
+    if not {"K", "world_to_cam"} <= set(said):
         return None
-    return Camera(np.array(stated["K"], np.float64), shape[1], shape[0], np.array(stated["world_to_cam"], np.float64))
+    return Camera(np.array(said["K"], np.float64), shape[1], shape[0], np.array(said["world_to_cam"], np.float64))
 
 
 def depth_statement(depth: DepthMap, scale: float | None) -> dict[str, Any]:
     """What a depth image says of itself, as JSON."""
-    stated: dict[str, Any] = {"kind": "depth", "depth_kind": depth.kind}
+    said: dict[str, Any] = {"kind": "depth", "depth_kind": depth.kind}
     if scale is not None:
-        stated["depth_scale"] = scale
+        said["depth_scale"] = scale
     if depth.camera is not None:
-        stated |= {"K": depth.camera.K.tolist(), "world_to_cam": depth.camera.world_to_cam.tolist()}
-    return stated | ({"meta": depth.meta} if depth.meta else {})
+        said |= {"K": depth.camera.K.tolist(), "world_to_cam": depth.camera.world_to_cam.tolist()}
+    return said | ({"meta": depth.meta} if depth.meta else {})
 
 
 def write_png(picture: Picture, options: Options) -> bytes:
@@ -154,12 +160,12 @@ def write_depth_png(depth: DepthMap, options: Options) -> bytes:
     return _png(Image.fromarray(values.astype(np.uint16)), depth_statement(depth, scale))
 
 
-def _png(image: Any, stated: dict[str, Any]) -> bytes:
+def _png(image: Any, said: dict[str, Any]) -> bytes:
     from PIL import PngImagePlugin
 
     text = PngImagePlugin.PngInfo()
-    if stated:
-        text.add_text(_CHUNK, meta_text(json.loads(json.dumps(stated))))
+    if said:
+        text.add_text(_CHUNK, meta_text(json.loads(json.dumps(said))))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=text)
     return buffer.getvalue()

@@ -195,7 +195,7 @@ def _register(name: str, extensions: tuple[str, ...], summary: str, writer: Any)
 
 
 _register("OBJ", (".obj",), "mesh, with materials", mesh_text.write_obj)
-_register("OFF", (".off",), "mesh", mesh_text.write_off)
+_register("OFF", (".off",), "mesh; colours of faces are written, and not read", mesh_text.write_off)
 _register("STL", (".stl",), "triangles without colour", mesh_text.write_stl)
 _register("GLB", (".glb",), "scene graph, +y up, metres; one node per class when written", glb.write_glb)
 _register("glTF", (".gltf",), "scene graph with its buffers beside it", None)

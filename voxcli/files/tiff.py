@@ -6,31 +6,22 @@ import io
 
 import numpy as np
 
-from voxcli.errors import FileFormatError
-from voxcli.files.images import depth_of_integers, depth_statement, open_image
-from voxcli.files.keyed import meta_text, parse_meta
+from voxcli.files.images import TIFF_DESCRIPTION, depth_of_integers, depth_statement, open_image, stated, stated_camera
+from voxcli.files.keyed import meta_text
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
-from voxcli.scene import Camera, DepthMap
-
-_DESCRIPTION = 270  # TIFF 6.0, tag ImageDescription
+from voxcli.scene import DepthMap
 
 
 def read_tiff(source: Source, kind: str | None, options: Options) -> DepthMap:
     """A DepthMap. FileFormatError for damage and for colour images."""
     image = open_image(source)
-    text = image.tag_v2.get(_DESCRIPTION, "") if hasattr(image, "tag_v2") else ""
-    stated = parse_meta(text, source.name) if isinstance(text, str) and text.startswith('{"') else {}
+    said = stated(image, source.name)
     if image.mode != "F":
-        return depth_of_integers(image, stated, options, source.name)
+        return depth_of_integers(image, said, options, source.name)
     values = np.asarray(image).astype(np.float32)
-    if values.ndim != 2:
-        raise FileFormatError(f"{source.name} is no depth image.", expected="one channel", actual=list(values.shape))
     depth = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
-    camera = None
-    if "K" in stated:
-        camera = Camera(np.array(stated["K"], np.float64), depth.shape[1], depth.shape[0], np.array(stated["world_to_cam"], np.float64))
-    return DepthMap(depth, stated.get("depth_kind", "z"), camera, stated.get("meta", {}))
+    return DepthMap(depth, said.get("depth_kind", "z"), stated_camera(said, depth.shape), said.get("meta", {}))
 
 
 def write_tiff(depth: DepthMap, options: Options) -> bytes:
@@ -38,7 +29,7 @@ def write_tiff(depth: DepthMap, options: Options) -> bytes:
     from PIL import Image, TiffImagePlugin
 
     tags = TiffImagePlugin.ImageFileDirectory_v2()
-    tags[_DESCRIPTION] = meta_text(depth_statement(depth, None))
+    tags[TIFF_DESCRIPTION] = meta_text(depth_statement(depth, None))
     buffer = io.BytesIO()
     Image.fromarray(depth.depth.astype(np.float32)).save(buffer, "TIFF", tiffinfo=tags)
     return buffer.getvalue()

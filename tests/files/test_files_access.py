@@ -1,0 +1,221 @@
+"""The doors: what is picked, what is refused, and that the final name only ever holds a whole file."""
+
+import io
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError
+from voxcli.files import atomic_write_bytes, formats_writing, read, read_as, write
+from voxcli.files.registry import known_formats
+from voxcli.scene import DepthMap, FruxelGrid, Mesh, Picture, PointCloud, VoxelGrid
+
+GRID = VoxelGrid(occupancy=np.eye(3, dtype=bool)[None].repeat(3, 0))
+
+
+def test_importing_the_room_loads_nothing_heavy_and_the_table_only_numpy():
+    code = (
+        "import sys, voxcli.files as f; heavy = ('torch', 'scipy', 'trimesh', 'h5py', 'PIL', 'skimage')\n"
+        "assert 'numpy' not in sys.modules\n"
+        "f.known_formats(); f.read; f.write\n"
+        "assert not [m for m in heavy if m in sys.modules], sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_format_imports_torch():
+    code = (
+        "import sys, numpy as np, tempfile, os\n"
+        "from voxcli.files import write, read\n"
+        "from voxcli.scene import VoxelGrid\n"
+        "folder = tempfile.mkdtemp()\n"
+        "for e in ('npz', 'h5', 'binvox'):\n"
+        "    write(f'{folder}/a.{e}', VoxelGrid(occupancy=np.ones((2, 2, 2), bool))); read(f'{folder}/a.{e}')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_unknown_extension_names_the_nearest_and_the_list(tmp_path):
+    with pytest.raises(UsageError, match="(?s)'binvx'.*Did you mean 'binvox'.*Known: .*npz"):
+        read(tmp_path / "a.binvx")
+    with pytest.raises(UsageError, match="no extension"):
+        write(tmp_path / "a", GRID)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    (tmp_path / "scene.npz").write_bytes(b"x")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(UsageError, match=r"(?s)scen\.npz does not exist.*scene\.npz"):
+        read(tmp_path / "scen.npz")
+    with pytest.raises(UsageError, match=r"folder\.npz is a folder"):
+        read(tmp_path / "folder.npz")
+    with pytest.raises(UsageError, match=r"folder\.npz is a folder"):
+        write(tmp_path / "folder.npz", GRID, overwrite=True)
+
+
+@pytest.mark.parametrize("extension", sorted({e for f in known_formats() if f.reader for e in f.extensions}))
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"Dear reader, this is a letter.\n", b"\x00\xff" * 300], ids=["empty", "blank", "text", "noise"]
+)
+def test_foreign_bytes_give_one_clear_error_that_names_the_file(tmp_path, extension, content):
+    path = tmp_path / f"a{extension}"
+    path.write_bytes(content)
+    with pytest.raises(VoxcliError) as caught:
+        read(path)
+    assert str(tmp_path) in str(caught.value) and len(str(caught.value).splitlines()) <= 3
+
+
+def test_what_was_expected_and_what_came_are_both_named(tmp_path):
+    write(tmp_path / "a.npz", GRID)
+    with pytest.raises(FileFormatError, match=r"(?s)a\.npz.*expected fruxels, got voxels"):
+        read_as(tmp_path / "a.npz", FruxelGrid)
+    with pytest.raises(FileFormatError, match="expected points or depth, got voxels"):
+        read_as(tmp_path / "a.npz", (PointCloud, DepthMap))
+    with pytest.raises(FileFormatError, match=r"(?s)a\.npz cannot hold mesh.*\.obj"):
+        read_as(tmp_path / "a.npz", Mesh)
+    with pytest.raises(FileFormatError, match="expected surfels, got voxels"):
+        read(tmp_path / "a.npz", kind="surfels")
+    with pytest.raises(UsageError, match="Did you mean 'fruxels'"):
+        read(tmp_path / "a.npz", kind="fruxel")
+    assert isinstance(read_as(tmp_path / "a.npz", (FruxelGrid, VoxelGrid)), VoxelGrid)
+
+
+def test_the_wanted_type_decides_what_a_png_is(tmp_path):
+    write(tmp_path / "a.png", Picture(np.full((2, 2, 3), 1500, np.uint16)))
+    assert isinstance(read(tmp_path / "a.png"), Picture)
+    assert np.allclose(read_as(tmp_path / "a.png", DepthMap).depth, 1.5)
+
+
+def test_a_thing_without_a_writer_lists_the_formats_that_have_one(tmp_path):
+    with pytest.raises(UsageError, match=r"(?s)voxels cannot be written as \.png.*\.npz"):
+        write(tmp_path / "a.png", GRID)
+    assert ".glb" in formats_writing(Mesh)
+    with pytest.raises(UsageError, match="can be written but not read"):
+        read(tmp_path / "a.vox")
+
+
+def test_points_with_nan_are_refused(tmp_path):
+    write(tmp_path / "a.ply", PointCloud(np.array([[0, 0, np.nan], [0, 0, 1]], np.float32)))
+    with pytest.raises(DataError, match=r"(?s)a\.ply.*1 of 2"):
+        read(tmp_path / "a.ply")
+
+
+def test_nothing_is_overwritten_unless_told_so(tmp_path):
+    path = tmp_path / "deep" / "er" / "a.npz"
+    write(path, GRID)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="(?s)exists.*--overwrite"):
+        write(path, VoxelGrid(occupancy=np.ones((2, 2, 2), bool)))
+    assert path.read_bytes() == before
+    write(path, VoxelGrid(occupancy=np.ones((2, 2, 2), bool)), overwrite=True)
+    assert path.read_bytes() != before
+    assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "a.bin"
+    atomic_write_bytes(path, b"old")
+
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(UsageError, match="(?s)a.bin cannot be written.*No space"):
+        atomic_write_bytes(path, b"new", overwrite=True)
+    assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_killed_writer_leaves_no_half_file_under_the_final_name(tmp_path):
+    path = tmp_path / "a.bin"
+    code = (
+        "import os, sys, time\n"
+        "from voxcli.files import atomic_write_bytes\n"
+        "os.replace = lambda a, b: (print('written', flush=True), time.sleep(60))\n"
+        f"atomic_write_bytes({str(path)!r}, b'x' * 100000)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"written\n"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert not path.exists()
+    atomic_write_bytes(path, b"whole")
+    assert path.read_bytes() == b"whole"
+
+
+def test_new_files_get_the_mode_of_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        atomic_write_bytes(tmp_path / "a", b"x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_links_are_followed_and_devices_written_directly(tmp_path):
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(UsageError, match="exists"):
+        atomic_write_bytes(tmp_path / "link", b"new")
+    atomic_write_bytes(tmp_path / "link", b"new", overwrite=True)
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_bytes() == b"new"
+    atomic_write_bytes(os.devnull, b"gone")
+
+
+def test_a_file_where_a_folder_should_be_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write(tmp_path / "file" / "a.npz", GRID)
+
+
+class FakeStream:
+    def __init__(self, data=b"", tty=False):
+        self.buffer, self._tty = io.BytesIO(data), tty
+
+    def isatty(self):
+        return self._tty
+
+
+def test_a_dash_is_stdin_and_stdout(monkeypatch):
+    out = FakeStream()
+    monkeypatch.setattr(sys, "stdout", out)
+    write("-", GRID, format="npz")
+    monkeypatch.setattr(sys, "stdin", FakeStream(out.buffer.getvalue()))
+    assert np.array_equal(read("-", format=".npz").occupancy, GRID.occupancy)
+
+
+def test_a_dash_needs_a_format_and_never_a_terminal(monkeypatch):
+    with pytest.raises(UsageError, match="--format"):
+        read("-")
+    monkeypatch.setattr(sys, "stdout", FakeStream(tty=True))
+    monkeypatch.setattr(sys, "stdin", FakeStream(tty=True))
+    with pytest.raises(UsageError, match="terminal"):
+        write("-", GRID, format="npz")
+    with pytest.raises(UsageError, match="terminal"):
+        read("-", format="npz")
+
+
+@pytest.mark.parametrize("extension", ["h5", "binvox", "ply", "glb", "png", "stl", "obj"])
+def test_formats_that_seek_can_be_piped(monkeypatch, extension):
+    things = {"h5": GRID, "binvox": GRID, "ply": PointCloud(np.ones((2, 3), np.float32)), "png": Picture(np.zeros((2, 2, 3), np.uint8))}
+    thing = things.get(extension) or Mesh(np.eye(3), np.array([[0, 1, 2]]))
+    out = FakeStream()
+    monkeypatch.setattr(sys, "stdout", out)
+    write("-", thing, format=extension)
+    monkeypatch.setattr(sys, "stdin", FakeStream(out.buffer.getvalue()))
+    assert type(read("-", format=extension)) is type(thing)
+
+
+def test_errors_of_the_scene_types_get_the_name_of_the_file(tmp_path):
+    np.savez(tmp_path / "a.npz", labels=np.zeros((2, 2, 2), np.uint8), z_near=5.0, z_far=2.0, fov_x_deg=60.0)
+    with pytest.raises(DataError, match=r"a\.npz: z_far must lie behind"):
+        read(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", labels=np.zeros((2, 2, 2), np.uint8), z_near=1.0, z_far=2.0, fov_x_deg=200.0)
+    with pytest.raises(DataError, match=r"b\.npz: fov_x_deg"):
+        read(tmp_path / "b.npz")
