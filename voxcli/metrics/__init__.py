@@ -8,7 +8,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_HOME = {"iou": "overlap", "label_iou": "overlap", "grid_iou": "grids"}
+_HOME = {
+    "chamfer": "pointsets", "fscore": "pointsets", "hausdorff": "pointsets", "normal_consistency": "pointsets", "emd": "transport",
+    "iou": "overlap", "label_iou": "overlap", "grid_iou": "grids",
+}  # fmt: skip
 
 __all__ = list(_HOME)
 

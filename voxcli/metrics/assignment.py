@@ -1,0 +1,283 @@
+"""Optimal matchings of point clouds under the Euclidean distance: exact assignment, auction with a bound, transport of unequal clouds.
+
+The minimal total cost of a matching and the maximal sum of dual prices u_i + v_j <= c_ij are equal (Kantorovich). Good prices make the
+exact solver fast, and any prices bound the optimum from below; both come from an auction (Bertsekas 1988) that starts from the prices of
+every fourth point and looks at few candidates a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxcli.errors import UsageError
+
+_CANDIDATES = 24
+_SMALL = 600
+"""Below this the exact solver alone is the fastest."""
+_TILE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Matching:
+    """A transport between clouds of N and M points with uniform weights.
+
+    rows, columns [K] and mass [K] (summing to 1) say what goes where; cost is the mean distance travelled; lower_bound the dual bound: no
+    transport costs less. exact: the cost is the optimum (up to rounding), and lower_bound equals it.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    mass: np.ndarray
+    cost: float
+    lower_bound: float
+    exact: bool
+    method: str
+
+
+def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Euclidean distances [N, M], float64."""
+    from scipy.spatial.distance import cdist
+
+    return cdist(x, y)
+
+
+def assign(x: np.ndarray, y: np.ndarray) -> Matching:
+    """The optimal one-to-one matching of x [N, 3] and y [N, 3], exactly: a shortest augmenting path solver on reduced costs.
+
+    Subtracting prices from rows and columns leaves the optimal matching what it is, and makes the paths short.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    n = len(x)
+    cost = distances(x, y)
+    reduced = cost
+    if n > _SMALL:
+        prices = _auction(_Costs(x, y, cost), stop=max(4, n // 256), coarse=_coarse_prices(x, y)).prices
+        reduced = cost + prices
+        reduced -= reduced.min(axis=1, keepdims=True)
+        reduced -= reduced.min(axis=0, keepdims=True)
+    rows, columns = linear_sum_assignment(reduced)
+    value = float(cost[rows, columns].mean())
+    return Matching(rows, columns, np.full(n, 1 / n), value, value, True, "exact")
+
+
+def assign_by_auction(x: np.ndarray, y: np.ndarray) -> Matching:
+    """A one-to-one matching of x [N, 3] and y [N, 3] by auction with epsilon scaling, and a lower bound from its prices.
+
+    Deterministic; memory is linear in N. The last few points, whose bidding wars take longest, are matched among what is left; the bound
+    knows nothing of that and stays a bound.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    n = len(x)
+    costs = _Costs(x, y)
+    state = _auction(costs, stop=max(1, n // 2000), coarse=_coarse_prices(x, y))
+    owner = state.owner
+    free_rows = np.setdiff1d(np.arange(n), owner[owner >= 0])
+    free_columns = np.flatnonzero(owner < 0)
+    if len(free_rows):
+        r, c = linear_sum_assignment(distances(x[free_rows], y[free_columns]))
+        owner[free_columns[c]] = free_rows[r]
+    value = float(np.linalg.norm(x[owner] - y, axis=1).mean())
+    bound = _dual_bound(costs, -state.prices)
+    return Matching(owner, np.arange(n), np.full(n, 1 / n), value, min(max(bound, 0.0), value), False, "auction")
+
+
+# ------------------------------------------------------------------------------------------------ the auction
+
+
+class _Costs:
+    """Rows of the distance matrix, from the matrix where it is held, else from the points."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, matrix: np.ndarray | None = None):
+        self.x, self.y, self.matrix, self.n = x, y, matrix, len(x)
+
+    def rows(self, index: np.ndarray) -> np.ndarray:
+        return self.matrix[index] if self.matrix is not None else distances(self.x[index], self.y)
+
+    def tiles(self) -> list[np.ndarray]:
+        return np.array_split(np.arange(self.n), max(1, self.n * len(self.y) // _TILE))
+
+
+@dataclass
+class _State:
+    prices: np.ndarray
+    """Of columns: a row bids for the least cost + price."""
+    owner: np.ndarray
+    """The row that holds each column, -1 = none."""
+
+
+def _coarse_prices(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Prices of all columns, carried over from the problem of a quarter of the points by the c-transform."""
+    n = len(x)
+    if n <= _SMALL:
+        return np.zeros(n)
+    # Every fourth point, not the first quarter: files often hold points in the order of their surface.
+    part = slice(0, n, 4)
+    small_x, small_y = x[part], y[part]
+    prices = _exact_prices(small_x, small_y) if len(small_x) <= _SMALL else None
+    if prices is None:
+        coarse = _auction(_Costs(small_x, small_y), stop=max(4, len(small_x) // 256), coarse=_coarse_prices(small_x, small_y))
+        prices = coarse.prices
+    out = np.full(len(y), np.inf)
+    for tile in _Costs(x, y).tiles():
+        u = (distances(x[tile], small_y) + prices).min(axis=1)
+        np.minimum(out, (distances(x[tile], y) - u[:, None]).min(axis=0), out=out)
+    return -out
+
+
+def _exact_prices(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Optimal prices of a small problem: shortest paths from column to column through the optimal matching."""
+    from scipy.optimize import linear_sum_assignment
+
+    cost = distances(x, y)
+    rows, columns = linear_sum_assignment(cost)
+    holder = np.zeros(len(x), np.int64)
+    holder[columns] = rows
+    detour = cost[holder] - cost[holder, np.arange(len(x))][:, None]  # what column j costs the holder of column k more than k
+    potential = np.zeros(len(x))
+    for _ in range(len(x)):
+        shorter = np.minimum((potential[:, None] + detour).min(axis=0), potential)
+        if (potential - shorter).max() <= 1e-12:
+            break
+        potential = shorter
+    return -potential
+
+
+def _auction(costs: _Costs, stop: int, coarse: np.ndarray) -> _State:
+    """Forward auction with epsilon scaling until at most `stop` rows hold nothing (in every phase), from the given column prices.
+
+    Rows bid on their cheapest candidate, raising its price by the lead over the second plus epsilon. Prices only rise, so a row's list of
+    candidates stays complete as long as its second best lies below the best value that was left off the list; else it is made anew.
+    """
+    n = costs.n
+    prices = coarse.copy()
+    lists = _Candidates(costs, prices)
+    scale = float(np.median(lists.cost.min(axis=1)))
+    if scale <= 0:
+        scale = float(lists.cost.mean())
+    owner = np.full(n, -1)
+    if scale <= 0:  # clouds on top of one another: nothing to bargain about
+        return _State(prices, owner)
+    for epsilon in (0.5 * scale, 0.1 * scale, 0.02 * scale):
+        owner = _phase(lists, prices, epsilon, stop)
+    return _State(prices, owner)
+
+
+class _Candidates:
+    """For each row, its cheapest columns at the prices when the list was made, their costs, and the best value left off the list."""
+
+    def __init__(self, costs: _Costs, prices: np.ndarray):
+        n, k = costs.n, min(_CANDIDATES, costs.n - 1)
+        self.costs, self.k = costs, k
+        self.column, self.cost, self.limit = np.zeros((n, k), np.int64), np.zeros((n, k)), np.zeros(n)
+        for tile in costs.tiles():
+            self.renew(tile, prices)
+
+    def renew(self, rows: np.ndarray, prices: np.ndarray) -> None:
+        cost = self.costs.rows(rows)
+        value = cost + prices
+        order = np.argpartition(value, self.k, axis=1)
+        self.limit[rows] = value[np.arange(len(rows)), order[:, self.k]]
+        self.column[rows] = order[:, : self.k]
+        self.cost[rows] = np.take_along_axis(cost, order[:, : self.k], axis=1)
+
+    def best_two(self, rows: np.ndarray, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The cheapest column of each row, its value, and the second cheapest value."""
+        column = self.column[rows]
+        value = self.cost[rows] + prices[column]
+        here = np.arange(len(rows))
+        best = value.argmin(axis=1)
+        first = value[here, best]
+        value[here, best] = np.inf
+        return column[here, best], first, value.min(axis=1)
+
+
+def _phase(lists: _Candidates, prices: np.ndarray, epsilon: float, stop: int) -> np.ndarray:
+    """One phase from an empty assignment; raises `prices` in place and returns the owners of the columns."""
+    n = len(prices)
+    owner, highest = np.full(n, -1), np.zeros(n, np.int64)
+    free = np.arange(n)
+    while len(free) > stop:
+        column, first, second = lists.best_two(free, prices)
+        stale = np.flatnonzero(second > lists.limit[free])
+        if len(stale):
+            for part in np.array_split(stale, max(1, len(stale) * n // _TILE)):
+                lists.renew(free[part], prices)
+            column[stale], first[stale], second[stale] = lists.best_two(free[stale], prices)
+        bid = prices[column] + (second - first) + epsilon
+        order = np.argsort(bid, kind="stable")
+        highest[column[order]] = free[order]  # of several bidders the last one written, the highest, stays
+        won = highest[column] == free
+        taken = column[won]
+        prices[taken] = bid[won]
+        evicted = owner[taken]
+        owner[taken] = free[won]
+        free = np.concatenate([free[~won], evicted[evicted >= 0]])
+    return owner
+
+
+def _dual_bound(costs: _Costs, v: np.ndarray) -> float:
+    """Mean dual value of column prices v, the row prices being the best that go with them."""
+    rows = [(costs.rows(tile) - v).min(axis=1).sum() for tile in costs.tiles()]
+    return float((sum(rows) + v.sum()) / costs.n)
+
+
+# ------------------------------------------------------------------------------------------------ unequal sizes
+
+
+def transport(x: np.ndarray, y: np.ndarray, limit: int) -> Matching:
+    """Optimal transport between clouds of different sizes, every point of a cloud carrying the same mass, exactly.
+
+    Where the least common multiple of both sizes is at most `limit`, points are repeated and matched one to one; else a linear program
+    over few candidate pairs is solved, pairs that its prices show to be missing are added, and so on until none is missing.
+    """
+    n, m = len(x), len(y)
+    common = int(np.lcm(n, m))
+    if common <= limit:
+        found = assign(np.repeat(x, common // n, axis=0), np.repeat(y, common // m, axis=0))
+        pairs, counts = np.unique(np.stack([found.rows // (common // n), found.columns // (common // m)]), axis=1, return_counts=True)
+        return Matching(pairs[0], pairs[1], counts / common, found.cost, found.cost, True, "exact")
+    if max(n, m) > limit:
+        raise UsageError(
+            "Transport between clouds of unequal size is exact, and bounded in size.", expected=f"at most {limit} points each",
+            actual=f"{n} and {m}", hint="Bring both to one number of points with --points, or raise --exact-up-to.",
+        )  # fmt: skip
+    return _transport_program(distances(x, y))
+
+
+def _transport_program(cost: np.ndarray) -> Matching:
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_matrix
+
+    n, m = cost.shape
+    k = min(_CANDIDATES // 2, m - 1, n - 1)
+    chosen = np.zeros((n, m), bool)
+    chosen[np.arange(n)[:, None], np.argpartition(cost, k, axis=1)[:, : k + 1]] = True
+    chosen[np.argpartition(cost, k, axis=0)[: k + 1], np.arange(m)] = True
+    # A staircase of pairs carries any masses, so that the program always has a solution.
+    steps = np.unique(np.concatenate([np.arange(1, n) * m, np.arange(1, m) * n, [0]]))
+    chosen[steps // m, steps // n] = True
+    scale = float(cost.max()) or 1.0
+    supply = np.concatenate([np.full(n, 1 / n), np.full(m, 1 / m)])
+    for _ in range(100):
+        rows, columns = np.nonzero(chosen)
+        pairs = np.arange(len(rows))
+        constraints = csr_matrix((np.ones(2 * len(rows)), (np.concatenate([rows, n + columns]), np.concatenate([pairs, pairs]))))
+        found = linprog(cost[rows, columns] / scale, A_eq=constraints, b_eq=supply, method="highs")
+        if found.status != 0:
+            raise UsageError("The transport problem could not be solved.", actual=found.message)
+        v = found.eqlin.marginals[n:] * scale
+        u = (cost - v).min(axis=1)
+        value = float(found.fun * scale)
+        bound = float(u.mean() + v.mean())
+        missing = (cost - v - (found.eqlin.marginals[:n] * scale)[:, None]) < -1e-10 * scale
+        missing &= ~chosen
+        if value - bound <= 1e-9 * scale or not missing.any():
+            break
+        chosen |= missing
+    mass = found.x
+    used = mass > 0
+    return Matching(rows[used], columns[used], mass[used], value, bound, value - bound <= 1e-7 * scale, "exact")
