@@ -123,6 +123,13 @@ def test_every_member_is_dated_1980():
         assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
 
 
+def test_noise_is_stored_and_labels_are_packed():
+    noise = np.random.default_rng(0).random((64, 64, 128)).astype(np.float32)
+    with zipfile.ZipFile(io.BytesIO(npz_bytes({"noise": noise, "labels": np.zeros((64, 64, 64), np.uint8), "flat": noise * 0}))) as archive:
+        kinds = {i.filename: i.compress_type for i in archive.infolist()}
+    assert kinds == {"noise.npy": zipfile.ZIP_STORED, "labels.npy": zipfile.ZIP_DEFLATED, "flat.npy": zipfile.ZIP_DEFLATED}
+
+
 def test_fortran_order_arrays_are_read(tmp_path):
     grid = np.asfortranarray(np.random.default_rng(0).random((2, 3, 4)) > 0.5)
     np.savez(tmp_path / "a.npz", occupancy=grid)

