@@ -97,7 +97,8 @@ class Command(QuickHelp, TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write inputs and options; inputs by their names alone, without the Python type that the parser would add."""
         positional, flags = [], []
-        for parameter in self.get_params(ctx):
+        parameters: list[Any] = self.get_params(ctx)
+        for parameter in parameters:
             if parameter.param_type_name == "option":
                 record = parameter.get_help_record(ctx)
                 flags += [record] if record is not None else []
@@ -133,7 +134,7 @@ class Command(QuickHelp, TyperCommand):
             return
         value, source = error.param.consume_value(ctx, self.make_parser(ctx).parse_args(list(args))[0])
         origin = {"ENVIRONMENT": f" from VOXCLI_{error.param.name.upper()}", "DEFAULT_MAP": " from --config"}.get(source.name, "")
-        if value is not None and str(value) not in error.message:
+        if value is not None:
             error.message = f"{error.message.rstrip('.')}, got '{value}'{origin}."
 
     def invoke(self, ctx: Any) -> Any:
@@ -198,7 +199,7 @@ def build_command(entry: Entry) -> Any:
     settings = {"auto_envvar_prefix": "VOXCLI", "help_option_names": ["--help", "-h"]}
     name = entry.words.rpartition(" ")[2]
     app.command(name, cls=Command, help=text.strip(), epilog=examples, context_settings=settings)(options.standing(function))
-    command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     for parameter in command.params:
         parameter.show_envvar = False  # every option has its variable: said once, in ABOUT
     return command

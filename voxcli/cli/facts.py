@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def facts(thing: Any) -> dict[str, Any]:
     """The facts of any scene type, or of a list of (name, Camera)."""
     from voxcli import scene
 
-    tellers = {
+    tellers: dict[type, Callable[[Any], dict[str, Any]]] = {
         scene.FruxelGrid: _fruxels, scene.VoxelGrid: _voxels, scene.Mesh: _mesh, scene.PointCloud: _points, scene.DepthMap: _depth,
         scene.Surfels: _surfels, scene.Picture: _picture, scene.SceneDescription: _scene, scene.Camera: _one_camera, list: _cameras,
     }  # fmt: skip

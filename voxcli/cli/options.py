@@ -200,7 +200,7 @@ def standing(function: Callable[..., None]) -> Callable[..., None]:
     """The function with the options of every command added to its signature; `--set` only where sections are declared."""
     own = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
-    added = {name: value for name, value in _STANDING.items() if name != "settings" or getattr(function, "sections", ())}
+    added = {name: value for name, value in _STANDING.items() if name != "settings" or hasattr(function, "sections")}
 
     @functools.wraps(function)
     def command(**values: Any) -> None:
@@ -212,7 +212,7 @@ def standing(function: Callable[..., None]) -> Callable[..., None]:
     parameters += [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d, annotation=a) for n, (a, d) in added.items()]
     command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
-    del command.__wrapped__  # type: ignore[attr-defined]  # else the parser would look through to the first signature
+    del command.__wrapped__  # else the parser would look through to the first signature
     return command
 
 
