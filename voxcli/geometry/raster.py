@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 _CANDIDATES_AT_ONCE = 1 << 21  # keeps a million faces within a few hundred MiB
+_LARGE = 64  # boxes of at least so many samples are cut in rows
 _GUARD = 1.0  # triangles are cut where they leave the lattice by more than this many lattice widths
 
 
@@ -119,21 +120,53 @@ def coverage(
     if not len(kept):
         return
     corners = [v[kept] for v in (xa, ya, xb, yb, xc, yc)]
-    i0, j0, columns = i0[kept], j0[kept], columns[kept]
-    per_face = columns * rows[kept]
     edges = [_edge(*corners[2:6]), _edge(*corners[4:6], *corners[0:2]), _edge(*corners[0:4])]
-    end = per_face.cumsum(0)
-    total = int(end[-1])
+    boxes = _Boxes(torch.arange(len(kept), device=kept.device), *(v[kept] for v in (i0, j0, columns, rows)))
+    boxes = _strips(boxes, corners, x_samples, y_samples)
+    end = (boxes.columns * boxes.rows).cumsum(0)
+    total = int(end[-1]) if len(end) else 0
     first = 0
-    while first < len(kept):                                                     # a bounded number of candidates at a time
+    while first < len(end):                                                      # a bounded number of candidates at a time
         base = int(end[first - 1]) if first else 0
         fits = int(torch.searchsorted(end, base + _CANDIDATES_AT_ONCE))
-        last = len(kept) if total - base <= _CANDIDATES_AT_ONCE else max(first + 1, fits)
-        span = slice(first, last)
-        boxes = [v[span] for v in (per_face, columns, i0, j0)]
-        found = _covered(*boxes, [[v[span] for v in e] for e in edges], x_samples, y_samples, width)
-        yield found._replace(face=kept[span][found.face]), points, faces, source
+        last = len(end) if total - base <= _CANDIDATES_AT_ONCE else max(first + 1, fits)
+        found = _covered(_Boxes(*(v[first:last] for v in boxes)), edges, x_samples, y_samples, width)
+        yield found._replace(face=kept[found.face]), points, faces, source
         first = last
+
+
+class _Boxes(NamedTuple):
+    """Rectangles of samples that may lie in a face: face, first column and row, numbers of columns and rows, [N] each."""
+
+    face: Tensor
+    i0: Tensor
+    j0: Tensor
+    columns: Tensor
+    rows: Tensor
+
+
+def _strips(boxes: _Boxes, corners: list[Tensor], xs: Tensor, ys: Tensor) -> _Boxes:
+    """Cut the boxes of large faces into rows, each no longer than the face there, give or take a sample: half a box is empty."""
+    large = boxes.columns * boxes.rows >= _LARGE
+    if not bool(large.any()):
+        return boxes
+    small, cut = _Boxes(*(v[~large] for v in boxes)), _Boxes(*(v[large] for v in boxes))
+    end = cut.rows.cumsum(0)
+    box = torch.repeat_interleave(torch.arange(len(end), device=end.device), cut.rows, output_size=int(end[-1]))
+    row = cut.j0[box] + torch.arange(len(box), device=end.device) - (end - cut.rows)[box]
+    face, y = cut.face[box], ys[row]
+    low, high = torch.full_like(y, torch.inf), torch.full_like(y, -torch.inf)
+    xa, ya, xb, yb, xc, yc = (v[face] for v in corners)
+    for px, py, qx, qy in ((xa, ya, xb, yb), (xb, yb, xc, yc), (xc, yc, xa, ya)):
+        # Where the row meets an edge: the least and the greatest of these points bound the face's span.
+        meets = (torch.minimum(py, qy) <= y) & (y <= torch.maximum(py, qy)) & (py != qy)
+        x = px + (y - py) / (qy - py) * (qx - px)
+        low, high = torch.where(meets, torch.minimum(low, x), low), torch.where(meets, torch.maximum(high, x), high)
+    first = torch.searchsorted(xs, low - 1)                                      # a unit of the fixed-point grid covers the rounding
+    columns = torch.searchsorted(xs, high + 1, right=True) - first
+    some = columns > 0
+    strips = _Boxes(face[some], first[some], row[some], columns[some], torch.ones_like(columns[some]))
+    return _Boxes(*(torch.cat(v) for v in zip(small, strips, strict=True)))
 
 
 def _sample_positions(samples: Tensor | None, n: int, like: Tensor) -> tuple[Tensor, float, float]:
@@ -166,18 +199,18 @@ def _edge(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> list[Tensor]:
     return [dx, dy, dy * lx - dx * ly, turned]
 
 
-def _covered(
-    per_face: Tensor, columns: Tensor, i0: Tensor, j0: Tensor, edges: list[list[Tensor]], xs: Tensor, ys: Tensor, width: int
-) -> Coverage:
-    """Test every sample in the bounding box of every face against its three edges."""
-    device = per_face.device
-    end = per_face.cumsum(0)
+def _covered(boxes: _Boxes, edges: list[list[Tensor]], xs: Tensor, ys: Tensor, width: int) -> Coverage:
+    """Test every sample of every box against the three edges of its face."""
+    device = boxes.face.device
+    per_box = boxes.columns * boxes.rows
+    end = per_box.cumsum(0)
     total = int(end[-1])
-    face = torch.repeat_interleave(torch.arange(len(per_face), device=device), per_face, output_size=total)
-    local = torch.arange(total, device=device) - (end - per_face)[face]
-    row = torch.div(local, columns[face], rounding_mode="floor")
-    column = i0[face] + local - row * columns[face]
-    row += j0[face]
+    box = torch.repeat_interleave(torch.arange(len(per_box), device=device), per_box, output_size=total)
+    local = torch.arange(total, device=device) - (end - per_box)[box]
+    row = torch.div(local, boxes.columns[box], rounding_mode="floor")
+    column = boxes.i0[box] + local - row * boxes.columns[box]
+    row += boxes.j0[box]
+    face = boxes.face[box]
     px, py = xs[column], ys[row]
     values, side = [], None
     for dx, dy, c, turned in edges:

@@ -232,9 +232,12 @@ def _paint(runs: Intervals, lattice: Lattice, parts: int) -> Tensor:
     length = runs.last - runs.first + 1
     end = length.cumsum(0)
     total = int(end[-1]) if len(end) else 0
-    run = torch.repeat_interleave(torch.arange(len(length), device=device), length, output_size=total)
-    cell = torch.arange(total, device=device) - (end - length - runs.first)[run]
-    owner.scatter_reduce_(0, _array_index(runs.ray[run], cell, lattice), (runs.part[run] + 1).to(torch.int16), "amax")
+    rays = _rays(lattice)
+    # Cells of a run are `rays` apart: index of the run's first cell + rays * (place within the run), with one gather.
+    offset = _array_index(runs.ray, runs.first, lattice) - (end - length) * rays
+    index = torch.repeat_interleave(offset, length, output_size=total) + torch.arange(total, device=device) * rays
+    number = torch.repeat_interleave((runs.part + 1).to(torch.int16), length, output_size=total)
+    owner.scatter_reduce_(0, index, number, "amax")
     return owner.view(lattice.shape)
 
 

@@ -1,0 +1,39 @@
+"""Time contestants in turn, round by round, and print medians with the ratio to the first one: machines drift, ratios hold."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def race(title: str, contestants: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dict[str, float]:
+    """Run every contestant once to warm up, then `rounds` times in turn. The first is ours. Returns name -> median seconds."""
+    values: dict[str, Any] = {}
+    for name, work in contestants.items():
+        values[name] = work()
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, work in contestants.items():
+            start = time.perf_counter()
+            work()
+            seconds[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(v) for name, v in seconds.items()}
+    ours = next(iter(medians.values()))
+    print(f"\n{title} (median of {rounds} interleaved rounds)")
+    print(f"  {'contestant':<52} {'median':>10} {'times ours':>11}   result")
+    for name, median in medians.items():
+        print(f"  {name:<52} {1e3 * median:>7.1f} ms {median / ours:>10.2f}x   {values[name]}")
+    return medians
+
+
+def optional(name: str) -> Any:
+    """The peer's module, or None where it is not installed."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        print(f"  (left out: {name}: {str(error).splitlines()[0]})")
+        return None
