@@ -86,11 +86,15 @@ def test_the_published_chair_lies_where_its_mesh_lies(shared_data):
     assert np.abs(high - mesh.vertices.max(axis=0)).max() < 1.01 * grid.voxel_size[0]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int16, np.float32, np.float64])
 @pytest.mark.parametrize("key", ["Volume", "voxel", "instance"])
-def test_matlab_volumes_are_found_by_their_usual_keys(tmp_path, key):
-    volume = np.random.default_rng(0).random((2, 3, 4)) > 0.5
-    scipy.io.savemat(tmp_path / "a.mat", {key: volume.astype(np.uint8), "other": np.zeros(3)}, do_compression=True)
-    assert np.array_equal(read(tmp_path / "a.mat").occupancy, volume)
+def test_matlab_volumes_are_found_by_their_usual_keys(tmp_path, key, kind, packed):
+    volume = np.random.default_rng(0).random((2, 3, 5)) > 0.5
+    others = {"a": np.zeros(3), "note": "text", "cell": np.array([1, "x"], dtype=object), "b": {"c": 1.0}, "complex": np.zeros((2, 2)) * 1j}
+    scipy.io.savemat(tmp_path / "a.mat", {**others, key: volume.astype(kind), "last": np.zeros(5)}, do_compression=packed)
+    grid = read(tmp_path / "a.mat")
+    assert grid.occupancy.dtype == bool and np.array_equal(grid.occupancy, volume)
 
 
 def test_matlab_probabilities_stay_floats(tmp_path):

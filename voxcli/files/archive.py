@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -96,10 +98,15 @@ class NpzArchive(Mapping[str, np.ndarray]):
 def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """(shape, fortran_order, dtype) of an NPY stream; the stream then stands at the data. Raises ValueError."""
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a damaged header may look like one of Python 2, which NumPy warns of
+            if version == (1, 0):
+                return np.lib.format.read_array_header_1_0(file)
+            if version == (2, 0):
+                return np.lib.format.read_array_header_2_0(file)
+    except (tokenize.TokenError, SyntaxError, TypeError) as error:  # NumPy parses a damaged header as Python source
+        raise ValueError(str(error)) from error
     raise ValueError(f"NPY version {version} is not a plain array")
 
 
