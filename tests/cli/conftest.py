@@ -1,7 +1,7 @@
 """Command lines, run two ways: in this process, which is quick, and in one of their own with real pipes, as users run them.
 
-All four fixtures are called like fixture("info", "a.npz", input=b"...", env={...}), work in tmp_path and return (exit code, stdout, stderr).
-`fake` and `fake_process` have the commands of fake_commands.py in place of the real ones.
+All four fixtures are called like fixture("info", "a.npz", input=b"...", env={...}), work in tmp_path and return
+(exit code, stdout, stderr). `fake` and `fake_process` have the commands of fake_commands.py in place of the real ones.
 """
 
 import io

@@ -26,10 +26,10 @@ def test_flags_beat_variables_beat_the_file_beat_defaults(fake, tmp_path):
 
 
 def test_a_file_may_hold_every_type_of_option(fake, tmp_path):
-    (tmp_path / "c.yaml").write_text("seed: 3\nflavour: sweet\nthreshold: 0.25\nnames: [a, b]\n")
+    (tmp_path / "c.yaml").write_text("seed: 3\nflavour: sweet\nthreshold: 0.25\nname: [a, 2]\n")
     code, text, _ = fake("count", "1", "--config", "c.yaml")
     assert code == 0
-    assert json.loads(text) == {"line": 0, "seed": 3, "flavour": "sweet", "threshold": 0.25, "names": ["a", "b"]}
+    assert json.loads(text) == {"line": 0, "seed": 3, "flavour": "sweet", "threshold": 0.25, "names": ["a", "2"]}
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,12 @@ def test_mistakes_in_a_file_are_usage_errors(fake, tmp_path, content, said):
     assert (code, text) == (2, "") and said in errors
 
 
+def test_variables_and_keys_are_named_after_the_flag(fake, tmp_path):
+    (tmp_path / "c.yaml").write_text("name: [a]\n")
+    assert json.loads(fake("count", "1", "--config", "c.yaml")[1])["names"] == ["a"]
+    assert json.loads(fake("count", "1", "--config", "c.yaml", env={"VOXCLI_NAME": "b"})[1])["names"] == ["b"]
+
+
 def test_a_wrong_variable_is_named(fake):
     code, text, errors = fake("count", "1", env={"VOXCLI_SEED": "x"})
     assert (code, text) == (2, "") and "from VOXCLI_SEED" in errors
@@ -56,10 +62,14 @@ def test_a_wrong_variable_is_named(fake):
 
 def test_print_config_is_a_valid_config_and_needs_no_inputs(fake, tmp_path):
     code, text, _ = fake("count", "--print-config", "--seed", "4", "--flavour", "sweet", "--name", "x")
-    assert code == 0 and yaml.safe_load(text) == {"seed": 4, "flavour": "sweet", "names": ["x"]}
+    assert code == 0 and yaml.safe_load(text) == {"seed": 4, "flavour": "sweet", "name": ["x"]}
     (tmp_path / "c.yaml").write_text(text)
     assert fake("count", "--print-config", "--config", "c.yaml")[1] == text
     assert seed_of(fake("count", "1", "--config", "c.yaml")) == 4
+
+
+def test_print_config_leaves_out_what_has_no_value(fake):
+    assert yaml.safe_load(fake("count", "--print-config")[1]) == {"seed": 0, "flavour": "plain"}
 
 
 def test_print_config_shows_nested_settings_too(fake, tmp_path):

@@ -133,7 +133,7 @@ class Command(QuickHelp, TyperCommand):
         if error.param is None or not error.message:
             return
         value, source = error.param.consume_value(ctx, self.make_parser(ctx).parse_args(list(args))[0])
-        origin = {"ENVIRONMENT": f" from VOXCLI_{error.param.name.upper()}", "DEFAULT_MAP": " from --config"}.get(source.name, "")
+        origin = {"ENVIRONMENT": f" from {error.param.envvar}", "DEFAULT_MAP": " from --config"}.get(source.name, "")
         if value is not None:
             error.message = f"{error.message.rstrip('.')}, got '{value}'{origin}."
 
@@ -196,12 +196,14 @@ def build_command(entry: Entry) -> Any:
     function = entry.load()
     text, _, examples = (function.__doc__ or entry.help).partition("Examples:\n")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    settings = {"auto_envvar_prefix": "VOXCLI", "help_option_names": ["--help", "-h"]}
+    settings = {"help_option_names": ["--help", "-h"]}
     name = entry.words.rpartition(" ")[2]
     app.command(name, cls=Command, help=text.strip(), epilog=examples, context_settings=settings)(options.standing(function))
     command: Any = typer.main.get_command(app)
     for parameter in command.params:
         parameter.show_envvar = False  # every option has its variable: said once, in ABOUT
+        if parameter.param_type_name == "option" and parameter.name != "print_config":
+            parameter.envvar = f"VOXCLI_{options.key_of(parameter).upper()}"
     return command
 
 

@@ -127,7 +127,7 @@ def _take_config(context: typer.Context, value: str | None) -> str | None:
             if not isinstance(mapping.get(name, {}), Mapping):
                 raise UsageError(f"--config {value}: '{name}' must be a mapping.", actual=mapping[name])
         # The parser takes a default from this map after flags and environment variables, and checks its type like theirs.
-        context.default_map = {key: _plain_choice(mapping[key]) for key in known if mapping.get(key) is not None}
+        context.default_map = {name: _as_typed(mapping[key]) for key, name in known.items() if mapping.get(key) is not None}
         _stored(context)["file"] = {name: mapping.get(name) or {} for name in sections_of}
     return value
 
@@ -137,7 +137,7 @@ def _take_set(context: typer.Context, value: list[str] | None) -> list[str] | No
         mapping = configuration.parse_set(value)
         sections_of = getattr(context.command.callback, "sections", ())
         for key in mapping:
-            if key.replace("_", "-") in {name.replace("_", "-") for name in _configurable(context)}:
+            if key.replace("-", "_") in _configurable(context):
                 raise UsageError(f"--set is for nested settings; '{key}' has a flag.", hint=f"Use --{key.replace('_', '-')}.")
         configuration.check_keys(mapping, sections_of, "--set")
         for name, group in mapping.items():
@@ -152,7 +152,10 @@ def _take_print_config(context: typer.Context, value: bool) -> bool:
     return value
 
 
-def _plain_choice(value: Any) -> Any:
+def _as_typed(value: Any) -> Any:
+    """A value of a YAML file as it would be typed: `device: 0` and `name: [1, 2]` are as good as their flags."""
+    if isinstance(value, list):
+        return [_as_typed(each) for each in value]
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
@@ -160,9 +163,16 @@ def _stored(context: typer.Context) -> dict[str, Any]:
     return context.meta.setdefault(_META, {})
 
 
-def _configurable(context: typer.Context) -> list[str]:
-    """Names of the options that a --config file may hold: all of the command's but those below, and no positional input."""
-    return [p.name for p in context.command.params if p.param_type_name == "option" and p.name not in _STANDING and p.name is not None]
+def key_of(parameter: Any) -> str:
+    """The name of an option in --config files and, in capitals behind VOXCLI_, in the environment: its long flag with underscores."""
+    flag = next((name for name in parameter.opts if name.startswith("--")), parameter.opts[0])
+    return flag.lstrip("-").replace("-", "_")
+
+
+def _configurable(context: typer.Context) -> dict[str, str]:
+    """Key -> parameter name of the options that a --config file may hold: all but those below, and no positional input."""
+    known = [p for p in context.command.params if p.param_type_name == "option" and p.name is not None and p.name not in _STANDING]
+    return {key_of(p): p.name for p in known}
 
 
 _STANDING: dict[str, tuple[Any, Any]] = {
@@ -243,8 +253,8 @@ def printing_config() -> bool:
 def show_config(**groups: Any) -> None:
     """Stage the resolved configuration as YAML: the command's options, then its groups (mappings or dataclasses)."""
     context = _context()
-    known = _configurable(context)
-    mapping = {name: value for name, value in context.params.items() if name in known and value is not None}
+    given = {key: context.params.get(name) for key, name in _configurable(context).items()}
+    mapping = {key: value for key, value in given.items() if value not in (None, (), [])}
     out.data(configuration.dumps({**mapping, **groups}))
 
 
