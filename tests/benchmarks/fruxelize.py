@@ -16,13 +16,13 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.side_by_side import optional, race  # noqa: E402
-from references.shapes import torus  # noqa: E402
+from benchmarks.side_by_side import optional, race
+from references.shapes import torus
 
-from voxcli.geometry.frusta import pixel_rays, slice_centres  # noqa: E402
-from voxcli.geometry.lattice import FruxelLattice, VoxelLattice  # noqa: E402
-from voxcli.geometry.solid import fruxelize_parts, solid_mask  # noqa: E402
-from voxcli.scene import Frustum  # noqa: E402
+from voxcli.geometry.frusta import pixel_rays, slice_centres
+from voxcli.geometry.lattice import FruxelLattice, VoxelLattice
+from voxcli.geometry.solid import fruxelize_parts, solid_mask
+from voxcli.scene import Frustum
 
 
 def load(path: str | None) -> tuple[np.ndarray, np.ndarray]:

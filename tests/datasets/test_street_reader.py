@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from references.ssz_twins import pooled_by_counting
 
-from tests.references.ssz_twins import pooled_by_counting
 from voxcli.datasets.street import StreetFolder, pool_labels
 from voxcli.errors import DataError, FileFormatError
 

@@ -3,8 +3,8 @@ import pytest
 from references.shapes import sphere, torus, volume
 
 from voxcli.errors import DataError
-from voxcli.geometry.frusta import fruxel_volumes
 from voxcli.geometry.cameras import quaternion_to_rotation
+from voxcli.geometry.frusta import fruxel_volumes
 from voxcli.geometry.regrid import (
     camera_points,
     depth_to_fruxels,

@@ -1,8 +1,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from references.ssz_twins import inflated_by_concatenation, transposed_by_definition
 
-from tests.references.ssz_twins import inflated_by_concatenation, transposed_by_definition
 from voxcli.errors import ShapeError, UsageError
 from voxcli.models.blocks.depthwise import as_slices, as_volume, depthwise3d, depthwise_transposed3d
 from voxcli.models.blocks.residual import InflatedPointwise, Pointwise3d

@@ -2,8 +2,8 @@ import math
 
 import pytest
 import torch
+from references.ssz_twins import dice_and_likelihood, equation_two
 
-from tests.references.ssz_twins import dice_and_likelihood, equation_two
 from voxcli.errors import DataError
 from voxcli.models.ssz.losses import frequency_weights, negative_log_likelihood, soft_dice, voxel_loss
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Item, Policy, items
-from voxcli.errors import UsageError
-
-if TYPE_CHECKING:
-    from voxcli.files import Format
+from voxcli.cli.conversions import Settings, convert_thing
 
 
 def convert(
     sources: options.Sources,
     output: options.Output,
     to: Annotated[str | None, typer.Option("--to", help="Extension of the outputs in a folder, such as npz.")] = None,
+    becomes: Annotated[
+        str | None,
+        typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
+    ] = None,
+    resolution: options.Resolution = 64,
+    threshold: options.Threshold = 0.5,
+    points: Annotated[int, typer.Option("--points", min=1, help="Points sampled from the surface of a mesh.")] = 10_000,
+    seed: options.Seed = 0,
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
     format: options.Format = None,
     input_format: options.InputFormat = None,
@@ -29,41 +33,30 @@ def convert(
     keep_going: options.KeepGoing = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Write files in another format.
+    """Write files in another format, and as another kind of thing where the format asks for it.
+
+    Fruxels become voxels (resampled into their bounding box), points (cell centres) or meshes (one closed surface a class, in class
+    colours); voxels become points or meshes; meshes become solid voxels or sampled points.
 
     Examples:
-        voxcli convert scene.npz -o scene.h5
-        voxcli convert car.obj -o car.ply
+        voxcli convert scene.npz -o scene.glb
+        voxcli convert scene.npz -o scene.binvox --resolution 96
+        voxcli convert car.obj -o car.ply --as points --points 2048
         voxcli convert shapes/ -o stl/ --to stl
     """
     from voxcli import files
 
     suffixes = [extension for known in files.known_formats() if known.reads for extension in known.extensions]
-    extension = _extension(output, to, format)
+    settings = Settings(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-    with items(sources, output, suffixes=suffixes, target_suffix=extension, target_suffixes=suffixes, policy=policy) as todo:
-        work = partial(_work, kind=kind, format=format, input_format=input_format, overwrite=overwrite)
+    with items(
+        sources, output, suffixes=suffixes, target_suffix=_extension(output, to, format), target_suffixes=suffixes, policy=policy
+    ) as todo:
+        work = partial(
+            convert_one, becomes=becomes, settings=settings, kind=kind, format=format, input_format=input_format, overwrite=overwrite
+        )
         for _ in todo.run(work, workers):
             pass
-
-
-def convert_thing(thing: Any, target: Format) -> Any:
-    """The thing itself where the target format can hold it, else the nearest kind that it can hold and the thing can become.
-
-    Raises UsageError where no conversion leads there.
-    """
-    if any(isinstance(thing, scene_type) for scene_type in target.writers):
-        return thing
-    for scene_type in target.writers:
-        conversion = CONVERSIONS.get((type(thing).__name__, scene_type.__name__))
-        if conversion is not None:
-            return conversion(thing)
-    wanted = " or ".join(scene_type.__name__ for scene_type in target.writers)
-    raise UsageError(f"A {type(thing).__name__} cannot be turned into what {target.name} holds.", expected=wanted or "a format for writing")
-
-
-CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {}
-"""(scene type, scene type) by name -> function."""
 
 
 def _extension(output: str, to: str | None, format: str | None) -> str:
@@ -75,10 +68,16 @@ def _extension(output: str, to: str | None, format: str | None) -> str:
     return "" if output == "-" else Path(output).suffix.lower()
 
 
-def _work(item: Item, *, kind: str | None, format: str | None, input_format: str | None, overwrite: bool) -> None:
+def convert_one(
+    item: Item, *, becomes: str | None, settings: Settings, kind: str | None, format: str | None, input_format: str | None, overwrite: bool
+) -> None:
+    """Read, convert and write one input."""
+    from dataclasses import replace
+
     from voxcli import files
     from voxcli.files.registry import find_format
 
-    thing = files.read(item.source, kind=kind, format=input_format)
     target, _ = find_format(item.target, format)
-    files.write(item.target, convert_thing(thing, target), format=format, overwrite=overwrite)
+    settings = replace(settings, seed=item.seed(settings.seed))
+    thing = files.read(item.source, kind=kind, format=input_format)
+    files.write(item.target, convert_thing(thing, target, becomes, settings), format=format, overwrite=overwrite)

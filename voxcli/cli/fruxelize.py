@@ -61,7 +61,9 @@ def fruxelize(
     classes: Annotated[
         str | None, typer.Option("--classes", metavar="FILE", help="YAML: part, node or material name -> class name, for one mesh of many.")
     ] = None,
-    grid: Annotated[Grid, typer.Option("--grid", help="fruxel: behind the pixels of a camera; voxel: a box in the world frame.")] = Grid.fruxel,
+    grid: Annotated[
+        Grid, typer.Option("--grid", help="fruxel: behind the pixels of a camera; voxel: a box in the world frame.")
+    ] = Grid.fruxel,
     preset: Annotated[
         FrustumPreset | None,
         typer.Option("--preset", help="Frustum of the paper: shapenet {3, 10, 128, 60 deg}, semantic-voxels {2, 12, 128, 40 deg}."),
@@ -80,7 +82,9 @@ def fruxelize(
     resolution: options.Resolution = 64,
     rule: Annotated[
         FillRule | None,
-        typer.Option("--rule", help="slab: the pixel's ray meets the solid within the slice (fruxels); centre: the cell's centre is inside (voxels)."),
+        typer.Option(
+            "--rule", help="slab: the pixel's ray meets the solid within the slice (fruxels); centre: the cell's centre is inside (voxels)."
+        ),
     ] = None,
     fill: Annotated[
         Fill,
@@ -88,7 +92,7 @@ def fruxelize(
     ] = Fill.auto,
     device: options.Device = "cpu",
     format: options.Format = None,
-    input_format: Annotated[str | None, typer.Option("--input-format", help="Format of the input; needed for -.")] = None,
+    input_format: options.InputFormat = None,
     workers: options.Workers = 1,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
@@ -106,8 +110,10 @@ def fruxelize(
         voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
     """
     wanted = Wanted(
-        class_name, classes, grid.value, preset.value if preset else None, size, depth, z_near, z_far, fov, camera, azimuth, elevation, distance,
-        resolution or 64, rule.value if rule else ("slab" if grid is Grid.fruxel else "centre"), fill.value, device, format, input_format, overwrite,
+        class_name=class_name, classes=classes, grid=grid.value, preset=preset.value if preset else None, size=size, depth=depth,
+        z_near=z_near, z_far=z_far, fov=fov, camera=camera, azimuth=azimuth, elevation=elevation, distance=distance,
+        resolution=resolution or 64, rule=rule.value if rule else ("slab" if grid is Grid.fruxel else "centre"), fill=fill.value,
+        device=device, format=format, input_format=input_format, overwrite=overwrite,
     )  # fmt: skip
     suffix = f".{format.lower().lstrip('.')}" if format else ".npz"
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
@@ -115,7 +121,9 @@ def fruxelize(
     with items(sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy) as todo:
         for item, leaky in todo.run(partial(fruxelize_one, wanted=wanted), workers):
             if leaky > 0.02:
-                out.warn(f"{item.source}: {leaky:.0%} of rays enter without leaving (holes or mixed winding); filled by a vote of three axes.")
+                out.warn(
+                    f"{item.source}: {leaky:.0%} of rays enter without leaving (holes or mixed winding); filled by a vote of three axes."
+                )
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,11 @@ class Wanted:
     def recorded(self) -> dict[str, Any]:
         """The options that shape the result, for the output's provenance."""
         own = {k: v for k, v in vars(self).items() if v is not None and k not in ("overwrite", "format", "input_format", "device")}
-        unused = ("resolution",) if self.grid == "fruxel" else ("azimuth", "elevation", "distance", "preset", "size", "depth", "z_near", "z_far", "fov")
+        unused = (
+            ("resolution",)
+            if self.grid == "fruxel"
+            else ("azimuth", "elevation", "distance", "preset", "size", "depth", "z_near", "z_far", "fov")
+        )
         return {k: v for k, v in own.items() if k not in unused}
 
 
@@ -166,7 +178,9 @@ def fruxelize_one(item: Item, wanted: Wanted) -> float:
     else:
         result, leaky = _resample(thing, given, wanted), 0.0
     frame = "camera" if wanted.grid == "fruxel" else "world, +y up"
-    meta = make_meta(wanted.grid + "s", "fruxelize", wanted.recorded(), input_digests(item.source, wanted.camera, wanted.classes), None, frame, "m")
+    meta = make_meta(
+        wanted.grid + "s", "fruxelize", wanted.recorded(), input_digests(item.source, wanted.camera, wanted.classes), None, frame, "m"
+    )
     files.write(item.target, replace(result, meta=meta), format=wanted.format, overwrite=wanted.overwrite)
     return leaky
 
@@ -217,7 +231,9 @@ def _scene_of_mesh(mesh: Mesh, wanted: Wanted) -> SceneDescription:
         raise DataError("The mesh has no faces.", hint="A point cloud has no inside: give a surface.")
     if wanted.classes:
         table = load(wanted.classes)
-        names = Labels() if set(table.values()) <= set(Labels().names) else Labels(("air", *sorted({str(v) for v in table.values()} - {"air"})))
+        names = (
+            Labels() if set(table.values()) <= set(Labels().names) else Labels(("air", *sorted({str(v) for v in table.values()} - {"air"})))
+        )
         mesh = files.label_parts(mesh, {str(k): str(v) for k, v in table.items()}, names, default=None)
     if mesh.face_labels is not None and mesh.classes is not None:
         return SceneDescription(tuple(split_by_class(mesh)), mesh.classes)
@@ -238,7 +254,14 @@ def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera |
             fov = math.degrees(2 * math.atan(view.width / 2 / view.K[0, 0]))
             base = replace(base, width=view.width, height=view.height, fov_x_deg=fov)
     width, height = wanted.size or (None, None)
-    flags = {"width": width, "height": height, "depth": wanted.depth, "z_near": wanted.z_near, "z_far": wanted.z_far, "fov_x_deg": wanted.fov}
+    flags = {
+        "width": width,
+        "height": height,
+        "depth": wanted.depth,
+        "z_near": wanted.z_near,
+        "z_far": wanted.z_far,
+        "fov_x_deg": wanted.fov,
+    }
     return replace(base, **{k: v for k, v in flags.items() if v is not None})
 
 
@@ -263,7 +286,9 @@ def default_view(scene: SceneDescription, frustum: Frustum, wanted: Wanted) -> n
     outside = (seen[:, 2] < frustum.z_near) | (seen[:, 2] > frustum.z_far) | (abs(seen[:, 0]) > x * z) | (abs(seen[:, 1]) > y * z)
     if outside.any():
         extent = "x".join(f"{v:.3g}" for v in np.ptp(points, axis=0))
-        out.warn(f"{outside.mean():.0%} of the vertices (extent {extent}) lie outside the frustum: set --distance, --z-near, --z-far or --fov.")
+        out.warn(
+            f"{outside.mean():.0%} of the vertices (extent {extent}) lie outside the frustum: set --distance, --z-near, --z-far or --fov."
+        )
     return world_to_cam
 
 

@@ -28,7 +28,9 @@ def iou(
     over: Annotated[
         str, typer.Option("--over", help="Mean over classes: present (in either), truth (in the ground truth), all (absent from both = 1).")
     ] = "present",
-    ignore: Annotated[int | None, typer.Option("--ignore-label", help="Leave out cells whose truth has it; default: the file's own.")] = None,
+    ignore: Annotated[
+        int | None, typer.Option("--ignore-label", help="Leave out cells whose truth has it; default: the file's own.")
+    ] = None,
     align: Annotated[str, typer.Option("--align", help="world: voxel grids must lie in one place; index: compare cell by cell.")] = "world",
     category_from: scoring.CategoryFrom = None,
     fail_under: scoring.FailUnder = None,

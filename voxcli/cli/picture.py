@@ -9,7 +9,17 @@ import numpy as np
 
 from voxcli.errors import DataError
 from voxcli.scene import (
-    Camera, DepthMap, FruxelGrid, Labels, Mesh, Picture, PointCloud, SceneDescription, Surfels, VoxelGrid, class_colour,
+    Camera,
+    DepthMap,
+    FruxelGrid,
+    Labels,
+    Mesh,
+    Picture,
+    PointCloud,
+    SceneDescription,
+    Surfels,
+    VoxelGrid,
+    class_colour,
 )  # fmt: skip
 
 _PAPER = (255, 255, 255)

@@ -13,10 +13,14 @@ from voxcli.cli.options import RecordFormat
 from voxcli.cli.output import out
 
 Pred = Annotated[str, typer.Argument(metavar="PRED", show_default=False, help="Prediction: a file, a folder, a quoted glob or @list.")]
-Gt = Annotated[str, typer.Argument(metavar="GT", show_default=False, help="Ground truth: a file, or a folder with the same relative paths.")]
+Gt = Annotated[
+    str, typer.Argument(metavar="GT", show_default=False, help="Ground truth: a file, or a folder with the same relative paths.")
+]
 CategoryFrom = Annotated[
     str | None,
-    typer.Option("--category-from", metavar="RULE", help="Category of each pair: parent (its folder), or a regular expression with a group."),
+    typer.Option(
+        "--category-from", metavar="RULE", help="Category of each pair: parent (its folder), or a regular expression with a group."
+    ),
 ]
 FailUnder = Annotated[float | None, typer.Option("--fail-under", help="Exit 1 if the value (the mean over samples) is below.")]
 FailOver = Annotated[float | None, typer.Option("--fail-over", help="Exit 1 if the value (the mean over samples) is above.")]
@@ -46,7 +50,7 @@ def run(
     except Exception as error:
         if not (keep_going and records):
             raise
-        failed = error                                                           # what was scored is still printed
+        failed = error  # what was scored is still printed
     kinds = [category[name] or "" for name in names] if category_from else None
     summary = summarise(records, kinds) if len(todo) > 1 else records[0]
     _print(records, summary, names, format)
@@ -58,10 +62,14 @@ def run(
 def _print(records: list[dict[str, Any]], summary: dict[str, Any], names: list[str], format: RecordFormat | None) -> None:
     chosen = format.value if format else ("table" if out.on_terminal else "jsonl")
     every = records if len(records) == 1 and summary is records[0] else [*records, summary]
+    if chosen == "json" and len(every) == 1:
+        out.json(every[0])
+        return
     if chosen in ("json", "jsonl"):
-        return out.records(every, chosen) if chosen == "jsonl" or len(every) > 1 else out.json(every[0])
+        out.records(every, chosen)
+        return
     rows = [{"name": name, **flat(record)} for name, record in zip([*names, "mean"], every, strict=False)]
-    if chosen == "table" and len(records) == 1:                                  # one pair reads better downwards
+    if chosen == "table" and len(records) == 1:  # one pair reads better downwards
         rows = [{"what": key, "value": value} for key, value in rows[0].items()]
     elif chosen == "table" and len(rows) > 21:
         out.note(f"{len(rows) - 1} pairs; the table shows the last 20 and the mean (--format csv has all).")

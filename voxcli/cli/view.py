@@ -15,12 +15,13 @@ from voxcli.errors import UsageError
 def view(
     sources: options.Sources,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="OUTPUT", help="PNG, or folder for several inputs; none: a coarse picture in the terminal.")
+        str | None,
+        typer.Option("--output", "-o", metavar="OUTPUT", help="PNG, or folder for several inputs; none: a coarse picture in the terminal."),
     ] = None,
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels along the longer side of each view.")] = 320,
     threshold: options.Threshold = None,
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
-    input_format: Annotated[str | None, typer.Option("--input-format", help="Format of the input; needed for -.")] = None,
+    input_format: options.InputFormat = None,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     keep_going: options.KeepGoing = False,
@@ -37,7 +38,8 @@ def view(
     from voxcli import files
 
     if output is None:
-        return _in_terminal(sources, threshold, kind, input_format)
+        _in_terminal(sources, threshold, kind, input_format)
+        return
     suffixes = [extension for known in files.known_formats() if known.reads for extension in known.extensions]
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     with items(sources, output, suffixes=suffixes, target_suffix=".png", policy=policy, label="drawing") as todo:

@@ -1,0 +1,110 @@
+"""From one kind of thing to another, for every command whose output file may hold something else than it computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from voxcli.errors import DataError, UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from voxcli.files import Format
+    from voxcli.scene import FruxelGrid, Mesh, PointCloud, VoxelGrid
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a conversion may need to know: cells along the longest side, occupancy threshold, points to sample, seed."""
+
+    resolution: int = 64
+    threshold: float = 0.5
+    points: int = 10_000
+    seed: int = 0
+
+
+def convert_thing(thing: Any, target: Format, kind: str | None = None, settings: Settings | None = None) -> Any:
+    """The thing itself where the target format can hold it, else the nearest kind that it can hold and the thing can become.
+
+    kind: fruxels, voxels, points or mesh, where the format could hold several. Raises UsageError where no conversion leads there.
+    """
+    from voxcli.files.registry import KIND_TYPES
+
+    if kind is not None and kind not in KIND_TYPES:
+        raise unknown_name("kind of file", kind, KIND_TYPES)
+    possible = [t for t in target.writers if kind is None or t is KIND_TYPES[kind]]
+    if any(isinstance(thing, scene_type) for scene_type in possible):
+        return thing
+    ways = [CONVERSIONS.get((type(thing).__name__, t.__name__)) for t in sorted(possible, key=lambda t: _PREFERRED.index(t.__name__))]
+    for way in ways:
+        if way is not None:
+            return way(thing, settings or Settings())
+    wanted = " or ".join(t.__name__ for t in target.writers)
+    raise UsageError(f"A {type(thing).__name__} cannot be turned into what {target.name} holds.", expected=wanted or "a format for writing")
+
+
+_PREFERRED = [
+    "FruxelGrid", "VoxelGrid", "Mesh", "PointCloud", "Surfels", "DepthMap", "Picture", "SceneDescription", "Camera", "list",
+]  # fmt: skip
+"""Which kind a format of several is given when nothing says which."""
+
+
+def _surface(grid: FruxelGrid | VoxelGrid, settings: Settings) -> Mesh:
+    from voxcli.geometry.surfaces import surface_mesh
+
+    return surface_mesh(grid, settings.threshold)
+
+
+def _cells(grid: FruxelGrid | VoxelGrid, settings: Settings) -> PointCloud:
+    from voxcli.geometry.regrid import filled_cells
+
+    return filled_cells(grid, settings.threshold)
+
+
+def _box(grid: FruxelGrid, settings: Settings) -> VoxelGrid:
+    from voxcli.geometry.regrid import fruxels_to_box
+
+    return fruxels_to_box(grid, settings.resolution)
+
+
+def _solid(mesh: Mesh, settings: Settings) -> VoxelGrid:
+    from dataclasses import replace
+
+    from voxcli.geometry.scenes import bounding_cube, split_by_class, voxelize_scene
+    from voxcli.scene import Labels, SceneDescription, SceneObject
+
+    if not len(mesh.faces):
+        raise DataError("The mesh has no faces: there is nothing to fill.")
+    labelled = mesh.face_labels is not None and mesh.classes is not None
+    classes = mesh.classes if labelled and mesh.classes is not None else Labels(("air", "object"))
+    scene = SceneDescription(tuple(split_by_class(mesh)) if labelled else (SceneObject(mesh, "object"),), classes)
+    grid = voxelize_scene(scene, *bounding_cube(scene, settings.resolution)).grid
+    if labelled:
+        return grid  # type: ignore[return-value]
+    assert grid.labels is not None
+    return replace(grid, occupancy=grid.labels > 0, labels=None, classes=None)  # type: ignore[return-value, arg-type]
+
+
+def _samples(mesh: Mesh, settings: Settings) -> PointCloud:
+    import torch
+
+    from voxcli.geometry.sampling import sample_surface
+    from voxcli.scene import PointCloud
+
+    generator = torch.Generator().manual_seed(settings.seed)
+    vertices, faces = torch.from_numpy(mesh.vertices), torch.from_numpy(mesh.faces.copy())
+    points, normals, face = (x.numpy() for x in sample_surface(vertices, faces, settings.points, generator))
+    pick = {name: None if array is None else array[face] for name, array in (("colors", mesh.face_colors), ("labels", mesh.face_labels))}
+    return PointCloud(points, normals, classes=mesh.classes, **pick)
+
+
+CONVERSIONS: dict[tuple[str, str], Callable[[Any, Settings], Any]] = {
+    ("FruxelGrid", "Mesh"): _surface,
+    ("VoxelGrid", "Mesh"): _surface,
+    ("FruxelGrid", "PointCloud"): _cells,
+    ("VoxelGrid", "PointCloud"): _cells,
+    ("FruxelGrid", "VoxelGrid"): _box,
+    ("Mesh", "VoxelGrid"): _solid,
+    ("Mesh", "PointCloud"): _samples,
+}
+"""(scene type, scene type) by name -> function."""
