@@ -37,9 +37,9 @@ def sample_surface(vertices: Tensor, faces: Tensor, count: int, generator: torch
     cumulative = areas.cumsum(0)
     total = float(cumulative[-1])
     if not total > 0 or not torch.isfinite(cumulative[-1]):
-        raise DataError("The mesh has no area to sample.", actual=f"total area {total:g}", hint="Its triangles are degenerate, or not finite.")
-    draws = torch.rand(count, 3, generator=generator, dtype=torch.float64, device=vertices.device if generator is None else generator.device)
-    draws = draws.to(vertices.device)
+        raise DataError("The mesh has no area to sample: its triangles are degenerate, or not finite.", actual=f"total area {total:g}")
+    where = vertices.device if generator is None else generator.device
+    draws = torch.rand(count, 3, generator=generator, dtype=torch.float64, device=where).to(vertices.device)
     # `right=True` never lands on a triangle without area: its interval of the cumulative sum is empty.
     chosen = torch.searchsorted(cumulative, draws[:, 0] * total, right=True).clamp_max_(int(torch.nonzero(areas)[-1]))
     # Square-root law: even over the triangle (Osada et al. 2002, section 3.1).

@@ -13,7 +13,7 @@ import numpy as np
 
 from voxcli.errors import UsageError
 
-_CANDIDATES = 24
+_CANDIDATES = 64
 _SMALL = 600
 """Below this the exact solver alone is the fastest."""
 _TILE = 1 << 22
@@ -54,7 +54,7 @@ def assign(x: np.ndarray, y: np.ndarray) -> Matching:
     cost = distances(x, y)
     reduced = cost
     if n > _SMALL:
-        prices = _auction(_Costs(x, y, cost), stop=max(4, n // 256), coarse=_coarse_prices(x, y)).prices
+        prices = _auction(_Costs(x, y, cost), stop=max(16, n // 256), coarse=_coarse_prices(x, y)).prices
         reduced = cost + prices
         reduced -= reduced.min(axis=1, keepdims=True)
         reduced -= reduced.min(axis=0, keepdims=True)
@@ -119,7 +119,7 @@ def _coarse_prices(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     small_x, small_y = x[part], y[part]
     prices = _exact_prices(small_x, small_y) if len(small_x) <= _SMALL else None
     if prices is None:
-        coarse = _auction(_Costs(small_x, small_y), stop=max(4, len(small_x) // 256), coarse=_coarse_prices(small_x, small_y))
+        coarse = _auction(_Costs(small_x, small_y), stop=max(16, len(small_x) // 256), coarse=_coarse_prices(small_x, small_y))
         prices = coarse.prices
     out = np.full(len(y), np.inf)
     for tile in _Costs(x, y).tiles():
@@ -149,8 +149,7 @@ def _exact_prices(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _auction(costs: _Costs, stop: int, coarse: np.ndarray) -> _State:
     """Forward auction with epsilon scaling until at most `stop` rows hold nothing (in every phase), from the given column prices.
 
-    Rows bid on their cheapest candidate, raising its price by the lead over the second plus epsilon. Prices only rise, so a row's list of
-    candidates stays complete as long as its second best lies below the best value that was left off the list; else it is made anew.
+    Rows bid on their cheapest column, raising its price by the lead over the second cheapest plus epsilon.
     """
     n = costs.n
     prices = coarse.copy()
@@ -167,25 +166,56 @@ def _auction(costs: _Costs, stop: int, coarse: np.ndarray) -> _State:
 
 
 class _Candidates:
-    """For each row, its cheapest columns at the prices when the list was made, their costs, and the best value left off the list."""
+    """For each row its cheapest columns, in two tiers: a short list to bid on, and a pool that most lists are made anew from.
+
+    Each tier knows the best value (cost + price) that was left out of it when it was made. Prices only rise, so a tier that holds two
+    columns below that value holds the two cheapest of all.
+    """
 
     def __init__(self, costs: _Costs, prices: np.ndarray):
-        n, k = costs.n, min(_CANDIDATES, costs.n - 1)
-        self.costs, self.k = costs, k
-        self.column, self.cost, self.limit = np.zeros((n, k), np.int64), np.zeros((n, k)), np.zeros(n)
+        n = costs.n
+        self.costs, self.size = costs, min(_CANDIDATES, n - 1)
+        pool = min(n - 1, max(256, n // 10))
+        self.pool_column, self.pool_cost = np.zeros((n, pool), np.int32), np.zeros((n, pool), np.float32)
+        self.pool_limit, self.limit = np.zeros(n), np.zeros(n)
+        self.column, self.cost = np.zeros((n, self.size), np.int32), np.zeros((n, self.size), np.float32)
         for tile in costs.tiles():
-            self.renew(tile, prices)
+            self._new_pool(tile, prices)
 
-    def renew(self, rows: np.ndarray, prices: np.ndarray) -> None:
+    def _new_pool(self, rows: np.ndarray, prices: np.ndarray) -> None:
         cost = self.costs.rows(rows)
         value = cost + prices
-        order = np.argpartition(value, self.k, axis=1)
-        self.limit[rows] = value[np.arange(len(rows)), order[:, self.k]]
-        self.column[rows] = order[:, : self.k]
-        self.cost[rows] = np.take_along_axis(cost, order[:, : self.k], axis=1)
+        pool = self.pool_column.shape[1]
+        order, here = np.argpartition(value, pool, axis=1), np.arange(len(rows))
+        self.pool_limit[rows] = value[here, order[:, pool]]
+        self.pool_column[rows] = order[:, :pool]
+        self.pool_cost[rows] = cost[here[:, None], order[:, :pool]]
+        self._new_list(rows, prices)
+
+    def _new_list(self, rows: np.ndarray, prices: np.ndarray) -> None:
+        column, cost = self.pool_column[rows], self.pool_cost[rows]
+        value = cost + prices[column]
+        last = min(self.size, value.shape[1] - 1)
+        order, here = value.argpartition(last, axis=1), np.arange(len(rows))
+        left_out = value[here, order[:, last]] if value.shape[1] > self.size else np.inf
+        self.limit[rows] = np.minimum(left_out, self.pool_limit[rows])
+        chosen = (here[:, None], order[:, : self.size])
+        self.column[rows], self.cost[rows] = column[chosen], cost[chosen]
 
     def best_two(self, rows: np.ndarray, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The cheapest column of each row, its value, and the second cheapest value."""
+        column, first, second = self._listed_two(rows, prices)
+        for renew in (self._new_list, self._new_pool):
+            stale = (second > self.limit[rows]).nonzero()[0]
+            if not len(stale):
+                break
+            step = max(1, _TILE // self.costs.n)
+            for start in range(0, len(stale), step):
+                renew(rows[stale[start : start + step]], prices)
+            column[stale], first[stale], second[stale] = self._listed_two(rows[stale], prices)
+        return column, first, second
+
+    def _listed_two(self, rows: np.ndarray, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         column = self.column[rows]
         value = self.cost[rows] + prices[column]
         here = np.arange(len(rows))
@@ -202,11 +232,6 @@ def _phase(lists: _Candidates, prices: np.ndarray, epsilon: float, stop: int) ->
     free = np.arange(n)
     while len(free) > stop:
         column, first, second = lists.best_two(free, prices)
-        stale = np.flatnonzero(second > lists.limit[free])
-        if len(stale):
-            for part in np.array_split(stale, max(1, len(stale) * n // _TILE)):
-                lists.renew(free[part], prices)
-            column[stale], first[stale], second[stale] = lists.best_two(free[stale], prices)
         bid = prices[column] + (second - first) + epsilon
         order = np.argsort(bid, kind="stable")
         highest[column[order]] = free[order]  # of several bidders the last one written, the highest, stays

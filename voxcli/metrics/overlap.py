@@ -22,6 +22,7 @@ MEAN_OVER = {
     "present": "classes in the prediction or the ground truth",
     "truth": "classes in the ground truth",
     "all": "all listed classes, 1 for a class absent from both",
+    "all-zero": "all listed classes, 0 for a class absent from both",
 }
 
 
@@ -150,6 +151,8 @@ def mean_iou(counts: Counts, truth: np.ndarray, classes: Sequence[int], over: st
     if over not in MEAN_OVER:
         raise unknown_name("mean", over, MEAN_OVER)
     ids = np.asarray(classes, np.int64)
+    if over == "all-zero":
+        return float(np.where(counts.union == 0, 0.0, counts.iou())[ids].mean())
     if over != "all":
         ids = ids[(counts.union if over == "present" else truth)[ids] > 0]
     return float(counts.iou()[ids].mean()) if ids.size else 1.0

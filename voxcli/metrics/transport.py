@@ -20,8 +20,9 @@ _LEVELS = [-(4.0**j) for j in range(7, -2, -1)] + [0.0]
 def emd(pred: Tensor, gt: Tensor, *, method: str = "auto", exact_up_to: int = EXACT_UP_TO) -> Tensor:
     """Earth mover's distance [*] of pred [* N 3] and gt [* M 3]: the mean (unsquared) distance of the best matching.
 
-    Exact up to `exact_up_to` points; beyond, `auto` takes the auction (see `match` for its bound). Clouds of different sizes are transported
-    with uniform weights, exactly. `approxmatch` is the soft matching of Pixel2Mesh and DISN, as a mean over the prediction: not an EMD.
+    Exact up to `exact_up_to` points; beyond, `auto` takes the auction (see `match` for its bound). Clouds of different sizes are
+    transported with uniform weights, exactly. `approxmatch` is the soft matching of Pixel2Mesh and DISN, as a mean over the
+    prediction: not an EMD.
     Differentiable in both clouds, the matching being held constant.
     """
     check_shape(pred, "* N 3", "predicted points")

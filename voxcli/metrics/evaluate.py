@@ -1,0 +1,284 @@
+"""From the things that lie in files to records: what stands for the surface of a mesh, cloud, grid or surfel map, and how two compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli.errors import DataError, UsageError
+from voxcli.geometry.sampling import sample_surface
+from voxcli.geometry.surface_distance import distance_to_surface
+from voxcli.metrics.choices import DISTANCE_METRICS, Choices, Sample, distance_records, emd_record, frame
+from voxcli.metrics.grids import grid_iou
+from voxcli.metrics.presets import merge
+from voxcli.metrics.records import Record, mean
+from voxcli.metrics.sampled import mesh_iou, shell_record
+from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
+
+Shape = Mesh | PointCloud | FruxelGrid | VoxelGrid | Surfels | DepthMap
+
+SURFACE_POINTS = 100_000
+"""Points drawn from a surface where neither the call nor a preset says how many."""
+
+
+def score(metrics: Sequence[str], pred: Shape, gt: Shape, given: Mapping[str, Any] | None = None, *, preset: str | None = None,
+          **names: str) -> list[Record]:  # fmt: skip
+    """Records of the named metrics (chamfer, fscore, hausdorff, normals, emd) between two shapes.
+
+    given: choices by the names of `Choices`, and `iso`, the level at which grids are contoured (0.5); None counts as not given. Metrics
+    whose choices of points agree share one sample and one pair of nearest-neighbour passes, so asking for several at once costs hardly
+    more than one.
+    """
+    groups: dict[tuple[Any, ...], list[tuple[str, Choices]]] = {}
+    out: dict[str, Record] = {}
+    known = {f.name for f in fields(Choices)}
+    for metric in metrics:
+        stated = merge(preset, metric, dict(given or {}))
+        choices = Choices(**{k: v for k, v in stated.items() if k in known})
+        key = (choices.points, choices.draw, choices.seed, choices.normalise, choices.to, float(stated.get("iso", 0.5)))
+        groups.setdefault(key, []).append((metric, choices))
+    for (*_, iso), members in groups.items():
+        first = members[0][1]
+        a, b = (sample(shape, first, iso=iso, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
+        surfaces, moved = None, (a, b)
+        if first.to == "surface":
+            surfaces, moved = _surface_distances(pred, gt, a, b, first, iso)
+        for metric, choices in members:
+            if metric in DISTANCE_METRICS:
+                continue
+            out[metric] = emd_record(a, b, choices, preset=preset, **names)
+        together = [m for m in members if m[0] in DISTANCE_METRICS]
+        for metric, record in zip([m for m, _ in together], _shared(together, *moved, surfaces, preset, names), strict=True):
+            out[metric] = record
+    return [out[m] for m in metrics]
+
+
+def _shared(
+    members: list[tuple[str, Choices]], pred: Sample, gt: Sample, surfaces: tuple[Tensor, Tensor] | None, preset: str | None,
+    names: Mapping[str, str],
+) -> list[Record]:  # fmt: skip
+    if not members:
+        return []
+    return distance_records([m for m, _ in members], pred, gt, [c for _, c in members], surfaces=surfaces, preset=preset, **names)
+
+
+# ------------------------------------------------------------------------------------------------ surfaces to points
+
+
+def sample(shape: Shape, choices: Choices, *, iso: float = 0.5, which: str = "shape") -> Sample:
+    """The points that stand for a shape's surface, with normals where they are known; float64, seeded by `choices.seed`.
+
+    Meshes are sampled evenly by area (or give their vertices); grids are contoured at `iso` first; clouds and surfels are used as they are
+    unless `choices.points` asks for a number, then a random subset (with repetition where there are too few). An empty shape gives no
+    points; a mesh without area raises DataError.
+    """
+    # Both shapes draw from streams of their own: the same mesh on both sides must not score 0 by drawing the same points.
+    generator = torch.Generator().manual_seed(2 * choices.seed + (which == "ground truth"))
+    if isinstance(shape, (FruxelGrid, VoxelGrid)):
+        from voxcli.geometry.surfaces import surface_mesh
+
+        shape = surface_mesh(shape, iso)
+    if isinstance(shape, Mesh):
+        return _sample_mesh(shape, choices, generator)
+    points: np.ndarray
+    normals: np.ndarray | None = None
+    if isinstance(shape, Surfels):
+        points, normals = surfel_points(shape)
+    elif isinstance(shape, PointCloud):
+        points, normals = shape.points, shape.normals
+    elif isinstance(shape, DepthMap):
+        points = depth_points(shape)
+    else:
+        raise UsageError(f"The {which} has no surface to measure.", actual=type(shape).__name__)
+    if not np.isfinite(points).all():
+        bad = int((~np.isfinite(points)).any(axis=1).sum())
+        raise DataError(f"Points of the {which} must be finite.", actual=f"{bad} point(s) with NaN or infinity")
+    found = Sample(_double(points), None if normals is None else _double(normals))
+    return _subset(found, choices, generator)
+
+
+def _double(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float64))
+
+
+def _sample_mesh(mesh: Mesh, choices: Choices, generator: torch.Generator) -> Sample:
+    vertices, faces = _double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64))
+    if choices.draw != "surface":
+        return _subset(Sample(vertices), choices, generator)
+    if len(faces) == 0:
+        return Sample(vertices[:0], vertices[:0])
+    points, normals, _ = sample_surface(vertices, faces, choices.points or SURFACE_POINTS, generator)
+    return Sample(points, normals)
+
+
+def _subset(found: Sample, choices: Choices, generator: torch.Generator) -> Sample:
+    have, want = len(found.points), choices.points
+    if want is None or have == 0 or (want == have and choices.draw != "vertices-replaced"):
+        return found
+    if choices.draw == "vertices-replaced" or want > have:
+        pick = torch.randint(have, (want,), generator=generator)
+    else:
+        pick = torch.randperm(have, generator=generator)[:want]
+    return replace(found, points=found.points[pick], normals=None if found.normals is None else found.normals[pick])
+
+
+def surfel_points(surfels: Surfels) -> tuple[np.ndarray, np.ndarray]:
+    """World positions [N 3] and normals [N 3] of the surfels of a map."""
+    seen = np.isfinite(surfels.depth)
+    to_world = surfels.camera.world_to_cam[:3, :3].T
+    points = _lifted(surfels.depth, surfels.camera.K, seen) - surfels.camera.world_to_cam[:3, 3]
+    return points @ to_world.T, surfels.normals[seen].astype(np.float64) @ to_world.T
+
+
+def depth_points(depth: DepthMap) -> np.ndarray:
+    """World positions [N 3] of the pixels of a depth map that show a surface. Raises DataError without a camera."""
+    if depth.camera is None:
+        raise DataError("A depth map needs its camera to become points.", hint="Give one with --camera or --fov.")
+    seen = np.isfinite(depth.depth) & (depth.depth > 0)
+    z = depth.depth.astype(np.float64)
+    if depth.kind == "ray":
+        z = z / np.linalg.norm(_rays(z.shape, depth.camera.K), axis=-1)
+    points = _lifted(z, depth.camera.K, seen) - depth.camera.world_to_cam[:3, 3]
+    return points @ depth.camera.world_to_cam[:3, :3]
+
+
+def _rays(shape: tuple[int, ...], K: np.ndarray) -> np.ndarray:
+    rows, columns = np.mgrid[: shape[0], : shape[1]] + 0.5
+    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1)
+    return pixels @ np.linalg.inv(K).T  # [H, W, 3], z = 1
+
+
+def _lifted(z: np.ndarray, K: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    return (_rays(z.shape, K) * np.where(seen, z, 0.0)[..., None])[seen]
+
+
+# ------------------------------------------------------------------------------------------------ points to surfaces
+
+
+def _surface_distances(
+    pred: Shape, gt: Shape, a: Sample, b: Sample, choices: Choices, iso: float
+) -> tuple[tuple[Tensor, Tensor] | None, tuple[Sample, Sample]]:
+    """Exact distances of each sample to the other shape's surface, and the samples, all in the chosen frame."""
+    if not len(a.points) or not len(b.points):
+        return None, (a, b)
+    meshes = [_surface_of(shape, which, iso) for which, shape in (("prediction", pred), ("ground truth", gt))]
+    if choices.normalise != "none":
+        shift, scale = frame(b.points, choices.normalise)
+        own = frame(a.points, choices.normalise) if choices.normalise == "own-cube" else (shift, scale)
+        a, b = replace(a, points=(a.points - own[0]) * own[1]), replace(b, points=(b.points - shift) * scale)
+        meshes = [((v - s) * k, f) for (v, f), (s, k) in zip(meshes, (own, (shift, scale)), strict=True)]
+    return (distance_to_surface(a.points, *meshes[1]), distance_to_surface(b.points, *meshes[0])), (a, b)
+
+
+def _surface_of(shape: Shape, which: str, iso: float) -> tuple[Tensor, Tensor]:
+    if isinstance(shape, (FruxelGrid, VoxelGrid)):
+        from voxcli.geometry.surfaces import surface_mesh
+
+        shape = surface_mesh(shape, iso)
+    if not isinstance(shape, Mesh):
+        raise UsageError(f"--to surface needs a surface on both sides; the {which} is {type(shape).__name__}.",
+                         hint="Use --to points, or give meshes or grids.")  # fmt: skip
+    return _double(shape.vertices), torch.from_numpy(np.ascontiguousarray(shape.faces, np.int64))
+
+
+# ------------------------------------------------------------------------------------------------ IoU of any mix
+
+
+def score_iou(pred: Shape, gt: Shape, given: Mapping[str, Any] | None = None, *, preset: str | None = None, **names: Any) -> Record:
+    """The IoU record of two shapes: grids cell by cell; a mesh against a grid, filled on that grid; two meshes by points in their common
+    padded box (ONet), or on a grid of `resolution` cells around the truth; clouds by the shell rule.
+
+    given: `thresholds strict classes over ignore mask align` for grids, `points seed padding` for meshes, `resolution`, `of` ("shell").
+    """
+    stated = merge(preset, "iou", dict(given or {}))
+    of, resolution = stated.get("of"), stated.get("resolution")
+    if of == "parts":
+        raise UsageError("Part IoU compares part labels of the same points, not shapes.", hint="Give labelled points to part_record.")
+    if of == "shell" or isinstance(pred, (PointCloud, Surfels)) or isinstance(gt, (PointCloud, Surfels)):
+        record = _shell(pred, gt, stated, names)
+    elif isinstance(pred, Mesh) and isinstance(gt, Mesh) and resolution is None:
+        picked = _pick(stated, "points", "seed", "padding")
+        record = mesh_iou(_surface_of(pred, "prediction", 0.5), _surface_of(gt, "ground truth", 0.5), **picked, **names)
+    else:
+        grids = _on_one_grid(pred, gt, resolution)
+        picked = _pick(stated, "thresholds", "strict", "classes", "over", "ignore", "mask", "align")
+        record = grid_iou(*grids, **picked, **names)
+    if preset:
+        record["params"]["preset"] = preset
+    return record
+
+
+def _pick(stated: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {k: stated[k] for k in keys if k in stated}
+
+
+def _shell(pred: Shape, gt: Shape, stated: Mapping[str, Any], names: Mapping[str, Any]) -> Record:
+    choices = Choices(**_pick(stated, "points", "seed", "normalise"))
+    if choices.points is None:
+        choices = replace(choices, points=7000)
+    from voxcli.metrics.choices import normalise
+
+    a, b = (sample(shape, choices, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
+    if len(a.points) and len(b.points):
+        a, b = normalise(a, b, choices.normalise)
+    record = shell_record(a.points, b.points, **_pick(stated, "resolution", "low", "high", "percent"), **names)
+    record["params"] |= {"normalise": choices.normalise, "seed": choices.seed}
+    return record
+
+
+def _on_one_grid(pred: Shape, gt: Shape, resolution: int | None) -> tuple[FruxelGrid | VoxelGrid, FruxelGrid | VoxelGrid]:
+    if isinstance(gt, Mesh):
+        if isinstance(pred, Mesh):
+            assert resolution is not None
+            lattice = _box_grid(gt, resolution)
+            return fill_like(pred, lattice), fill_like(gt, lattice)
+        gt = fill_like(gt, pred)
+    if isinstance(pred, Mesh):
+        pred = fill_like(pred, gt)
+    if not isinstance(pred, (FruxelGrid, VoxelGrid)) or not isinstance(gt, (FruxelGrid, VoxelGrid)):
+        raise UsageError("IoU compares solids: fruxels, voxels or meshes.", actual=f"{type(pred).__name__} and {type(gt).__name__}")
+    return pred, gt
+
+
+def _box_grid(mesh: Mesh, resolution: int) -> VoxelGrid:
+    """An empty cubic grid around a mesh, one cell wider than its longest side on both ends."""
+    if not len(mesh.faces):
+        raise DataError("The true mesh has no faces, so it gives no grid.")
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    size = float((high - low).max()) / max(resolution - 2, 1)
+    origin = (low + high) / 2 - size * resolution / 2
+    return VoxelGrid(occupancy=np.zeros((resolution,) * 3, bool), origin=origin, voxel_size=np.full(3, size))
+
+
+def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
+    """A mesh filled on the grid of another shape, as occupancy: centre rule for voxels, slab rule for fruxels."""
+    from voxcli.geometry.solid import fruxelize_parts, voxelize_parts
+
+    if isinstance(grid, VoxelGrid):
+        part = (_double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
+        place = tuple(map(float, grid.origin)), tuple(map(float, grid.voxel_size))
+        owner = voxelize_parts([part], grid.values.shape, *place).owner  # type: ignore[arg-type]
+        return VoxelGrid(occupancy=owner.numpy() > 0, origin=grid.origin, voxel_size=grid.voxel_size)
+    if isinstance(grid, FruxelGrid):
+        from voxcli.geometry.regrid import camera_points
+        from voxcli.scene import Labels
+
+        part = (_double(camera_points(mesh.vertices, grid.world_to_cam)), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
+        owner = fruxelize_parts([part], grid.frustum).owner
+        classes = Labels(("air", "object"))
+        return FruxelGrid((owner.numpy() > 0).astype(np.uint8), grid.frustum, grid.world_to_cam, classes)
+    raise UsageError("A mesh is filled on a grid.", expected="voxels or fruxels", actual=type(grid).__name__)
+
+
+def f_of_means(records: Sequence[Record]) -> dict[str, float | None]:
+    """F-scores of mean precision and mean recall over F-score records (DISN averages over views before it joins them), by threshold."""
+    out: dict[str, float | None] = {}
+    for key in records[0]["parts"]["precision"] if records else ():
+        p, r = (mean([record["parts"][part][key] for record in records]) for part in ("precision", "recall"))
+        out[key] = None if p is None or r is None else (2 * p * r / (p + r) if p + r else 0.0)
+    return out

@@ -1,0 +1,214 @@
+"""The papers' protocols by name: one table. A record made under a preset carries the preset's name and every number of it.
+
+Each entry maps a metric to the choices that the paper (or its public code) made. `iou` entries say which IoU is meant by `of`: occupancy,
+labels, shell, points or parts. Choices that a preset does not mention stay free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from voxcli.errors import UsageError, unknown_name
+
+Protocol = Mapping[str, Any]
+
+_ROOT3 = 3**0.5
+_UNIT_SPHERE = {"normalise": "unit-sphere"}
+_ONET = {"points": 100_000, "draw": "surface", "normalise": "unit-cube", "empty_penalty": _ROOT3}
+_PIX3D = {"points": 1024, "draw": "surface", "normalise": "own-cube", "iso": 0.1}
+_APPROXMATCH = {"method": "approxmatch", "reduce": "sum", "scale": 0.01}
+_PART_IOU = {"of": "parts", "absent": 1.0}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """source: where the protocol comes from; metrics: the choices of each metric it defines; notes: what a table cannot say."""
+
+    source: str
+    metrics: Mapping[str, Protocol]
+    notes: str = ""
+    summary: Mapping[str, str] = field(default_factory=dict)
+
+
+PRESETS: dict[str, Preset] = {
+    "pix2vox": Preset(
+        "Pix2Vox (Xie et al. 2019)",
+        {"iou": {"of": "occupancy", "thresholds": (0.4, 0.2, 0.3, 0.5), "strict": False}},
+        "32^3 voxels of ShapeNetVox32; value at 0.4 (first version of the paper; the ICCV version prints 0.3)",
+        {"iou": "mean over samples"},
+    ),
+    "r2n2": Preset(
+        "3D-R2N2 (Choy et al. 2016)",
+        {"iou": {"of": "occupancy", "thresholds": (0.4,), "strict": False}},
+        "32^3 voxels; 80/20 split of sorted ids",
+        {"iou": "mean over samples"},
+    ),
+    "uclid": Preset(
+        "UCLID-Net (Guillard et al. 2020), ShapeNet",
+        {
+            "chamfer": {"points": 2048, "squared": True, "combine": "sum", "scale": 1e3, **_UNIT_SPHERE},
+            "fscore": {"points": 10_000, "thresholds": (0.1,), "threshold_of": "distance", "strict": True, "percent": True, **_UNIT_SPHERE},
+            "iou": {"of": "shell", "points": 7000, "resolution": 50, "low": -1.0, "high": 1.0, "percent": True, **_UNIT_SPHERE},
+        },
+        "F@5% is 0.1 in a frame of side 2; an empty prediction is replaced by 100 random points",
+    ),
+    "uclid-pix3d": Preset(
+        "UCLID-Net, Pix3D table",
+        {
+            "chamfer": {"squared": False, "combine": "sum", "scale": 100.0, **_PIX3D},
+            "emd": {"method": "auto", "reduce": "mean", "scale": 100.0, **_PIX3D},
+        },
+        "as pix3d, times 100",
+    ),
+    "pix3d": Preset(
+        "Pix3D (Sun et al. 2018)",
+        {
+            "iou": {
+                "of": "occupancy", "thresholds": tuple(round(0.01 * k, 2) for k in range(1, 51)), "strict": True, "best_threshold": True,
+                "resample": 32, "box_threshold": 0.1, "threshold_truth": True,
+            },
+            "chamfer": {"squared": False, "combine": "sum", "scale": 1.0, **_PIX3D},
+            "emd": {"method": "auto", "reduce": "mean", "scale": 1.0, **_PIX3D},
+        },
+        "both volumes cropped to the box of cells >= 0.1, padded to a cube and resampled to 32^3; the same threshold goes to both",
+        {"iou": "at the threshold with the best mean over the set"},
+    ),  # fmt: skip
+    "onet": Preset(
+        "Occupancy Networks (Mescheder et al. 2019)",
+        {
+            "chamfer": {"squared": False, "combine": "mean", "scale": 10.0, **_ONET},
+            "normals": {**_ONET},
+            "iou": {"of": "points", "points": 100_000, "thresholds": (0.2,), "strict": True},
+        },
+        "Chamfer-L1; 0.2 is the threshold of the image model; an empty mesh costs sqrt(3) a point",
+        {"iou": "mean over categories"},
+    ),
+    "jof": Preset(
+        "Fully Understanding Generic Objects (Liu et al. 2021)",
+        {
+            "chamfer": {"squared": False, "combine": "mean", "scale": 10.0, **_ONET},
+            "fscore": {
+                "points": 100_000, "draw": "surface", "normalise": "unit-cube", "thresholds": (1e-4,), "threshold_of": "squared",
+                "strict": False, "percent": True,
+            },
+            "iou": _PART_IOU,
+        },
+        "Chamfer as ONet, F-score as Pixel2Mesh, parts as BAE-NET",
+    ),  # fmt: skip
+    "pixel2mesh": Preset(
+        "Pixel2Mesh (Wang et al. 2018)",
+        {
+            "chamfer": {"draw": "vertices", "squared": True, "combine": "sum", "scale": 1e3, "normalise": "none"},
+            "fscore": {
+                "draw": "vertices", "thresholds": (1e-4, 2e-4), "threshold_of": "squared", "strict": False, "percent": True,
+                "normalise": "none",
+            },
+            "emd": {"draw": "vertices", "normalise": "none", **_APPROXMATCH},
+        },
+        "camera frame of Pixel2Mesh, scale 0.57",
+    ),  # fmt: skip
+    "disn": Preset(
+        "DISN (Xu et al. 2019)",
+        {
+            "chamfer": {
+                "points": 2048, "draw": "vertices-replaced", "squared": True, "combine": "sum", "scale": 1e3, **_UNIT_SPHERE,
+            },
+            "fscore": {
+                "points": 2048, "draw": "vertices-replaced", "thresholds": (0.0125, 0.025, 0.05, 0.125, 0.25, 0.5),
+                "threshold_of": "distance", "strict": True, "f_of_means": True, **_UNIT_SPHERE,
+            },
+            "emd": {"points": 2048, "draw": "vertices-replaced", **_UNIT_SPHERE, **_APPROXMATCH},
+            "iou": {"of": "occupancy", "resolution": 110},
+        },
+        "thresholds are 0.5, 1, 2, 5, 10 and 20 % of 2.5; precision and recall are averaged over the 24 views, then joined",
+        {"fscore": "F of mean precision and mean recall", "chamfer": "mean over views"},
+    ),  # fmt: skip
+    "meshrcnn": Preset(
+        "Mesh R-CNN (Gkioxari et al. 2019)",
+        {
+            "chamfer": {"points": 10_000, "draw": "surface", "squared": True, "combine": "sum", "scale": 1.0, "normalise": "gt-10"},
+            "fscore": {
+                "points": 10_000, "draw": "surface", "thresholds": (0.1, 0.3, 0.5), "threshold_of": "distance", "strict": True,
+                "percent": True, "normalise": "gt-10",
+            },
+            "normals": {"points": 10_000, "draw": "surface", "normalise": "gt-10"},
+        },
+    ),  # fmt: skip
+    "tatarchenko": Preset(
+        "What Do Single-view 3D Reconstruction Networks Learn? (Tatarchenko et al. 2019)",
+        {
+            "fscore": {
+                "draw": "surface", "thresholds": (1 / 100, 1 / 200, 1 / 50, 1 / 20, 1 / 10, 1 / 5), "threshold_of": "distance",
+                "strict": True, "normalise": "unit-cube",
+            },
+        },
+        "viewer-centred, cube of side 1; value at 1 %; the public code swaps the names of precision and recall, F is the same",
+    ),  # fmt: skip
+    "pix2scene": Preset(
+        "pix2scene (Rajeswar et al. 2019)",
+        {"hausdorff": {"percentile": 100.0, "to": "points", "normalise": "none"}, "depth": {"kind": "ray"}},
+        "forward and reverse Hausdorff between surfels, in the scene's units; depth MSE",
+    ),
+    "bae-net": Preset(
+        "BAE-NET (Chen et al. 2019)",
+        {"iou": _PART_IOU},
+        "mean over the parts of the category, a part absent from both counting 1, then over shapes",
+    ),
+    "kitti-ssc": Preset(
+        "SemanticKITTI scene completion (Behley et al. 2019)",
+        {"iou": {"of": "labels", "over": "all-zero", "ignore": 255, "pooled": True}},
+        "cells marked .invalid or labelled 255 are left out; counts are added over the set before dividing; completion IoU stands beside",
+        {"iou": "pooled over the set"},
+    ),
+}
+
+
+def protocol(preset: str, metric: str) -> Protocol:
+    """The choices of one metric under a preset. Raises UsageError for an unknown preset, or one that does not define the metric."""
+    if preset not in PRESETS:
+        raise unknown_name("preset", preset, PRESETS)
+    metrics = PRESETS[preset].metrics
+    if metric not in metrics:
+        raise UsageError(f"Preset '{preset}' does not define {metric}.", expected=f"one of {', '.join(sorted(metrics))}", actual=metric)
+    return metrics[metric]
+
+
+def merge(preset: str | None, metric: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices of a call: the preset's, and those given beside it. None counts as not given.
+
+    A given choice that differs from the preset's is a contradiction and raises UsageError: a record must not carry the name of a protocol
+    that it did not follow.
+    """
+    stated = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
+    if preset is None:
+        return stated
+    wanted = protocol(preset, metric)
+    for key, value in stated.items():
+        if key in wanted and wanted[key] != value:
+            flag = "--" + key.replace("_", "-")
+            raise UsageError(f"{flag} contradicts the preset '{preset}'.", expected=f"{key} {_show(wanted[key])}", actual=_show(value),
+                             hint=f"Leave {flag} out, or leave --preset out and state every choice.")  # fmt: skip
+    return {**wanted, **stated}
+
+
+def table() -> list[dict[str, Any]]:
+    """One row for each metric of each preset: {"preset", "metric", "choices", "summary", "source", "notes"}, for printing."""
+    return [
+        {
+            "preset": name, "metric": metric, "choices": ", ".join(f"{k}={_show(v)}" for k, v in choices.items()),
+            "summary": preset.summary.get(metric, "mean over samples"), "source": preset.source, "notes": preset.notes,
+        }
+        for name, preset in PRESETS.items()
+        for metric, choices in preset.metrics.items()
+    ]  # fmt: skip
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        shown = [_show(v) for v in value]
+        return " ".join(shown) if len(shown) <= 8 else f"{shown[0]} .. {shown[-1]} ({len(shown)})"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

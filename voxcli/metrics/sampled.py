@@ -1,0 +1,127 @@
+"""IoU without a common grid: of shells seen by points, of points that are inside or not, and of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli.errors import DataError, ShapeError, UsageError
+from voxcli.geometry.inside import points_inside
+from voxcli.metrics.counting import as_array, confusion
+from voxcli.metrics.overlap import class_counts
+from voxcli.metrics.records import COUNTS, Record, make_record
+from voxcli.shapes import check_shape
+
+SHELL_POINTS, SHELL_RESOLUTION = 7000, 50
+"""UCLID-Net's numbers; shell IoU means nothing beyond them, because it grows with the points and falls with the resolution."""
+
+
+def shell_iou(pred: Tensor, gt: Tensor, *, resolution: int = SHELL_RESOLUTION, low: float = -1.0, high: float = 1.0) -> float:
+    """IoU of the cells that points fall into: pred [N 3], gt [M 3], a cubic grid of `resolution` cells over [low, high]^3 (UCLID-Net).
+
+    Points outside are left out; a point on the upper face belongs to the last cell. Both empty: 1.
+    """
+    cells = [_cells_hit(p, resolution, low, high) for p in (pred, gt)]
+    union = int((cells[0] | cells[1]).sum())
+    return int((cells[0] & cells[1]).sum()) / union if union else 1.0
+
+
+def shell_record(pred: Tensor, gt: Tensor, /, *, resolution: int = SHELL_RESOLUTION, low: float = -1.0, high: float = 1.0,
+                 percent: bool = False, **names: str) -> Record:  # fmt: skip
+    """The record of the shell IoU."""
+    cells = [_cells_hit(p, resolution, low, high) for p in (pred, gt)]
+    both, either = int((cells[0] & cells[1]).sum()), int((cells[0] | cells[1]).sum())
+    value = both / either if either else 1.0
+    params = {"of": "shell", "resolution": resolution, "box": [low, high], "samples": [len(pred), len(gt)], "percent": percent}
+    return make_record("iou", 100 * value if percent else value, parts={COUNTS: {"shell": [both, either]}}, params=params, **names)
+
+
+def _cells_hit(points: Tensor, resolution: int, low: float, high: float) -> Tensor:
+    check_shape(points, "N 3", "points")
+    if not bool(torch.isfinite(points).all()):
+        raise DataError("Points must be finite.", actual="NaN or infinite values")
+    index = ((points.double() - low) / (high - low) * resolution).floor().long()
+    index[points == high] = resolution - 1
+    index = index[((index >= 0) & (index < resolution)).all(-1)]
+    hit = torch.zeros(resolution**3, dtype=torch.bool)
+    hit[(index[:, 0] * resolution + index[:, 1]) * resolution + index[:, 2]] = True
+    return hit
+
+
+# ------------------------------------------------------------------------------------------------ meshes, by points in a box
+
+
+def common_box_points(pred: Tensor, gt: Tensor, count: int, generator: torch.Generator, padding: float = 0.1) -> Tensor:
+    """`count` points drawn evenly in the box around both vertex sets, its sides lengthened by `padding` as in ONet -> [count 3] float64."""
+    every = torch.cat([pred, gt]).double()
+    low, high = every.amin(0), every.amax(0)
+    centre, size = (low + high) / 2, (high - low) * (1 + padding)
+    return centre + (torch.rand(count, 3, generator=generator, dtype=torch.float64) - 0.5) * size
+
+
+def mesh_iou(pred: tuple[Tensor, Tensor], gt: tuple[Tensor, Tensor], /, *, points: int = 100_000, seed: int = 0, padding: float = 0.1,
+             **names: str) -> Record:  # fmt: skip
+    """The IoU record of two solids given as (vertices [V 3], faces [F 3]), over points drawn in their common padded box (ONet).
+
+    A mesh without faces is empty: both empty 1, one empty 0.
+    """
+    params = {"of": "points", "points": points, "seed": seed, "padding": padding, "empties": "both empty 1, one empty 0"}
+    empty = [len(mesh[1]) == 0 for mesh in (pred, gt)]
+    if any(empty):
+        return make_record("iou", float(all(empty)), parts={COUNTS: {"inside": [0, 0 if all(empty) else points]}}, params=params, **names)
+    spots = common_box_points(pred[0], gt[0], points, torch.Generator().manual_seed(seed), padding)
+    a, b = points_inside(spots, *pred), points_inside(spots, *gt)
+    both, either = int((a & b).sum()), int((a | b).sum())
+    parts = {"inside": [int(a.sum()), int(b.sum())], COUNTS: {"inside": [both, either]}}
+    return make_record("iou", both / either if either else 1.0, parts=parts, params=params, **names)
+
+
+# ------------------------------------------------------------------------------------------------ parts
+
+
+def part_iou(pred: Any, gt: Any, parts: int, *, absent: float = 1.0) -> np.ndarray:
+    """IoU of every part, from part labels [N] (0..parts-1) of the same points -> [parts].
+
+    A part that neither has gets `absent` (BAE-NET: 1).
+    """
+    counts = class_counts(confusion(as_array(pred), as_array(gt), parts))
+    return np.where(counts.union == 0, absent, counts.iou())
+
+
+def part_record(pred: Any, gt: Any, /, names_of_parts: Sequence[str], *, absent: float = 1.0, **names: str) -> Record:
+    """The part IoU record of one shape: mean over the parts of its category, a part absent from both counting `absent`."""
+    values = part_iou(pred, gt, len(names_of_parts), absent=absent)
+    params = {"of": "parts", "parts": list(names_of_parts), "absent_from_both": absent, "points": int(as_array(gt).size)}
+    return make_record("iou", values.mean(), parts={"classes": dict(zip(names_of_parts, values, strict=True))}, params=params, **names)
+
+
+def match_parts(predictions: Sequence[Any], truths: Sequence[Any], branches: int, parts: int) -> np.ndarray:
+    """Names for the branches of an unsupervised segmentation: the part that each branch stands for over a whole set -> [branches].
+
+    predictions: branch labels [N] of every shape (0..branches-1), truths: part labels of the same points. The part of a branch is the
+    one that most of its points belong to; a branch without points gets the most frequent part. Several branches may be one part, as
+    there are usually more branches than parts. With as many as parts the matching is one to one, with the most points in agreement.
+    """
+    if len(predictions) != len(truths) or not predictions:
+        raise UsageError("Matching parts needs a prediction for every truth.", expected=len(truths), actual=len(predictions))
+    table = np.zeros((parts, branches), np.int64)
+    size = max(parts, branches)
+    for pred, gt in zip(predictions, truths, strict=True):
+        guess, truth = as_array(pred), as_array(gt)
+        if guess.shape != truth.shape:
+            raise ShapeError("Prediction and ground truth label different points.", expected=list(truth.shape), actual=list(guess.shape))
+        table += confusion(guess, truth, size)[:parts, :branches]
+    if branches == parts:
+        from scipy.optimize import linear_sum_assignment
+
+        rows, columns = linear_sum_assignment(table, maximize=True)
+        names = np.zeros(branches, np.int64)
+        names[columns] = rows
+        return names
+    names = table.argmax(axis=0)
+    names[table.sum(axis=0) == 0] = int(table.sum(axis=1).argmax())
+    return names
