@@ -1,0 +1,71 @@
+"""Mean IoU of SSZ on unseen street scenes, beside the prior that predicts every fruxel's most frequent class of the training data.
+
+    voxcli synth street -o train/ --count 2000 --seed 1 --workers 2
+    voxcli synth street -o test/ --count 200 --seed 1000 --workers 2
+    python tests/benchmarks/street_iou.py --train train/ --test test/ [--weights FILE]
+
+Two means of the nine classes are printed, since papers differ: over all cells of the set at once (pooled), and per scene over the classes
+that the scene or its prediction shows, then over scenes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from voxcli import files
+from voxcli.datasets.street import StreetFolder
+from voxcli.metrics.counting import confusion
+from voxcli.metrics.overlap import label_table_record
+from voxcli.models.ssz.inference import load_predictor, predict
+from voxcli.scene import FruxelGrid, Picture
+
+
+def prior(folder: Path, most: int) -> np.ndarray:
+    """The most frequent class of every fruxel, [D, H, W] uint8."""
+    data = StreetFolder([folder])
+    counts = np.zeros((len(data.classes.names), *data[0].labels.shape), np.uint16)
+    for index in range(min(len(data), most)):
+        labels = data[index].labels
+        for i in np.unique(labels):
+            counts[i] += labels == i
+    return counts.argmax(0).astype(np.uint8)
+
+
+def main() -> None:
+    """Score both on the test folder and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--weights", default="ssz")
+    parser.add_argument("--most", type=int, default=2000, help="training scenes that the prior looks at")
+    options = parser.parse_args()
+    predictor = load_predictor(options.weights)
+    names = sorted(p.stem for p in (options.test / "fruxels").glob("*.npz"))
+    guesses = {"class prior": prior(options.train, options.most), "ssz": None}
+    tables = {name: np.zeros((10, 10), np.int64) for name in guesses}
+    per_scene: dict[str, list[float]] = {name: [] for name in guesses}
+    labels = None
+    for stem in names:
+        truth = files.read_as(options.test / "fruxels" / f"{stem}.npz", FruxelGrid)
+        picture = files.read_as(options.test / "images" / f"{stem}.png", Picture)
+        labels = truth.classes
+        (predicted,) = predict(predictor, [picture])
+        for name, guess in guesses.items():
+            table = confusion(predicted.labels if guess is None else guess, truth.labels, len(labels.names), labels.ignore)
+            tables[name] += table
+            per_scene[name].append(label_table_record(table, labels)["value"])
+    assert labels is not None
+    print(f"{len(names)} scenes of {options.test}\n\n| | " + " | ".join(labels.names[i] for i in labels.solid_ids) + " | mean, pooled | mean over scenes |")
+    print("|---" * (len(labels.solid_ids) + 3) + "|")
+    for name, table in tables.items():
+        record = label_table_record(table, labels, over="all")
+        row = [f"{record['parts']['classes'][labels.names[i]] or 0:.3f}" for i in labels.solid_ids]
+        print(f"| {name} | " + " | ".join(row) + f" | {record['value']:.3f} | {np.mean(per_scene[name]):.3f} |")
+        print(f"  ({name}: completion {record['parts']['completion']:.3f}, air {record['parts']['empty']:.3f})")
+
+
+if __name__ == "__main__":
+    main()
