@@ -77,9 +77,9 @@ def _plane_weights(vertices: Tensor, faces: Tensor, face: Tensor, K: Tensor, wid
     a, b, c = vertices[faces[face.clamp_min(0)]].unbind(-2)                       # [H, W, 3] each
     x = (torch.arange(width, dtype=torch.float64, device=vertices.device) + 0.5 - K[0, 2]) / K[0, 0]
     y = (torch.arange(height, dtype=torch.float64, device=vertices.device) + 0.5 - K[1, 2]) / K[1, 1]
-    rays = torch.stack([x.expand(height, width), y[:, None].expand(height, width), torch.ones(height, width).to(x)], -1)
-    # Along the ray the weights are proportional to the triple products of the ray with the opposite edge's corners.
-    w = torch.stack([(rays * torch.linalg.cross(p, q)).sum(-1) for p, q in ((b, c), (c, a), (a, b))], -1)
+    # Along the ray (x, y, 1) the weights are proportional to its triple products with the opposite edge's corners.
+    normals = (torch.linalg.cross(p, q) for p, q in ((b, c), (c, a), (a, b)))
+    w = torch.stack([x * n[..., 0] + y[:, None] * n[..., 1] + n[..., 2] for n in normals], -1)
     total = w.sum(-1, keepdim=True)
     w = torch.where(total != 0, w / torch.where(total != 0, total, 1), 1 / 3)
     # A pixel within the snapping distance of an edge may see weights a hair below 0.

@@ -1,0 +1,148 @@
+"""`synth street`: samples of street scenes with exact ground truth, and data sets of them on disk."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from voxcli.datasets.synthetic.shapes import box
+from voxcli.datasets.synthetic.street_assets import AssetShelf, load_assets
+from voxcli.datasets.synthetic.street_layout import Placed, lay_out
+from voxcli.datasets.synthetic.street_objects import StreetObject, yaw_matrix
+from voxcli.datasets.synthetic.street_people import bicycle, person
+from voxcli.datasets.synthetic.street_render import GROUND_THICKNESS, draw_weather, gather, render
+from voxcli.datasets.synthetic.street_scenery import building, tree
+from voxcli.datasets.synthetic.street_vehicles import bus, car, truck, van
+from voxcli.geometry.solid import fruxelize_parts
+from voxcli.scene import FRUSTUM_PRESETS, STREET_CLASSES, Camera, Frustum, FruxelGrid, Picture
+
+GROUND_REACH = 120.0  # half the edge of the ground slab, metres
+
+
+@dataclass(frozen=True)
+class StreetConfig:
+    """What all samples of a data set share: the frustum, how far its field of view may vary (degrees), and the share of assets."""
+
+    frustum: Frustum = FRUSTUM_PRESETS["semantic-voxels"]
+    fov_jitter_deg: float = 0.0
+    asset_share: float = 0.35
+
+
+@dataclass(frozen=True)
+class StreetSample:
+    """One scene: picture, fruxels, depth [H, W] (z, metres, float32, NaN = sky), instances [H, W] uint16 (0 = sky, 1 = ground), poses.
+
+    A pose: instance, class, translation [3] and rotation_wxyz (x_camera = R x_object + t; objects stand on y = 0, front along +z),
+    size [3] in the object's frame.
+    """
+
+    picture: Picture
+    fruxels: FruxelGrid
+    depth: np.ndarray
+    instances: np.ndarray
+    poses: list[dict[str, Any]]
+    camera: Camera
+
+
+_SHAPES = {"car": car, "van": van, "truck": truck, "bus": bus}
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes objects of a class from assets or from parametric shapes."""
+
+    assets: AssetShelf | None
+    share: float
+
+    def __call__(self, class_name: str, rng: np.random.Generator, kind: str | None = None) -> StreetObject:
+        posed = kind in ("upright", "riding")
+        if self.assets is not None and not posed and class_name in self.assets.things and rng.random() < self.share:
+            return self.assets.draw(class_name, rng)
+        if class_name == "person":
+            return person(rng, kind)
+        if class_name == "bicycle":
+            return bicycle(rng, upright=kind == "upright")
+        if class_name == "tree":
+            return tree(rng, kind)
+        if class_name == "building":
+            form, width = (kind or "house:8").split(":")
+            return building(rng, float(width), form)
+        return _SHAPES[class_name](rng)
+
+
+def make_sample(seed: int, index: int, config: StreetConfig | None = None, assets: AssetShelf | None = None) -> StreetSample:
+    """Scene number `index` of the data set `seed`: a function of these, the configuration and the assets alone."""
+    config = config or StreetConfig()
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
+    frustum = config.frustum
+    if config.fov_jitter_deg:
+        frustum = replace(frustum, fov_x_deg=frustum.fov_x_deg + config.fov_jitter_deg * rng.uniform(-1, 1))
+    street, view, placed = lay_out(rng, frustum, _Maker(assets, config.asset_share))
+    soup = gather(placed, ground_slab(view.position))
+    rendered = render(rng, soup, placed, street, view, draw_weather(rng))
+    to_cam = view.world_to_cam
+    cam = torch.from_numpy(soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3])
+    parts = [(cam[where], torch.from_numpy(faces)) for where, faces in soup.parts]
+    ids = np.array([STREET_CLASSES.index(name) for name in ("ground", *(p.thing.class_name for p in placed))])
+    labels = _labels(parts, [True, *(p.thing.closed for p in placed)], ids, frustum)
+    return StreetSample(
+        Picture(rendered.rgb), FruxelGrid(labels, frustum, to_cam), rendered.depth, (rendered.owner + 1).astype(np.uint16),
+        [_pose(k + 2, p, to_cam) for k, p in enumerate(placed)], Camera(frustum.K, frustum.width, frustum.height, to_cam),
+    )  # fmt: skip
+
+
+def _labels(parts: list[tuple[torch.Tensor, torch.Tensor]], closed: list[bool], ids: np.ndarray, frustum: Frustum) -> np.ndarray:
+    """Class ids of the fruxels that parts fill. [D, H, W] uint8. Parts known to be closed skip the search for holes, which costs more than they do."""
+    labels = None
+    for chosen, fill in ((True, "winding"), (False, "auto")):
+        index = [k for k, c in enumerate(closed) if c == chosen]
+        if index:
+            owner = fruxelize_parts([parts[k] for k in index], frustum, fill=fill).owner.numpy()
+            found = np.append(0, ids[index]).astype(np.uint8)[owner]
+            labels = found if labels is None else np.where(found > 0, found, labels)
+    assert labels is not None
+    return labels
+
+
+def ground_slab(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ground as one closed box around the camera, its top at y = 0. (vertices [V, 3], faces [F, 3])"""
+    return box((2 * GROUND_REACH, GROUND_THICKNESS, 2 * GROUND_REACH), (float(position[0]), -GROUND_THICKNESS / 2, float(position[2])))
+
+
+def _pose(instance: int, placed: Placed, world_to_cam: np.ndarray) -> dict[str, Any]:
+    rotation = world_to_cam[:3, :3] @ yaw_matrix(placed.heading)
+    translation = world_to_cam[:3, :3] @ np.array([placed.x, placed.y, placed.z]) + world_to_cam[:3, 3]
+    return {
+        "instance": instance,
+        "class": placed.thing.class_name,
+        "translation": [round(float(v), 6) for v in translation],
+        "rotation_wxyz": [round(float(v), 8) for v in quaternion(rotation)],
+        "size": [round(float(v), 5) for v in placed.thing.size],
+    }
+
+
+def quaternion(rotation: np.ndarray) -> np.ndarray:
+    """Rotation matrix [3, 3] to a unit quaternion wxyz with w >= 0, by the largest of its four squared components."""
+    r = rotation
+    trace = r[0, 0] + r[1, 1] + r[2, 2]
+    squares = np.array([1 + trace, *(1 + 2 * r[k, k] - trace for k in range(3))]) / 4
+    k = int(np.argmax(squares))
+    products = np.array([
+        [squares[0], (r[2, 1] - r[1, 2]) / 4, (r[0, 2] - r[2, 0]) / 4, (r[1, 0] - r[0, 1]) / 4],
+        [0, squares[1], (r[0, 1] + r[1, 0]) / 4, (r[0, 2] + r[2, 0]) / 4],
+        [0, 0, squares[2], (r[1, 2] + r[2, 1]) / 4],
+        [0, 0, 0, squares[3]],
+    ])  # fmt: skip
+    symmetric = products + np.triu(products, 1).T
+    q = symmetric[k] / math.sqrt(squares[k])
+    return q if q[0] >= 0 else -q
+
+
+def load_shelf(assets_dir: str | Path | None) -> AssetShelf | None:
+    """The assets of a folder, or None without one."""
+    return load_assets(Path(assets_dir)) if assets_dir is not None else None

@@ -1,0 +1,150 @@
+"""Data sets of street scenes on disk: resumable, in parallel, and the same bytes for any number of workers.
+
+DIR/meta.json                   what made it (seed, frustum, classes, assets)
+DIR/images/000123.png           colour, 8 bits
+DIR/depth/000123.png            z-depth in millimetres, 16 bits, 0 = sky or beyond 65 m
+DIR/instances/000123.png        0 = sky, 1 = ground, from 2 on the objects of the poses, 16 bits
+DIR/poses/000123.json           camera (K, world_to_cam) and 6-DoF poses
+DIR/fruxels/000123.npz          labels and frustum; written last: a sample with it is whole
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxcli.datasets.synthetic.street import StreetConfig, StreetSample, load_shelf, make_sample
+from voxcli.datasets.synthetic.street_assets import AssetShelf, asset_paths
+from voxcli.errors import UsageError
+from voxcli.files import atomic_write_bytes, write
+from voxcli.provenance import make_meta, sha256_file
+from voxcli.scene import STREET_CLASSES, DepthMap, Picture
+
+FARTHEST = 65.535
+"""Metres that a 16-bit depth image in millimetres can hold."""
+
+_CHUNK = 8  # scenes that a worker takes at a time
+
+
+def write_dataset(
+    out_dir: str | Path, count: int, seed: int = 0, config: StreetConfig | None = None, assets_dir: str | Path | None = None, workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:  # fmt: skip
+    """Write samples 0..count-1 of a seed into a folder; whole ones that are there already are kept. -> how many were made now
+
+    progress: called with (samples done, count), first with what was there.
+    Raises UsageError where the folder holds a data set that was made with other options.
+    """
+    out_dir, config = Path(out_dir), config or StreetConfig()
+    if count < 1 or workers < 1:
+        raise UsageError("A data set needs at least one sample and one worker.", actual=f"count {count}, workers {workers}")
+    meta = _dataset_meta(seed, config, assets_dir)
+    _open_folder(out_dir, meta)
+    for name in ("images", "depth", "instances", "poses", "fruxels"):
+        (out_dir / name).mkdir(exist_ok=True)
+    missing = [k for k in range(count) if not (out_dir / "fruxels" / f"{k:06d}.npz").exists()]
+    done = count - len(missing)
+    report = progress or (lambda done, count: None)
+    report(done, count)
+    chunks = [missing[k : k + _CHUNK] for k in range(0, len(missing), _CHUNK)]
+    for made in _run(chunks, partial(_Job, str(out_dir), seed, config), assets_dir, workers):
+        done += made
+        report(done, count)
+    return len(missing)
+
+
+def write_sample(out_dir: Path, index: int, sample: StreetSample, meta: dict[str, Any]) -> None:
+    """The six files of one sample, each atomically, the fruxels last."""
+    name, camera = f"{index:06d}", sample.camera
+    near = np.where(sample.depth <= FARTHEST, sample.depth, np.nan).astype(np.float32)
+    write(out_dir / "images" / f"{name}.png", sample.picture, overwrite=True)
+    write(out_dir / "depth" / f"{name}.png", DepthMap(near, "z", camera), overwrite=True)
+    write(out_dir / "instances" / f"{name}.png", Picture(np.repeat(sample.instances[..., None], 3, 2)), overwrite=True)
+    numbers = {"K": camera.K.tolist(), "width": camera.width, "height": camera.height, "world_to_cam": camera.world_to_cam.tolist()}
+    text = json.dumps({"camera": numbers, "objects": sample.poses}, indent=1)
+    atomic_write_bytes(out_dir / "poses" / f"{name}.json", text.encode() + b"\n", overwrite=True)
+    write(out_dir / "fruxels" / f"{name}.npz", sample.fruxels, overwrite=True, meta=meta | {"sample": index})
+
+
+def _dataset_meta(seed: int, config: StreetConfig, assets_dir: str | Path | None) -> dict[str, Any]:
+    inputs = {}
+    if assets_dir is not None:
+        inputs = {f"{p.parent.name}/{p.name}": sha256_file(p) for paths in asset_paths(Path(assets_dir)).values() for p in paths}
+    options = asdict(config) | {"classes": list(STREET_CLASSES)}
+    return make_meta("street-dataset", "synth street", options, inputs, seed, "camera: x right, y down, z forward; world: +y up", "m")
+
+
+def _open_folder(out_dir: Path, meta: dict[str, Any]) -> None:
+    """Make the folder with its meta.json, or check that it holds the same data set."""
+    path = out_dir / "meta.json"
+    text = json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n"
+    if path.exists():
+        if path.read_bytes() != text:
+            raise UsageError(
+                f"{out_dir} holds a data set that was made with other options.", hint="Choose another folder, or the same seed and options."
+            )
+        return
+    if out_dir.is_dir() and any((out_dir / "fruxels").glob("*.npz")):
+        raise UsageError(f"{out_dir} holds fruxels but no meta.json.", hint="Choose another folder.")
+    out_dir.mkdir(parents=True, exist_ok=True)
+    atomic_write_bytes(path, text)
+
+
+class _Job:
+    """Makes the samples of a chunk. Pickled to the workers, which load the assets once each."""
+
+    def __init__(self, out_dir: str, seed: int, config: StreetConfig, indices: list[int]):
+        self.out_dir, self.seed, self.config, self.indices = out_dir, seed, config, indices
+
+    def __call__(self) -> int:
+        meta = make_meta("fruxels", "synth street", {}, {}, self.seed, "camera: x right, y down, z forward", "m")
+        for index in self.indices:
+            write_sample(Path(self.out_dir), index, make_sample(self.seed, index, self.config, _shelf), meta)
+        return len(self.indices)
+
+
+_shelf: AssetShelf | None = None
+
+
+def _start_worker(assets_dir: str | None) -> None:
+    """One thread a worker, and the assets in memory."""
+    import torch
+
+    global _shelf
+    torch.set_num_threads(1)
+    _shelf = load_shelf(assets_dir)
+
+
+def _call(job: _Job) -> int:
+    return job()
+
+
+def _run(chunks: list[list[int]], job: Callable[[list[int]], _Job], assets_dir: str | Path | None, workers: int) -> Iterable[int]:
+    """Run jobs over chunks here or in processes; yields the number of samples of each that is done."""
+    if not chunks:
+        return
+    folder = None if assets_dir is None else str(assets_dir)
+    if workers == 1:
+        global _shelf
+        _shelf = load_shelf(folder)
+        for chunk in chunks:
+            for index in chunk:
+                yield job([index])()
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(folder,))
+    try:
+        waiting = {pool.submit(_call, job(chunk)) for chunk in chunks}
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
