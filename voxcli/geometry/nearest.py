@@ -26,14 +26,15 @@ def nearest(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     (not squared) [* N] and the index [* N] int64. Of equally near targets any one may be named. The distance is differentiable in both
     clouds (not at distance 0, where its gradient is 0); the index is constant. Raises DataError for empty clouds, NaN or infinite points.
     """
-    sizes = check_shape(query, "* N 3", "query points")
+    check_shape(query, "* N 3", "query points")
     check_shape(target, "* M 3", "target points")
     _check_points(query, "query")
     _check_points(target, "target")
+    count = query.shape[:-2].numel()
     with torch.no_grad():
         flat = [
             _search(q, t)
-            for q, t in zip(query.detach().reshape(-1, sizes["N"], 3), target.detach().reshape(-1, target.shape[-2], 3), strict=True)
+            for q, t in zip(query.detach().reshape(count, -1, 3), target.detach().reshape(count, -1, 3), strict=True)
         ]
     index = torch.stack([i for _, i in flat]).reshape(query.shape[:-1])
     if query.requires_grad or target.requires_grad:

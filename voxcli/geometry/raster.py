@@ -187,19 +187,28 @@ def _sample_range(low: Tensor, high: Tensor, samples: Tensor, unit: float) -> tu
     return torch.searchsorted(samples, low), torch.searchsorted(samples, high, right=True)
 
 
-def _edge(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> list[Tensor]:
-    """Coefficients of the edge function e(x, y) = dx y - dy x + c, of the edge from its lower to its upper end in (y, x) order.
+class _Edge(NamedTuple):
+    """e(x, y) = dx y - dy x + c of one edge of every face [F]; the sample is on its left where e >= 0. `tie` is in c already."""
 
-    With that order e >= 0 is the same as nudging the sample by (-epsilon, +epsilon^2): a tie is decided alike by all triangles around
-    an edge or a vertex. `turned` says that the triangle runs along the edge the other way.
+    dx: Tensor
+    dy: Tensor
+    c: Tensor
+    tie: Tensor
+
+
+def _edge(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> _Edge:
+    """The edge function of a -> b, with ties decided by the edge and not by the triangle that it belongs to.
+
+    A sample on an edge counts as left of it where the edge runs upwards in the order of (y, x), right of it otherwise, as if the
+    sample were nudged by (-epsilon, +epsilon^2): all triangles around an edge or a vertex then agree. Since values are integers,
+    `right of it` is e - 1 >= 0 taken for the edge that runs down.
     """
-    turned = (ay > by) | ((ay == by) & (ax > bx))
-    lx, ly = torch.where(turned, bx, ax), torch.where(turned, by, ay)
-    dx, dy = torch.where(turned, ax, bx) - lx, torch.where(turned, ay, by) - ly
-    return [dx, dy, dy * lx - dx * ly, turned]
+    dx, dy = bx - ax, by - ay
+    tie = ((ay > by) | ((ay == by) & (ax > bx))).double()
+    return _Edge(dx, dy, dy * ax - dx * ay - tie, tie)
 
 
-def _covered(boxes: _Boxes, edges: list[list[Tensor]], xs: Tensor, ys: Tensor, width: int) -> Coverage:
+def _covered(boxes: _Boxes, edges: list[_Edge], xs: Tensor, ys: Tensor, width: int) -> Coverage:
     """Test every sample of every box against the three edges of its face."""
     device = boxes.face.device
     per_box = boxes.columns * boxes.rows
@@ -212,15 +221,10 @@ def _covered(boxes: _Boxes, edges: list[list[Tensor]], xs: Tensor, ys: Tensor, w
     row += boxes.j0[box]
     face = boxes.face[box]
     px, py = xs[column], ys[row]
-    values, side = [], None
-    for dx, dy, c, turned in edges:
-        e = dx[face] * py - dy[face] * px + c[face]                              # exact
-        left = (e >= 0) ^ turned[face]
-        values.append((e, turned))
-        side = left.to(torch.int8) if side is None else side + left
-    assert side is not None
-    hit = ((side == 3) | (side == 0)).nonzero().ravel()
+    e0, e1, e2 = (e.dx[face] * py - e.dy[face] * px + e.c[face] for e in edges)  # exact
+    ccw = torch.minimum(torch.minimum(e0, e1), e2) >= 0
+    hit = (ccw | (torch.maximum(torch.maximum(e0, e1), e2) < 0)).nonzero().ravel()
     face = face[hit]
-    e0, e1, e2 = (torch.where(turned[face], -e[hit], e[hit]) for e, turned in values)
+    e0, e1, e2 = (e[hit] + edge.tie[face] for e, edge in zip((e0, e1, e2), edges, strict=True))
     area = e0 + e1 + e2                                                          # twice the signed area, never 0 for a hit
-    return Coverage(face, row[hit] * width + column[hit], e1 / area, e2 / area, side[hit] == 3)
+    return Coverage(face, row[hit] * width + column[hit], e1 / area, e2 / area, ccw[hit])

@@ -15,23 +15,14 @@ from torch import Tensor
 
 from voxcli.errors import unknown_name
 from voxcli.geometry.closedness import closed_faces, drop_doubled_faces, merge_vertices
-from voxcli.geometry.lattice import FruxelLattice, Grid, Lattice, VoxelLattice, Window
-from voxcli.geometry.raster import coverage
+from voxcli.geometry.crossings import Crossings, Part, crossings_along, join
+from voxcli.geometry.lattice import FruxelLattice, Lattice, VoxelLattice
+from voxcli.geometry.shells import Shell, fill_shells
 from voxcli.scene import Frustum
 
 RULES = ("slab", "centre")
 FILLS = ("auto", "winding", "parity", "surface")
-_NO_INSIDE = 0.6
 _TOUCH = 1e-6   # a solid that enters a slice by less than this share of it does not count as meeting it
-
-
-class Crossings(NamedTuple):
-    """K crossings of rays with faces: part, ray, position t along the ray in cells, leaving (+1) or entering (-1) the solid."""
-
-    part: Tensor
-    ray: Tensor
-    t: Tensor
-    sign: Tensor
 
 
 class Intervals(NamedTuple):
@@ -48,10 +39,6 @@ class Filled(NamedTuple):
 
     owner: Tensor
     leaky: float
-
-
-Part = tuple[Tensor, Tensor]
-"""A part of a scene: vertices [V, 3] and faces [F, 3], counter-clockwise seen from outside."""
 
 
 def fruxelize_parts(parts: list[Part], frustum: Frustum, rule: str = "slab", fill: str = "auto") -> Filled:
@@ -81,69 +68,35 @@ def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Fil
     if not parts:
         return Filled(torch.zeros(lattice.shape, dtype=torch.int16), 0.0)
     closed, shells = _sorted_out(parts, fill)
-    crossings = _crossings(_joined(closed, lattice), lattice, 2)
+    crossings = crossings_along(join(closed, lattice), lattice, 2)
     runs, leaky_rays = _intervals(crossings, lattice, rule, "parity" if fill == "parity" else "winding")
     rays_hit = len(torch.unique_consecutive(runs.part * _rays(lattice) + runs.ray))
     owner = _paint(runs, lattice, len(parts))
-    for index, (vertices, faces, is_open) in shells.items():
-        shell_leaky, shell_rays = _fill_shell(vertices, faces, is_open, lattice, rule, owner, index + 1, vote=fill == "auto")
-        leaky_rays, rays_hit = leaky_rays + shell_leaky, rays_hit + shell_rays
+    if shells:
+        leaky_there, rays_there = fill_shells(shells, lattice, rule, owner, vote=fill == "auto")
+        leaky_rays, rays_hit = leaky_rays + leaky_there, rays_hit + rays_there
     return Filled(owner, leaky_rays / max(rays_hit, 1))
 
 
-def _sorted_out(parts: list[Part], fill: str) -> tuple[list[Part], dict[int, tuple[Tensor, Tensor, Tensor]]]:
-    """(what is filled between crossings, what is not closed: index -> vertices, faces, which of them are open)"""
+def _sorted_out(parts: list[Part], fill: str) -> tuple[list[Part], list[Shell]]:
+    """(what is filled between crossings, what is not closed)"""
     if fill in ("winding", "parity"):
-        return parts, {}
+        return parts, []
     if fill == "surface":
-        return [(v, f[:0]) for v, f in parts], {i: (v, f, torch.ones_like(f[:, 0], dtype=torch.bool)) for i, (v, f) in enumerate(parts)}
+        return [(v, f[:0]) for v, f in parts], [Shell(i + 1, v, f, torch.ones_like(f[:, 0])) for i, (v, f) in enumerate(parts)]
     split = [(v, *_split_closed(v, f)) for v, f in parts]
-    return [(v, f[c]) for v, f, c in split], {i: (v, f, ~c) for i, (v, f, c) in enumerate(split) if not bool(c.all())}
+    return [(v, f[c]) for v, f, c in split], [Shell(i + 1, v, f, (~c).long()) for i, (v, f, c) in enumerate(split) if not bool(c.all())]
 
 
 def solid_mask(vertices: Tensor, faces: Tensor, lattice: Lattice, rule: str, fill: str = "winding") -> Tensor:
     """The cells that one closed mesh fills, as bool of the lattice's shape: the fast path for a single solid."""
-    crossings = _crossings(_joined([(vertices, faces)], lattice), lattice, 2)
+    crossings = crossings_along(join([(vertices, faces)], lattice), lattice, 2)
     intervals, _ = _intervals(crossings, lattice, rule, fill)
     return _paint_packed(intervals, lattice)
 
 
 def _rays(lattice: Lattice) -> int:
     return lattice.sizes[0] * lattice.sizes[1]
-
-
-def _joined(parts: list[Part], lattice: Lattice) -> tuple[Tensor, Tensor, Tensor | None]:
-    """All parts as one warped mesh: (lattice points, faces, part of each face; None if there is one part)."""
-    if len(parts) == 1:
-        points, faces, _ = lattice.warp(*parts[0])
-        return points, faces, None
-    offsets = np.cumsum([0, *(len(v) for v, _ in parts[:-1])])
-    vertices = torch.cat([v.double() for v, _ in parts])
-    faces = torch.cat([f + int(o) for (_, f), o in zip(parts, offsets, strict=True)])
-    sizes = torch.tensor([len(f) for _, f in parts], device=faces.device)
-    owner = torch.repeat_interleave(torch.arange(len(parts), device=faces.device), sizes)
-    points, faces, source = lattice.warp(vertices, faces)
-    return points, faces, owner if source is None else owner[source]
-
-
-def _crossings(mesh: tuple[Tensor, Tensor, Tensor | None], lattice: Grid, axis: int) -> Crossings:
-    """Crossings of all rays along one lattice axis; the other two, in cyclic order, span the rays (ray = second * size + first)."""
-    points, faces, part = mesh
-    across, down = (axis + 1) % 3, (axis + 2) % 3
-    sizes = lattice.sizes
-    found = []
-    turned = points if axis == 2 else points[:, [across, down, axis]]
-    for c, moved, cut_faces, source in coverage(turned, faces, sizes[across], sizes[down], lattice.samples(across), lattice.samples(down)):
-        t = c.interpolate(moved[:, 2], cut_faces)
-        if axis == 2:
-            t = lattice.depth(t)
-        face = c.face if source is None else source[c.face]
-        owner = torch.zeros_like(c.sample) if part is None else part[face]
-        found.append(Crossings(owner, c.sample, t, torch.where(c.ccw, 1, -1)))
-    if not found:
-        none = torch.zeros(0, dtype=torch.int64, device=points.device)
-        return Crossings(none, none, none.double(), none)
-    return found[0] if len(found) == 1 else Crossings(*(torch.cat(v) for v in zip(*found, strict=True)))
 
 
 def _sorted_along_rays(c: Crossings, rays: int, cells: int) -> tuple[Crossings, Tensor]:
@@ -271,69 +224,3 @@ def _split_closed(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     keep = drop_doubled_faces(merged)                                            # doubled faces cancel under the winding rule
     closed = closed_faces(merged[keep])
     return faces[torch.from_numpy(keep).to(faces.device)], torch.from_numpy(closed).to(faces.device)
-
-
-def _fill_shell(
-    vertices: Tensor, faces: Tensor, is_open: Tensor, lattice: Lattice, rule: str, owner: Tensor, number: int, vote: bool
-) -> tuple[int, int]:
-    """Write `number` into owner where a part that is not closed has its inside, and its open surface. -> (leaky rays, rays hit)
-
-    For each cell the signed crossings are summed along the three lattice lines through its centre, seen from both ends, and averaged:
-    an estimate of the generalised winding number from six directions. Above one half the cell is inside. Rows and columns of a
-    fruxel slice are straight lines in space, so the same holds in a frustum. The surface of open components [F] bool is always kept.
-    """
-    points, faces, source = lattice.warp(vertices, faces)
-    is_open = is_open if source is None else is_open[source]
-    window = Window.around(points, faces, lattice)
-    if window is None:
-        return 0, 0
-    mesh = (window.shift(points), faces, is_open.long())
-    nu, nv, nw = window.sizes
-    votes = torch.zeros((nw, nv, nu), dtype=torch.int16, device=vertices.device)
-    surface = torch.zeros_like(votes, dtype=torch.bool)
-    leaky = hit = 0
-    for axis in (2, 0, 1):
-        c = _crossings(mesh, window, axis)
-        if axis == 2:
-            balance = torch.zeros(nu * nv, dtype=torch.int64, device=votes.device).index_add_(0, c.ray, c.sign)
-            leaky, hit = int((balance != 0).sum()), len(c.ray.unique())
-        votes += _six_way_sum(c, window, axis)
-        if axis == 2 or rule == "centre":                                        # the paper's slab rule knows the pixel's ray alone
-            surface |= _cells_hit(c, window, axis)
-    # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
-    inside = surface if not vote or leaky > _NO_INSIDE * hit else (votes.abs() > 3) | surface
-    whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner    # [w, v, u]
-    u, v, w = window.low
-    there = whole[w : w + nw, v : v + nv, u : u + nu]
-    there.copy_(torch.maximum(there, inside.to(torch.int16) * number))
-    return leaky, hit
-
-
-def _rays_along(lattice: Grid, axis: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Shape [second, first, along] of the rays along an axis, and the permutation of it to [w, v, u]."""
-    across, down = (axis + 1) % 3, (axis + 2) % 3
-    sizes = lattice.sizes
-    order = (down, across, axis)
-    return (sizes[down], sizes[across], sizes[axis]), (order.index(2), order.index(1), order.index(0))
-
-
-def _six_way_sum(c: Crossings, lattice: Grid, axis: int) -> Tensor:
-    """Signed crossings beyond minus those before each cell centre, on the lines along one axis. int16 [w, v, u]"""
-    shape, permutation = _rays_along(lattice, axis)
-    n = shape[2]
-    beyond_centre = (c.t - 0.5).ceil().clamp(0, n).long()                        # first cell whose centre lies behind the crossing
-    steps = torch.zeros(shape[0] * shape[1] * (n + 1), dtype=torch.int16, device=c.t.device)
-    steps.index_add_(0, c.ray * (n + 1) + beyond_centre, c.sign.to(torch.int16))
-    steps = steps.view(shape[0], shape[1], n + 1)
-    before = steps.cumsum(2, dtype=torch.int16)
-    return (before[..., -1:] - 2 * before[..., :n]).permute(permutation)
-
-
-def _cells_hit(c: Crossings, lattice: Grid, axis: int) -> Tensor:
-    """Cells in which a line along one axis crosses the surface of an open component (part 1). bool [w, v, u]"""
-    shape, permutation = _rays_along(lattice, axis)
-    cell = c.t.floor().long()
-    seen = (cell >= 0) & (cell < shape[2]) & (c.part == 1)
-    mask = torch.zeros(shape[0] * shape[1] * shape[2], dtype=torch.bool, device=c.t.device)
-    mask[c.ray[seen] * shape[2] + cell[seen]] = True
-    return mask.view(shape).permute(permutation)

@@ -1,0 +1,69 @@
+"""Where the straight lines of a lattice cross the surfaces of parts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli.geometry.lattice import Lattice
+from voxcli.geometry.raster import coverage
+
+Part = tuple[Tensor, Tensor]
+"""A part of a scene: vertices [V, 3] and faces [F, 3], counter-clockwise seen from outside."""
+
+
+class Soup(NamedTuple):
+    """All parts as one mesh in lattice coordinates: points [V, 3], faces [F, 3], and what each face belongs to [F] (None: all to 0)."""
+
+    points: Tensor
+    faces: Tensor
+    tag: Tensor | None
+
+
+class Crossings(NamedTuple):
+    """K crossings of rays with faces: part (the face's tag), ray, position t along it in cells, leaving (+1) or entering (-1) the solid."""
+
+    part: Tensor
+    ray: Tensor
+    t: Tensor
+    sign: Tensor
+
+
+def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) -> Soup:
+    """Warp parts into a lattice as one mesh. tags: a number for each face of each part; left out, the index of its part."""
+    if len(parts) == 1 and tags is None:
+        points, faces, _ = lattice.warp(*parts[0])
+        return Soup(points, faces, None)
+    offsets = np.cumsum([0, *(len(v) for v, _ in parts[:-1])])
+    vertices = torch.cat([v.double() for v, _ in parts])
+    faces = torch.cat([f + int(o) for (_, f), o in zip(parts, offsets, strict=True)])
+    if tags is None:
+        sizes = torch.tensor([len(f) for _, f in parts], device=faces.device)
+        tag = torch.repeat_interleave(torch.arange(len(parts), device=faces.device), sizes)
+    else:
+        tag = torch.cat(tags)
+    points, faces, source = lattice.warp(vertices, faces)
+    return Soup(points, faces, tag if source is None else tag[source])
+
+
+def crossings_along(soup: Soup, lattice: Lattice, axis: int) -> Crossings:
+    """Crossings of all rays along one lattice axis; the other two, in cyclic order, span the rays (ray = second * size + first)."""
+    points, faces, tag = soup
+    across, down = (axis + 1) % 3, (axis + 2) % 3
+    sizes = lattice.sizes
+    found = []
+    turned = points if axis == 2 else points[:, [across, down, axis]]
+    for c, moved, cut_faces, source in coverage(turned, faces, sizes[across], sizes[down], lattice.samples(across), lattice.samples(down)):
+        t = c.interpolate(moved[:, 2], cut_faces)
+        if axis == 2:
+            t = lattice.depth(t)
+        face = c.face if source is None else source[c.face]
+        part = torch.zeros_like(c.sample) if tag is None else tag[face]
+        found.append(Crossings(part, c.sample, t, torch.where(c.ccw, 1, -1)))
+    if not found:
+        none = torch.zeros(0, dtype=torch.int64, device=points.device)
+        return Crossings(none, none, none.double(), none)
+    return found[0] if len(found) == 1 else Crossings(*(torch.cat(v) for v in zip(*found, strict=True)))

@@ -1,0 +1,128 @@
+"""Parts that enclose no volume by themselves: open shells, torn or inconsistently wound meshes, loose cards.
+
+For each cell the signed crossings are summed along the three lattice lines through its centre, seen from both ends, and averaged: an
+estimate of the generalised winding number from six directions. Above one half the cell is inside. Rows and columns of a fruxel slice
+are straight lines in space, so the same holds in a frustum. The surface of open components is always kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from voxcli.geometry.crossings import Crossings, Soup, crossings_along, join
+from voxcli.geometry.lattice import Lattice, VoxelLattice
+
+_NO_INSIDE = 0.6  # share of rays that disagree above which a shell is taken for loose leaves
+
+
+class Shell(NamedTuple):
+    """One such part: the number that it writes, vertices [V, 3], faces [F, 3], and 1 for faces of open components [F] int64."""
+
+    number: int
+    vertices: Tensor
+    faces: Tensor
+    is_open: Tensor
+
+
+class Window(NamedTuple):
+    """A box of cells along the lattice axes (u, v, w): the cells low .. low + sizes that a shell can touch."""
+
+    low: tuple[int, int, int]
+    sizes: tuple[int, int, int]
+
+
+def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor, vote: bool) -> tuple[int, int]:
+    """Write the numbers of shells into owner (the lattice's array) where they are larger. -> (rays that disagree, rays that hit)
+
+    vote: fill the inside; else only the surface is written. Under the slab rule the surface is what the pixels' rays meet (SSZ,
+    section 3.1); under the centre rule, what any of the three lines through a cell's centre meets within the cell.
+    """
+    soup = join([(s.vertices, s.faces) for s in shells], lattice, [s.is_open + 2 * i for i, s in enumerate(shells)])
+    by_axis = {axis: _by_shell(crossings_along(soup, lattice, axis), len(shells)) for axis in (2, 0, 1)}
+    leaky = hit = 0
+    for index, shell in enumerate(shells):
+        window = _window(soup, index, lattice)
+        if window is None:
+            continue
+        mine = {axis: _in_window(found[index], lattice, window, axis) for axis, found in by_axis.items()}
+        along = mine[2]
+        balance = torch.zeros(window.sizes[0] * window.sizes[1], dtype=torch.int64, device=owner.device)
+        balance.index_add_(0, along.ray, along.sign)
+        unpaired, met = int((balance != 0).sum()), len(along.ray.unique())
+        inside = _surface(mine, window, axes=(0, 1, 2) if rule == "centre" else (2,))
+        # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
+        if vote and unpaired <= _NO_INSIDE * met:
+            inside |= sum(_six_way_sum(mine[axis], window, axis) for axis in (0, 1, 2)).abs() > 3
+        whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner    # [w, v, u]
+        there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
+        there.copy_(torch.maximum(there, inside.to(torch.int16) * shell.number))
+        leaky, hit = leaky + unpaired, hit + met
+    return leaky, hit
+
+
+def _by_shell(c: Crossings, shells: int) -> list[Crossings]:
+    """Crossings of each shell; `part` then says whether the face is of an open component."""
+    order = (c.part >> 1).argsort(stable=True)
+    c = Crossings(*(v[order] for v in c))
+    sizes = torch.bincount(c.part >> 1, minlength=shells).tolist()
+    return [Crossings(part & 1, ray, t, sign) for part, ray, t, sign in zip(*(v.split(sizes) for v in c), strict=True)]
+
+
+def _window(soup: Soup, index: int, lattice: Lattice) -> Window | None:
+    """The cells around a shell; None where it touches none."""
+    assert soup.tag is not None
+    used = soup.points[soup.faces[(soup.tag >> 1) == index]].reshape(-1, 3)
+    if not len(used):
+        return None
+    ends = torch.stack([used.amin(0), used.amax(0)])
+    ends[:, 2] = lattice.depth(ends[:, 2])
+    size = torch.tensor(lattice.sizes, dtype=torch.float64, device=used.device)
+    low, high = ends[0].floor().clamp_min(0), torch.minimum(ends[1].floor() + 1, size)
+    if bool((high <= low).any()):
+        return None
+    (u, v, w), (nu, nv, nw) = low.long().tolist(), (high - low).long().tolist()
+    return Window((u, v, w), (nu, nv, nw))
+
+
+def _in_window(c: Crossings, lattice: Lattice, window: Window, axis: int) -> Crossings:
+    """Rays and positions as the window counts them."""
+    across, down = (axis + 1) % 3, (axis + 2) % 3
+    n = lattice.sizes[across]
+    second = torch.div(c.ray, n, rounding_mode="floor")
+    ray = (second - window.low[down]) * window.sizes[across] + (c.ray - second * n - window.low[across])
+    return c._replace(ray=ray, t=c.t - window.low[axis])
+
+
+def _rays_along(window: Window, axis: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Shape [second, first, along] of the rays along an axis, and the permutation of it to [w, v, u]."""
+    across, down = (axis + 1) % 3, (axis + 2) % 3
+    order = (down, across, axis)
+    return (window.sizes[down], window.sizes[across], window.sizes[axis]), (order.index(2), order.index(1), order.index(0))
+
+
+def _six_way_sum(c: Crossings, window: Window, axis: int) -> Tensor:
+    """Signed crossings beyond minus those before each cell centre, on the lines along one axis. int16 [w, v, u]"""
+    shape, permutation = _rays_along(window, axis)
+    n = shape[2]
+    beyond_centre = (c.t - 0.5).ceil().clamp(0, n).long()                        # first cell whose centre lies behind the crossing
+    steps = torch.zeros(shape[0] * shape[1] * (n + 1), dtype=torch.int16, device=c.t.device)
+    steps.index_add_(0, c.ray * (n + 1) + beyond_centre, c.sign.to(torch.int16))
+    before = steps.view(shape[0], shape[1], n + 1).cumsum(2, dtype=torch.int16)
+    return (before[..., -1:] - 2 * before[..., :n]).permute(permutation)
+
+
+def _surface(mine: dict[int, Crossings], window: Window, axes: tuple[int, ...]) -> Tensor:
+    """Cells in which a line along one of the axes crosses the surface of an open component. bool [w, v, u]"""
+    found = torch.zeros(window.sizes[::-1], dtype=torch.bool, device=mine[2].t.device)
+    for axis in axes:
+        c = mine[axis]
+        shape, permutation = _rays_along(window, axis)
+        cell = c.t.floor().long()
+        seen = (cell >= 0) & (cell < shape[2]) & (c.part == 1)
+        mask = torch.zeros(shape[0] * shape[1] * shape[2], dtype=torch.bool, device=c.t.device)
+        mask[c.ray[seen] * shape[2] + cell[seen]] = True
+        found |= mask.view(shape).permute(permutation)
+    return found
