@@ -55,7 +55,8 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
         inside = _surface(mine, window, axes=(0, 1, 2) if rule == "centre" else (2,))
         # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
         if vote and unpaired <= _NO_INSIDE * met:
-            inside |= sum(_six_way_sum(mine[axis], window, axis) for axis in (0, 1, 2)).abs() > 3
+            votes = _six_way_sum(mine[0], window, 0) + _six_way_sum(mine[1], window, 1) + _six_way_sum(mine[2], window, 2)
+            inside |= votes.abs() > 3
         whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner    # [w, v, u]
         there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
         there.copy_(torch.maximum(there, inside.to(torch.int16) * shell.number))
