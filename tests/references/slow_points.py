@@ -22,8 +22,8 @@ def best_permutation(a, b):
 
 
 def point_triangle(p, a, b, c):
-    """Distance from a point to a triangle, region by region of the plane (Eberly)."""
-    e0, e1, v = b - a, c - a, a - p
+    """Distance from a point to a triangle, the plane where its foot is inside, else the edges."""
+    e0, e1 = b - a, c - a
     best = np.inf
     n = np.cross(e0, e1)
     if n @ n > 0:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.geometry.sampling import sample_surface
 from voxcli.geometry.surface_distance import distance_to_surface
 from voxcli.metrics.choices import DISTANCE_METRICS, Choices, Sample, distance_records, emd_record, frame
@@ -37,14 +37,18 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, given: Mapping[str, An
     groups: dict[tuple[Any, ...], list[tuple[str, Choices]]] = {}
     out: dict[str, Record] = {}
     known = {f.name for f in fields(Choices)}
+    _check_known(given, known | {"iso"})
     for metric in metrics:
         stated = merge(preset, metric, dict(given or {}))
         choices = Choices(**{k: v for k, v in stated.items() if k in known})
-        key = (choices.points, choices.draw, choices.seed, choices.normalise, choices.to, float(stated.get("iso", 0.5)))
+        iso, stand_in = float(stated.get("iso", 0.5)), int(stated.get("empty_points", 0))
+        key = (choices.points, choices.draw, choices.seed, choices.normalise, choices.to, stand_in, iso)
         groups.setdefault(key, []).append((metric, choices))
-    for (*_, iso), members in groups.items():
+    for (*_, stand_in, iso), members in groups.items():
         first = members[0][1]
         a, b = (sample(shape, first, iso=iso, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
+        if stand_in and not len(a.points) and len(b.points):
+            a = Sample(_scattered(b.points, stand_in, first.seed))
         surfaces, moved = None, (a, b)
         if first.to == "surface":
             surfaces, moved = _surface_distances(pred, gt, a, b, first, iso)
@@ -56,6 +60,19 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, given: Mapping[str, An
         for metric, record in zip([m for m, _ in together], _shared(together, *moved, surfaces, preset, names), strict=True):
             out[metric] = record
     return [out[m] for m in metrics]
+
+
+def _check_known(given: Mapping[str, Any] | None, known: set[str]) -> None:
+    for key in given or {}:
+        if key not in known:
+            raise unknown_name("choice", key, known)
+
+
+def _scattered(points: Tensor, count: int, seed: int) -> Tensor:
+    """Points drawn evenly in the cube around a set: what UCLID-Net scores in place of an empty prediction."""
+    low, high = points.amin(0), points.amax(0)
+    draws = torch.rand(count, 3, generator=torch.Generator().manual_seed(seed), dtype=points.dtype)
+    return (low + high) / 2 + (draws - 0.5) * (high - low).max()
 
 
 def _shared(
@@ -188,6 +205,11 @@ def _surface_of(shape: Shape, which: str, iso: float) -> tuple[Tensor, Tensor]:
 
 # ------------------------------------------------------------------------------------------------ IoU of any mix
 
+_IOU_CHOICES = {
+    "of", "points", "seed", "padding", "normalise", "resolution", "low", "high", "percent", "thresholds", "strict", "classes", "over",
+    "ignore", "mask", "align", "resample", "box_threshold",
+}  # fmt: skip
+
 
 def score_iou(pred: Shape, gt: Shape, given: Mapping[str, Any] | None = None, *, preset: str | None = None, **names: Any) -> Record:
     """The IoU record of two shapes: grids cell by cell; a mesh against a grid, filled on that grid; two meshes by points in their common
@@ -195,6 +217,7 @@ def score_iou(pred: Shape, gt: Shape, given: Mapping[str, Any] | None = None, *,
 
     given: `thresholds strict classes over ignore mask align` for grids, `points seed padding` for meshes, `resolution`, `of` ("shell").
     """
+    _check_known(given, _IOU_CHOICES)
     stated = merge(preset, "iou", dict(given or {}))
     of, resolution = stated.get("of"), stated.get("resolution")
     if of == "parts":
@@ -207,6 +230,8 @@ def score_iou(pred: Shape, gt: Shape, given: Mapping[str, Any] | None = None, *,
     else:
         grids = _on_one_grid(pred, gt, resolution)
         picked = _pick(stated, "thresholds", "strict", "classes", "over", "ignore", "mask", "align")
+        if "resample" in stated:
+            picked |= {"resample": stated["resample"], "box_threshold": stated["box_threshold"]}
         record = grid_iou(*grids, **picked, **names)
     if preset:
         record["params"]["preset"] = preset

@@ -39,24 +39,28 @@ def iou(pred: Any, gt: Any, *, threshold: float = 0.5, strict: bool = False, mas
 
 
 def occupancy_counts(
-    pred: Any, gt: Any, thresholds: Sequence[float] = (0.5,), *, strict: bool = False, mask: Any = None, gt_threshold: float = 0.5
+    pred: Any, gt: Any, thresholds: Sequence[float] = (0.5,), *, strict: bool = False, mask: Any = None, threshold_truth: bool = False
 ) -> Counts:
-    """Intersections and unions [T, *] of occupancy grids [* X Y Z] at T thresholds. Choices as in `iou`."""
+    """Intersections and unions [T, *] of occupancy grids [* X Y Z] at T thresholds. Choices as in `iou`.
+
+    With `threshold_truth` a float ground truth meets the same thresholds as the prediction, instead of 0.5.
+    """
     pred, gt = as_array(pred), as_array(gt)
     _same_grid(pred, gt)
     batch, cells = gt.shape[:-3], int(np.prod(gt.shape[-3:], dtype=np.int64))
-    inside = pack(_occupied(gt, gt_threshold, strict, "ground truth").reshape(*batch, cells))
+    truths = thresholds if threshold_truth else [0.5]
+    inside = [pack(_occupied(gt, t, strict, "ground truth").reshape(*batch, cells)) for t in truths]
     visible = None
     if mask is not None:
         mask = as_array(mask).astype(bool, copy=False)
         if mask.shape != gt.shape:
             raise ShapeError("The mask has a different shape from the grid.", expected=list(gt.shape), actual=list(mask.shape))
         visible = pack(mask.reshape(*batch, cells))
-        inside = inside & visible
+        inside = [bits & visible for bits in inside]
     found = []
-    for threshold in thresholds:
+    for k, threshold in enumerate(thresholds):
         guess = pack(_occupied(pred, threshold, strict, "prediction").reshape(*batch, cells))
-        found.append(count_bits(guess if visible is None else guess & visible, inside))
+        found.append(count_bits(guess if visible is None else guess & visible, inside[k if threshold_truth else 0]))
     return Counts(np.stack([c.intersection for c in found]), np.stack([c.union for c in found]))
 
 
@@ -84,21 +88,22 @@ def comparison(threshold: float, strict: bool = False) -> str:
 
 
 def occupancy_iou(
-    pred: Any, gt: Any, thresholds: Sequence[float] = (0.5,), /, *, strict: bool = False, mask: Any = None, **names: str
-) -> Record:
+    pred: Any, gt: Any, thresholds: Sequence[float] = (0.5,), /, *, strict: bool = False, mask: Any = None, threshold_truth: bool = False,
+    **names: str,
+) -> Record:  # fmt: skip
     """The record of one pair of occupancy grids [X Y Z]: `value` at the first threshold, `parts.thresholds` at all of them.
 
     names: `pred` and `gt`, the names that the record carries.
     """
     if not thresholds:
         raise UsageError("IoU needs at least one threshold.")
-    counts = occupancy_counts(pred, gt, thresholds, strict=strict, mask=mask)
+    counts = occupancy_counts(pred, gt, thresholds, strict=strict, mask=mask, threshold_truth=threshold_truth)
     probable = as_array(pred).dtype.kind == "f"
     keys = [comparison(t, strict) for t in thresholds] if probable else ["occupied"]
     values = counts.iou()
     params = {
         "of": "occupancy", "thresholds": keys, "value_at": keys[0], "grid": list(as_array(gt).shape), "masked": mask is not None,
-        "empties": "both empty 1, one empty 0",
+        "truth_at": "same" if threshold_truth else comparison(0.5, strict), "empties": "both empty 1, one empty 0",
     }  # fmt: skip
     parts = {"thresholds": dict(zip(keys, values, strict=False)), COUNTS: _pairs(keys, counts)}
     return make_record("iou", values[0], parts=parts, params=params, **names)
@@ -116,6 +121,16 @@ def best_threshold(per_sample: Sequence[Counts], thresholds: Sequence[float]) ->
         raise ShapeError("Counts and thresholds do not fit together.", expected=[len(thresholds)], actual=list(means.shape))
     best = int(means.argmax())
     return float(thresholds[best]), float(means[best])
+
+
+def at_best_threshold(records: Sequence[Record]) -> list[Record]:
+    """Occupancy records of a set, their values moved to the threshold with the best mean over the set (the lowest of equals)."""
+    if not records:
+        raise UsageError("The best threshold of an empty set is not defined.")
+    keys = list(records[0]["parts"]["thresholds"])
+    means = [np.mean([r["parts"]["thresholds"][k] for r in records]) for k in keys]
+    best = keys[int(np.argmax(means))]
+    return [r | {"value": r["parts"]["thresholds"][best], "params": r["params"] | {"value_at": best}} for r in records]
 
 
 # ------------------------------------------------------------------------------------------------ labels

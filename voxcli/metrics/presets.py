@@ -16,6 +16,7 @@ Protocol = Mapping[str, Any]
 
 _ROOT3 = 3**0.5
 _UNIT_SPHERE = {"normalise": "unit-sphere"}
+_UCLID = {"draw": "surface", "empty_points": 100, **_UNIT_SPHERE}
 _ONET = {"points": 100_000, "draw": "surface", "normalise": "unit-cube", "empty_penalty": _ROOT3}
 _PIX3D = {"points": 1024, "draw": "surface", "normalise": "own-cube", "iso": 0.1}
 _APPROXMATCH = {"method": "approxmatch", "reduce": "sum", "scale": 0.01}
@@ -48,8 +49,8 @@ PRESETS: dict[str, Preset] = {
     "uclid": Preset(
         "UCLID-Net (Guillard et al. 2020), ShapeNet",
         {
-            "chamfer": {"points": 2048, "squared": True, "combine": "sum", "scale": 1e3, **_UNIT_SPHERE},
-            "fscore": {"points": 10_000, "thresholds": (0.1,), "threshold_of": "distance", "strict": True, "percent": True, **_UNIT_SPHERE},
+            "chamfer": {"points": 2048, "squared": True, "combine": "sum", "scale": 1e3, **_UCLID},
+            "fscore": {"points": 10_000, "thresholds": (0.1,), "threshold_of": "distance", "strict": True, "percent": True, **_UCLID},
             "iou": {"of": "shell", "points": 7000, "resolution": 50, "low": -1.0, "high": 1.0, "percent": True, **_UNIT_SPHERE},
         },
         "F@5% is 0.1 in a frame of side 2; an empty prediction is replaced by 100 random points",

@@ -29,7 +29,8 @@ def emd(pred: Tensor, gt: Tensor, *, method: str = "auto", exact_up_to: int = EX
     check_shape(gt, "* M 3", "ground-truth points")
     if pred.shape[:-2] != gt.shape[:-2]:
         raise ShapeError("Both point sets need the same batch dimensions.", expected=list(gt.shape[:-2]), actual=list(pred.shape[:-2]))
-    flat = zip(pred.reshape(-1, *pred.shape[-2:]), gt.reshape(-1, *gt.shape[-2:]), strict=True)
+    count = pred.shape[:-2].numel()
+    flat = zip(pred.reshape(count, *pred.shape[-2:]), gt.reshape(count, *gt.shape[-2:]), strict=True)
     if method == "approxmatch":
         return torch.stack([approxmatch(p, g) / len(p) for p, g in flat]).reshape(pred.shape[:-2])
     return torch.stack([_travelled(p, g, match(p, g, method=method, exact_up_to=exact_up_to)) for p, g in flat]).reshape(pred.shape[:-2])

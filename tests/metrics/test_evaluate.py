@@ -1,0 +1,140 @@
+"""Scoring what lies in files: what stands for a surface, mixes of kinds, empties, and one pair of passes for all metrics."""
+
+import numpy as np
+import pytest
+import torch
+from references.shapes import box, sphere
+
+from voxcli.errors import DataError, UsageError
+from voxcli.metrics import pointsets
+from voxcli.metrics.choices import Choices, Sample, distance_records, normalise
+from voxcli.metrics.evaluate import depth_points, fill_like, sample, score, score_iou, surfel_points
+from voxcli.scene import Camera, DepthMap, Mesh, PointCloud, Surfels, VoxelGrid
+
+K = np.array([[10.0, 0, 2], [0, 10, 1.5], [0, 0, 1]])
+
+
+def mesh(tensors):
+    return Mesh(tensors[0].numpy(), tensors[1].numpy())
+
+
+NOTHING = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+CUBE, BALL = mesh(box()), mesh(sphere())
+
+
+def test_all_metrics_come_from_one_pair_of_passes(monkeypatch):
+    calls = []
+    monkeypatch.setattr("voxcli.metrics.choices.neighbours", lambda *a: calls.append(1) or pointsets.neighbours(*a))
+    given = {"points": 300, "thresholds": (0.1, 0.2)}
+    together = score(["chamfer", "fscore", "hausdorff", "normals"], CUBE, BALL, given)
+    assert len(calls) == 1 and [r["metric"] for r in together] == ["chamfer", "fscore", "hausdorff", "normals"]
+    for record in together:
+        assert score([record["metric"]], CUBE, BALL, given) == [record]
+
+
+def test_samples_are_seeded_and_differ_between_the_two_sides():
+    a = sample(CUBE, Choices(points=50), which="prediction")
+    assert torch.equal(a.points, sample(CUBE, Choices(points=50), which="prediction").points)
+    assert not torch.equal(a.points, sample(CUBE, Choices(points=50), which="ground truth").points)
+    assert not torch.equal(a.points, sample(CUBE, Choices(points=50, seed=1), which="prediction").points)
+    assert len(sample(CUBE, Choices(draw="vertices")).points) == 8
+    cloud = PointCloud(np.arange(30.0).reshape(10, 3))
+    assert len(sample(cloud, Choices()).points) == 10
+    few = sample(cloud, Choices(points=4)).points
+    assert len(few.unique(dim=0)) == 4
+    assert len(sample(cloud, Choices(points=25)).points) == 25
+
+
+def test_one_empty_side_scores_nought_and_has_no_distance():
+    given = {"points": 20}
+    chamfer, fscore, hausdorff, emd = score(["chamfer", "fscore", "hausdorff", "emd"], NOTHING, CUBE, given)
+    assert (chamfer["value"], fscore["value"], hausdorff["value"], emd["value"]) == (None, 0, None, None)
+    chamfer, hausdorff = score(["chamfer", "hausdorff"], NOTHING, CUBE, given | {"empty_penalty": 2.0})
+    assert chamfer["value"] == 8 and hausdorff["value"] == 2 and chamfer["params"]["empty_penalty"] == 2
+    chamfer, fscore = score(["chamfer", "fscore"], NOTHING, NOTHING, given)
+    assert (chamfer["value"], fscore["value"]) == (0, 1)
+    assert score_iou(NOTHING, CUBE)["value"] == 0
+
+
+@pytest.mark.parametrize("how", ["unit-cube", "unit-sphere", "gt-10", "own-cube"])
+def test_normalised_scores_do_not_depend_on_the_units(how):
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 50, 3))
+    given = {"normalise": how}
+    one = score(["chamfer"], PointCloud(a), PointCloud(b), given)[0]["value"]
+    move = 0 if how == "gt-10" else 7.0
+    assert score(["chamfer"], PointCloud(5 * a + move), PointCloud(5 * b + move), given)[0]["value"] == pytest.approx(one)
+
+
+def test_normalisations_by_hand():
+    gt = Sample(torch.tensor([[0.0, 0, 0], [4, 2, 0]], dtype=torch.float64))
+    pred = Sample(torch.tensor([[2.0, 1, 4]], dtype=torch.float64))
+    assert normalise(pred, gt, "unit-cube")[0].points.tolist() == [[0, 0, 1]]
+    assert normalise(pred, gt, "gt-10")[1].points.tolist() == [[0, 0, 0], [10, 5, 0]]
+    assert normalise(pred, gt, "unit-sphere")[1].points.norm(dim=1).tolist() == pytest.approx([1, 1])
+    with pytest.raises(DataError, match="extent"):
+        normalise(gt, pred, "unit-cube")
+
+
+def test_distances_to_the_surface_are_exact():
+    ground = Mesh(np.array([[-9.0, 0, -9], [9, 0, -9], [9, 0, 9], [-9, 0, 9]]), np.array([[0, 2, 1], [0, 3, 2]]))
+    raised = Mesh(ground.vertices + [0, 0.25, 0], ground.faces)
+    given = {"points": 200, "to": "surface", "squared": False, "combine": "mean"}
+    record = score(["chamfer"], raised, ground, given)[0]
+    assert record["value"] == pytest.approx(0.25) and record["params"]["to"] == "surface"
+    assert score(["chamfer"], raised, ground, given | {"normalise": "unit-cube"})[0]["value"] == pytest.approx(0.25 / 18, rel=0.05)
+    with pytest.raises(UsageError, match="surface"):
+        score(["chamfer"], PointCloud(ground.vertices), ground, given)
+
+
+def test_a_mesh_is_filled_on_the_grid_of_the_other():
+    grid = VoxelGrid(occupancy=np.zeros((4, 4, 4), bool), origin=np.array([-0.5] * 3), voxel_size=np.full(3, 0.5))
+    filled = fill_like(CUBE, grid)
+    assert filled.values.sum() == 8
+    assert score_iou(CUBE, filled)["value"] == 1 and score_iou(filled, CUBE)["value"] == 1
+    assert score_iou(CUBE, CUBE, {"resolution": 16})["value"] == 1
+    with pytest.raises(UsageError, match="choice"):
+        score_iou(CUBE, CUBE, {"resolutoin": 16})
+
+
+def test_surfels_and_depth_become_the_same_world_points():
+    z = np.array([[2.0, np.nan, 3, 2], [2, 2, 2, 4], [1, 2, 2, 2]])
+    pose = np.eye(4)
+    pose[:3, :3] = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    pose[:3, 3] = [0.5, -1, 2]
+    camera = Camera(K, 4, 3, pose)
+    normals = np.tile([0.0, 0, -1], (3, 4, 1))
+    points, turned = surfel_points(Surfels(z, normals, np.zeros((3, 4, 3)), camera))
+    assert np.allclose(depth_points(DepthMap(z, "z", camera)), points) and len(points) == 11
+    seen = points @ pose[:3, :3].T + pose[:3, 3]
+    pixels = seen[:, :2] / seen[:, 2:] * 10 + [2, 1.5]
+    assert np.allclose(pixels[0], [0.5, 0.5]) and np.allclose(pixels[1], [2.5, 0.5]) and np.allclose(seen[:, 2], z[np.isfinite(z)])
+    assert np.allclose(turned @ pose[:3, :3].T, [0, 0, -1])
+    rays = np.linalg.norm(seen, axis=1)
+    ray_map = np.full(z.shape, np.nan)
+    ray_map[np.isfinite(z)] = rays
+    assert np.allclose(depth_points(DepthMap(ray_map, "ray", camera)), points)
+    with pytest.raises(DataError, match="camera"):
+        depth_points(DepthMap(z))
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(DataError, match="no area"):
+        score(["chamfer"], Mesh(CUBE.vertices * 0, CUBE.faces), CUBE)
+    with pytest.raises(DataError, match=r"prediction(.|\n)*1 point"):
+        score(["chamfer"], PointCloud(np.array([[np.nan, 0, 0], [1, 1, 1]])), CUBE)
+    with pytest.raises(UsageError, match="metric"):
+        distance_records(["chamfre"], Sample(torch.zeros(1, 3)), Sample(torch.zeros(1, 3)), Choices())
+    with pytest.raises(UsageError):
+        Choices(points=0)
+    with pytest.raises(UsageError):
+        Choices(thresholds=(0.0,))
+    with pytest.raises(UsageError, match="unit-cube"):
+        Choices(normalise="unit-cubes")
+
+
+def test_an_auction_record_states_its_gap():
+    rng = np.random.default_rng(0)
+    record = score(["emd"], PointCloud(rng.random((700, 3))), PointCloud(rng.random((700, 3))), {"exact_up_to": 500})[0]
+    assert record["params"]["exact"] is False and record["params"]["method"] == "auction"
+    assert 0 <= record["parts"]["gap_at_most"] < 0.03 and record["parts"]["lower_bound"] <= record["value"]
