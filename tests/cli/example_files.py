@@ -43,6 +43,11 @@ def picture():
     return Picture(np.stack(np.broadcast_arrays(ramp[:, None], ramp[None], np.uint8(90)), -1).copy())
 
 
+def street_picture():
+    """The picture that goes with `fruxel_grid`: as many pixels as columns and rows."""
+    return Picture(picture().rgb[::2, ::2].copy())
+
+
 def _write(thing):
     return lambda path: files.write(path, thing())
 
@@ -69,4 +74,8 @@ FILES = {
     "scene.yaml": _scene,
     "camera.yaml": _write(lambda: Camera(np.array([[16.0, 0, 16], [0, 16, 16], [0, 0, 1]]), 32, 32)),
     "street.png": _write(picture),
+    "images/one.png": _write(picture),
+    "images/more/two.png": _write(street_picture),
+    "street/images/000000.png": _write(street_picture),
+    "street/fruxels/000000.npz": _write(fruxel_grid),
 }

@@ -40,7 +40,6 @@ def convert(
 
     Examples:
         voxcli convert scene.npz -o scene.glb
-        voxcli convert scene.npz -o scene.binvox --resolution 96
         voxcli convert car.obj -o car.ply --as points --points 2048
         voxcli convert shapes/ -o stl/ --to stl
     """
