@@ -134,7 +134,7 @@ def limb(start: np.ndarray, end: np.ndarray, start_radius: float, end_radius: fl
     return loft(rings)
 
 
-def extrude(outline: np.ndarray, half_width: float | np.ndarray) -> Shape:
+def extrude(outline: np.ndarray | list[tuple[float, float]], half_width: float | np.ndarray) -> Shape:
     """A side profile [(z, y)] swept along x from -half_width to +half_width (one width a corner: a tapered cabin).
 
     The outline must be star-shaped about the mean of its corners. Faces: two for each edge k (corner k to k + 1) in the outline's

@@ -97,7 +97,7 @@ def make_sample(seed: int, index: int, config: StreetConfig | None = None, asset
 
 
 def _labels(parts: list[tuple[torch.Tensor, torch.Tensor]], closed: list[bool], ids: np.ndarray, frustum: Frustum) -> np.ndarray:
-    """Class ids of the fruxels that parts fill. [D, H, W] uint8. Parts known to be closed skip the search for holes, which costs more than they do."""
+    """Class ids of the fruxels that parts fill. [D, H, W] uint8. Known closed parts skip the dear search for holes."""
     labels = None
     for chosen, fill in ((True, "winding"), (False, "auto")):
         index = [k for k, c in enumerate(closed) if c == chosen]

@@ -35,9 +35,14 @@ _CHUNK = 8  # scenes that a worker takes at a time
 
 
 def write_dataset(
-    out_dir: str | Path, count: int, seed: int = 0, config: StreetConfig | None = None, assets_dir: str | Path | None = None, workers: int = 1,
+    out_dir: str | Path,
+    count: int,
+    seed: int = 0,
+    config: StreetConfig | None = None,
+    assets_dir: str | Path | None = None,
+    workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Write samples 0..count-1 of a seed into a folder; whole ones that are there already are kept. -> how many were made now
 
     progress: called with (samples done, count), first with what was there.

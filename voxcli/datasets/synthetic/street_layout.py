@@ -6,6 +6,7 @@ The road runs along the world's z axis with its middle at x = 0; the world is +y
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -129,7 +130,12 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         c, s = np.cos(one[..., 4]), np.sin(one[..., 4])
         apart = apart | (np.abs(c * dx - s * dz) >= one[..., 2] + other[..., 2] * cos + other[..., 3] * sin)
         apart = apart | (np.abs(s * dx + c * dz) >= one[..., 3] + other[..., 3] * cos + other[..., 2] * sin)
-    return ~apart
+    return np.asarray(np.logical_not(apart))
+
+
+def _pair(values: Iterator[float]) -> tuple[float, float]:
+    first, second = values
+    return first, second
 
 
 def draw_street(rng: np.random.Generator) -> Street:
@@ -138,11 +144,11 @@ def draw_street(rng: np.random.Generator) -> Street:
     lanes = ((0.0, 1),) if rng.random() < 0.3 else ((-width / 2, 1), (width / 2, -1))  # right-hand traffic: side -x drives to +z
     half = width * len(lanes) / 2 + 0.15
     pair = rng.random(2)
-    parking = tuple(between(rng, 2.0, 2.3) if p < 0.35 else 0.0 for p in pair)
-    cycle = tuple(between(rng, 1.3, 1.9) if rng.random() < 0.22 else 0.0 for _ in range(2))
-    pavement = tuple(between(rng, 1.6, 3.6) for _ in range(2))
+    parking = _pair(between(rng, 2.0, 2.3) if p < 0.35 else 0.0 for p in pair)
+    cycle = _pair(between(rng, 1.3, 1.9) if rng.random() < 0.22 else 0.0 for _ in range(2))
+    pavement = _pair(between(rng, 1.6, 3.6) for _ in range(2))
     built = (rng.random() < 0.86, rng.random() < 0.86)
-    garden = tuple(0.0 if rng.random() < 0.68 else between(rng, 0.8, 3.0) for _ in range(2))
+    garden = _pair(0.0 if rng.random() < 0.68 else between(rng, 0.8, 3.0) for _ in range(2))
     row = (rng.random() < 0.65, rng.random() < 0.65)
     zebra = between(rng, 4.0, 9.0) if rng.random() < 0.22 else None
     return Street(half, lanes, parking, cycle, pavement, garden, built, row, zebra, int(rng.integers(1 << 20)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -91,7 +92,7 @@ class Assembly:
         """All vertices so far. [V, 3]"""
         return np.concatenate(self._vertices)
 
-    def finish(self, blocks: list[tuple[float, ...]] | None = None, turn: np.ndarray | None = None, style: np.ndarray | None = None,
+    def finish(self, blocks: Sequence[tuple[float, ...]] | None = None, turn: np.ndarray | None = None, style: np.ndarray | None = None,
                grounded: bool = True) -> StreetObject:  # fmt: skip
         """The object, turned by a rotation about its origin and, if grounded, set onto y = 0. Its bounding box is its block by default."""
         vertices = self.vertices
@@ -104,10 +105,14 @@ class Assembly:
         high = vertices.max(0)
         bounds = (low[0], high[0], low[1], high[1], low[2], high[2])
         return StreetObject(
-            self.class_name, vertices, np.concatenate(self._faces), np.repeat(np.array(self._colours, dtype=np.float32), self._sizes, 0),
-            np.repeat(np.array(self._surfaces, dtype=np.uint8), self._sizes), np.array(blocks if blocks is not None else [bounds], dtype=np.float64),
+            self.class_name,
+            vertices,
+            np.concatenate(self._faces),
+            np.repeat(np.array(self._colours, dtype=np.float32), self._sizes, 0),
+            np.repeat(np.array(self._surfaces, dtype=np.uint8), self._sizes),
+            np.array(blocks if blocks is not None else [bounds], dtype=np.float64),
             np.zeros(STYLE_SIZE) if style is None else style,
-        )  # fmt: skip
+        )
 
 
 def side(shape: Shape, k: int) -> np.ndarray:

@@ -194,7 +194,8 @@ def _rider(
 
 
 FRAMES = np.array([
-    [0.06, 0.06, 0.07], [0.6, 0.08, 0.08], [0.1, 0.25, 0.55], [0.75, 0.76, 0.78], [0.15, 0.4, 0.22], [0.85, 0.5, 0.1], [0.3, 0.6, 0.65], [0.8, 0.75, 0.2],
+    [0.06, 0.06, 0.07], [0.6, 0.08, 0.08], [0.1, 0.25, 0.55], [0.75, 0.76, 0.78], [0.15, 0.4, 0.22], [0.85, 0.5, 0.1],
+    [0.3, 0.6, 0.65], [0.8, 0.75, 0.2],
     [0.6, 0.3, 0.5],
 ])  # fmt: skip
 
@@ -225,8 +226,15 @@ def bicycle(rng: np.random.Generator, upright: bool = False) -> StreetObject:
     head = front + 0.72 * (stem_top - front)
     low_entry = rng.random() < 0.35
     top_rear = crank + (0.3 if low_entry else 0.72) * (saddle - crank)
-    for start, end, r in [(crank, saddle, tube), (head, top_rear, tube), (head - np.array([0, 0.06, -0.02]), crank, tube * 1.15), (crank, rear, tube * 0.7),
-                          (cluster if not low_entry else top_rear, rear, tube * 0.65), (front, stem_top, tube)]:  # fmt: skip
+    tubes = [
+        (crank, saddle, tube),
+        (head, top_rear, tube),
+        (head - np.array([0, 0.06, -0.02]), crank, tube * 1.15),
+        (crank, rear, tube * 0.7),
+        (cluster if not low_entry else top_rear, rear, tube * 0.65),
+        (front, stem_top, tube),
+    ]
+    for start, end, r in tubes:
         a.add(limb(start, end, r, r, 5), paint)
     _bicycle_fittings(a, rng, rear, front, crank, saddle, stem_top, radius, paint)
     lean = 0.0 if upright else between(rng, 0.03, 0.16) * (1 if rng.random() < 0.5 else -1)

@@ -50,7 +50,7 @@ class Soup:
     parts: list[tuple[slice, np.ndarray]]
 
     def facing(self, eye: np.ndarray) -> np.ndarray:
-        """Faces that can be the first seen from eye (x, y, z, w; w = 0: from a direction): backs of closed solids never are. [F'] indices"""
+        """Faces that eye (x, y, z, w; w = 0: a direction) may see first: backs of closed solids never are. [F'] indices"""
         to_eye = eye[:3] - self.vertices[self.faces[:, 0]] * eye[3]
         return np.flatnonzero((np.einsum("ij,ij->i", self.normals, to_eye) > 0) | ~self.closed)
 
@@ -80,8 +80,10 @@ def gather(placed: list[Placed], ground: tuple[np.ndarray, np.ndarray]) -> Soup:
         surfaces.append(p.thing.surfaces)
         owner.append(np.full(len(p.thing.faces), k + 1, dtype=np.int32))
         closed.append(np.full(len(p.thing.faces), p.thing.closed))
-    joined = [np.concatenate(v) for v in (vertices, faces, colours, surfaces, owner, closed)]
-    return Soup(*joined, parts)
+    return Soup(
+        np.concatenate(vertices), np.concatenate(faces), np.concatenate(colours), np.concatenate(surfaces), np.concatenate(owner),
+        np.concatenate(closed), parts,
+    )  # fmt: skip
 
 
 def draw_weather(rng: np.random.Generator) -> Weather:
@@ -101,11 +103,10 @@ def draw_weather(rng: np.random.Generator) -> Weather:
         else np.array([0.68, 0.78, 0.9]) * between(rng, 0.75, 1.05) * (1 - 0.25 * low * np.array([0, 0.3, 1]))
     )
     ambient = np.array([0.85, 0.87, 0.9]) * between(rng, 0.75, 1.0) if overcast else np.array([0.45, 0.51, 0.6]) * between(rng, 0.8, 1.25)
-    sun, sun_colour, zenith, horizon, ambient, balance = (
-        np.asarray(v, dtype=np.float32) for v in (sun, strength * warm, zenith, horizon, ambient, 1 + 0.03 * rng.standard_normal(3))
-    )
+    sunshine, top, rim, shade = (np.asarray(v, dtype=np.float32) for v in (strength * warm, zenith, horizon, ambient))
+    balance = (1 + 0.03 * rng.standard_normal(3)).astype(np.float32)
     return Weather(
-        sun, sun_colour, zenith, horizon, ambient, between(rng, 0.4, 1.0) if rng.random() < 0.6 else 0.0, 10 ** between(rng, 2.0, 3.2),
+        sun.astype(np.float32), sunshine, top, rim, shade, between(rng, 0.4, 1.0) if rng.random() < 0.6 else 0.0, 10 ** between(rng, 2.0, 3.2),
         between(rng, 0.78, 1.25) / (0.62 if overcast else 0.72 + 0.26 * strength), between(rng, 0.002, 0.012), between(rng, 0.0, 0.3),
         balance, rng.random() * 200,
     )  # fmt: skip
@@ -123,8 +124,8 @@ def _shadow(soup: Soup, world: np.ndarray, normal: np.ndarray, view: View, sun: 
     points = soup.vertices @ axes.T
     points[:, :2] = (points[:, :2] - centre[:2]) * scale + _SHADOW_SIZE / 2
     casters = soup.facing(np.append(sun, 0.0))
-    casters = torch.from_numpy(soup.faces[casters[casters >= first]])
-    depth = zbuffer_lattice(torch.from_numpy(points), casters, _SHADOW_SIZE, _SHADOW_SIZE).depth.numpy().astype(np.float32)
+    faces = torch.from_numpy(soup.faces[casters[casters >= first]])
+    depth = zbuffer_lattice(torch.from_numpy(points), faces, _SHADOW_SIZE, _SHADOW_SIZE).depth.numpy().astype(np.float32)
     at = (world + 0.03 * normal) @ axes.T.astype(np.float32)
     u, v = ((at[:, k] - np.float32(centre[k])) * np.float32(scale) + (_SHADOW_SIZE / 2 - 0.5) for k in range(2))
     i, j = np.floor(u), np.floor(v)
@@ -179,9 +180,7 @@ def _albedo(
     for kind, paint in ((Surface.FOLIAGE, textures.foliage), (Surface.BARK, textures.bark), (Surface.ROOF, textures.roof)):
         chosen = np.flatnonzero(surface == kind)
         if len(chosen):
-            at = local(chosen, world, True)
-            factor = paint(at, styles.take(owner[chosen] - 1, 0)) if kind == Surface.FOLIAGE else paint(at)
-            colour[chosen] *= factor[:, None]
+            colour[chosen] *= paint(local(chosen, world, True), styles.take(owner[chosen] - 1, 0))[:, None]
     wall = np.flatnonzero(surface == Surface.FACADE)
     if len(wall):
         colour[wall], glass = textures.facade(

@@ -10,12 +10,14 @@ from voxcli.datasets.synthetic.shapes import Shape, box, cone, extrude, icospher
 from voxcli.datasets.synthetic.street_objects import STYLE_SIZE, Assembly, StreetObject, Surface, between, side, tint
 
 LEAVES = np.array([
-    [0.16, 0.32, 0.1], [0.22, 0.4, 0.13], [0.12, 0.26, 0.12], [0.3, 0.42, 0.14], [0.36, 0.4, 0.14], [0.2, 0.36, 0.2], [0.5, 0.38, 0.1], [0.5, 0.22, 0.1],
+    [0.16, 0.32, 0.1], [0.22, 0.4, 0.13], [0.12, 0.26, 0.12], [0.3, 0.42, 0.14], [0.36, 0.4, 0.14], [0.2, 0.36, 0.2],
+    [0.5, 0.38, 0.1], [0.5, 0.22, 0.1],
     [0.1, 0.22, 0.14], [0.28, 0.45, 0.18],
 ])  # fmt: skip
 BARKS = np.array([[0.25, 0.19, 0.14], [0.34, 0.28, 0.22], [0.18, 0.14, 0.11], [0.5, 0.48, 0.45]])
 WALLS = np.array([
-    [0.62, 0.34, 0.26], [0.5, 0.26, 0.2], [0.74, 0.66, 0.52], [0.83, 0.8, 0.73], [0.86, 0.84, 0.8], [0.72, 0.58, 0.42], [0.6, 0.58, 0.55], [0.48, 0.47, 0.46],
+    [0.62, 0.34, 0.26], [0.5, 0.26, 0.2], [0.74, 0.66, 0.52], [0.83, 0.8, 0.73], [0.86, 0.84, 0.8],
+    [0.72, 0.58, 0.42], [0.6, 0.58, 0.55], [0.48, 0.47, 0.46],
     [0.78, 0.7, 0.58], [0.68, 0.72, 0.7], [0.8, 0.62, 0.52], [0.85, 0.76, 0.5], [0.55, 0.62, 0.68], [0.4, 0.34, 0.3], [0.7, 0.5, 0.45],
 ])  # fmt: skip
 ROOFS = np.array([[0.5, 0.22, 0.15], [0.36, 0.18, 0.14], [0.26, 0.26, 0.28], [0.32, 0.28, 0.25], [0.18, 0.18, 0.2]])
@@ -48,7 +50,7 @@ def tree(rng: np.random.Generator, kind: str | None = None) -> StreetObject:
         return _conifer(a, rng, leaf * 0.75, bark)
     if kind == "cypress":
         height, width = between(rng, 3.0, 7.0), between(rng, 0.35, 0.75)
-        a.add(limb([0, 0, 0], [0, 0.6, 0], 0.1, 0.1), bark, Surface.BARK)
+        a.add(limb(np.zeros(3), np.array([0, 0.6, 0]), 0.1, 0.1), bark, Surface.BARK)
         profile = [(0.25, width * 0.5), (0.18 * height, width), (0.5 * height, width * 0.9), (0.8 * height, width * 0.5), (height, 0.04)]
         crown = lathe(profile, 10)
         crown.vertices[:, [0, 2]] *= 1 + 0.08 * rng.standard_normal((len(crown.vertices), 1))
@@ -96,7 +98,7 @@ def _leafy(
 def _conifer(a: Assembly, rng: np.random.Generator, leaf: np.ndarray, bark: np.ndarray) -> StreetObject:
     height, width = between(rng, 3.2, 8.0), between(rng, 0.9, 1.7)
     clear = between(rng, 0.3, 1.0)
-    a.add(limb([0, 0, 0], [0, clear + 0.5, 0], 0.14, 0.1, 7), bark, Surface.BARK)
+    a.add(limb(np.zeros(3), np.array([0, clear + 0.5, 0]), 0.14, 0.1, 7), bark, Surface.BARK)
     tiers = int(rng.integers(3, 6))
     for k in range(tiers):
         low = clear + (height - clear) * k / (tiers + 0.6)

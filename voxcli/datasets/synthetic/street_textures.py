@@ -17,7 +17,7 @@ _SIZE = 256
 
 @lru_cache(maxsize=1)
 def _tables() -> tuple[np.ndarray, np.ndarray]:
-    """(white noise [256 * 256], smooth noise [257 * 257] whose last row and column repeat the first), float32, mean 0, standard deviation 1."""
+    """Normal noise, float32: white [256 * 256], and smooth [257 * 257] whose last row and column repeat the first."""
     rng = np.random.default_rng(20240501)
     white = rng.standard_normal((_SIZE, _SIZE))
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(_SIZE), np.fft.fftfreq(_SIZE), indexing="ij"))
@@ -56,13 +56,13 @@ def foliage(local: np.ndarray, style: np.ndarray) -> np.ndarray:
     return np.clip(1 + style[:, 1] * (0.75 * leaf + 0.45 * clump), 0.25, 2.2)
 
 
-def bark(local: np.ndarray) -> np.ndarray:
-    """Vertical streaks. local [N, 3] -> factor [N]"""
+def bark(local: np.ndarray, style: np.ndarray) -> np.ndarray:
+    """Vertical streaks; `style` is not used. local [N, 3] -> factor [N]"""
     return 1 + 0.25 * clouds((local[:, 0] + local[:, 2]) * 120, local[:, 1] * 9)
 
 
-def roof(local: np.ndarray) -> np.ndarray:
-    """Courses of tiles. local [N, 3] -> factor [N]"""
+def roof(local: np.ndarray, style: np.ndarray) -> np.ndarray:
+    """Courses of tiles; `style` is not used. local [N, 3] -> factor [N]"""
     row = local[:, 1] * 5.5
     tile = (local[:, 0] + local[:, 2]) * 3.3 + 0.5 * np.floor(row)
     return (1 - 0.28 * ((row % 1) < 0.25)) * (1 + 0.09 * grain(tile, row))
@@ -92,7 +92,7 @@ def facade(local: np.ndarray, normal: np.ndarray, style: np.ndarray, colour: np.
     column = u / spacing + np.where(columns % 2 == 1, 0.5, 0.0)
     level = np.where(v > ground, (v - ground) / storey, v / ground)
     cu, cv = column - np.floor(column) - 0.5, level - np.floor(level) - 0.52
-    upper = (v > ground) | (frontal & (local[:, 2] > 0) & (ground < 3.19)) | (~frontal & False)
+    upper = (v > ground) | (frontal & (local[:, 2] > 0) & (ground < 3.19))
     blank = grain(np.floor(column) * 7 + seed, np.floor(level) * 3 + np.where(v > ground, 10, 0) + seed) > np.where(frontal, 1.7, 0.0)
     inside = upper & (np.abs(cu) < wide / 2) & (np.abs(cv) < tall / 2) & ~blank & (np.abs(normal[:, 1]) < 0.5)
     border = 0.055 / spacing

@@ -12,7 +12,8 @@ PAINTS = np.array([
     [0.12, 0.3, 0.55], [0.1, 0.28, 0.16], [0.75, 0.66, 0.45], [0.8, 0.55, 0.08], [0.35, 0.12, 0.1], [0.4, 0.6, 0.72], [0.9, 0.88, 0.8],
 ])  # fmt: skip
 LIVERIES = np.array([
-    [0.85, 0.85, 0.84], [0.9, 0.9, 0.9], [0.75, 0.1, 0.1], [0.9, 0.7, 0.1], [0.15, 0.3, 0.6], [0.2, 0.45, 0.3], [0.9, 0.45, 0.1], [0.4, 0.42, 0.45],
+    [0.85, 0.85, 0.84], [0.9, 0.9, 0.9], [0.75, 0.1, 0.1], [0.9, 0.7, 0.1], [0.15, 0.3, 0.6], [0.2, 0.45, 0.3], [0.9, 0.45, 0.1],
+    [0.4, 0.42, 0.45],
 ])  # fmt: skip
 GLASS_TONE = (0.09, 0.11, 0.13)
 TYRE, HUB, DARK = (0.035, 0.035, 0.04), (0.5, 0.5, 0.52), (0.05, 0.05, 0.055)
@@ -42,7 +43,8 @@ def _ends(a: Assembly, rng: np.random.Generator, length: float, width: float, fr
 
 
 CAR_FORMS = {
-    # length, width, height ranges; cabin rear base, rear top, front top, windscreen base as shares of the length from the rear; belt share of the height
+    # length, width, height ranges; cabin rear base, rear top, front top, windscreen base as shares of the length from the rear;
+    # height of the belt line as a share
     "sedan": ((4.3, 4.95), (1.72, 1.9), (1.38, 1.5), (0.13, 0.24, 0.56, 0.72), 0.64),
     "hatchback": ((3.5, 4.3), (1.62, 1.82), (1.42, 1.56), (0.03, 0.1, 0.56, 0.74), 0.62),
     "estate": ((4.4, 4.9), (1.74, 1.88), (1.42, 1.54), (0.02, 0.08, 0.57, 0.72), 0.62),
@@ -75,8 +77,9 @@ def car(rng: np.random.Generator) -> StreetObject:
         Surface.PAINT,
     )
     base, top = zs[3] - zs[0], zs[2] - zs[1]
-    cabin = tapered_box((width * 0.96, base), (width * between(rng, 0.74, 0.82), top), height - belt + 0.04, (0.0, belt - 0.04, (zs[0] + zs[3]) / 2),
-                        (zs[1] + zs[2] - zs[0] - zs[3]) / 2)  # fmt: skip
+    lean = (zs[1] + zs[2] - zs[0] - zs[3]) / 2
+    foot = (0.0, belt - 0.04, (zs[0] + zs[3]) / 2)
+    cabin = tapered_box((width * 0.96, base), (width * between(rng, 0.74, 0.82), top), height - belt + 0.04, foot, lean)
     roof = paint if rng.random() < 0.85 else np.array(DARK)
     a.add(cabin, roof, Surface.PAINT)
     split = between(rng, 0.44, 0.54)
@@ -107,8 +110,8 @@ def van(rng: np.random.Generator) -> StreetObject:
     h, clearance, belt = length / 2, between(rng, 0.2, 0.27), between(rng, 1.05, 1.15)
     nose, screen = between(rng, 0.5, 0.9), between(rng, 0.5, 0.75)
     top = h - nose - screen - 0.2 * (height - 1.9)
-    outline = [(-h + 0.04, clearance), (-h, clearance + 0.2), (-h + 0.03, height - 0.1), (-h + 0.14, height), (top - 0.15, height), (top, height - 0.05),
-               (h - nose, belt), (h - 0.12, belt - 0.14), (h, clearance + 0.35), (h - 0.05, clearance)]  # fmt: skip
+    outline = [(-h + 0.04, clearance), (-h, clearance + 0.2), (-h + 0.03, height - 0.1), (-h + 0.14, height), (top - 0.15, height),
+               (top, height - 0.05), (h - nose, belt), (h - 0.12, belt - 0.14), (h, clearance + 0.35), (h - 0.05, clearance)]  # fmt: skip
     half = width / 2 * np.array([0.98, 1, 0.95, 0.9, 0.9, 0.93, 0.98, 0.94, 0.96, 0.96])
     a = Assembly("van")
     body = a.add(extrude(outline, half), paint, Surface.PAINT)
