@@ -114,7 +114,7 @@ class Footprints:
         """Which of C candidates [C, B, 7] touch nothing that is taken, by the separating axes of rectangles. [C] bool"""
         if not len(self.taken):
             return np.ones(len(boxes), dtype=bool)
-        return ~overlaps(boxes[:, :, None], self.taken[None, None]).any((1, 2))
+        return np.logical_not(overlaps(boxes[:, :, None], self.taken[None, None]).any((1, 2)))
 
     def take(self, boxes: np.ndarray) -> None:
         """Add boxes [B, 7]."""
@@ -130,7 +130,7 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         c, s = np.cos(one[..., 4]), np.sin(one[..., 4])
         apart = apart | (np.abs(c * dx - s * dz) >= one[..., 2] + other[..., 2] * cos + other[..., 3] * sin)
         apart = apart | (np.abs(s * dx + c * dz) >= one[..., 3] + other[..., 3] * cos + other[..., 2] * sin)
-    return np.asarray(np.logical_not(apart))
+    return ~apart
 
 
 def _pair(values: Iterator[float]) -> tuple[float, float]:

@@ -106,7 +106,8 @@ def draw_weather(rng: np.random.Generator) -> Weather:
     sunshine, top, rim, shade = (np.asarray(v, dtype=np.float32) for v in (strength * warm, zenith, horizon, ambient))
     balance = (1 + 0.03 * rng.standard_normal(3)).astype(np.float32)
     return Weather(
-        sun.astype(np.float32), sunshine, top, rim, shade, between(rng, 0.4, 1.0) if rng.random() < 0.6 else 0.0, 10 ** between(rng, 2.0, 3.2),
+        sun.astype(np.float32), sunshine, top, rim, shade,
+        between(rng, 0.4, 1.0) if rng.random() < 0.6 else 0.0, 10 ** between(rng, 2.0, 3.2),
         between(rng, 0.78, 1.25) / (0.62 if overcast else 0.72 + 0.26 * strength), between(rng, 0.002, 0.012), between(rng, 0.0, 0.3),
         balance, rng.random() * 200,
     )  # fmt: skip
