@@ -12,9 +12,40 @@ from voxcli.cli.inputs import Pairs, pairs
 from voxcli.cli.options import RecordFormat
 from voxcli.cli.output import out
 
+GRIDS = (".npz", ".h5", ".binvox", ".mat")
+POINTS = (".ply", ".npz", ".npy", ".xyz")
+SHAPES = (*GRIDS, ".ply", ".obj", ".off", ".stl", ".glb", ".gltf", ".npy", ".xyz")
+
+
+def _complete_presets(incomplete: str) -> list[str]:
+    from voxcli.metrics.presets import PRESETS
+
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
+def read_shape(path: str) -> Any:
+    """Whatever has a surface or a solid: a grid, a mesh, points, surfels or a depth map."""
+    from voxcli import files
+    from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
+
+    return files.read_as(path, (FruxelGrid, VoxelGrid, Mesh, PointCloud, Surfels, DepthMap))
+
+
 Pred = Annotated[str, typer.Argument(metavar="PRED", show_default=False, help="Prediction: a file, a folder, a quoted glob or @list.")]
 Gt = Annotated[
     str, typer.Argument(metavar="GT", show_default=False, help="Ground truth: a file, or a folder with the same relative paths.")
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="A paper's protocol by name: `voxcli metrics presets` lists them.",
+        autocompletion=_complete_presets,
+    ),
+]
+Points = Annotated[
+    int | None, typer.Option("--points", min=1, help="Points drawn from each; default: clouds as they are, 100,000 from a surface.")
 ]
 CategoryFrom = Annotated[
     str | None,
@@ -26,57 +57,85 @@ FailUnder = Annotated[float | None, typer.Option("--fail-under", help="Exit 1 if
 FailOver = Annotated[float | None, typer.Option("--fail-over", help="Exit 1 if the value (the mean over samples) is above.")]
 
 
+Summary = Callable[[list[dict[str, Any]], dict[str, Any]], None]
+"""Adds to the summary of a set what only the whole set can tell."""
+
+
 def run(
-    metric: str, pred: str, gt: str, work: Callable[[Item], Mapping[str, Any]], *, suffixes: Sequence[str], category_from: str | None,
+    pred: str, gt: str, work: Callable[[Item], list[dict[str, Any]]], *, suffixes: Sequence[str], category_from: str | None,
     fail_under: float | None = None, fail_over: float | None = None, format: RecordFormat | None, workers: int, keep_going: bool,
+    finish: Summary | None = None,
 ) -> None:  # fmt: skip
     """Score all pairs with `work` (its item holds the prediction as source, the ground truth as target) and print the records.
 
-    One pair gives one record; several give a record each and a summary as the last one. Gates look at the mean over samples.
+    `work` returns one record a metric. One pair prints them; several pairs print all, and last a summary of each metric, whose value is the
+    mean over samples (unless `finish` changes it). Gates look at that value.
     """
     from voxcli.metrics.records import check_gate, summarise
 
     found: Pairs = pairs(pred, gt, suffixes=suffixes, category_from=category_from)
-    category = {pair.name: pair.category for pair in found.pairs}
+    category = {pair.name: pair.category or "" for pair in found.pairs}
     todo = [Item(pair.pred, pair.gt, pair.name) for pair in found.pairs]
-    records: list[dict[str, Any]] = []
-    names: list[str] = []
+    scored: list[tuple[str, list[dict[str, Any]]]] = []
     failed: Exception | None = None
     try:
         with Batch(todo, keep_going=keep_going, label="scoring") as batch:
-            for item, record in batch.run(work, workers):
-                records.append(dict(record))
-                names.append(item.name)
+            for item, records in batch.run(work, workers):
+                scored.append((item.name, records))
     except Exception as error:
-        if not (keep_going and records):
+        if not (keep_going and scored):
             raise
         failed = error  # what was scored is still printed
-    kinds = [category[name] or "" for name in names] if category_from else None
-    summary = summarise(records, kinds) if len(todo) > 1 else records[0]
-    _print(records, summary, names, format)
+    summaries = []
+    for each in zip(*(records for _, records in scored), strict=True):
+        summary = each[0]
+        if len(todo) > 1:
+            summary = summarise(each, [category[name] for name, _ in scored] if category_from else None)
+        if finish is not None:
+            finish(list(each), summary)
+        summaries.append(summary)
+    _print(scored, summaries, len(todo) > 1, format)
     if failed is not None:
         raise failed
-    check_gate(summary["value"], fail_under=fail_under, fail_over=fail_over, name=f"{metric} {pred} {gt}")
+    for summary in summaries:
+        check_gate(summary["value"], fail_under=fail_under, fail_over=fail_over, name=f"{summary['metric']} {pred} {gt}")
 
 
-def _print(records: list[dict[str, Any]], summary: dict[str, Any], names: list[str], format: RecordFormat | None) -> None:
+def _print(
+    scored: list[tuple[str, list[dict[str, Any]]]], summaries: list[dict[str, Any]], several: bool, format: RecordFormat | None
+) -> None:
     chosen = format.value if format else ("table" if out.on_terminal else "jsonl")
-    every = records if len(records) == 1 and summary is records[0] else [*records, summary]
+    every = [record for _, records in scored for record in records] + (summaries if several else [])
     if chosen == "json" and len(every) == 1:
         out.json(every[0])
         return
     if chosen in ("json", "jsonl"):
         out.records(every, chosen)
         return
-    rows = [{"name": name, **flat(record)} for name, record in zip([*names, "mean"], every, strict=False)]
-    if chosen == "table" and len(records) == 1:  # one pair reads better downwards
+    rows = [{"name": name, **_joined(records)} for name, records in scored]
+    if several:
+        rows.append({"name": "mean", **_joined(summaries)})
+    if chosen == "table" and not several:  # one pair reads better downwards
         rows = [{"what": key, "value": value} for key, value in rows[0].items()]
     elif chosen == "table" and len(rows) > 21:
         out.note(f"{len(rows) - 1} pairs; the table shows the last 20 and the mean (--format csv has all).")
         rows = rows[-21:]
     out.records(rows, chosen)
     if chosen == "table":
-        out.note("params: " + ", ".join(f"{k}={v}" for k, v in summary["params"].items()))
+        for summary in summaries:
+            out.note(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in summary["params"].items()))
+
+
+def _joined(records: list[dict[str, Any]]) -> dict[str, Any]:
+    rows = [flat(record) for record in records]
+    if len(rows) == 1:
+        return rows[0]
+    # Several metrics in one row: a part carries its metric's name, as in chamfer.accuracy.
+    return {k if k == r["metric"] else f"{r['metric']}.{k}": v for r, row in zip(records, rows, strict=True) for k, v in row.items()}
+
+
+def _plain(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def flat(record: Mapping[str, Any]) -> dict[str, Any]:

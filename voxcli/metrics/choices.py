@@ -120,7 +120,7 @@ def frame(points: Tensor, how: str) -> tuple[Tensor, float]:
 
 
 def distance_records(
-    metrics: Sequence[str], pred: Sample, gt: Sample, choices: Choices | Sequence[Choices], *,
+    metrics: Sequence[str], pred: Sample, gt: Sample, choices: Choices | Sequence[Choices], /, *,
     surfaces: tuple[Tensor, Tensor] | None = None, preset: str | None = None, **names: str,
 ) -> list[Record]:  # fmt: skip
     """Records of `metrics` (of DISTANCE_METRICS) between two samples, all from one pair of nearest-neighbour passes.
@@ -196,7 +196,7 @@ _Work = Callable[..., tuple[Any, Record, Record]]
 _WORK: dict[str, _Work] = {"chamfer": _chamfer, "fscore": _fscore, "hausdorff": _hausdorff, "normals": _normals}
 
 
-def emd_record(pred: Sample, gt: Sample, choices: Choices, *, preset: str | None = None, **names: str) -> Record:
+def emd_record(pred: Sample, gt: Sample, choices: Choices, /, *, preset: str | None = None, **names: str) -> Record:
     """The record of the earth mover's distance: its method, whether it is exact, its lower bound, and the gap that is left at most.
 
     The record of a soft matching calls itself `approxmatch` in `params.method` and says that it is not an EMD.

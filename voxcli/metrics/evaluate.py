@@ -26,7 +26,7 @@ SURFACE_POINTS = 100_000
 """Points drawn from a surface where neither the call nor a preset says how many."""
 
 
-def score(metrics: Sequence[str], pred: Shape, gt: Shape, given: Mapping[str, Any] | None = None, *, preset: str | None = None,
+def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str, Any] | None = None, *, preset: str | None = None,
           **names: str) -> list[Record]:  # fmt: skip
     """Records of the named metrics (chamfer, fscore, hausdorff, normals, emd) between two shapes.
 
@@ -211,7 +211,9 @@ _IOU_CHOICES = {
 }  # fmt: skip
 
 
-def score_iou(pred: Shape, gt: Shape, given: Mapping[str, Any] | None = None, *, preset: str | None = None, **names: Any) -> Record:
+def score_iou(
+    pred: Shape, gt: Shape, /, given: Mapping[str, Any] | None = None, *, preset: str | None = None, **names: Any
+) -> Record:  # fmt: skip
     """The IoU record of two shapes: grids cell by cell; a mesh against a grid, filled on that grid; two meshes by points in their common
     padded box (ONet), or on a grid of `resolution` cells around the truth; clouds by the shell rule.
 

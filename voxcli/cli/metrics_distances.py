@@ -1,0 +1,176 @@
+"""`voxcli metrics chamfer | fscore | hausdorff | emd | all`: distances between surfaces, every choice stated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from voxcli.cli import options, scoring
+from voxcli.cli.batch import Item
+
+Normalise = Annotated[
+    str | None, typer.Option("--normalise", help="none (default), unit-cube, unit-sphere, gt-10 by the truth's numbers, or own-cube.")
+]
+Draw = Annotated[
+    str | None, typer.Option("--draw", help="surface: even by area (default); vertices; vertices-replaced: drawn with replacement.")
+]
+To = Annotated[str | None, typer.Option("--to", help="points (default), or surface: exact distance to the other's triangles.")]
+Squared = Annotated[bool | None, typer.Option("--squared/--no-squared", help="Squared distances (default) or plain ones.")]
+Combine = Annotated[str | None, typer.Option("--combine", help="Of the two directions: sum (default), mean or max.")]
+Scale = Annotated[float | None, typer.Option("--scale", help="Multiply the value, as papers do to print it.")]
+Thresholds = Annotated[
+    list[float] | None, typer.Option("--threshold", help="Distance that counts as near; repeat for several. Default 0.01.")
+]
+ThresholdOf = Annotated[
+    str | None, typer.Option("--threshold-of", help="distance (default), or squared: thresholds are of squared distances.")
+]
+Strict = Annotated[bool | None, typer.Option("--strict/--no-strict", help="Near is below the threshold (default), or at it too.")]
+Percent = Annotated[bool | None, typer.Option("--percent/--no-percent", help="Values in percent.")]
+Percentile = Annotated[
+    float | None, typer.Option("--percentile", min=0, max=100, help="Percentile of the Hausdorff distance; default 100.")
+]
+Method = Annotated[
+    str | None, typer.Option("--method", help="auto (exact up to --exact-up-to, then auction), exact, auction, or approxmatch (no EMD).")
+]
+ExactUpTo = Annotated[int | None, typer.Option("--exact-up-to", min=1, help="Points up to which the assignment is exact; default 4096.")]
+EmptyPenalty = Annotated[
+    float | None, typer.Option("--empty-penalty", help="Distance that an empty prediction costs a point; default: null.")
+]
+Iso = Annotated[float | None, typer.Option("--iso", help="Level at which occupancy grids are contoured; default 0.5.")]
+
+
+def chamfer(
+    pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, points: scoring.Points = None, squared: Squared = None,
+    combine: Combine = None, scale: Scale = None, normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None,
+    empty_penalty: EmptyPenalty = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
+    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1,
+    keep_going: options.KeepGoing = False,
+) -> None:  # fmt: skip
+    """Chamfer distance between meshes, clouds, grids and surfels.
+
+    "Chamfer" alone says little: squared or not, sum or mean of the directions, how many points, in which frame. The record states all of
+    it; a preset sets all of it as a paper did (`voxcli metrics presets`).
+
+    Examples:
+        voxcli metrics chamfer car.obj car.glb --points 2000
+        voxcli metrics chamfer car.obj car.glb --preset onet --points 100000
+    """
+    given = {"points": points, "squared": squared, "combine": combine, "scale": scale, "normalise": normalise, "draw": draw, "to": to,
+             "iso": iso, "empty_penalty": empty_penalty}  # fmt: skip
+    _run(["chamfer"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+
+
+def fscore(
+    pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, thresholds: Thresholds = None, threshold_of: ThresholdOf = None,
+    strict: Strict = None, percent: Percent = None, points: scoring.Points = None, normalise: Normalise = None, draw: Draw = None,
+    to: To = None, iso: Iso = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
+    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
+) -> None:  # fmt: skip
+    """F-score: the harmonic mean of precision and recall at distance thresholds. The first threshold gives the value.
+
+    Examples:
+        voxcli metrics fscore car.obj car.glb --points 2000 --threshold 0.05 --threshold 0.1
+        voxcli metrics fscore pred/ gt/ --preset tatarchenko --points 2000
+    """
+    given = {"thresholds": tuple(thresholds) if thresholds else None, "threshold_of": threshold_of, "strict": strict, "percent": percent,
+             "points": points, "normalise": normalise, "draw": draw, "to": to, "iso": iso}  # fmt: skip
+    _run(["fscore"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+
+
+def hausdorff(
+    pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, percentile: Percentile = None, points: scoring.Points = None,
+    normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None, seed: options.Seed = 0,
+    category_from: scoring.CategoryFrom = None, fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None,
+    format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
+) -> None:  # fmt: skip
+    """Hausdorff distance, unsquared, forward and reverse; the value is the larger one. --percentile 95 forgives outliers.
+
+    Examples:
+        voxcli metrics hausdorff car.obj car.glb --points 2000
+        voxcli metrics hausdorff pred/ gt/ --points 2000 --percentile 95
+    """
+    given = {"percentile": percentile, "points": points, "normalise": normalise, "draw": draw, "to": to, "iso": iso}
+    _run(["hausdorff"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+
+
+def emd(
+    pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, points: scoring.Points = None, method: Method = None,
+    exact_up_to: ExactUpTo = None, scale: Scale = None, normalise: Normalise = None, draw: Draw = None, iso: Iso = None,
+    seed: options.Seed = 0, category_from: scoring.CategoryFrom = None, fail_under: scoring.FailUnder = None,
+    fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
+) -> None:  # fmt: skip
+    """Earth mover's distance: mean length of the best one-to-one matching, exact up to --exact-up-to points.
+
+    Beyond it an auction gives a value and a bound on its gap to the exact one, both in the record. Sets of unequal size are matched as
+    transport with uniform weights. --method approxmatch is the soft matching of Pixel2Mesh and DISN: its record says that it is no EMD.
+
+    Examples:
+        voxcli metrics emd car.obj car.glb --points 256
+        voxcli metrics emd car.obj car.glb --preset pix3d
+    """
+    given = {
+        "points": points,
+        "method": method,
+        "exact_up_to": exact_up_to,
+        "scale": scale,
+        "normalise": normalise,
+        "draw": draw,
+        "iso": iso,
+    }
+    _run(["emd"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+
+
+def every(
+    pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, points: scoring.Points = None, squared: Squared = None,
+    combine: Combine = None, thresholds: Thresholds = None, normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None,
+    seed: options.Seed = 0, category_from: scoring.CategoryFrom = None, format: options.Records = None, workers: options.Workers = 1,
+    keep_going: options.KeepGoing = False,
+) -> None:  # fmt: skip
+    """Chamfer, F-score, Hausdorff and normal consistency from one pair of nearest-neighbour passes; under a preset, those that it defines.
+
+    Examples:
+        voxcli metrics all car.obj car.glb --points 2000
+        voxcli metrics all pred/ gt/ --preset meshrcnn
+    """
+    metrics = ["chamfer", "fscore", "hausdorff", "normals"]
+    if preset is not None:
+        from voxcli.metrics.presets import PRESETS
+
+        metrics = [m for m in [*metrics, "emd"] if m in PRESETS[preset].metrics] if preset in PRESETS else metrics
+    given = {"points": points, "squared": squared, "combine": combine, "thresholds": tuple(thresholds) if thresholds else None,
+             "normalise": normalise, "draw": draw, "to": to, "iso": iso}  # fmt: skip
+    _run(metrics, pred, gt, given, preset, seed, category_from, None, None, format, workers, keep_going)
+
+
+def _run(
+    metrics: Sequence[str], pred: str, gt: str, given: dict[str, Any], preset: str | None, seed: int, category_from: str | None,
+    fail_under: float | None, fail_over: float | None, format: options.RecordFormat | None, workers: int, keep_going: bool,
+) -> None:  # fmt: skip
+    from voxcli.metrics.presets import merge
+
+    stated = {k: v for k, v in given.items() if v is not None} | {"seed": seed}
+    for metric in metrics:  # a contradiction or an unknown preset is told before anything is read
+        merge(preset, metric, stated)
+    work = partial(score_pair, metrics=tuple(metrics), given=stated, preset=preset)
+    joins = preset is not None and "fscore" in metrics and bool(merge(preset, "fscore", {}).get("f_of_means"))
+    scoring.run(pred, gt, work, suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under, fail_over=fail_over,
+                format=format, workers=workers, keep_going=keep_going, finish=_join_means if joins else None)  # fmt: skip
+
+
+def score_pair(item: Item, *, metrics: tuple[str, ...], given: dict[str, Any], preset: str | None) -> list[dict[str, Any]]:
+    """The records of one pair; normal consistency is left out where one of the two has no normals."""
+    from voxcli.metrics.evaluate import score
+
+    guess, truth = (scoring.read_shape(path) for path in (item.source, item.target))
+    return score(metrics, guess, truth, given, preset=preset, pred=item.source, gt=item.target)
+
+
+def _join_means(records: list[dict[str, Any]], summary: dict[str, Any]) -> None:
+    """DISN joins mean precision and mean recall over its views."""
+    from voxcli.metrics.evaluate import f_of_means
+
+    if summary["metric"] == "fscore" and summary is not records[0]:
+        summary["parts"]["f_of_means"] = f_of_means(records)
