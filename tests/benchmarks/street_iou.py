@@ -58,7 +58,11 @@ def main() -> None:
             tables[name] += table
             per_scene[name].append(label_table_record(table, labels)["value"])
     assert labels is not None
-    print(f"{len(names)} scenes of {options.test}\n\n| | " + " | ".join(labels.names[i] for i in labels.solid_ids) + " | mean, pooled | mean over scenes |")
+    print(
+        f"{len(names)} scenes of {options.test}\n\n| | "
+        + " | ".join(labels.names[i] for i in labels.solid_ids)
+        + " | mean, pooled | mean over scenes |"
+    )
     print("|---" * (len(labels.solid_ids) + 3) + "|")
     for name, table in tables.items():
         record = label_table_record(table, labels, over="all")

@@ -67,7 +67,8 @@ def fscore(
     pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, thresholds: Thresholds = None, threshold_of: ThresholdOf = None,
     strict: Strict = None, percent: Percent = None, points: scoring.Points = None, normalise: Normalise = None, draw: Draw = None,
     to: To = None, iso: Iso = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
-    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
+    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None,
+    format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """F-score: the harmonic mean of precision and recall at distance thresholds. The first threshold gives the value.
 
