@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from voxcli import backend
-from voxcli.errors import UsageError, unknown_name
+from voxcli.errors import ShapeError, UsageError, unknown_name
 from voxcli.shapes import check_shape
 
 TRANSPOSED_METHODS = ("native", "slices", "dense")
@@ -51,6 +51,20 @@ def depthwise3d(x: Tensor, weight: Tensor) -> Tensor:
     if x.device.type != "cpu":
         return F.conv3d(x, weight, padding=1, groups=sizes["C"])
     return _DepthwiseSlices.apply(x, weight)
+
+
+def depthwise_strided3d(x: Tensor, weight: Tensor) -> Tensor:
+    """Depthwise convolution, kernel 4, stride 2, padding 1: [B, C, 2D, 2H, 2W] -> [B, C, D, H, W]; weight [C, 1, 4, 4, 4].
+
+    The adjoint of `depthwise_transposed3d`, from whose parts it is made on the CPU.
+    """
+    sizes = check_shape(x, "B C D H W", "volume")
+    check_shape(weight, "C 1 4 4 4", "weight", {"C": sizes["C"]})
+    if any(sizes[key] % 2 for key in "DHW"):
+        raise ShapeError("A volume that is halved needs even sizes.", expected="[B C 2D 2H 2W]", actual=list(x.shape))
+    if x.device.type != "cpu":
+        return F.conv3d(x, weight, stride=2, padding=1, groups=sizes["C"])
+    return _StridedSlices.apply(x, weight)
 
 
 def block_diagonal(weight: Tensor) -> Tensor:
@@ -144,6 +158,25 @@ class _TransposedSlices(torch.autograd.Function):
         grad = grad.contiguous(memory_format=torch.channels_last_3d)
         dx = _transposed_input_gradient(grad, weight) if ctx.needs_input_grad[0] else None
         dw = _transposed_weight_gradient(grad, x) if ctx.needs_input_grad[1] else None
+        return dx, dw
+
+
+class _StridedSlices(torch.autograd.Function):
+    """conv3d, kernel 4, stride 2, padding 1, groups = C: forward and backward of `_TransposedSlices` with their places exchanged."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        ctx.save_for_backward(x, weight)
+        return _transposed_input_gradient(x, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        grad = grad.contiguous(memory_format=torch.channels_last_3d)
+        dx = _TransposedSlices.apply(grad, weight) if ctx.needs_input_grad[0] else None
+        dw = _transposed_weight_gradient(x, grad) if ctx.needs_input_grad[1] else None
         return dx, dw
 
 

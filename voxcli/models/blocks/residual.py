@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from voxcli.models.blocks.depthwise import as_slices, as_volume, depthwise3d, depthwise_transposed3d
+from voxcli.models.blocks.depthwise import as_slices, as_volume, depthwise3d, depthwise_strided3d, depthwise_transposed3d
 
 LEAK = 0.2
 
@@ -175,3 +175,18 @@ class Upscale3d(nn.Module):
         # No bias here: the pointwise convolution before has one, and a pass over the largest volume costs time.
         y = depthwise_transposed3d(volume, self.weight)
         return self.norm(self.pointwise(F.leaky_relu(y, LEAK, inplace=True), image))
+
+
+class Downscale3d(nn.Module):
+    """`Downscale2d` with volumetric convolutions, for the discriminator: [B, c_in, D, H, W] -> [B, c_out, D/2, H/2, W/2]."""
+
+    def __init__(self, c_in: int, c_out: int):
+        super().__init__()
+        self.pointwise = Pointwise3d(c_in, c_out)
+        self.weight = nn.Parameter(torch.zeros(c_out, 1, 4, 4, 4))
+        self.norm = Norm3d(c_out)
+        nn.init.kaiming_uniform_(self.weight, a=LEAK)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = as_volume(F.leaky_relu(self.pointwise.on_slices(as_slices(x)), LEAK, inplace=True), len(x))
+        return self.norm(depthwise_strided3d(y, self.weight))

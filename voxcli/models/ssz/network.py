@@ -6,13 +6,15 @@ Where the paper leaves a choice open (widths, numbers of blocks, the bottleneck)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError
+from voxcli.models.blocks.plain import PlainDownscale2d, PlainResidual2d, PlainResidual3d, PlainUpscale3d
 from voxcli.models.blocks.residual import (
     LEAK,
     Downscale2d,
@@ -21,6 +23,7 @@ from voxcli.models.blocks.residual import (
     Pointwise3d,
     Upscale3d,
 )
+from voxcli.models.ssz.discriminator import DiscriminatorConfig
 from voxcli.shapes import check_shape
 
 
@@ -36,6 +39,8 @@ class SSZConfig:
     decoder_blocks: volumetric inverted residual blocks of stride 1 at each 3D level (ours; the paper upscales only).
     expansion, expansion3d: hidden channels of an inverted residual block as a multiple of its input's.
     normalised_levels: how many of the 3D levels, from the coarsest, end in batch normalisation (the large ones are slow with it).
+    blocks2d, blocks3d: `plain` puts dense convolutions and plain residual blocks in the place of the inverted residual ones (section 4.5).
+    discriminator: the Pose6DoF discriminator's sizes; None (the ablation "no 6D") trains without one.
     """
 
     width: int = 128
@@ -49,6 +54,9 @@ class SSZConfig:
     expansion: int = 4
     expansion3d: int = 2
     normalised_levels: int = 4
+    blocks2d: Literal["inverted", "plain"] = "inverted"
+    blocks3d: Literal["inverted", "plain"] = "inverted"
+    discriminator: DiscriminatorConfig | None = None
 
     def __post_init__(self) -> None:
         levels = len(self.encoder)
@@ -79,7 +87,12 @@ PRESETS = {
         decoder=(512, 512, 512, 256, 128, 64, 32, 16), decoder_blocks=(0,) * 8, expansion=6, normalised_levels=8,
     ),
 }  # fmt: skip
-"""`street` is the shipped network. The paper states no widths: `paper` has pix2pix's, from 1x1 up, without blocks of ours."""
+PRESETS |= {
+    "no-ir2d": replace(PRESETS["street"], blocks2d="plain"),
+    "no-ir2d3d": replace(PRESETS["street"], blocks2d="plain", blocks3d="plain"),
+}
+"""`street` is the shipped network; `no-ir2d` and `no-ir2d3d` are its ablations (section 4.5), and without a discriminator it is the
+third of them, "no 6D". The paper states no widths: `paper` has pix2pix's, from 1x1 up, without blocks of ours."""
 
 
 class Encoder(nn.Module):
@@ -90,11 +103,14 @@ class Encoder(nn.Module):
         widths = config.encoder
         self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU6(inplace=True))
         self.levels = nn.ModuleList()
+        plain = config.blocks2d == "plain"
+        downscale = PlainDownscale2d if plain else Downscale2d
         for level, width in enumerate(widths):
-            blocks: list[nn.Module] = [Downscale2d(widths[level - 1], width)] if level else []
+            blocks: list[nn.Module] = [downscale(widths[level - 1], width)] if level else []
             # A level at full resolution is wide in pixels: its blocks expand by half as much.
             expansion = config.expansion if level else max(1, config.expansion // 2)
-            blocks += [InvertedResidual2d(width, width, expansion) for _ in range(config.encoder_blocks[level])]
+            for _ in range(config.encoder_blocks[level]):
+                blocks.append(PlainResidual2d(width) if plain else InvertedResidual2d(width, width, expansion))
             self.levels.append(nn.Sequential(*blocks))
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -115,14 +131,21 @@ class Decoder(nn.Module):
         skips = config.encoder[::-1]
         widths = config.decoder
         self.inflate = nn.Conv2d(skips[0], widths[0] * config.bottleneck[0], 1)
-        self.first = nn.Sequential(*[InvertedResidual3d(widths[0], config.expansion3d) for _ in range(config.decoder_blocks[0])])
+        plain = config.blocks3d == "plain"
+        upscale = PlainUpscale3d if plain else Upscale3d
+
+        def refinement(level: int) -> nn.Sequential:
+            width, count = widths[level], config.decoder_blocks[level]
+            block = (lambda: PlainResidual3d(width)) if plain else (lambda: InvertedResidual3d(width, config.expansion3d))
+            return nn.Sequential(*[block() for _ in range(count)])
+
+        self.first = refinement(0)
         self.ups = nn.ModuleList()
         self.refine = nn.ModuleList()
         for level in range(1, len(widths)):
             normalise = level < config.normalised_levels
-            self.ups.append(Upscale3d(widths[level - 1], skips[level], widths[level], normalise))
-            blocks = [InvertedResidual3d(widths[level], config.expansion3d) for _ in range(config.decoder_blocks[level])]
-            self.refine.append(nn.Sequential(*blocks))
+            self.ups.append(upscale(widths[level - 1], skips[level], widths[level], normalise))
+            self.refine.append(refinement(level))
         self.head = Pointwise3d(widths[-1], config.classes)
         # Auxiliary heads at 1/2 and 1/4 of the resolution: a training may start coarse, where a step costs a fraction (ours).
         self.coarse_heads = nn.ModuleDict({str(s): Pointwise3d(widths[-1 - level], config.classes) for level, s in ((1, 2), (2, 4))})

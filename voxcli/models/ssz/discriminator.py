@@ -1,0 +1,97 @@
+"""The Pose6DoF discriminator D: (A, F) -> C in {t, q, r}^(u, v, w) (SSZ, section 3.3): where the objects of a scene stand, how they are
+turned, and whether they look real.
+
+The paper leaves the sizes, the grid's relation to the frustum and the parametrisation of t open: what the configuration names is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcli.errors import ShapeError, UsageError
+from voxcli.models.blocks.residual import LEAK, Downscale3d, InflatedPointwise, InvertedResidual3d, Pointwise3d
+from voxcli.models.ssz.poses import Certificate, cell_centres
+from voxcli.scene.types import Frustum
+from voxcli.shapes import check_shape
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """Sizes of the discriminator and the choices of its loss. All of these numbers are ours: the paper states none.
+
+    widths: channels of the levels; each halves the volume, so that a cell of the certificate is 2^levels fruxels wide.
+    blocks: inverted residual blocks at each level. expansion: their hidden channels as a multiple of their input's.
+    real_label: what the discriminator shall say of real volumes (one-sided label smoothing; 1 is the plain loss).
+    softness: share of a real volume's one-hot labels that is spread over all classes, so that certainty alone betrays nothing.
+    translation, rotation: weights, relative to the pose term of equation (3), of ||t^ - t||^2 and ||R(q^) - R(q)||^2. Equation (3)
+    compares R(q) t alone, which a wrong rotation and a wrong translation can have in common; 0 leaves it as printed.
+    """
+
+    widths: tuple[int, ...] = (16, 32, 64, 128)
+    blocks: tuple[int, ...] = (0, 1, 1, 1)
+    expansion: int = 2
+    real_label: float = 0.9
+    softness: float = 0.1
+    translation: float = 1.0
+    rotation: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        if not self.widths or len(self.widths) != len(self.blocks):
+            raise UsageError("Discriminator: blocks needs one number a level.", expected=len(self.widths), actual=list(self.blocks))
+        if not (0.5 < self.real_label <= 1 and 0 <= self.softness < 1 and self.translation >= 0 and self.rotation >= 0):
+            raise UsageError("Discriminator: real_label lies in (0.5, 1], softness in [0, 1), and weights are not negative.")
+
+    @property
+    def stride(self) -> int:
+        """Fruxels along each edge of a cell."""
+        return 2 ** len(self.widths)
+
+
+class Discriminator(nn.Module):
+    """A volumetric PatchGAN: no global pooling, each cell of the certificate sees its own surroundings."""
+
+    def __init__(self, config: DiscriminatorConfig, classes: int):
+        super().__init__()
+        self.config = config
+        widths = config.widths
+        # "Concatenated to a single tensor": the first pointwise convolution of (image copied along the depth, fruxels), never built.
+        self.stem = InflatedPointwise(classes, 3, widths[0])
+        self.levels = nn.ModuleList()
+        for level, width in enumerate(widths):
+            blocks: list[nn.Module] = [Downscale3d(widths[max(0, level - 1)], width)]
+            blocks += [InvertedResidual3d(width, config.expansion) for _ in range(config.blocks[level])]
+            self.levels.append(nn.Sequential(*blocks))
+        self.head = Pointwise3d(widths[-1], 8)
+        with torch.no_grad():
+            # An untrained cell points at its own centre, unturned: the quaternion's norm never starts near 0.
+            nn.init.normal_(self.head.conv.weight, std=0.02)
+            self.head.conv.bias.copy_(torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 0]))
+
+    def forward(self, image: Tensor, fruxels: Tensor, frustum: Frustum) -> Certificate:
+        """image [B, 3, s H, s W] in 0..1 (averaged down to the fruxels where s > 1), fruxels [B, n, D, H, W]: probabilities or one-hot
+        labels; frustum: of the fruxels at any resolution. -> certificate of D/2^l x H/2^l x W/2^l cells, float32."""
+        sizes = check_shape(fruxels, "B n D H W", "fruxels")
+        check_shape(image, "B 3 h w", "image", {"B": sizes["B"]})
+        step = image.shape[2] // sizes["H"]
+        if image.shape[2:] != (step * sizes["H"], step * sizes["W"]) or any(sizes[k] % self.config.stride for k in "DHW"):
+            raise ShapeError(
+                "The discriminator cannot lay its cells over this volume.",
+                expected=f"fruxels in multiples of {self.config.stride}, and an image of a whole multiple of their size",
+                actual=f"fruxels {list(fruxels.shape)}, image {list(image.shape)}",
+            )
+        image = F.avg_pool2d(image, step) if step > 1 else image
+        x = self.stem(fruxels.contiguous(memory_format=torch.channels_last_3d), (image - 0.5) * 4)
+        for level in self.levels:
+            x = level(F.leaky_relu(x, LEAK))
+        x = self.head(F.leaky_relu(x, LEAK)).float().permute(0, 2, 3, 4, 1)  # [B, u, v, w, 8]
+        # Offsets in units of a cell's depth: about 1, whatever the frustum.
+        u, v, w = x.shape[1:4]
+        scale = (frustum.z_far - frustum.z_near) / u
+        t = cell_centres(frustum, (u, v, w)).to(x) + scale * x[..., :3]
+        return Certificate(t, F.normalize(x[..., 3:7], dim=-1, eps=1e-6), x[..., 7])
