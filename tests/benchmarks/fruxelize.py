@@ -38,6 +38,11 @@ def load(path: str | None) -> tuple[np.ndarray, np.ndarray]:
     return (v - (low + high) / 2) / (high - low).max() * 0.98 + 0.5, f
 
 
+def filled(grid) -> str:
+    """How many cells a contestant filled."""
+    return f"{int(np.count_nonzero(np.asarray(grid)))} cells"
+
+
 def open3d_columns(o3d, v: np.ndarray, f: np.ndarray, rays: np.ndarray, bounds, n: int):
     """Parity between all intersections of each column's ray: the fastest correct peer."""
 
@@ -49,7 +54,7 @@ def open3d_columns(o3d, v: np.ndarray, f: np.ndarray, rays: np.ndarray, bounds, 
         k = np.clip(np.searchsorted(bounds, t), 0, n)
         steps = np.zeros((len(rays), n + 1), np.uint8)
         np.add.at(steps, (ray, k), 1)
-        return int((np.cumsum(steps, axis=1, dtype=np.uint8)[:, :n] & 1).sum())
+        return np.cumsum(steps, axis=1, dtype=np.uint8)[:, :n] & 1
 
     return work
 
@@ -57,7 +62,7 @@ def open3d_columns(o3d, v: np.ndarray, f: np.ndarray, rays: np.ndarray, bounds, 
 def voxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> None:
     """Box grids."""
     tv, tf, lattice = torch.from_numpy(v), torch.from_numpy(f), VoxelLattice((n, n, n), (0.0, 0.0, 0.0), (1 / n,) * 3)
-    contestants = {"voxcli": lambda: int(solid_mask(tv, tf, lattice, "centre").sum())}
+    contestants = {"voxcli": lambda: solid_mask(tv, tf, lattice, "centre")}
     centres = (np.arange(n) + 0.5) / n
     if o3d := optional("open3d"):
         y, z = np.meshgrid(centres, centres, indexing="ij")
@@ -68,20 +73,20 @@ def voxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> None:
         def occupancy():
             scene = o3d.t.geometry.RaycastingScene()
             scene.add_triangles(o3d.core.Tensor(v.astype(np.float32)), o3d.core.Tensor(f.astype(np.uint32)))
-            return int(scene.compute_occupancy(o3d.core.Tensor(grid)).numpy().sum())
+            return scene.compute_occupancy(o3d.core.Tensor(grid)).numpy()
 
         if n <= 128:
             contestants["Open3D compute_occupancy"] = occupancy
     if optional("trimesh") and n <= 128:
         import trimesh
 
-        contestants["trimesh voxelized().fill()"] = lambda: int(trimesh.Trimesh(v, f, process=False).voxelized(1 / n).fill().filled_count)
+        contestants["trimesh voxelized().fill()"] = lambda: trimesh.Trimesh(v, f, process=False).voxelized(1 / n).fill().matrix
     if (pcu := optional("point_cloud_utils")) and n <= 128:
         points = np.stack(np.meshgrid(centres, centres, centres, indexing="ij"), -1).reshape(-1, 3)
-        contestants["point-cloud-utils fast winding number"] = lambda: int(
-            (pcu.triangle_soup_fast_winding_number(v, f.astype(np.int32), points) > 0.5).sum()
+        contestants["point-cloud-utils fast winding number"] = lambda: (
+            pcu.triangle_soup_fast_winding_number(v, f.astype(np.int32), points) > 0.5
         )
-    race(f"solid voxels {n}^3, {len(f)} faces", contestants, rounds)
+    race(f"solid voxels {n}^3, {len(f)} faces", contestants, rounds, filled)
 
 
 def fruxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> None:
@@ -89,12 +94,12 @@ def fruxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> None:
     frustum = Frustum(n, n, n, 1.4, 2.6, 40.0)
     cam = (v - 0.5) * [1, -1, -1] + [0, 0, 2]
     tv, tf = torch.from_numpy(cam), torch.from_numpy(f)
-    contestants = {"voxcli": lambda: int(solid_mask(tv, tf, FruxelLattice(frustum), "centre").sum())}
+    contestants = {"voxcli": lambda: solid_mask(tv, tf, FruxelLattice(frustum), "centre")}
     if o3d := optional("open3d"):
         directions = pixel_rays(frustum).reshape(-1, 3).numpy()
         rays = np.concatenate([np.zeros_like(directions), directions], 1).astype(np.float32)
         contestants["Open3D list_intersections, pixel rays + parity"] = open3d_columns(o3d, cam, f, rays, slice_centres(frustum).numpy(), n)
-    race(f"solid fruxels {n}^3, {len(f)} faces", contestants, rounds)
+    race(f"solid fruxels {n}^3, {len(f)} faces", contestants, rounds, filled)
 
 
 def street(folder: Path) -> None:
@@ -111,7 +116,7 @@ def street(folder: Path) -> None:
         mesh = files.read_as(paths[n % len(paths)], Mesh)
         offset = np.array([(n % 5 - 2) * 1.4, 1.5, 4.0 + n // 5 * 2.0])
         parts.append((torch.from_numpy(mesh.vertices * [1, -1, -1] + offset), torch.from_numpy(mesh.faces)))
-    race("street of 20 assets, fruxels 128^3", {"voxcli": lambda: int((fruxelize_parts(parts, frustum).owner > 0).sum())})
+    race("street of 20 assets, fruxels 128^3", {"voxcli": lambda: fruxelize_parts(parts, frustum).owner}, show=filled)
     return None
 
 

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def race(title: str, contestants: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dict[str, float]:
-    """Run every contestant once to warm up, then `rounds` times in turn. The first is ours. Returns name -> median seconds."""
-    values: dict[str, Any] = {}
-    for name, work in contestants.items():
-        values[name] = work()
+def race(
+    title: str, contestants: Mapping[str, Callable[[], Any]], rounds: int = 5, show: Callable[[Any], Any] = lambda result: result
+) -> dict[str, float]:
+    """Run every contestant once to warm up, then `rounds` times in turn. The first is ours. Returns name -> median seconds.
+
+    show: what to print of a result, outside of the timing.
+    """
+    values = {name: show(work()) for name, work in contestants.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, work in contestants.items():
