@@ -113,7 +113,8 @@ def test_volumes_that_do_not_fit_the_cells_are_refused():
 
 def test_cells_by_hand():
     # x = +- z / 2: at z = 4 the image spans x in [-2, 2]. Eight columns of 0.5 m, four rows of 0.5 m, slices from 2 to 6 and 6 to 10.
-    found = assign([some_poses((0.1, 0.1, 4.0), (-1.9, -0.9, 4.0), (2.4, 0.0, 9.9), (3.0, 0, 4), (0, 0, 1), (0, 0, 11))], FRUSTUM, (2, 4, 8))
+    outside = (3.0, 0, 4), (0, 0, 1), (0, 0, 11)
+    found = assign([some_poses((0.1, 0.1, 4.0), (-1.9, -0.9, 4.0), (2.4, 0.0, 9.9), *outside)], FRUSTUM, (2, 4, 8))
     rows = {tuple(c): t for c, t in zip(found.cells.tolist(), found.t.tolist(), strict=True)}
     assert set(rows) == {(0, 0, 2, 4), (0, 0, 0, 0), (0, 1, 2, 5)}
     assert rows[(0, 1, 2, 5)] == pytest.approx([2.4, 0, 9.9])
@@ -165,7 +166,8 @@ def test_cells_without_an_object_carry_no_pose_term():
 
 def test_the_pose_term_agrees_with_its_sum_written_out():
     t, q, t2, q2 = random(5, 3), random(5, 4, seed=1), random(5, 3, seed=2), random(5, 4, seed=3)
-    assert float(pose_loss(t2, q2, t, q)) == pytest.approx(pose_term_written_out(t2.tolist(), q2.tolist(), t.tolist(), q.tolist()), rel=1e-12)
+    wanted = pose_term_written_out(*(each.tolist() for each in (t2, q2, t, q)))
+    assert float(pose_loss(t2, q2, t, q)) == pytest.approx(wanted, rel=1e-12)
 
 
 @pytest.mark.parametrize("extra", [0.0, 0.7])
@@ -187,7 +189,8 @@ def test_rotations_are_proper_and_turn_as_told():
     assert torch.allclose(R @ R.mT, torch.eye(3, dtype=torch.float64).expand(20, 3, 3), atol=1e-12)
     assert torch.allclose(torch.linalg.det(R), torch.ones(20, dtype=torch.float64))
     half = math.sqrt(0.5)
-    assert torch.allclose(rotation_matrix(torch.tensor([half, 0, 0, half])) @ torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 0]), atol=1e-6)
+    quarter_about_z = rotation_matrix(torch.tensor([half, 0, 0, half]))
+    assert torch.allclose(quarter_about_z @ torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 0]), atol=1e-6)
 
 
 def quaternion_product(a, b):

@@ -19,8 +19,7 @@ def discriminator_by_concatenation(network, image, fruxels, frustum):
     for level in network.levels:
         down, *blocks = level
         y = pointwise(down.pointwise, F.leaky_relu(x, 0.2))
-        y = F.conv3d(F.leaky_relu(y, 0.2), down.weight, stride=2, padding=1, groups=y.shape[1])
-        x = normalised(down.norm, y)
+        x = F.conv3d(F.leaky_relu(y, 0.2), down.weight, stride=2, padding=1, groups=y.shape[1])
         for block in blocks:
             y = F.leaky_relu(pointwise(block.expand, x), 0.2)
             y = F.leaky_relu(F.conv3d(y, block.weight, padding=1, groups=y.shape[1]), 0.2)

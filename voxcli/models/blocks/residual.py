@@ -178,15 +178,18 @@ class Upscale3d(nn.Module):
 
 
 class Downscale3d(nn.Module):
-    """`Downscale2d` with volumetric convolutions, for the discriminator: [B, c_in, D, H, W] -> [B, c_out, D/2, H/2, W/2]."""
+    """`Downscale2d` with volumetric convolutions, for the discriminator: [B, c_in, D, H, W] -> [B, c_out, D/2, H/2, W/2].
+
+    Without batch normalisation: real and generated volumes come in batches of their own, and normalising each by its own statistics
+    would take away what tells them apart.
+    """
 
     def __init__(self, c_in: int, c_out: int):
         super().__init__()
         self.pointwise = Pointwise3d(c_in, c_out)
         self.weight = nn.Parameter(torch.zeros(c_out, 1, 4, 4, 4))
-        self.norm = Norm3d(c_out)
         nn.init.kaiming_uniform_(self.weight, a=LEAK)
 
     def forward(self, x: Tensor) -> Tensor:
         y = as_volume(F.leaky_relu(self.pointwise.on_slices(as_slices(x)), LEAK, inplace=True), len(x))
-        return self.norm(depthwise_strided3d(y, self.weight))
+        return depthwise_strided3d(y, self.weight)

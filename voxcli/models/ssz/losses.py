@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -45,17 +47,22 @@ def soft_dice(scores: Tensor, labels: Tensor, ignore: int | None = 255) -> Tenso
 
 
 def voxel_loss(
-    scores: Tensor, labels: Tensor, weights: Tensor, *, likelihood: float, dice: float, ignore: int | None = 255, in_place: bool = False
-) -> Tensor:
+    scores: Tensor, labels: Tensor, weights: Tensor, *, likelihood: float, dice: float, ignore: int | None = 255, in_place: bool = False,
+    add: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:  # fmt: skip
     """likelihood * equation (2) + dice * soft Dice, in two passes over the scores (see the two functions above).
 
     `in_place` lets the forward pass overwrite `scores` with probabilities and the backward pass with gradients: for scores that
     nothing else reads, it saves a copy of the largest tensor of a training step.
+
+    `add` gives the sum of a tensor over the processes that share a batch: the Dice sums are then the whole batch's, and the mean over
+    the processes of the losses, and of their gradients, is what one process with the whole batch finds.
     """
     sizes = check_shape(scores, "B n D H W", "scores")
     check_shape(labels, "B D H W", "labels", sizes)
     check_shape(weights, "n", "weights", sizes)
-    return _VoxelLoss.apply(scores, labels, weights.to(scores), float(likelihood), float(dice), -1 if ignore is None else ignore, in_place)
+    ignored = -1 if ignore is None else ignore
+    return _VoxelLoss.apply(scores, labels, weights.to(scores), float(likelihood), float(dice), ignored, in_place, add)
 
 
 def _chunks(flat: Tensor, labels: Tensor):
@@ -70,7 +77,7 @@ class _VoxelLoss(torch.autograd.Function):
     """Softmax, likelihood and Dice sums in one pass forward; one pass backward. Saves the probabilities alone."""
 
     @staticmethod
-    def forward(ctx, scores, labels, weights, likelihood, dice, ignore, in_place):
+    def forward(ctx, scores, labels, weights, likelihood, dice, ignore, in_place, add):
         b, n = scores.shape[:2]
         flat = scores.detach().reshape(b, n, -1)
         probabilities = flat if in_place else torch.zeros_like(flat)
@@ -91,13 +98,19 @@ class _VoxelLoss(torch.autograd.Function):
         loss = likelihood * total / (q * b * fruxels)
         gain = hit_gain = torch.zeros(n, dtype=torch.float64, device=scores.device)
         if dice:
+            processes = 1.0
+            if add is not None:
+                sums = add(torch.cat([overlap, predicted, present, overlap.new_ones(1)]))
+                overlap, predicted, present = sums[:-1].reshape(3, n)
+                processes = float(sums[-1])
             shown = (present > 0).double()
             classes = shown.sum().clamp(min=1)
             union = (predicted + present).clamp(min=1e-9)
             loss = loss + dice * (1 - (shown * 2 * overlap / union).sum() / classes)
             # d(dice term)/dp of a fruxel of class t in class c: gain[c] + [c == t] hit_gain[c].
-            gain = dice * shown * 2 * overlap / union**2 / classes
-            hit_gain = -dice * shown * 2 / union / classes
+            # Times the processes, since each holds the same term and the mean over them counts its own part of it once.
+            gain = processes * dice * shown * 2 * overlap / union**2 / classes
+            hit_gain = -processes * dice * shown * 2 / union / classes
         ctx.save_for_backward(probabilities, labels, weights, gain.to(flat), hit_gain.to(flat))
         ctx.details = (scores.shape, likelihood / float(q) / (b * fruxels), ignore, in_place)
         return loss.to(scores.dtype)
@@ -120,7 +133,7 @@ class _VoxelLoss(torch.autograd.Function):
             if keep is not None:
                 grad *= keep
             torch.mul(grad, upstream, out=out)
-        return grads.reshape(shape), None, None, None, None, None, None
+        return grads.reshape(shape), None, None, None, None, None, None, None
 
 
 def _indices(truth: Tensor, ignore: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:

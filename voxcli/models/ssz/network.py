@@ -23,7 +23,7 @@ from voxcli.models.blocks.residual import (
     Pointwise3d,
     Upscale3d,
 )
-from voxcli.models.ssz.discriminator import DiscriminatorConfig
+from voxcli.models.ssz.discriminator import Discriminator, DiscriminatorConfig
 from voxcli.shapes import check_shape
 
 
@@ -193,3 +193,17 @@ class Generator(nn.Module):
     def labels(self, image: Tensor) -> Tensor:
         """F = argmax B, equation (1): [B, D, H, W] uint8."""
         return self(image)[1].argmax(dim=1).to(torch.uint8)
+
+
+class SSZ(Generator):
+    """The whole system of Figure 2: the generator, and as `discriminator` the network that trains it and tells the objects' poses."""
+
+    def __init__(self, config: SSZConfig):
+        super().__init__(config)
+        assert config.discriminator is not None
+        self.discriminator = Discriminator(config.discriminator, config.classes)
+
+
+def build(config: SSZConfig) -> Generator:
+    """A freshly initialised generator, with its discriminator where the configuration has one. The generator's names are the same."""
+    return Generator(config) if config.discriminator is None else SSZ(config)

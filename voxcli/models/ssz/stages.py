@@ -1,25 +1,36 @@
 """What a training of SSZ does: its network, and the loss of one step.
 
-Steps are functions (networks, batch tensors, stage settings) -> loss terms, by name in STEPS; a recipe's stage names its step.
-The adversarial stage of section 3.3 is one more step with a discriminator among the networks and an optimiser of its own.
+Steps are functions (network, batch tensors, stage settings) -> loss terms, by name in STEPS; a recipe's stage names its step.
+A step of several phases is an iterator over such terms: each phase's are differentiated and applied before the next is asked for. A
+phase moves the parameters that its loss reaches and leaves the others alone, so one Adam serves generator and discriminator.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli import config
 from voxcli.errors import UsageError, unknown_name
 from voxcli.models.ssz.losses import voxel_loss
-from voxcli.models.ssz.network import PRESETS, Generator, SSZConfig
+from voxcli.models.ssz.network import PRESETS, SSZConfig, build  # noqa: F401 - `build` is part of what a stages module offers
+from voxcli.models.ssz.poses import Assigned, assign, certificate_loss
+from voxcli.scene.poses import Poses
+from voxcli.scene.types import Frustum
 
 TERMS = ("likelihood", "dice")
 """`likelihood` is equation (2), times the sum q of the class weights over their number (a scale that keeps the terms' balance when
 the weights change; q cancels in Adam otherwise); `dice` is ours."""
+
+ADVERSARIAL_TERMS = (*TERMS, "adversarial", "pose", "discriminator", "discriminator_pose")
+"""Equation (3) term by term, each with a weight of its own (ours; the paper adds them up). For the generator `adversarial`, how little
+real its fruxels look, and `pose`, how far the poses that they show are from the truth; for the discriminator `discriminator`, how badly
+it tells real from generated (weight 1 unless named), and `discriminator_pose`, its error on real fruxels (1 unless named)."""
 
 
 def resolve_config(settings: dict[str, Any], classes: int, shape: tuple[int, int, int] | None) -> SSZConfig:
@@ -40,32 +51,97 @@ def resolve_config(settings: dict[str, Any], classes: int, shape: tuple[int, int
     return resolved
 
 
-def build(settings: SSZConfig) -> Generator:
-    """A freshly initialised generator; random numbers from torch's global state, which the engine seeds and saves."""
-    return Generator(settings)
-
-
 def generator_step(
     network: nn.Module, images: Tensor, labels: dict[int, Tensor], *, scales: dict[int, float], losses: dict[str, float],
-    class_weights: Tensor, ignore: int | None,
+    class_weights: Tensor, ignore: int | None, add: Callable[[Tensor], Tensor] | None = None, **_: Any,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """Loss of the generator alone, by scale: weighted sums of the terms named in `losses`, to be added up by the engine."""
-    for name in losses:
-        if name not in TERMS:
-            raise unknown_name("loss", name, TERMS)
+    """Loss of the generator alone, by scale: weighted sums of the terms named in `losses`, to be added up by the engine.
+
+    add: the sum of a tensor over the processes that share the batch, for terms that are no means over samples.
+    """
+    _check_losses(losses, TERMS)
     scores = network(images, tuple(scales))
+    return _voxel_terms(scores, labels, scales, losses, class_weights, ignore, add, in_place=True)
+
+
+def adversarial_step(
+    network: nn.Module, images: Tensor, labels: dict[int, Tensor], *, scales: dict[int, float], losses: dict[str, float],
+    class_weights: Tensor, ignore: int | None, frustum: Frustum, poses: Sequence[Poses | None],
+    add: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[dict[str, Tensor]]:  # fmt: skip
+    """Equation (3) in two phases, as in pix2pix: the discriminator's losses with the generator's fruxels detached, then the generator's
+    with the discriminator as it has become, held still. The discriminator sees the finest of the scales.
+    """
+    _check_losses(losses, ADVERSARIAL_TERMS)
+    judge = getattr(network, "discriminator", None)
+    if judge is None:
+        raise UsageError("An adversarial stage needs a discriminator.", hint="Add to the recipe: network: {discriminator: {}}")
+    finest = min(scales)
+    scores = network(images, tuple(scales))
+    fake = torch.softmax(scores[finest].float(), 1)
+    real = soft_one_hot(labels[finest], fake.detach(), judge.config.softness, ignore)
+
+    seen, imagined = judge(images, real, frustum), judge(images, fake.detach(), frustum)
+    truth: Assigned = assign(poses, frustum, tuple(seen.r.shape[1:]))
+    extra = (judge.config.translation, judge.config.rotation)
+    realism = 0.5 * (_verdict(seen.r, judge.config.real_label) + _verdict(imagined.r, 0.0))
+    yield {
+        "discriminator": losses.get("discriminator", 1.0) * realism,
+        "discriminator_pose": losses.get("discriminator_pose", 1.0) * certificate_loss(seen, truth, *extra),
+    }
+
+    moving = [p for p in judge.parameters() if p.requires_grad]
+    for parameter in moving:
+        parameter.requires_grad_(False)
+    certificate = judge(images, fake, frustum)
+    for parameter in moving:  # what has been computed stays without them
+        parameter.requires_grad_(True)
+    terms = _voxel_terms(scores, labels, scales, losses, class_weights, ignore, add, in_place=False)
+    # -log D(G(A)) for the printed log(1 - D(G(A))): the same fixed point with gradients that do not vanish, as in pix2pix.
+    terms["adversarial"] = losses.get("adversarial", 0.0) * _verdict(certificate.r, 1.0)
+    terms["pose"] = losses.get("pose", 0.0) * certificate_loss(certificate, truth, *extra)
+    yield terms
+
+
+def soft_one_hot(labels: Tensor, unknown: Tensor, softness: float, ignore: int | None) -> Tensor:
+    """Real fruxels as the discriminator sees them: [B, D, H, W] -> [B, n, D, H, W], (1 - softness) one-hot + softness / n.
+
+    Ignored fruxels take the values of `unknown` [B, n, D, H, W], so that they tell nothing.
+    """
+    n = unknown.shape[1]
+    ignored = None if ignore is None else labels == ignore
+    index = (labels if ignored is None else labels.masked_fill(ignored, 0)).long()
+    result = torch.full_like(unknown, softness / n)
+    result.scatter_(1, index[:, None], 1 - softness + softness / n)
+    return result if ignored is None else torch.where(ignored[:, None], unknown, result)
+
+
+def _check_losses(losses: dict[str, float], known: tuple[str, ...]) -> None:
+    for name in losses:
+        if name not in known:
+            raise unknown_name("loss", name, known)
+
+
+def _verdict(r: Tensor, target: float) -> Tensor:
+    return F.binary_cross_entropy_with_logits(r, torch.full_like(r, target))
+
+
+def _voxel_terms(
+    scores: dict[int, Tensor], labels: dict[int, Tensor], scales: dict[int, float], losses: dict[str, float], class_weights: Tensor,
+    ignore: int | None, add: Callable[[Tensor], Tensor] | None, in_place: bool,
+) -> dict[str, Tensor]:  # fmt: skip
     balance = float(class_weights.sum()) / len(class_weights)
     return {
         f"scale{scale}": weight
         * voxel_loss(
-            scores[scale], labels[scale], class_weights, likelihood=losses.get("likelihood", 0.0) * balance,
-            dice=losses.get("dice", 0.0), ignore=ignore, in_place=True,
+            scores[scale].float(), labels[scale], class_weights, likelihood=losses.get("likelihood", 0.0) * balance,
+            dice=losses.get("dice", 0.0), ignore=ignore, in_place=in_place, add=add,
         )
         for scale, weight in scales.items()
     }  # fmt: skip
 
 
-STEPS = {"generator": generator_step}
+STEPS = {"generator": generator_step, "adversarial": adversarial_step}
 
 
 @torch.no_grad()
@@ -79,3 +155,9 @@ def confusion(network: nn.Module, images: Tensor, labels: Tensor, scale: int, ig
         keep = labels != ignore
         truth, predicted = truth[keep], predicted[keep]
     return torch.bincount((truth * n + predicted).reshape(-1), minlength=n * n).reshape(n, n)
+
+
+@torch.no_grad()
+def predicted_labels(network: nn.Module, images: Tensor, scale: int) -> Tensor:
+    """The most probable class of every fruxel at one scale: [B, D/s, H/s, W/s] uint8."""
+    return network(images, (scale,))[scale].argmax(1).to(torch.uint8)

@@ -1,0 +1,141 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from voxcli import config
+from voxcli.errors import UsageError
+from voxcli.models.ssz.network import PRESETS, SSZ, Generator, SSZConfig, build
+from voxcli.models.ssz.stages import STEPS, resolve_config, soft_one_hot
+from voxcli.scene.poses import Poses
+from voxcli.scene.types import Frustum
+
+TINY = SSZConfig(
+    width=32, height=16, depth=8, classes=3, encoder=(8, 8, 16), encoder_blocks=(1, 1, 1), decoder=(8, 8, 8), decoder_blocks=(1, 0, 0),
+    discriminator={"widths": (6, 8), "blocks": (0, 1)},
+)  # fmt: skip
+FRUSTUM = Frustum(32, 16, 8, 2.0, 10.0, 2 * math.degrees(math.atan(0.5)))
+LOSSES = {"likelihood": 1.0, "adversarial": 0.1, "pose": 0.1}
+
+
+def batch(seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    images = torch.rand(2, 3, 16, 32, generator=rng)
+    labels = torch.zeros(2, 8, 16, 32, dtype=torch.uint8)
+    labels[:, :, 12:] = 2
+    labels[:, 2:4, 6:12, 12:22] = 1
+    one = Poses(np.array([1]), np.float32([[0.1, 0.1, 4]]), np.float32([[1, 0, 0, 0]]), np.float32([[1, 1, 1]]))
+    return images, {1: labels, 2: labels[:, ::2, ::2, ::2].contiguous()}, [one, one]
+
+
+def phases(network, losses=LOSSES, scales=None, seed=0):
+    images, labels, poses = batch(seed)
+    scales = scales or {1: 1.0}
+    return STEPS["adversarial"](
+        network, images, {s: labels[s] for s in scales}, scales=scales, losses=losses, class_weights=torch.ones(3), ignore=255,
+        frustum=FRUSTUM, poses=poses,
+    )  # fmt: skip
+
+
+def tiny():
+    torch.manual_seed(0)
+    settings = config.from_mapping(SSZConfig, config.to_mapping(TINY), "tiny")
+    return build(settings)
+
+
+def test_each_phase_moves_its_own_network_and_no_other():
+    network = tiny()
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    steps = phases(network)
+    for own in ("discriminator", "generator"):
+        before = {k: p.detach().clone() for k, p in network.named_parameters()}
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(next(steps).values())).sum().backward()
+        optimiser.step()
+        moved = {k.startswith("discriminator.") for k, p in network.named_parameters() if not torch.equal(p, before[k])}
+        assert moved == {own == "discriminator"}
+    assert next(steps, None) is None
+    assert all(p.requires_grad for p in network.parameters())
+
+
+def test_the_generators_phase_asks_the_discriminator_as_it_has_become():
+    network = tiny()
+    values = []
+    for change in (False, True):
+        steps = phases(network)
+        next(steps)
+        if change:
+            with torch.no_grad():
+                network.discriminator.head.conv.bias[7] += 3
+        values.append(next(steps)["adversarial"].item())
+    assert values[1] < values[0]
+
+
+def test_both_parts_of_the_adversarial_loss_reach_the_generator():
+    for name in ("adversarial", "pose"):
+        network = tiny()
+        steps = phases(network, {"likelihood": 0.0, name: 1.0})
+        next(steps)
+        torch.stack(list(next(steps).values())).sum().backward()
+        assert float(network.encoder.stem[0].weight.grad.abs().sum()) > 0
+        assert all(p.grad is None for p in network.discriminator.parameters())
+
+
+def test_a_coarse_stage_shows_the_discriminator_coarse_fruxels():
+    first, second = phases(tiny(), scales={2: 1.0})
+    assert set(first) == {"discriminator", "discriminator_pose"}
+    assert set(second) == {"scale2", "adversarial", "pose"}
+
+
+def test_a_discriminator_learns_to_tell_a_fixed_pair_apart_and_to_place_its_object():
+    network = tiny()
+    optimiser = torch.optim.Adam(network.discriminator.parameters(), lr=1e-2, betas=(0.5, 0.999))
+    seen = []
+    for _ in range(12):
+        terms = next(phases(network, LOSSES | {"discriminator_pose": 0.1}))  # against a generator that stands still
+        seen.append({k: v.item() for k, v in terms.items()})
+        optimiser.zero_grad(set_to_none=True)
+        sum(terms.values()).backward()
+        optimiser.step()
+    assert seen[-1]["discriminator"] < 0.995 * seen[0]["discriminator"]
+    assert seen[-1]["discriminator_pose"] < 0.5 * seen[0]["discriminator_pose"]
+
+
+def test_real_fruxels_are_softened_and_ignored_ones_take_the_generators_values():
+    labels = torch.tensor([0, 2, 255], dtype=torch.uint8).reshape(1, 1, 1, 3)
+    unknown = torch.tensor([[0.2, 0.3, 0.5]] * 3).T.reshape(1, 3, 1, 1, 3).contiguous()
+    got = soft_one_hot(labels, unknown, 0.3, 255)[0, :, 0, 0].T
+    assert torch.allclose(got, torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.2, 0.3, 0.5]]))
+    assert torch.allclose(soft_one_hot(labels, unknown, 0.0, 255)[0, :, 0, 0].T[:2], torch.eye(3)[[0, 2]])
+
+
+def test_misspelt_terms_and_absent_discriminators_are_named():
+    with pytest.raises(UsageError, match="adversarial"):
+        next(phases(tiny(), {"adversarail": 1.0}))
+    with pytest.raises(UsageError, match="discriminator"):
+        next(phases(Generator(TINY)))
+    with pytest.raises(UsageError, match="widht"):
+        resolve_config({"preset": "small", "discriminator": {"widhts": [8]}}, 10, None)
+
+
+def test_the_configuration_with_a_discriminator_survives_the_way_through_yaml_and_none_is_the_ablation():
+    settings = resolve_config({"preset": "small", "discriminator": {}}, 10, None)
+    back = config.from_mapping(SSZConfig, config.parse(config.dumps(config.to_mapping(settings)), "text"), "text")
+    assert back == settings and isinstance(build(back), SSZ)
+    assert type(build(PRESETS["small"])) is Generator
+    assert {k for k in build(back).state_dict() if not k.startswith("discriminator.")} == set(build(PRESETS["small"]).state_dict())
+
+
+@pytest.mark.parametrize("blocks", [{"blocks2d": "plain"}, {"blocks2d": "plain", "blocks3d": "plain"}])
+def test_ablated_networks_have_the_same_shapes_and_no_separable_convolution(blocks):
+    settings = resolve_config({"preset": "small", "width": 32, "height": 32, "depth": 32, **blocks}, 10, None)
+    network = build(settings)
+    scores = network(torch.rand(1, 3, 32, 32), (1, 2))
+    assert scores[1].shape == (1, 10, 32, 32, 32) and scores[2].shape == (1, 10, 16, 16, 16)
+    sum(s.sum() for s in scores.values()).backward()
+    for part in ("encoder", "decoder") if "blocks3d" in blocks else ("encoder",):
+        kernels = [p for k, p in getattr(network, part).named_parameters() if p.ndim >= 4]
+        # A depthwise kernel has one input channel and spatial extent.
+        assert not any(p.shape[1] == 1 and p.shape[-1] > 1 for p in kernels)
+    assert PRESETS["no-ir2d3d"].blocks3d == "plain" and PRESETS["no-ir2d"].blocks3d == "inverted"
