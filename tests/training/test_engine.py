@@ -7,8 +7,8 @@ import torch
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.weights import load_weights
 from voxcli.training import checkpoints, train
-from voxcli.training.engine import per_class_iou
 from voxcli.training.recipe import load_recipe
+from voxcli.training.validation import per_class_iou
 
 RECIPE = """
 network:
@@ -109,7 +109,7 @@ def test_an_interrupt_saves_and_says_so(data, recipe, tmp_path, monkeypatch):
 
     def asked(self, *args):
         if self.step == 4:
-            self.stopping = True
+            self.stop.asked = True
         return original(self, *args)
 
     monkeypatch.setattr(Trainer, "_train_step", asked)
@@ -122,10 +122,13 @@ def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(data, recipe, tm
     train("ssz", [data], tmp_path / "run", recipe)
     path = tmp_path / "run/last.pt"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.warns(UserWarning, match="before it is used"):
-        assert checkpoints.newest_checkpoint(tmp_path / "run")["step"] < 10
+    with pytest.warns(UserWarning, match="last.pt' is no checkpoint.*before.pt' of step 9 is used"):
+        assert checkpoints.newest_checkpoint(tmp_path / "run")["step"] == 9
     (tmp_path / "run/before.pt").unlink()
-    with pytest.raises(FileFormatError):
+    with pytest.warns(UserWarning, match="best.pt' of step .* is used"):
+        assert checkpoints.newest_checkpoint(tmp_path / "run")["step"] <= 10
+    (tmp_path / "run/best.pt").write_bytes(b"")
+    with pytest.raises(FileFormatError, match="last.pt"):
         checkpoints.newest_checkpoint(tmp_path / "run")
 
 

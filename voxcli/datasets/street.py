@@ -1,4 +1,4 @@
-"""Reader of the folders that `voxcli synth street` writes: images/NAME.png and fruxels/NAME.npz, with meta.json."""
+"""Reader of what `voxcli synth street` writes: images/NAME.png, fruxels/NAME.npz and, where there, poses/NAME.json; or a packed file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from voxcli.datasets.packed import SUFFIXES, PackedSamples
+from voxcli.datasets.poses import parse_poses
 from voxcli.errors import DataError, FileFormatError
 from voxcli.scene.labels import Labels
+from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
 
 LARGEST_GRID = 1 << 28
@@ -19,74 +22,108 @@ LARGEST_GRID = 1 << 28
 
 @dataclass(frozen=True)
 class StreetSample:
-    """image [H, W, 3] uint8 and labels [D, H, W] uint8 of one scene, and its name."""
+    """image [H, W, 3] uint8 and labels [D, H, W] uint8 of one scene, its name, and the poses of its objects where the folder has them."""
 
     name: str
     image: np.ndarray
     labels: np.ndarray
+    poses: Poses | None = None
 
 
 class StreetFolder:
-    """The samples of one or several `synth street` folders, sorted by folder and name, read on demand.
+    """The samples of one or several `synth street` folders or packed files of them, sorted by folder and name, read on demand.
 
     All samples share one frustum and one list of classes; the first sample of each folder is checked when the folder is opened.
     """
 
-    def __init__(self, folders: Sequence[str | Path]):
-        self.samples: list[tuple[Path, str]] = []
+    def __init__(self, sources: Sequence[str | Path]):
+        self.samples: list[tuple[_Folder | PackedSamples, int]] = []
         self.frustum: Frustum | None = None
         self.classes = Labels()
-        for folder in map(Path, folders):
-            names = sorted(p.stem for p in (folder / "fruxels").glob("*.npz"))
-            if not names:
-                raise DataError(f"'{folder}' holds no samples.", expected="a folder made by 'voxcli synth street'",
-                                hint="Its samples lie in images/*.png and fruxels/*.npz.")  # fmt: skip
-            self._check_grid(folder, names[0])
-            self.samples += [(folder, name) for name in names]
+        opened = [PackedSamples(path) if path.is_file() and path.suffix in SUFFIXES else _Folder(path) for path in map(Path, sources)]
+        for source in opened:
+            if self.frustum is not None and (self.frustum != source.frustum or self.classes != source.classes):
+                raise DataError(f"'{source.path}' differs in frustum or classes from the data before.", expected=self.frustum,
+                                actual=source.frustum)  # fmt: skip
+            self.frustum, self.classes = source.frustum, source.classes
+            self.samples += [(source, index) for index in range(len(source.names))]
         if not self.samples:
             raise DataError("No data folder was given.", hint="Make one with 'voxcli synth street -o DIR --count N'.")
+        self.meta = opened[0].meta if len(opened) == 1 else ""
 
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def names(self) -> list[str]:
+        """Names of all samples."""
+        return [self.name(index) for index in range(len(self))]
+
+    def poses_text(self, index: int) -> str:
+        """The JSON text of a sample's poses; empty where there are none."""
+        source, own = self.samples[index]
+        return source.poses_text(own)
+
     def name(self, index: int) -> str:
         """Folder name and sample name, for messages."""
-        folder, name = self.samples[index]
-        return f"{folder.name}/{name}"
+        source, own = self.samples[index]
+        return f"{source.path.name}/{source.names[own]}" if isinstance(source, _Folder) else source.names[own]
 
     def __getitem__(self, index: int) -> StreetSample:
-        from PIL import Image
-
-        folder, name = self.samples[index]
-        picture = folder / "images" / f"{name}.png"
-        try:
-            with Image.open(picture) as file:
-                image = np.asarray(file.convert("RGB"))
-        except (OSError, ValueError) as error:
-            raise FileFormatError(f"'{picture}' cannot be read as an image.", actual=str(error)) from error
-        labels = _read_labels(folder / "fruxels" / f"{name}.npz")
+        source, own = self.samples[index]
+        image, labels = source.read(own)
         if labels.shape[1:] != image.shape[:2]:
             raise DataError(
                 f"Image and fruxels of '{self.name(index)}' differ in size.", expected=list(image.shape[:2]), actual=list(labels.shape)
             )
-        return StreetSample(self.name(index), image, labels)
+        poses = source.poses_text(own)
+        return StreetSample(self.name(index), image, labels, parse_poses(poses, self.name(index), self.classes) if poses else None)
 
-    def _check_grid(self, folder: Path, name: str) -> None:
-        path = folder / "fruxels" / f"{name}.npz"
-        labels = _read_labels(path)
-        with np.load(path, allow_pickle=False) as file:
+
+class _Folder:
+    """One folder: its names, what all its samples share (read from the first), and a sample by its number."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.names = sorted(p.stem for p in (path / "fruxels").glob("*.npz"))
+        if not self.names:
+            raise DataError(f"'{path}' holds no samples.", expected="a folder made by 'voxcli synth street', or one packed as .h5",
+                            hint="Its samples lie in images/*.png and fruxels/*.npz.")  # fmt: skip
+        first = self._fruxels(0)
+        depth, height, width = _read_labels(first).shape
+        with np.load(first, allow_pickle=False) as file:
             try:
                 numbers = [float(file[key]) for key in ("z_near", "z_far", "fov_x_deg")]
                 names = tuple(str(n) for n in file["label_names"])
                 ids = [int(file[key]) for key in ("empty_label", "ignore_label")]
             except KeyError as error:
-                raise FileFormatError(f"'{path}' lacks the key {error}.") from error
-        depth, height, width = labels.shape
-        frustum = Frustum(width, height, depth, *numbers)
-        classes = Labels(names, *ids)
-        if self.frustum is not None and (self.frustum != frustum or self.classes != classes):
-            raise DataError(f"'{folder}' differs in frustum or classes from the folder before.", expected=self.frustum, actual=frustum)
-        self.frustum, self.classes = frustum, classes
+                raise FileFormatError(f"'{first}' lacks the key {error}.") from error
+        self.frustum, self.classes = Frustum(width, height, depth, *numbers), Labels(names, *ids)
+        meta = path / "meta.json"
+        self.meta = meta.read_text(encoding="utf-8") if meta.is_file() else ""
+
+    def _fruxels(self, index: int) -> Path:
+        return self.path / "fruxels" / f"{self.names[index]}.npz"
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """image [H, W, 3] and labels [D, H, W], uint8."""
+        from PIL import Image
+
+        picture = self.path / "images" / f"{self.names[index]}.png"
+        try:
+            with Image.open(picture) as file:
+                image = np.asarray(file.convert("RGB"))
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"'{picture}' cannot be read as an image.", actual=str(error)) from error
+        return image, _read_labels(self._fruxels(index))
+
+    def poses_text(self, index: int) -> str:
+        """The JSON text of the poses file; empty where there is none."""
+        path = self.path / "poses" / f"{self.names[index]}.json"
+        try:
+            return path.read_text(encoding="utf-8") if path.is_file() else ""
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"'{path}' cannot be read as poses.", actual=f"{type(error).__name__}: {error}") from error
 
 
 def _read_labels(path: Path) -> np.ndarray:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from voxcli.errors import FileFormatError
+from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.weights import write_atomically
 
 LAST, BEFORE, BEST = "last.pt", "before.pt", "best.pt"
@@ -42,16 +44,51 @@ def restore_random_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all([s.cpu() for s in states["cuda"]])
 
 
+def prepare_folder(run: Path) -> None:
+    """Make the run folder, prove that it can be written, and remove what a killed run left half written."""
+    probe = run / f".{os.getpid()}.part"
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"'{run}' cannot hold a run.", expected="a folder that can be written",
+            actual=os.strerror(error.errno) if error.errno else str(error),
+        ) from error  # fmt: skip
+    if os.environ.get("RANK", "0") == "0":
+        for leftover in run.glob(".*.part"):
+            leftover.unlink(missing_ok=True)
+
+
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write atomically. `last.pt` keeps its predecessor as `before.pt`, for the day it turns out damaged."""
+    """Write atomically. `last.pt` keeps its predecessor as `before.pt`, for the day it turns out damaged.
+
+    Raises UsageError where the disk is full or the folder cannot be written; the checkpoints that are there stay as they are.
+    """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     if path.name == LAST and path.is_file():
-        # A copy by name, not by content: no moment without a last.pt.
-        before = path.with_name(BEFORE)
-        before.unlink(missing_ok=True)
-        before.hardlink_to(path)
+        _keep(path, path.with_name(BEFORE))
     write_atomically(path, buffer.getvalue())
+
+
+def _keep(path: Path, before: Path) -> None:
+    """Give a file a second name that outlives its replacement: no copy, and no moment without the first name."""
+    spare = before.with_name(f".{before.name}.{os.getpid()}.part")
+    try:
+        spare.unlink(missing_ok=True)
+        try:
+            spare.hardlink_to(path)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, spare)
+        os.replace(spare, before)
+        spare.unlink(missing_ok=True)  # renaming a name of a file to another of its names does nothing
+    except OSError as error:
+        raise UsageError(
+            f"'{before}' cannot be written.", actual=os.strerror(error.errno) if error.errno else str(error),
+            hint=f"Is the disk full, or the folder read-only? '{path}' is as it was.",
+        ) from error  # fmt: skip
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -65,9 +102,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def newest_checkpoint(run: Path) -> dict[str, Any] | None:
-    """The state to resume from: last.pt, else the one before it (with a warning), else None where there is neither."""
+    """The state to resume from: last.pt, else the one before it, else the best (with a warning); None where there is none of them."""
     failure: FileFormatError | None = None
-    for name in (LAST, BEFORE):
+    for name in (LAST, BEFORE, BEST):
         path = run / name
         if not path.is_file():
             continue
@@ -77,7 +114,7 @@ def newest_checkpoint(run: Path) -> dict[str, Any] | None:
             failure = failure or error
             continue
         if failure is not None:
-            warnings.warn(f"{failure.message} The checkpoint before it is used.", stacklevel=2)
+            warnings.warn(f"{failure.message} '{path}' of step {state['step']} is used instead.", stacklevel=2)
         return state
     if failure is not None:
         raise failure

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,68 +16,87 @@ from torch import Tensor, nn
 from voxcli import config
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import DataError, UsageError, unknown_name
-from voxcli.models.weights import Weights, save_weights
-from voxcli.training import checkpoints, loader
+from voxcli.models.weights import Weights, save_weights, write_atomically
+from voxcli.training import checkpoints, loader, previews, validation
+from voxcli.training.arithmetic import Arithmetic
+from voxcli.training.interrupts import StopRequests
+from voxcli.training.journal import Journal, Listener, Meter
 from voxcli.training.parallel import Processes
 from voxcli.training.recipe import SCALES, Recipe, Stage
 
-Progress = Callable[[dict[str, Any]], None]
-REPORT_SECONDS = 10.0
+
+@dataclass
+class _Stretch:
+    """A stage under way: its number and first step in the whole run, loss weights by scale, what it trains."""
+
+    number: int
+    stage: Stage
+    first: int
+    scales: dict[int, float]
+    parameters: list[nn.Parameter]
+    optimiser: torch.optim.Optimizer
 
 
 class Trainer:
     """One run of one recipe. `train` in voxcli.training is the way in; see there for the arguments."""
 
     def __init__(
-        self,
-        steps: ModuleType,
-        recipe: Recipe,
-        data: StreetFolder,
-        validation: StreetFolder | None,
-        run: Path,
-        device: torch.device,
-        progress: Progress | None,
-    ):
-        self.steps, self.recipe, self.data, self.run, self.device = steps, recipe, data, run, device
-        self.progress = progress
+        self, steps: ModuleType, recipe: Recipe, data: StreetFolder, unseen: StreetFolder | None, run: Path, device: torch.device,
+        listener: Listener | None,
+    ):  # fmt: skip
+        self.steps, self.recipe, self.data, self.run = steps, recipe, data, run
         self.processes = Processes(device)
+        self.device = self.processes.device
         for stage in recipe.stages:
-            if stage.step not in steps.STEPS:
-                raise unknown_name("training step", stage.step, steps.STEPS)
-            if stage.batch % self.processes.count:
-                raise UsageError(
-                    f"Stage '{stage.name}': the batch must divide among the processes.",
-                    expected=f"a multiple of {self.processes.count}",
-                    actual=stage.batch,
-                )
-        self.train_indices, self.held_out, self.validation_data = _split(recipe, data, validation)
+            self._check(stage)
+        self.train_indices, self.held_out, self.validation_data = loader.split(recipe, data, unseen)
         torch.manual_seed(recipe.seed)
         assert data.frustum is not None
         self.settings = steps.resolve_config(recipe.network, len(data.classes.names), data.frustum.shape)
-        self.network: nn.Module = steps.build(self.settings).to(device)
-        self.average = {k: t.clone() for k, t in self.network.state_dict().items()} if recipe.average else None
+        self.network: nn.Module = steps.build(self.settings).to(self.device)
+        self.arithmetic = Arithmetic(recipe.computation, self.network, self.processes)
+        if not self.processes.first:
+            torch.manual_seed(recipe.seed + self.processes.rank)  # the same weights, but not the same dropout
+        self.average = self._copy_of_weights() if recipe.average else None
+        self.journal = Journal(run, self.processes.first, listener)
         self.class_weights = torch.zeros(0)
         self.step = 0  # over all stages
         self.position = 0  # samples taken from the data order
         self.best = {"stage": -1, "score": -1.0, "step": -1}
         self.optimiser_state: dict[str, Any] | None = None
-        self.stopping = False
+        self.saved: int | None = None  # the step of the newest checkpoint
+        self.stop = StopRequests()
+
+    def _check(self, stage: Stage) -> None:
+        if stage.step not in self.steps.STEPS:
+            raise unknown_name("training step", stage.step, self.steps.STEPS)
+        if stage.batch % (self.processes.count * stage.parts):
+            raise UsageError(
+                f"Stage '{stage.name}': the batch must divide among the processes and parts.",
+                expected=f"a multiple of {self.processes.count} x {stage.parts}", actual=stage.batch,
+            )  # fmt: skip
+
+    def _copy_of_weights(self) -> dict[str, Tensor]:
+        return {k: t.clone() for k, t in self.network.state_dict().items()}
 
     # -- state -------------------------------------------------------------------------------------------------------------
 
     def state(self, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
-        """All that `restore` needs, in tensors and plain types."""
+        """All that `restore` needs, in tensors and plain types. Every process must ask for it."""
+        randoms = self.processes.collect(checkpoints.random_states())
         return {
             "recipe": config.to_mapping(self.recipe),
             "network_config": config.to_mapping(self.settings),
             "network": self.network.state_dict(),
             "average": self.average,
             "optimiser": optimiser.state_dict(),
+            "scaler": self.arithmetic.state(),
             "class_weights": self.class_weights,
             "step": self.step,
             "position": self.position,
             "best": self.best,
-            "random": checkpoints.random_states(),
+            "random": randoms[0],
+            "random_of_others": randoms[1:],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -98,128 +114,158 @@ class Trainer:
         self.class_weights = state["class_weights"]
         self.step, self.position, self.best = state["step"], state["position"], state["best"]
         self.optimiser_state = state["optimiser"]
-        checkpoints.restore_random_states(state["random"])
+        self.arithmetic.restore(state.get("scaler", {}))
+        randoms = [state["random"], *state.get("random_of_others", [])]
+        if self.processes.rank < len(randoms):
+            checkpoints.restore_random_states(randoms[self.processes.rank])
+        self.saved = self.step
+        self.journal.resume(self.step)
 
     # -- the run -----------------------------------------------------------------------------------------------------------
 
     def fit(self) -> None:
         """Train from where the state stands to the end of the last stage."""
-        if not len(self.class_weights):
-            from voxcli.models.ssz.losses import frequency_weights
-
-            how = self.recipe.class_weights
-            counts = loader.count_classes(self.data, self.train_indices, len(self.data.classes.names), how.samples)
-            self.class_weights = frequency_weights(counts, how.power, how.largest)
-            self._log(
-                {
-                    "event": "start",
-                    "samples": len(self.train_indices),
-                    "validation": len(self.held_out),
-                    "processes": self.processes.count,
-                    "class_weights": dict(zip(self.data.classes.names, self.class_weights.tolist(), strict=True)),
-                    "parameters": sum(p.numel() for p in self.network.parameters()),
-                }
-            )
-        self.class_weights = self.class_weights.to(self.device)
-        first = 0
-        with _stop_on_signals(self):
-            for number, stage in enumerate(self.recipe.stages):
-                if self.step < first + stage.steps:
-                    self._run_stage(number, stage, first)
-                first += stage.steps
-        self._export("weights.safetensors")
-        self._log({"event": "end", "step": self.step})
+        try:
+            if not len(self.class_weights):
+                self._weigh_classes()
+            self.class_weights = self.class_weights.to(self.device)
+            first = 0
+            with self.stop:
+                for number, stage in enumerate(self.recipe.stages):
+                    if self.step < first + stage.steps:
+                        self._run_stage(number, stage, first)
+                    first += stage.steps
+            self._export("weights.safetensors")
+            self.journal.write({"event": "end", "step": self.step})
+        finally:
+            self.journal.close()
         self.processes.leave()
 
+    def _weigh_classes(self) -> None:
+        from voxcli.models.ssz.losses import frequency_weights
+
+        how, names = self.recipe.class_weights, self.data.classes.names
+        counts = loader.count_classes(self.data, self.train_indices, len(names), how.samples)
+        self.class_weights = frequency_weights(counts, how.power, how.largest)
+        self.journal.write(
+            {
+                "event": "start",
+                "samples": len(self.train_indices),
+                "validation": len(self.held_out),
+                "processes": self.processes.count,
+                "class_weights": dict(zip(names, self.class_weights.tolist(), strict=True)),
+                "parameters": sum(p.numel() for p in self.network.parameters()),
+            }
+        )
+
     def _run_stage(self, number: int, stage: Stage, first: int) -> None:
-        parameters = [p for name, p in self.network.named_parameters() if self._trained(name, p, stage)]
+        stretch = self._begin(number, stage, first)
+        last = first + stage.steps
+        meter = Meter(stage.name, last, self.recipe.log_every)
+        with closing(self._batches(stage, list(stretch.scales))) as batches:
+            while self.step < last:
+                local = self.step - first
+                for group in stretch.optimiser.param_groups:
+                    group["lr"] = stage.optimiser.rate * stage.optimiser.factor(local, stage.steps)
+                meter.add(self._train_step(stretch, batches), stage.batch)
+                self._update_average(local)
+                self.step += 1
+                self.position += stage.batch
+                ends = self.step == last
+                if ends or meter.due():
+                    self.journal.write(meter.record(self.step, stretch.optimiser.param_groups[0]["lr"]))
+                if ends or self.step % self.recipe.validation.every == 0:
+                    self._validate(stretch)
+                    meter.pause()
+                if ends or self.stop.asked or self.step % self.recipe.checkpoint_every == 0:
+                    self._save(checkpoints.LAST, stretch.optimiser)
+                if self.stop.asked:
+                    self.journal.write({"event": "interrupted", "step": self.step})
+                    self.processes.leave()
+                    raise KeyboardInterrupt
+
+    def _begin(self, number: int, stage: Stage, first: int) -> _Stretch:
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(not name.startswith(stage.frozen))
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
         how = stage.optimiser
         optimiser = torch.optim.Adam(parameters, lr=how.rate, betas=how.betas, fused=self.device.type == "cpu")
         if self.optimiser_state is not None:
             if self.step > first:
                 optimiser.load_state_dict(self.optimiser_state)
             self.optimiser_state = None
+        if self.average is not None and self.step == first:
+            # A stage may wake parts that were never trained: the average starts afresh with it.
+            self.average = self._copy_of_weights()
         scales = {SCALES[name]: weight for name, weight in stage.scales.items()}
+        return _Stretch(number, stage, first, scales, parameters, optimiser)
+
+    def _batches(self, stage: Stage, scales: list[int]) -> Iterator[loader.Batch]:
+        reader = loader.Reader(self.data, scales, self.recipe.augmentation, self.recipe.seed)
         order = loader.Order(self.train_indices, self.recipe.seed)
-        batches = loader.training_batches(
-            self.data,
-            order,
-            self.position,
-            stage.batch,
-            self.processes.part(stage.batch),
-            list(scales),
-            self.recipe.augmentation,
-            self.recipe.seed,
-            self.recipe.loader_threads,
-        )
-        last = first + stage.steps
-        meter = _Meter(stage, number, first)
-        with closing(batches):
-            if self.average is not None and self.step == first:
-                # A stage may wake parts that were never trained: the average starts afresh with it.
-                self.average = {k: t.clone() for k, t in self.network.state_dict().items()}
-            while self.step < last:
-                local = self.step - first
-                for group in optimiser.param_groups:
-                    group["lr"] = how.rate * how.factor(local, stage.steps)
-                meter.add(self._train_step(stage, scales, next(batches), optimiser, parameters), stage.batch)
-                self._update_average(local)
-                self.step += 1
-                self.position += stage.batch
-                ends = self.step == last
-                if ends or meter.due():
-                    self._log(meter.record(self.step, optimiser.param_groups[0]["lr"]))
-                if ends or self.step % self.recipe.validation.every == 0:
-                    self._validate(number, stage, optimiser)
-                    meter.pause()
-                if ends or self.stopping or self.step % self.recipe.checkpoint_every == 0:
-                    self._save(checkpoints.LAST, optimiser)
-                if self.stopping:
-                    self._log({"event": "interrupted", "step": self.step})
-                    self.processes.leave()
-                    raise KeyboardInterrupt
+        size = stage.batch // stage.parts
+        return loader.training_batches(reader, order, self.position, size, self.processes.part(size), self.recipe.loading)
 
-    def _trained(self, name: str, parameter: nn.Parameter, stage: Stage) -> bool:
-        frozen = any(name.startswith(prefix) for prefix in stage.frozen)
-        parameter.requires_grad_(not frozen)
-        return not frozen
-
-    def _train_step(
-        self, stage: Stage, scales: dict[int, float], batch: loader.Batch, optimiser, parameters: list[nn.Parameter]
-    ) -> dict[str, float]:
+    def _train_step(self, stretch: _Stretch, batches: Iterator[loader.Batch]) -> dict[str, float]:
+        """One step: in each phase of the model's step, the gradients of all parts of the batch, then the optimiser."""
         self.network.train()
-        images = batch.images.to(self.device)
-        labels = {s: t.to(self.device) for s, t in batch.labels.items()}
-        terms = self.steps.STEPS[stage.step](
-            self.network,
-            images,
-            labels,
-            scales=scales,
-            losses=stage.losses,
-            class_weights=self.class_weights,
-            ignore=self.data.classes.ignore,
-        )
-        total = torch.stack(list(terms.values())).sum()
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        taken = [next(batches).to(self.device) for _ in range(stretch.stage.parts)]
+        names = [name for batch in taken for name in batch.names]
+        parts = [self._phases(stretch, batch) for batch in taken]
+        values: dict[str, float] = {}
+        while True:
+            stretch.optimiser.zero_grad(set_to_none=True)
+            sums: dict[str, Tensor] = {}
+            for part in parts:
+                with self.arithmetic.forward():
+                    terms = next(part, None)
+                    if terms is None:
+                        return values
+                    total = torch.stack(list(terms.values())).sum() / len(parts)
+                self.arithmetic.backward(total)
+                for key, value in {**terms, "loss": total * len(parts)}.items():
+                    sums[key] = sums.get(key, 0.0) + value.detach() / len(parts)
+            found = self._apply(stretch, sums, names)
+            values |= {**found, "loss": values.get("loss", 0.0) + found["loss"]}
+
+    def _phases(self, stretch: _Stretch, batch: loader.Batch) -> Iterator[dict[str, Tensor]]:
+        """The loss terms of each phase of a step on one part of the batch; most steps have one phase."""
+        terms = self.steps.STEPS[stretch.stage.step](
+            self.arithmetic.network, self.arithmetic.images(batch.images), batch.labels, scales=stretch.scales, losses=stretch.stage.losses,
+            class_weights=self.class_weights, ignore=self.data.classes.ignore, add=self.arithmetic.add, frustum=self.data.frustum,
+            poses=batch.poses,
+        )  # fmt: skip
+        if isinstance(terms, dict):
+            yield terms
+        else:
+            yield from terms
+
+    def _apply(self, stretch: _Stretch, sums: dict[str, Tensor], names: list[str]) -> dict[str, float]:
+        """Average gradients over the processes and move the weights that have any. Returns the phase's values."""
         # The request to stop travels with the gradients, so that all processes stop after the same step.
-        notes = torch.tensor(
-            [float(total.detach()), *[float(t.detach()) for t in terms.values()], float(self.stopping)], device=self.device
-        )
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        self.processes.average([*gradients, notes])
-        values = dict(zip(["loss", *terms, "stop"], notes.tolist(), strict=True))
-        self.stopping = values.pop("stop") > 0
-        if not np.isfinite(values["loss"]):
-            raise DataError(
-                f"The loss became {values['loss']} at step {self.step}.",
-                actual=f"batch {', '.join(batch.names)}",
-                hint=f"The last good checkpoint is '{self.run / checkpoints.LAST}'; try a smaller rate or clip.",
-            )
-        if stage.optimiser.clip:
-            values["gradient"] = float(nn.utils.clip_grad_norm_(parameters, stage.optimiser.clip))
-        optimiser.step()
+        notes = torch.stack([*sums.values(), torch.tensor(float(self.stop.asked), device=self.device)])
+        self.processes.average([*[p.grad for p in stretch.parameters if p.grad is not None], notes])
+        *means, stop = notes.tolist()
+        self.stop.asked = stop > 0
+        values = dict(zip(sums, means, strict=True))
+        self._check_finite("loss", values["loss"], names)
+        values["gradient"] = self.arithmetic.finish(stretch.optimiser, stretch.parameters, stretch.stage.optimiser.clip)
+        if not self.arithmetic.scaler.is_enabled():
+            self._check_finite("gradient", values["gradient"], names)
         return values
+
+    def _check_finite(self, what: str, value: float, names: list[str]) -> None:
+        """All processes come here with the same value."""
+        if np.isfinite(value):
+            return
+        everyone = [name for each in self.processes.collect(names) for name in each]
+        good = f"The last good checkpoint is '{self.run / checkpoints.LAST}' of step {self.saved}."
+        good = good if self.saved is not None else "No checkpoint had been written yet."
+        raise DataError(
+            f"The {what} became {value} at step {self.step}.",
+            actual=f"the batch {', '.join(everyone)}",
+            hint=f"{good} Look at these samples, or lower rate or clip.",
+        )
 
     def _update_average(self, local: int) -> None:
         if self.average is None or self.recipe.average is None:
@@ -234,50 +280,43 @@ class Trainer:
 
     # -- validation and files --------------------------------------------------------------------------------------------------
 
-    def _validate(self, number: int, stage: Stage, optimiser: torch.optim.Optimizer) -> None:
-        """Per-class IoU over the accumulated confusion of the validation set, at the stage's finest scale."""
-        scale = min(SCALES[name] for name in stage.scales)
-        n = len(self.data.classes.names)
-        counts = torch.zeros(n, n, dtype=torch.int64)
-        mine = self.held_out[self.processes.rank :: self.processes.count]
-        self.processes.average([b for b in self.network.buffers() if b.is_floating_point()])
-        kept = {k: t.clone() for k, t in self.network.state_dict().items()} if self.average is not None else None
+    def _validate(self, stretch: _Stretch) -> None:
+        """Score the averaged weights at the stage's finest scale, leave a preview, keep the best."""
+        scale = min(stretch.scales)
+        self._agree_on_buffers()
+        kept = self._copy_of_weights() if self.average is not None else None
         if self.average is not None:
-            self.processes.average([t for t in self.average.values() if t.is_floating_point()])
             self.network.load_state_dict(self.average)
         self.network.eval()
-        began = time.perf_counter()
-        for batch in loader.validation_batches(self.validation_data, mine, 1, [scale]):
-            found = self.steps.confusion(
-                self.network, batch.images.to(self.device), batch.labels[scale].to(self.device), scale, self.data.classes.ignore
-            )
-            counts += found.cpu()
-        counts = self.processes.add(counts)
-        iou = per_class_iou(counts)
-        solid = [iou[i] for i in self.data.classes.solid_ids if iou[i] is not None]
-        mean = sum(solid) / len(solid) if solid else 0.0
-        record = {
-            "event": "validation",
-            "step": self.step,
-            "stage": stage.name,
-            "scale": scale,
-            "mean_iou": mean,
-            "iou": dict(zip(self.data.classes.names, iou, strict=True)),
-            "seconds": round(time.perf_counter() - began, 2),
-        }
-        if self.best["stage"] != number or mean > self.best["score"]:
-            self.best = {"stage": number, "score": mean, "step": self.step}
+        about = (self.steps, self.network, self.arithmetic, self.validation_data)
+        scores = validation.score(*about, self.held_out, scale)
+        record = {"event": "validation", "step": self.step, "stage": stretch.stage.name, **scores}
+        if self.processes.first and self.recipe.validation.pictures:
+            picture = validation.preview(*about, self.held_out[: self.recipe.validation.pictures], scale)
+            write_atomically(self.run / "previews" / f"{self.step:07d}.png", previews.png(picture))
+            self.journal.picture("preview", picture, self.step)
+        if self.best["stage"] != stretch.number or record["mean_iou"] > self.best["score"]:
+            self.best = {"stage": stretch.number, "score": record["mean_iou"], "step": self.step}
             self._export("best.safetensors", record)
         if kept is not None:
             self.network.load_state_dict(kept)
         if self.best["step"] == self.step:
-            self._save(checkpoints.BEST, optimiser)
-        self._log(record)
+            self._save(checkpoints.BEST, stretch.optimiser)
+        self.journal.write(record)
+
+    def _agree_on_buffers(self) -> None:
+        """One running mean and variance for all: with statistics of its own, each process has seen its own part."""
+        if not self.arithmetic.shared:
+            tensors = [*self.network.buffers(), *(self.average or {}).values()]
+            self.processes.average([t for t in tensors if t.is_floating_point()])
 
     def _save(self, name: str, optimiser: torch.optim.Optimizer) -> None:
-        self.processes.average([b for b in self.network.buffers() if b.is_floating_point()])
+        self._agree_on_buffers()
+        state = self.state(optimiser)
         if self.processes.first:
-            checkpoints.save_checkpoint(self.run / name, self.state(optimiser))
+            checkpoints.save_checkpoint(self.run / name, state)
+        if name == checkpoints.LAST:
+            self.saved = self.step
 
     def _export(self, name: str, record: dict[str, Any] | None = None) -> None:
         if not self.processes.first:
@@ -299,105 +338,11 @@ class Trainer:
         tensors = self.average if self.average is not None else self.network.state_dict()
         save_weights(self.run / name, Weights(dict(tensors), self.recipe.model, config.to_mapping(self.settings), facts))
 
-    def _log(self, record: dict[str, Any]) -> None:
-        if not self.processes.first:
-            return
-        with open(self.run / "log.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        if self.progress is not None:
-            self.progress(record)
-
-
-class _Meter:
-    """Means of the step values and the speed since the last record."""
-
-    def __init__(self, stage: Stage, number: int, first: int):
-        self.stage, self.number, self.first = stage, number, first
-        self.sums: dict[str, float] = {}
-        self.steps = self.samples = 0
-        self.began = time.perf_counter()
-
-    def add(self, values: dict[str, float], samples: int) -> None:
-        for key, value in values.items():
-            self.sums[key] = self.sums.get(key, 0.0) + value
-        self.steps += 1
-        self.samples += samples
-
-    def due(self) -> bool:
-        return time.perf_counter() - self.began > REPORT_SECONDS
-
-    def record(self, step: int, rate: float) -> dict[str, Any]:
-        seconds = time.perf_counter() - self.began
-        means = {key: round(value / self.steps, 5) for key, value in self.sums.items()}
-        record = {
-            "event": "step",
-            "step": step,
-            "stage": self.stage.name,
-            "of": self.first + self.stage.steps,
-            **means,
-            "rate": round(rate, 7),
-            "samples_per_second": round(self.samples / seconds, 2),
-        }
-        self.sums, self.steps, self.samples = {}, 0, 0
-        self.began = time.perf_counter()
-        return record
-
-    def pause(self) -> None:
-        """Forget the time that something else took."""
-        self.sums, self.steps, self.samples = {}, 0, 0
-        self.began = time.perf_counter()
-
-
-class _stop_on_signals:
-    """Within: SIGINT and SIGTERM ask the trainer to stop after the step at hand. A second one stops at once."""
-
-    def __init__(self, trainer: Trainer):
-        self.trainer, self.previous = trainer, {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self.previous = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def _ask(self, *_: Any) -> None:
-        if self.trainer.stopping:
-            raise KeyboardInterrupt
-        self.trainer.stopping = True
-
-    def __exit__(self, *_: Any) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-
-
-def per_class_iou(confusion: Tensor) -> list[float | None]:
-    """Intersection over union of each class from counts [n, n] (row = truth); None for a class in neither truth nor prediction."""
-    hits = confusion.diagonal()
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return [round(float(h) / float(u), 5) if u else None for h, u in zip(hits, union, strict=True)]
-
-
-def _split(recipe: Recipe, data: StreetFolder, validation: StreetFolder | None) -> tuple[list[int], list[int], StreetFolder]:
-    """Training indices, validation indices, and the data that the latter point into."""
-    most = recipe.validation.samples
-    if validation is not None:
-        step = max(1, len(validation) // most)
-        return list(range(len(data))), list(range(0, len(validation), step))[:most], validation
-    count = max(1, min(most, round(recipe.validation.share * len(data))))
-    if len(data) < 2:
-        raise DataError("One sample is too few to train and validate on.", actual=f"{len(data)} sample(s)")
-    held = sorted({round(i) for i in np.linspace(0, len(data) - 1, count)})
-    return [i for i in range(len(data)) if i not in set(held)], held, data
-
 
 def train_run(
-    steps: ModuleType,
-    recipe: Recipe,
-    data_dirs: Sequence[str | Path],
-    run: Path,
-    resume: str,
-    progress: Progress | None,
-    validation_dirs: Sequence[str | Path],
-    device: torch.device,
-) -> None:
+    steps: ModuleType, recipe: Recipe, data: Sequence[str | Path], run: Path, resume: str, listener: Listener | None,
+    unseen: Sequence[str | Path], device: torch.device,
+) -> None:  # fmt: skip
     """Open the data, resume where asked to, train. See voxcli.training.train."""
     state = None
     if resume == "auto":
@@ -407,9 +352,10 @@ def train_run(
             raise UsageError(f"'{run}' holds a run already.", hint="Resume it, or choose another folder.")
     else:
         state = checkpoints.load_checkpoint(Path(resume))
-    run.mkdir(parents=True, exist_ok=True)
-    data = StreetFolder(data_dirs)
-    trainer = Trainer(steps, recipe, data, StreetFolder(validation_dirs) if validation_dirs else None, run, device, progress)
+    checkpoints.prepare_folder(run)
+    opened = StreetFolder(data or recipe.data)
+    unseen = unseen or recipe.validation.data
+    trainer = Trainer(steps, recipe, opened, StreetFolder(unseen) if unseen else None, run, device, listener)
     if state is not None:
         trainer.restore(state)
     trainer.fit()

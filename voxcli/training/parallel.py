@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -16,6 +17,10 @@ class Processes:
     def __init__(self, device: torch.device):
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
+        if self.count > 1 and device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+            torch.cuda.set_device(device)
+        self.device = device
         self._joined = False
         if self.count > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
@@ -43,10 +48,26 @@ class Processes:
             tensor.detach().copy_(values.reshape(tensor.shape))
 
     def add(self, tensor: Tensor) -> Tensor:
-        """The sum of a tensor over the processes."""
+        """The sum of a tensor over the processes, in place."""
         if self.count > 1:
             dist.all_reduce(tensor)
         return tensor
+
+    def stack(self, tensor: Tensor) -> Tensor:
+        """The tensors of all processes [count, ...], in order of rank."""
+        if self.count == 1:
+            return tensor[None]
+        parts = [torch.zeros_like(tensor) for _ in range(self.count)]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.stack(parts)
+
+    def collect(self, value: Any) -> list[Any]:
+        """The plain values of all processes, in order of rank."""
+        values = [value]
+        if self.count > 1:
+            values = [None] * self.count
+            dist.all_gather_object(values, value)
+        return values
 
     def leave(self) -> None:
         """End the process group, if this object started it."""

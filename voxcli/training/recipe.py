@@ -37,10 +37,11 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stretch of a training. batch counts the samples of a step over all processes.
+    """One stretch of a training. batch counts the samples of a step over all processes and parts.
 
     step: which training step of the model. scales: weight of the loss at each resolution; coarser ones alone cost a fraction.
-    losses: weight of each term. frozen: prefixes of parameter names that stay as they are.
+    losses: weight of each term. frozen: prefixes of parameter names that stay as they are. parts: a step goes through its batch in so
+    many parts and adds up their gradients, where the whole does not fit into memory; batch statistics and Dice are then a part's.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Stage:
     losses: dict[str, float] = field(default_factory=lambda: {"likelihood": 1.0})
     optimiser: Optimiser = field(default_factory=Optimiser)
     frozen: tuple[str, ...] = ()
+    parts: int = 1
 
     def __post_init__(self) -> None:
         for name in self.scales:
@@ -58,6 +60,9 @@ class Stage:
                 raise unknown_name("scale", name, SCALES)
         if self.steps < 1 or self.batch < 1 or not self.scales:
             raise UsageError(f"Stage '{self.name}' needs positive steps, a positive batch and a scale.")
+        if self.parts < 1 or self.batch % self.parts:
+            raise UsageError(f"Stage '{self.name}': the batch must divide into its parts.", expected=f"a divisor of {self.batch}",
+                             actual=self.parts)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,42 +87,102 @@ class ClassWeights:
 
 @dataclass(frozen=True)
 class Validation:
-    """Every so many steps, on at most `samples` samples; `share` of the data is set aside where no validation data is given."""
+    """Every so many steps, on at most `samples` samples; `share` of the data is set aside where no validation data is given.
+
+    data: unseen data to use instead, unless the command names some. pictures: samples shown in each preview (0: no previews).
+    """
 
     every: int = 500
     samples: int = 64
     share: float = 0.05
+    data: tuple[str, ...] = ()
+    pictures: int = 3
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How samples are read ahead: `workers` at a time, `prefetch` parts of a batch in advance.
+
+    kind: `threads` share one process (decoding leaves Python's lock); `processes` cost a start and a copy, and feed a fast GPU.
+    """
+
+    workers: int = 1
+    prefetch: int = 3
+    kind: Literal["threads", "processes"] = "threads"
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.prefetch < 1:
+            raise UsageError("loading needs at least one worker and a prefetch of one.", actual=f"{self.workers}, {self.prefetch}")
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How a step is computed. Weights and optimiser stay in float32 whatever `precision` says.
+
+    precision: of the forward and backward pass (autocast); float16 scales its loss and is for CUDA.
+    channels_last: the memory format of images and weights. compile: let torch.compile trace the network.
+    statistics: batch normalisation and Dice over the batch of all processes (`global`: the same curve for any number of them), or over
+    each process's part of it (`local`, without their messages). One process knows no difference.
+    """
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    statistics: Literal["global", "local"] = "global"
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A training: network configuration (a preset's name and fields that differ), data handling, stages in their order.
 
-    average: decay of an exponential moving average of the weights, which is what is validated and exported (ours; null: none).
+    data: folders or packed files of `synth street`, unless the command names some. average: decay of an exponential moving average of
+    the weights, which is what is validated and exported (ours; null: none). log_every: steps between records (null: ten seconds).
     """
 
     stages: tuple[Stage, ...]
     model: str = "ssz"
+    data: tuple[str, ...] = ()
     network: dict[str, Any] = field(default_factory=dict)
     augmentation: Augmentation = field(default_factory=Augmentation)
     class_weights: ClassWeights = field(default_factory=ClassWeights)
     validation: Validation = field(default_factory=Validation)
     average: float | None = None
     checkpoint_every: int = 200
-    loader_threads: int = 1
+    log_every: int | None = None
+    loading: Loading = field(default_factory=Loading)
+    computation: Computation = field(default_factory=Computation)
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise UsageError("A recipe needs at least one stage.")
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise UsageError("Each stage of a recipe needs a name of its own.", actual=", ".join(names))
+        if self.checkpoint_every < 1 or self.validation.every < 1 or (self.log_every or 1) < 1:
+            raise UsageError("checkpoint_every, validation.every and log_every count steps.", expected="at least 1")
 
 
 def load_recipe(source: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
-    """A shipped recipe by name, or a YAML file; `overrides` is merged on top (what --set gives)."""
+    """A shipped recipe by name, or a YAML file; `overrides` is merged on top (what --set gives).
+
+    Stages may be overridden by name: {"stages": {"full": {"steps": 10}}}. A list of stages replaces those of the recipe.
+    """
     path = Path(source)
     shipped = {p.stem: p for p in SHIPPED.glob("*.yaml")}
     if not path.is_file():
         if str(source) not in shipped:
             raise unknown_name("recipe", str(source), shipped)
         path = shipped[str(source)]
-    return config.from_mapping(Recipe, config.merge(config.load(path), overrides or {}), f"recipe '{source}'")
+    mapping, changes = config.load(path), dict(overrides or {})
+    if isinstance(changes.get("stages"), dict):
+        changes["stages"] = _changed_stages(mapping.get("stages", []), changes["stages"])
+    return config.from_mapping(Recipe, config.merge(mapping, changes), f"recipe '{source}'")
+
+
+def _changed_stages(stages: list[dict[str, Any]], changes: dict[str, Any]) -> list[dict[str, Any]]:
+    names = [stage.get("name", "") for stage in stages]
+    for name in changes:
+        if name not in names:
+            raise unknown_name("stage", name, names)
+    return [config.merge(stage, changes.get(name)) for name, stage in zip(names, stages, strict=True)]

@@ -1,0 +1,118 @@
+"""One process and several: the same curve. Gloo processes are started here as torchrun starts them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+RECIPE = """
+network:
+  {preset: small, width: 32, height: 32, depth: 16, encoder: [8, 8, 16], encoder_blocks: [1, 1, 1],
+   decoder: [8, 8, 8], decoder_blocks: [1, 0, 0], normalised_levels: 2}
+log_every: 1
+augmentation: {flip: true, brightness: 0.2}
+validation: {every: 3, samples: 2}
+stages:
+  - {name: all, steps: 3, batch: 4, parts: PARTS, scales: {full: 1, half: 0.3}, losses: {likelihood: 1, dice: 1}, optimiser: {rate: 1e-3}}
+"""
+
+WORKER = """
+import sys, torch
+torch.set_num_threads(1)
+from voxcli.training import train
+train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
+"""
+
+STATISTICS = """
+import sys, torch
+from torch import nn
+from voxcli.training.parallel import Processes
+from voxcli.training.statistics import GlobalStatistics
+processes = Processes(torch.device("cpu"))
+values = torch.load(sys.argv[1], weights_only=True)
+x = values["x"][processes.part(4)].clone().requires_grad_()
+layer = nn.BatchNorm2d(3).double()
+layer.load_state_dict(values["layer"])
+with GlobalStatistics(processes):
+    y = layer(x)
+(y * values["towards"][processes.part(4)]).sum().backward()
+torch.save({"y": y.detach(), "dx": x.grad, "dw": layer.weight.grad, "db": layer.bias.grad, "layer": layer.state_dict()},
+           f"{sys.argv[1]}.{processes.rank}")
+processes.leave()
+"""
+
+
+def launch(code, *arguments, count=2):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {**os.environ, "OMP_NUM_THREADS": "1"}
+    meeting = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stderr=subprocess.PIPE, text=True,
+                         env={**common, **(meeting if count > 1 else {}), "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(count)
+    ]  # fmt: skip
+    for process in started:
+        error = process.communicate(timeout=400)[1]
+        assert process.returncode == 0, error
+
+
+def losses(run):
+    records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [(r["loss"], r["gradient"]) for r in records if r["event"] == "step"], [r for r in records if r["event"] == "validation"]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_two_processes_give_the_losses_and_scores_of_one(street, tmp_path, parts):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.replace("PARTS", str(parts)))
+    for count in (1, 2):
+        launch(WORKER, street, tmp_path / f"run{count}", recipe, count=count)
+    (one, scored), (two, scored_two) = losses(tmp_path / "run1"), losses(tmp_path / "run2")
+    assert len(one) == 3
+    torch.testing.assert_close(torch.tensor(two), torch.tensor(one), rtol=2e-4, atol=1e-5)
+    assert scored_two[0]["mean_iou"] == pytest.approx(scored[0]["mean_iou"], abs=0.02)
+
+
+def test_batch_statistics_and_their_gradients_are_those_of_the_whole_batch(tmp_path):
+    torch.manual_seed(0)
+    x = torch.randn(4, 3, 5, 2, dtype=torch.float64) * 3 + 100  # a large mean, where a careless variance would cancel
+    towards, layer = torch.randn_like(x), nn.BatchNorm2d(3).double()
+    nn.init.normal_(layer.weight)
+    nn.init.normal_(layer.bias)
+    torch.save({"x": x, "towards": towards, "layer": layer.state_dict()}, tmp_path / "values")
+    launch(STATISTICS, tmp_path / "values")
+    whole = x.clone().requires_grad_()
+    y = layer(whole)
+    (y * towards).sum().backward()
+    parts = [torch.load(tmp_path / f"values.{rank}", weights_only=True) for rank in (0, 1)]
+    close = lambda a, b: torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)  # noqa: E731
+    close(torch.cat([p["y"] for p in parts]), y.detach())
+    close(torch.cat([p["dx"] for p in parts]), whole.grad)
+    close(sum(p["dw"] for p in parts), layer.weight.grad)
+    close(sum(p["db"] for p in parts), layer.bias.grad)
+    for part in parts:
+        close(part["layer"]["running_var"], layer.running_var)
+        close(part["layer"]["running_mean"], layer.running_mean)
+
+
+def test_statistics_of_one_process_agree_with_torch():
+    from voxcli.training.parallel import Processes
+    from voxcli.training.statistics import GlobalStatistics
+
+    x = torch.randn(2, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    weight, bias = torch.randn(2, 3, dtype=torch.float64)
+    arguments = (weight.requires_grad_(), bias.requires_grad_())
+
+    def normalised(x, weight, bias):
+        with GlobalStatistics(Processes(torch.device("cpu"))):
+            return torch.nn.functional.batch_norm(x, None, None, weight, bias, True)
+
+    torch.testing.assert_close(normalised(x, *arguments), torch.nn.functional.batch_norm(x, None, None, *arguments, True))
+    torch.autograd.gradcheck(normalised, (x, *arguments))

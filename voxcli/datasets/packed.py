@@ -1,0 +1,153 @@
+"""One HDF5 file that holds a whole `synth street` folder: one file to copy, no search of folders, one seek a sample.
+
+Root data sets: `images` [N, H, W, 3] and `labels` [N, D, H, W] uint8, one chunk a sample; `names`; `poses`, the text of
+each poses file, empty where there is none; and the keys that all samples share
+(z_near, z_far, fov_x_deg, label_names, empty_label, ignore_label). `meta` is the folder's meta.json. Depth and
+instances stay behind: training does not read them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.scene.labels import Labels
+from voxcli.scene.types import Frustum
+
+if TYPE_CHECKING:
+    from voxcli.datasets.street import StreetFolder
+
+SUFFIXES = (".h5", ".hdf5")
+LARGEST_SAMPLE = 1 << 28
+"""Bytes of one sample's labels or picture that a reader still unpacks."""
+
+
+class PackedSamples:
+    """Reader of a packed file. Opened on first use in each process, so that it travels to worker processes."""
+
+    def __init__(self, path: Path):
+        import h5py
+
+        self.path, self._file = path, None
+        try:
+            with h5py.File(path, "r") as file:
+                self.names = [str(name) for name in file["names"].asstr()[()]]
+                self._poses = [str(text) for text in file["poses"].asstr()[()]]
+                numbers = [float(file[key][()]) for key in ("z_near", "z_far", "fov_x_deg")]
+                classes = tuple(str(name) for name in file["label_names"].asstr()[()])
+                self.meta = str(file["meta"].asstr()[()])
+                ids = [int(file[key][()]) for key in ("empty_label", "ignore_label")]
+                images, labels = file["images"], file["labels"]
+                shapes, kinds = (images.shape, labels.shape), {images.dtype, labels.dtype}
+                whole = all(not d.is_virtual and not d.external and d.chunks == (1, *d.shape[1:]) for d in (images, labels))
+        except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+            raise FileFormatError(
+                f"'{path}' is no packed street data.", actual=f"{type(error).__name__}: {error}",
+                hint="Make one with: voxcli convert DIR -o FILE.h5",
+            ) from error  # fmt: skip
+        (n, height, width, _), (m, depth, *area) = shapes if len(shapes[0]) == len(shapes[1]) == 4 else ((0,) * 4, (1,) * 4)
+        fits = n == m == len(self.names) == len(self._poses) and [height, width] == area and shapes[0][3] == 3
+        fits = fits and kinds == {np.dtype(np.uint8)}
+        if not fits or not whole or max(math.prod(shape[1:]) for shape in shapes) > LARGEST_SAMPLE:
+            raise FileFormatError(
+                f"'{path}': images and labels do not belong together.", expected="uint8 [N, H, W, 3] and [N, D, H, W], one chunk a sample",
+                actual=f"{list(shapes[0])} and {list(shapes[1])} for {len(self.names)} names",
+            )  # fmt: skip
+        self.frustum, self.classes = Frustum(width, height, depth, *numbers), Labels(classes, *ids)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None}
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """image [H, W, 3] and labels [D, H, W], uint8."""
+        import h5py
+
+        try:
+            if self._file is None:
+                self._file = h5py.File(self.path, "r")
+            return self._chunk("images", index), self._chunk("labels", index)
+        except (OSError, KeyError, ValueError, RuntimeError, zlib.error) as error:
+            raise FileFormatError(f"'{self.path}', sample '{self.names[index]}' cannot be read.", actual=str(error)) from error
+
+    def poses_text(self, index: int) -> str:
+        """The JSON text of the poses file; empty where there was none."""
+        return self._poses[index]
+
+    def _chunk(self, key: str, index: int) -> np.ndarray:
+        data = self._file[key]  # type: ignore[index]
+        if data.compression != "gzip" or data.shuffle or data.fletcher32:
+            return np.asarray(data[index])
+        # Unpacked outside HDF5, which does everything under one lock: threads would wait for each other.
+        _, packed = data.id.read_direct_chunk((index, 0, 0, 0))
+        size = math.prod(data.shape[1:])
+        raw = zlib.decompressobj().decompress(packed, size)
+        if len(raw) != size:
+            raise ValueError(f"{len(raw)} bytes where {size} belong")
+        return np.frombuffer(raw, np.uint8).reshape(data.shape[1:])
+
+
+def is_street_folder(path: str | Path) -> bool:
+    """True for a folder laid out as `synth street` writes it."""
+    return (Path(path) / "images").is_dir() and (Path(path) / "fruxels").is_dir()
+
+
+def pack_street(data: StreetFolder, target: str | Path, progress: Callable[[int], None] | None = None) -> Path:
+    """Write all samples of opened folders into one HDF5 file, atomically, one sample in memory at a time. Same data, same bytes.
+
+    progress: called with 1 after each sample. Raises UsageError where the file cannot be written.
+    """
+    import h5py
+
+    target = Path(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(temporary, "w", libver=("earliest", "v110"), track_order=False) as file:
+            _write(file, data, progress)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise UsageError(f"'{target}' cannot be written.", actual=str(error), hint="Is the disk full, or the folder read-only?") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _write(file: Any, data: StreetFolder, progress: Callable[[int], None] | None) -> None:
+    import h5py
+
+    frustum, classes = data.frustum, data.classes
+    if frustum is None:
+        raise DataError("There is nothing to pack.")
+    text = h5py.string_dtype("utf-8")
+    put = lambda key, value, **how: file.create_dataset(key, data=value, track_times=False, **how)  # noqa: E731
+    put("names", data.names, dtype=text)
+    put("poses", [data.poses_text(index) for index in range(len(data))], dtype=text)
+    put("label_names", list(classes.names), dtype=text)
+    put("empty_label", -1 if classes.empty is None else classes.empty)
+    put("ignore_label", -1 if classes.ignore is None else classes.ignore)
+    for key in ("z_near", "z_far", "fov_x_deg"):
+        put(key, float(getattr(frustum, key)))
+    put("meta", data.meta, dtype=text)
+    shapes = {"images": (frustum.height, frustum.width, 3), "labels": frustum.shape}
+    made = {
+        key: file.create_dataset(key, (len(data), *shape), np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=4,
+                                 track_times=False)
+        for key, shape in shapes.items()
+    }  # fmt: skip
+    for index in range(len(data)):
+        sample = data[index]
+        if sample.labels.shape != frustum.shape:
+            raise DataError(f"'{sample.name}' has another shape than the first sample.", expected=list(frustum.shape),
+                            actual=list(sample.labels.shape))  # fmt: skip
+        made["images"][index], made["labels"][index] = sample.image, sample.labels
+        if progress is not None:
+            progress(1)
