@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
-from voxcli.errors import unknown_name
+from voxcli.errors import UsageError, unknown_name
 
-MODELS = {"ssz": "voxcli.models.ssz"}
-"""Name -> package. A package offers `network`, `inference` and `stages` modules."""
+MODELS = {"ssz": "voxcli.models.ssz", "z-gan": "voxcli.models.zgan"}
+"""Name -> package. A package offers a `network` and an `inference` module, `stages` where it can be trained here, and `importer` where
+there are foreign weights of it."""
 
 
 def model_module(name: str, part: str) -> ModuleType:
-    """The module `part` ("network", "inference", "stages") of a model."""
+    """The module `part` ("network", "inference", "stages", "importer") of a model."""
     if name not in MODELS:
         raise unknown_name("model", name, MODELS)
-    return importlib.import_module(f"{MODELS[name]}.{part}")
+    module = f"{MODELS[name]}.{part}"
+    if importlib.util.find_spec(module) is None:
+        raise UsageError(f"The model '{name}' offers no {part}.", hint=f"Models: {', '.join(MODELS)}.")
+    return importlib.import_module(module)

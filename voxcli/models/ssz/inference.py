@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from voxcli import backend, config
-from voxcli.errors import DataError, FileFormatError
+from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.blocks.allocator import keep_freed_memory
-from voxcli.models.ssz.network import Generator, SSZConfig
+from voxcli.models.ssz.instances import find_instances
+from voxcli.models.ssz.network import SSZ, Generator, SSZConfig, build
 from voxcli.models.weights import Weights, load_weights
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Camera, Frustum, FruxelGrid, Picture
@@ -35,45 +37,62 @@ def load_predictor(weights: str | Path | Weights = "ssz", device: str = "auto", 
 
     dtype `auto` is bfloat16 on CUDA and on processors that multiply it in hardware, float32 elsewhere.
     """
+    name = "The weights" if isinstance(weights, Weights) else f"'{weights}'"
     if not isinstance(weights, Weights):
         weights = load_weights(weights)
     if weights.model != "ssz":
-        raise FileFormatError("These weights are of another model.", expected="ssz", actual=weights.model)
+        raise FileFormatError(f"{name}: weights of another model.", expected="ssz", actual=weights.model)
     where, facts = backend.pick_device(device), weights.facts
-    settings = config.from_mapping(SSZConfig, weights.config, "the weights' configuration")
-    network = Generator(settings)
+    settings = config.from_mapping(SSZConfig, weights.config, f"{name}: configuration")
+    network = build(settings)
     try:
         network.load_state_dict(weights.tensors)
         frustum = Frustum(settings.width, settings.height, settings.depth, **facts["frustum"])
         classes = Labels(tuple(facts["label_names"]), facts["empty_label"], facts["ignore_label"])
     except (RuntimeError, KeyError, TypeError) as error:
-        raise FileFormatError("The weights do not fit their own configuration.", actual=str(error)[:300]) from error
+        reason = " ".join(str(error).split())[:200]
+        raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
     number = backend.pick_dtype(dtype, where)
     if where.type == "cpu":
         keep_freed_memory()
-    return Predictor(network.eval().requires_grad_(False).to(where, number), frustum, classes, where, number)
+    network = network.eval().requires_grad_(False).to(where, number)
+    if isinstance(network, SSZ):
+        network.discriminator.float()  # poses are in metres: not to be rounded to three digits
+    return Predictor(network, frustum, classes, where, number)
 
 
 def predict(
     predictor: Predictor, pictures: Sequence[Picture], *, fov_x_deg: float | None = None, camera: Camera | None = None,
-    probabilities: bool = False, batch_size: int = 1,
+    probabilities: bool = False, batch_size: int = 1, poses: bool = False,
 ) -> Iterator[FruxelGrid]:  # fmt: skip
     """The fruxels of each picture, in order.
 
     Pictures are cropped or padded to the model's frustum (see `fit`). fov_x_deg: the pictures' horizontal field of view; camera:
     their whole camera, whose place in the world the result takes over. probabilities: B of equation (1) as float16 comes along.
+    poses: meta["instances"] lists the objects and their poses (see `find_instances`); needs weights with a discriminator.
     """
+    judge = getattr(predictor.network, "discriminator", None)
+    if poses and judge is None:
+        raise UsageError("These weights tell no poses: they hold no discriminator.", hint="Train: voxcli train --recipe street-6d")
     for start in range(0, len(pictures), batch_size):
         fitted = [fit(picture, predictor.frustum, fov_x_deg, camera) for picture in pictures[start : start + batch_size]]
         images = torch.from_numpy(np.stack([image for image, _ in fitted])).permute(0, 3, 1, 2)
         with torch.inference_mode():
             scores = predictor.network(images.to(predictor.device).to(predictor.dtype) / 255)[1]
             labels = scores.argmax(1).to(torch.uint8).cpu().numpy()
-            shares = torch.softmax(scores.float(), 1).half().cpu().contiguous().numpy() if probabilities else [None] * len(labels)
-        for (_, crop), volume, share in zip(fitted, labels, shares, strict=True):
+            share = torch.softmax(scores.float(), 1) if probabilities or poses else None
+            shares = share.half().cpu().contiguous().numpy() if probabilities and share is not None else [None] * len(labels)
+            found: list[list[dict[str, Any]] | None] = [None] * len(labels)
+            if poses and judge is not None and share is not None:
+                seen = images.to(predictor.device).float() / 255
+                for k, volume in enumerate(labels):
+                    certificate = judge(seen[k : k + 1], share[k : k + 1], predictor.frustum)
+                    found[k] = find_instances(volume, certificate, predictor.frustum, predictor.classes)
+        for (_, crop), volume, kept, instances in zip(fitted, labels, shares, found, strict=True):
+            facts = {"crop": crop, "fov_assumed": fov_x_deg is None and camera is None}
             yield FruxelGrid(
-                volume, predictor.frustum, camera.world_to_cam if camera is not None else np.eye(4), predictor.classes, share,
-                {"crop": crop, "fov_assumed": fov_x_deg is None and camera is None},
+                volume, predictor.frustum, camera.world_to_cam if camera is not None else np.eye(4), predictor.classes, kept,
+                facts if instances is None else facts | {"instances": instances},
             )  # fmt: skip
 
 

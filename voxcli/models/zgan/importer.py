@@ -1,0 +1,49 @@
+"""Official Z-GAN checkpoints (`latest_net_G.pth`) as voxcli weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from voxcli import config
+from voxcli.errors import FileFormatError
+from voxcli.models.weights import Weights
+from voxcli.models.zgan.network import Generator, ZGANConfig
+
+FRUSTUM = {"z_near": 2.0, "z_far": 12.0, "fov_x_deg": 40.0}
+"""Checkpoints do not say which frustum they were trained for; this is the one of its successor's data."""
+
+
+def import_weights(path: str | Path) -> Weights:
+    """Read a generator's state_dict, tensors only; the width is that of its first convolution.
+
+    Names may start with `module.`, and `num_batches_tracked` may be absent. Raises FileFormatError for anything else.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds here, from zip errors to IndexError
+        raise FileFormatError(f"'{path}' is no checkpoint of tensors.", actual=f"{type(error).__name__}: {str(error)[:200]}") from error
+    if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(t, torch.Tensor) for k, t in found.items()):
+        raise FileFormatError(f"'{path}' holds no state_dict.", expected="tensors by name")
+    tensors = {key.removeprefix("module."): tensor for key, tensor in found.items()}
+    first = tensors.get("model.model.0.weight")
+    if first is None or first.ndim != 4:
+        names = ", ".join(sorted(tensors)[:3])
+        raise FileFormatError(f"'{path}' is no Z-GAN generator.", expected="the key model.model.0.weight", actual=names)
+    settings = ZGANConfig(width=first.shape[0])
+    with torch.device("meta"):
+        wanted = {k: t.shape for k, t in Generator(settings).state_dict().items()}
+    for key in wanted:
+        if key.endswith("num_batches_tracked"):
+            tensors.setdefault(key, torch.tensor(0))
+    wrong = sorted({k for k in wanted.keys() | tensors.keys() if wanted.get(k) != (tensors[k].shape if k in tensors else None)})
+    if wrong:
+        key = wrong[0]
+        raise FileFormatError(
+            f"'{path}' is no Z-GAN generator of width {settings.width}: '{key}' and {len(wrong) - 1} more differ.",
+            expected=list(wanted[key]) if key in wanted else "no such tensor",
+            actual=list(tensors[key].shape) if key in tensors else "absent",
+        )
+    facts = {"label_names": ["air", "object"], "empty_label": 0, "ignore_label": 255, "frustum": FRUSTUM, "source": Path(path).name}
+    return Weights(tensors, "z-gan", config.to_mapping(settings), facts)
