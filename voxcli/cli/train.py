@@ -11,11 +11,12 @@ from voxcli.cli.output import out
 from voxcli.errors import UsageError
 
 
-@options.sections("recipe_settings")
+@options.sections("training")
 def train(
     model: options.Model = "ssz",
     data: Annotated[
-        list[str] | None, typer.Option("--data", metavar="DIR", help="Training data: a folder of `voxcli synth street`; repeat for more.")
+        list[str] | None,
+        typer.Option("--data", metavar="DIR", help="A folder of `voxcli synth street`, or one packed as .h5; repeat for more."),
     ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="RUN", help="Run folder: checkpoints, weights, log.jsonl.")
@@ -30,8 +31,9 @@ def train(
 ) -> None:
     """Train a model on a data folder by a recipe. Ctrl-C saves; the same command goes on.
 
-    The run folder receives last.pt and best.pt (checkpoints), best.safetensors and weights.safetensors (for predict --weights) and
-    log.jsonl. Two processes with a thread each are fastest on two cores: torchrun --nproc-per-node 2 -m voxcli train ...
+    The run folder receives last.pt and best.pt (checkpoints), best.safetensors and weights.safetensors (for predict --weights),
+    log.jsonl and previews. Two processes with a thread each are fastest on two cores: torchrun --nproc-per-node 2 -m voxcli train ...
+    Single settings of a recipe, here of its stage `full`: --set training.stages.full.batch=8
 
     Examples:
         voxcli train -m ssz --data street/ -o run/ --recipe street-small --dry-run
@@ -39,9 +41,10 @@ def train(
     """
     from voxcli.training.recipe import load_recipe
 
-    chosen = load_recipe(recipe, options.section("recipe_settings"))
+    chosen = load_recipe(recipe, options.section("training"))
     if options.printing_config():
-        return options.show_config(recipe_settings=chosen)
+        return options.show_config(training=chosen)
+    data = data or list(chosen.data)
     if not data or output is None:
         raise UsageError(
             "Training needs data and a run folder.",
@@ -58,25 +61,24 @@ def train(
 
     with out.progress(sum(stage.steps for stage in chosen.stages), "training") as bar:
         seen = 0
+        latest: dict[str, float] = {}
 
         def show(record: dict[str, Any]) -> None:
             nonlocal seen
             step = int(record.get("step", seen))
-            bar.advance(max(0, step - seen), _note(record))
+            latest.update({key: record[key] for key in _SHOWN if isinstance(record.get(key), float)})
+            bar.advance(max(0, step - seen), ", ".join(f"{label} {latest[key]:.3g}" for key, label in _SHOWN.items() if key in latest))
             seen = max(seen, step)
             if not out.shows_progress:
-                out.detail(
-                    ", ".join(
-                        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items() if not isinstance(v, (dict, list))
-                    )
-                )
+                out.detail(_line(record))
 
         run(model or "ssz", data, output, chosen, resume, show, validation_dirs=validation or (), device=device)
     return None
 
 
-def _note(record: dict[str, Any]) -> str:
-    parts = [f"{k} {record[k]:.3f}" for k in ("loss", "mean_iou") if isinstance(record.get(k), float)]
-    if isinstance(record.get("samples_per_second"), float):
-        parts.append(f"{record['samples_per_second']:.1f}/s")
-    return ", ".join(parts)
+_SHOWN = {"loss": "loss", "mean_iou": "IoU", "samples_per_second": "samples/s"}
+
+
+def _line(record: dict[str, Any]) -> str:
+    plain = {key: value for key, value in record.items() if not isinstance(value, (dict, list))}
+    return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in plain.items())
