@@ -1,0 +1,166 @@
+"""What a run does when something goes wrong: kills, full disks, unwritable folders, losses that are not finite."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from voxcli.errors import DataError, UsageError
+from voxcli.training import checkpoints, train
+from voxcli.training.journal import Journal
+
+RECIPE = """
+network:
+  {preset: small, width: 32, height: 32, depth: 16, encoder: [4, 4, 8], encoder_blocks: [1, 1, 1],
+   decoder: [4, 4, 4], decoder_blocks: [0, 0, 0], normalised_levels: 1}
+augmentation: {flip: true, brightness: 0.2, noise: 0.01}
+validation: {every: 3, samples: 1, pictures: 1}
+checkpoint_every: 2
+average: 0.9
+stages:
+  - {name: half, steps: STEPS, batch: 1, scales: {half: 1}, losses: {likelihood: 1}, optimiser: {rate: 1e-3}}
+"""
+
+RUN = """
+import sys, torch
+torch.set_num_threads(1)
+from voxcli.training import train
+print("ready", flush=True)
+train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
+"""
+
+
+def write_recipe(folder, steps):
+    path = folder / "recipe.yaml"
+    path.write_text(RECIPE.replace("STEPS", str(steps)))
+    return path
+
+
+@pytest.mark.slow
+def test_a_process_killed_again_and_again_ends_with_the_same_bits(street, tmp_path):
+    recipe = write_recipe(tmp_path, 60)
+    start = lambda run: subprocess.Popen([sys.executable, "-c", RUN, street, tmp_path / run, recipe], stdout=subprocess.PIPE)  # noqa: E731
+    began = time.monotonic()
+    whole = start("whole")
+    whole.stdout.readline()
+    ready = time.monotonic()
+    assert whole.wait() == 0
+    seconds = time.monotonic() - ready
+    rng, kills = random.Random(ready - began), 0
+    for _ in range(6):
+        process = start("cut")
+        process.stdout.readline()
+        try:
+            process.wait(timeout=rng.uniform(0.05, 0.6) * seconds)
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    else:
+        assert start("cut").wait() == 0
+    assert kills
+    assert (tmp_path / "whole/weights.safetensors").read_bytes() == (tmp_path / "cut/weights.safetensors").read_bytes()
+    steps = [json.loads(line)["step"] for line in (tmp_path / "cut/log.jsonl").read_text().splitlines() if '"validation"' in line]
+    assert steps == sorted(set(steps)) and steps[-1] == 60  # one consistent log, whatever was done twice
+    assert not list((tmp_path / "cut").glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_save_and_exit_with_130(street, tmp_path, number):
+    recipe = write_recipe(tmp_path, 100_000)
+    command = [sys.executable, "-m", "voxcli", "train", "--data", street, "-o", tmp_path / "run", "--recipe", recipe, "--device", "cpu"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    while not (tmp_path / "run/last.pt").is_file():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == 130
+    assert json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])["event"] == "interrupted"
+
+
+def test_a_loss_that_is_not_finite_names_step_samples_and_the_last_good_checkpoint(street, tmp_path, monkeypatch):
+    from voxcli.models.ssz import stages
+
+    original, calls = stages.STEPS["generator"], []
+
+    def spoilt(*args, **settings):
+        calls.append(1)
+        return {name: term * (float("nan") if len(calls) == 4 else 1) for name, term in original(*args, **settings).items()}
+
+    monkeypatch.setitem(stages.STEPS, "generator", spoilt)
+    with pytest.raises(DataError, match="loss became nan at step 3") as caught:
+        train("ssz", [street], tmp_path / "run", write_recipe(tmp_path, 5))
+    assert "street/00000" in str(caught.value.actual)
+    assert "last.pt' of step 2" in caught.value.hint
+    kept = checkpoints.load_checkpoint(tmp_path / "run/last.pt")
+    assert kept["step"] == 2 and all(bool(torch.isfinite(t).all()) for t in kept["network"].values())
+
+
+def test_a_full_disk_is_one_error_and_keeps_the_checkpoints(tmp_path, monkeypatch):
+    last = tmp_path / "last.pt"
+    for step in (1, 2):
+        checkpoints.save_checkpoint(last, {"step": step})
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageError, match="last.pt' cannot be written") as caught:
+        checkpoints.save_checkpoint(last, {"step": 3})
+    assert "No space left" in str(caught.value.actual)
+    monkeypatch.undo()
+    assert checkpoints.load_checkpoint(last)["step"] == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["before.pt", "last.pt"]
+
+
+def test_the_checkpoint_before_is_kept_without_hard_links(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    def refused(self, target):
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    for step in (1, 2, 3):
+        checkpoints.save_checkpoint(tmp_path / "last.pt", {"step": step})
+    assert [checkpoints.load_checkpoint(tmp_path / name)["step"] for name in ("before.pt", "last.pt")] == [2, 3]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_that_cannot_hold_a_run_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot hold a run"):
+        checkpoints.prepare_folder(tmp_path / "file" / "run")
+
+
+def test_leftovers_of_a_killed_run_are_removed(tmp_path):
+    (tmp_path / ".last.pt.123.part").write_bytes(b"half")
+    checkpoints.prepare_folder(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_resumed_log_holds_every_step_once(tmp_path):
+    journal = Journal(tmp_path, True, None)
+    for record in ({"event": "start"}, {"event": "step", "step": 1}, {"event": "step", "step": 2}, {"event": "interrupted", "step": 1}):
+        journal.write(record)
+    with open(tmp_path / "log.jsonl", "a") as file:
+        file.write('{"event": "st')
+    journal.resume(1)
+    journal.write({"event": "step", "step": 2})
+    journal.close()
+    records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(r["event"], r.get("step")) for r in records] == [("start", None), ("step", 1), ("step", 2)]
+
+
+def test_a_log_that_cannot_be_written_is_one_error(tmp_path):
+    (tmp_path / "log.jsonl").mkdir()
+    with pytest.raises(UsageError, match="log.jsonl' cannot be written"):
+        Journal(tmp_path, True, None).write({"event": "start"})
