@@ -101,7 +101,8 @@ class Trainer:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of the same network; a stage may have changed its later steps."""
-        if state["network_config"] != config.to_mapping(self.settings):
+        # Compared as configurations: a checkpoint from before a field existed has that field's default.
+        if config.from_mapping(type(self.settings), state["network_config"], "the checkpoint's network") != self.settings:
             raise UsageError(
                 f"'{self.run}' holds the run of another network.",
                 expected=state["network_config"],
