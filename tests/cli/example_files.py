@@ -62,7 +62,40 @@ def _scene(path: Path) -> None:
     )
 
 
+def _weights(path: Path) -> None:
+    """Weights of an SSZ with a discriminator, as small as they come."""
+    import torch
+
+    from voxcli import config
+    from voxcli.models.ssz.network import SSZConfig, build
+    from voxcli.models.weights import Weights, save_weights
+
+    torch.manual_seed(0)
+    small = {
+        "width": 16, "height": 16, "depth": 16, "encoder": [4, 4, 4], "encoder_blocks": [0, 0, 0], "decoder": [4, 4, 4],
+        "decoder_blocks": [0, 0, 0], "discriminator": {"widths": [4, 4], "blocks": [0, 0]},
+    }  # fmt: skip
+    settings = config.from_mapping(SSZConfig, small, "example")
+    labels = fruxel_grid().classes
+    facts = {
+        "frustum": {"z_near": 2.0, "z_far": 12.0, "fov_x_deg": 60.0}, "label_names": list(labels.names), "empty_label": labels.empty,
+        "ignore_label": labels.ignore,
+    }  # fmt: skip
+    save_weights(path, Weights(build(settings).state_dict(), "ssz", config.to_mapping(settings), facts))
+
+
+def _zgan_checkpoint(path: Path) -> None:
+    import torch
+
+    from voxcli.models.zgan.network import Generator, ZGANConfig
+
+    torch.save(Generator(ZGANConfig(width=2)).state_dict(), path)
+
+
 FILES = {
+    "best.safetensors": _weights,
+    "run/best.safetensors": _weights,
+    "latest_net_G.pth": _zgan_checkpoint,
     "car.obj": _write(box_mesh),
     "car.glb": _write(box_mesh),
     "shapes/box.obj": _write(box_mesh),

@@ -72,6 +72,10 @@ COMMANDS = (
     Entry("metrics pose", "voxcli.cli.metrics_views:pose", "Errors of camera poses."),
     Entry("metrics presets", "voxcli.cli.metrics_views:presets", "The papers' protocols by name."),
     Entry("synth street", "voxcli.cli.synth_street:street", "Street scenes with fruxels, depth, masks and poses."),
+    Entry("weights list", "voxcli.cli.weights:list_", "The models, and the weights that are there."),
+    Entry("weights info", "voxcli.cli.weights:info", "Facts about weights files."),
+    Entry("weights export", "voxcli.cli.weights:export", "Weights for other programs."),
+    Entry("weights import", "voxcli.cli.weights:import_", "Official checkpoints as voxcli weights."),
     Entry("convert", "voxcli.cli.convert:convert", "Write a file in another format."),
     Entry("info", "voxcli.cli.info:info", "Facts about files, as JSON."),
     Entry("view", "voxcli.cli.view:view", "A picture of a file."),
@@ -81,6 +85,7 @@ COMMANDS = (
 GROUPS = {
     "metrics": "Score predictions against ground truth.",
     "synth": "Make data sets with exact ground truth.",
+    "weights": "List, inspect, export and import weights.",
 }
 
 ABOUT = f"""Images to labelled 3D, and an honest score. Version {__version__}.

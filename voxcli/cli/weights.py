@@ -1,0 +1,120 @@
+"""`voxcli weights ...`: what weights there are, what is in them, and weights in and out of other programs' files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from voxcli.cli import options
+from voxcli.cli.output import out
+from voxcli.errors import UsageError
+
+OneFile = Annotated[str, typer.Argument(metavar="INPUT", show_default=False, help="One file.")]
+Target = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; its extension picks the format.")]
+
+
+def list_(format: options.Records = None) -> None:
+    """The models, and the weights that are shipped with voxcli.
+
+    Examples:
+        voxcli weights list
+        voxcli weights list --format json
+    """
+    from voxcli.models.registry import MODELS
+    from voxcli.models.weights import SHIPPED, load_weights
+
+    rows: list[dict[str, Any]] = []
+    for path in sorted(SHIPPED.glob("*.safetensors")):
+        weights = load_weights(path)
+        numbers = sum(t.numel() for t in weights.tensors.values())
+        rows.append({"model": weights.model, "weights": path.stem, "numbers": numbers, "bytes": path.stat().st_size})
+    there = {row["model"] for row in rows}
+    rows += [{"model": name, "weights": None, "numbers": None, "bytes": None} for name in MODELS if name not in there]
+    out.records(rows, format.value if format else None)
+
+
+def info(sources: options.Sources) -> None:
+    """Facts about weights files: model, version, configuration, label names, what they were trained on, numbers in each part.
+
+    Examples:
+        voxcli weights info best.safetensors
+        voxcli weights info run/best.safetensors best.safetensors
+    """
+    from voxcli.cli.inputs import expand
+    from voxcli.models.weights import load_weights
+    from voxcli.provenance import sha256_file
+
+    found, several = expand(sources, (".safetensors",))
+    rows = []
+    for each in found:
+        weights = load_weights(each.path)
+        parts: dict[str, int] = {}
+        for key, tensor in weights.tensors.items():
+            part = key.partition(".")[0]
+            parts[part] = parts.get(part, 0) + tensor.numel()
+        facts = {"model": weights.model, "numbers": parts, "config": weights.config, **weights.facts}
+        rows.append({"file": each.path, "sha256": sha256_file(each.path), **facts})
+    out.json(rows if several else rows[0])
+
+
+def export(
+    source: OneFile,
+    output: Target,
+    generator_only: Annotated[bool, typer.Option("--generator-only", help="Leave the discriminator out: smaller, but no poses.")] = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Weights for elsewhere: .safetensors (half precision, with all facts) or .pt (a plain state_dict in float32 for torch.load).
+
+    Examples:
+        voxcli weights export best.safetensors -o small.safetensors --generator-only
+        voxcli weights export best.safetensors -o state.pt
+    """
+    from dataclasses import replace
+
+    from voxcli.models.weights import load_weights, save_weights, write_atomically
+
+    target = _target(output, (".safetensors", ".pt"), overwrite)
+    weights = load_weights(source)
+    if generator_only:
+        kept = {k: t for k, t in weights.tensors.items() if not k.startswith("discriminator.")}
+        weights = replace(weights, tensors=kept, config={k: v for k, v in weights.config.items() if k != "discriminator"})
+    if target.suffix == ".safetensors":
+        facts = {k: v for k, v in weights.facts.items() if k != "version"}
+        return save_weights(target, replace(weights, facts=facts))
+    import io
+
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(sorted(weights.tensors.items())), buffer)
+    return write_atomically(target, buffer.getvalue())
+
+
+def import_(source: OneFile, output: Target, model: options.Model = None, overwrite: options.Overwrite = False) -> None:
+    """Turn an official checkpoint into voxcli weights. Only tensors are read: a checkpoint cannot run code here.
+
+    -m z-gan reads the generator's latest_net_G.pth.
+
+    Examples:
+        voxcli weights import latest_net_G.pth -m z-gan -o z-gan.safetensors
+        voxcli weights import latest_net_G.pth -m z-gan -o other/z-gan.safetensors --overwrite
+    """
+    from voxcli.models.registry import model_module
+    from voxcli.models.weights import save_weights
+
+    if model is None:
+        raise UsageError("A checkpoint does not say which model it is of.", expected="-m MODEL")
+    target = _target(output, (".safetensors",), overwrite)
+    save_weights(target, model_module(model, "importer").import_weights(source))
+
+
+def _target(output: str, suffixes: tuple[str, ...], overwrite: bool) -> Path:
+    """The path to write to, if that is allowed."""
+    path = Path(output)
+    if path.suffix not in suffixes:
+        raise UsageError(f"'{output}' has no extension of weights.", expected=" or ".join(suffixes))
+    if path.exists() and not overwrite:
+        raise UsageError(f"'{output}' is there already.", hint="Add --overwrite to replace it.")
+    return path
