@@ -104,6 +104,43 @@ def y_up_to_z_up(points: np.ndarray) -> np.ndarray:
     return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1)
 
 
+# --- nuScenes --------------------------------------------------------------------------------------------------------------------
+
+_Z_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+_BOX_AXES = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])  # a box looks along its x, y to its left, z up; our objects: z, x, y
+
+
+def to_nuscenes(world_to_cam: np.ndarray) -> np.ndarray:
+    """Our world_to_cam to cam_to_global [4, 4] of nuScenes: the camera's axes are ours, the global frame is z up (y_up_to_z_up)."""
+    return _Z_UP @ inverse_rigid(world_to_cam)
+
+
+def from_nuscenes(cam_to_global: np.ndarray) -> np.ndarray:
+    """The inverse of to_nuscenes."""
+    return inverse_rigid(_Z_UP.T @ np.asarray(cam_to_global, np.float64))
+
+
+def to_nuscenes_box(object_to_cam: np.ndarray, size) -> tuple[np.ndarray, np.ndarray]:
+    """An object in the camera frame as nuScenes' box: (box_to_cam [4, 4] about the box's centre, its size w, l, h [3]).
+
+    Our objects stand on their y = 0, look along +z, and are `size` wide, high and long along x, y and z.
+    """
+    object_to_cam, (width, height, length) = np.asarray(object_to_cam, np.float64), (float(v) for v in size)
+    box_to_cam = object_to_cam.copy()
+    box_to_cam[:3, :3] = object_to_cam[:3, :3] @ _BOX_AXES
+    box_to_cam[:3, 3] += object_to_cam[:3, :3] @ [0, height / 2, 0]
+    return box_to_cam, np.array([width, length, height])
+
+
+def from_nuscenes_box(box_to_cam: np.ndarray, wlh) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of to_nuscenes_box: (object_to_cam [4, 4], size along x, y, z [3])."""
+    box_to_cam, (width, length, height) = np.asarray(box_to_cam, np.float64), (float(v) for v in wlh)
+    object_to_cam = box_to_cam.copy()
+    object_to_cam[:3, :3] = box_to_cam[:3, :3] @ _BOX_AXES.T
+    object_to_cam[:3, 3] -= object_to_cam[:3, :3] @ [0, height / 2, 0]
+    return object_to_cam, np.array([width, height, length])
+
+
 # --- PyTorch3D -------------------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,291 @@
+"""Data sets in the schema of nuScenes: street folders exported to it (as SemanticVoxels is laid out), and real folders read.
+
+ROOT/VERSION/TABLE.json          the thirteen tables
+ROOT/samples/CHANNEL/NAME.png    CAM_FRONT (colour), DEPTH_FRONT and INSTANCES_FRONT (as in the street folder), FRUXELS_FRONT (.npz)
+ROOT/maps/none.png               one pixel: the schema asks for a map, a street scene has none
+
+Global frame z up, metres; quaternions wxyz; boxes are centred, size w, l, h. Every street scene is a scene of one sample. The ego frame
+lies on the ground below the camera and looks where it looks. Ours: the channels beside CAM_FRONT, the categories vehicle.van and
+static.*, an empty visibility token (not measured) and intrinsics of pixels whose top-left centre is (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+from voxcli.files import atomic_write_bytes
+from voxcli.geometry import cameras
+from voxcli.scene import Camera
+
+TABLES = (
+    "attribute", "calibrated_sensor", "category", "ego_pose", "instance", "log", "map", "sample", "sample_annotation", "sample_data",
+    "scene", "sensor", "visibility",
+)  # fmt: skip
+
+_CHANNELS = {  # channel -> (folder of the street data set, extension, modality)
+    "CAM_FRONT": ("images", "png", "camera"),
+    "DEPTH_FRONT": ("depth", "png", "depth"),
+    "INSTANCES_FRONT": ("instances", "png", "instances"),
+    "FRUXELS_FRONT": ("fruxels", "npz", "fruxels"),
+}
+CATEGORY_OF = {
+    "person": "human.pedestrian.adult",
+    "car": "vehicle.car",
+    "truck": "vehicle.truck",
+    "van": "vehicle.van",
+    "bus": "vehicle.bus.rigid",
+    "bicycle": "vehicle.bicycle",
+    "building": "static.building",
+    "tree": "static.tree",
+}
+"""Street class -> category that we write."""
+
+_VISIBILITY = {"1": "v0-40", "2": "v40-60", "3": "v60-80", "4": "v80-100"}
+_PIXEL = bytes.fromhex(  # a grey PNG of one black pixel
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c636000000002000148afa47100"
+    "00000049454e44ae426082"
+)
+Row = dict[str, Any]
+
+
+def street_class(category: str) -> str | None:
+    """The street class of a nuScenes category: those of CATEGORY_OF, all pedestrians and all buses; None for what streets lack."""
+    if category.startswith("human.pedestrian."):
+        return "person"
+    if category.startswith("vehicle.bus."):
+        return "bus"
+    return next((name for name, known in CATEGORY_OF.items() if known == category), None)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------------------
+
+
+def export_nuscenes(street_dir: str | Path, out_dir: str | Path, version: str = "v1.0-semanticvoxels", overwrite: bool = False) -> int:
+    """Turn a `synth street` folder into a nuScenes one; the tables are written last. -> samples written
+
+    Raises UsageError where the version is there already, DataError for a folder without samples, FileFormatError for broken poses.
+    """
+    street, out = Path(street_dir), Path(out_dir)
+    names = sorted(p.stem for p in (street / "fruxels").glob("*.npz"))
+    if not names:
+        raise DataError(f"'{street}' holds no samples.", expected="a folder made by 'voxcli synth street'")
+    if (out / version / "sample.json").exists() and not overwrite:
+        raise UsageError(f"{out / version} exists.", hint="Use --overwrite to replace it.")
+    tables: dict[str, list[Row]] = {name: [] for name in TABLES}
+    _add_constants(tables)
+    for index, name in enumerate(names):
+        _add_scene(tables, index, name, *_read_poses(street / "poses" / f"{name}.json"))
+        for channel, (folder, extension, _) in _CHANNELS.items():
+            source = street / folder / f"{name}.{extension}"
+            try:
+                data = source.read_bytes()
+            except OSError as error:
+                raise DataError(f"'{source}' cannot be read.", actual=error.strerror) from error
+            atomic_write_bytes(out / "samples" / channel / source.name, data, overwrite=True)
+    atomic_write_bytes(out / "maps" / "none.png", _PIXEL, overwrite=True)
+    for table in (*(t for t in TABLES if t != "sample"), "sample"):
+        atomic_write_bytes(out / version / f"{table}.json", json.dumps(tables[table], indent=0).encode() + b"\n", overwrite=True)
+    return len(names)
+
+
+def _token(*parts: object) -> str:
+    """32 hexadecimal digits that depend on the parts alone."""
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def _read_poses(path: Path) -> tuple[Camera, list[Row]]:
+    try:
+        said = json.loads(path.read_bytes())
+        numbers = said["camera"]
+        camera = Camera(np.array(numbers["K"], float), numbers["width"], numbers["height"], np.array(numbers["world_to_cam"], float))
+        return camera, list(said["objects"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"'{path}' holds no poses.", actual=f"{type(error).__name__}: {error}") from error
+
+
+def _add_constants(tables: dict[str, list[Row]]) -> None:
+    """What all samples share: sensors, categories, visibility levels, the log and its map."""
+    tables["sensor"] = [{"token": _token("sensor", c), "channel": c, "modality": m} for c, (_, _, m) in _CHANNELS.items()]
+    tables["category"] = [
+        {"token": _token("category", name), "name": category, "description": name, "index": index + 1}
+        for index, (name, category) in enumerate(CATEGORY_OF.items())
+    ]
+    tables["visibility"] = [{"token": t, "level": level, "description": "share of the object seen"} for t, level in _VISIBILITY.items()]
+    log = {"token": _token("log"), "logfile": "synth-street", "vehicle": "none", "date_captured": "1970-01-01", "location": "synthetic"}
+    tables["log"] = [log]
+    tables["map"] = [{"token": _token("map"), "log_tokens": [log["token"]], "category": "semantic_prior", "filename": "maps/none.png"}]
+
+
+def _rigid(matrix: np.ndarray) -> Row:
+    return {"translation": matrix[:3, 3].tolist(), "rotation": cameras.rotation_to_quaternion(matrix[:3, :3]).tolist()}
+
+
+def ego_below(cam_to_global: np.ndarray) -> np.ndarray:
+    """ego_to_global [4, 4]: on the ground below the camera, x where the camera looks, y left, z up."""
+    forward = cam_to_global[:3, 2]
+    c, s = np.array([forward[0], forward[1]]) / max(math.hypot(forward[0], forward[1]), 1e-12)
+    if math.hypot(forward[0], forward[1]) < 1e-9:
+        c, s = 1.0, 0.0
+    ego = np.eye(4)
+    ego[:2, :2] = [[c, -s], [s, c]]
+    ego[:2, 3] = cam_to_global[:2, 3]
+    return ego
+
+
+def _add_scene(tables: dict[str, list[Row]], index: int, name: str, camera: Camera, objects: list[Row]) -> None:
+    time = index * 500_000  # microseconds; key frames of nuScenes are half a second apart
+    scene, sample = _token("scene", name), _token("sample", name)
+    tables["scene"].append({
+        "token": scene, "name": f"scene-{name}", "description": "synthetic street", "log_token": _token("log"), "nbr_samples": 1,
+        "first_sample_token": sample, "last_sample_token": sample,
+    })  # fmt: skip
+    tables["sample"].append({"token": sample, "timestamp": time, "scene_token": scene, "prev": "", "next": ""})
+    cam_to_global = cameras.to_nuscenes(camera.world_to_cam)
+    ego = ego_below(cam_to_global)
+    tables["ego_pose"].append({"token": _token("ego", name), "timestamp": time, **_rigid(ego)})
+    placed = _rigid(cameras.inverse_rigid(ego) @ cam_to_global)
+    for channel, (_, extension, modality) in _CHANNELS.items():
+        sensor, calibrated, data = _token("sensor", channel), _token("calibrated", channel, name), _token("data", channel, name)
+        tables["calibrated_sensor"].append({"token": calibrated, "sensor_token": sensor, **placed, "camera_intrinsic": camera.K.tolist()})
+        tables["sample_data"].append({
+            "token": data, "sample_token": sample, "ego_pose_token": _token("ego", name), "calibrated_sensor_token": calibrated,
+            "filename": f"samples/{channel}/{name}.{extension}", "fileformat": extension, "width": camera.width, "height": camera.height,
+            "timestamp": time, "is_key_frame": True, "prev": "", "next": "", "modality": modality,
+        })  # fmt: skip
+    for k, thing in enumerate(objects):
+        _add_box(tables, sample, f"{name}/{k}", thing, cam_to_global)
+
+
+def _add_box(tables: dict[str, list[Row]], sample: str, name: str, thing: Row, cam_to_global: np.ndarray) -> None:
+    if thing["class"] not in CATEGORY_OF:
+        raise unknown_name("class", thing["class"], CATEGORY_OF, DataError)
+    object_to_cam = np.eye(4)
+    object_to_cam[:3, :3] = cameras.quaternion_to_rotation(thing["rotation_wxyz"])
+    object_to_cam[:3, 3] = thing["translation"]
+    box_to_cam, wlh = cameras.to_nuscenes_box(object_to_cam, thing["size"])
+    instance, box = _token("instance", name), _token("box", name)
+    tables["instance"].append({
+        "token": instance, "category_token": _token("category", thing["class"]), "nbr_annotations": 1,
+        "first_annotation_token": box, "last_annotation_token": box, "mask_id": thing["instance"],
+    })  # fmt: skip
+    tables["sample_annotation"].append({
+        "token": box, "sample_token": sample, "instance_token": instance, "attribute_tokens": [], "visibility_token": "",
+        **_rigid(cam_to_global @ box_to_cam), "size": wlh.tolist(), "num_lidar_pts": 0, "num_radar_pts": 0, "prev": "", "next": "",
+    })  # fmt: skip
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NuScenesSample:
+    """One key frame of one camera. files: channel -> path of every channel of the sample; image [H, W, 3] uint8.
+
+    poses: boxes in the camera's frame as street poses (class, translation, rotation_wxyz, size, and instance, category of nuScenes).
+    """
+
+    name: str
+    image: np.ndarray
+    camera: Camera
+    poses: list[Row]
+    files: dict[str, Path]
+
+
+class NuScenesFolder:
+    """The key frames of one camera of a nuScenes folder, in the order of the table `sample`, images read on demand.
+
+    version: name of the tables' folder; None where there is only one. Raises DataError and FileFormatError that name the file.
+    """
+
+    def __init__(self, root: str | Path, version: str | None = None, channel: str = "CAM_FRONT"):
+        self.root, self.channel = Path(root), channel
+        versions = sorted(p.parent.name for p in self.root.glob("*/sample.json"))
+        if version is None and len(versions) != 1:
+            found = ", ".join(versions) or "none"
+            raise DataError(f"'{self.root}' must hold one version of tables.", actual=found, hint="Name the version.")
+        if version is not None and version not in versions:
+            raise unknown_name("version", version, versions, DataError)
+        self._folder = self.root / (version or versions[0])
+        self._by_token = {t: {row["token"]: row for row in self._table(t)} for t in
+                          ("sample", "sensor", "calibrated_sensor", "ego_pose", "instance", "category")}  # fmt: skip
+        self._data: dict[str, dict[str, Row]] = {}
+        self._boxes: dict[str, list[Row]] = {}
+        try:
+            for row in self._table("sample_data"):
+                if row["is_key_frame"]:
+                    calibrated = self._by_token["calibrated_sensor"][row["calibrated_sensor_token"]]
+                    sensor = self._by_token["sensor"][calibrated["sensor_token"]]
+                    self._data.setdefault(row["sample_token"], {})[sensor["channel"]] = row
+        except KeyError as error:
+            raise FileFormatError(f"'{self._folder}': sample_data names something that is not there.", actual=error) from error
+        for row in self._table("sample_annotation"):
+            self._boxes.setdefault(row["sample_token"], []).append(row)
+        self.tokens = [token for token in self._by_token["sample"] if channel in self._data.get(token, {})]
+        if not self.tokens:
+            raise unknown_name("camera", channel, {c for row in self._data.values() for c in row}, DataError)
+
+    def _table(self, name: str) -> list[Row]:
+        path = self._folder / f"{name}.json"
+        try:
+            rows = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"'{path}' cannot be read.", expected="a table of nuScenes", actual=str(error)) from error
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and "token" in row for row in rows):
+            raise FileFormatError(f"'{path}' is not a table.", expected="a list of rows with tokens")
+        return rows
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, index: int) -> NuScenesSample:
+        token = self.tokens[index]
+        row = self._data[token][self.channel]
+        try:
+            calibrated = self._by_token["calibrated_sensor"][row["calibrated_sensor_token"]]
+            world_to_cam = cameras.from_nuscenes(_matrix(self._by_token["ego_pose"][row["ego_pose_token"]]) @ _matrix(calibrated))
+            poses = [self._pose(box, world_to_cam) for box in self._boxes.get(token, [])]
+            files = {channel: self.root / data["filename"] for channel, data in self._data[token].items()}
+            K = np.array(calibrated["camera_intrinsic"], np.float64)
+        except (KeyError, ValueError, TypeError) as error:
+            raise FileFormatError(f"'{self._folder}': sample {token} is broken.", actual=f"{type(error).__name__}: {error}") from error
+        image = _read_image(files[self.channel])
+        return NuScenesSample(token, image, Camera(K, image.shape[1], image.shape[0], world_to_cam), poses, files)
+
+    def _pose(self, box: Row, world_to_cam: np.ndarray) -> Row:
+        instance = self._by_token["instance"][box["instance_token"]]
+        category = self._by_token["category"][instance["category_token"]]["name"]
+        box_to_cam = cameras.inverse_rigid(cameras.to_nuscenes(world_to_cam)) @ _matrix(box)
+        object_to_cam, size = cameras.from_nuscenes_box(box_to_cam, box["size"])
+        return {
+            "instance": instance.get("mask_id", box["instance_token"]),
+            "class": street_class(category),
+            "category": category,
+            "translation": object_to_cam[:3, 3].tolist(),
+            "rotation_wxyz": cameras.rotation_to_quaternion(object_to_cam[:3, :3]).tolist(),
+            "size": size.tolist(),
+        }
+
+
+def _matrix(row: Row) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3] = cameras.quaternion_to_rotation(row["rotation"])
+    matrix[:3, 3] = row["translation"]
+    return matrix
+
+
+def _read_image(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            return np.asarray(file.convert("RGB"))
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"'{path}' cannot be read as an image.", actual=str(error)) from error
