@@ -65,7 +65,10 @@ def write_by_hand(root):
     """A camera 1 m above a car's front-left: ego at (10, 20, 0) looking along global x, car 8 m ahead, heading along global y."""
     half = 0.5
     tables = {name: [] for name in TABLES} | {
-        "sensor": [{"token": "s", "channel": "CAM_FRONT", "modality": "camera"}, {"token": "l", "channel": "LIDAR_TOP", "modality": "lidar"}],
+        "sensor": [
+            {"token": "s", "channel": "CAM_FRONT", "modality": "camera"},
+            {"token": "l", "channel": "LIDAR_TOP", "modality": "lidar"},
+        ],
         # camera x = -ego y, camera y = -ego z, camera z = ego x: the quaternion of a forward camera
         "calibrated_sensor": [
             {"token": "c", "sensor_token": "s", "translation": [0, 0, 1], "rotation": [half, -half, half, -half],
@@ -77,8 +80,8 @@ def write_by_hand(root):
         "category": [{"token": "k", "name": "vehicle.car", "description": ""}],
         "instance": [{"token": "i", "category_token": "k"}],
         "sample_data": [
-            {"token": "d", "sample_token": "a", "ego_pose_token": "e", "calibrated_sensor_token": "c", "filename": "samples/CAM_FRONT/a.jpg",
-             "is_key_frame": True},
+            {"token": "d", "sample_token": "a", "ego_pose_token": "e", "calibrated_sensor_token": "c",
+             "filename": "samples/CAM_FRONT/a.jpg", "is_key_frame": True},
             {"token": "d2", "sample_token": "a", "ego_pose_token": "e", "calibrated_sensor_token": "cl", "filename": "l.bin",
              "is_key_frame": True},
             {"token": "d3", "sample_token": "a", "ego_pose_token": "e", "calibrated_sensor_token": "c", "filename": "sweep.jpg",

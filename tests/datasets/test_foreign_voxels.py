@@ -1,0 +1,109 @@
+"""Z-GAN, NYU and SemanticKITTI files, written here byte by byte."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from voxcli.datasets.completion import KITTI_CLASSES, NYU_CLASSES, KittiFrame, read_kitti, read_nyu, write_kitti
+from voxcli.datasets.zgan import read_zgan
+from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.scene import Frustum, VoxelGrid
+
+FRUSTUM = Frustum(width=3, height=2, depth=4, z_near=2.0, z_far=6.0, fov_x_deg=40.0)
+
+
+@pytest.mark.parametrize("fortran", [False, True])
+def test_zgan_fruxels_turn_to_depth_first_with_the_near_slice_first(tmp_path, fortran):
+    array = np.full((2, 3, 4), -1.0, np.float32)
+    array[1, 2, 0], array[0, 1, 3], array[0, 0, 1] = 1.0, 0.75, 0.25
+    np.save(tmp_path / "a.npy", np.asfortranarray(array) if fortran else array)
+    grid = read_zgan(tmp_path / "a.npy", FRUSTUM)
+    assert {tuple(c) for c in np.argwhere(grid.labels == 1).tolist()} == {(0, 1, 2), (3, 0, 1)}
+
+
+def test_zgan_refuses_other_shapes_pickles_and_damage(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 2, 3), np.float32))
+    with pytest.raises(FileFormatError, match="height, width, depth"):
+        read_zgan(tmp_path / "a.npy", FRUSTUM)
+    np.save(tmp_path / "b.npy", np.array([{}], dtype=object))
+    with pytest.raises(FileFormatError, match="pickled"):
+        read_zgan(tmp_path / "b.npy", FRUSTUM)
+    np.save(tmp_path / "c.npy", np.zeros((2, 3, 4), np.float32))
+    (tmp_path / "c.npy").write_bytes((tmp_path / "c.npy").read_bytes()[:-1])
+    with pytest.raises(FileFormatError, match="size"):
+        read_zgan(tmp_path / "c.npy", FRUSTUM)
+
+
+def nyu_bytes(runs, origin=(1, 2, 3)):
+    return struct.pack("<3f", *origin) + np.eye(4, dtype="<f4").tobytes() + b"".join(struct.pack("<2I", *run) for run in runs)
+
+
+def test_nyu_runs_fill_the_grid_in_c_order_with_eleven_classes(tmp_path):
+    # raw ids 1, 6, 16 and 36 belong to classes 1, 5, 9 and 11
+    (tmp_path / "a.bin").write_bytes(nyu_bytes([(0, 3), (1, 2), (255, 1), (6, 4), (16, 1), (36, 1)]))
+    grid, camera = read_nyu(tmp_path / "a.bin", shape=(2, 3, 2))
+    assert grid.labels.ravel().tolist() == [0, 0, 0, 1, 1, 255, 5, 5, 5, 5, 9, 11]
+    assert [NYU_CLASSES.names[i] for i in (1, 5, 9, 11)] == ["ceiling", "chair", "tvs", "objects"]
+    assert grid.origin.tolist() == [1, 2, 3] and grid.voxel_size.tolist() == [0.02] * 3
+    np.testing.assert_array_equal(camera, np.eye(4))
+    (tmp_path / "b.bin").write_bytes(nyu_bytes([(0, 240 * 144 * 240)]))
+    assert read_nyu(tmp_path / "b.bin")[0].labels.shape == (240, 144, 240)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"x" * 75, "no voxel file"),
+        (nyu_bytes([(0, 5)])[:-3], "no voxel file"),
+        (nyu_bytes([(0, 11)]), "do not fill"),
+        (nyu_bytes([(0, 2**32 - 1)] * 3), "do not fill"),
+        (nyu_bytes([(37, 12)]), "unknown label"),
+        (nyu_bytes([(0, 12)], (float("nan"), 0, 0)), "finite"),
+    ],
+)
+def test_damaged_nyu_files_are_refused(tmp_path, data, message):
+    (tmp_path / "a.bin").write_bytes(data)
+    with pytest.raises(FileFormatError, match=message):
+        read_nyu(tmp_path / "a.bin", shape=(2, 3, 2))
+
+
+def test_kitti_bits_come_highest_first_and_z_runs_fastest(tmp_path):
+    bits, labels = bytearray(256 * 256 * 4), np.zeros(256 * 256 * 32, "<u2")
+    bits[0], bits[4] = 0b01000000, 0b00000001
+    labels[1], labels[32], labels[256 * 32], labels[5] = 10, 252, 70, 99
+    (tmp_path / "000005.bin").write_bytes(bits)
+    (tmp_path / "000005.invalid").write_bytes(bits)
+    (tmp_path / "000005.label").write_bytes(labels.tobytes())
+    frame = read_kitti(tmp_path / "000005.label")
+    assert np.argwhere(frame.scan).tolist() == [[0, 0, 1], [0, 1, 7]]
+    assert frame.occluded is None
+    got = frame.grid.labels
+    assert [KITTI_CLASSES.names[got[i]] for i in ((0, 0, 1), (0, 1, 0), (1, 0, 0))] == ["car", "car", "vegetation"]
+    assert got[0, 0, 5] == 255 and np.count_nonzero(got) == 4
+    assert frame.grid.origin.tolist() == [0, -25.6, -2.2] and frame.grid.voxel_size.tolist() == [0.2] * 3
+    assert np.argwhere(~frame.scored).tolist() == [[0, 0, 1], [0, 0, 5], [0, 1, 7]]
+
+
+def test_kitti_frames_come_back(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.choice(np.array([*range(20), 255], np.uint8), (256, 256, 32))
+    grid = VoxelGrid(labels=labels, classes=KITTI_CLASSES)
+    frame = KittiFrame(labels == 1, grid, labels == 2, labels == 3)
+    write_kitti(tmp_path / "000000", frame)
+    again = read_kitti(tmp_path / "000000.bin")
+    np.testing.assert_array_equal(again.grid.labels, labels)
+    for name in ("scan", "invalid", "occluded"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(frame, name))
+    with pytest.raises(UsageError, match="exists"):
+        write_kitti(tmp_path / "000000", frame)
+    with pytest.raises(DataError, match="neither"):
+        write_kitti(tmp_path / "b", KittiFrame(None, VoxelGrid(labels=np.full_like(labels, 20), classes=KITTI_CLASSES), None, None))
+
+
+def test_kitti_files_of_a_wrong_size_and_absent_frames_are_named(tmp_path):
+    with pytest.raises(UsageError, match="neither"):
+        read_kitti(tmp_path / "000000.bin")
+    (tmp_path / "000000.bin").write_bytes(b"short")
+    with pytest.raises(FileFormatError, match=r"000000\.bin"):
+        read_kitti(tmp_path / "000000.bin")
