@@ -117,3 +117,26 @@ def test_float16_is_refused_without_cuda_and_norms_that_are_not_finite_move_noth
     arithmetic.backward(layer(torch.tensor([[float("inf"), 1.0]])).sum())
     assert not np.isfinite(arithmetic.finish(optimiser, list(layer.parameters()), 1.0))
     assert torch.equal(layer.weight.detach(), before)
+
+
+def test_a_step_in_bfloat16_and_channels_last_has_the_loss_and_gradients_of_float32():
+    from voxcli.models.ssz import stages
+
+    settings = {"preset": "small", "width": 16, "height": 16, "depth": 16, "encoder": [4, 4, 8], "encoder_blocks": [1, 1, 1],
+                "decoder": [4, 4, 4], "decoder_blocks": [1, 0, 0], "normalised_levels": 2}  # fmt: skip
+    images, labels = torch.rand(2, 3, 16, 16), {1: torch.randint(0, 3, (2, 16, 16, 16), dtype=torch.uint8)}
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        torch.manual_seed(0)
+        network = stages.build(stages.resolve_config(settings, 3, None))
+        how = Computation(precision, channels_last=precision == "bfloat16")
+        arithmetic = Arithmetic(how, network, Processes(torch.device("cpu")))
+        with arithmetic.forward():
+            terms = stages.generator_step(arithmetic.network, arithmetic.images(images), labels, scales={1: 1.0},
+                                          losses={"likelihood": 1.0, "dice": 1.0}, class_weights=torch.ones(3), ignore=255)  # fmt: skip
+        arithmetic.backward(terms["scale1"])
+        head = network.decoder.head.conv.weight.grad
+        found[precision] = terms["scale1"].detach(), head.flatten()
+        assert all(p.grad is None or p.grad.dtype == torch.float32 for p in network.parameters())
+    assert float(found["bfloat16"][0]) == pytest.approx(float(found["float32"][0]), rel=0.02)
+    assert torch.cosine_similarity(found["bfloat16"][1], found["float32"][1], dim=0) > 0.98

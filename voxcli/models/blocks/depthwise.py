@@ -40,7 +40,7 @@ def depthwise_transposed3d(x: Tensor, weight: Tensor, method: str | None = None)
     if method == "slices":
         if x.device.type != "cpu":
             raise UsageError("The slices method is written for the CPU.", actual=f"a tensor on {x.device}", hint="Use method=None.")
-        return _TransposedSlices.apply(x, weight)
+        return _TransposedSlices.apply(*as_autocast(x, weight))
     raise unknown_name("method", method, TRANSPOSED_METHODS)
 
 
@@ -50,7 +50,7 @@ def depthwise3d(x: Tensor, weight: Tensor) -> Tensor:
     check_shape(weight, "C 1 3 3 3", "weight", {"C": sizes["C"]})
     if x.device.type != "cpu":
         return F.conv3d(x, weight, padding=1, groups=sizes["C"])
-    return _DepthwiseSlices.apply(x, weight)
+    return _DepthwiseSlices.apply(*as_autocast(x, weight))
 
 
 def depthwise_strided3d(x: Tensor, weight: Tensor) -> Tensor:
@@ -64,7 +64,16 @@ def depthwise_strided3d(x: Tensor, weight: Tensor) -> Tensor:
         raise ShapeError("A volume that is halved needs even sizes.", expected="[B C 2D 2H 2W]", actual=list(x.shape))
     if x.device.type != "cpu":
         return F.conv3d(x, weight, stride=2, padding=1, groups=sizes["C"])
-    return _StridedSlices.apply(x, weight)
+    return _StridedSlices.apply(*as_autocast(x, weight))
+
+
+def as_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Within torch.autocast on their device, the tensors in its type: for functions of ours, whose backward runs outside of it."""
+    kind = tensors[0].device.type
+    if not torch.is_autocast_enabled(kind):
+        return tensors
+    dtype = torch.get_autocast_dtype(kind)
+    return tuple(t.to(dtype) for t in tensors)
 
 
 def block_diagonal(weight: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from voxcli.models.blocks.depthwise import as_slices, as_volume, depthwise3d, depthwise_strided3d, depthwise_transposed3d
+from voxcli.models.blocks.depthwise import as_autocast, as_slices, as_volume, depthwise3d, depthwise_strided3d, depthwise_transposed3d
 
 LEAK = 0.2
 
@@ -69,7 +69,7 @@ class Pointwise3d(nn.Module):
         """[N, c_in, H, W] -> [N, c_out, H, W]."""
         if self.conv.bias is None or slices.device.type != "cpu":
             return self.conv(slices)
-        return _PointwiseWithBias.apply(slices, self.conv.weight, self.conv.bias)
+        return _PointwiseWithBias.apply(*as_autocast(slices, self.conv.weight, self.conv.bias))
 
 
 class _PointwiseWithBias(torch.autograd.Function):
