@@ -50,7 +50,7 @@ def prepare_folder(run: Path) -> None:
     try:
         run.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process of this run may have cleared it away
     except OSError as error:
         raise UsageError(
             f"'{run}' cannot hold a run.", expected="a folder that can be written",
