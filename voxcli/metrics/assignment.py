@@ -54,7 +54,7 @@ def assign(x: np.ndarray, y: np.ndarray) -> Matching:
     cost = distances(x, y)
     reduced = cost
     if n > _SMALL:
-        prices = _auction(_Costs(x, y, cost), stop=max(16, n // 256), coarse=_coarse_prices(x, y)).prices
+        prices = _auction(_Costs(x, y, cost), stop=max(16, n // 256)).prices
         reduced = cost + prices
         reduced -= reduced.min(axis=1, keepdims=True)
         reduced -= reduced.min(axis=0, keepdims=True)
@@ -73,7 +73,7 @@ def assign_by_auction(x: np.ndarray, y: np.ndarray) -> Matching:
 
     n = len(x)
     costs = _Costs(x, y)
-    state = _auction(costs, stop=max(1, n // 2000), coarse=_coarse_prices(x, y))
+    state = _auction(costs, stop=max(1, n // 2000))
     owner = state.owner
     free_rows = np.setdiff1d(np.arange(n), owner[owner >= 0])
     free_columns = np.flatnonzero(owner < 0)
@@ -109,36 +109,37 @@ class _State:
     """The row that holds each column, -1 = none."""
 
 
-def _coarse_prices(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _coarse_prices(costs: _Costs) -> np.ndarray:
     """Prices of all columns, carried over from the problem of a quarter of the points by the c-transform."""
-    n = len(x)
+    n = costs.n
     if n <= _SMALL:
         return np.zeros(n)
     # Every fourth point, not the first quarter: files often hold points in the order of their surface.
     part = slice(0, n, 4)
-    small_x, small_y = x[part], y[part]
-    prices = _exact_prices(small_x, small_y) if len(small_x) <= _SMALL else None
-    if prices is None:
-        coarse = _auction(_Costs(small_x, small_y), stop=max(16, len(small_x) // 256), coarse=_coarse_prices(small_x, small_y))
-        prices = coarse.prices
-    out = np.full(len(y), np.inf)
-    for tile in _Costs(x, y).tiles():
-        u = (distances(x[tile], small_y) + prices).min(axis=1)
-        np.minimum(out, (distances(x[tile], y) - u[:, None]).min(axis=0), out=out)
-    return -out
+    small = _Costs(costs.x[part], costs.y[part], None if costs.matrix is None else costs.matrix[part, part])
+    if small.n <= _SMALL:
+        prices = _exact_prices(small.rows(np.arange(small.n)))
+    else:
+        prices = _auction(small, stop=max(16, small.n // 256)).prices
+    v = np.full(n, np.inf)
+    for tile in costs.tiles():
+        cost = costs.rows(tile)
+        u = (cost[:, part] + prices).min(axis=1)
+        np.minimum(v, (cost - u[:, None]).min(axis=0), out=v)
+    return -v
 
 
-def _exact_prices(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _exact_prices(cost: np.ndarray) -> np.ndarray:
     """Optimal prices of a small problem: shortest paths from column to column through the optimal matching."""
     from scipy.optimize import linear_sum_assignment
 
-    cost = distances(x, y)
+    n = len(cost)
     rows, columns = linear_sum_assignment(cost)
-    holder = np.zeros(len(x), np.int64)
+    holder = np.zeros(n, np.int64)
     holder[columns] = rows
-    detour = cost[holder] - cost[holder, np.arange(len(x))][:, None]  # what column j costs the holder of column k more than k
-    potential = np.zeros(len(x))
-    for _ in range(len(x)):
+    detour = cost[holder] - cost[holder, np.arange(n)][:, None]  # what column j costs the holder of column k more than k
+    potential = np.zeros(n)
+    for _ in range(n):
         shorter = np.minimum((potential[:, None] + detour).min(axis=0), potential)
         if (potential - shorter).max() <= 1e-12:
             break
@@ -146,13 +147,13 @@ def _exact_prices(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return -potential
 
 
-def _auction(costs: _Costs, stop: int, coarse: np.ndarray) -> _State:
-    """Forward auction with epsilon scaling until at most `stop` rows hold nothing (in every phase), from the given column prices.
+def _auction(costs: _Costs, stop: int) -> _State:
+    """Forward auction with epsilon scaling until at most `stop` rows hold nothing (in every phase), from the coarse problem's prices.
 
     Rows bid on their cheapest column, raising its price by the lead over the second cheapest plus epsilon.
     """
     n = costs.n
-    prices = coarse.copy()
+    prices = _coarse_prices(costs)
     lists = _Candidates(costs, prices)
     scale = float(np.median(lists.cost.min(axis=1)))
     if scale <= 0:
