@@ -38,6 +38,8 @@ class SSZConfig:
     decoder: channels of the 3D levels, coarsest (the bottleneck volume) first, as many as there are 2D levels.
     decoder_blocks: volumetric inverted residual blocks of stride 1 at each 3D level (ours; the paper upscales only).
     expansion, expansion3d: hidden channels of an inverted residual block as a multiple of its input's.
+    refines: the full resolution's scores are the half resolution's, repeated, plus what its own head adds (ours): a training that went
+        from coarse to fine loses nothing when it wakes the last level.
     normalised_levels: how many of the 3D levels, from the coarsest, end in batch normalisation (the large ones are slow with it).
     blocks2d, blocks3d: `plain` puts dense convolutions and plain residual blocks in the place of the inverted residual ones (section 4.5).
     discriminator: the Pose6DoF discriminator's sizes; None (the ablation "no 6D") trains without one.
@@ -54,6 +56,7 @@ class SSZConfig:
     expansion: int = 4
     expansion3d: int = 2
     normalised_levels: int = 4
+    refines: bool = False
     blocks2d: Literal["inverted", "plain"] = "inverted"
     blocks3d: Literal["inverted", "plain"] = "inverted"
     discriminator: DiscriminatorConfig | None = None
@@ -77,10 +80,10 @@ class SSZConfig:
 
 
 PRESETS = {
-    "street": SSZConfig(),
+    "street": SSZConfig(refines=True),
     "small": SSZConfig(
         width=64, height=64, depth=64, encoder=(16, 32, 64, 128, 192), encoder_blocks=(1, 2, 2, 2, 2),
-        decoder=(128, 64, 32, 16, 8), decoder_blocks=(1, 1, 1, 0, 0), normalised_levels=3,
+        decoder=(128, 64, 32, 16, 8), decoder_blocks=(1, 1, 1, 0, 0), normalised_levels=3, refines=True,
     ),
     "paper": SSZConfig(
         encoder=(32, 64, 128, 256, 512, 512, 512, 512), encoder_blocks=(1,) * 8,
@@ -159,15 +162,26 @@ class Decoder(nn.Module):
         x = x.reshape(len(x), depth, -1, height, width).transpose(1, 2).contiguous(memory_format=torch.channels_last_3d)
         x = self.first(x)
         scores = {}
+        refines = self.config.refines and 1 in scales
         for level, (up, refine) in enumerate(zip(self.ups, self.refine, strict=True)):
             scale = 2 ** (len(self.ups) - 1 - level)
             x = refine(up(x, skips[level + 1]))
-            if scale in scales:
+            if scale in scales or (refines and scale == 2):
                 head = self.head if scale == 1 else self.coarse_heads[str(scale)]
                 scores[scale] = head(F.leaky_relu(x, LEAK))
             if scale == min(scales):
                 break
-        return scores
+        if refines:
+            scores[1] = add_repeated(scores[1], scores[2])
+        return {scale: scores[scale] for scale in scales}
+
+
+def add_repeated(fine: Tensor, coarse: Tensor) -> Tensor:
+    """fine [B, n, 2D, 2H, 2W] + coarse [B, n, D, H, W] with every cell repeated twice along each axis; nothing is repeated in memory."""
+    b, n, d, h, w = coarse.shape
+    cells = fine.permute(0, 2, 3, 4, 1).reshape(b, d, 2, h, 2, w, 2, n)           # a view, where channels come last
+    summed = cells + coarse.permute(0, 2, 3, 4, 1).reshape(b, d, 1, h, 1, w, 1, n)
+    return summed.reshape(b, 2 * d, 2 * h, 2 * w, n).permute(0, 4, 1, 2, 3)
 
 
 class Generator(nn.Module):

@@ -1,0 +1,23 @@
+import torch
+import torch.nn.functional as F
+from torch.testing import assert_close
+
+from voxcli.models.ssz.network import PRESETS, Generator, add_repeated
+
+
+def test_adding_a_repeated_volume_is_adding_its_nearest_upsampling():
+    g = torch.Generator().manual_seed(0)
+    fine, coarse = torch.randn(2, 3, 4, 6, 8, generator=g, dtype=torch.float64), torch.randn(2, 3, 2, 3, 4, generator=g, dtype=torch.float64)
+    assert_close(add_repeated(fine, coarse), fine + F.interpolate(coarse, scale_factor=2, mode="nearest"))
+    assert torch.autograd.gradcheck(add_repeated, (fine.requires_grad_(), coarse.requires_grad_()))
+
+
+def test_a_refining_network_whose_last_head_is_silent_says_what_its_half_resolution_says():
+    torch.manual_seed(0)
+    network = Generator(PRESETS["small"]).eval()
+    assert network.config.refines
+    torch.nn.init.zeros_(network.decoder.head.conv.weight)
+    torch.nn.init.zeros_(network.decoder.head.conv.bias)
+    with torch.inference_mode():
+        scores = network(torch.rand(1, 3, 64, 64), (1, 2))
+    assert_close(scores[1], F.interpolate(scores[2], scale_factor=2, mode="nearest"))
