@@ -158,7 +158,7 @@ def _plain(value: Any) -> Any:
 
 
 def _describe(value: Any) -> str:
-    names = {dict: "a mapping", list: "a list", str: f"the text '{value}'", type(None): "nothing"}
+    names = {dict: "a mapping", list: "a list", str: f"the text '{str(value)[:60]}'", type(None): "nothing"}
     return names.get(type(value), f"{value!r}")
 
 

@@ -191,7 +191,7 @@ def test_a_dash_is_stdin_and_stdout(monkeypatch):
 
 
 def test_a_dash_needs_a_format_and_never_a_terminal(monkeypatch):
-    with pytest.raises(UsageError, match="--format"):
+    with pytest.raises(UsageError, match="--input-format"):
         read("-")
     monkeypatch.setattr(sys, "stdout", FakeStream(tty=True))
     monkeypatch.setattr(sys, "stdin", FakeStream(tty=True))

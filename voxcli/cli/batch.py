@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from voxcli.cli.failures import explain, show_warning
 from voxcli.cli.inputs import Input, expand
 from voxcli.cli.output import Progress, out
-from voxcli.errors import UsageError, VoxcliError
+from voxcli.errors import DataError, ShapeError, UsageError, VoxcliError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -93,13 +93,19 @@ class Batch:
 
     @contextmanager
     def attempt(self, item: Item) -> Iterator[None]:
-        """Work on one item. With keep_going its error is reported and the loop goes on; otherwise the error ends the command."""
+        """Work on one item. With keep_going its error is reported and the loop goes on; otherwise the error ends the command.
+
+        An error about the data names the item, whether or not what raised it knew the file.
+        """
         try:
             yield
         except BrokenPipeError:
             raise
         except (VoxcliError, OSError) as error:
             if not self.keep_going:
+                name = "stdin" if item.source == "-" else item.source
+                if isinstance(error, (DataError, ShapeError)) and name not in str(error) and item.target not in str(error):
+                    raise type(error)(f"{name}: {error.message}", expected=error.expected, actual=error.actual, hint=error.hint) from error
                 raise
             self.failed.append(item)
             lines = explain(error)[1]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from voxcli.cli.limits import check_cells
 from voxcli.errors import DataError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from voxcli.files import Format
-    from voxcli.scene import FruxelGrid, Mesh, PointCloud, VoxelGrid
+    from voxcli.scene import FruxelGrid, Mesh, PointCloud, SceneDescription, VoxelGrid
 
 
 @dataclass(frozen=True)
@@ -28,25 +29,45 @@ def convert_thing(thing: Any, target: Format, kind: str | None = None, settings:
 
     kind: fruxels, voxels, points or mesh, where the format could hold several. Raises UsageError where no conversion leads there.
     """
+    way = way_to(type(thing), target, kind)
+    return thing if way is None else way(thing, settings or Settings())
+
+
+def way_to(scene_type: type, target: Format, kind: str | None = None) -> Callable[[Any, Settings], Any] | None:
+    """The function that turns things of a type into what the target format holds; None where it holds the type itself.
+
+    Known before anything is computed. Raises UsageError where no conversion leads there.
+    """
     from voxcli.files.registry import KIND_TYPES
 
     if kind is not None and kind not in KIND_TYPES:
         raise unknown_name("kind of file", kind, KIND_TYPES)
     possible = [t for t in target.writers if kind is None or t is KIND_TYPES[kind]]
-    if any(isinstance(thing, scene_type) for scene_type in possible):
-        return thing
-    ways = [CONVERSIONS.get((type(thing).__name__, t.__name__)) for t in sorted(possible, key=lambda t: _PREFERRED.index(t.__name__))]
-    for way in ways:
-        if way is not None:
-            return way(thing, settings or Settings())
-    wanted = " or ".join(t.__name__ for t in target.writers)
-    raise UsageError(f"A {type(thing).__name__} cannot be turned into what {target.name} holds.", expected=wanted or "a format for writing")
+    if scene_type in possible:
+        return None
+    for wanted in sorted(possible, key=lambda t: _PREFERRED.index(t.__name__)):
+        if (scene_type.__name__, wanted.__name__) in CONVERSIONS:
+            return CONVERSIONS[scene_type.__name__, wanted.__name__]
+    names = {scene_type: name for name, scene_type in KIND_TYPES.items()}
+    holds = [names[t] for t in target.writers]
+    others = [name for name, t in KIND_TYPES.items() if (scene_type.__name__, t.__name__) in CONVERSIONS]
+    raise UsageError(
+        f"{names[scene_type]} cannot become {kind or f'what {target.name} holds'}.",
+        actual=None if kind in holds else f"{target.name}, which holds {' or '.join(holds) or 'nothing that is written'}",
+        hint=f"It can become {' or '.join(others)}." if others else None,
+    )
 
 
 _PREFERRED = [
     "FruxelGrid", "VoxelGrid", "Mesh", "PointCloud", "Surfels", "DepthMap", "Picture", "SceneDescription", "Camera", "list",
 ]  # fmt: skip
 """Which kind a format of several is given when nothing says which."""
+
+
+def _placed(scene: SceneDescription, settings: Settings) -> Mesh:
+    from voxcli.cli.picture import placed_scene
+
+    return placed_scene(scene)
 
 
 def _surface(grid: FruxelGrid | VoxelGrid, settings: Settings) -> Mesh:
@@ -64,6 +85,7 @@ def _cells(grid: FruxelGrid | VoxelGrid, settings: Settings) -> PointCloud:
 def _box(grid: FruxelGrid, settings: Settings) -> VoxelGrid:
     from voxcli.geometry.regrid import fruxels_to_box
 
+    check_cells(settings.resolution, settings.resolution, settings.resolution)
     return fruxels_to_box(grid, settings.resolution)
 
 
@@ -75,6 +97,7 @@ def _solid(mesh: Mesh, settings: Settings) -> VoxelGrid:
 
     if not len(mesh.faces):
         raise DataError("The mesh has no faces: there is nothing to fill.")
+    check_cells(settings.resolution, settings.resolution, settings.resolution)
     labelled = mesh.face_labels is not None and mesh.classes is not None
     classes = mesh.classes if labelled and mesh.classes is not None else Labels(("air", "object"))
     scene = SceneDescription(tuple(split_by_class(mesh)) if labelled else (SceneObject(mesh, "object"),), classes)
@@ -94,11 +117,12 @@ def _samples(mesh: Mesh, settings: Settings) -> PointCloud:
     generator = torch.Generator().manual_seed(settings.seed)
     vertices, faces = torch.from_numpy(mesh.vertices), torch.from_numpy(mesh.faces.copy())
     points, normals, face = (x.numpy() for x in sample_surface(vertices, faces, settings.points, generator))
-    pick = {name: None if array is None else array[face] for name, array in (("colors", mesh.face_colors), ("labels", mesh.face_labels))}
-    return PointCloud(points, normals, classes=mesh.classes, **pick)
+    colours, labels = (None if of_faces is None else of_faces[face] for of_faces in (mesh.face_colors, mesh.face_labels))
+    return PointCloud(points, normals, colours, labels, mesh.classes)
 
 
 CONVERSIONS: dict[tuple[str, str], Callable[[Any, Settings], Any]] = {
+    ("SceneDescription", "Mesh"): _placed,
     ("FruxelGrid", "Mesh"): _surface,
     ("VoxelGrid", "Mesh"): _surface,
     ("FruxelGrid", "PointCloud"): _cells,
@@ -108,3 +132,19 @@ CONVERSIONS: dict[tuple[str, str], Callable[[Any, Settings], Any]] = {
     ("Mesh", "PointCloud"): _samples,
 }
 """(scene type, scene type) by name -> function."""
+
+
+def with_origin(
+    thing: Any, command: str, settings: Mapping[str, Any], inputs: Mapping[str, str], seed: int | None = None, weights: str | None = None,
+) -> Any:  # fmt: skip
+    """The thing with the provenance of the command that made it; what has no place for one stays as it is."""
+    from dataclasses import replace
+
+    from voxcli.files.registry import KIND_TYPES
+    from voxcli.provenance import make_meta
+
+    kind = next((name for name, scene_type in KIND_TYPES.items() if isinstance(thing, scene_type)), None)
+    if kind is None or not hasattr(thing, "meta"):
+        return thing
+    frame = "camera" if kind == "fruxels" else "world"
+    return replace(thing, meta=make_meta(kind, command, settings, inputs, seed, frame, "m", weights))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Item, Policy, items
-from voxcli.cli.conversions import Settings, convert_thing
+from voxcli.cli.conversions import Settings, convert_thing, with_origin
+from voxcli.cli.packing import pack, packs
+from voxcli.errors import UsageError
 
 
 def convert(
@@ -36,7 +40,8 @@ def convert(
     """Write files in another format, and as another kind of thing where the format asks for it.
 
     Fruxels become voxels (resampled into their bounding box), points (cell centres) or meshes (one closed surface a class, in class
-    colours); voxels become points or meshes; meshes become solid voxels or sampled points.
+    colours); voxels become points or meshes; meshes become solid voxels or sampled points. A folder of `voxcli synth street` becomes one
+    HDF5 file for `voxcli train`: convert street/ -o street.h5
 
     Examples:
         voxcli convert scene.npz -o scene.glb
@@ -45,26 +50,42 @@ def convert(
     """
     from voxcli import files
 
+    if packs(sources, output):
+        return pack(sources[0], output, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
+    suffix = _extension(output, to, format)
+    if output.endswith("/") or os.path.isdir(output):
+        _need_suffix(output, suffix)
     suffixes = [extension for known in files.known_formats() if known.reads for extension in known.extensions]
     settings = Settings(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     with items(
-        sources, output, suffixes=suffixes, target_suffix=_extension(output, to, format), target_suffixes=suffixes, policy=policy
+        sources, output, suffixes=suffixes, target_suffix=suffix, target_suffixes=suffixes, policy=policy
     ) as todo:
+        if any(item.target != output for item in todo.items):
+            _need_suffix(output, suffix)
+        elif to and todo.items and output != "-" and Path(output).suffix.lower() != suffix:
+            raise UsageError(f"--to {to} and -o {output} contradict each other.", hint="--to names the format of outputs in a folder.")
         work = partial(
             convert_one, becomes=becomes, settings=settings, kind=kind, format=format, input_format=input_format, overwrite=overwrite
         )
         for _ in todo.run(work, workers):
             pass
+    return None
 
 
 def _extension(output: str, to: str | None, format: str | None) -> str:
-    from pathlib import Path
+    """The suffix of outputs in a folder, with the dot; "" where nothing says it."""
+    names = {name.lower().lstrip(".") for name in (to, format) if name}
+    if len(names) > 1:
+        raise UsageError("--to and --format contradict each other.", actual=f"{to} and {format}", hint="Give one of them.")
+    if names:
+        return f".{names.pop()}"
+    return "" if output == "-" or os.path.isdir(output) else Path(output).suffix.lower()
 
-    name = to or format
-    if name:
-        return f".{name.lower().lstrip('.')}"
-    return "" if output == "-" else Path(output).suffix.lower()
+
+def _need_suffix(output: str, suffix: str) -> None:
+    if not suffix:
+        raise UsageError(f"{output} is a folder: in which format shall its files be?", hint="Give an extension: --to npz.")
 
 
 def convert_one(
@@ -75,8 +96,12 @@ def convert_one(
 
     from voxcli import files
     from voxcli.files.registry import find_format
+    from voxcli.provenance import sha256_file
 
     target, _ = find_format(item.target, format)
-    settings = replace(settings, seed=item.seed(settings.seed))
     thing = files.read(item.source, kind=kind, format=input_format)
-    files.write(item.target, convert_thing(thing, target, becomes, settings), format=format, overwrite=overwrite)
+    made = convert_thing(thing, target, becomes, replace(settings, seed=item.seed(settings.seed)))
+    if made is not thing:  # another kind of thing: what the source said about itself no longer holds
+        digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
+        made = with_origin(made, "convert", vars(settings), digests, settings.seed)
+    files.write(item.target, made, format=format, overwrite=overwrite)

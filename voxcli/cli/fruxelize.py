@@ -12,13 +12,15 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Item, Policy, items
+from voxcli.cli.cameras import camera_for
+from voxcli.cli.limits import check_cells
 from voxcli.cli.output import out
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from voxcli.scene import Camera, Frustum, Mesh, SceneDescription
+    from voxcli.scene import Camera, Frustum, Labels, Mesh, SceneDescription
 
 
 class FrustumPreset(str, enum.Enum):
@@ -57,7 +59,9 @@ SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".
 def fruxelize(
     sources: options.Sources,
     output: options.Output,
-    class_name: Annotated[str, typer.Option("--class", metavar="NAME", help="Class of a mesh, voxel or depth input.")] = "object",
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="Class of a mesh, voxel or depth input; default: its own, else object.")
+    ] = None,
     classes: Annotated[
         str | None, typer.Option("--classes", metavar="FILE", help="YAML: part, node or material name -> class name, for one mesh of many.")
     ] = None,
@@ -79,7 +83,7 @@ def fruxelize(
     distance: Annotated[
         float | None, typer.Option("--distance", help="Without a camera: to the object's centre; default: the middle of the frustum.")
     ] = None,
-    resolution: options.Resolution = 64,
+    resolution: options.Resolution = None,
     rule: Annotated[
         FillRule | None,
         typer.Option(
@@ -112,25 +116,26 @@ def fruxelize(
     wanted = Wanted(
         class_name=class_name, classes=classes, grid=grid.value, preset=preset.value if preset else None, size=size, depth=depth,
         z_near=z_near, z_far=z_far, fov=fov, camera=camera, azimuth=azimuth, elevation=elevation, distance=distance,
-        resolution=resolution or 64, rule=rule.value if rule else ("slab" if grid is Grid.fruxel else "centre"), fill=fill.value,
+        resolution=resolution, rule=rule.value if rule else ("slab" if grid is Grid.fruxel else "centre"), fill=fill.value,
         device=device, format=format, input_format=input_format, overwrite=overwrite,
     )  # fmt: skip
+    wanted.check()
     suffix = f".{format.lower().lstrip('.')}" if format else ".npz"
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     targets = (".npz", ".h5", ".binvox", ".vox")
     with items(sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy) as todo:
+        wanted.check_targets(todo.items)
         for item, leaky in todo.run(partial(fruxelize_one, wanted=wanted), workers):
             if leaky > 0.02:
-                out.warn(
-                    f"{item.source}: {leaky:.0%} of rays enter without leaving (holes or mixed winding); filled by a vote of three axes."
-                )
+                done = "the inside of open parts is a vote of three axes" if wanted.fill == "auto" else "--fill auto mends most of them"
+                out.warn(f"{item.source}: {leaky:.0%} of rays enter without leaving (holes or mixed winding); {done}.")
 
 
 @dataclass(frozen=True)
 class Wanted:
     """The flags of one call, as they travel to worker processes."""
 
-    class_name: str
+    class_name: str | None
     classes: str | None
     grid: str
     preset: str | None
@@ -143,7 +148,7 @@ class Wanted:
     azimuth: float
     elevation: float
     distance: float | None
-    resolution: int
+    resolution: int | None
     rule: str
     fill: str
     device: str
@@ -151,32 +156,65 @@ class Wanted:
     input_format: str | None
     overwrite: bool
 
+    @property
+    def cells(self) -> int:
+        """Cells along the longest side of a voxel grid."""
+        return 64 if self.resolution is None else self.resolution
+
+    def check(self) -> None:
+        """Raise UsageError for flags that contradict each other or mean nothing, before any input is read."""
+        if self.class_name is not None and self.class_name.strip() in ("", "air"):
+            raise UsageError("--class names what fills a cell.", expected="a class such as car", actual=f"'{self.class_name}'")
+        if self.class_name is not None and self.classes is not None:
+            raise UsageError("--class and --classes contradict each other.", hint="Give one of them.")
+        of_other = ("preset", "size", "depth", "z_near", "z_far", "fov", "camera") if self.grid == "voxel" else ("resolution",)
+        given = [name for name in of_other if getattr(self, name) is not None]
+        if given:
+            other = "fruxel" if self.grid == "voxel" else "voxel"
+            raise UsageError(f"--{given[0].replace('_', '-')} shapes a {other} grid.", hint=f"Use it with --grid {other}.")
+        if self.distance is not None and self.distance <= 0:
+            raise UsageError("--distance must be positive.", actual=f"{self.distance:g}")
+        if abs(self.elevation) > 90:
+            raise UsageError("--elevation must lie between -90 and 90 degrees.", actual=f"{self.elevation:g}")
+        if self.grid == "voxel":
+            check_cells(self.cells, self.cells, self.cells)
+
+    def check_targets(self, todo: list[Item]) -> None:
+        """Raise UsageError for an output whose format cannot hold the grid, before anything is computed."""
+        from voxcli.files.registry import find_format, formats_writing
+        from voxcli.scene import FruxelGrid, VoxelGrid
+
+        kind, other = (FruxelGrid, VoxelGrid) if self.grid == "fruxel" else (VoxelGrid, FruxelGrid)
+        for item in todo:
+            found, extension = find_format(item.target, self.format)
+            if kind not in found.writers:
+                hint = "Use --grid voxel." if other is VoxelGrid and other in found.writers else None
+                expected = f"one of {', '.join(formats_writing(kind))}"
+                raise UsageError(f"{item.target}: {self.grid}s cannot be written as {extension}.", expected=expected, hint=hint)
+
     def recorded(self) -> dict[str, Any]:
         """The options that shape the result, for the output's provenance."""
         own = {k: v for k, v in vars(self).items() if v is not None and k not in ("overwrite", "format", "input_format", "device")}
-        unused = (
-            ("resolution",)
-            if self.grid == "fruxel"
-            else ("azimuth", "elevation", "distance", "preset", "size", "depth", "z_near", "z_far", "fov")
-        )
-        return {k: v for k, v in own.items() if k not in unused}
+        if self.grid == "fruxel":
+            return own
+        return {k: v for k, v in own.items() if k not in ("azimuth", "elevation", "distance")} | {"resolution": self.cells}
 
 
 def fruxelize_one(item: Item, wanted: Wanted) -> float:
     """Read, fill, write one input. Returns the share of leaky rays."""
     from voxcli import files
     from voxcli.provenance import make_meta
-    from voxcli.scene import Camera, DepthMap, Mesh, SceneDescription, VoxelGrid
+    from voxcli.scene import DepthMap, Mesh, SceneDescription, VoxelGrid
 
     kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
     thing = files.read_as(item.source, kinds, format=wanted.input_format)
-    given = files.read_as(wanted.camera, Camera) if wanted.camera else None
+    given = camera_for(wanted.camera, item.source) if wanted.camera else None
     if isinstance(thing, Mesh):
         thing = _scene_of_mesh(thing, wanted)
     if isinstance(thing, SceneDescription):
         result, leaky = _fill_scene(thing, given, wanted)
     else:
-        result, leaky = _resample(thing, given, wanted), 0.0
+        result, leaky = _resample(thing, item.source, given, wanted), 0.0
     frame = "camera" if wanted.grid == "fruxel" else "world, +y up"
     meta = make_meta(
         wanted.grid + "s", "fruxelize", wanted.recorded(), input_digests(item.source, wanted.camera, wanted.classes), None, frame, "m"
@@ -187,11 +225,14 @@ def fruxelize_one(item: Item, wanted: Wanted) -> float:
 
 def _fill_scene(scene: SceneDescription, given: Camera | None, wanted: Wanted) -> tuple[Any, float]:
     from voxcli.backend import pick_device
+    from voxcli.errors import DataError
     from voxcli.geometry.scenes import bounding_cube, fruxelize_scene, voxelize_scene
 
+    if not any(len(o.mesh.faces) for o in scene.objects):
+        raise DataError("There is nothing to fill: no object has a face.")
     device = pick_device(wanted.device)
     if wanted.grid == "voxel":
-        shape, origin, voxel_size = bounding_cube(scene, wanted.resolution)
+        shape, origin, voxel_size = bounding_cube(scene, wanted.cells)
         done = voxelize_scene(scene, shape, origin, voxel_size, wanted.rule, wanted.fill, device)
     else:
         view = given or scene.camera
@@ -201,44 +242,62 @@ def _fill_scene(scene: SceneDescription, given: Camera | None, wanted: Wanted) -
     return done.grid, done.leaky
 
 
-def _resample(thing: Any, given: Camera | None, wanted: Wanted) -> Any:
+def _resample(thing: Any, source: str, given: Camera | None, wanted: Wanted) -> Any:
     """Voxels or depth to fruxels: nothing to rasterise, cells are looked up."""
     from voxcli.geometry.regrid import depth_to_fruxels, voxels_to_fruxels
     from voxcli.scene import VoxelGrid
 
     if wanted.grid == "voxel":
-        raise UsageError("Only meshes and scenes are filled into voxels.", hint="Use voxcli convert for grids.")
+        raise UsageError(f"{source}: only meshes and scenes are filled into voxels.", hint="Use voxcli convert for grids.")
+    name = wanted.class_name or "object"
     if isinstance(thing, VoxelGrid):
         if given is None:
-            raise UsageError("Voxels need a camera to be looked at from.", hint="Give one with --camera FILE.")
-        return voxels_to_fruxels(thing, choose_frustum(wanted, None, given), given.world_to_cam, wanted.class_name)
+            raise UsageError(f"{source}: voxels need a camera to be looked at from.", hint="Give one with --camera FILE.")
+        return voxels_to_fruxels(thing, choose_frustum(wanted, None, given), given.world_to_cam, name)
     if given is not None:
         thing = replace(thing, camera=given)
     if thing.camera is None:
-        raise UsageError("The depth map has no camera.", hint="Give one with --camera FILE.")
-    return depth_to_fruxels(thing, choose_frustum(wanted, None, thing.camera), wanted.class_name)
+        raise UsageError(f"{source}: the depth map has no camera.", hint="Give one with --camera FILE.")
+    return depth_to_fruxels(thing, choose_frustum(wanted, None, thing.camera), name)
 
 
 def _scene_of_mesh(mesh: Mesh, wanted: Wanted) -> SceneDescription:
     """One object of the class named by --class; or one a class, by --classes or by the labels that the mesh brings."""
     from voxcli import files
-    from voxcli.config import load
     from voxcli.errors import DataError
     from voxcli.geometry.scenes import split_by_class
-    from voxcli.scene import Labels, SceneDescription, SceneObject
+    from voxcli.scene import SceneDescription, SceneObject
 
     if not len(mesh.faces):
         raise DataError("The mesh has no faces.", hint="A point cloud has no inside: give a surface.")
     if wanted.classes:
-        table = load(wanted.classes)
-        names = (
-            Labels() if set(table.values()) <= set(Labels().names) else Labels(("air", *sorted({str(v) for v in table.values()} - {"air"})))
-        )
-        mesh = files.label_parts(mesh, {str(k): str(v) for k, v in table.items()}, names, default=None)
-    if mesh.face_labels is not None and mesh.classes is not None:
+        table = _class_table(wanted.classes)
+        mesh = files.label_parts(mesh, table, _labels_with(set(table.values())), default=None)
+    if wanted.class_name is None and mesh.face_labels is not None and mesh.classes is not None:
         return SceneDescription(tuple(split_by_class(mesh)), mesh.classes)
-    classes = Labels() if wanted.class_name in Labels().names else Labels(("air", wanted.class_name))
-    return SceneDescription((SceneObject(mesh, wanted.class_name),), classes)
+    name = wanted.class_name or "object"
+    return SceneDescription((SceneObject(mesh, name),), _labels_with({name}))
+
+
+def _class_table(path: str) -> dict[str, str]:
+    """Part, node or material name -> class name, from a --classes file."""
+    from voxcli.config import load
+    from voxcli.errors import FileFormatError
+
+    table = load(path)
+    for key, value in table.items():
+        if not isinstance(value, str) or not value:
+            raise FileFormatError(f"{path}: the class of '{key}' must be a name.", actual=repr(value)[:60])
+    if not table:
+        raise FileFormatError(f"{path} names no class.", expected="lines such as wheels: car")
+    return table
+
+
+def _labels_with(names: set[str]) -> Labels:
+    """The street classes where they hold all the names, else air and those names."""
+    from voxcli.scene import Labels
+
+    return Labels() if names <= set(Labels().names) else Labels(("air", *sorted(names - {"air"})))
 
 
 def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
@@ -254,7 +313,7 @@ def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera |
             fov = math.degrees(2 * math.atan(view.width / 2 / view.K[0, 0]))
             base = replace(base, width=view.width, height=view.height, fov_x_deg=fov)
     width, height = wanted.size or (None, None)
-    flags = {
+    flags: dict[str, Any] = {
         "width": width,
         "height": height,
         "depth": wanted.depth,
@@ -262,7 +321,9 @@ def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera |
         "z_far": wanted.z_far,
         "fov_x_deg": wanted.fov,
     }
-    return replace(base, **{k: v for k, v in flags.items() if v is not None})
+    frustum = replace(base, **{k: v for k, v in flags.items() if v is not None})
+    check_cells(*frustum.shape)
+    return frustum
 
 
 def default_view(scene: SceneDescription, frustum: Frustum, wanted: Wanted) -> np.ndarray:
@@ -279,7 +340,9 @@ def default_view(scene: SceneDescription, frustum: Frustum, wanted: Wanted) -> n
     a, e = math.radians(wanted.azimuth), math.radians(wanted.elevation)
     distance = wanted.distance if wanted.distance is not None else (frustum.z_near + frustum.z_far) / 2
     eye = centre + distance * np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
-    world_to_cam = look_at(eye, centre, np.array([0.0, 1.0, 0.0]))
+    # At right angles to the view, so that a camera straight above needs no rule of its own.
+    up = np.array([-math.sin(a) * math.sin(e), math.cos(e), -math.cos(a) * math.sin(e)])
+    world_to_cam = look_at(eye, centre, up)
     seen = transformed(points, world_to_cam)
     x, y = frustum.width / 2 / frustum.focal, frustum.height / 2 / frustum.focal
     z = np.maximum(seen[:, 2], 1e-9)
@@ -296,9 +359,7 @@ def input_digests(source: str, *more: str | None) -> dict[str, str]:
     """SHA-256 of an input and of the meshes that a scene YAML names, by their relative names."""
     from voxcli.provenance import sha256_file
 
-    if source == "-":
-        return {}
-    digests = {source: sha256_file(source), **{path: sha256_file(path) for path in more if path}}
+    digests = {path: sha256_file(path) for path in (source, *more) if path and path != "-"}
     if source.lower().endswith((".yaml", ".yml")):
         import yaml
 

@@ -17,6 +17,7 @@ import contextlib
 import enum
 import functools
 import inspect
+import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar
@@ -77,7 +78,7 @@ Model = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    _option("--weights", metavar="FILE", help="Weights (.safetensors) or a checkpoint (.pt); default: those shipped for the model."),
+    _option("--weights", metavar="FILE", help="Weights (.safetensors) that `voxcli train` wrote; default: those shipped for the model."),
 ]
 Device = Annotated[
     str,
@@ -214,6 +215,8 @@ def standing(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def command(**values: Any) -> None:
+        if _current:  # called as a command, not as a function
+            _check_finite(_context())
         for name in added:
             values.pop(name, None)
         function(**values)
@@ -224,6 +227,15 @@ def standing(function: Callable[..., None]) -> Callable[..., None]:
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     del command.__wrapped__  # else the parser would look through to the first signature
     return command
+
+
+def _check_finite(context: Any) -> None:
+    """Raise UsageError for a flag that is NaN or infinite: no option of ours means anything by it."""
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name)
+        for number in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                raise UsageError(f"--{key_of(parameter).replace('_', '-')} must be a finite number.", actual=number)
 
 
 # -- nested settings ------------------------------------------------------------------------------------------------------------------

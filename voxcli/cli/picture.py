@@ -66,11 +66,13 @@ def placed_scene(scene: SceneDescription) -> Mesh:
     """All objects of a scene as one labelled mesh in the world frame."""
     from voxcli.geometry.scenes import placed_vertices
 
-    vertices, faces, labels, offset = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)], 0
+    kind = np.uint8 if len(scene.classes.names) <= 256 else np.uint16
+    vertices, faces, labels, offset = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, kind)], 0
     for item in scene.objects:
         vertices.append(placed_vertices(item))
-        faces.append(item.mesh.faces + offset)
-        labels.append(np.full(len(item.mesh.faces), scene.classes.names.index(item.class_name), np.uint8))
+        mirrored = np.prod(item.scale) < 0  # which turns its faces inside out
+        faces.append((item.mesh.faces[:, ::-1] if mirrored else item.mesh.faces) + offset)
+        labels.append(np.full(len(item.mesh.faces), scene.classes.names.index(item.class_name), kind))
         offset += len(item.mesh.vertices)
     return Mesh(np.concatenate(vertices), np.concatenate(faces), face_labels=np.concatenate(labels), classes=scene.classes)
 
@@ -86,7 +88,7 @@ def _cells_of_points(cloud: PointCloud, cells: int = 96) -> VoxelGrid:
         occupancy = np.zeros(shape, bool)
         occupancy[tuple(index.T)] = True
         return VoxelGrid(occupancy=occupancy, origin=low, voxel_size=np.full(3, size))
-    labels = np.full(shape, 0 if cloud.classes.empty is None else cloud.classes.empty, np.uint8)
+    labels = np.full(shape, 0 if cloud.classes.empty is None else cloud.classes.empty, cloud.labels.dtype)
     labels[tuple(index.T)] = cloud.labels
     return VoxelGrid(labels=labels, origin=low, voxel_size=np.full(3, size), classes=cloud.classes)
 

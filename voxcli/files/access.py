@@ -33,7 +33,7 @@ def read(path: str | Path, *, kind: str | None = None, format: str | None = None
     """
     if kind is not None and kind not in KIND_TYPES:
         raise unknown_name("kind of file", kind, KIND_TYPES)
-    found, extension = find_format(path, format)
+    found, extension = find_format(path, format, "--input-format")
     if found.reader is None:
         raise UsageError(f"{found.name} files can be written but not read.", actual=str(path), hint=_readable_hint(kind))
     if kind is not None and kind not in found.reads:
@@ -56,7 +56,7 @@ def read_as(path: str | Path, wanted: Any, *, format: str | None = None, depth_s
     Raises FileFormatError that says what was expected and what came, VoxcliErrors of `read` otherwise.
     """
     wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-    found, _ = find_format(path, format)
+    found, _ = find_format(path, format, "--input-format")
     possible = [kind for kind in found.reads if KIND_TYPES[kind] in wanted]
     names = " or ".join(_KIND_OF[t] for t in wanted)
     if found.reader is None or not possible:

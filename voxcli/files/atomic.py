@@ -35,6 +35,8 @@ def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, o
         final = Path(os.path.realpath(path))
         final.parent.mkdir(parents=True, exist_ok=True)
         _write_and_replace(final, data)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{path} cannot be written.", actual="a file where its folder should be") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be written.", actual=error.strerror or str(error)) from error
     return path

@@ -112,14 +112,14 @@ def formats_reading(kind: type) -> list[str]:
     return [extension for extension, format in _load().items() if any(KIND_TYPES[k] is kind for k in format.reads)]
 
 
-def find_format(path: str | Path, name: str | None = None) -> tuple[Format, str]:
-    """(format, extension) of a path, or of a name such as "npz" where one is given. `-` needs the name."""
+def find_format(path: str | Path, name: str | None = None, flag: str = "--format") -> tuple[Format, str]:
+    """(format, extension) of a path, or of a name such as "npz" where one is given. `-` needs the name, by the option `flag`."""
     table = _load()
     if name is None and str(path) == "-":
-        raise UsageError("'-' has no extension that would tell its format.", hint=f"Use --format with one of: {_names(table)}.")
+        raise UsageError("'-' has no extension that would tell its format.", hint=f"Use {flag} with one of: {_names(table)}.")
     extension = f".{name.lower().lstrip('.')}" if name else Path(path).suffix.lower()
     if not extension:
-        raise UsageError(f"{path} has no extension that would tell its format.", hint=f"Use --format with one of: {_names(table)}.")
+        raise UsageError(f"{path} has no extension that would tell its format.", hint=f"Use {flag} with one of: {_names(table)}.")
     if extension not in table:
         raise unknown_name("file format", extension.lstrip("."), [e.lstrip(".") for e in table])
     return table[extension], extension
