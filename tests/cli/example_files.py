@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli import files
-from voxcli.scene import Camera, Frustum, FruxelGrid, Mesh, Picture
+from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Mesh, Picture
 
 
 def box_mesh(size=(1.8, 1.5, 4.2)):
@@ -46,6 +46,11 @@ def picture():
 def street_picture():
     """The picture that goes with `fruxel_grid`: as many pixels as columns and rows."""
     return Picture(picture().rgb[::2, ::2].copy())
+
+
+def depth_map():
+    """A wall two metres away, 32 x 32."""
+    return DepthMap(np.full((32, 32), 2.0, np.float32))
 
 
 def _write(thing):
@@ -104,6 +109,8 @@ FILES = {
     "pred.npz": _write(prediction),
     "pred/one.npz": _write(prediction),
     "gt/one.npz": _write(fruxel_grid),
+    "depth.npy": _write(depth_map),
+    "depth.png": _write(depth_map),
     "scene.yaml": _scene,
     "camera.yaml": _write(lambda: Camera(np.array([[16.0, 0, 16], [0, 16, 16], [0, 0, 1]]), 32, 32)),
     "street.png": _write(picture),

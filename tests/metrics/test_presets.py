@@ -14,10 +14,11 @@ from voxcli.errors import UsageError
 from voxcli.geometry.inside import points_inside
 from voxcli.metrics.choices import Choices
 from voxcli.metrics.depth import depth_record
-from voxcli.metrics.evaluate import f_of_means, sample, score, score_iou
+from voxcli.metrics.evaluate import sample, score, score_iou
 from voxcli.metrics.overlap import at_best_threshold
 from voxcli.metrics.presets import PRESETS, merge, protocol, table
 from voxcli.metrics.sampled import part_record
+from voxcli.metrics.summaries import f_of_means
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
 
 
@@ -260,7 +261,7 @@ def test_every_preset_is_tested_above_and_stands_in_the_table():
 def test_a_choice_against_the_preset_is_an_error_and_a_repeated_one_is_not():
     with pytest.raises(UsageError, match="--squared contradicts the preset 'onet'"):
         score(["chamfer"], PRED, GT, {"squared": True}, preset="onet")
-    with pytest.raises(UsageError, match="--thresholds contradicts"):
+    with pytest.raises(UsageError, match="--threshold contradicts"):
         merge("meshrcnn", "fscore", {"thresholds": [0.1]})
     assert merge("meshrcnn", "fscore", {"thresholds": [0.1, 0.3, 0.5], "seed": 3, "points": None})["seed"] == 3
     with pytest.raises(UsageError, match="pixel2mesh"):

@@ -10,6 +10,7 @@ import typer
 
 from voxcli.cli import options, scoring
 from voxcli.cli.batch import Item
+from voxcli.errors import UsageError
 
 Normalise = Annotated[
     str | None, typer.Option("--normalise", help="none (default), unit-cube, unit-sphere, gt-10 by the truth's numbers, or own-cube.")
@@ -140,7 +141,10 @@ def every(
     if preset is not None:
         from voxcli.metrics.presets import PRESETS
 
-        metrics = [m for m in [*metrics, "emd"] if m in PRESETS[preset].metrics] if preset in PRESETS else metrics
+        if preset in PRESETS:
+            metrics = [m for m in [*metrics, "emd"] if m in PRESETS[preset].metrics]
+        if not metrics:
+            raise UsageError(f"Preset '{preset}' defines no distance.", expected=", ".join(PRESETS[preset].metrics))
     given = {"points": points, "squared": squared, "combine": combine, "thresholds": tuple(thresholds) if thresholds else None,
              "normalise": normalise, "draw": draw, "to": to, "iso": iso}  # fmt: skip
     _run(metrics, pred, gt, given, preset, seed, category_from, None, None, format, workers, keep_going)
@@ -150,28 +154,20 @@ def _run(
     metrics: Sequence[str], pred: str, gt: str, given: dict[str, Any], preset: str | None, seed: int, category_from: str | None,
     fail_under: float | None, fail_over: float | None, format: options.RecordFormat | None, workers: int, keep_going: bool,
 ) -> None:  # fmt: skip
-    from voxcli.metrics.presets import merge
+    from voxcli.metrics.presets import merge, summary_rule
 
     stated = {k: v for k, v in given.items() if v is not None} | {"seed": seed}
     for metric in metrics:  # a contradiction or an unknown preset is told before anything is read
         merge(preset, metric, stated)
     work = partial(score_pair, metrics=tuple(metrics), given=stated, preset=preset)
-    joins = preset is not None and "fscore" in metrics and bool(merge(preset, "fscore", {}).get("f_of_means"))
     scoring.run(pred, gt, work, suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under, fail_over=fail_over,
-                format=format, workers=workers, keep_going=keep_going, finish=_join_means if joins else None)  # fmt: skip
+                format=format, workers=workers, keep_going=keep_going,
+                rules=[summary_rule(preset, metric) for metric in metrics])  # fmt: skip
 
 
 def score_pair(item: Item, *, metrics: tuple[str, ...], given: dict[str, Any], preset: str | None) -> list[dict[str, Any]]:
-    """The records of one pair; normal consistency is left out where one of the two has no normals."""
+    """The records of one pair; normal consistency is null where one of the two has no normals."""
     from voxcli.metrics.evaluate import score
 
     guess, truth = (scoring.read_shape(path) for path in (item.source, item.target))
     return score(metrics, guess, truth, given, preset=preset, pred=item.source, gt=item.target)
-
-
-def _join_means(records: list[dict[str, Any]], summary: dict[str, Any]) -> None:
-    """DISN joins mean precision and mean recall over its views."""
-    from voxcli.metrics.evaluate import f_of_means
-
-    if summary["metric"] == "fscore" and summary is not records[0]:
-        summary["parts"]["f_of_means"] = f_of_means(records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -69,30 +70,52 @@ def iou(
         voxcli metrics iou pred/ gt/ --format json --fail-under 0.3
         voxcli metrics iou car.obj car.glb --resolution 32
     """
-    if match and not parts:
-        raise UsageError("--match-parts belongs to --parts.")
     given = {
         "thresholds": tuple(thresholds) if thresholds else None, "strict": strict, "classes": classes, "over": over, "ignore": ignore,
-        "align": align, "of": "shell" if shell else None, "points": points, "resolution": resolution,
+        "align": align, "of": "shell" if shell else "parts" if parts else None, "points": points, "resolution": resolution,
     }  # fmt: skip
     stated = {k: v for k, v in given.items() if v is not None}
+    if shell and parts:
+        raise UsageError("--shell and --parts contradict each other.")
     if not all(0 <= t <= 1 for t in thresholds or ()):
         raise UsageError("Thresholds lie between 0 and 1.", actual=", ".join(map(str, thresholds or ())))
-    names = _part_names(pred, gt, match) if parts else None
+    rule = _summary(preset, stated, best_threshold)
+    parts = parts or _meaning(preset, stated) == "parts"
+    if match and not parts:
+        raise UsageError("--match-parts belongs to --parts.")
+    if parts and (mask or mask_out or set(stated) - {"of"}):
+        raise UsageError("Part IoU compares labels of the same points: no other choice has a meaning for it.")
+    names = _part_names(pred, gt, match, category_from) if parts else None
     work = partial(score, given=stated, preset=preset, seed=seed, masks=(mask, mask_out), part_names=names)
-    best = best_threshold or _wants_best(preset)
     scoring.run(pred, gt, work, suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under, format=format, workers=workers,
-                keep_going=keep_going, finish=_at_best_threshold if best else None)  # fmt: skip
+                keep_going=keep_going, rules=[rule])  # fmt: skip
+
+
+def _meaning(preset: str | None, stated: dict[str, Any]) -> Any:
+    """Which IoU is asked for, by the flags and the preset; a contradiction is an error before anything is read."""
+    from voxcli.metrics.presets import merge
+
+    return merge(preset, "iou", stated).get("of")
+
+
+def _summary(preset: str | None, stated: dict[str, Any], best: bool) -> str:
+    from voxcli.metrics.presets import BEST_THRESHOLD, summary_rule
+
+    _meaning(preset, stated)
+    rule = summary_rule(preset, "iou")
+    if best and preset is not None and rule != BEST_THRESHOLD:
+        raise UsageError(f"--best-threshold contradicts the preset '{preset}'.", expected=f"the value {rule}")
+    return BEST_THRESHOLD if best else rule
 
 
 def score(
     item: Item, *, given: dict[str, Any], preset: str | None, seed: int, masks: tuple[str | None, str | None], part_names: Any
 ) -> list[dict[str, Any]]:
     """The record of one pair: item.source is the prediction, item.target the ground truth."""
-    from voxcli.scene import FruxelGrid, PointCloud, VoxelGrid
+    from voxcli.scene import FruxelGrid, PointCloud, Surfels, VoxelGrid
 
     if part_names is not None:
-        return [_score_parts(item, *part_names)]
+        return [_score_parts(item, *part_names[item.name], preset)]
     guess, truth = (scoring.read_shape(path) for path in (item.source, item.target))
     names = {"pred": item.source, "gt": item.target}
     mask = _mask(item, masks, truth) if any(masks) else None
@@ -105,7 +128,7 @@ def score(
         return [grid_iou(guess, truth, mask=mask, **given, **names)]
     from voxcli.metrics.evaluate import score_iou
 
-    sampled = isinstance(guess, PointCloud) or isinstance(truth, PointCloud) or "of" in given
+    sampled = isinstance(guess, (PointCloud, Surfels)) or "of" in given
     if mask is not None:
         given = {**given, "mask": mask}
     if sampled or not isinstance(truth, (FruxelGrid, VoxelGrid)):
@@ -126,6 +149,8 @@ def _mask(item: Item, masks: tuple[str | None, str | None], truth: Any) -> Any:
     for path, keep in zip(masks, (True, False), strict=True):
         if path is None:
             continue
+        if not os.path.exists(path):
+            raise UsageError(f"No such file or folder: {path}.")
         if os.path.isdir(path):
             found = [f"{path}/{item.name}{end}" for end in scoring.GRIDS if os.path.exists(f"{path}/{item.name}{end}")]
             if not found:
@@ -137,7 +162,8 @@ def _mask(item: Item, masks: tuple[str | None, str | None], truth: Any) -> Any:
             truth.labels if isinstance(truth, FruxelGrid) else truth.values
         ):
             raise DataError(f"The mask {path} is not on the grid of the ground truth.")
-        filled = np.asarray(values) >= 0.5
+        empty = grid.classes.empty if grid.labels is not None and grid.classes is not None else None
+        filled = np.asarray(values) != empty if empty is not None else np.asarray(values) >= 0.5
         counted = (filled if keep else ~filled) if counted is None else counted & (filled if keep else ~filled)
     return counted
 
@@ -152,22 +178,45 @@ def _labels_of(path: str) -> Any:
     return cloud
 
 
-def _score_parts(item: Item, names: list[str], renamed: Any) -> dict[str, Any]:
+def _score_parts(item: Item, names: list[str], renamed: Any, preset: str | None) -> dict[str, Any]:
     from voxcli.metrics.sampled import part_record
 
     guess, truth = _labels_of(item.source), _labels_of(item.target)
     labels = guess.labels if renamed is None else renamed[guess.labels]
     if len(labels) != len(truth.labels):
         raise DataError("Prediction and ground truth label different points.", expected=len(truth.labels), actual=len(labels))
-    return part_record(labels, truth.labels, names, pred=item.source, gt=item.target)
+    record = part_record(labels, truth.labels, names, pred=item.source, gt=item.target)
+    if renamed is not None:
+        record["params"]["matched"] = [names[part] for part in renamed]
+    if preset:
+        record["params"]["preset"] = preset
+    return record
 
 
-def _part_names(pred: str, gt: str, match: bool) -> tuple[list[str], Any]:
-    """(names of the parts, the part that each predicted branch stands for): both need the whole set."""
+def _part_names(pred: str, gt: str, match: bool, category_from: str | None) -> dict[str, tuple[list[str], Any]]:
+    """By the name of each pair: (names of its category's parts, the part that each predicted branch stands for). Both need the whole
+    category; a file that cannot be read is left to the loop, which tells of it.
+    """
     from voxcli.cli.inputs import pairs
 
-    found = pairs(pred, gt, suffixes=scoring.POINTS).pairs
-    truths = [_labels_of(pair.gt) for pair in found]
+    by_category: dict[str | None, list[Any]] = {}
+    for pair in pairs(pred, gt, suffixes=scoring.POINTS, category_from=category_from).pairs:
+        by_category.setdefault(pair.category, []).append(pair)
+    found: dict[str, tuple[list[str], Any]] = {}
+    for members in by_category.values():
+        read = []
+        for pair in members:
+            with suppress(VoxcliError, OSError):
+                read.append((_labels_of(pair.pred), _labels_of(pair.gt)))
+        fitting = [(p, g) for p, g in read if len(p.labels) == len(g.labels)]
+        shared = _category_parts([p for p, _ in fitting], [g for _, g in fitting], match)
+        found |= {pair.name: shared for pair in members}
+    return found
+
+
+def _category_parts(guesses: list[Any], truths: list[Any], match: bool) -> tuple[list[str], Any]:
+    if not truths:
+        return [], None
     count = 1 + max(int(t.labels.max(initial=0)) for t in truths)
     classes = truths[0].classes
     names = list(classes.names) if classes is not None and len(classes.names) >= count else [f"part {i}" for i in range(count)]
@@ -175,28 +224,5 @@ def _part_names(pred: str, gt: str, match: bool) -> tuple[list[str], Any]:
         return names, None
     from voxcli.metrics.sampled import match_parts
 
-    guesses = [_labels_of(pair.pred).labels for pair in found]
-    branches = 1 + max(int(g.max(initial=0)) for g in guesses)
-    return names, match_parts(guesses, [t.labels for t in truths], branches, len(names))
-
-
-def _wants_best(preset: str | None) -> bool:
-    if preset is None:
-        return False
-    from voxcli.metrics.presets import protocol
-
-    return bool(protocol(preset, "iou").get("best_threshold"))
-
-
-def _at_best_threshold(records: list[dict[str, Any]], summary: dict[str, Any]) -> None:
-    """Move the summary's value to the threshold with the best mean over the set; the lowest of equals."""
-    from voxcli.metrics.records import mean
-
-    keys = list(records[0]["parts"].get("thresholds", {}))
-    if not keys:
-        raise VoxcliError("--best-threshold needs occupancy at several thresholds, not labels.")
-    means = {key: mean([record["parts"]["thresholds"][key] for record in records]) for key in keys}
-    best = max(keys, key=lambda key: (means[key] or 0.0, -keys.index(key)))
-    summary["value"] = means[best]
-    summary["parts"]["best_threshold"] = {"comparison": best, "mean_over_samples": means[best]}
-    summary["params"]["value_at"] = f"the best of {len(keys)} thresholds over the set: {best}"
+    branches = 1 + max(int(g.labels.max(initial=0)) for g in guesses)
+    return names, match_parts([g.labels for g in guesses], [t.labels for t in truths], branches, len(names))

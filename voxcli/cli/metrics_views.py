@@ -20,6 +20,9 @@ def depth(
     depth_scale: Annotated[
         float | None, typer.Option("--depth-scale", help="Metres per unit of an integer depth image; default 0.001.")
     ] = None,
+    mask: Annotated[
+        str | None, typer.Option("--mask", metavar="IMAGE", help="Count only pixels where this image is not black; a folder for folders.")
+    ] = None,
     category_from: scoring.CategoryFrom = None, fail_over: scoring.FailOver = None, format: options.Records = None,
     workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
@@ -27,12 +30,14 @@ def depth(
 
     Examples:
         voxcli metrics depth depth.npy depth.png
+        voxcli metrics depth depth.npy depth.png --mask street.png --fail-over 0.5
     """
-    scoring.run(pred, gt, partial(score_depth, depth_scale=depth_scale), suffixes=DEPTHS, category_from=category_from, fail_over=fail_over,
+    work = partial(score_depth, depth_scale=depth_scale, mask=mask)
+    scoring.run(pred, gt, work, suffixes=DEPTHS, category_from=category_from, fail_over=fail_over,
                 format=format, workers=workers, keep_going=keep_going)  # fmt: skip
 
 
-def score_depth(item: Item, *, depth_scale: float | None) -> list[dict[str, Any]]:
+def score_depth(item: Item, *, depth_scale: float | None, mask: str | None = None) -> list[dict[str, Any]]:
     """The depth record of one pair of maps of one kind."""
     from voxcli import files
     from voxcli.errors import DataError
@@ -43,7 +48,20 @@ def score_depth(item: Item, *, depth_scale: float | None) -> list[dict[str, Any]
     kinds = [m.kind if isinstance(m, DepthMap) else "z" for m in maps]
     if kinds[0] != kinds[1]:
         raise DataError("One depth map is along z, the other along the ray.", expected=kinds[1], actual=kinds[0])
-    return [depth_record(maps[0].depth, maps[1].depth, pred=item.source, gt=item.target)]
+    chosen = None if mask is None else _picture_mask(mask, item.name)
+    return [depth_record(maps[0].depth, maps[1].depth, mask=chosen, pred=item.source, gt=item.target)]
+
+
+def _picture_mask(path: str, name: str) -> Any:
+    """True where the picture, or the picture of that name in a folder, is not black."""
+    import os
+
+    from voxcli import files
+    from voxcli.scene import Picture
+
+    if os.path.isdir(path):
+        path = f"{path}/{name}.png"
+    return files.read_as(path, Picture).rgb.any(axis=-1)
 
 
 def pose(
@@ -56,6 +74,7 @@ def pose(
 
     Examples:
         voxcli metrics pose camera.yaml scene.yaml
+        voxcli metrics pose camera.yaml scene.yaml --fail-over 200
     """
     scoring.run(pred, gt, score_pose, suffixes=CAMERAS, category_from=category_from, fail_over=fail_over, format=format, workers=workers,
                 keep_going=keep_going)  # fmt: skip

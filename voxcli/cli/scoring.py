@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -57,25 +58,28 @@ FailUnder = Annotated[float | None, typer.Option("--fail-under", help="Exit 1 if
 FailOver = Annotated[float | None, typer.Option("--fail-over", help="Exit 1 if the value (the mean over samples) is above.")]
 
 
-Summary = Callable[[list[dict[str, Any]], dict[str, Any]], None]
-"""Adds to the summary of a set what only the whole set can tell."""
-
-
 def run(
     pred: str, gt: str, work: Callable[[Item], list[dict[str, Any]]], *, suffixes: Sequence[str], category_from: str | None,
     fail_under: float | None = None, fail_over: float | None = None, format: RecordFormat | None, workers: int, keep_going: bool,
-    finish: Summary | None = None,
+    rules: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Score all pairs with `work` (its item holds the prediction as source, the ground truth as target) and print the records.
 
-    `work` returns one record a metric. One pair prints them; several pairs print all, and last a summary of each metric, whose value is the
-    mean over samples (unless `finish` changes it). Gates look at that value.
+    `work` returns one record a metric. One pair prints them; several pairs print all, and last a summary of each metric. Its value is the
+    mean over samples, or what the metric's rule in `rules` (see metrics/summaries.py) makes of the set. Gates look at that value.
     """
-    from voxcli.metrics.records import check_gate, summarise
+    from voxcli.errors import UsageError
+    from voxcli.metrics.records import check_gate
+    from voxcli.metrics.summaries import BEST_THRESHOLD, CATEGORIES, SAMPLES, summarise_by
 
     found: Pairs = pairs(pred, gt, suffixes=suffixes, category_from=category_from)
     category = {pair.name: pair.category or "" for pair in found.pairs}
     todo = [Item(pair.pred, pair.gt, pair.name) for pair in found.pairs]
+    several = len(todo) > 1
+    if several and CATEGORIES in rules and not category_from:
+        raise UsageError("This preset's value is a mean over categories.", hint="Add --category-from parent, or a regular expression.")
+    if several:
+        work = partial(_named, work=work)
     scored: list[tuple[str, list[dict[str, Any]]]] = []
     failed: Exception | None = None
     try:
@@ -87,18 +91,34 @@ def run(
             raise
         failed = error  # what was scored is still printed
     summaries = []
-    for each in zip(*(records for _, records in scored), strict=True):
-        summary = each[0]
-        if len(todo) > 1:
-            summary = summarise(each, [category[name] for name, _ in scored] if category_from else None)
-        if finish is not None:
-            finish(list(each), summary)
+    for k, each in enumerate(zip(*(records for _, records in scored), strict=True)):
+        rule = rules[k] if rules else SAMPLES
+        if several:
+            summary = summarise_by(rule, each, [category[name] for name, _ in scored] if category_from else None)
+            summary["parts"]["unmatched"] = {"pred": found.only_pred, "gt": found.only_gt}
+        else:
+            summary = each[0]
+            if rule == BEST_THRESHOLD:
+                best = summarise_by(rule, each)
+                summary["value"], summary["params"]["value_at"] = best["value"], best["params"]["value_at"]
         summaries.append(summary)
-    _print(scored, summaries, len(todo) > 1, format)
+    _print(scored, summaries, several, format)
     if failed is not None:
         raise failed
     for summary in summaries:
         check_gate(summary["value"], fail_under=fail_under, fail_over=fail_over, name=f"{summary['metric']} {pred} {gt}")
+
+
+def _named(item: Item, *, work: Callable[[Item], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Of many pairs, an error says whose it is."""
+    from voxcli.errors import VoxcliError
+
+    try:
+        return work(item)
+    except VoxcliError as error:
+        if item.source not in str(error) and item.target not in str(error):
+            error.message = f"{item.source}: {error.message}"
+        raise
 
 
 def _print(
@@ -114,16 +134,30 @@ def _print(
         return
     rows = [{"name": name, **_joined(records)} for name, records in scored]
     if several:
-        rows.append({"name": "mean", **_joined(summaries)})
+        rows += _summary_rows(summaries)
     if chosen == "table" and not several:  # one pair reads better downwards
         rows = [{"what": key, "value": value} for key, value in rows[0].items()]
     elif chosen == "table" and len(rows) > 21:
-        out.note(f"{len(rows) - 1} pairs; the table shows the last 20 and the mean (--format csv has all).")
+        out.note(f"{len(scored)} pairs; the table shows the last rows (--format csv has all).")
         rows = rows[-21:]
     out.records(rows, chosen)
     if chosen == "table":
         for summary in summaries:
             out.note(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in summary["params"].items()))
+
+
+def _summary_rows(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What stands below the pairs: each category, the mean over them, the mean over samples, and last the value where that is neither."""
+    categories = list(summaries[0]["parts"].get("categories", {}))
+    rows = [{"name": f"category {c}", **{s["metric"]: s["parts"]["categories"][c]["value"] for s in summaries}} for c in categories]
+    if categories:
+        rows.append({"name": "mean over categories", **{s["metric"]: s["parts"]["mean_over_categories"] for s in summaries}})
+    means = [{**s, "value": s["parts"]["mean_over_samples"]} for s in summaries]
+    rows.append({"name": "mean over samples", **_joined(means)})
+    others = {s["metric"]: s["value"] for s in summaries if s["params"]["summary"] not in ("mean over samples", "mean over categories")}
+    if others:
+        rows.append({"name": next(s["params"]["summary"] for s in summaries if s["metric"] in others), **others})
+    return rows
 
 
 def _joined(records: list[dict[str, Any]]) -> dict[str, Any]:

@@ -199,7 +199,7 @@ _WORK: dict[str, _Work] = {"chamfer": _chamfer, "fscore": _fscore, "hausdorff": 
 def emd_record(pred: Sample, gt: Sample, choices: Choices, /, *, preset: str | None = None, **names: str) -> Record:
     """The record of the earth mover's distance: its method, whether it is exact, its lower bound, and the gap that is left at most.
 
-    The record of a soft matching calls itself `approxmatch` in `params.method` and says that it is not an EMD.
+    The record of a soft matching is called `approxmatch`, and says that it is not an EMD.
     """
     params = choices.params("method", "reduce", "scale", "exact_up_to") | {"squared": False}
     if preset:
@@ -214,7 +214,7 @@ def emd_record(pred: Sample, gt: Sample, choices: Choices, /, *, preset: str | N
         total = float(approxmatch(pred.points, gt.points))
         params |= {"is_emd": False, "note": "a soft matching; it is not an earth mover's distance"}
         value = total if choices.reduce == "sum" else total / count
-        return make_record("emd", choices.scale * value, parts={"total": total, "mean": total / count}, params=params, **names)
+        return make_record("approxmatch", choices.scale * value, parts={"total": total, "mean": total / count}, params=params, **names)
     found = match(pred.points, gt.points, method=choices.method, exact_up_to=choices.exact_up_to)
     times = choices.scale * (count if choices.reduce == "sum" else 1)
     gap = (found.cost - found.lower_bound) / found.lower_bound if found.lower_bound > 0 else (0.0 if found.exact else None)

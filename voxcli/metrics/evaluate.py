@@ -16,7 +16,7 @@ from voxcli.geometry.surface_distance import distance_to_surface
 from voxcli.metrics.choices import DISTANCE_METRICS, Choices, Sample, distance_records, emd_record, frame
 from voxcli.metrics.grids import grid_iou
 from voxcli.metrics.presets import merge
-from voxcli.metrics.records import Record, mean
+from voxcli.metrics.records import Record
 from voxcli.metrics.sampled import mesh_iou, shell_record
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
 
@@ -24,6 +24,13 @@ Shape = Mesh | PointCloud | FruxelGrid | VoxelGrid | Surfels | DepthMap
 
 SURFACE_POINTS = 100_000
 """Points drawn from a surface where neither the call nor a preset says how many."""
+
+
+MATCHED_POINTS = 2048
+"""The same for a matching of two surfaces, whose cost grows with the square of the points or faster."""
+
+_SETS = (PointCloud, Surfels, DepthMap)
+"""Shapes that are points already."""
 
 
 def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str, Any] | None = None, *, preset: str | None = None,
@@ -40,6 +47,8 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str,
     _check_known(given, known | {"iso"})
     for metric in metrics:
         stated = merge(preset, metric, dict(given or {}))
+        if metric == "emd" and stated.get("draw", "surface") == "surface" and not isinstance(pred, _SETS) and not isinstance(gt, _SETS):
+            stated.setdefault("points", MATCHED_POINTS)
         choices = Choices(**{k: v for k, v in stated.items() if k in known})
         iso, stand_in = float(stated.get("iso", 0.5)), int(stated.get("empty_points", 0))
         key = (choices.points, choices.draw, choices.seed, choices.normalise, choices.to, stand_in, iso)
@@ -47,6 +56,8 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str,
     for (*_, stand_in, iso), members in groups.items():
         first = members[0][1]
         a, b = (sample(shape, first, iso=iso, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
+        if not stand_in and first.empty_penalty is None:
+            _refuse_empty_clouds((pred, gt))
         if stand_in and not len(a.points) and len(b.points):
             a = Sample(_scattered(b.points, stand_in, first.seed))
         surfaces, moved = None, (a, b)
@@ -66,6 +77,13 @@ def _check_known(given: Mapping[str, Any] | None, known: set[str]) -> None:
     for key in given or {}:
         if key not in known:
             raise unknown_name("choice", key, known)
+
+
+def _refuse_empty_clouds(shapes: tuple[Shape, Shape]) -> None:
+    """A mesh or grid may be empty because nothing was predicted; a file of points without a point is a broken one."""
+    for which, shape in zip(("prediction", "ground truth"), shapes, strict=True):
+        if isinstance(shape, PointCloud) and not len(shape.points):
+            raise DataError(f"The {which} is a point cloud without points.", hint="--empty-penalty gives it a price.")
 
 
 def _scattered(points: Tensor, count: int, seed: int) -> Tensor:
@@ -203,6 +221,15 @@ def _surface_of(shape: Shape, which: str, iso: float) -> tuple[Tensor, Tensor]:
     return _double(shape.vertices), torch.from_numpy(np.ascontiguousarray(shape.faces, np.int64))
 
 
+def _solid_of(mesh: Shape, which: str) -> tuple[Tensor, Tensor]:
+    """Vertices and faces of a mesh that may enclose something. Raises DataError for faces without area."""
+    vertices, faces = _surface_of(mesh, which, 0.5)
+    a, b, c = vertices[faces].unbind(1)
+    if len(faces) and not float(torch.linalg.cross(b - a, c - a).abs().max()) > 0:
+        raise DataError(f"The {which} has no area: all its faces are points or lines.", actual=f"{len(faces)} face(s)")
+    return vertices, faces
+
+
 # ------------------------------------------------------------------------------------------------ IoU of any mix
 
 _IOU_CHOICES = {
@@ -218,26 +245,56 @@ def score_iou(
     padded box (ONet), or on a grid of `resolution` cells around the truth; clouds by the shell rule.
 
     given: `thresholds strict classes over ignore mask align` for grids, `points seed padding` for meshes, `resolution`, `of` ("shell").
+    A choice that has no meaning for these two shapes raises UsageError.
     """
     _check_known(given, _IOU_CHOICES)
     stated = merge(preset, "iou", dict(given or {}))
-    of, resolution = stated.get("of"), stated.get("resolution")
-    if of == "parts":
-        raise UsageError("Part IoU compares part labels of the same points, not shapes.", hint="Give labelled points to part_record.")
-    if of == "shell" or isinstance(pred, (PointCloud, Surfels)) or isinstance(gt, (PointCloud, Surfels)):
+    way = _way_to_compare(pred, gt, stated, preset)
+    unused = sorted(k for k, v in (given or {}).items() if v is not None and k not in _MEANT_FOR[way] | {"of", "seed"})
+    if unused:
+        raise UsageError(f"{unused[0]} has no meaning here: {_WAYS[way]}.", expected=", ".join(sorted(_MEANT_FOR[way])))
+    if way == "shell":
         record = _shell(pred, gt, stated, names)
-    elif isinstance(pred, Mesh) and isinstance(gt, Mesh) and resolution is None:
+    elif way == "points":
         picked = _pick(stated, "points", "seed", "padding")
-        record = mesh_iou(_surface_of(pred, "prediction", 0.5), _surface_of(gt, "ground truth", 0.5), **picked, **names)
+        record = mesh_iou(_solid_of(pred, "prediction"), _solid_of(gt, "ground truth"), **picked, **names)
     else:
-        grids = _on_one_grid(pred, gt, resolution)
-        picked = _pick(stated, "thresholds", "strict", "classes", "over", "ignore", "mask", "align")
+        grids = _on_one_grid(pred, gt, stated.get("resolution"))
+        picked = _pick(stated, "thresholds", "strict", "classes", "over", "ignore", "mask", "align", "of")
         if "resample" in stated:
             picked |= {"resample": stated["resample"], "box_threshold": stated["box_threshold"]}
         record = grid_iou(*grids, **picked, **names)
     if preset:
         record["params"]["preset"] = preset
     return record
+
+
+_WAYS = {
+    "shell": "points are compared by the cells that they fall into",
+    "points": "two meshes are compared by points in their common box",
+    "lattice": "two meshes are filled on one grid",
+    "cells": "grids are compared cell by cell",
+}
+_MEANT_FOR = {
+    "shell": {"points", "normalise", "resolution", "low", "high", "percent"},
+    "points": {"points", "padding"},
+    "lattice": {"resolution"},
+    "cells": {"thresholds", "strict", "classes", "over", "ignore", "mask", "align", "resample", "box_threshold"},
+}
+
+
+def _way_to_compare(pred: Shape, gt: Shape, stated: Mapping[str, Any], preset: str | None) -> str:
+    of = stated.get("of")
+    if of == "parts":
+        raise UsageError("Part IoU compares part labels of the same points, not shapes.", hint="Give labelled points to part_record.")
+    clouds = isinstance(pred, (PointCloud, Surfels)) or isinstance(gt, (PointCloud, Surfels))
+    meshes = isinstance(pred, Mesh) and isinstance(gt, Mesh)
+    way = "shell" if of == "shell" or clouds else "cells" if not meshes else "points" if stated.get("resolution") is None else "lattice"
+    fits = {"shell": ("shell",), "points": ("points",), "lattice": ("occupancy",), "cells": ("occupancy", "labels")}[way]
+    if of is not None and of not in fits:
+        hint = {"occupancy": "Give grids, or --resolution.", "points": "Give two meshes.", "labels": "Give two label grids."}[of]
+        raise UsageError(f"Preset '{preset}' is an IoU of {of}, but here {_WAYS[way]}.", hint=hint)
+    return way
 
 
 def _pick(stated: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -251,6 +308,7 @@ def _shell(pred: Shape, gt: Shape, stated: Mapping[str, Any], names: Mapping[str
     from voxcli.metrics.choices import normalise
 
     a, b = (sample(shape, choices, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
+    _refuse_empty_clouds((pred, gt))
     if len(a.points) and len(b.points):
         a, b = normalise(a, b, choices.normalise)
     record = shell_record(a.points, b.points, **_pick(stated, "resolution", "low", "high", "percent"), **names)
@@ -263,7 +321,10 @@ def _on_one_grid(pred: Shape, gt: Shape, resolution: int | None) -> tuple[Fruxel
         if isinstance(pred, Mesh):
             assert resolution is not None
             lattice = _box_grid(gt, resolution)
-            return fill_like(pred, lattice), fill_like(gt, lattice)
+            filled = fill_like(pred, lattice), fill_like(gt, lattice)
+            if len(pred.faces) and not any(bool(f.values.any()) for f in filled if isinstance(f, VoxelGrid)):
+                raise DataError("Neither mesh fills a cell: no volume at this resolution.", actual=f"{resolution} cells a side")
+            return filled
         gt = fill_like(gt, pred)
     if isinstance(pred, Mesh):
         pred = fill_like(pred, gt)
@@ -286,6 +347,7 @@ def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
     """A mesh filled on the grid of another shape, as occupancy: centre rule for voxels, slab rule for fruxels."""
     from voxcli.geometry.solid import fruxelize_parts, voxelize_parts
 
+    _solid_of(mesh, "mesh")
     if isinstance(grid, VoxelGrid):
         part = (_double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
         place = tuple(map(float, grid.origin)), tuple(map(float, grid.voxel_size))
@@ -300,12 +362,3 @@ def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
         classes = Labels(("air", "object"))
         return FruxelGrid((owner.numpy() > 0).astype(np.uint8), grid.frustum, grid.world_to_cam, classes)
     raise UsageError("A mesh is filled on a grid.", expected="voxels or fruxels", actual=type(grid).__name__)
-
-
-def f_of_means(records: Sequence[Record]) -> dict[str, float | None]:
-    """F-scores of mean precision and mean recall over F-score records (DISN averages over views before it joins them), by threshold."""
-    out: dict[str, float | None] = {}
-    for key in records[0]["parts"]["precision"] if records else ():
-        p, r = (mean([record["parts"][part][key] for record in records]) for part in ("precision", "recall"))
-        out[key] = None if p is None or r is None else (2 * p * r / (p + r) if p + r else 0.0)
-    return out

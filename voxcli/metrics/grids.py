@@ -18,7 +18,7 @@ Grid = FruxelGrid | VoxelGrid
 def grid_iou(
     pred: Grid, gt: Grid, /, *, thresholds: Sequence[float] = (0.5,), strict: bool = False, classes: Sequence[str] | None = None,
     over: str = "present", ignore: int | None = None, mask: np.ndarray | None = None, align: str = "world",
-    resample: int | None = None, box_threshold: float = 0.1, **names: Any,
+    resample: int | None = None, box_threshold: float = 0.1, of: str | None = None, **names: Any,
 ) -> Record:  # fmt: skip
     """The IoU record of two grids.
 
@@ -26,23 +26,28 @@ def grid_iou(
     compared. `ignore` overrides the ground truth's own ignore label. `align="world"` refuses voxel grids that lie in different places,
     `"index"` compares them cell by cell all the same. Fruxels are compared in the frame of the camera, so their frusta must be equal.
     `resample` follows Pix3D instead: each volume is cropped to its box of cells >= box_threshold and resampled to a cube of that many
-    cells, and the threshold goes to both; sizes and places may then differ. Raises DataError for grids that cannot be compared.
+    cells, and the threshold goes to both; sizes and places may then differ. `of` insists on "labels" or
+    "occupancy". Raises DataError for grids that cannot be compared.
     """
     if resample is not None:
+        if mask is not None:
+            raise UsageError("A mask has no meaning for volumes that are cropped and resampled.")
         a, b = (box_resampled(_occupancy(g, None)[0], resample, box_threshold) for g in (pred, gt))
         record = occupancy_iou(a, b, thresholds, strict=strict, threshold_truth=True, **names)
         record["params"] |= {"resample": resample, "box_threshold": box_threshold}
         return record
     check_same_grid(pred, gt, align)
     truth_labels, guess_labels = _labels(gt), _labels(pred)
-    if truth_labels is not None and guess_labels is not None:
+    if of == "labels" and (truth_labels is None or guess_labels is None):
+        raise DataError("Labels are to be compared, but one of the two grids holds only occupancy.")
+    if truth_labels is not None and guess_labels is not None and of != "occupancy":
         classes_of_gt = gt.classes or Labels()
         if ignore is not None:
             classes_of_gt = Labels(classes_of_gt.names, classes_of_gt.empty, ignore)
         guess = rename_classes(guess_labels, pred.classes or classes_of_gt, classes_of_gt)
         return label_record(guess, truth_labels, classes_of_gt, mask=mask, classes=classes, over=over, **names)
     if classes:
-        raise UsageError("Classes were named, but one of the two grids holds no labels.", hint="Leave --classes out to compare occupancy.")
+        raise UsageError("Classes were named, but one of the two grids holds no labels.", hint="Leave --class out to compare occupancy.")
     truth, left_out = _occupancy(gt, ignore)
     guess, _ = _occupancy(pred, None)
     if left_out is not None:

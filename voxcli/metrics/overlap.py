@@ -127,7 +127,11 @@ def at_best_threshold(records: Sequence[Record]) -> list[Record]:
     """Occupancy records of a set, their values moved to the threshold with the best mean over the set (the lowest of equals)."""
     if not records:
         raise UsageError("The best threshold of an empty set is not defined.")
+    if any("thresholds" not in r["parts"] for r in records):
+        raise UsageError("Only occupancy has a best threshold; these records are of labels, shells, points or parts.")
     keys = list(records[0]["parts"]["thresholds"])
+    if any(list(r["parts"]["thresholds"]) != keys for r in records):
+        raise UsageError("Some predictions of the set are probabilities and some are not, so they have no threshold in common.")
     means = [np.mean([r["parts"]["thresholds"][k] for r in records]) for k in keys]
     best = keys[int(np.argmax(means))]
     return [r | {"value": r["parts"]["thresholds"][best], "params": r["params"] | {"value_at": best}} for r in records]

@@ -14,18 +14,33 @@ from voxcli.errors import UsageError, unknown_name
 
 Protocol = Mapping[str, Any]
 
+SAMPLES = "mean over samples"
+CATEGORIES = "mean over categories"
+POOLED = "pooled over the set"
+BEST_THRESHOLD = "at the threshold with the best mean over the set"
+F_OF_MEANS = "F of mean precision and mean recall"
+
+_FLAGS = {"thresholds": "--threshold", "classes": "--class", "ignore": "--ignore-label", "of": "--shell or --parts"}
+"""Choices whose flag has another name."""
+
+_UNLESS_STATED = {"to": "points", "percent": False, "scale": 1.0}
+"""Choices that a preset which does not mention them leaves alone: another value would not be the paper's number."""
+
 _ROOT3 = 3**0.5
 _UNIT_SPHERE = {"normalise": "unit-sphere"}
 _UCLID = {"draw": "surface", "empty_points": 100, **_UNIT_SPHERE}
 _ONET = {"points": 100_000, "draw": "surface", "normalise": "unit-cube", "empty_penalty": _ROOT3}
 _PIX3D = {"points": 1024, "draw": "surface", "normalise": "own-cube", "iso": 0.1}
 _APPROXMATCH = {"method": "approxmatch", "reduce": "sum", "scale": 0.01}
+_ALL_VERTICES = {"draw": "vertices", "points": None}
 _PART_IOU = {"of": "parts", "absent": 1.0}
 
 
 @dataclass(frozen=True)
 class Preset:
-    """source: where the protocol comes from; metrics: the choices of each metric it defines; notes: what a table cannot say."""
+    """source: where the protocol comes from; metrics: the choices of each metric it defines; notes: what a table cannot say; summary:
+    how the value of a whole set comes about, where it is not the mean over samples.
+    """
 
     source: str
     metrics: Mapping[str, Protocol]
@@ -38,13 +53,11 @@ PRESETS: dict[str, Preset] = {
         "Pix2Vox (Xie et al. 2019)",
         {"iou": {"of": "occupancy", "thresholds": (0.4, 0.2, 0.3, 0.5), "strict": False}},
         "32^3 voxels of ShapeNetVox32; value at 0.4 (first version of the paper; the ICCV version prints 0.3)",
-        {"iou": "mean over samples"},
     ),
     "r2n2": Preset(
         "3D-R2N2 (Choy et al. 2016)",
         {"iou": {"of": "occupancy", "thresholds": (0.4,), "strict": False}},
         "32^3 voxels; 80/20 split of sorted ids",
-        {"iou": "mean over samples"},
     ),
     "uclid": Preset(
         "UCLID-Net (Guillard et al. 2020), ShapeNet",
@@ -67,14 +80,14 @@ PRESETS: dict[str, Preset] = {
         "Pix3D (Sun et al. 2018)",
         {
             "iou": {
-                "of": "occupancy", "thresholds": tuple(round(0.01 * k, 2) for k in range(1, 51)), "strict": True, "best_threshold": True,
+                "of": "occupancy", "thresholds": tuple(round(0.01 * k, 2) for k in range(1, 51)), "strict": True,
                 "resample": 32, "box_threshold": 0.1, "threshold_truth": True,
             },
             "chamfer": {"squared": False, "combine": "sum", "scale": 1.0, **_PIX3D},
             "emd": {"method": "auto", "reduce": "mean", "scale": 1.0, **_PIX3D},
         },
         "both volumes cropped to the box of cells >= 0.1, padded to a cube and resampled to 32^3; the same threshold goes to both",
-        {"iou": "at the threshold with the best mean over the set"},
+        {"iou": BEST_THRESHOLD},
     ),  # fmt: skip
     "onet": Preset(
         "Occupancy Networks (Mescheder et al. 2019)",
@@ -84,7 +97,7 @@ PRESETS: dict[str, Preset] = {
             "iou": {"of": "points", "points": 100_000, "thresholds": (0.2,), "strict": True},
         },
         "Chamfer-L1; 0.2 is the threshold of the image model; an empty mesh costs sqrt(3) a point",
-        {"iou": "mean over categories"},
+        {"chamfer": CATEGORIES, "normals": CATEGORIES, "iou": CATEGORIES},
     ),
     "jof": Preset(
         "Fully Understanding Generic Objects (Liu et al. 2021)",
@@ -101,12 +114,12 @@ PRESETS: dict[str, Preset] = {
     "pixel2mesh": Preset(
         "Pixel2Mesh (Wang et al. 2018)",
         {
-            "chamfer": {"draw": "vertices", "squared": True, "combine": "sum", "scale": 1e3, "normalise": "none"},
+            "chamfer": {**_ALL_VERTICES, "squared": True, "combine": "sum", "scale": 1e3, "normalise": "none"},
             "fscore": {
-                "draw": "vertices", "thresholds": (1e-4, 2e-4), "threshold_of": "squared", "strict": False, "percent": True,
+                **_ALL_VERTICES, "thresholds": (1e-4, 2e-4), "threshold_of": "squared", "strict": False, "percent": True,
                 "normalise": "none",
             },
-            "emd": {"draw": "vertices", "normalise": "none", **_APPROXMATCH},
+            "emd": {**_ALL_VERTICES, "normalise": "none", **_APPROXMATCH},
         },
         "camera frame of Pixel2Mesh, scale 0.57",
     ),  # fmt: skip
@@ -118,13 +131,13 @@ PRESETS: dict[str, Preset] = {
             },
             "fscore": {
                 "points": 2048, "draw": "vertices-replaced", "thresholds": (0.0125, 0.025, 0.05, 0.125, 0.25, 0.5),
-                "threshold_of": "distance", "strict": True, "f_of_means": True, **_UNIT_SPHERE,
+                "threshold_of": "distance", "strict": True, **_UNIT_SPHERE,
             },
             "emd": {"points": 2048, "draw": "vertices-replaced", **_UNIT_SPHERE, **_APPROXMATCH},
             "iou": {"of": "occupancy", "resolution": 110},
         },
         "thresholds are 0.5, 1, 2, 5, 10 and 20 % of 2.5; precision and recall are averaged over the 24 views, then joined",
-        {"fscore": "F of mean precision and mean recall", "chamfer": "mean over views"},
+        {"fscore": F_OF_MEANS},
     ),  # fmt: skip
     "meshrcnn": Preset(
         "Mesh R-CNN (Gkioxari et al. 2019)",
@@ -159,9 +172,9 @@ PRESETS: dict[str, Preset] = {
     ),
     "kitti-ssc": Preset(
         "SemanticKITTI scene completion (Behley et al. 2019)",
-        {"iou": {"of": "labels", "over": "all-zero", "ignore": 255, "pooled": True}},
+        {"iou": {"of": "labels", "over": "all-zero", "ignore": 255}},
         "cells marked .invalid or labelled 255 are left out; counts are added over the set before dividing; completion IoU stands beside",
-        {"iou": "pooled over the set"},
+        {"iou": POOLED},
     ),
 }
 
@@ -187,11 +200,17 @@ def merge(preset: str | None, metric: str, given: Mapping[str, Any]) -> dict[str
         return stated
     wanted = protocol(preset, metric)
     for key, value in stated.items():
-        if key in wanted and wanted[key] != value:
-            flag = "--" + key.replace("_", "-")
-            raise UsageError(f"{flag} contradicts the preset '{preset}'.", expected=f"{key} {_show(wanted[key])}", actual=_show(value),
+        fixed = {**_UNLESS_STATED, **wanted}
+        if key in fixed and fixed[key] != value:
+            flag = _FLAGS.get(key, "--" + key.replace("_", "-"))
+            raise UsageError(f"{flag} contradicts the preset '{preset}'.", expected=f"{key} {_show(fixed[key])}", actual=_show(value),
                              hint=f"Leave {flag} out, or leave --preset out and state every choice.")  # fmt: skip
     return {**wanted, **stated}
+
+
+def summary_rule(preset: str | None, metric: str) -> str:
+    """How the value of a whole set comes about under a preset."""
+    return SAMPLES if preset is None else PRESETS[preset].summary.get(metric, SAMPLES)
 
 
 def table() -> list[dict[str, Any]]:
@@ -199,7 +218,7 @@ def table() -> list[dict[str, Any]]:
     return [
         {
             "preset": name, "metric": metric, "choices": ", ".join(f"{k}={_show(v)}" for k, v in choices.items()),
-            "summary": preset.summary.get(metric, "mean over samples"), "source": preset.source, "notes": preset.notes,
+            "summary": summary_rule(name, metric), "source": preset.source, "notes": preset.notes,
         }
         for name, preset in PRESETS.items()
         for metric, choices in preset.metrics.items()
@@ -212,4 +231,6 @@ def _show(value: Any) -> str:
         return " ".join(shown) if len(shown) <= 8 else f"{shown[0]} .. {shown[-1]} ({len(shown)})"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "all"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -35,6 +35,9 @@ def shell_record(pred: Tensor, gt: Tensor, /, *, resolution: int = SHELL_RESOLUT
     """The record of the shell IoU."""
     cells = [_cells_hit(p, resolution, low, high) for p in (pred, gt)]
     both, either = int((cells[0] & cells[1]).sum()), int((cells[0] | cells[1]).sum())
+    if not either and (len(pred) or len(gt)):
+        raise DataError("All points lie outside the box of the shell grid.", expected=f"points in [{low:g}, {high:g}]^3",
+                        hint="--preset uclid brings both into the frame of the truth.")  # fmt: skip
     value = both / either if either else 1.0
     params = {"of": "shell", "resolution": resolution, "box": [low, high], "samples": [len(pred), len(gt)], "percent": percent}
     return make_record("iou", 100 * value if percent else value, parts={COUNTS: {"shell": [both, either]}}, params=params, **names)
@@ -76,8 +79,11 @@ def mesh_iou(pred: tuple[Tensor, Tensor], gt: tuple[Tensor, Tensor], /, *, point
     spots = common_box_points(pred[0], gt[0], points, torch.Generator().manual_seed(seed), padding)
     a, b = points_inside(spots, *pred), points_inside(spots, *gt)
     both, either = int((a & b).sum()), int((a | b).sum())
+    if not either:
+        raise DataError("No sampled point lies inside either mesh: they enclose no volume.",
+                        hint="Flat or open meshes have no IoU; try chamfer.")  # fmt: skip
     parts = {"inside": [int(a.sum()), int(b.sum())], COUNTS: {"inside": [both, either]}}
-    return make_record("iou", both / either if either else 1.0, parts=parts, params=params, **names)
+    return make_record("iou", both / either, parts=parts, params=params, **names)
 
 
 # ------------------------------------------------------------------------------------------------ parts

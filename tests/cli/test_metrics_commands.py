@@ -1,0 +1,251 @@
+"""`voxcli metrics ...`: pairs, categories, gates, presets and bad input, as users meet them."""
+
+import json
+
+import numpy as np
+import pytest
+from example_files import box_mesh, depth_map, fruxel_grid, prediction
+
+from voxcli import files
+from voxcli.metrics.presets import PRESETS
+from voxcli.scene import DepthMap, Frustum, FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
+
+CLASSES = Labels(("air", "wood", "steel", "glass"))
+
+
+def cloud(seed, count=40):
+    return PointCloud(np.random.default_rng(seed).random((count, 3)))
+
+
+def grid(values, **more):
+    return VoxelGrid(occupancy=np.asarray(values), **more)
+
+
+def put(folder, **things):
+    """Write things under their names, / written as __; a suffix stands behind the last _."""
+    for name, thing in things.items():
+        path = folder / ".".join(name.replace("__", "/").rsplit("_", 1))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, thing)
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def set_of_three(tmp_path):
+    """Two chairs and a table, and one prediction and one truth without a partner."""
+    for k, name in enumerate(("chair/a", "chair/b", "table/c")):
+        put(tmp_path, **{f"pred/{name}_ply": cloud(k), f"gt/{name}_ply": cloud(k + 10)})
+    put(tmp_path, pred__chair__lost_ply=cloud(5), gt__chair__missed_ply=cloud(6))
+
+
+# ------------------------------------------------------------------------------------------------ sets
+
+
+def test_unmatched_names_are_listed_and_stand_in_the_summary(voxcli, set_of_three):
+    code, text, errors = voxcli("metrics", "chamfer", "pred", "gt")
+    assert code == 0 and "chair/lost" in errors and "chair/missed" in errors
+    assert lines(text)[-1]["parts"]["unmatched"] == {"pred": ["chair/lost"], "gt": ["chair/missed"]}
+
+
+@pytest.mark.parametrize("rule", ["parent", "^([a-z]+)/"])
+def test_means_over_samples_and_over_categories_are_both_given(voxcli, set_of_three, rule):
+    code, text, _ = voxcli("metrics", "chamfer", "pred", "gt", "--category-from", rule)
+    *each, summary = lines(text)
+    a, b, c = (record["value"] for record in each)
+    assert code == 0 and summary["value"] == summary["parts"]["mean_over_samples"] == pytest.approx((a + b + c) / 3)
+    assert summary["parts"]["mean_over_categories"] == pytest.approx(((a + b) / 2 + c) / 2)
+    assert summary["parts"]["categories"]["chair"] == {"samples": 2, "value": pytest.approx((a + b) / 2)}
+    _, table, _ = voxcli("metrics", "chamfer", "pred", "gt", "--category-from", rule, "--format", "csv")
+    assert [row.split(",")[0] for row in table.splitlines()[4:]] == [
+        "category chair", "category table", "mean over categories", "mean over samples",
+    ]  # fmt: skip
+
+
+def test_onet_prints_the_mean_over_categories_and_asks_for_them(voxcli, tmp_path):
+    for name, height in (("chair/a", 2), ("chair/b", 3), ("table/c", 1)):
+        put(tmp_path, **{f"pred/{name}_obj": box_mesh((1, height, 1)), f"gt/{name}_obj": box_mesh((1, 1, 1))})
+    code, text, errors = voxcli("metrics", "iou", "pred", "gt", "--preset", "onet")
+    assert (code, text) == (2, "") and "--category-from" in errors
+    code, text, _ = voxcli("metrics", "iou", "pred", "gt", "--preset", "onet", "--category-from", "parent")
+    summary = lines(text)[-1]
+    assert code == 0 and summary["value"] == summary["parts"]["mean_over_categories"] != summary["parts"]["mean_over_samples"]
+    assert summary["params"]["summary"] == PRESETS["onet"].summary["iou"] == "mean over categories"
+
+
+def test_kitti_ssc_adds_counts_over_the_set_before_it_divides(voxcli, tmp_path):
+    rng = np.random.default_rng(0)
+    truths, guesses = rng.integers(0, 3, (2, 2, 4, 4, 4)).astype(np.uint8)      # glass is in neither, and counts 0
+    truths[1, 0] = 255
+    for k, (p, g) in enumerate(zip(guesses, truths, strict=True)):
+        put(tmp_path, **{f"pred/{k}_npz": VoxelGrid(labels=p, classes=CLASSES), f"gt/{k}_npz": VoxelGrid(labels=g, classes=CLASSES)})
+    code, text, _ = voxcli("metrics", "iou", "pred", "gt", "--preset", "kitti-ssc")
+    kept = truths != 255
+    p, g = guesses[kept], truths[kept]
+    each = [((p == k) & (g == k)).sum() / max(((p == k) | (g == k)).sum(), 1) for k in (1, 2, 3)]
+    summary = lines(text)[-1]
+    assert code == 0 and summary["value"] == pytest.approx(np.mean(each)) and summary["params"]["summary"] == "pooled over the set"
+    assert summary["parts"]["pooled"]["completion"] == pytest.approx(((p > 0) & (g > 0)).sum() / ((p > 0) | (g > 0)).sum())
+
+
+def test_disn_joins_mean_precision_and_mean_recall(voxcli, set_of_three):
+    code, text, _ = voxcli("metrics", "fscore", "pred", "gt", "--preset", "disn")
+    *each, summary = lines(text)
+    p, r = (np.mean([record["parts"][part]["<0.0125"] for record in each]) for part in ("precision", "recall"))
+    assert code == 0 and summary["value"] == pytest.approx(2 * p * r / (p + r) if p + r else 0)
+
+
+def test_the_best_threshold_is_one_for_the_whole_set(voxcli, tmp_path):
+    rng = np.random.default_rng(1)
+    for k in range(2):
+        truth = rng.random((6, 6, 6)) < 0.5
+        put(tmp_path, **{f"pred/{k}_npz": grid((0.3 + 0.3 * truth * (1 + k)).astype(np.float32)), f"gt/{k}_npz": grid(truth)})
+    at = [flag for t in (0.2, 0.5, 0.7) for flag in ("--threshold", t)]
+    code, text, _ = voxcli("metrics", "iou", "pred", "gt", *at, "--best-threshold")
+    summary = lines(text)[-1]
+    assert code == 0 and summary["value"] == 1 and summary["params"]["value_at"] == ">=0.5"
+    code, text, errors = voxcli("metrics", "iou", "pred", "gt", "--best-threshold", "--preset", "pix2vox")
+    assert (code, text) == (2, "") and "--best-threshold contradicts the preset 'pix2vox'" in errors
+
+
+# ------------------------------------------------------------------------------------------------ what is compared with what
+
+
+def test_a_mesh_is_filled_on_the_grid_of_the_truth(voxcli, tmp_path):
+    full = grid(np.ones((4, 4, 4), bool), origin=np.array([-0.5, 0, -0.5]), voxel_size=np.full(3, 0.25))
+    put(tmp_path, box_obj=box_mesh((1, 1, 1)), gt_npz=full)
+    code, text, _ = voxcli("metrics", "iou", "box.obj", "gt.npz")
+    assert code == 0 and lines(text)[0]["value"] == 1 and lines(text)[0]["params"]["grid"] == [4, 4, 4]
+
+
+def test_two_meshes_are_compared_by_points_or_on_a_lattice(voxcli, tmp_path):
+    put(tmp_path, a_obj=box_mesh((1, 1, 1)), b_obj=box_mesh((1, 2, 1)))
+    _, text, _ = voxcli("metrics", "iou", "a.obj", "b.obj")
+    record = lines(text)[0]
+    assert record["value"] == pytest.approx(0.5, abs=0.01) and record["params"]["of"] == "points" and record["params"]["padding"] == 0.1
+    _, text, _ = voxcli("metrics", "iou", "a.obj", "b.obj", "--resolution", 42)
+    assert lines(text)[0]["value"] == pytest.approx(0.5, abs=0.03) and lines(text)[0]["params"]["grid"] == [42] * 3
+
+
+def test_different_frusta_are_refused_and_both_are_printed(voxcli, tmp_path):
+    one = fruxel_grid()
+    put(tmp_path, a_npz=one, b_npz=FruxelGrid(one.labels, Frustum(16, 16, 16, 2.0, 10.0, 60.0)))
+    code, text, errors = voxcli("metrics", "iou", "a.npz", "b.npz")
+    assert (code, text) == (2, "") and "from 2 to 12" in errors and "from 2 to 10" in errors
+
+
+def test_masks_leave_cells_out(voxcli, tmp_path):
+    truth = np.zeros((4, 4, 4), bool)
+    truth[:2] = True
+    guess = truth.copy()
+    guess[0] = False
+    first = np.zeros((4, 4, 4), bool)
+    first[0] = True
+    put(tmp_path, p_npz=grid(guess), g_npz=grid(truth), m_npz=grid(first))
+    flags = ([], ["--mask", "m.npz"], ["--mask-out", "m.npz"])
+    values = [lines(voxcli("metrics", "iou", "p.npz", "g.npz", *more)[1])[0]["value"] for more in flags]
+    assert values == [0.5, 0, 1]
+
+
+def test_parts_are_matched_over_their_category(voxcli, tmp_path):
+    def labelled(labels):
+        return PointCloud(np.arange(18.0).reshape(6, 3), labels=np.asarray(labels, np.uint8))
+
+    put(tmp_path, pred__chair__a_npz=labelled([1, 1, 0, 0, 0, 1]), gt__chair__a_npz=labelled([0, 0, 1, 1, 1, 1]))
+    put(tmp_path, pred__vase__b_npz=labelled([0] * 6), gt__vase__b_npz=labelled([0] * 6))
+    code, text, _ = voxcli("metrics", "iou", "pred", "gt", "--preset", "bae-net", "--match-parts", "--category-from", "parent")
+    chair, vase, _ = lines(text)
+    assert code == 0 and chair["value"] == pytest.approx((2 / 3 + 3 / 4) / 2) and chair["params"]["preset"] == "bae-net"
+    assert vase["value"] == 1 and vase["params"]["parts"] == ["part 0"]
+
+
+def test_all_gives_what_the_commands_give(voxcli, tmp_path):
+    put(tmp_path, a_ply=cloud(0), b_ply=cloud(1))
+    together = {record["metric"]: record for record in lines(voxcli("metrics", "all", "a.ply", "b.ply")[1])}
+    for metric in ("chamfer", "fscore", "hausdorff"):
+        assert lines(voxcli("metrics", metric, "a.ply", "b.ply")[1]) == [together[metric]]
+
+
+def test_depth_with_a_mask_counts_its_pixels_only(voxcli, tmp_path):
+    wrong = depth_map().depth.copy()
+    wrong[:16] += 1
+    put(tmp_path, p_npy=DepthMap(wrong), g_npy=depth_map())
+    from voxcli.scene import Picture
+
+    seen = np.zeros((32, 32, 3), np.uint8)
+    seen[16:] = 255
+    put(tmp_path, m_png=Picture(seen))
+    assert lines(voxcli("metrics", "depth", "p.npy", "g.npy")[1])[0]["parts"]["mse"] == pytest.approx(0.5)
+    assert lines(voxcli("metrics", "depth", "p.npy", "g.npy", "--mask", "m.png")[1])[0]["value"] == 0
+
+
+# ------------------------------------------------------------------------------------------------ refusals and gates
+
+
+def test_a_flag_against_the_preset_is_an_error(voxcli, tmp_path):
+    put(tmp_path, a_ply=cloud(0), b_ply=cloud(1))
+    for flags, wanted in (
+        (["chamfer", "--preset", "onet", "--squared"], "--squared contradicts the preset 'onet'"),
+        (["chamfer", "--preset", "meshrcnn", "--to", "surface"], "--to contradicts the preset 'meshrcnn'"),
+        (["chamfer", "--preset", "pixel2mesh", "--points", "9"], "--points contradicts the preset 'pixel2mesh'"),
+        (["iou", "--preset", "pix2vox", "--threshold", "0.1"], "--threshold contradicts the preset 'pix2vox'"),
+        (["all", "--preset", "pix2vox"], "Preset 'pix2vox' defines no distance"),
+        (["emd", "--preset", "pix3x"], "Did you mean 'pix3d'"),
+    ):
+        code, text, errors = voxcli("metrics", flags[0], "a.ply", "b.ply", *flags[1:])
+        assert (code, text) == (2, "") and wanted in errors
+
+
+@pytest.mark.parametrize("metric", ["chamfer", "fscore", "hausdorff", "emd", "all", "iou"])
+@pytest.mark.parametrize("bad", ["nan.npy", "inf.npy", "empty.xyz", "flat.obj"])
+def test_bad_shapes_are_refused_in_a_few_words(voxcli, tmp_path, metric, bad):
+    points = np.random.default_rng(0).random((5, 3))
+    for name, value in (("nan", np.nan), ("inf", np.inf)):
+        points[0, 0] = value
+        np.save(tmp_path / f"{name}.npy", points)
+    (tmp_path / "empty.xyz").write_text("")
+    put(tmp_path, flat_obj=Mesh(np.ones((3, 3)), np.array([[0, 1, 2]])), good_obj=box_mesh())
+    code, text, errors = voxcli("metrics", metric, bad, "good.obj")
+    assert (code, text) == (2, "") and bad in errors and errors.count("\n") <= 3
+
+
+def test_bad_grids_are_refused_in_a_few_words(voxcli, tmp_path):
+    one = np.ones((4, 4, 4), bool)
+    label = np.ones((4, 4, 4), np.uint8)
+    put(tmp_path, a_npz=grid(one), small_npz=grid(one[:3]), l_npz=VoxelGrid(labels=label, classes=CLASSES))
+    for pred, gt, flags in (("small.npz", "a.npz", []), ("a.npz", "l.npz", ["--class", "wood"]), ("l.npz", "l.npz", ["--class", "gold"])):
+        code, text, errors = voxcli("metrics", "iou", pred, gt, *flags)
+        assert (code, text) == (2, "") and 0 < errors.count("\n") <= 3
+    (tmp_path / "hollow").mkdir()
+    code, text, errors = voxcli("metrics", "iou", "hollow", "hollow")
+    assert (code, text) == (2, "") and "No inputs in hollow" in errors
+
+
+def test_a_bad_pair_of_a_set_ends_it_by_name_or_is_left_out(voxcli, set_of_three, tmp_path):
+    (tmp_path / "pred/chair/b.ply").write_bytes(b"ply\n")
+    code, text, errors = voxcli("metrics", "chamfer", "pred", "gt")
+    assert (code, text) == (2, "") and "pred/chair/b.ply" in errors
+    code, text, errors = voxcli("metrics", "chamfer", "pred", "gt", "--keep-going")
+    assert code == 1 and len(lines(text)) == 3 and lines(text)[-1]["parts"]["samples"] == 2
+
+
+def test_gates_look_at_the_value(voxcli, tmp_path):
+    put(tmp_path, pred_npz=prediction(), gt_npz=fruxel_grid(), a_ply=cloud(0), b_ply=cloud(1))
+    for words, code in (
+        (["iou", "pred.npz", "gt.npz", "--fail-under", 0.8], 0), (["iou", "pred.npz", "gt.npz", "--fail-under", 0.9], 1),
+        (["chamfer", "a.ply", "b.ply", "--fail-over", 1], 0), (["chamfer", "a.ply", "b.ply", "--fail-over", 0.001], 1),
+    ):  # fmt: skip
+        found, text, _ = voxcli("metrics", *words)
+        assert found == code and lines(text)
+
+
+def test_workers_change_nothing(voxcli_process, set_of_three):
+    alone, together = (voxcli_process("metrics", "chamfer", "pred", "gt", "--workers", n) for n in (1, 2))
+    assert alone == together and alone[0] == 0 and len(lines(alone[1])) == 4
+
+
+def test_a_pipe_gets_json_lines(voxcli_process):
+    code, text, _ = voxcli_process("metrics", "presets")
+    assert code == 0 and {row["preset"] for row in lines(text)} == set(PRESETS)
