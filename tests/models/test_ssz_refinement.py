@@ -7,7 +7,8 @@ from voxcli.models.ssz.network import PRESETS, Generator, add_repeated
 
 def test_adding_a_repeated_volume_is_adding_its_nearest_upsampling():
     g = torch.Generator().manual_seed(0)
-    fine, coarse = torch.randn(2, 3, 4, 6, 8, generator=g, dtype=torch.float64), torch.randn(2, 3, 2, 3, 4, generator=g, dtype=torch.float64)
+    fine = torch.randn(2, 3, 4, 6, 8, generator=g, dtype=torch.float64)
+    coarse = torch.randn(2, 3, 2, 3, 4, generator=g, dtype=torch.float64)
     assert_close(add_repeated(fine, coarse), fine + F.interpolate(coarse, scale_factor=2, mode="nearest"))
     assert torch.autograd.gradcheck(add_repeated, (fine.requires_grad_(), coarse.requires_grad_()))
 
