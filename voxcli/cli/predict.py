@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from voxcli.cli import options
-from voxcli.cli.batch import Policy, items
-from voxcli.cli.conversions import Settings, convert_thing
+from voxcli.cli.batch import Item, Policy, items
+from voxcli.cli.cameras import camera_for
+from voxcli.cli.conversions import Settings, convert_thing, way_to, with_origin
 from voxcli.cli.output import out
 from voxcli.cli.poses import boxed, pose_files, write_poses
+from voxcli.errors import UsageError
 
 IMAGES = (".png", ".jpg", ".jpeg")
 
@@ -55,6 +56,10 @@ def predict(
         voxcli predict street.png -m ssz -o scene.glb
         voxcli predict images/ -m ssz -o scenes/ --skip-existing
     """
+    if fov is not None and not 0 < fov < 180:
+        raise UsageError("--fov must lie between 0 and 180 degrees.", actual=f"{fov:g}")
+    if fov is not None and camera is not None:
+        raise UsageError("--fov and --camera contradict each other.", hint="Give one of them.")
     suffix = f".{format.lower().lstrip('.')}" if format else ".npz"
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     targets = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox")
@@ -66,9 +71,13 @@ def predict(
         from voxcli.files.registry import find_format
         from voxcli.models.registry import model_module
         from voxcli.models.weights import find_weights
-        from voxcli.provenance import make_meta, sha256_file
-        from voxcli.scene import Camera, Picture
+        from voxcli.provenance import sha256_file
+        from voxcli.scene import FruxelGrid, Picture
 
+        formats = {item.target: find_format(item.target, format)[0] for item in todo.items}
+        converted = [target for target, each in formats.items() if way_to(FruxelGrid, each, becomes) is not None]
+        if probabilities and converted:
+            raise UsageError(f"{converted[0]} has no place for probabilities.", expected="fruxels in .npz or .h5")
         beside = {} if poses is None else pose_files(poses, todo.items, overwrite)
         name = model or ("ssz" if weights is None else _model_of(weights))
         module = model_module(name, "inference")
@@ -77,44 +86,42 @@ def predict(
             out.detail(f"device: {where}")
         path = find_weights(weights or name)
         predictor = module.load_predictor(path, str(where), dtype.value)
-        view = files.read_as(camera, Camera) if camera else None
-        recorded = {
-            "model": name,
-            "fov": fov,
-            "camera": camera,
-            "probabilities": probabilities,
-            "poses": poses is not None,
-            "dtype": str(predictor.dtype).rpartition(".")[2],
-        }
+        settings = Settings(options.first(resolution, 64))
+        recorded = {"model": name, "fov": fov, "camera": camera, "probabilities": probabilities, "poses": poses is not None,
+                    "dtype": str(predictor.dtype).rpartition(".")[2], "resolution": settings.resolution}  # fmt: skip
+        digests = {} if camera is None else {camera: sha256_file(camera)}
         digest = sha256_file(path)
-        targets_of = {item.target: find_format(item.target, format)[0] for item in todo.items}
+
+        def save(item: Item, grid: FruxelGrid) -> None:
+            out.detail(f"{item.source}: crop {grid.meta['crop']}")
+            read = {} if item.source == "-" else {item.source: sha256_file(item.source)}
+            thing = convert_thing(grid, formats[item.target], becomes, settings)
+            thing = boxed(thing, grid) if beside else thing
+            thing = with_origin(thing, "predict", recorded, digests | read, weights=digest)
+            thing.meta["prediction"] = grid.meta
+            files.write(item.target, thing, format=format, overwrite=overwrite)
+            if beside:
+                write_poses(beside[item.source], grid, overwrite)
+
         for chunk in todo.chunks(batch_size):
             pictures = []
             for item in chunk:
                 with todo.attempt(item):
                     pictures.append((item, files.read_as(item.source, Picture, format=input_format)))
-            for batch in _same_size(pictures, view is not None):
+            # A camera must fit each picture's own size and may differ: then one at a time. Nothing else fails for one picture alone.
+            for batch in [[each] for each in pictures] if camera else [pictures] if pictures else []:
+                grids: list[FruxelGrid] = []
                 with todo.attempt(batch[0][0]):
-                    results = module.predict(predictor, [p for _, p in batch], fov_x_deg=fov, camera=view, probabilities=probabilities,
-                                             batch_size=batch_size, **({"poses": True} if beside else {}))  # fmt: skip
-                    for (item, _), grid in zip(batch, results, strict=True):
-                        out.detail(f"{item.source}: crop {grid.meta['crop']}")
-                        inputs = {} if item.source == "-" else {item.source: sha256_file(item.source)}
-                        meta = make_meta("fruxels", "predict", recorded, inputs, None, "camera", "m", digest) | {"prediction": grid.meta}
-                        thing = convert_thing(
-                            replace(grid, meta=meta), targets_of[item.target], becomes, Settings(options.first(resolution, 64))
-                        )
-                        files.write(item.target, boxed(thing, grid) if beside else thing, format=format, overwrite=overwrite)
-                        if beside:
-                            write_poses(beside[item.source], grid, overwrite)
+                    view = camera_for(camera, batch[0][0].source) if camera else None
+                    grids = list(module.predict(predictor, [p for _, p in batch], fov_x_deg=fov, camera=view,
+                                                probabilities=probabilities, batch_size=batch_size,
+                                                **({"poses": True} if beside else {})))  # fmt: skip
+                for (item, _), grid in zip(batch, grids, strict=False):
+                    with todo.attempt(item):
+                        save(item, grid)
 
 
 def _model_of(weights: str) -> str:
     from voxcli.models.weights import load_weights
 
     return load_weights(weights).model
-
-
-def _same_size(pictures: list, check_each: bool) -> list[list]:
-    """The pictures that are computed together: all of a chunk, or one at a time where a camera must fit each picture's own size."""
-    return [[each] for each in pictures] if check_each else ([pictures] if pictures else [])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from voxcli.cli import options
+from voxcli.cli.limits import check_cells
 from voxcli.cli.output import out
+from voxcli.errors import UsageError
 
 
 def street(
@@ -20,7 +23,7 @@ def street(
     ] = None,
     size: Annotated[tuple[int, int] | None, typer.Option("--size", metavar="W H", help="Pixels of the images; default 128 128.")] = None,
     depth: Annotated[int | None, typer.Option("--depth", min=1, help="Slices of the fruxels; default 128.")] = None,
-    fov_jitter: Annotated[float, typer.Option("--fov-jitter", min=0, help="Let the field of view vary by up to so many degrees.")] = 0.0,
+    fov_jitter: Annotated[float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which the field of view may vary.")] = 0.0,
     workers: options.Workers = 1,
 ) -> None:
     """Make street scenes: colour images with labelled fruxels, depth, instance masks, cameras and 6-DoF poses.
@@ -35,9 +38,12 @@ def street(
     from voxcli.datasets.synthetic.street import StreetConfig
     from voxcli.datasets.synthetic.street_dataset import write_dataset
 
+    if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
+        raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
     config = StreetConfig(fov_jitter_deg=fov_jitter)
     width, height = size or (config.frustum.width, config.frustum.height)
     config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))
+    check_cells(*config.frustum.shape)
     with out.progress(count, "scenes") as bar:
         seen = 0
 

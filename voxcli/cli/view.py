@@ -43,6 +43,9 @@ def view(
     suffixes = [extension for known in files.known_formats() if known.reads for extension in known.extensions]
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     with items(sources, output, suffixes=suffixes, target_suffix=".png", policy=policy, label="drawing") as todo:
+        other = [item.target for item in todo.items if item.target != "-" and not item.target.lower().endswith(".png")]
+        if other:
+            raise UsageError(f"{other[0]}: pictures are written as PNG.", hint="Name a file with -o FILE.png.")
         from voxcli.cli.picture import picture_of
         from voxcli.scene import Picture
 
