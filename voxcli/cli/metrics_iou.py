@@ -115,7 +115,8 @@ def score(
     from voxcli.scene import FruxelGrid, PointCloud, Surfels, VoxelGrid
 
     if part_names is not None:
-        return [_score_parts(item, *part_names[item.name], preset)]
+        parts, renamed = part_names[item.name]
+        return [_score_parts(item, parts, renamed, preset)]
     guess, truth = (scoring.read_shape(path) for path in (item.source, item.target))
     names = {"pred": item.source, "gt": item.target}
     mask = _mask(item, masks, truth) if any(masks) else None
