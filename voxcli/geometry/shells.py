@@ -49,9 +49,9 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
             continue
         mine = {axis: _in_window(found[index], lattice, window, axis) for axis, found in by_axis.items()}
         along = mine[2]
-        balance = torch.zeros(window.sizes[0] * window.sizes[1], dtype=torch.int64, device=owner.device)
-        balance.index_add_(0, along.ray, along.sign)
-        unpaired, met = int((balance != 0).sum()), len(along.ray.unique())
+        rays = window.sizes[0] * window.sizes[1]
+        balance = torch.zeros(rays, dtype=torch.int64, device=owner.device).index_add_(0, along.ray, along.sign)
+        unpaired, met = int(balance.count_nonzero()), int(torch.bincount(along.ray, minlength=rays).count_nonzero())
         inside = _surface(mine, window, axes=(0, 1, 2) if rule == "centre" else (2,))
         # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
         if vote and unpaired <= _NO_INSIDE * met:

@@ -214,8 +214,14 @@ def _paint_packed(runs: Intervals, lattice: Lattice) -> Tensor:
     grid = toggles.view(cells + 1, plane)
     for k in range(1, cells):
         grid[k] ^= grid[k - 1]
-    bits = _BYTE_TO_BITS.to(device)[grid[:cells].view(torch.uint8).ravel().int()]
-    return bits.view(torch.bool).view(cells, rows, words * 64)[..., :columns].contiguous()
+    return _unpacked(grid[:cells]).view(cells, rows, words * 64)[..., :columns].contiguous()
+
+
+def _unpacked(words: Tensor) -> Tensor:
+    """int64 words to 64 bools each, lowest bit first."""
+    if words.device.type == "cpu":
+        return torch.from_numpy(np.unpackbits(words.numpy().view(np.uint8), bitorder="little").view(np.bool_))
+    return _BYTE_TO_BITS.to(words.device)[words.view(torch.uint8).ravel().int()].view(torch.bool)
 
 
 def _split_closed(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
