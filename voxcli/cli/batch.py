@@ -137,14 +137,11 @@ class Batch:
                     yield item, future.result()
 
     def _in_processes(self, work: Callable[[Item], R], workers: int) -> Generator[tuple[Item, Future[R]], None, None]:
-        import multiprocessing
-        from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+        from concurrent.futures import FIRST_COMPLETED, wait
 
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        # spawn: a fork would copy threads and CUDA contexts that do not survive it
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (threads,))
-        done = False
-        try:
+        from voxcli.processes import worker_pool
+
+        with worker_pool(workers, _start_worker) as pool:
             futures = {pool.submit(work, item): item for item in self.items}
             waiting = set(futures)
             for future, item in futures.items():
@@ -152,31 +149,13 @@ class Batch:
                     finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     self._progress.advance(len(finished))
                 yield item, future
-            done = True
-        finally:
-            pool.shutdown(wait=done, cancel_futures=True)
-            if not done:  # interrupted or failed: a worker deep in a computation would hold the program up
-                for process in multiprocessing.active_children():
-                    process.terminate()
 
 
-def _start_worker(threads: int) -> None:
-    """First thing in a worker, before any heavy import: share the cores, leave Ctrl-C to the parent, and never outlive it."""
-    import multiprocessing
-    import signal
-    import threading
+def _start_worker() -> None:
+    """Warnings of a worker look like those of its parent."""
     import warnings
 
-    def follow_parent() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     warnings.showwarning = show_warning
-    threading.Thread(target=follow_parent, daemon=True).start()
 
 
 def items(

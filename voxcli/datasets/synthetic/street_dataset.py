@@ -11,11 +11,11 @@ DIR/fruxels/000123.npz          labels and frustum; written last: a sample with 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator
+from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from voxcli.datasets.synthetic.street import StreetConfig, StreetSample, load_sh
 from voxcli.datasets.synthetic.street_assets import AssetShelf, asset_paths
 from voxcli.errors import UsageError
 from voxcli.files import atomic_write_bytes, write
+from voxcli.processes import worker_pool
 from voxcli.provenance import make_meta, sha256_file
 from voxcli.scene import STREET_CLASSES, DepthMap, Picture
 
@@ -60,9 +61,10 @@ def write_dataset(
     report = progress or (lambda done, count: None)
     report(done, count)
     chunks = [missing[k : k + _CHUNK] for k in range(0, len(missing), _CHUNK)]
-    for made in _run(chunks, partial(_Job, str(out_dir), seed, config), assets_dir, workers):
-        done += made
-        report(done, count)
+    with closing(_run(chunks, partial(_Job, str(out_dir), seed, config), assets_dir, workers)) as running:
+        for made in running:
+            done += made
+            report(done, count)
     return len(missing)
 
 
@@ -132,7 +134,9 @@ def _call(job: _Job) -> int:
     return job()
 
 
-def _run(chunks: list[list[int]], job: Callable[[list[int]], _Job], assets_dir: str | Path | None, workers: int) -> Iterable[int]:
+def _run(
+    chunks: list[list[int]], job: Callable[[list[int]], _Job], assets_dir: str | Path | None, workers: int
+) -> Generator[int, None, None]:
     """Run jobs over chunks here or in processes; yields the number of samples of each that is done."""
     if not chunks:
         return
@@ -144,12 +148,9 @@ def _run(chunks: list[list[int]], job: Callable[[list[int]], _Job], assets_dir: 
             for index in chunk:
                 yield job([index])()
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(folder,))
-    try:
+    with worker_pool(workers, _start_worker, (folder,)) as pool:
         waiting = {pool.submit(_call, job(chunk)) for chunk in chunks}
         while waiting:
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

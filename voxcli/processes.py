@@ -1,0 +1,56 @@
+"""Worker processes that share the cores, leave Ctrl-C to their parent, and never outlive it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
+
+@contextmanager
+def worker_pool(
+    workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of fresh processes, ended at once where the block is left by an error or an interrupt.
+
+    initializer(*initargs) runs first in every worker. It and all work travel pickled: top-level functions or partials of them.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    others = set(multiprocessing.active_children())
+    # spawn: a fork would copy threads and CUDA contexts that do not survive it
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (threads, initializer, initargs))
+    done = False
+    try:
+        yield pool
+        done = True
+    finally:
+        pool.shutdown(wait=done, cancel_futures=True)
+        if not done:  # a worker deep in a computation would hold the program up
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+
+
+def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    """First thing in a worker, before any heavy import."""
+    import multiprocessing
+    import signal
+    import threading
+
+    def follow_parent() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    threading.Thread(target=follow_parent, daemon=True).start()
+    if initializer is not None:
+        initializer(*initargs)
