@@ -215,10 +215,12 @@ def _covered(boxes: _Boxes, edges: list[_Edge], xs: Tensor, ys: Tensor, width: i
     end = per_box.cumsum(0)
     total = int(end[-1])
     box = torch.repeat_interleave(torch.arange(len(per_box), device=device), per_box, output_size=total)
-    local = torch.arange(total, device=device) - (end - per_box)[box]
-    row = torch.div(local, boxes.columns[box], rounding_mode="floor")
-    column = boxes.i0[box] + local - row * boxes.columns[box]
-    row += boxes.j0[box]
+    local = torch.arange(total, device=device, dtype=torch.float64) - (end - per_box).double()[box]
+    # Whole numbers in float64 divide several times faster than int64, and as exactly.
+    columns = boxes.columns.double()[box]
+    row = (local / columns).floor_()
+    column = (local - row * columns).long() + boxes.i0[box]
+    row = row.long() + boxes.j0[box]
     face = boxes.face[box]
     px, py = xs[column], ys[row]
     e0, e1, e2 = (e.dx[face] * py - e.dy[face] * px + e.c[face] for e in edges)  # exact
