@@ -40,7 +40,7 @@ _voxcli() {
         'metrics all:--format') COMPREPLY=($(compgen -W 'table json jsonl csv tsv' -- "$current")); return ;;
         'metrics all:--points'|'metrics all:--combine'|'metrics all:--threshold'|'metrics all:--normalise'|'metrics all:--draw'|'metrics all:--to'|'metrics all:--iso'|'metrics all:--seed'|'metrics all:--category-from'|'metrics all:--workers'|'metrics all:--config') COMPREPLY=(); return ;;
         'metrics depth:--format') COMPREPLY=($(compgen -W 'table json jsonl csv tsv' -- "$current")); return ;;
-        'metrics depth:--depth-scale'|'metrics depth:--category-from'|'metrics depth:--fail-over'|'metrics depth:--workers'|'metrics depth:--config') COMPREPLY=(); return ;;
+        'metrics depth:--depth-scale'|'metrics depth:--mask'|'metrics depth:--category-from'|'metrics depth:--fail-over'|'metrics depth:--workers'|'metrics depth:--config') COMPREPLY=(); return ;;
         'metrics pose:--format') COMPREPLY=($(compgen -W 'table json jsonl csv tsv' -- "$current")); return ;;
         'metrics pose:--category-from'|'metrics pose:--fail-over'|'metrics pose:--workers'|'metrics pose:--config') COMPREPLY=(); return ;;
         'metrics presets:--format') COMPREPLY=($(compgen -W 'table json jsonl csv tsv' -- "$current")); return ;;
@@ -75,7 +75,7 @@ _voxcli() {
         'metrics hausdorff:-'*) COMPREPLY=($(compgen -W '--preset --percentile --points --normalise --draw --to --iso --seed --category-from --fail-under --fail-over --format --workers --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'metrics emd:-'*) COMPREPLY=($(compgen -W '--preset --points --method --exact-up-to --scale --normalise --draw --iso --seed --category-from --fail-under --fail-over --format --workers --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'metrics all:-'*) COMPREPLY=($(compgen -W '--preset --points --no-squared --squared --combine --threshold --normalise --draw --to --iso --seed --category-from --format --workers --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'metrics depth:-'*) COMPREPLY=($(compgen -W '--depth-scale --category-from --fail-over --format --workers --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'metrics depth:-'*) COMPREPLY=($(compgen -W '--depth-scale --mask --category-from --fail-over --format --workers --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'metrics pose:-'*) COMPREPLY=($(compgen -W '--category-from --fail-over --format --workers --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'metrics presets:-'*) COMPREPLY=($(compgen -W '--format --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'synth street:-'*) COMPREPLY=($(compgen -W '--output -o --count --seed --assets --size --depth --fov-jitter --workers --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
