@@ -5,6 +5,8 @@ Functions below that edge follow the device and dtype of what they are given.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from functools import lru_cache
 
 import torch
@@ -52,3 +54,21 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 def generator(seed: int, name: str = "", device: torch.device | str = "cpu") -> torch.Generator:
     """A seeded generator for one named item."""
     return torch.Generator(device=device).manual_seed(item_seed(seed, name) if name else seed)
+
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # mallopt's parameter numbers in glibc's malloc.h
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep freed memory for the next allocation; True where that took effect.
+
+    Volumes and networks over them free and ask for the same large tensors again and again. By default each of them is mapped and unmapped, and
+    the kernel clears its pages at every first touch: measured, an elementwise operation on 67 MB took 25 ms instead of 5.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return False
+    return all([mallopt(_MMAP_MAX, 0), mallopt(_TRIM_THRESHOLD, -1), mallopt(_TOP_PAD, 64 << 20)])

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.side_by_side import optional, race
 from references.shapes import torus
 
+from voxcli.backend import keep_freed_memory
 from voxcli.geometry.frusta import pixel_rays, slice_centres
 from voxcli.geometry.lattice import FruxelLattice, VoxelLattice
 from voxcli.geometry.solid import fruxelize_parts, solid_mask
@@ -110,6 +111,7 @@ def street(folder: Path) -> None:
     paths = sorted(folder.glob("*/*.glb"))
     if not paths:
         return print(f"\n(left out: no assets in {folder})")
+    keep_freed_memory()                                                          # as the command does
     frustum = Frustum(128, 128, 128, 2.0, 12.0, 40.0)
     parts = []
     for n in range(20):

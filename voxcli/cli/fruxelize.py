@@ -224,13 +224,14 @@ def fruxelize_one(item: Item, wanted: Wanted) -> float:
 
 
 def _fill_scene(scene: SceneDescription, given: Camera | None, wanted: Wanted) -> tuple[Any, float]:
-    from voxcli.backend import pick_device
+    from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.errors import DataError
     from voxcli.geometry.scenes import bounding_cube, fruxelize_scene, voxelize_scene
 
     if not any(len(o.mesh.faces) for o in scene.objects):
         raise DataError("There is nothing to fill: no object has a face.")
     device = pick_device(wanted.device)
+    keep_freed_memory()
     if wanted.grid == "voxel":
         shape, origin, voxel_size = bounding_cube(scene, wanted.cells)
         done = voxelize_scene(scene, shape, origin, voxel_size, wanted.rule, wanted.fill, device)

@@ -28,7 +28,7 @@ def train(
     """
     from voxcli import backend
     from voxcli.errors import UsageError
-    from voxcli.models.blocks.allocator import keep_freed_memory
+    from voxcli.backend import keep_freed_memory
     from voxcli.models.registry import model_module
     from voxcli.training.engine import train_run
     from voxcli.training.recipe import Recipe, load_recipe
