@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from side_by_side import race
 from torch import Tensor
 
-from voxcli.models.blocks import residual
 from voxcli.backend import keep_freed_memory
+from voxcli.models.blocks import residual
 from voxcli.models.ssz.losses import voxel_loss
 from voxcli.models.ssz.network import PRESETS, Generator
 

@@ -1,7 +1,8 @@
 """Command lines, run two ways: in this process, which is quick, and in one of their own with real pipes, as users run them.
 
 All four fixtures are called like fixture("info", "a.npz", input=b"...", env={...}), work in tmp_path and return
-(exit code, stdout, stderr). `fake` and `fake_process` have the commands of fake_commands.py in place of the real ones.
+(exit code, stdout, stderr); bytes that are no text travel as surrogates (see `as_bytes`). `fake` and `fake_process` have the commands
+of fake_commands.py in place of the real ones.
 """
 
 import io
@@ -49,10 +50,20 @@ def fake_process(tmp_path):
     return _runner([sys.executable, str(HERE / "fake_commands.py")], tmp_path)
 
 
+def as_text(data):
+    """Bytes of stdout as text that `as_bytes` turns back."""
+    return data.decode(errors="surrogateescape")
+
+
+def as_bytes(text):
+    """What stdout held, byte by byte."""
+    return text.encode(errors="surrogateescape")
+
+
 def _runner(command, folder):
     def run(*args, input=b"", env=None):
         done = subprocess.run([*command, *map(str, args)], input=input, capture_output=True, cwd=folder, env=environment(**(env or {})))
-        return done.returncode, done.stdout.decode(), done.stderr.decode()
+        return done.returncode, as_text(done.stdout), done.stderr.decode()
 
     run.command = command
     return run
@@ -70,6 +81,6 @@ def _runner_here(entries, folder, monkeypatch, capture):
             capture.readouterr()
             code = app.run([str(arg) for arg in args], entries)
         captured = capture.readouterr()
-        return code, captured.out.decode(), captured.err.decode()
+        return code, as_text(captured.out), captured.err.decode()
 
     return run

@@ -86,7 +86,9 @@ def _weights(path: Path) -> None:
         "frustum": {"z_near": 2.0, "z_far": 12.0, "fov_x_deg": 60.0}, "label_names": list(labels.names), "empty_label": labels.empty,
         "ignore_label": labels.ignore,
     }  # fmt: skip
-    save_weights(path, Weights(build(settings).state_dict(), "ssz", config.to_mapping(settings), facts))
+    state = build(settings).state_dict()
+    state["decoder.head.conv.bias"][labels.empty] -= 100  # air nowhere: a mesh has something to show
+    save_weights(path, Weights(state, "ssz", config.to_mapping(settings), facts))
 
 
 def _zgan_checkpoint(path: Path) -> None:

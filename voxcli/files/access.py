@@ -95,7 +95,7 @@ def write(path: str | Path, scene_thing: Any, *, format: str | None = None, over
         refuse_existing(path)
     if meta is not None and hasattr(scene_thing, "meta"):
         scene_thing = replace(scene_thing, meta=meta)
-    data = _call_named(str(path), lambda: writer(scene_thing, Options(depth_scale, extension)))
+    data = _call_named("stdout" if to_stdout else str(path), lambda: writer(scene_thing, Options(depth_scale, extension)))
     if to_stdout:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

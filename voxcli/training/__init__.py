@@ -27,8 +27,8 @@ def train(
     A loss that is not finite raises DataError, a full disk UsageError; both leave the last good checkpoint.
     """
     from voxcli import backend
-    from voxcli.errors import UsageError
     from voxcli.backend import keep_freed_memory
+    from voxcli.errors import UsageError
     from voxcli.models.registry import model_module
     from voxcli.training.engine import train_run
     from voxcli.training.recipe import Recipe, load_recipe

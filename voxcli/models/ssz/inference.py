@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from voxcli import backend, config
-from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.backend import keep_freed_memory
+from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.ssz.instances import find_instances
 from voxcli.models.ssz.network import SSZ, Generator, SSZConfig, build
 from voxcli.models.weights import Weights, load_weights
