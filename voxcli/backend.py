@@ -62,8 +62,8 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # mallopt's parameter numbers
 def keep_freed_memory() -> bool:
     """Let glibc keep freed memory for the next allocation; True where that took effect.
 
-    Volumes and networks over them free and ask for the same large tensors again and again. By default each of them is mapped and unmapped, and
-    the kernel clears its pages at every first touch: measured, an elementwise operation on 67 MB took 25 ms instead of 5.
+    Volumes and networks over them free and ask for the same large tensors again and again. By default each of them is mapped and
+    unmapped, and the kernel clears its pages at every first touch: measured, an elementwise operation on 67 MB took 25 ms instead of 5.
     """
     if not sys.platform.startswith("linux"):
         return False
