@@ -1,14 +1,16 @@
 """Whatever the local collection of broken meshes holds is filled, or refused with one clear error."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from conftest import DATA
 
 from voxcli import files
 from voxcli.errors import VoxcliError
 from voxcli.geometry.scenes import bounding_cube, fruxelize_scene, voxelize_scene
 from voxcli.scene import Frustum, Labels, Mesh, SceneDescription, SceneObject
 
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ODD = sorted(p for p in (DATA / "meshes" / "odd").rglob("*") if p.is_file()) if DATA.is_dir() else []
 
 
