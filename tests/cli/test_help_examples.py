@@ -11,12 +11,12 @@ import pytest
 from conftest import environment
 from example_files import FILES
 
-import voxcli
+from voxcli.cli import app
 from voxcli.cli.app import COMMANDS
 
 COMMANDS_THERE = {entry.words: entry for entry in COMMANDS if entry.exists}
 
-SHIPPED_WEIGHTS = Path(voxcli.__file__).parent / "weights" / "ssz.safetensors"
+SHIPPED_WEIGHTS = Path(app.__file__).parents[1] / "weights" / "ssz.safetensors"
 
 
 def examples(entry):
@@ -49,16 +49,20 @@ def test_help_ends_with_two_or_three_examples_of_the_command(words):
 
 
 @pytest.mark.parametrize("words", COMMANDS_THERE)
-def test_examples_run(words, tmp_path):
+def test_examples_run(words, tmp_path, voxcli):
     if words == "predict" and not SHIPPED_WEIGHTS.exists():
         pytest.skip(f"no weights are shipped yet: {SHIPPED_WEIGHTS.name} is absent")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    shell = environment(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     for line in examples(COMMANDS_THERE[words]):
         inputs, outputs = read_and_written(line)
         for word in inputs[1 + len(words.split()) :]:
             provide(tmp_path, word)
-        done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment(PATH=path), capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        if set(line) & set("|<>*@$&;"):  # a shell's work; the rest is quicker in this process
+            done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=shell, capture_output=True, text=True, timeout=300)
+            code, errors = done.returncode, done.stderr
+        else:
+            code, _, errors = voxcli(*shlex.split(line)[1:])
+        assert code == 0, f"{line}\n{errors}"
         for output in outputs:
             assert output == "-" or (tmp_path / output).exists() != ("--dry-run" in inputs), line
 
