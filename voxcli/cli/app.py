@@ -17,7 +17,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import signal
 import sys
 import traceback
 import warnings
@@ -29,7 +28,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from voxcli.cli import failures, options
+from voxcli.cli import failures, interrupts, options
 from voxcli.cli.output import ReaderLeft, out
 from voxcli.errors import VoxcliError, unknown_name
 from voxcli.version import __version__
@@ -250,14 +249,6 @@ def _nothing() -> None:
 # -- the edge: errors become lines and exit codes -------------------------------------------------------------------------------------
 
 
-class Terminated(BaseException):
-    """SIGTERM came: unwind like after Ctrl-C, so that temporary files go."""
-
-
-def _on_sigterm(signum: int, frame: Any) -> NoReturn:
-    raise Terminated
-
-
 def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
     """Run one command line and return its exit code; all that is to be printed has been."""
     warnings.showwarning = failures.show_warning
@@ -267,6 +258,7 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
             _invoke(args, entries)
             code = 0
         except Exception as error:
+            interrupts.check()
             code = _explain(error)
         if code in (0, 1):  # 1: some items failed, or a gate was missed; what was computed is still data
             try:
@@ -275,7 +267,7 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
                 code = _explain(error)
     except (ReaderLeft, BrokenPipeError):  # the latter from help texts, which the parser prints itself
         code = 0
-    except (KeyboardInterrupt, Terminated):
+    except (KeyboardInterrupt, interrupts.Terminated):
         out.error("interrupted.")
         code = 130
     finally:
@@ -286,8 +278,7 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
 
 def main(entries: Sequence[Entry] = COMMANDS) -> NoReturn:
     """The console script."""
-    with suppress(ValueError):  # not the main thread: an embedding program keeps its own handlers
-        signal.signal(signal.SIGTERM, _on_sigterm)
+    interrupts.listen()
     sys.exit(run(sys.argv[1:], entries))
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from voxcli.cli import interrupts
 from voxcli.cli.failures import explain, show_warning
 from voxcli.cli.inputs import Input, expand
 from voxcli.cli.output import Progress, out
@@ -97,6 +98,7 @@ class Batch:
 
         An error about the data names the item, whether or not what raised it knew the file.
         """
+        interrupts.check()
         try:
             yield
         except BrokenPipeError:
