@@ -24,7 +24,7 @@ def street(
     size: Annotated[tuple[int, int] | None, typer.Option("--size", metavar="W H", help="Pixels of the images; default 128 128.")] = None,
     depth: Annotated[int | None, typer.Option("--depth", min=1, help="Slices of the fruxels; default 128.")] = None,
     fov_jitter: Annotated[
-        float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which fields of view vary; 0 keeps all to the preset's frustum.")
+        float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which fields of view vary; 0 keeps to the preset's frustum.")
     ] = 0.0,
     workers: options.Workers = 1,
 ) -> None:
