@@ -82,3 +82,9 @@ def test_nothing_to_see_is_all_background():
     assert bool(found.depth.isinf().all())
     assert bool((found.face == -1).all())
     assert float(found.weights.abs().sum()) == 0
+
+
+def test_a_picture_of_nothing_is_empty():
+    vertices, faces = torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.int64)
+    for shown in (zbuffer(vertices, faces, torch.eye(3), 5, 4), zbuffer_lattice(vertices, faces, 5, 4)):
+        assert shown.depth.shape == (4, 5) and torch.isinf(shown.depth).all() and (shown.face == -1).all() and not shown.weights.any()

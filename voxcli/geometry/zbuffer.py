@@ -27,6 +27,8 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
     width x height image. depth is z-depth; weights are perspective-correct: the point is sum_k weights[k] * corner k. Triangles
     across the camera's plane are cut at z = 0.001 in the units of the vertices, and their weights still refer to the whole triangle.
     """
+    if not len(faces):
+        return _blank(width, height, vertices.device)
     vertices = vertices.double()
     behind = vertices[:, 2] < NEAREST
     cut = bool(behind.any())
@@ -45,6 +47,8 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
 
 def zbuffer_lattice(points: Tensor, faces: Tensor, width: int, height: int) -> ZBuffer:
     """The same for parallel projection. points [V, 3] = (pixel x, pixel y, depth), the smallest depth wins."""
+    if not len(faces):
+        return _blank(width, height, points.device)
     points = points.double()
     depth, face = _nearest(points, faces, width, height)
     shown = face >= 0
@@ -52,6 +56,11 @@ def zbuffer_lattice(points: Tensor, faces: Tensor, width: int, height: int) -> Z
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     weights = _barycentric(corners[..., :2], torch.stack([x, y], -1).to(points))
     return ZBuffer(torch.where(shown, depth, torch.inf), face, torch.where(shown[..., None], weights, 0.0))
+
+
+def _blank(width: int, height: int, device: torch.device) -> ZBuffer:
+    depth = torch.full((height, width), torch.inf, dtype=torch.float64, device=device)
+    return ZBuffer(depth, torch.full((height, width), -1, device=device), depth.new_zeros(height, width, 3))
 
 
 def _nearest(points: Tensor, faces: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
