@@ -13,7 +13,7 @@ import argparse
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -21,15 +21,18 @@ import torch
 from voxcli import backend
 from voxcli.datasets.packed import pack_street
 from voxcli.datasets.street import StreetFolder
+from voxcli.models.registry import model_module
+from voxcli.models.tasks import Batch, Stage
 from voxcli.training import loader
 from voxcli.training.engine import Trainer
-from voxcli.training.recipe import SCALES, Loading, Recipe, Stage, load_recipe
+from voxcli.training.recipe import Loading, Recipe, load_recipe
 
 
-def batches(data: StreetFolder, recipe: Recipe, stage: Stage, loading: Loading) -> Iterator[loader.Batch]:
+def batches(data: StreetFolder, recipe: Recipe, stage: Stage, loading: Loading) -> Generator[Batch, None, None]:
     """The batches of a stage, as the engine reads them."""
-    reader = loader.Reader(data, [SCALES[name] for name in stage.scales], recipe.augmentation, recipe.seed)
-    return loader.training_batches(reader, loader.Order(range(len(data)), 0), 0, stage.batch, slice(None), loading)
+    task = model_module(recipe.model, "stages")
+    reader = loader.Reader(task.reader(data, stage, recipe.augmentation), recipe.seed)
+    return loader.training_batches(reader, task.collate, loader.Order(range(len(data)), 0), 0, stage.batch, slice(None), loading)
 
 
 def rate(work: Iterator, samples: int, steps: int) -> float:
@@ -79,11 +82,9 @@ def main() -> None:
 
 def make_trainer(recipe: Recipe, data: StreetFolder, run: Path, device: str) -> Trainer:
     """A trainer that has counted nothing and writes nothing but an empty folder."""
-    from voxcli.models.registry import model_module
-
     run.mkdir()
     trainer = Trainer(model_module(recipe.model, "stages"), recipe, data, None, run, backend.pick_device(device), None)
-    trainer.class_weights = torch.ones(len(data.classes.names), device=trainer.device)
+    trainer.constants = {"class_weights": torch.ones(len(data.classes.names), device=trainer.device)}
     return trainer
 
 

@@ -7,7 +7,7 @@ import torch
 from voxcli import config
 from voxcli.errors import UsageError
 from voxcli.models.ssz.network import PRESETS, SSZ, Generator, SSZConfig, build
-from voxcli.models.ssz.stages import STEPS, resolve_config, soft_one_hot
+from voxcli.models.ssz.stages import adversarial_step, resolve_config, soft_one_hot
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
 
@@ -32,7 +32,7 @@ def batch(seed=0):
 def phases(network, losses=LOSSES, scales=None, seed=0):
     images, labels, poses = batch(seed)
     scales = scales or {1: 1.0}
-    return STEPS["adversarial"](
+    return adversarial_step(
         network, images, {s: labels[s] for s in scales}, scales=scales, losses=losses, class_weights=torch.ones(3), ignore=255,
         frustum=FRUSTUM, poses=poses,
     )  # fmt: skip

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.ssz.stages import per_class_iou
 from voxcli.models.weights import load_weights
 from voxcli.training import checkpoints, train
 from voxcli.training.recipe import load_recipe
-from voxcli.training.validation import per_class_iou
 
 RECIPE = """
 network:

@@ -5,11 +5,15 @@ import torch
 from voxcli.datasets.packed import pack_street
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.ssz import previews
+from voxcli.models.ssz.batches import StreetReader, collate
+from voxcli.models.tasks import Augmentation, Stage
 from voxcli.scene import Frustum, Labels
-from voxcli.training import loader, previews
+from voxcli.training import loader
 from voxcli.training.arithmetic import Arithmetic
 from voxcli.training.parallel import Processes
-from voxcli.training.recipe import Augmentation, Computation, Loading, Stage, load_recipe
+from voxcli.training.recipe import Computation, Loading, load_recipe
+from voxcli.training.validation import png
 
 CLASSES = Labels(("air", "car", "ground"))
 
@@ -48,7 +52,7 @@ def test_a_sheet_has_one_row_a_sample_and_equal_bytes():
     image = np.full((16, 16, 3), 90, np.uint8)
     make = lambda n: previews.sheet([image] * n, [box()] * n, [box()] * n, CLASSES, Frustum(8, 8, 8, 2.0, 10.0, 60.0))  # noqa: E731
     assert make(2).shape[0] - make(1).shape[0] == 198
-    assert previews.png(make(1)) == previews.png(make(1))
+    assert png(make(1)) == png(make(1))
 
 
 def test_a_packed_file_gives_the_samples_of_its_folder_and_the_same_bytes(street, tmp_path):
@@ -80,7 +84,7 @@ def test_damaged_packed_files_are_named(street, tmp_path):
 
 
 def first_batches(reader, order, start, loading, count=2):
-    batches = loader.training_batches(reader, order, start, 2, slice(None), loading)
+    batches = loader.training_batches(reader, collate, order, start, 2, slice(None), loading)
     found = [next(batches) for _ in range(count)]
     batches.close()
     return found
@@ -88,13 +92,14 @@ def first_batches(reader, order, start, loading, count=2):
 
 @pytest.mark.parametrize("loading", [Loading(3, 1), pytest.param(Loading(2, 2, "processes"), marks=pytest.mark.slow)])
 def test_workers_and_a_later_start_change_no_sample(street, loading):
-    reader = loader.Reader(StreetFolder([street]), [1, 2], Augmentation(flip=True, brightness=0.3, noise=0.1), 0)
+    folder = StreetFolder([street])
+    reader = loader.Reader(StreetReader(folder, (1, 2), Augmentation(flip=True, brightness=0.3, noise=0.1)), 0)
     order = loader.Order(range(8), 0)
     plain = first_batches(reader, order, 0, Loading(), 5)
     for a, b in zip(plain[3:], first_batches(reader, order, 6, loading), strict=True):
         assert a.names == b.names
         assert torch.equal(a.images, b.images) and all(torch.equal(a.labels[s], b.labels[s]) for s in (1, 2))
-    assert sorted(name for batch in plain[:4] for name in batch.names) == reader.data.names  # an epoch holds each sample once
+    assert sorted(name for batch in plain[:4] for name in batch.names) == folder.names  # an epoch holds each sample once
 
 
 def test_parts_must_divide_the_batch_and_stages_are_changed_by_name():
@@ -132,7 +137,7 @@ def test_a_step_in_bfloat16_and_channels_last_has_the_loss_and_gradients_of_floa
         how = Computation(precision, channels_last=precision == "bfloat16")
         arithmetic = Arithmetic(how, network, Processes(torch.device("cpu")))
         with arithmetic.forward():
-            terms = stages.generator_step(arithmetic.network, arithmetic.images(images), labels, scales={1: 1.0},
+            terms = stages.generator_step(arithmetic.network, images, labels, scales={1: 1.0},
                                           losses={"likelihood": 1.0, "dice": 1.0}, class_weights=torch.ones(3), ignore=255)  # fmt: skip
         arithmetic.backward(terms["scale1"])
         head = network.decoder.head.conv.weight.grad

@@ -52,9 +52,9 @@ def train(
             hint="Make data with: voxcli synth street -o DIR --count N",
         )
     if dry_run:
-        from voxcli.datasets.street import StreetFolder
+        from voxcli.training import check
 
-        samples = len(StreetFolder(data))
+        samples = check(model or "ssz", data, chosen, validation_dirs=validation or ())
         steps = sum(stage.steps for stage in chosen.stages)
         return out.data(f"{model}: {samples} samples, {len(chosen.stages)} stages, {steps} steps -> {output}")
     from voxcli.training import train as run

@@ -1,4 +1,24 @@
-"""Training: recipes, stages, checkpoints. `train` is the one way in."""
+"""Training: recipes, stages, checkpoints. `train` is the one way in.
+
+How a model plugs in: its `stages` module (named by models/registry.py) offers, as plain functions, the members of
+`voxcli.models.tasks.Task`; the engine knows nothing else of it. In the order in which they are called:
+
+    open_data(sources, settings)        folders or files -> Samples; `settings` is the recipe's `dataset`
+    configure(settings, data)           the recipe's `network` -> frozen dataclass that travels in weights and checkpoints
+    check_stage(stage, config, data)    refuse what this network cannot train, before anything is computed (also in --dry-run)
+    build(config)                       -> nn.Module
+    constants(data, indices, weights)   -> ({name: Tensor} for the steps, {key: value} for the log); ({}, {}) where there are none
+    reader(data, stage, augmentation)   -> read(index, draws): one sample; draws.own is random for it, draws.shared for its whole batch
+    collate(samples)                    -> batch with `.names` and `.to(device)`
+    STEPS[stage.step](network, batch, context)   -> {term: weighted scalar}, or an iterator of such, a phase each (adversarial training)
+    tally(network, batch, context), summary(total, context)   -> validation: sums over samples, then (score, record); higher is better
+    preview(network, batches, context)  -> a picture uint8 [H, W, 3], or None;   weight_facts(data) -> what `predict` must know
+
+`context` holds stage (with losses, scales, settings: check yours in check_stage), data, constants, step, and `add` for sums over
+processes. A reader pickles (processes read ahead) and draws from its generators alone; then resume and torchrun are exact. Models import
+voxcli.models.tasks and voxcli.datasets, never voxcli.training. voxcli/models/ssz/stages.py is the example; recipes lie in
+voxcli/training/recipes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +36,7 @@ def train(
 ) -> None:  # fmt: skip
     """Train a model and leave checkpoints, log.jsonl, previews, best.safetensors and weights.safetensors in run_dir.
 
-    data_dirs: folders made by `synth street`, or packed files of them (none: those that the recipe names); validation_dirs: the same,
+    data_dirs: folders or files that the model's reader opens (none: those that the recipe names); validation_dirs: the same,
     unseen (without them a share of the data is set aside).
     recipe: a Recipe, the name of a shipped one, or a YAML file. resume: `auto` goes on from run_dir's last checkpoint where there is
     one, `never` wants a fresh folder, anything else is the path of a checkpoint. progress: called with each record of the log.
@@ -28,14 +48,32 @@ def train(
     """
     from voxcli import backend
     from voxcli.backend import keep_freed_memory
-    from voxcli.errors import UsageError
-    from voxcli.models.registry import model_module
     from voxcli.training.engine import train_run
     from voxcli.training.recipe import Recipe, load_recipe
 
     keep_freed_memory()
-    steps = model_module(model_name, "stages")
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    if chosen.model != model_name:
-        raise UsageError("The recipe is for another model.", expected=model_name, actual=chosen.model)
-    train_run(steps, chosen, data_dirs, Path(run_dir), resume, progress, validation_dirs, backend.pick_device(device))
+    task = _task(model_name, chosen)
+    train_run(task, chosen, data_dirs, Path(run_dir), resume, progress, validation_dirs, backend.pick_device(device))
+
+
+def check(model_name: str, data_dirs: Sequence[str | Path], recipe: Recipe, *, validation_dirs: Sequence[str | Path] = ()) -> int:
+    """Open the data and check every stage against network and data, without training. Returns the number of samples.
+
+    Raises what `train` would raise before its first step.
+    """
+    from voxcli.training.engine import open_data, resolve
+
+    task = _task(model_name, recipe)
+    data, _ = open_data(task, recipe, data_dirs, validation_dirs)
+    resolve(task, recipe, data, 1)
+    return len(data)
+
+
+def _task(model_name: str, recipe: Recipe) -> Any:
+    from voxcli.errors import UsageError
+    from voxcli.models.registry import model_module
+
+    if recipe.model != model_name:
+        raise UsageError("The recipe is for another model.", expected=model_name, actual=recipe.model)
+    return model_module(model_name, "stages")

@@ -30,17 +30,13 @@ class Arithmetic:
                              hint="Set computation.statistics to local, or compile to false.")  # fmt: skip
         if how.channels_last:
             _channels_last(network)
-        self.network = torch.compile(network) if how.compile else network
+        self.network: Any = torch.compile(network) if how.compile else network
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=how.precision == "float16")
 
     @property
     def add(self) -> Callable[[Tensor], Tensor] | None:
         """The sum over the processes, for loss terms that are no means over samples; None where each process stands alone."""
         return self.processes.add if self.shared else None
-
-    def images(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] in the memory format of the network."""
-        return images.contiguous(memory_format=torch.channels_last) if self.how.channels_last else images
 
     @contextmanager
     def forward(self, training: bool = True):

@@ -94,11 +94,14 @@ def _keep(path: Path, before: Path) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Load one checkpoint (tensors and plain types only). Raises FileFormatError where it is damaged."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds here, from zip errors to EOFError
         raise FileFormatError(
             f"'{path}' is no checkpoint that can be read.", actual=f"{type(error).__name__}: {str(error)[:200]}"
         ) from error
+    if not isinstance(state, dict) or "step" not in state:
+        raise FileFormatError(f"'{path}' is no checkpoint of a training.", expected="last.pt, before.pt or best.pt of a run folder")
+    return state
 
 
 def newest_checkpoint(run: Path) -> dict[str, Any] | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,67 +13,54 @@ import torch
 from torch import Tensor, nn
 
 from voxcli import config
-from voxcli.datasets.street import StreetFolder
 from voxcli.errors import DataError, UsageError, unknown_name
+from voxcli.models.tasks import Batch, Context, Samples, Stage, Task
 from voxcli.models.weights import Weights, save_weights, write_atomically
-from voxcli.training import checkpoints, loader, previews, validation
+from voxcli.training import checkpoints, loader, validation
 from voxcli.training.arithmetic import Arithmetic
 from voxcli.training.interrupts import StopRequests
 from voxcli.training.journal import Journal, Listener, Meter
 from voxcli.training.parallel import Processes
-from voxcli.training.recipe import SCALES, Recipe, Stage
+from voxcli.training.recipe import Recipe
 
 
 @dataclass
 class _Stretch:
-    """A stage under way: its number and first step in the whole run, loss weights by scale, what it trains."""
+    """A stage under way: its number and first step in the whole run, what it trains, the rate of each group of the optimiser."""
 
     number: int
     stage: Stage
     first: int
-    scales: dict[int, float]
     parameters: list[nn.Parameter]
     optimiser: torch.optim.Optimizer
+    rates: list[float]
 
 
 class Trainer:
     """One run of one recipe. `train` in voxcli.training is the way in; see there for the arguments."""
 
     def __init__(
-        self, steps: ModuleType, recipe: Recipe, data: StreetFolder, unseen: StreetFolder | None, run: Path, device: torch.device,
-        listener: Listener | None,
-    ):  # fmt: skip
-        self.steps, self.recipe, self.data, self.run = steps, recipe, data, run
+        self, task: Task, recipe: Recipe, data: Samples, unseen: Samples | None, run: Path, device: torch.device, listener: Listener | None
+    ):
+        self.task, self.recipe, self.data, self.run = task, recipe, data, run
         self.processes = Processes(device)
         self.device = self.processes.device
-        for stage in recipe.stages:
-            self._check(stage)
+        self.settings = resolve(task, recipe, data, self.processes.count)
         self.train_indices, self.held_out, self.validation_data = loader.split(recipe, data, unseen)
         torch.manual_seed(recipe.seed)
-        assert data.frustum is not None
-        self.settings = steps.resolve_config(recipe.network, len(data.classes.names), data.frustum.shape)
-        self.network: nn.Module = steps.build(self.settings).to(self.device)
+        self.network: nn.Module = task.build(self.settings).to(self.device)
         self.arithmetic = Arithmetic(recipe.computation, self.network, self.processes)
         if not self.processes.first:
             torch.manual_seed(recipe.seed + self.processes.rank)  # the same weights, but not the same dropout
         self.average = self._copy_of_weights() if recipe.average else None
         self.journal = Journal(run, self.processes.first, listener)
-        self.class_weights = torch.zeros(0)
+        self.constants: dict[str, Tensor] | None = None
         self.step = 0  # over all stages
         self.position = 0  # samples taken from the data order
-        self.best = {"stage": -1, "score": -1.0, "step": -1}
+        self.best: dict[str, Any] = {"stage": -1, "score": 0.0, "step": -1}
         self.optimiser_state: dict[str, Any] | None = None
         self.saved: int | None = None  # the step of the newest checkpoint
         self.stop = StopRequests()
-
-    def _check(self, stage: Stage) -> None:
-        if stage.step not in self.steps.STEPS:
-            raise unknown_name("training step", stage.step, self.steps.STEPS)
-        if stage.batch % (self.processes.count * stage.parts):
-            raise UsageError(
-                f"Stage '{stage.name}': the batch must divide among the processes and parts.",
-                expected=f"a multiple of {self.processes.count} x {stage.parts}", actual=stage.batch,
-            )  # fmt: skip
 
     def _copy_of_weights(self) -> dict[str, Tensor]:
         return {k: t.clone() for k, t in self.network.state_dict().items()}
@@ -91,7 +77,7 @@ class Trainer:
             "average": self.average,
             "optimiser": optimiser.state_dict(),
             "scaler": self.arithmetic.state(),
-            "class_weights": self.class_weights,
+            "constants": self.constants,
             "step": self.step,
             "position": self.position,
             "best": self.best,
@@ -112,7 +98,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         if self.average is not None:
             self.average = {k: t.to(self.device) for k, t in (state["average"] or state["network"]).items()}
-        self.class_weights = state["class_weights"]
+        self.constants = state["constants"]
         self.step, self.position, self.best = state["step"], state["position"], state["best"]
         self.optimiser_state = state["optimiser"]
         self.arithmetic.restore(state.get("scaler", {}))
@@ -127,9 +113,9 @@ class Trainer:
     def fit(self) -> None:
         """Train from where the state stands to the end of the last stage."""
         try:
-            if not len(self.class_weights):
-                self._weigh_classes()
-            self.class_weights = self.class_weights.to(self.device)
+            if self.constants is None:
+                self._find_constants()
+            self.constants = {name: tensor.to(self.device) for name, tensor in (self.constants or {}).items()}
             first = 0
             with self.stop:
                 for number, stage in enumerate(self.recipe.stages):
@@ -142,19 +128,15 @@ class Trainer:
             self.journal.close()
         self.processes.leave()
 
-    def _weigh_classes(self) -> None:
-        from voxcli.models.ssz.losses import frequency_weights
-
-        how, names = self.recipe.class_weights, self.data.classes.names
-        counts = loader.count_classes(self.data, self.train_indices, len(names), how.samples)
-        self.class_weights = frequency_weights(counts, how.power, how.largest)
+    def _find_constants(self) -> None:
+        self.constants, found = self.task.constants(self.data, self.train_indices, self.recipe.class_weights)
         self.journal.write(
             {
                 "event": "start",
                 "samples": len(self.train_indices),
                 "validation": len(self.held_out),
                 "processes": self.processes.count,
-                "class_weights": dict(zip(names, self.class_weights.tolist(), strict=True)),
+                **found,
                 "parameters": sum(p.numel() for p in self.network.parameters()),
             }
         )
@@ -163,18 +145,19 @@ class Trainer:
         stretch = self._begin(number, stage, first)
         last = first + stage.steps
         meter = Meter(stage.name, last, self.recipe.log_every)
-        with closing(self._batches(stage, list(stretch.scales))) as batches:
+        with closing(self._batches(stage)) as batches:
             while self.step < last:
                 local = self.step - first
-                for group in stretch.optimiser.param_groups:
-                    group["lr"] = stage.optimiser.rate * stage.optimiser.factor(local, stage.steps)
+                factor = stage.optimiser.factor(local, stage.steps)
+                for group, rate in zip(stretch.optimiser.param_groups, stretch.rates, strict=True):
+                    group["lr"] = rate * factor
                 meter.add(self._train_step(stretch, batches), stage.batch)
                 self._update_average(local)
                 self.step += 1
                 self.position += stage.batch
                 ends = self.step == last
                 if ends or meter.due():
-                    self.journal.write(meter.record(self.step, stretch.optimiser.param_groups[0]["lr"]))
+                    self.journal.write(meter.record(self.step, stage.optimiser.rate * factor))
                 if ends or self.step % self.recipe.validation.every == 0:
                     self._validate(stretch)
                     meter.pause()
@@ -188,26 +171,37 @@ class Trainer:
     def _begin(self, number: int, stage: Stage, first: int) -> _Stretch:
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(not name.startswith(stage.frozen))
-        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        named = [(name, p) for name, p in self.network.named_parameters() if p.requires_grad]
         how = stage.optimiser
-        optimiser = torch.optim.Adam(parameters, lr=how.rate, betas=how.betas, fused=self.device.type == "cpu")
+        rates = list(dict.fromkeys(how.rate_of(name) for name, _ in named))
+        groups = [{"params": [p for name, p in named if how.rate_of(name) == rate], "lr": rate} for rate in rates]
+        if not groups:
+            raise UsageError(f"Stage '{stage.name}' freezes every parameter.", actual=", ".join(stage.frozen))
+        optimiser = torch.optim.Adam(groups, betas=how.betas, weight_decay=how.decay, fused=self.device.type == "cpu")
         if self.optimiser_state is not None:
             if self.step > first:
-                optimiser.load_state_dict(self.optimiser_state)
+                try:
+                    optimiser.load_state_dict(self.optimiser_state)
+                except ValueError as error:
+                    raise UsageError(f"Stage '{stage.name}' trains other parameters than in '{self.run}'.", actual=str(error),
+                                     hint="Change `frozen` and `rates` between stages, not within one.") from error  # fmt: skip
             self.optimiser_state = None
         if self.average is not None and self.step == first:
             # A stage may wake parts that were never trained: the average starts afresh with it.
             self.average = self._copy_of_weights()
-        scales = {SCALES[name]: weight for name, weight in stage.scales.items()}
-        return _Stretch(number, stage, first, scales, parameters, optimiser)
+        return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates)
 
-    def _batches(self, stage: Stage, scales: list[int]) -> Iterator[loader.Batch]:
-        reader = loader.Reader(self.data, scales, self.recipe.augmentation, self.recipe.seed)
+    def _context(self, stretch: _Stretch, data: Samples) -> Context:
+        return Context(stretch.stage, data, self.constants or {}, self.arithmetic.add, self.step - stretch.first)
+
+    def _batches(self, stage: Stage) -> Generator[Batch, None, None]:
+        reader = loader.Reader(self.task.reader(self.data, stage, self.recipe.augmentation), self.recipe.seed)
         order = loader.Order(self.train_indices, self.recipe.seed)
         size = stage.batch // stage.parts
-        return loader.training_batches(reader, order, self.position, size, self.processes.part(size), self.recipe.loading)
+        part = self.processes.part(size)
+        return loader.training_batches(reader, self.task.collate, order, self.position, size, part, self.recipe.loading)
 
-    def _train_step(self, stretch: _Stretch, batches: Iterator[loader.Batch]) -> dict[str, float]:
+    def _train_step(self, stretch: _Stretch, batches: Iterator[Batch]) -> dict[str, float]:
         """One step: in each phase of the model's step, the gradients of all parts of the batch, then the optimiser."""
         self.network.train()
         taken = [next(batches).to(self.device) for _ in range(stretch.stage.parts)]
@@ -229,13 +223,10 @@ class Trainer:
             found = self._apply(stretch, sums, names)
             values |= {**found, "loss": values.get("loss", 0.0) + found["loss"]}
 
-    def _phases(self, stretch: _Stretch, batch: loader.Batch) -> Iterator[dict[str, Tensor]]:
+    def _phases(self, stretch: _Stretch, batch: Batch) -> Iterator[dict[str, Tensor]]:
         """The loss terms of each phase of a step on one part of the batch; most steps have one phase."""
-        terms = self.steps.STEPS[stretch.stage.step](
-            self.arithmetic.network, self.arithmetic.images(batch.images), batch.labels, scales=stretch.scales, losses=stretch.stage.losses,
-            class_weights=self.class_weights, ignore=self.data.classes.ignore, add=self.arithmetic.add, frustum=self.data.frustum,
-            poses=batch.poses,
-        )  # fmt: skip
+        context = self._context(stretch, self.data)
+        terms = self.task.STEPS[stretch.stage.step](self.arithmetic.network, batch, context)
         if isinstance(terms, dict):
             yield terms
         else:
@@ -282,22 +273,23 @@ class Trainer:
     # -- validation and files --------------------------------------------------------------------------------------------------
 
     def _validate(self, stretch: _Stretch) -> None:
-        """Score the averaged weights at the stage's finest scale, leave a preview, keep the best."""
-        scale = min(stretch.scales)
+        """Score the averaged weights, leave a preview, keep the best."""
         self._agree_on_buffers()
         kept = self._copy_of_weights() if self.average is not None else None
         if self.average is not None:
             self.network.load_state_dict(self.average)
         self.network.eval()
-        about = (self.steps, self.network, self.arithmetic, self.validation_data)
-        scores = validation.score(*about, self.held_out, scale)
+        context = self._context(stretch, self.validation_data)
+        scores = validation.score(self.task, self.network, self.arithmetic, self.held_out, context)
         record = {"event": "validation", "step": self.step, "stage": stretch.stage.name, **scores}
         if self.processes.first and self.recipe.validation.pictures:
-            picture = validation.preview(*about, self.held_out[: self.recipe.validation.pictures], scale)
-            write_atomically(self.run / "previews" / f"{self.step:07d}.png", previews.png(picture))
-            self.journal.picture("preview", picture, self.step)
-        if self.best["stage"] != stretch.number or record["mean_iou"] > self.best["score"]:
-            self.best = {"stage": stretch.number, "score": record["mean_iou"], "step": self.step}
+            shown = self.held_out[: self.recipe.validation.pictures]
+            picture = validation.preview(self.task, self.network, self.arithmetic, shown, context)
+            if picture is not None:
+                write_atomically(self.run / "previews" / f"{self.step:07d}.png", validation.png(picture))
+                self.journal.picture("preview", picture, self.step)
+        if self.best["stage"] != stretch.number or record["score"] > self.best["score"]:
+            self.best = {"stage": stretch.number, "score": record["score"], "step": self.step}
             self._export("best.safetensors", record)
         if kept is not None:
             self.network.load_state_dict(kept)
@@ -322,13 +314,8 @@ class Trainer:
     def _export(self, name: str, record: dict[str, Any] | None = None) -> None:
         if not self.processes.first:
             return
-        frustum = self.data.frustum
-        assert frustum is not None
         facts = {
-            "label_names": list(self.data.classes.names),
-            "empty_label": self.data.classes.empty,
-            "ignore_label": self.data.classes.ignore,
-            "frustum": {"z_near": frustum.z_near, "z_far": frustum.z_far, "fov_x_deg": frustum.fov_x_deg},
+            **self.task.weight_facts(self.data),
             "training": {
                 "samples": len(self.train_indices),
                 "step": self.step,
@@ -340,8 +327,32 @@ class Trainer:
         save_weights(self.run / name, Weights(dict(tensors), self.recipe.model, config.to_mapping(self.settings), facts))
 
 
+def resolve(task: Task, recipe: Recipe, data: Samples, processes: int) -> Any:
+    """The network's configuration, once every stage is found to be one that it can train."""
+    settings = task.configure(recipe.network, data)
+    for stage in recipe.stages:
+        if stage.step not in task.STEPS:
+            raise unknown_name("training step", stage.step, task.STEPS)
+        task.check_stage(stage, settings, data)
+        if stage.batch % (processes * stage.parts):
+            raise UsageError(
+                f"Stage '{stage.name}': the batch must divide among the processes and parts.",
+                expected=f"a multiple of {processes} x {stage.parts}", actual=stage.batch,
+            )  # fmt: skip
+    return settings
+
+
+def open_data(
+    task: Task, recipe: Recipe, data: Sequence[str | Path], unseen: Sequence[str | Path]
+) -> tuple[Samples, Samples | None]:
+    """Training and validation data: the sources given, otherwise those that the recipe names."""
+    unseen = unseen or recipe.validation.data
+    opened = task.open_data(data or recipe.data, recipe.dataset)
+    return opened, task.open_data(unseen, recipe.dataset) if unseen else None
+
+
 def train_run(
-    steps: ModuleType, recipe: Recipe, data: Sequence[str | Path], run: Path, resume: str, listener: Listener | None,
+    task: Task, recipe: Recipe, data: Sequence[str | Path], run: Path, resume: str, listener: Listener | None,
     unseen: Sequence[str | Path], device: torch.device,
 ) -> None:  # fmt: skip
     """Open the data, resume where asked to, train. See voxcli.training.train."""
@@ -354,9 +365,7 @@ def train_run(
     else:
         state = checkpoints.load_checkpoint(Path(resume))
     checkpoints.prepare_folder(run)
-    opened = StreetFolder(data or recipe.data)
-    unseen = unseen or recipe.validation.data
-    trainer = Trainer(steps, recipe, opened, StreetFolder(unseen) if unseen else None, run, device, listener)
+    trainer = Trainer(task, recipe, *open_data(task, recipe, data, unseen), run, device, listener)
     if state is not None:
         trainer.restore(state)
     trainer.fit()

@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from voxcli.datasets.street import StreetFolder
-from voxcli.training import loader, previews
+from voxcli.errors import DataError
+from voxcli.models.tasks import Augmentation, Context, Task
+from voxcli.training import loader
 from voxcli.training.arithmetic import Arithmetic
 
 
-def score(
-    steps: ModuleType, network: nn.Module, arithmetic: Arithmetic, data: StreetFolder, indices: Sequence[int], scale: int
-) -> dict[str, Any]:
-    """Per-class IoU over the accumulated confusion of the given samples, shared among the processes; mean_iou over the solid classes."""
-    processes, n = arithmetic.processes, len(data.classes.names)
-    counts = torch.zeros(n, n, dtype=torch.int64, device=processes.device)
+def score(task: Task, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context) -> dict[str, Any]:
+    """The model's record over the given samples, shared among the processes, with its `score` and the `seconds` it took."""
+    processes, total = arithmetic.processes, None
     began = time.perf_counter()
-    for batch in loader.validation_batches(data, indices[processes.rank :: processes.count], 1, [scale]):
-        batch = batch.to(processes.device)
-        with arithmetic.forward(training=False):
-            counts += steps.confusion(network, arithmetic.images(batch.images), batch.labels[scale], scale, data.classes.ignore)
-    iou = per_class_iou(processes.add(counts).cpu())
-    solid = [iou[i] for i in data.classes.solid_ids if iou[i] is not None]
-    mean = sum(solid) / len(solid) if solid else 0.0
-    seconds = round(time.perf_counter() - began, 2)
-    return {"scale": scale, "mean_iou": mean, "iou": dict(zip(data.classes.names, iou, strict=True)), "seconds": seconds}
+    read = task.reader(context.data, context.stage, Augmentation())
+    # With fewer samples than processes some repeat the first one for its shape alone.
+    own = indices[processes.rank :: processes.count]
+    for batch in loader.validation_batches(read, task.collate, own or indices[:1]):
+        with torch.no_grad(), arithmetic.forward(training=False):
+            found = task.tally(network, batch.to(processes.device), context)
+        found = found if own else torch.zeros_like(found)
+        total = found if total is None else total + found
+    if total is None:
+        raise DataError("There is nothing to validate on.")
+    value, record = task.summary(processes.add(total).cpu(), context)
+    return {**record, "score": value, "seconds": round(time.perf_counter() - began, 2)}
 
 
-def per_class_iou(confusion: Tensor) -> list[float | None]:
-    """Intersection over union of each class from counts [n, n] (row = truth); None for a class in neither truth nor prediction."""
-    hits = confusion.diagonal()
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return [round(float(h) / float(u), 5) if u else None for h, u in zip(hits, union, strict=True)]
+def preview(task: Task, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context) -> np.ndarray | None:
+    """The model's picture of the given samples, uint8 [H, W, 3], where it draws one."""
+    read = task.reader(context.data, context.stage, Augmentation())
+    batches = (batch.to(arithmetic.device) for batch in loader.validation_batches(read, task.collate, indices))
+    with torch.no_grad(), arithmetic.forward(training=False):
+        return task.preview(network, batches, context)
 
 
-def preview(
-    steps: ModuleType, network: nn.Module, arithmetic: Arithmetic, data: StreetFolder, indices: Sequence[int], scale: int
-) -> np.ndarray:
-    """A sheet with one row a sample: input, prediction and ground truth from the camera and from above. uint8 [H, W, 3]."""
-    assert data.frustum is not None
-    images, predicted, truth = [], [], []
-    for batch in loader.validation_batches(data, indices, 1, [scale]):
-        with arithmetic.forward(training=False):
-            labels = steps.predicted_labels(network, arithmetic.images(batch.images.to(arithmetic.device)), scale)
-        images.append((batch.images[0].permute(1, 2, 0) * 255).round().byte().numpy())
-        predicted.append(labels[0].cpu().numpy())
-        truth.append(batch.labels[scale][0].numpy())
-    return previews.sheet(images, predicted, truth, data.classes, data.frustum)
+def png(image: np.ndarray) -> bytes:
+    """A picture uint8 [H, W, 3] as a PNG file; the same picture gives the same bytes."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()

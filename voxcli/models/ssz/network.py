@@ -63,6 +63,8 @@ class SSZConfig:
 
     def __post_init__(self) -> None:
         levels = len(self.encoder)
+        if levels < 3:
+            raise UsageError("SSZ: the encoder needs at least three levels.", actual=list(self.encoder))
         for name in ("encoder", "encoder_blocks", "decoder", "decoder_blocks"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
             if len(getattr(self, name)) != levels:

@@ -1,27 +1,31 @@
-"""What a training of SSZ does: its network, and the loss of one step.
-
-Steps are functions (network, batch tensors, stage settings) -> loss terms, by name in STEPS; a recipe's stage names its step.
-A step of several phases is an iterator over such terms: each phase's are differentiated and applied before the next is asked for. A
-phase moves the parameters that its loss reaches and leaves the others alone, so one Adam serves generator and discriminator.
-"""
+"""What a training of SSZ does: its data, network, losses of a step, scores and previews (the members of models.tasks.Task)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli import config
+from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError, unknown_name
-from voxcli.models.ssz.losses import voxel_loss
-from voxcli.models.ssz.network import PRESETS, SSZConfig, build  # noqa: F401 - `build` is part of what a stages module offers
+from voxcli.models.ssz import previews
+from voxcli.models.ssz.batches import StreetBatch, StreetReader, collate, count_classes  # noqa: F401 - `collate` and `build` are part of
+from voxcli.models.ssz.losses import frequency_weights, voxel_loss
+from voxcli.models.ssz.network import PRESETS, SSZConfig, build  # noqa: F401 - what a stages module offers
 from voxcli.models.ssz.poses import Assigned, assign, certificate_loss
+from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
+
+SCALES = {"full": 1, "half": 2, "quarter": 4}
+"""Names of the resolutions at which the network may be asked for scores."""
 
 TERMS = ("likelihood", "dice")
 """`likelihood` is equation (2), times the sum q of the class weights over their number (a scale that keeps the terms' balance when
@@ -31,6 +35,19 @@ ADVERSARIAL_TERMS = (*TERMS, "adversarial", "pose", "discriminator", "discrimina
 """Equation (3) term by term, each with a weight of its own (ours; the paper adds them up). For the generator `adversarial`, how little
 real its fruxels look, and `pose`, how far the poses that they show are from the truth; for the discriminator `discriminator`, how badly
 it tells real from generated (weight 1 unless named), and `discriminator_pose`, its error on real fruxels (1 unless named)."""
+
+
+def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> StreetFolder:
+    """Folders of `synth street` or packed files of them. There is nothing to set."""
+    for key in settings:
+        raise UsageError(f"dataset: unknown key '{key}'.", hint="Street scenes have no settings.")
+    return StreetFolder(sources)
+
+
+def configure(settings: Mapping[str, Any], data: StreetFolder) -> SSZConfig:
+    """The configuration of a recipe for the classes and the shape of the data."""
+    assert data.frustum is not None
+    return resolve_config(dict(settings), len(data.classes.names), data.frustum.shape)
 
 
 def resolve_config(settings: dict[str, Any], classes: int, shape: tuple[int, int, int] | None) -> SSZConfig:
@@ -141,7 +158,105 @@ def _voxel_terms(
     }  # fmt: skip
 
 
-STEPS = {"generator": generator_step, "adversarial": adversarial_step}
+def check_stage(stage: Stage, config: SSZConfig, data: StreetFolder) -> None:
+    """Refuse scales that the network has no scores for, unknown loss terms, and adversarial stages without a discriminator."""
+    available = {name: scale for name, scale in SCALES.items() if scale <= 2 ** (len(config.decoder) - 2)}
+    for name in stage.scales:
+        if name not in SCALES:
+            raise unknown_name("scale", name, SCALES)
+        if name not in available:
+            raise UsageError(
+                f"Stage '{stage.name}': this network has no scores at the scale '{name}'.", expected=" or ".join(available),
+                actual=f"{len(config.decoder)} decoder levels", hint="Name other scales, or give the decoder another level.",
+            )  # fmt: skip
+    for name in stage.settings:
+        raise UsageError(f"Stage '{stage.name}': unknown key 'settings.{name}'.", hint="SSZ's steps have no settings.")
+    _check_losses(stage.losses, ADVERSARIAL_TERMS if stage.step == "adversarial" else TERMS)
+    if stage.step == "adversarial" and config.discriminator is None:
+        raise UsageError("An adversarial stage needs a discriminator.", hint="Add to the recipe: network: {discriminator: {}}")
+
+
+def constants(data: StreetFolder, indices: Sequence[int], weights: ClassWeights) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """k of equation (2), from the class frequencies of the training samples."""
+    names = data.classes.names
+    found = frequency_weights(count_classes(data, indices, len(names), weights.samples), weights.power, weights.largest)
+    return {"class_weights": found}, {"class_weights": dict(zip(names, found.tolist(), strict=True))}
+
+
+def reader(data: StreetFolder, stage: Stage, augmentation: Augmentation) -> StreetReader:
+    """Samples with labels at the scales of a stage."""
+    return StreetReader(data, tuple(_scales(stage)), augmentation)
+
+
+def _scales(stage: Stage) -> dict[int, float]:
+    return {SCALES[name]: weight for name, weight in stage.scales.items()}
+
+
+def _generator(network: nn.Module, batch: StreetBatch, context: Context) -> dict[str, Tensor]:
+    return generator_step(network, batch.images, batch.labels, **_about(context))
+
+
+def _adversarial(network: nn.Module, batch: StreetBatch, context: Context) -> Iterator[dict[str, Tensor]]:
+    about = _about(context)
+    return adversarial_step(network, batch.images, batch.labels, frustum=context.data.frustum, poses=batch.poses, **about)
+
+
+def _about(context: Context) -> dict[str, Any]:
+    return {
+        "scales": _scales(context.stage),
+        "losses": context.stage.losses,
+        "class_weights": context.constants["class_weights"],
+        "ignore": context.data.classes.ignore,
+        "add": context.add,
+    }
+
+
+STEPS = {"generator": _generator, "adversarial": _adversarial}
+
+
+def tally(network: nn.Module, batch: StreetBatch, context: Context) -> Tensor:
+    """The confusion of one batch at the stage's finest scale (see `confusion`)."""
+    scale = min(_scales(context.stage))
+    return confusion(network, batch.images, batch.labels[scale], scale, context.data.classes.ignore)
+
+
+def summary(total: Tensor, context: Context) -> tuple[float, dict[str, Any]]:
+    """Mean IoU over the solid classes, and the IoU of every class over all validation samples at once."""
+    classes, scale = context.data.classes, min(_scales(context.stage))
+    iou = per_class_iou(total)
+    solid = [value for value in (iou[i] for i in classes.solid_ids) if value is not None]
+    mean = sum(solid) / len(solid) if solid else 0.0
+    return mean, {"scale": scale, "mean_iou": mean, "iou": dict(zip(classes.names, iou, strict=True))}
+
+
+def per_class_iou(confusion: Tensor) -> list[float | None]:
+    """Intersection over union of each class from counts [n, n] (row = truth); None for a class in neither truth nor prediction."""
+    hits = confusion.diagonal()
+    union = confusion.sum(0) + confusion.sum(1) - hits
+    return [round(float(h) / float(u), 5) if u else None for h, u in zip(hits, union, strict=True)]
+
+
+def preview(network: nn.Module, batches: Iterator[StreetBatch], context: Context) -> np.ndarray:
+    """A sheet with one row a sample: input, prediction and ground truth from the camera and from above. uint8 [H, W, 3]."""
+    data, scale = context.data, min(_scales(context.stage))
+    images, predicted, truth = [], [], []
+    for batch in batches:
+        images.append((batch.images[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy())
+        predicted.append(predicted_labels(network, batch.images, scale)[0].cpu().numpy())
+        truth.append(batch.labels[scale][0].cpu().numpy())
+    return previews.sheet(images, predicted, truth, data.classes, data.frustum)
+
+
+def weight_facts(data: StreetFolder) -> dict[str, Any]:
+    """Label names and the frustum, for `predict`."""
+    frustum, classes = data.frustum, data.classes
+    assert frustum is not None
+    return {
+        "label_names": list(classes.names),
+        "empty_label": classes.empty,
+        "ignore_label": classes.ignore,
+        "frustum": {"z_near": frustum.z_near, "z_far": frustum.z_far, "fov_x_deg": frustum.fov_x_deg},
+    }
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,15 +61,6 @@ def sheet(
             fitted = Image.fromarray(view).resize((size, size), Image.Resampling.NEAREST if view.shape[0] < size else Image.Resampling.BOX)
             paper.paste(fitted, (gap + n * (size + gap), line + gap + m * (size + gap)))
     return np.asarray(paper)
-
-
-def png(image: np.ndarray) -> bytes:
-    """A picture uint8 [H, W, 3] as a PNG file; the same picture gives the same bytes."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _colours(classes: Labels) -> np.ndarray:
