@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
+from voxcli.cli.viewpoints import around, resized
 from voxcli.errors import DataError
 from voxcli.scene import (
     Camera,
@@ -39,8 +39,7 @@ def views_of(thing: Any, size: int, threshold: float = 0.5) -> list[tuple[str, n
     if isinstance(thing, DepthMap):
         return [("depth, near is bright", _fitted(_grey(thing.depth), size))]
     if isinstance(thing, Surfels):
-        normals = np.nan_to_num((thing.normals * [1, -1, -1] + 1) * 127.5).clip(0, 255).astype(np.uint8)
-        return [("normals", _fitted(normals, size)), ("depth, near is bright", _fitted(_grey(thing.depth), size))]
+        return [("normals", _fitted(normals_picture(thing.normals), size)), ("depth, near is bright", _fitted(_grey(thing.depth), size))]
     from voxcli.geometry.shading import shaded_picture
 
     mesh = mesh_of(thing, threshold)
@@ -95,42 +94,21 @@ def _cells_of_points(cloud: PointCloud, cells: int = 96) -> VoxelGrid:
 
 def _cameras(thing: Any, mesh: Mesh, size: int) -> list[tuple[str, Camera]]:
     own: Camera | None = thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
-    cameras = [("from its camera", _resized(own, size))] if own is not None else [("from the front", _around(mesh, own, size, 30, 20))]
-    above = _around(mesh, own, size, 0, 89)
-    return [*cameras, ("from above", above), ("from the side", _around(mesh, own, size, 90, 15))]
+    points = used_vertices(mesh)
+    own_view = ("from its camera", resized(own, size)) if own is not None else ("from the front", around(points, own, size, 30, 20))
+    return [own_view, ("from above", around(points, own, size, 0, 89)), ("from the side", around(points, own, size, 90, 15))]
 
 
-def _resized(camera: Camera, size: int) -> Camera:
-    factor = size / max(camera.width, camera.height)
-    width, height = max(1, round(camera.width * factor)), max(1, round(camera.height * factor))
-    K = camera.K.copy()
-    K[0] *= width / camera.width
-    K[1] *= height / camera.height
-    return Camera(K, width, height, camera.world_to_cam)
-
-
-def _around(mesh: Mesh, own: Camera | None, size: int, azimuth: float, elevation: float) -> Camera:
-    """A camera that has the whole mesh in view; azimuth counts from the thing's own camera, or from +z."""
-    from voxcli.geometry.cameras import intrinsics, look_at
-
+def used_vertices(mesh: Mesh) -> np.ndarray:
+    """The vertices that some face has. [N, 3]"""
     shown = np.zeros(len(mesh.vertices), bool)
     shown[mesh.faces] = True
-    used = mesh.vertices[shown] if len(mesh.faces) else np.zeros((1, 3))
-    low, high = used.min(0), used.max(0)
-    centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 1e-6)
-    up = np.array([0.0, 1.0, 0.0])
-    front = np.array([0.0, 0.0, 1.0])
-    if own is not None:                                                          # turn with the camera, whose axes need not be the world's
-        up, back = -own.world_to_cam[1, :3], -own.world_to_cam[2, :3]
-        up = np.array([0.0, 1.0, 0.0]) if up[1] > 0.5 else up
-        front = back - up * (back @ up)
-        front /= np.linalg.norm(front)
-    a, e = math.radians(azimuth), math.radians(elevation)
-    side = np.cross(up, front)
-    direction = (front * math.cos(a) + side * math.sin(a)) * math.cos(e) + up * math.sin(e)
-    fov = 25.0
-    distance = radius / math.sin(math.radians(fov / 2)) * 1.02
-    return Camera(intrinsics(fov, size, size), size, size, look_at(centre + distance * direction, centre, up))
+    return mesh.vertices[shown]
+
+
+def normals_picture(normals: np.ndarray) -> np.ndarray:
+    """Camera-frame normals [H, W, 3] as colours, uint8: right is red, up is green, towards the viewer is blue."""
+    return np.nan_to_num((normals * [1, -1, -1] + 1) * 127.5).clip(0, 255).astype(np.uint8)
 
 
 def _classes_present(thing: Any) -> list[str]:

@@ -1,55 +1,48 @@
-"""A plain shaded picture of a mesh: z-buffer, one sun, a sky, class or face colours."""
+"""Shaded pictures of surfels under a sun and a sky, or under lights of one's own: finer than the pixels, then averaged."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from voxcli.geometry.zbuffer import zbuffer
-from voxcli.scene import Camera, Mesh, class_colour
+from voxcli.geometry.lighting import Lights
+from voxcli.geometry.surfels import SurfelMaps, render_surfels
+from voxcli.geometry.visible import mesh_surfels
+from voxcli.scene import Camera, Mesh
 
-_BACKGROUND = (246, 247, 249)
+BACKGROUND = (246, 247, 249)
+_SUN = (-0.5, -0.75, -0.45)  # over the viewer's left shoulder
+_FAR = 1e6
 
 
-def face_colours(mesh: Mesh) -> np.ndarray:
-    """RGB 0..1 of each face [F, 3]: its class colour, else its own colour, else grey."""
-    if mesh.face_labels is not None and mesh.classes is not None:
-        table = np.array([class_colour(n) for n in mesh.classes.names], np.float64)
-        return table[np.minimum(mesh.face_labels, len(table) - 1)] / 255
-    if mesh.face_colors is not None:
-        return mesh.face_colors[:, :3].astype(np.float64) / 255
-    if mesh.vertex_colors is not None:
-        return mesh.vertex_colors[mesh.faces][..., :3].mean(1) / 255
-    return np.full((len(mesh.faces), 3), 0.7)
+def sun_and_sky() -> Lights:
+    """0.45 of even sky and 0.55 of a sun over the viewer's left shoulder, so far away that its light is parallel; camera frame."""
+    sun = torch.tensor(_SUN, dtype=torch.float64)
+    white = torch.ones(3, dtype=torch.float64)
+    return Lights(0.45 * white, (sun / sun.norm() * _FAR)[None], 0.55 * white[None], constant=1.0, linear=0.0, quadratic=0.0)
+
+
+def finer(camera: Camera, factor: int) -> Camera:
+    """The same camera with factor x factor pixels for each."""
+    K = np.array(camera.K, np.float64)
+    K[:2] *= factor
+    return Camera(K, camera.width * factor, camera.height * factor, camera.world_to_cam)
+
+
+def shaded(surfels: SurfelMaps, camera: Camera, lights: Lights, supersample: int = 1) -> np.ndarray:
+    """The picture of one view's surfels as uint8 [H / supersample, W / supersample, 3], light above 1 clipped."""
+    K = torch.from_numpy(np.asarray(camera.K, np.float64)).to(surfels.depth)
+    paper = torch.tensor(BACKGROUND, dtype=K.dtype, device=K.device) / 255
+    image = render_surfels(surfels, K, lights, paper).clamp(0, 1)                # [3, H, W]
+    height, width = camera.height // supersample, camera.width // supersample
+    image = image.view(3, height, supersample, width, supersample).mean((2, 4))
+    return (image.movedim(0, -1) * 255 + 0.5).clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
 def shaded_picture(mesh: Mesh, camera: Camera, supersample: int = 2) -> np.ndarray:
-    """Lambert shading under a sun over the viewer's left shoulder and an even sky. Returns uint8 [H, W, 3].
+    """A mesh under sun and sky, faces in their class or own colours. Returns uint8 [H, W, 3].
 
     Both sides of a face are lit alike: open shells have no proper inside.
     """
-    height, width = camera.height * supersample, camera.width * supersample
-    image = torch.tensor(_BACKGROUND, dtype=torch.float64).expand(height, width, 3) / 255
-    if len(mesh.faces):
-        K = torch.from_numpy(camera.K).clone()
-        K[:2] *= supersample
-        M = torch.from_numpy(camera.world_to_cam)
-        vertices = torch.from_numpy(mesh.vertices) @ M[:3, :3].T + M[:3, 3]      # camera frame
-        faces = torch.from_numpy(np.ascontiguousarray(mesh.faces))
-        buffer = zbuffer(vertices, faces, K, width, height)
-        light = lambert(vertices, faces) * torch.from_numpy(face_colours(mesh)).T                # [3, F]
-        image = torch.where((buffer.face >= 0)[..., None], light.T[buffer.face.clamp_min(0)], image)
-    image = image.view(camera.height, supersample, camera.width, supersample, 3).mean((1, 3))
-    return (image * 255 + 0.5).clamp(0, 255).to(torch.uint8).numpy()
-
-
-def lambert(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Brightness 0..1 of each face [F] in the camera frame: 0.45 sky + 0.55 max(0, n . sun), the normal turned to the viewer."""
-    a, b, c = vertices[faces].unbind(1)
-    normal = torch.linalg.cross(b - a, c - a)
-    normal = normal / normal.norm(dim=1, keepdim=True).clamp_min(1e-30)
-    towards = (normal * (a + b + c)).sum(1, keepdim=True)
-    normal = torch.where(towards > 0, -normal, normal)
-    sun = torch.tensor([-0.5, -0.75, -0.45], dtype=vertices.dtype, device=vertices.device)
-    return 0.45 + 0.55 * (normal @ (sun / sun.norm())).clamp_min(0)
+    fine = finer(camera, supersample)
+    return shaded(mesh_surfels(mesh, fine), fine, sun_and_sky(), supersample)

@@ -1,0 +1,94 @@
+"""Surfels of a view: a depth a pixel, lifted along the pixels' rays (pix2scene, sections 3.1 and 3.2), and the picture that they make.
+
+Maps are laid out as networks use them, channels before rows and columns: depth [*, H, W], points, normals and albedo [*, 3, H, W], with
+any leading dimensions, which broadcast against those of the camera and of the lights. Everything is differentiable with respect to
+depth, albedo, lights and camera. Camera frame: x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from voxcli.geometry.lighting import Lights, shade
+from voxcli.geometry.normals import depth_normals
+from voxcli.geometry.rays import camera_rays, is_surface
+from voxcli.shapes import check_shape
+
+
+class SurfelMaps(NamedTuple):
+    """The surfels (P, N, rho) of a view, one a pixel: P lies on the pixel's ray, so its depth is enough.
+
+    depth [*, H, W] (z, NaN = none), normals [*, 3, H, W] (unit, facing the camera, 0 = none), albedo [*, 3, H, W] (0..1, 0 = none).
+    """
+
+    depth: Tensor
+    normals: Tensor
+    albedo: Tensor
+
+
+def back_project(depth: Tensor, K: Tensor) -> Tensor:
+    """Points of the surfels in the camera frame: z (x, y, 1) along the ray of each pixel's centre. depth [*, H, W] -> [*, 3, H, W].
+
+    K [*, 3, 3] in pixels. Where there is no surface (see is_surface), or the camera has no focal length, the point is 0.
+    """
+    rays, usable = _rays(depth, K)
+    seen = is_surface(depth) & usable
+    return torch.where(seen, depth, 0)[..., None, :, :] * rays
+
+
+def depth_along_rays(depth: Tensor, K: Tensor) -> Tensor:
+    """z-depth [*, H, W] -> distance from the camera's centre along the ray of each pixel. NaN stays NaN."""
+    return depth * _rays(depth, K)[0].square().sum(-3).sqrt()
+
+
+def z_depth(distance: Tensor, K: Tensor) -> Tensor:
+    """The inverse of depth_along_rays: files with depth_kind `ray` hold distances."""
+    return distance / _rays(distance, K)[0].square().sum(-3).sqrt()
+
+
+def surfels_of_depth(depth: Tensor, albedo: Tensor, K: Tensor) -> SurfelMaps:
+    """Surfels of a depth map, their normals estimated from the depth (equation 3).
+
+    depth [*, H, W], albedo [*, 3, H, W] or [*, 3, 1, 1] for one colour, K [*, 3, 3]. NaN, infinite, zero and negative depths are no
+    surface.
+    """
+    _check(depth, albedo, K)
+    usable = camera_rays(K, *depth.shape[-2:])[1]
+    seen = is_surface(depth) & usable
+    normals = depth_normals(depth, K)
+    return SurfelMaps(torch.where(seen, depth, torch.nan), normals, torch.where(seen[..., None, :, :], albedo, 0))
+
+
+def render(depth: Tensor, albedo: Tensor, K: Tensor, lights: Lights, background: Tensor | float = 0.0) -> Tensor:
+    """The picture of a depth map: normals from depth (equation 3), then the shading of equation (1). Linear light [*, 3, H, W].
+
+    Args:
+        depth: [*, H, W] z-depth; what is no surface shows the background.
+        albedo: [*, 3, H, W], or [*, 3, 1, 1] for one material.
+        K: [*, 3, 3] intrinsics in pixels.
+        lights: in the camera frame.
+        background: [*, 3] or a number.
+    """
+    return render_surfels(surfels_of_depth(depth, albedo, K), K, lights, background)
+
+
+def render_surfels(surfels: SurfelMaps, K: Tensor, lights: Lights, background: Tensor | float = 0.0) -> Tensor:
+    """The picture of surfels whose normals are known: equation (1) at each of them. Linear light [*, 3, H, W], never NaN."""
+    seen = is_surface(surfels.depth)[..., None, :, :]
+    image = shade(back_project(surfels.depth, K), surfels.normals, surfels.albedo, lights)
+    behind = background[..., None, None] if isinstance(background, Tensor) else background
+    return torch.where(seen, image, behind)
+
+
+def _rays(depth: Tensor, K: Tensor) -> tuple[Tensor, Tensor]:
+    check_shape(depth, "* H W", "depth")
+    return camera_rays(K.to(depth), *depth.shape[-2:])
+
+
+def _check(depth: Tensor, albedo: Tensor, K: Tensor) -> None:
+    sizes = check_shape(depth, "* H W", "depth")
+    check_shape(albedo, "* 3 1 1" if albedo.shape[-2:] == (1, 1) else "* 3 H W", "albedo", sizes)
+    check_shape(K, "* 3 3", "K")

@@ -1,0 +1,133 @@
+"""What a camera sees of a mesh, of points, or of another view's surfels: surfels, one a pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli.geometry.rays import is_surface
+from voxcli.geometry.splatting import splat
+from voxcli.geometry.surfels import SurfelMaps, back_project
+from voxcli.geometry.zbuffer import zbuffer
+from voxcli.scene import Camera, Mesh, PointCloud, class_colour
+
+_PLAIN = 0.7  # the grey of what has no colour
+_LEAST_FACING = 0.2  # a surfel's disc is stretched no further than for this cosine
+
+
+def face_colours(mesh: Mesh) -> np.ndarray:
+    """RGB 0..1 of each face [F, 3]: its class colour, else its own colour, else that of its corners, else grey."""
+    if mesh.face_labels is not None and mesh.classes is not None:
+        return _class_colours(mesh.face_labels, mesh.classes.names)
+    if mesh.face_colors is not None:
+        return mesh.face_colors[:, :3].astype(np.float64) / 255
+    if mesh.vertex_colors is not None:
+        return mesh.vertex_colors[mesh.faces][..., :3].mean(1) / 255
+    return np.full((len(mesh.faces), 3), _PLAIN)
+
+
+def smooth_normals(mesh: Mesh, rounds: int = 3) -> np.ndarray:
+    """Normals of the vertices [V, 3], unit or 0: of the faces around, weighted by area, then averaged `rounds` times along edges.
+
+    For surfaces of grids, whose faces know only the directions of cells. Faces are taken as counter-clockwise seen from outside.
+    """
+    vertices, faces = torch.from_numpy(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces))
+    a, b, c = vertices[faces].unbind(1)
+    across = torch.linalg.cross(b - a, c - a)
+    normals = torch.zeros_like(vertices)
+    for k in range(3):
+        normals.index_add_(0, faces[:, k], across)
+    normals = torch.nn.functional.normalize(normals, dim=1)
+    for _ in range(rounds):
+        around = normals * 2
+        for k in range(3):
+            around.index_add_(0, faces[:, k], normals[faces[:, (k + 1) % 3]])
+        normals = torch.nn.functional.normalize(around, dim=1)
+    return normals.numpy()
+
+
+def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, device: torch.device | str = "cpu") -> SurfelMaps:
+    """The nearest face along the ray of every pixel centre, by the exact z-buffer.
+
+    normals [V, 3]: those of the vertices in the world frame, interpolated; without them the faces' own. Both are turned towards the
+    camera: open shells have no proper inside.
+    """
+    K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(camera))
+    if not len(mesh.faces):
+        return _nothing(camera, device)
+    vertices = torch.from_numpy(mesh.vertices).to(device) @ R.T + t
+    faces = torch.from_numpy(np.ascontiguousarray(mesh.faces)).to(device)
+    buffer = zbuffer(vertices, faces, K, camera.width, camera.height)
+    seen = buffer.face >= 0
+    face = buffer.face.clamp_min(0)
+    if normals is None:
+        a, b, c = vertices[faces].unbind(1)
+        normal = torch.linalg.cross(b - a, c - a)[face]
+    else:
+        turned = torch.from_numpy(normals).to(device) @ R.T
+        normal = (turned[faces[face]] * buffer.weights[..., None]).sum(-2)
+    albedo = torch.from_numpy(face_colours(mesh)).to(device)[face]
+    return _maps(torch.where(seen, buffer.depth, torch.nan), normal.movedim(-1, -3), albedo.movedim(-1, -3), K)
+
+
+def cloud_surfels(cloud: PointCloud, radius: np.ndarray, camera: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
+    """The nearest ball, or disc where the cloud has normals, along the ray of every pixel centre. radius [N], see splatting.splat."""
+    K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(camera))
+    points = torch.from_numpy(cloud.points.astype(np.float64)).to(device) @ R.T + t
+    normals = None if cloud.normals is None else torch.from_numpy(cloud.normals.astype(np.float64)).to(device) @ R.T
+    found = splat(points, torch.from_numpy(radius.astype(np.float64)).to(device), K, camera.width, camera.height, normals)
+    colours = torch.from_numpy(_point_colours(cloud)).to(device)
+    albedo = colours[found.point.clamp_min(0)].movedim(-1, -3)
+    return _maps(torch.where(found.point >= 0, found.depth, torch.nan), found.normals, albedo, K)
+
+
+def surfels_elsewhere(surfels: SurfelMaps, here: Camera, there: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
+    """The surfels of one view as another camera sees them: each a disc as large as what its pixel shows of the surface."""
+    K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(here))
+    depth, normals, albedo = (x.to(device).double() for x in surfels)
+    seen = is_surface(depth)
+    points = back_project(depth, K)[:, seen].T                                   # [N, 3]
+    normal = normals[:, seen].T
+    facing = -(points * normal).sum(1) / points.norm(dim=1)
+    radius = points[:, 2] / torch.sqrt(2 * K[0, 0] * K[1, 1]) / facing.clamp_min(_LEAST_FACING)
+    K2, R2, t2 = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(there))
+    points, normal = ((points - t) @ R) @ R2.T + t2, (normal @ R) @ R2.T
+    found = splat(points, radius, K2, there.width, there.height, normal)
+    shown = torch.cat([albedo[:, seen].T, albedo.new_zeros(1, 3)])[found.point].movedim(-1, -3)
+    return _maps(torch.where(found.point >= 0, found.depth, torch.nan), found.normals, shown, K2)
+
+
+def _camera_parts(camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return camera.K, camera.world_to_cam[:3, :3], camera.world_to_cam[:3, 3]
+
+
+def _nothing(camera: Camera, device: torch.device | str) -> SurfelMaps:
+    empty = torch.zeros((3, camera.height, camera.width), dtype=torch.float64, device=device)
+    return SurfelMaps(torch.full_like(empty[0], torch.nan), empty, empty.clone())
+
+
+def _maps(depth: Tensor, normals: Tensor, albedo: Tensor, K: Tensor) -> SurfelMaps:
+    """Normals to unit length and towards the camera; a face or point without one faces the camera squarely. 0 where nothing is."""
+    points = back_project(depth, K)
+    length = normals.norm(dim=-3, keepdim=True)
+    squarely = -points / points.norm(dim=-3, keepdim=True).clamp_min(1e-30)
+    normals = torch.where(length > 1e-30, normals / length.clamp_min(1e-30), squarely)
+    normals = torch.where((normals * points).sum(-3, keepdim=True) > 0, -normals, normals)
+    seen = is_surface(depth)[..., None, :, :]
+    return SurfelMaps(depth, torch.where(seen, normals, 0), torch.where(seen, albedo, 0))
+
+
+def _point_colours(cloud: PointCloud) -> np.ndarray:
+    """RGB 0..1 of each point [N, 3]: its own colour, else its class colour, else grey."""
+    if cloud.colors is not None:
+        colours = np.asarray(cloud.colors, np.float64)[:, :3]
+        return colours / 255 if np.asarray(cloud.colors).dtype == np.uint8 else colours.clip(0, 1)
+    if cloud.labels is not None and cloud.classes is not None:
+        return _class_colours(cloud.labels, cloud.classes.names)
+    return np.full((len(cloud.points), 3), _PLAIN)
+
+
+def _class_colours(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    table = np.array([class_colour(n) for n in names], np.float64)
+    return table[np.minimum(labels, len(table) - 1)] / 255
