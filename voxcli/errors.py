@@ -56,6 +56,14 @@ class DataError(VoxcliError):
     """A file was read, but its content cannot be used: NaN vertices, no faces, grids that do not match."""
 
 
+class EmptyCloudError(DataError):
+    """A file of points holds none."""
+
+
+class EmptyMeshError(DataError):
+    """A mesh file holds no face."""
+
+
 class ShapeError(VoxcliError):
     """A tensor or array has the wrong shape."""
 

@@ -8,7 +8,8 @@ from references.shapes import box, sphere
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics import pointsets
 from voxcli.metrics.choices import Choices, Sample, distance_records, normalise
-from voxcli.metrics.evaluate import depth_points, fill_like, sample, score, score_iou, surfel_points
+from voxcli.metrics.evaluate import depth_points, sample, score, surfel_points
+from voxcli.metrics.solids import fill_like, score_iou
 from voxcli.scene import Camera, DepthMap, Mesh, PointCloud, Surfels, VoxelGrid
 
 K = np.array([[10.0, 0, 2], [0, 10, 1.5], [0, 0, 1]])

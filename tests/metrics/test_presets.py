@@ -14,10 +14,11 @@ from voxcli.errors import UsageError
 from voxcli.geometry.inside import points_inside
 from voxcli.metrics.choices import Choices
 from voxcli.metrics.depth import depth_record
-from voxcli.metrics.evaluate import sample, score, score_iou
+from voxcli.metrics.evaluate import sample, score
 from voxcli.metrics.overlap import at_best_threshold
 from voxcli.metrics.presets import PRESETS, merge, protocol, table
 from voxcli.metrics.sampled import part_record
+from voxcli.metrics.solids import score_iou
 from voxcli.metrics.summaries import f_of_means
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
 

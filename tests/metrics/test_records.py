@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from voxcli.errors import GateMissed, UsageError
-from voxcli.metrics.records import check_gate, make_record, summarise
+from voxcli.errors import UsageError
+from voxcli.metrics.records import make_record, summarise
 
 
 def test_a_record_is_valid_json_and_undefined_numbers_are_null():
@@ -48,11 +48,3 @@ def test_summaries_of_nothing_or_of_mixed_metrics_are_refused():
         summarise([])
     with pytest.raises(UsageError):
         summarise([make_record("iou", 1), make_record("emd", 1)])
-
-
-def test_gates():
-    check_gate(0.5, fail_under=0.5, fail_over=0.5)
-    check_gate(None)
-    for value, gate in ((0.4, {"fail_under": 0.5}), (0.6, {"fail_over": 0.5}), (None, {"fail_over": 0.5})):
-        with pytest.raises(GateMissed):
-            check_gate(value, **gate)

@@ -165,8 +165,7 @@ def pairs(pred: str, gt: str, *, suffixes: Sequence[str], category_from: str | N
         )
     for names, here, there in ((only_pred, pred, gt), (only_gt, gt, pred)):
         if names:
-            listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-            out.warn(f"{len(names)} in {here} without a partner in {there}: {listed}.")
+            out.warn(f"{len(names)} in {here} without a partner in {there}: {', '.join(names)}.")
     return Pairs(sorted(matched, key=lambda pair: PurePosixPath(pair.name).parts), only_pred, only_gt)
 
 

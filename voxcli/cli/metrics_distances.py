@@ -36,6 +36,7 @@ Percentile = Annotated[
 Method = Annotated[
     str | None, typer.Option("--method", help="auto (exact up to --exact-up-to, then auction), exact, auction, or approxmatch (no EMD).")
 ]
+Reduce = Annotated[str | None, typer.Option("--reduce", help="mean (default) of the lengths travelled, or their sum.")]
 ExactUpTo = Annotated[int | None, typer.Option("--exact-up-to", min=1, help="Points up to which the assignment is exact; default 4096.")]
 EmptyPenalty = Annotated[
     float | None, typer.Option("--empty-penalty", help="Distance that an empty prediction costs a point; default: null.")
@@ -84,9 +85,10 @@ def fscore(
 
 def hausdorff(
     pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, percentile: Percentile = None, points: scoring.Points = None,
-    normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None, seed: options.Seed = 0,
-    category_from: scoring.CategoryFrom = None, fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None,
-    format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
+    scale: Scale = None, normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None,
+    empty_penalty: EmptyPenalty = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
+    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None,
+    workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Hausdorff distance, unsquared, forward and reverse; the value is the larger one. --percentile 95 forgives outliers.
 
@@ -94,15 +96,17 @@ def hausdorff(
         voxcli metrics hausdorff car.obj car.glb --points 2000
         voxcli metrics hausdorff pred/ gt/ --points 2000 --percentile 95
     """
-    given = {"percentile": percentile, "points": points, "normalise": normalise, "draw": draw, "to": to, "iso": iso}
+    given = {"percentile": percentile, "points": points, "scale": scale, "normalise": normalise, "draw": draw, "to": to, "iso": iso,
+             "empty_penalty": empty_penalty}  # fmt: skip
     _run(["hausdorff"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
 
 
 def emd(
     pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, points: scoring.Points = None, method: Method = None,
-    exact_up_to: ExactUpTo = None, scale: Scale = None, normalise: Normalise = None, draw: Draw = None, iso: Iso = None,
-    seed: options.Seed = 0, category_from: scoring.CategoryFrom = None, fail_under: scoring.FailUnder = None,
-    fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
+    exact_up_to: ExactUpTo = None, reduce: Reduce = None, scale: Scale = None, normalise: Normalise = None, draw: Draw = None,
+    iso: Iso = None, empty_penalty: EmptyPenalty = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
+    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None,
+    workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Earth mover's distance: mean length of the best one-to-one matching, exact up to --exact-up-to points.
 
@@ -113,28 +117,25 @@ def emd(
         voxcli metrics emd car.obj car.glb --points 256
         voxcli metrics emd car.obj car.glb --preset pix3d
     """
-    given = {
-        "points": points,
-        "method": method,
-        "exact_up_to": exact_up_to,
-        "scale": scale,
-        "normalise": normalise,
-        "draw": draw,
-        "iso": iso,
-    }
+    given = {"points": points, "method": method, "exact_up_to": exact_up_to, "reduce": reduce, "scale": scale, "normalise": normalise,
+             "draw": draw, "iso": iso, "empty_penalty": empty_penalty}  # fmt: skip
     _run(["emd"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
 
 
 def every(
     pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, points: scoring.Points = None, squared: Squared = None,
-    combine: Combine = None, thresholds: Thresholds = None, normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None,
-    seed: options.Seed = 0, category_from: scoring.CategoryFrom = None, format: options.Records = None, workers: options.Workers = 1,
+    combine: Combine = None, scale: Scale = None, thresholds: Thresholds = None, threshold_of: ThresholdOf = None, strict: Strict = None,
+    percent: Percent = None, percentile: Percentile = None, normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None,
+    empty_penalty: EmptyPenalty = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
+    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1,
     keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Chamfer, F-score, Hausdorff and normal consistency from one pair of nearest-neighbour passes; under a preset, those that it defines.
 
+    Gates name what they look at: --fail-over chamfer=0.1, --fail-under normals=0.9, --fail-over hausdorff.forward=0.2.
+
     Examples:
-        voxcli metrics all car.obj car.glb --points 2000
+        voxcli metrics all car.obj car.glb --points 2000 --fail-over chamfer=0.1
         voxcli metrics all pred/ gt/ --preset meshrcnn
     """
     metrics = ["chamfer", "fscore", "hausdorff", "normals"]
@@ -145,29 +146,32 @@ def every(
             metrics = [m for m in [*metrics, "emd"] if m in PRESETS[preset].metrics]
         if not metrics:
             raise UsageError(f"Preset '{preset}' defines no distance.", expected=", ".join(PRESETS[preset].metrics))
-    given = {"points": points, "squared": squared, "combine": combine, "thresholds": tuple(thresholds) if thresholds else None,
-             "normalise": normalise, "draw": draw, "to": to, "iso": iso}  # fmt: skip
-    _run(metrics, pred, gt, given, preset, seed, category_from, None, None, format, workers, keep_going)
+    given = {"points": points, "squared": squared, "combine": combine, "scale": scale, "threshold_of": threshold_of, "strict": strict,
+             "thresholds": tuple(thresholds) if thresholds else None, "percent": percent, "percentile": percentile,
+             "normalise": normalise, "draw": draw, "to": to, "iso": iso, "empty_penalty": empty_penalty}  # fmt: skip
+    _run(metrics, pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
 
 
 def _run(
     metrics: Sequence[str], pred: str, gt: str, given: dict[str, Any], preset: str | None, seed: int, category_from: str | None,
-    fail_under: float | None, fail_over: float | None, format: options.RecordFormat | None, workers: int, keep_going: bool,
+    fail_under: list[str] | None, fail_over: list[str] | None, format: options.RecordFormat | None, workers: int, keep_going: bool,
 ) -> None:  # fmt: skip
-    from voxcli.metrics.presets import merge, summary_rule
+    from voxcli.metrics.presets import merge, prices_empties, summary_rule
 
     stated = {k: v for k, v in given.items() if v is not None} | {"seed": seed}
     for metric in metrics:  # a contradiction or an unknown preset is told before anything is read
         merge(preset, metric, stated)
-    work = partial(score_pair, metrics=tuple(metrics), given=stated, preset=preset)
-    scoring.run(pred, gt, work, suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under, fail_over=fail_over,
-                format=format, workers=workers, keep_going=keep_going,
+    work = partial(score_pair, metrics=tuple(metrics), given=stated, preset=preset, empty_clouds=prices_empties(preset, stated))
+    scoring.run(pred, gt, work, metrics=metrics, suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under,
+                fail_over=fail_over, format=format, workers=workers, keep_going=keep_going,
                 rules=[summary_rule(preset, metric) for metric in metrics])  # fmt: skip
 
 
-def score_pair(item: Item, *, metrics: tuple[str, ...], given: dict[str, Any], preset: str | None) -> list[dict[str, Any]]:
+def score_pair(
+    item: Item, *, metrics: tuple[str, ...], given: dict[str, Any], preset: str | None, empty_clouds: bool = False
+) -> list[dict[str, Any]]:
     """The records of one pair; normal consistency is null where one of the two has no normals."""
     from voxcli.metrics.evaluate import score
 
-    guess, truth = (scoring.read_shape(path) for path in (item.source, item.target))
+    guess, truth = (scoring.read_shape(path, empty_clouds) for path in (item.source, item.target))
     return score(metrics, guess, truth, given, preset=preset, pred=item.source, gt=item.target)

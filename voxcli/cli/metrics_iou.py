@@ -56,6 +56,7 @@ def iou(
     resolution: options.Resolution = None,
     category_from: scoring.CategoryFrom = None,
     fail_under: scoring.FailUnder = None,
+    fail_over: scoring.FailOver = None,
     format: options.Records = None,
     workers: options.Workers = 1,
     keep_going: options.KeepGoing = False,
@@ -87,8 +88,8 @@ def iou(
         raise UsageError("Part IoU compares labels of the same points: no other choice has a meaning for it.")
     names = _part_names(pred, gt, match, category_from) if parts else None
     work = partial(score, given=stated, preset=preset, seed=seed, masks=(mask, mask_out), part_names=names)
-    scoring.run(pred, gt, work, suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under, format=format, workers=workers,
-                keep_going=keep_going, rules=[rule])  # fmt: skip
+    scoring.run(pred, gt, work, metrics=["iou"], suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under,
+                fail_over=fail_over, format=format, workers=workers, keep_going=keep_going, rules=[rule])  # fmt: skip
 
 
 def _meaning(preset: str | None, stated: dict[str, Any]) -> Any:
@@ -112,12 +113,13 @@ def score(
     item: Item, *, given: dict[str, Any], preset: str | None, seed: int, masks: tuple[str | None, str | None], part_names: Any
 ) -> list[dict[str, Any]]:
     """The record of one pair: item.source is the prediction, item.target the ground truth."""
-    from voxcli.scene import FruxelGrid, PointCloud, Surfels, VoxelGrid
+    from voxcli.metrics.presets import prices_empties
+    from voxcli.scene import FruxelGrid, VoxelGrid
 
     if part_names is not None:
         parts, renamed = part_names[item.name]
         return [_score_parts(item, parts, renamed, preset)]
-    guess, truth = (scoring.read_shape(path) for path in (item.source, item.target))
+    guess, truth = (scoring.read_shape(path, prices_empties(preset, {})) for path in (item.source, item.target))
     names = {"pred": item.source, "gt": item.target}
     mask = _mask(item, masks, truth) if any(masks) else None
     if isinstance(guess, (FruxelGrid, VoxelGrid)) and isinstance(truth, (FruxelGrid, VoxelGrid)) and preset is None and "of" not in given:
@@ -127,12 +129,11 @@ def score(
         if unused:
             raise UsageError(f"--{unused[0]} has no meaning for two grids: they are compared cell by cell.")
         return [grid_iou(guess, truth, mask=mask, **given, **names)]
-    from voxcli.metrics.evaluate import score_iou
+    from voxcli.metrics.solids import score_iou
 
-    sampled = isinstance(guess, (PointCloud, Surfels)) or "of" in given
     if mask is not None:
         given = {**given, "mask": mask}
-    if sampled or not isinstance(truth, (FruxelGrid, VoxelGrid)):
+    if not (isinstance(guess, (FruxelGrid, VoxelGrid)) and isinstance(truth, (FruxelGrid, VoxelGrid))) or "of" in given:
         given = {**given, "seed": seed}
     return [score_iou(guess, truth, given, preset=preset, **names)]
 
@@ -153,9 +154,10 @@ def _mask(item: Item, masks: tuple[str | None, str | None], truth: Any) -> Any:
         if not os.path.exists(path):
             raise UsageError(f"No such file or folder: {path}.")
         if os.path.isdir(path):
-            found = [f"{path}/{item.name}{end}" for end in scoring.GRIDS if os.path.exists(f"{path}/{item.name}{end}")]
+            ends = scoring.GRIDS if keep else (".invalid", *scoring.GRIDS)
+            found = [f"{path}/{item.name}{end}" for end in ends if os.path.exists(f"{path}/{item.name}{end}")]
             if not found:
-                raise DataError(f"No mask for '{item.name}' in {path}.", expected=f"a file ending in {', '.join(scoring.GRIDS)}")
+                raise DataError(f"No mask for '{item.name}' in {path}.", expected=f"a file ending in {', '.join(ends)}")
             path = found[0]
         grid = files.read_as(path, (FruxelGrid, VoxelGrid))
         values = grid.labels if isinstance(grid, FruxelGrid) else grid.values

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from voxcli.cli import gates
 from voxcli.cli.batch import Batch, Item
 from voxcli.cli.inputs import Pairs, pairs
 from voxcli.cli.options import RecordFormat
 from voxcli.cli.output import out
 
-GRIDS = (".npz", ".h5", ".binvox", ".mat")
+GRIDS = (".npz", ".h5", ".binvox", ".mat", ".label")
 POINTS = (".ply", ".npz", ".npy", ".xyz")
 SHAPES = (*GRIDS, ".ply", ".obj", ".off", ".stl", ".glb", ".gltf", ".npy", ".xyz")
 
@@ -24,12 +25,26 @@ def _complete_presets(incomplete: str) -> list[str]:
     return [name for name in PRESETS if name.startswith(incomplete)]
 
 
-def read_shape(path: str) -> Any:
-    """Whatever has a surface or a solid: a grid, a mesh, points, surfels or a depth map."""
+def read_shape(path: str, empty_clouds: bool = False) -> Any:
+    """Whatever has a surface or a solid: a grid, a mesh, points, surfels or a depth map.
+
+    A mesh file without a face is a mesh of nothing, which metrics know what to make of. A file of points without a point is refused as
+    the broken file that it most likely is, unless with `empty_clouds` somebody has said what it costs.
+    """
+    import numpy as np
+
     from voxcli import files
+    from voxcli.errors import EmptyCloudError, EmptyMeshError
     from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
 
-    return files.read_as(path, (FruxelGrid, VoxelGrid, Mesh, PointCloud, Surfels, DepthMap))
+    try:
+        return files.read_as(path, (FruxelGrid, VoxelGrid, Mesh, PointCloud, Surfels, DepthMap))
+    except EmptyMeshError:
+        return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    except EmptyCloudError:
+        if not empty_clouds:
+            raise
+        return PointCloud(np.zeros((0, 3)))
 
 
 Pred = Annotated[str, typer.Argument(metavar="PRED", show_default=False, help="Prediction: a file, a folder, a quoted glob or @list.")]
@@ -54,24 +69,32 @@ CategoryFrom = Annotated[
         "--category-from", metavar="RULE", help="Category of each pair: parent (its folder), or a regular expression with a group."
     ),
 ]
-FailUnder = Annotated[float | None, typer.Option("--fail-under", help="Exit 1 if the value (the mean over samples) is below.")]
-FailOver = Annotated[float | None, typer.Option("--fail-over", help="Exit 1 if the value (the mean over samples) is above.")]
+_LIMIT = "[NAME=]NUMBER"
+FailUnder = Annotated[
+    list[str] | None,
+    typer.Option("--fail-under", metavar=_LIMIT, help="Exit 1 if the value (of a set: its summary's), or the part NAME, is below."),
+]
+FailOver = Annotated[
+    list[str] | None,
+    typer.Option("--fail-over", metavar=_LIMIT, help="Exit 1 if the value (of a set: its summary's), or the part NAME, is above."),
+]
 
 
 def run(
-    pred: str, gt: str, work: Callable[[Item], list[dict[str, Any]]], *, suffixes: Sequence[str], category_from: str | None,
-    fail_under: float | None = None, fail_over: float | None = None, format: RecordFormat | None, workers: int, keep_going: bool,
-    rules: Sequence[str] = (),
+    pred: str, gt: str, work: Callable[[Item], list[dict[str, Any]]], *, metrics: Sequence[str], suffixes: Sequence[str],
+    category_from: str | None, fail_under: Sequence[str] | None, fail_over: Sequence[str] | None, format: RecordFormat | None,
+    workers: int, keep_going: bool, rules: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Score all pairs with `work` (its item holds the prediction as source, the ground truth as target) and print the records.
 
-    `work` returns one record a metric. One pair prints them; several pairs print all, and last a summary of each metric. Its value is the
-    mean over samples, or what the metric's rule in `rules` (see metrics/summaries.py) makes of the set. Gates look at that value.
+    `work` returns one record for each of `metrics`. One pair prints them; several pairs print all, and last a summary of each metric. Its
+    value is the mean over samples, or what the metric's rule in `rules` (see metrics/summaries.py) makes of the set. Gates look at that
+    value, or at a part by its name in the table; what they saw stands in the record that they looked at, under `params.gates`.
     """
     from voxcli.errors import UsageError
-    from voxcli.metrics.records import check_gate
     from voxcli.metrics.summaries import BEST_THRESHOLD, CATEGORIES, SAMPLES, summarise_by
 
+    limits = gates.parse(fail_under, fail_over, metrics)
     found: Pairs = pairs(pred, gt, suffixes=suffixes, category_from=category_from)
     category = {pair.name: pair.category or "" for pair in found.pairs}
     todo = [Item(pair.pred, pair.gt, pair.name) for pair in found.pairs]
@@ -90,23 +113,26 @@ def run(
         if not (keep_going and scored):
             raise
         failed = error  # what was scored is still printed
+    unmatched = {"pred": found.only_pred, "gt": found.only_gt}
     summaries = []
     for k, each in enumerate(zip(*(records for _, records in scored), strict=True)):
         rule = rules[k] if rules else SAMPLES
         if several:
             summary = summarise_by(rule, each, [category[name] for name, _ in scored] if category_from else None)
-            summary["parts"]["unmatched"] = {"pred": found.only_pred, "gt": found.only_gt}
+            summary["parts"]["unmatched"] = unmatched
         else:
             summary = each[0]
+            if any(unmatched.values()):  # two folders with one pair
+                summary["parts"]["unmatched"] = unmatched
             if rule == BEST_THRESHOLD:
                 best = summarise_by(rule, each)
                 summary["value"], summary["params"]["value_at"] = best["value"], best["params"]["value_at"]
         summaries.append(summary)
+    missed = gates.judge(limits, summaries, _joined(summaries)) if limits and summaries else []
     _print(scored, summaries, several, format)
     if failed is not None:
         raise failed
-    for summary in summaries:
-        check_gate(summary["value"], fail_under=fail_under, fail_over=fail_over, name=f"{summary['metric']} {pred} {gt}")
+    gates.check(missed, pred, gt)
 
 
 def _named(item: Item, *, work: Callable[[Item], list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -143,7 +169,8 @@ def _print(
     out.records(rows, chosen)
     if chosen == "table":
         for summary in summaries:
-            out.note(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in summary["params"].items()))
+            choices = {k: v for k, v in summary["params"].items() if k != "gates"}  # a missed gate speaks for itself
+            out.note(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in choices.items()))
 
 
 def _summary_rows(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError, unknown_name
+from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageError, VoxcliError, unknown_name
 from voxcli.files.atomic import atomic_write_bytes, refuse_existing
 from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
 from voxcli.files.source import Source
@@ -113,8 +113,10 @@ def _usable(thing: Any) -> Any:
     """Point clouds may come from any format with NaN for "no return"; nothing behind this door knows what to do with those."""
     if isinstance(thing, PointCloud):
         bad = int((~np.isfinite(thing.points)).any(axis=1).sum())
-        if bad or not len(thing.points):
-            raise DataError("Points must be finite, and at least one.", actual=f"{bad} of {len(thing.points)} NaN or infinite")
+        if not len(thing.points):
+            raise EmptyCloudError("The file holds no points.", expected="at least one")
+        if bad:
+            raise DataError("Points must be finite.", actual=f"{bad} of {len(thing.points)} NaN or infinite")
     return thing
 
 

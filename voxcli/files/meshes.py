@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from voxcli.errors import DataError, FileFormatError, VoxcliError
+from voxcli.errors import DataError, EmptyMeshError, FileFormatError, VoxcliError
 from voxcli.files import glb, mesh_colours, mesh_text
 from voxcli.files.keyed import parse_meta
 from voxcli.files.registry import Format, Options, register
@@ -32,7 +32,9 @@ def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
     linear = options.extension in (".glb", ".gltf")
     pieces = list(_pieces(scene))
     if not pieces:
-        raise DataError(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=_other_content(scene))
+        other = _other_content(scene)
+        nothing = DataError if other else EmptyMeshError  # points or lines are something else than a mesh of nothing
+        raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
     try:
         with _quiet():
             return _joined(pieces, linear, options.extension == ".stl", _restored(scene, source.name), source.name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from voxcli.errors import DataError, FileFormatError
+from voxcli.errors import DataError, EmptyCloudError, EmptyMeshError, FileFormatError
 from voxcli.files.keyed import meta_text, parse_meta
 from voxcli.files.mesh_colours import mean_over_corners, to_uint8
 from voxcli.files.ply_codec import Element, Ply, parse_ply, ply_bytes
@@ -30,7 +30,8 @@ def read_ply(source: Source, kind: str | None, options: Options) -> Mesh | Point
     ply = parse_ply(source.data, source.name)
     vertex = ply.elements.get("vertex")
     if vertex is None or not vertex.count:
-        raise DataError(f"{source.name} holds no points.", hint="Its PLY header declares no vertices.")
+        kind_of_nothing = EmptyMeshError if "face" in ply.elements else EmptyCloudError
+        raise kind_of_nothing(f"{source.name} holds no points.", hint="Its PLY header declares no vertices.")
     points = _columns(vertex, ("x", "y", "z"))
     if points is None:
         raise FileFormatError(

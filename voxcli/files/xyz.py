@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from voxcli.errors import DataError, FileFormatError
+from voxcli.errors import DataError, EmptyCloudError, FileFormatError
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import PointCloud
@@ -38,7 +38,7 @@ def read_xyz(source: Source, kind: str | None, options: Options) -> PointCloud:
             raise FileFormatError(f"{source.name}, line {number}: the number of columns changes.", expected=len(rows[0]), actual=len(row))
         rows.append(row)
     if not rows:
-        raise DataError(f"{source.name} holds no points.")
+        raise EmptyCloudError(f"{source.name} holds no points.")
     table = np.array(rows)
     if table.shape[1] < 3:
         raise FileFormatError(f"{source.name} has too few columns.", expected="3 or more", actual=table.shape[1])

@@ -155,11 +155,15 @@ def _chamfer(found: Neighbours | None, both_empty: bool, c: Choices, *_: Sample)
     power = 2 if c.squared else 1
     params = c.params("squared", "combine", "scale")
     if found is None:
-        side = 0.0 if both_empty else None if c.empty_penalty is None else c.empty_penalty**power
-        value = None if side is None else c.scale * float(COMBINE[c.combine](torch.tensor(side), torch.tensor(side)))
-        return value, {"accuracy": side, "completeness": side}, params
-    accuracy, completeness = mean_power(found.pred_distance, power), mean_power(found.gt_distance, power)
-    return c.scale * float(COMBINE[c.combine](accuracy, completeness)), {"accuracy": accuracy, "completeness": completeness}, params
+        price = 0.0 if both_empty else c.empty_penalty
+        sides = {p: [None if price is None else torch.tensor(price**p, dtype=torch.float64)] * 2 for p in (1, 2)}
+    else:
+        sides = {p: [mean_power(d, p) for d in (found.pred_distance, found.gt_distance)] for p in {power, 2}}
+    accuracy, completeness = sides[power]
+    parts: Record = {"accuracy": accuracy, "completeness": completeness}
+    if not c.squared:  # so that papers which print both an L1 and an L2 are served by one record
+        parts |= {"accuracy_squared": sides[2][0], "completeness_squared": sides[2][1]}
+    return None if accuracy is None else c.scale * float(COMBINE[c.combine](accuracy, completeness)), parts, params
 
 
 def _fscore(found: Neighbours | None, both_empty: bool, c: Choices, *_: Sample) -> tuple[Any, Record, Record]:
@@ -176,12 +180,12 @@ def _fscore(found: Neighbours | None, both_empty: bool, c: Choices, *_: Sample) 
 
 
 def _hausdorff(found: Neighbours | None, both_empty: bool, c: Choices, *_: Sample) -> tuple[Any, Record, Record]:
-    params = c.params("percentile") | {"squared": False, "combine": "max"}
+    params = c.params("percentile", "scale") | {"squared": False, "combine": "max"}
     if found is None:
         side = 0.0 if both_empty else c.empty_penalty
-        return side, {"forward": side, "reverse": side}, params
+        return None if side is None else c.scale * side, {"forward": side, "reverse": side}, params
     forward, reverse = percentile_of(found.pred_distance, c.percentile), percentile_of(found.gt_distance, c.percentile)
-    return max(float(forward), float(reverse)), {"forward": forward, "reverse": reverse}, params
+    return c.scale * max(float(forward), float(reverse)), {"forward": forward, "reverse": reverse}, params
 
 
 def _normals(found: Neighbours | None, both_empty: bool, c: Choices, pred: Sample, gt: Sample) -> tuple[Any, Record, Record]:
@@ -205,18 +209,20 @@ def emd_record(pred: Sample, gt: Sample, choices: Choices, /, *, preset: str | N
     if preset:
         params["preset"] = preset
     params["samples"] = [len(pred.points), len(gt.points)]
-    if not len(pred.points) or not len(gt.points):
-        value = 0.0 if len(pred.points) == len(gt.points) else choices.empty_penalty
-        return make_record("emd", value, parts={}, params=params, **names)
-    pred, gt = normalise(pred, gt, choices.normalise)
-    count = len(pred.points)
-    if choices.method == "approxmatch":
-        total = float(approxmatch(pred.points, gt.points))
+    soft = choices.method == "approxmatch"
+    metric, count = "approxmatch" if soft else "emd", len(pred.points)
+    if soft:
         params |= {"is_emd": False, "note": "a soft matching; it is not an earth mover's distance"}
-        value = total if choices.reduce == "sum" else total / count
-        return make_record("approxmatch", choices.scale * value, parts={"total": total, "mean": total / count}, params=params, **names)
-    found = match(pred.points, gt.points, method=choices.method, exact_up_to=choices.exact_up_to)
+    if not count or not len(gt.points):
+        price = 0.0 if count == len(gt.points) else choices.empty_penalty
+        times = choices.scale * (max(count, len(gt.points)) if choices.reduce == "sum" else 1)
+        return make_record(metric, None if price is None else times * price, parts={"mean": price}, params=params, **names)
+    pred, gt = normalise(pred, gt, choices.normalise)
     times = choices.scale * (count if choices.reduce == "sum" else 1)
+    if soft:
+        total = float(approxmatch(pred.points, gt.points))
+        return make_record(metric, times * total / count, parts={"total": total, "mean": total / count}, params=params, **names)
+    found = match(pred.points, gt.points, method=choices.method, exact_up_to=choices.exact_up_to)
     gap = (found.cost - found.lower_bound) / found.lower_bound if found.lower_bound > 0 else (0.0 if found.exact else None)
     params |= {"method": found.method, "is_emd": True, "exact": found.exact}
     parts = {"mean": found.cost, "lower_bound": found.lower_bound, "gap_at_most": gap}

@@ -1,4 +1,4 @@
-"""From the things that lie in files to records: what stands for the surface of a mesh, cloud, grid or surfel map, and how two compare."""
+"""From the things that lie in files to records of distances: what stands for the surface of a mesh, cloud, grid or surfel map."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.geometry.sampling import sample_surface
 from voxcli.geometry.surface_distance import distance_to_surface
 from voxcli.metrics.choices import DISTANCE_METRICS, Choices, Sample, distance_records, emd_record, frame
-from voxcli.metrics.grids import grid_iou
-from voxcli.metrics.presets import merge
+from voxcli.metrics.presets import merge, prices_empties
 from voxcli.metrics.records import Record
-from voxcli.metrics.sampled import mesh_iou, shell_record
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
 
 Shape = Mesh | PointCloud | FruxelGrid | VoxelGrid | Surfels | DepthMap
@@ -44,7 +42,7 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str,
     groups: dict[tuple[Any, ...], list[tuple[str, Choices]]] = {}
     out: dict[str, Record] = {}
     known = {f.name for f in fields(Choices)}
-    _check_known(given, known | {"iso"})
+    check_known(given, known | {"iso"})
     for metric in metrics:
         stated = merge(preset, metric, dict(given or {}))
         if metric == "emd" and stated.get("draw", "surface") == "surface" and not isinstance(pred, _SETS) and not isinstance(gt, _SETS):
@@ -53,13 +51,11 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str,
         iso, stand_in = float(stated.get("iso", 0.5)), int(stated.get("empty_points", 0))
         key = (choices.points, choices.draw, choices.seed, choices.normalise, choices.to, stand_in, iso)
         groups.setdefault(key, []).append((metric, choices))
+    refuse_empty_clouds(pred, gt, prices_empties(preset, given or {}))
     for (*_, stand_in, iso), members in groups.items():
         first = members[0][1]
         a, b = (sample(shape, first, iso=iso, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
-        if not stand_in and first.empty_penalty is None:
-            _refuse_empty_clouds((pred, gt))
-        if stand_in and not len(a.points) and len(b.points):
-            a = Sample(_scattered(b.points, stand_in, first.seed))
+        a = stood_in(a, b, stand_in, first.seed)
         surfaces, moved = None, (a, b)
         if first.to == "surface":
             surfaces, moved = _surface_distances(pred, gt, a, b, first, iso)
@@ -73,17 +69,27 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str,
     return [out[m] for m in metrics]
 
 
-def _check_known(given: Mapping[str, Any] | None, known: set[str]) -> None:
+def check_known(given: Mapping[str, Any] | None, known: set[str]) -> None:
+    """Raise UsageError for a choice that is not among the known ones."""
     for key in given or {}:
         if key not in known:
             raise unknown_name("choice", key, known)
 
 
-def _refuse_empty_clouds(shapes: tuple[Shape, Shape]) -> None:
-    """A mesh or grid may be empty because nothing was predicted; a file of points without a point is a broken one."""
-    for which, shape in zip(("prediction", "ground truth"), shapes, strict=True):
-        if isinstance(shape, PointCloud) and not len(shape.points):
+def refuse_empty_clouds(pred: Shape, gt: Shape, priced: bool) -> None:
+    """A mesh or grid may be empty because nothing was predicted; a file of points without a point is a broken one, unless priced."""
+    for which, shape in (("prediction", pred), ("ground truth", gt)):
+        if isinstance(shape, PointCloud) and not len(shape.points) and not priced:
             raise DataError(f"The {which} is a point cloud without points.", hint="--empty-penalty gives it a price.")
+
+
+def stood_in(pred: Sample, gt: Sample, count: int, seed: int) -> Sample:
+    """The prediction, or where it is empty and the protocol has points stand in for it (`count` above 0), those."""
+    if not count or len(pred.points):
+        return pred
+    if not len(gt.points):
+        raise DataError("The ground truth is empty, and no protocol gives that a value.")
+    return Sample(_scattered(gt.points, count, seed))
 
 
 def _scattered(points: Tensor, count: int, seed: int) -> Tensor:
@@ -133,16 +139,17 @@ def sample(shape: Shape, choices: Choices, *, iso: float = 0.5, which: str = "sh
     if not np.isfinite(points).all():
         bad = int((~np.isfinite(points)).any(axis=1).sum())
         raise DataError(f"Points of the {which} must be finite.", actual=f"{bad} point(s) with NaN or infinity")
-    found = Sample(_double(points), None if normals is None else _double(normals))
+    found = Sample(as_double(points), None if normals is None else as_double(normals))
     return _subset(found, choices, generator)
 
 
-def _double(array: np.ndarray) -> Tensor:
+def as_double(array: np.ndarray) -> Tensor:
+    """Points or vertices of a file as they are measured: float64."""
     return torch.from_numpy(np.ascontiguousarray(array, np.float64))
 
 
 def _sample_mesh(mesh: Mesh, choices: Choices, generator: torch.Generator) -> Sample:
-    vertices, faces = _double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64))
+    vertices, faces = as_double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64))
     if choices.draw != "surface":
         return _subset(Sample(vertices), choices, generator)
     if len(faces) == 0:
@@ -201,7 +208,7 @@ def _surface_distances(
     """Exact distances of each sample to the other shape's surface, and the samples, all in the chosen frame."""
     if not len(a.points) or not len(b.points):
         return None, (a, b)
-    meshes = [_surface_of(shape, which, iso) for which, shape in (("prediction", pred), ("ground truth", gt))]
+    meshes = [surface_of(shape, which, iso) for which, shape in (("prediction", pred), ("ground truth", gt))]
     if choices.normalise != "none":
         shift, scale = frame(b.points, choices.normalise)
         own = frame(a.points, choices.normalise) if choices.normalise == "own-cube" else (shift, scale)
@@ -210,7 +217,8 @@ def _surface_distances(
     return (distance_to_surface(a.points, *meshes[1]), distance_to_surface(b.points, *meshes[0])), (a, b)
 
 
-def _surface_of(shape: Shape, which: str, iso: float) -> tuple[Tensor, Tensor]:
+def surface_of(shape: Shape, which: str, iso: float) -> tuple[Tensor, Tensor]:
+    """Vertices [V 3] and faces [F 3] of a mesh, or of a grid contoured at `iso`. Raises UsageError for shapes without a surface."""
     if isinstance(shape, (FruxelGrid, VoxelGrid)):
         from voxcli.geometry.surfaces import surface_mesh
 
@@ -218,147 +226,4 @@ def _surface_of(shape: Shape, which: str, iso: float) -> tuple[Tensor, Tensor]:
     if not isinstance(shape, Mesh):
         raise UsageError(f"--to surface needs a surface on both sides; the {which} is {type(shape).__name__}.",
                          hint="Use --to points, or give meshes or grids.")  # fmt: skip
-    return _double(shape.vertices), torch.from_numpy(np.ascontiguousarray(shape.faces, np.int64))
-
-
-def _solid_of(mesh: Shape, which: str) -> tuple[Tensor, Tensor]:
-    """Vertices and faces of a mesh that may enclose something. Raises DataError for faces without area."""
-    vertices, faces = _surface_of(mesh, which, 0.5)
-    a, b, c = vertices[faces].unbind(1)
-    if len(faces) and not float(torch.linalg.cross(b - a, c - a).abs().max()) > 0:
-        raise DataError(f"The {which} has no area: all its faces are points or lines.", actual=f"{len(faces)} face(s)")
-    return vertices, faces
-
-
-# ------------------------------------------------------------------------------------------------ IoU of any mix
-
-_IOU_CHOICES = {
-    "of", "points", "seed", "padding", "normalise", "resolution", "low", "high", "percent", "thresholds", "strict", "classes", "over",
-    "ignore", "mask", "align", "resample", "box_threshold",
-}  # fmt: skip
-
-
-def score_iou(
-    pred: Shape, gt: Shape, /, given: Mapping[str, Any] | None = None, *, preset: str | None = None, **names: Any
-) -> Record:  # fmt: skip
-    """The IoU record of two shapes: grids cell by cell; a mesh against a grid, filled on that grid; two meshes by points in their common
-    padded box (ONet), or on a grid of `resolution` cells around the truth; clouds by the shell rule.
-
-    given: `thresholds strict classes over ignore mask align` for grids, `points seed padding` for meshes, `resolution`, `of` ("shell").
-    A choice that has no meaning for these two shapes raises UsageError.
-    """
-    _check_known(given, _IOU_CHOICES)
-    stated = merge(preset, "iou", dict(given or {}))
-    way = _way_to_compare(pred, gt, stated, preset)
-    unused = sorted(k for k, v in (given or {}).items() if v is not None and k not in _MEANT_FOR[way] | {"of", "seed"})
-    if unused:
-        raise UsageError(f"{unused[0]} has no meaning here: {_WAYS[way]}.", expected=", ".join(sorted(_MEANT_FOR[way])))
-    if way == "shell":
-        record = _shell(pred, gt, stated, names)
-    elif way == "points":
-        picked = _pick(stated, "points", "seed", "padding")
-        record = mesh_iou(_solid_of(pred, "prediction"), _solid_of(gt, "ground truth"), **picked, **names)
-    else:
-        grids = _on_one_grid(pred, gt, stated.get("resolution"))
-        picked = _pick(stated, "thresholds", "strict", "classes", "over", "ignore", "mask", "align", "of")
-        if "resample" in stated:
-            picked |= {"resample": stated["resample"], "box_threshold": stated["box_threshold"]}
-        record = grid_iou(*grids, **picked, **names)
-    if preset:
-        record["params"]["preset"] = preset
-    return record
-
-
-_WAYS = {
-    "shell": "points are compared by the cells that they fall into",
-    "points": "two meshes are compared by points in their common box",
-    "lattice": "two meshes are filled on one grid",
-    "cells": "grids are compared cell by cell",
-}
-_MEANT_FOR = {
-    "shell": {"points", "normalise", "resolution", "low", "high", "percent"},
-    "points": {"points", "padding"},
-    "lattice": {"resolution"},
-    "cells": {"thresholds", "strict", "classes", "over", "ignore", "mask", "align", "resample", "box_threshold"},
-}
-
-
-def _way_to_compare(pred: Shape, gt: Shape, stated: Mapping[str, Any], preset: str | None) -> str:
-    of = stated.get("of")
-    if of == "parts":
-        raise UsageError("Part IoU compares part labels of the same points, not shapes.", hint="Give labelled points to part_record.")
-    clouds = isinstance(pred, (PointCloud, Surfels)) or isinstance(gt, (PointCloud, Surfels))
-    meshes = isinstance(pred, Mesh) and isinstance(gt, Mesh)
-    way = "shell" if of == "shell" or clouds else "cells" if not meshes else "points" if stated.get("resolution") is None else "lattice"
-    fits = {"shell": ("shell",), "points": ("points",), "lattice": ("occupancy",), "cells": ("occupancy", "labels")}[way]
-    if of is not None and of not in fits:
-        hint = {"occupancy": "Give grids, or --resolution.", "points": "Give two meshes.", "labels": "Give two label grids."}[of]
-        raise UsageError(f"Preset '{preset}' is an IoU of {of}, but here {_WAYS[way]}.", hint=hint)
-    return way
-
-
-def _pick(stated: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    return {k: stated[k] for k in keys if k in stated}
-
-
-def _shell(pred: Shape, gt: Shape, stated: Mapping[str, Any], names: Mapping[str, Any]) -> Record:
-    choices = Choices(**_pick(stated, "points", "seed", "normalise"))
-    if choices.points is None:
-        choices = replace(choices, points=7000)
-    from voxcli.metrics.choices import normalise
-
-    a, b = (sample(shape, choices, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
-    _refuse_empty_clouds((pred, gt))
-    if len(a.points) and len(b.points):
-        a, b = normalise(a, b, choices.normalise)
-    record = shell_record(a.points, b.points, **_pick(stated, "resolution", "low", "high", "percent"), **names)
-    record["params"] |= {"normalise": choices.normalise, "seed": choices.seed}
-    return record
-
-
-def _on_one_grid(pred: Shape, gt: Shape, resolution: int | None) -> tuple[FruxelGrid | VoxelGrid, FruxelGrid | VoxelGrid]:
-    if isinstance(gt, Mesh):
-        if isinstance(pred, Mesh):
-            assert resolution is not None
-            lattice = _box_grid(gt, resolution)
-            filled = fill_like(pred, lattice), fill_like(gt, lattice)
-            if len(pred.faces) and not any(bool(f.values.any()) for f in filled if isinstance(f, VoxelGrid)):
-                raise DataError("Neither mesh fills a cell: no volume at this resolution.", actual=f"{resolution} cells a side")
-            return filled
-        gt = fill_like(gt, pred)
-    if isinstance(pred, Mesh):
-        pred = fill_like(pred, gt)
-    if not isinstance(pred, (FruxelGrid, VoxelGrid)) or not isinstance(gt, (FruxelGrid, VoxelGrid)):
-        raise UsageError("IoU compares solids: fruxels, voxels or meshes.", actual=f"{type(pred).__name__} and {type(gt).__name__}")
-    return pred, gt
-
-
-def _box_grid(mesh: Mesh, resolution: int) -> VoxelGrid:
-    """An empty cubic grid around a mesh, one cell wider than its longest side on both ends."""
-    if not len(mesh.faces):
-        raise DataError("The true mesh has no faces, so it gives no grid.")
-    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    size = float((high - low).max()) / max(resolution - 2, 1)
-    origin = (low + high) / 2 - size * resolution / 2
-    return VoxelGrid(occupancy=np.zeros((resolution,) * 3, bool), origin=origin, voxel_size=np.full(3, size))
-
-
-def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
-    """A mesh filled on the grid of another shape, as occupancy: centre rule for voxels, slab rule for fruxels."""
-    from voxcli.geometry.solid import fruxelize_parts, voxelize_parts
-
-    _solid_of(mesh, "mesh")
-    if isinstance(grid, VoxelGrid):
-        part = (_double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
-        place = tuple(map(float, grid.origin)), tuple(map(float, grid.voxel_size))
-        owner = voxelize_parts([part], grid.values.shape, *place).owner  # type: ignore[arg-type]
-        return VoxelGrid(occupancy=owner.numpy() > 0, origin=grid.origin, voxel_size=grid.voxel_size)
-    if isinstance(grid, FruxelGrid):
-        from voxcli.geometry.regrid import camera_points
-        from voxcli.scene import Labels
-
-        part = (_double(camera_points(mesh.vertices, grid.world_to_cam)), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
-        owner = fruxelize_parts([part], grid.frustum).owner
-        classes = Labels(("air", "object"))
-        return FruxelGrid((owner.numpy() > 0).astype(np.uint8), grid.frustum, grid.world_to_cam, classes)
-    raise UsageError("A mesh is filled on a grid.", expected="voxels or fruxels", actual=type(grid).__name__)
+    return as_double(shape.vertices), torch.from_numpy(np.ascontiguousarray(shape.faces, np.int64))

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from voxcli.errors import DataError, ShapeError
+from voxcli.errors import DataError, ShapeError, unknown_name
 from voxcli.metrics.records import Record, make_record
 
+VALUES = ("rotation_deg", "azimuth_deg", "translation", "translation_relative")
+"""The errors that a record can have for its value."""
 
-def pose_record(pred: np.ndarray, gt: np.ndarray, /, *, up: tuple[float, float, float] = (0.0, 1.0, 0.0), **names: str) -> Record:
-    """The record of two world_to_cam matrices [4 4]; `value` is the rotation angle in degrees.
+
+def pose_record(
+    pred: np.ndarray, gt: np.ndarray, /, *, up: tuple[float, float, float] = (0.0, 1.0, 0.0), value: str = "rotation_deg", **names: str
+) -> Record:
+    """The record of two world_to_cam matrices [4 4]; `value` is one of VALUES.
 
     parts: rotation_deg, the angle of R R*^T (0..180); azimuth_deg, the difference of the cameras' azimuths about the world's `up` axis
     (0..180; null where a camera stands on that axis through the origin); translation, the distance between the cameras' centres, in world
     units, and translation_relative, the same over the true camera's distance from the origin.
     """
+    if value not in VALUES:
+        raise unknown_name("value", value, VALUES)
     for name, matrix in (("predicted", pred), ("true", gt)):
         if matrix.shape != (4, 4):
             raise ShapeError(f"The {name} pose has the wrong shape.", expected=[4, 4], actual=list(matrix.shape))
@@ -23,12 +30,11 @@ def pose_record(pred: np.ndarray, gt: np.ndarray, /, *, up: tuple[float, float, 
     centres = [-m[:3, :3].T @ m[:3, 3] for m in (pred, gt)]
     distance = float(np.linalg.norm(centres[0] - centres[1]))
     away = float(np.linalg.norm(centres[1]))
-    rotation = rotation_angle(pred[:3, :3], gt[:3, :3])
     parts = {
-        "rotation_deg": rotation, "azimuth_deg": azimuth_error(centres[0], centres[1], up),
+        "rotation_deg": rotation_angle(pred[:3, :3], gt[:3, :3]), "azimuth_deg": azimuth_error(centres[0], centres[1], up),
         "translation": distance, "translation_relative": distance / away if away > 0 else None,
     }  # fmt: skip
-    return make_record("pose", rotation, parts=parts, params={"up": list(up), "of": "world_to_cam"}, **names)
+    return make_record("pose", parts[value], parts=parts, params={"value": value, "up": list(up), "of": "world_to_cam"}, **names)
 
 
 def rotation_angle(a: np.ndarray, b: np.ndarray) -> float:

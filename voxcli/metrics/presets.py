@@ -26,6 +26,16 @@ _FLAGS = {"thresholds": "--threshold", "classes": "--class", "ignore": "--ignore
 _UNLESS_STATED = {"to": "points", "percent": False, "scale": 1.0}
 """Choices that a preset which does not mention them leaves alone: another value would not be the paper's number."""
 
+_SAMPLED = frozenset({"points", "draw", "seed", "normalise", "iso", "empty_penalty"})
+CONCERNS: Mapping[str, frozenset[str]] = {
+    "chamfer": _SAMPLED | {"to", "squared", "combine", "scale"},
+    "fscore": _SAMPLED | {"to", "thresholds", "threshold_of", "strict", "percent"},
+    "hausdorff": _SAMPLED | {"to", "percentile", "scale"},
+    "normals": _SAMPLED | {"to"},
+    "emd": _SAMPLED | {"method", "reduce", "exact_up_to", "scale"},
+}
+"""Which choices a distance has at all: of those given to several metrics at once, each takes its own."""
+
 _ROOT3 = 3**0.5
 _UNIT_SPHERE = {"normalise": "unit-sphere"}
 _UCLID = {"draw": "surface", "empty_points": 100, **_UNIT_SPHERE}
@@ -64,8 +74,9 @@ PRESETS: dict[str, Preset] = {
         {
             "chamfer": {"points": 2048, "squared": True, "combine": "sum", "scale": 1e3, **_UCLID},
             "fscore": {"points": 10_000, "thresholds": (0.1,), "threshold_of": "distance", "strict": True, "percent": True, **_UCLID},
-            "iou": {"of": "shell", "points": 7000, "resolution": 50, "low": -1.0, "high": 1.0, "percent": True, **_UNIT_SPHERE},
-        },
+            "iou": {"of": "shell", "points": 7000, "resolution": 50, "low": -1.0, "high": 1.0, "percent": True, "empty_points": 100,
+                    **_UNIT_SPHERE},
+        },  # fmt: skip
         "F@5% is 0.1 in a frame of side 2; an empty prediction is replaced by 100 random points",
     ),
     "uclid-pix3d": Preset(
@@ -96,7 +107,7 @@ PRESETS: dict[str, Preset] = {
             "normals": {**_ONET},
             "iou": {"of": "points", "points": 100_000, "thresholds": (0.2,), "strict": True},
         },
-        "Chamfer-L1; 0.2 is the threshold of the image model; an empty mesh costs sqrt(3) a point",
+        "Chamfer-L1 (L2 is half the sum of its squared parts); 0.2 is for the image model; an empty mesh costs sqrt(3) a point",
         {"chamfer": CATEGORIES, "normals": CATEGORIES, "iou": CATEGORIES},
     ),
     "jof": Preset(
@@ -108,8 +119,9 @@ PRESETS: dict[str, Preset] = {
                 "strict": False, "percent": True,
             },
             "iou": _PART_IOU,
+            "pose": {"value": "azimuth_deg"},
         },
-        "Chamfer as ONet, F-score as Pixel2Mesh, parts as BAE-NET",
+        "Chamfer as ONet, F-score as Pixel2Mesh, parts as BAE-NET; pose as the error of the azimuth",
     ),  # fmt: skip
     "pixel2mesh": Preset(
         "Pixel2Mesh (Wang et al. 2018)",
@@ -162,7 +174,7 @@ PRESETS: dict[str, Preset] = {
     ),  # fmt: skip
     "pix2scene": Preset(
         "pix2scene (Rajeswar et al. 2019)",
-        {"hausdorff": {"percentile": 100.0, "to": "points", "normalise": "none"}, "depth": {"kind": "ray"}},
+        {"hausdorff": {"percentile": 100.0, "to": "points", "normalise": "none"}, "depth": {"value": "mse", "kind": "ray"}},
         "forward and reverse Hausdorff between surfels, in the scene's units; depth MSE",
     ),
     "bae-net": Preset(
@@ -193,9 +205,10 @@ def merge(preset: str | None, metric: str, given: Mapping[str, Any]) -> dict[str
     """The choices of a call: the preset's, and those given beside it. None counts as not given.
 
     A given choice that differs from the preset's is a contradiction and raises UsageError: a record must not carry the name of a protocol
-    that it did not follow.
+    that it did not follow. Choices that the metric does not have (CONCERNS) are meant for another one, and left out.
     """
-    stated = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
+    own = CONCERNS.get(metric, given.keys())
+    stated = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None and k in own}
     if preset is None:
         return stated
     wanted = protocol(preset, metric)
@@ -206,6 +219,12 @@ def merge(preset: str | None, metric: str, given: Mapping[str, Any]) -> dict[str
             raise UsageError(f"{flag} contradicts the preset '{preset}'.", expected=f"{key} {_show(fixed[key])}", actual=_show(value),
                              hint=f"Leave {flag} out, or leave --preset out and state every choice.")  # fmt: skip
     return {**wanted, **stated}
+
+
+def prices_empties(preset: str | None, given: Mapping[str, Any]) -> bool:
+    """Whether it has been said what a prediction of nothing costs, by the call or, for any of its metrics, by the preset."""
+    every = [given, *(PRESETS[preset].metrics.values() if preset in PRESETS else ())]
+    return any(choices.get("empty_penalty") is not None or choices.get("empty_points") for choices in every)
 
 
 def summary_rule(preset: str | None, metric: str) -> str:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from voxcli.errors import GateMissed, UsageError
+from voxcli.errors import UsageError
 
 Record = dict[str, Any]
 
@@ -80,18 +80,6 @@ def summarise(records: Sequence[Record], categories: Sequence[str] | None = None
     if varying:
         parts["varying_params"] = varying
     return make_record(metrics.pop(), parts["mean_over_samples"], pred="*", gt="*", parts=parts, params=params)
-
-
-def check_gate(value: float | None, *, fail_under: float | None = None, fail_over: float | None = None, name: str = "value") -> None:
-    """Raise GateMissed where the value lies below `fail_under` or above `fail_over`, or is not defined though a gate was asked for."""
-    if fail_under is None and fail_over is None:
-        return
-    if value is None:
-        raise GateMissed(f"{name} is not defined, so it cannot pass a gate.")
-    if fail_under is not None and value < fail_under:
-        raise GateMissed(f"{name} is below --fail-under.", expected=f"at least {fail_under:g}", actual=f"{value:.6g}")
-    if fail_over is not None and value > fail_over:
-        raise GateMissed(f"{name} is above --fail-over.", expected=f"at most {fail_over:g}", actual=f"{value:.6g}")
 
 
 def mean(values: Iterable[Any]) -> float | None:

@@ -78,12 +78,19 @@ def mesh_iou(pred: tuple[Tensor, Tensor], gt: tuple[Tensor, Tensor], /, *, point
         return make_record("iou", float(all(empty)), parts={COUNTS: {"inside": [0, 0 if all(empty) else points]}}, params=params, **names)
     spots = common_box_points(pred[0], gt[0], points, torch.Generator().manual_seed(seed), padding)
     a, b = points_inside(spots, *pred), points_inside(spots, *gt)
-    both, either = int((a & b).sum()), int((a | b).sum())
-    if not either:
+    if not bool((a | b).any()):
         raise DataError("No sampled point lies inside either mesh: they enclose no volume.",
                         hint="Flat or open meshes have no IoU; try chamfer.")  # fmt: skip
-    parts = {"inside": [int(a.sum()), int(b.sum())], COUNTS: {"inside": [both, either]}}
-    return make_record("iou", both / either, parts=parts, params=params, **names)
+    record = points_record(a, b, **names)
+    return record | {"params": params}
+
+
+def points_record(pred: Tensor, gt: Tensor, /, **names: str) -> Record:
+    """The IoU record of two solids that are known at the same points: whether each point is inside, bool [N]."""
+    both, either = int((pred & gt).sum()), int((pred | gt).sum())
+    parts = {"inside": [int(pred.sum()), int(gt.sum())], COUNTS: {"inside": [both, either]}}
+    params = {"of": "points", "points": len(gt), "drawn": "by the file", "empties": "both empty 1, one empty 0"}
+    return make_record("iou", both / either if either else 1.0, parts=parts, params=params, **names)
 
 
 # ------------------------------------------------------------------------------------------------ parts

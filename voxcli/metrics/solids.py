@@ -1,0 +1,200 @@
+"""IoU of whatever lies in files: grids, meshes, clouds and points that are known to be inside or not, in any mix that makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli.errors import DataError, UsageError
+from voxcli.geometry.inside import points_inside
+from voxcli.metrics.choices import Choices, normalise
+from voxcli.metrics.evaluate import Shape, as_double, check_known, refuse_empty_clouds, sample, stood_in, surface_of
+from voxcli.metrics.grids import grid_iou
+from voxcli.metrics.presets import merge, prices_empties
+from voxcli.metrics.records import Record
+from voxcli.metrics.sampled import mesh_iou, points_record, shell_record
+from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, Surfels, VoxelGrid
+
+_IOU_CHOICES = {
+    "of", "points", "seed", "padding", "normalise", "resolution", "low", "high", "percent", "thresholds", "strict", "classes", "over",
+    "ignore", "mask", "align", "resample", "box_threshold",
+}  # fmt: skip
+
+
+def score_iou(
+    pred: Shape, gt: Shape, /, given: Mapping[str, Any] | None = None, *, preset: str | None = None, **names: Any
+) -> Record:  # fmt: skip
+    """The IoU record of two shapes: grids cell by cell; a mesh against a grid, filled on that grid; two meshes by points in their common
+    padded box (ONet), or on a grid of `resolution` cells around the truth; clouds by the shell rule.
+
+    Points of which a file says whether they are inside (ONet's `points.npz`) take the place of drawn ones.
+
+    given: `thresholds strict classes over ignore mask align` for grids, `points seed padding` for meshes, `resolution`, `of` ("shell").
+    A choice that has no meaning for these two shapes raises UsageError.
+    """
+    check_known(given, _IOU_CHOICES)
+    stated = merge(preset, "iou", dict(given or {}))
+    if isinstance(pred, PointCloud) and not len(pred.points) and stated.get("of") != "shell" and prices_empties(preset, given or {}):
+        pred = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))  # a file without points: nothing was predicted
+    way = _way_to_compare(pred, gt, stated, preset)
+    unused = sorted(k for k, v in (given or {}).items() if v is not None and k not in _MEANT_FOR[way] | {"of", "seed"})
+    if unused:
+        raise UsageError(f"{unused[0]} has no meaning here: {_WAYS[way]}.", expected=", ".join(sorted(_MEANT_FOR[way])))
+    if way == "shell":
+        record = _shell(pred, gt, stated, names)
+    elif way == "known points":
+        record = _at_known_points(pred, gt, stated.get("points"), names)
+    elif way == "points":
+        picked = _pick(stated, "points", "seed", "padding")
+        record = mesh_iou(_solid_of(pred, "prediction"), _solid_of(gt, "ground truth"), **picked, **names)
+    else:
+        grids = _on_one_grid(pred, gt, stated.get("resolution"))
+        picked = _pick(stated, "thresholds", "strict", "classes", "over", "ignore", "mask", "align", "of")
+        if "resample" in stated:
+            picked |= {"resample": stated["resample"], "box_threshold": stated["box_threshold"]}
+        record = grid_iou(*grids, **picked, **names)
+    if preset:
+        record["params"]["preset"] = preset
+    return record
+
+
+_WAYS = {
+    "shell": "points are compared by the cells that they fall into",
+    "points": "two meshes are compared by points in their common box",
+    "known points": "the points of a file are inside or not",
+    "lattice": "two meshes are filled on one grid",
+    "cells": "grids are compared cell by cell",
+}
+_MEANT_FOR = {
+    "shell": {"points", "normalise", "resolution", "low", "high", "percent"},
+    "points": {"points", "padding"},
+    "known points": {"points"},
+    "lattice": {"resolution"},
+    "cells": {"thresholds", "strict", "classes", "over", "ignore", "mask", "align", "resample", "box_threshold"},
+}
+
+
+def _way_to_compare(pred: Shape, gt: Shape, stated: Mapping[str, Any], preset: str | None) -> str:
+    of = stated.get("of")
+    if of == "parts":
+        raise UsageError("Part IoU compares part labels of the same points, not shapes.", hint="Give labelled points to part_record.")
+    clouds = isinstance(pred, (PointCloud, Surfels)) or isinstance(gt, (PointCloud, Surfels))
+    meshes = isinstance(pred, Mesh) and isinstance(gt, Mesh)
+    if of != "shell" and (_known_points(pred) or _known_points(gt)):
+        way = "known points"
+    elif of == "shell" or clouds:
+        way = "shell"
+    else:
+        way = "cells" if not meshes else "points" if stated.get("resolution") is None else "lattice"
+    fits = {"points": ("points",), "known points": ("points",), "lattice": ("occupancy",), "cells": ("occupancy", "labels")}
+    if of is not None and of not in fits.get(way, (way,)):
+        hint = {"occupancy": "Give grids, or --resolution.", "points": "Give two meshes.", "labels": "Give two label grids."}[of]
+        raise UsageError(f"Preset '{preset}' is an IoU of {of}, but here {_WAYS[way]}.", hint=hint)
+    return way
+
+
+def _pick(stated: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {k: stated[k] for k in keys if k in stated}
+
+
+def _shell(pred: Shape, gt: Shape, stated: Mapping[str, Any], names: Mapping[str, Any]) -> Record:
+    choices = Choices(**_pick(stated, "points", "seed", "normalise"))
+    if choices.points is None:
+        choices = replace(choices, points=7000)
+    stand_in = int(stated.get("empty_points", 0))
+    refuse_empty_clouds(pred, gt, stand_in > 0)
+    a, b = (sample(shape, choices, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
+    a = stood_in(a, b, stand_in, choices.seed)
+    if len(a.points) and len(b.points):
+        a, b = normalise(a, b, choices.normalise)
+    record = shell_record(a.points, b.points, **_pick(stated, "resolution", "low", "high", "percent"), **names)
+    record["params"] |= {"normalise": choices.normalise, "seed": choices.seed}
+    return record
+
+
+def _known_points(shape: Shape) -> bool:
+    """Points of which it is known whether they are inside: labels that are named empty and occupied."""
+    return isinstance(shape, PointCloud) and shape.classes is not None and shape.classes.names == ("empty", "occupied")
+
+
+def _at_known_points(pred: Shape, gt: Shape, wanted: int | None, names: Mapping[str, Any]) -> Record:
+    where = gt if _known_points(gt) else pred
+    assert isinstance(where, PointCloud)
+    if wanted is not None and wanted != len(where.points):
+        raise DataError("The file holds another number of points to compare at.", expected=wanted, actual=len(where.points))
+    spots = as_double(where.points)
+    inside = [_inside(shape, spots, which) for shape, which in ((pred, "prediction"), (gt, "ground truth"))]
+    return points_record(*inside, **names)
+
+
+def _inside(shape: Shape, spots: Tensor, which: str) -> Tensor:
+    """Which of the points [N 3] a shape holds, bool [N]."""
+    if isinstance(shape, Mesh):
+        solid = _solid_of(shape, which)
+        return points_inside(spots, *solid) if len(solid[1]) else torch.zeros(len(spots), dtype=torch.bool)
+    if not isinstance(shape, PointCloud) or not _known_points(shape):
+        raise UsageError(f"Whether points are inside is known of meshes and of files that say it; the {which} is {type(shape).__name__}.",
+                         hint="Give a mesh (voxcli convert makes one of a grid).")  # fmt: skip
+    if len(shape.points) != len(spots) or not np.allclose(shape.points, spots.numpy(), atol=1e-4):
+        raise DataError("Prediction and ground truth know of different points.", expected=len(spots), actual=len(shape.points))
+    return torch.from_numpy(np.asarray(shape.labels) > 0)
+
+
+def _on_one_grid(pred: Shape, gt: Shape, resolution: int | None) -> tuple[FruxelGrid | VoxelGrid, FruxelGrid | VoxelGrid]:
+    if isinstance(gt, Mesh):
+        if isinstance(pred, Mesh):
+            assert resolution is not None
+            lattice = _box_grid(gt if len(gt.faces) else pred, resolution)
+            filled = fill_like(pred, lattice), fill_like(gt, lattice)
+            if len(pred.faces) and not any(bool(f.values.any()) for f in filled if isinstance(f, VoxelGrid)):
+                raise DataError("Neither mesh fills a cell: no volume at this resolution.", actual=f"{resolution} cells a side")
+            return filled
+        gt = fill_like(gt, pred)
+    if isinstance(pred, Mesh):
+        pred = fill_like(pred, gt)
+    if not isinstance(pred, (FruxelGrid, VoxelGrid)) or not isinstance(gt, (FruxelGrid, VoxelGrid)):
+        raise UsageError("IoU compares solids: fruxels, voxels or meshes.", actual=f"{type(pred).__name__} and {type(gt).__name__}")
+    return pred, gt
+
+
+def _box_grid(mesh: Mesh, resolution: int) -> VoxelGrid:
+    """An empty cubic grid around a mesh, one cell wider than its longest side on both ends; any grid around a mesh of nothing."""
+    if not len(mesh.faces):
+        return VoxelGrid(occupancy=np.zeros((resolution,) * 3, bool))
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    size = float((high - low).max()) / max(resolution - 2, 1)
+    origin = (low + high) / 2 - size * resolution / 2
+    return VoxelGrid(occupancy=np.zeros((resolution,) * 3, bool), origin=origin, voxel_size=np.full(3, size))
+
+
+def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
+    """A mesh filled on the grid of another shape, as occupancy: centre rule for voxels, slab rule for fruxels."""
+    from voxcli.geometry.solid import fruxelize_parts, voxelize_parts
+
+    _solid_of(mesh, "mesh")
+    if isinstance(grid, VoxelGrid):
+        part = (as_double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
+        place = tuple(map(float, grid.origin)), tuple(map(float, grid.voxel_size))
+        owner = voxelize_parts([part], grid.values.shape, *place).owner  # type: ignore[arg-type]
+        return VoxelGrid(occupancy=owner.numpy() > 0, origin=grid.origin, voxel_size=grid.voxel_size)
+    if isinstance(grid, FruxelGrid):
+        from voxcli.geometry.regrid import camera_points
+        part = (as_double(camera_points(mesh.vertices, grid.world_to_cam)), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
+        owner = fruxelize_parts([part], grid.frustum).owner
+        classes = Labels(("air", "object"))
+        return FruxelGrid((owner.numpy() > 0).astype(np.uint8), grid.frustum, grid.world_to_cam, classes)
+    raise UsageError("A mesh is filled on a grid.", expected="voxels or fruxels", actual=type(grid).__name__)
+
+
+def _solid_of(mesh: Shape, which: str) -> tuple[Tensor, Tensor]:
+    """Vertices and faces of a mesh that may enclose something. Raises DataError for faces without area."""
+    vertices, faces = surface_of(mesh, which, 0.5)
+    a, b, c = vertices[faces].unbind(1)
+    if len(faces) and not float(torch.linalg.cross(b - a, c - a).abs().max()) > 0:
+        raise DataError(f"The {which} has no area: all its faces are points or lines.", actual=f"{len(faces)} face(s)")
+    return vertices, faces
