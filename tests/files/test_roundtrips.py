@@ -112,6 +112,8 @@ def every_writer():
     ]
     for thing in samples:
         for extension in formats_writing(type(thing)):
+            if extension in (".label", ".bin", ".invalid", ".occluded"):  # one size of grid alone: see test_completion_voxels.py
+                continue
             yield pytest.param(thing, extension, id=f"{type(thing).__name__}{extension}")
 
 
@@ -176,7 +178,7 @@ def test_a_surface_before_the_cameras_lens_is_not_lost_as_no_surface(tmp_path):
 
 def test_formats_say_what_they_do():
     for format in known_formats():
-        assert format.summary and format.extensions
+        assert format.summary and (format.extensions or format.names)
         assert set(format.reads) <= set(KIND_TYPES)
         assert bool(format.reads) == (format.reader is not None)
         assert format.reads or format.writers

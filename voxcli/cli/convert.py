@@ -12,6 +12,7 @@ import typer
 from voxcli.cli import options
 from voxcli.cli.batch import Item, Policy, items
 from voxcli.cli.conversions import Settings, convert_thing, with_origin
+from voxcli.cli.data_sets import LAYOUTS, convert_data_set
 from voxcli.cli.packing import pack, packs
 from voxcli.errors import UsageError
 
@@ -19,7 +20,9 @@ from voxcli.errors import UsageError
 def convert(
     sources: options.Sources,
     output: options.Output,
-    to: Annotated[str | None, typer.Option("--to", help="Extension of the outputs in a folder, such as npz.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Extension of the outputs in a folder, such as npz; nuscenes or street for data sets.")
+    ] = None,
     becomes: Annotated[
         str | None,
         typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
@@ -29,6 +32,9 @@ def convert(
     points: Annotated[int, typer.Option("--points", min=1, help="Points sampled from the surface of a mesh.")] = 10_000,
     seed: options.Seed = 0,
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    channel: Annotated[
+        str | None, typer.Option("--channel", metavar="NAME", help="Camera of a nuScenes folder; default CAM_FRONT.")
+    ] = None,
     format: options.Format = None,
     input_format: options.InputFormat = None,
     workers: options.Workers = 1,
@@ -43,24 +49,31 @@ def convert(
     colours); voxels become points or meshes; meshes become solid voxels or sampled points. A folder of `voxcli synth street` becomes one
     HDF5 file for `voxcli train`: convert street/ -o street.h5
 
+    Data sets: --to nuscenes lays a street folder out as SemanticVoxels is (tables of nuScenes); --to street takes pictures, camera and
+    boxes out of a nuScenes folder. Formats told by name: kitti (.label .bin .invalid .occluded), nyu (.bin, read), zgan (.npy).
+
     Examples:
         voxcli convert scene.npz -o scene.glb
         voxcli convert car.obj -o car.ply --as points --points 2048
         voxcli convert shapes/ -o stl/ --to stl
     """
-    from voxcli import files
+    from voxcli.files.registry import searched_extensions
 
+    if to in LAYOUTS:
+        return convert_data_set(sources, output, to, channel, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
+    if channel is not None:
+        raise UsageError("--channel names a camera of a nuScenes folder.", hint="It goes with --to street.")
     if packs(sources, output):
         return pack(sources[0], output, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
     suffix = _extension(output, to, format)
+    format = format or to
     if output.endswith("/") or os.path.isdir(output):
         _need_suffix(output, suffix)
-    suffixes = [extension for known in files.known_formats() if known.reads for extension in known.extensions]
+    suffixes = searched_extensions(input_format)
     settings = Settings(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-    with items(
-        sources, output, suffixes=suffixes, target_suffix=suffix, target_suffixes=suffixes, policy=policy
-    ) as todo:
+    known = searched_extensions()
+    with items(sources, output, suffixes=suffixes, target_suffix=suffix, target_suffixes=known, policy=policy) as todo:
         if any(item.target != output for item in todo.items):
             _need_suffix(output, suffix)
         elif to and todo.items and output != "-" and Path(output).suffix.lower() != suffix:
@@ -79,7 +92,9 @@ def _extension(output: str, to: str | None, format: str | None) -> str:
     if len(names) > 1:
         raise UsageError("--to and --format contradict each other.", actual=f"{to} and {format}", hint="Give one of them.")
     if names:
-        return f".{names.pop()}"
+        from voxcli.files.registry import extension_of
+
+        return extension_of(names.pop())
     return "" if output == "-" or os.path.isdir(output) else Path(output).suffix.lower()
 
 

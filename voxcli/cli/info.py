@@ -27,7 +27,8 @@ def info(
 ) -> None:
     """Facts about files: kind, shape, class counts, frustum, camera, bounding box, provenance.
 
-    One file gives one JSON object, several give a list (or one line each with --format jsonl).
+    One file gives one JSON object, several give a list (or one line each with --format jsonl). A nuScenes folder counts as one: its
+    version, channels, key frames and boxes by category.
 
     Examples:
         voxcli info scene.npz
@@ -36,16 +37,28 @@ def info(
     """
     from voxcli import files
     from voxcli.cli.batch import Batch, Item
+    from voxcli.cli.data_sets import data_set_facts, is_data_set
     from voxcli.cli.facts import facts
     from voxcli.cli.inputs import expand
+    from voxcli.files.registry import searched_extensions
 
-    suffixes = [extension for known in files.known_formats() if known.reads for extension in known.extensions]
-    found, several = expand(sources, suffixes)
+    suffixes = searched_extensions(input_format)
+    whole = [source for source in sources if is_data_set(source)]
+    others = [source for source in sources if source not in whole]
+    found, several = expand(others, suffixes) if others else ([], False)
+    several = several or len(sources) > 1
+    items = [Item(source, "", source) for source in whole] + [Item(each.path, "", each.name) for each in found]
     rows: list[dict[str, Any]] = []
+
+    def tell(item: Item) -> dict[str, Any]:
+        if item.source in whole:
+            return data_set_facts(item.source)
+        return facts(files.read(item.source, kind=kind, format=input_format))
+
     try:
-        with Batch([Item(each.path, "", each.name) for each in found], keep_going=keep_going, label="reading") as todo:
-            for item, thing in todo.run(lambda item: files.read(item.source, kind=kind, format=input_format)):
-                rows.append({"file": item.source, **facts(thing)})
+        with Batch(items, keep_going=keep_going, label="reading") as todo:
+            for item, told in todo.run(tell):
+                rows.append({"file": item.source, **told})
     finally:
         if format is InfoFormat.jsonl:
             out.records(rows, "jsonl")

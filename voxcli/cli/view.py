@@ -40,7 +40,9 @@ def view(
     if output is None:
         _in_terminal(sources, threshold, kind, input_format)
         return
-    suffixes = [extension for known in files.known_formats() if known.reads for extension in known.extensions]
+    from voxcli.files.registry import searched_extensions
+
+    suffixes = searched_extensions(input_format)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     with items(sources, output, suffixes=suffixes, target_suffix=".png", policy=policy, label="drawing") as todo:
         other = [item.target for item in todo.items if item.target != "-" and not item.target.lower().endswith(".png")]

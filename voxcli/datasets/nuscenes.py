@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,21 @@ from voxcli.files import atomic_write_bytes
 from voxcli.geometry import cameras
 from voxcli.scene import Camera
 
+VERSION = "v1.0-semanticvoxels"
+"""Folder of the tables that we write."""
+
 TABLES = (
     "attribute", "calibrated_sensor", "category", "ego_pose", "instance", "log", "map", "sample", "sample_annotation", "sample_data",
     "scene", "sensor", "visibility",
 )  # fmt: skip
 
-_CHANNELS = {  # channel -> (folder of the street data set, extension, modality)
+CHANNELS = {  # channel -> (folder of the street data set, extension, modality)
     "CAM_FRONT": ("images", "png", "camera"),
     "DEPTH_FRONT": ("depth", "png", "depth"),
     "INSTANCES_FRONT": ("instances", "png", "instances"),
     "FRUXELS_FRONT": ("fruxels", "npz", "fruxels"),
 }
+"""What we write: channel -> where its files lie in a street folder, and its modality."""
 CATEGORY_OF = {
     "person": "human.pedestrian.adult",
     "car": "vehicle.car",
@@ -68,10 +73,14 @@ def street_class(category: str) -> str | None:
 # --- writing ---------------------------------------------------------------------------------------------------------------------
 
 
-def export_nuscenes(street_dir: str | Path, out_dir: str | Path, version: str = "v1.0-semanticvoxels", overwrite: bool = False) -> int:
+def export_nuscenes(
+    street_dir: str | Path, out_dir: str | Path, version: str = VERSION, overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> int:  # fmt: skip
     """Turn a `synth street` folder into a nuScenes one; the tables are written last. -> samples written
 
-    Raises UsageError where the version is there already, DataError for a folder without samples, FileFormatError for broken poses.
+    progress: called with 1 after each sample. Raises UsageError where the version is there already, DataError for a folder without
+    samples, FileFormatError for broken poses.
     """
     street, out = Path(street_dir), Path(out_dir)
     names = sorted(p.stem for p in (street / "fruxels").glob("*.npz"))
@@ -83,13 +92,15 @@ def export_nuscenes(street_dir: str | Path, out_dir: str | Path, version: str = 
     _add_constants(tables)
     for index, name in enumerate(names):
         _add_scene(tables, index, name, *_read_poses(street / "poses" / f"{name}.json"))
-        for channel, (folder, extension, _) in _CHANNELS.items():
+        for channel, (folder, extension, _) in CHANNELS.items():
             source = street / folder / f"{name}.{extension}"
             try:
                 data = source.read_bytes()
             except OSError as error:
                 raise DataError(f"'{source}' cannot be read.", actual=error.strerror) from error
             atomic_write_bytes(out / "samples" / channel / source.name, data, overwrite=True)
+        if progress is not None:
+            progress(1)
     atomic_write_bytes(out / "maps" / "none.png", _PIXEL, overwrite=True)
     for table in (*(t for t in TABLES if t != "sample"), "sample"):
         atomic_write_bytes(out / version / f"{table}.json", json.dumps(tables[table], indent=0).encode() + b"\n", overwrite=True)
@@ -113,7 +124,7 @@ def _read_poses(path: Path) -> tuple[Camera, list[Row]]:
 
 def _add_constants(tables: dict[str, list[Row]]) -> None:
     """What all samples share: sensors, categories, visibility levels, the log and its map."""
-    tables["sensor"] = [{"token": _token("sensor", c), "channel": c, "modality": m} for c, (_, _, m) in _CHANNELS.items()]
+    tables["sensor"] = [{"token": _token("sensor", c), "channel": c, "modality": m} for c, (_, _, m) in CHANNELS.items()]
     tables["category"] = [
         {"token": _token("category", name), "name": category, "description": name, "index": index + 1}
         for index, (name, category) in enumerate(CATEGORY_OF.items())
@@ -152,7 +163,7 @@ def _add_scene(tables: dict[str, list[Row]], index: int, name: str, camera: Came
     ego = ego_below(cam_to_global)
     tables["ego_pose"].append({"token": _token("ego", name), "timestamp": time, **_rigid(ego)})
     placed = _rigid(cameras.inverse_rigid(ego) @ cam_to_global)
-    for channel, (_, extension, modality) in _CHANNELS.items():
+    for channel, (_, extension, modality) in CHANNELS.items():
         sensor, calibrated, data = _token("sensor", channel), _token("calibrated", channel, name), _token("data", channel, name)
         tables["calibrated_sensor"].append({"token": calibrated, "sensor_token": sensor, **placed, "camera_intrinsic": camera.K.tolist()})
         tables["sample_data"].append({
@@ -202,35 +213,40 @@ class NuScenesSample:
 class NuScenesFolder:
     """The key frames of one camera of a nuScenes folder, in the order of the table `sample`, images read on demand.
 
-    version: name of the tables' folder; None where there is only one. Raises DataError and FileFormatError that name the file.
+    root: the folder, or that of a version's tables in it; version: its name, None where there is only one. data: rows of sample_data by
+    sample and channel; boxes: rows of sample_annotation by sample. Raises DataError and FileFormatError that name the file.
     """
 
     def __init__(self, root: str | Path, version: str | None = None, channel: str = "CAM_FRONT"):
         self.root, self.channel = Path(root), channel
+        if version is None and (self.root / "sample.json").is_file():
+            self.root, version = self.root.absolute().parent, self.root.absolute().name
         versions = sorted(p.parent.name for p in self.root.glob("*/sample.json"))
         if version is None and len(versions) != 1:
             found = ", ".join(versions) or "none"
-            raise DataError(f"'{self.root}' must hold one version of tables.", actual=found, hint="Name the version.")
+            hint = "Name the folder of one version's tables."
+            raise DataError(f"'{self.root}' must hold one version of tables.", actual=found, hint=hint)
         if version is not None and version not in versions:
             raise unknown_name("version", version, versions, DataError)
-        self._folder = self.root / (version or versions[0])
+        self.version = version or versions[0]
+        self._folder = self.root / self.version
         self._by_token = {t: {row["token"]: row for row in self._table(t)} for t in
                           ("sample", "sensor", "calibrated_sensor", "ego_pose", "instance", "category")}  # fmt: skip
-        self._data: dict[str, dict[str, Row]] = {}
-        self._boxes: dict[str, list[Row]] = {}
+        self.data: dict[str, dict[str, Row]] = {}
+        self.boxes: dict[str, list[Row]] = {}
         try:
             for row in self._table("sample_data"):
                 if row["is_key_frame"]:
                     calibrated = self._by_token["calibrated_sensor"][row["calibrated_sensor_token"]]
                     sensor = self._by_token["sensor"][calibrated["sensor_token"]]
-                    self._data.setdefault(row["sample_token"], {})[sensor["channel"]] = row
+                    self.data.setdefault(row["sample_token"], {})[sensor["channel"]] = row
         except KeyError as error:
             raise FileFormatError(f"'{self._folder}': sample_data names something that is not there.", actual=error) from error
         for row in self._table("sample_annotation"):
-            self._boxes.setdefault(row["sample_token"], []).append(row)
-        self.tokens = [token for token in self._by_token["sample"] if channel in self._data.get(token, {})]
+            self.boxes.setdefault(row["sample_token"], []).append(row)
+        self.tokens = [token for token in self._by_token["sample"] if channel in self.data.get(token, {})]
         if not self.tokens:
-            raise unknown_name("camera", channel, {c for row in self._data.values() for c in row}, DataError)
+            raise unknown_name("camera", channel, {c for row in self.data.values() for c in row}, DataError)
 
     def _table(self, name: str) -> list[Row]:
         path = self._folder / f"{name}.json"
@@ -245,14 +261,30 @@ class NuScenesFolder:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def category_of(self, box: Row) -> str:
+        """The category of a row of sample_annotation. Raises FileFormatError where the tables do not say."""
+        try:
+            return self._by_token["category"][self._by_token["instance"][box["instance_token"]]["category_token"]]["name"]
+        except (KeyError, TypeError) as error:
+            raise FileFormatError(f"'{self._folder}': a box names something that is not there.", actual=error) from error
+
+    def camera_of(self, index: int) -> tuple[tuple[int | None, int | None], np.ndarray]:
+        """(width, height) as the tables say, None where they do not, and K [3, 3] of a frame, without its picture."""
+        row = self.data[self.tokens[index]][self.channel]
+        try:
+            K = np.array(self._by_token["calibrated_sensor"][row["calibrated_sensor_token"]]["camera_intrinsic"], np.float64)
+        except (KeyError, ValueError, TypeError) as error:
+            raise FileFormatError(f"'{self._folder}': {self.channel} has no intrinsics.", actual=error) from error
+        return (row.get("width"), row.get("height")), K
+
     def __getitem__(self, index: int) -> NuScenesSample:
         token = self.tokens[index]
-        row = self._data[token][self.channel]
+        row = self.data[token][self.channel]
         try:
             calibrated = self._by_token["calibrated_sensor"][row["calibrated_sensor_token"]]
             world_to_cam = cameras.from_nuscenes(_matrix(self._by_token["ego_pose"][row["ego_pose_token"]]) @ _matrix(calibrated))
-            poses = [self._pose(box, world_to_cam) for box in self._boxes.get(token, [])]
-            files = {channel: self.root / data["filename"] for channel, data in self._data[token].items()}
+            poses = [self._pose(box, world_to_cam) for box in self.boxes.get(token, [])]
+            files = {channel: self.root / data["filename"] for channel, data in self.data[token].items()}
             K = np.array(calibrated["camera_intrinsic"], np.float64)
         except (KeyError, ValueError, TypeError) as error:
             raise FileFormatError(f"'{self._folder}': sample {token} is broken.", actual=f"{type(error).__name__}: {error}") from error
@@ -261,7 +293,7 @@ class NuScenesFolder:
 
     def _pose(self, box: Row, world_to_cam: np.ndarray) -> Row:
         instance = self._by_token["instance"][box["instance_token"]]
-        category = self._by_token["category"][instance["category_token"]]["name"]
+        category = self.category_of(box)
         box_to_cam = cameras.inverse_rigid(cameras.to_nuscenes(world_to_cam)) @ _matrix(box)
         object_to_cam, size = cameras.from_nuscenes_box(box_to_cam, box["size"])
         return {

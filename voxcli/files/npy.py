@@ -16,13 +16,13 @@ from voxcli.scene import DepthMap, PointCloud
 
 def read_npy(source: Source, kind: str | None, options: Options) -> PointCloud | DepthMap:
     """Points or depth, by kind or by shape. FileFormatError for pickles, absurd sizes and truncation."""
-    array = _load(source)
+    array = load_npy(source)
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise FileFormatError(
             f"{source.name} holds neither points nor depth.",
             expected="[N, 3], [N, 6] or [H, W] numbers",
             actual=f"{list(array.shape)} {array.dtype}",
-            hint="Grids are read from .npz, where keys say what they are.",
+            hint="Grids are read from .npz, where keys say what they are; fruxels of Z-GAN with --input-format zgan.",
         )
     if kind == "depth" or (kind is None and array.shape[1] not in (3, 6)):
         if array.dtype.kind != "f":
@@ -34,7 +34,8 @@ def read_npy(source: Source, kind: str | None, options: Options) -> PointCloud |
     return PointCloud(array[:, :3], normals=array[:, 3:] if array.shape[1] == 6 else None)
 
 
-def _load(source: Source) -> np.ndarray:
+def load_npy(source: Source) -> np.ndarray:
+    """The array of an NPY file. FileFormatError for pickles, absurd sizes and truncation."""
     with source.open() as file:
         try:
             shape, fortran, dtype = read_npy_header(file)

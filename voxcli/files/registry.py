@@ -15,6 +15,7 @@ from typing import Any
 from voxcli.errors import UsageError, unknown_name
 from voxcli.files.source import Source
 from voxcli.scene import (
+    Animation,
     Camera,
     DepthMap,
     FruxelGrid,
@@ -34,6 +35,7 @@ KIND_TYPES: dict[str, type] = {
     "points": PointCloud,
     "mesh": Mesh,
     "image": Picture,
+    "animation": Animation,
     "scene": SceneDescription,
     "camera": Camera,
     "cameras": list,
@@ -41,7 +43,8 @@ KIND_TYPES: dict[str, type] = {
 """What a kind of file is read as. `cameras` is a list of (name, Camera)."""
 
 _FORMAT_FILES = (
-    "npz", "hdf5", "binvox", "matlab", "magicavoxel", "ply", "npy", "xyz", "meshes", "images", "tiff", "scenes", "nerfstudio", "colmap",
+    "npz", "hdf5", "binvox", "matlab", "magicavoxel", "ply", "npy", "xyz", "meshes", "images", "tiff", "scenes", "nerfstudio",
+    "colmap", "completion", "zgan",
 )  # fmt: skip
 
 
@@ -66,6 +69,8 @@ class Format:
     """One file format.
 
     extensions: with the dot, the first is the usual one. reads: kinds that a file may hold, the one taken without a hint first.
+    names: what --format and --input-format call it besides, and the extension of its files then: that may belong to another format,
+    whose files are told from this one's by name only. searched: extensions that a folder is searched for; None means all.
     told_by_content: the bytes say which kind they hold; otherwise the caller's kind, or the first, decides.
     writers: scene type -> function that makes the bytes of the whole file.
     """
@@ -77,9 +82,12 @@ class Format:
     told_by_content: bool = False
     reader: Reader | None = None
     writers: Mapping[type, Writer] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    searched: tuple[str, ...] | None = None
 
 
 _BY_EXTENSION: dict[str, Format] = {}
+_BY_NAME: dict[str, Format] = {}
 
 
 def register(format: Format) -> Format:
@@ -87,6 +95,9 @@ def register(format: Format) -> Format:
     for extension in format.extensions:
         assert extension not in _BY_EXTENSION, f"{extension} is taken by {_BY_EXTENSION[extension].name}"
         _BY_EXTENSION[extension] = format
+    for name in format.names:
+        assert f".{name}" not in _BY_EXTENSION and name not in _BY_NAME, f"{name} is taken"
+        _BY_NAME[name] = format
     return format
 
 
@@ -99,7 +110,22 @@ def _load() -> dict[str, Format]:
 
 def known_formats() -> tuple[Format, ...]:
     """All formats, in the order of the table."""
-    return tuple({format.name: format for format in _load().values()}.values())
+    return tuple({format.name: format for format in (*_load().values(), *_BY_NAME.values())}.values())
+
+
+def searched_extensions(name: str | None = None) -> list[str]:
+    """Extensions of the files that are taken from a folder: of all formats that can be read, or of the one that is called so."""
+    if name is not None:
+        return [extension_of(name)]
+    found = [e for f in known_formats() if f.reads for e in (f.extensions if f.searched is None else f.searched)]
+    return list(dict.fromkeys(found))
+
+
+def extension_of(name: str) -> str:
+    """The extension, with the dot, of files in the format that --format calls so: npz gives .npz, zgan gives .npy."""
+    _load()
+    name = name.lower().lstrip(".")
+    return _BY_NAME[name].names[name] if name in _BY_NAME else f".{name}"
 
 
 def formats_writing(kind: type) -> list[str]:
@@ -117,13 +143,16 @@ def find_format(path: str | Path, name: str | None = None, flag: str = "--format
     table = _load()
     if name is None and str(path) == "-":
         raise UsageError("'-' has no extension that would tell its format.", hint=f"Use {flag} with one of: {_names(table)}.")
-    extension = f".{name.lower().lstrip('.')}" if name else Path(path).suffix.lower()
+    own = Path(path).suffix.lower()
+    if name and (named := _BY_NAME.get(name.lower())):
+        return named, own if own in named.extensions else extension_of(name)
+    extension = f".{name.lower().lstrip('.')}" if name else own
     if not extension:
         raise UsageError(f"{path} has no extension that would tell its format.", hint=f"Use {flag} with one of: {_names(table)}.")
     if extension not in table:
-        raise unknown_name("file format", extension.lstrip("."), [e.lstrip(".") for e in table])
+        raise unknown_name("file format", extension.lstrip("."), [*(e.lstrip(".") for e in table), *_BY_NAME])
     return table[extension], extension
 
 
 def _names(table: Mapping[str, Format]) -> str:
-    return ", ".join(sorted(e.lstrip(".") for e in table))
+    return ", ".join(sorted([*(e.lstrip(".") for e in table), *_BY_NAME]))

@@ -5,12 +5,15 @@ import struct
 import numpy as np
 import pytest
 
-from voxcli.datasets.completion import KITTI_CLASSES, NYU_CLASSES, KittiFrame, read_kitti, read_nyu, write_kitti
-from voxcli.datasets.zgan import read_zgan
+from voxcli.datasets.completion import KittiFrame, read_kitti, write_kitti
 from voxcli.errors import DataError, FileFormatError, UsageError
-from voxcli.scene import Frustum, VoxelGrid
+from voxcli.files import read, write
+from voxcli.files.completion import KITTI_CLASSES, KITTI_ORIGIN, NYU_CLASSES, read_nyu
+from voxcli.files.registry import Options
+from voxcli.files.source import Source
+from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 
-FRUSTUM = Frustum(width=3, height=2, depth=4, z_near=2.0, z_far=6.0, fov_x_deg=40.0)
+PLACE = {"origin": np.array(KITTI_ORIGIN), "voxel_size": np.full(3, 0.2)}
 
 
 @pytest.mark.parametrize("fortran", [False, True])
@@ -18,21 +21,35 @@ def test_zgan_fruxels_turn_to_depth_first_with_the_near_slice_first(tmp_path, fo
     array = np.full((2, 3, 4), -1.0, np.float32)
     array[1, 2, 0], array[0, 1, 3], array[0, 0, 1] = 1.0, 0.75, 0.25
     np.save(tmp_path / "a.npy", np.asfortranarray(array) if fortran else array)
-    grid = read_zgan(tmp_path / "a.npy", FRUSTUM)
+    grid = read(tmp_path / "a.npy", format="zgan")
     assert {tuple(c) for c in np.argwhere(grid.labels == 1).tolist()} == {(0, 1, 2), (3, 0, 1)}
+    assert grid.frustum == Frustum(width=3, height=2, depth=4, z_near=2.0, z_far=12.0, fov_x_deg=40.0)
+
+
+def test_zgan_fruxels_come_back_as_filled_or_not(tmp_path):
+    labels = np.random.default_rng(0).choice(np.array([0, 1, 2, 255], np.uint8), (4, 2, 3))
+    write(tmp_path / "a.npy", FruxelGrid(labels, Frustum(3, 2, 4, 1, 2, 60), classes=Labels(("air", "car", "tree"))), format="zgan")
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.isin(labels, (1, 2)).transpose(1, 2, 0))
+    np.testing.assert_array_equal(read(tmp_path / "a.npy", format="zgan").labels, np.isin(labels, (1, 2)))
 
 
 def test_zgan_refuses_other_shapes_pickles_and_damage(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((4, 2, 3), np.float32))
+    np.save(tmp_path / "a.npy", np.zeros((4, 2), np.float32))
     with pytest.raises(FileFormatError, match="height, width, depth"):
-        read_zgan(tmp_path / "a.npy", FRUSTUM)
+        read(tmp_path / "a.npy", format="zgan")
     np.save(tmp_path / "b.npy", np.array([{}], dtype=object))
     with pytest.raises(FileFormatError, match="pickled"):
-        read_zgan(tmp_path / "b.npy", FRUSTUM)
+        read(tmp_path / "b.npy", format="zgan")
     np.save(tmp_path / "c.npy", np.zeros((2, 3, 4), np.float32))
+    with pytest.raises(FileFormatError, match="--input-format zgan"):
+        read(tmp_path / "c.npy")
     (tmp_path / "c.npy").write_bytes((tmp_path / "c.npy").read_bytes()[:-1])
     with pytest.raises(FileFormatError, match="size"):
-        read_zgan(tmp_path / "c.npy", FRUSTUM)
+        read(tmp_path / "c.npy", format="zgan")
+
+
+def nyu(path, shape=(2, 3, 2)):
+    return read_nyu(Source.from_path(path), None, Options(), shape)
 
 
 def nyu_bytes(runs, origin=(1, 2, 3)):
@@ -42,13 +59,14 @@ def nyu_bytes(runs, origin=(1, 2, 3)):
 def test_nyu_runs_fill_the_grid_in_c_order_with_eleven_classes(tmp_path):
     # raw ids 1, 6, 16 and 36 belong to classes 1, 5, 9 and 11
     (tmp_path / "a.bin").write_bytes(nyu_bytes([(0, 3), (1, 2), (255, 1), (6, 4), (16, 1), (36, 1)]))
-    grid, camera = read_nyu(tmp_path / "a.bin", shape=(2, 3, 2))
+    grid = nyu(tmp_path / "a.bin")
     assert grid.labels.ravel().tolist() == [0, 0, 0, 1, 1, 255, 5, 5, 5, 5, 9, 11]
     assert [NYU_CLASSES.names[i] for i in (1, 5, 9, 11)] == ["ceiling", "chair", "tvs", "objects"]
     assert grid.origin.tolist() == [1, 2, 3] and grid.voxel_size.tolist() == [0.02] * 3
-    np.testing.assert_array_equal(camera, np.eye(4))
+    assert grid.meta["cam_to_world"] == np.eye(4).tolist()
     (tmp_path / "b.bin").write_bytes(nyu_bytes([(0, 240 * 144 * 240)]))
-    assert read_nyu(tmp_path / "b.bin")[0].labels.shape == (240, 144, 240)
+    for how in (None, "nyu"):
+        assert read(tmp_path / "b.bin", format=how).labels.shape == (240, 144, 240)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +83,7 @@ def test_nyu_runs_fill_the_grid_in_c_order_with_eleven_classes(tmp_path):
 def test_damaged_nyu_files_are_refused(tmp_path, data, message):
     (tmp_path / "a.bin").write_bytes(data)
     with pytest.raises(FileFormatError, match=message):
-        read_nyu(tmp_path / "a.bin", shape=(2, 3, 2))
+        nyu(tmp_path / "a.bin")
 
 
 def test_kitti_bits_come_highest_first_and_z_runs_fastest(tmp_path):
@@ -88,7 +106,7 @@ def test_kitti_bits_come_highest_first_and_z_runs_fastest(tmp_path):
 def test_kitti_frames_come_back(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.choice(np.array([*range(20), 255], np.uint8), (256, 256, 32))
-    grid = VoxelGrid(labels=labels, classes=KITTI_CLASSES)
+    grid = VoxelGrid(labels=labels, classes=KITTI_CLASSES, **PLACE)
     frame = KittiFrame(labels == 1, grid, labels == 2, labels == 3)
     write_kitti(tmp_path / "000000", frame)
     again = read_kitti(tmp_path / "000000.bin")
@@ -97,8 +115,21 @@ def test_kitti_frames_come_back(tmp_path):
         np.testing.assert_array_equal(getattr(again, name), getattr(frame, name))
     with pytest.raises(UsageError, match="exists"):
         write_kitti(tmp_path / "000000", frame)
-    with pytest.raises(DataError, match="neither"):
-        write_kitti(tmp_path / "b", KittiFrame(None, VoxelGrid(labels=np.full_like(labels, 20), classes=KITTI_CLASSES), None, None))
+    with pytest.raises(DataError, match="label 20"):
+        unknown = VoxelGrid(labels=np.full_like(labels, 20), classes=KITTI_CLASSES, **PLACE)
+        write_kitti(tmp_path / "b", KittiFrame(None, unknown, None, None))
+    with pytest.raises(DataError, match="one grid"):
+        write_kitti(tmp_path / "b", KittiFrame(None, VoxelGrid(labels=labels, classes=KITTI_CLASSES), None, None))
+
+
+def test_classes_of_other_names_are_matched_by_name_and_refused_where_kitti_has_none(tmp_path):
+    labels = np.zeros((256, 256, 32), np.uint16)
+    labels[0, 0, 1], labels[0, 1, 0], labels[1, 0, 0] = 1, 2, 300
+    write(tmp_path / "a.label", VoxelGrid(labels=labels, classes=Labels(("nothing", "building", "car"), ignore=300), **PLACE))
+    again = read(tmp_path / "a.label").labels
+    assert [again[i] for i in ((0, 0, 1), (0, 1, 0), (1, 0, 0))] == [13, 1, 255] and np.count_nonzero(again) == 3
+    with pytest.raises(DataError, match="no class 'wall'"):
+        write(tmp_path / "b.label", VoxelGrid(labels=labels, classes=Labels(("nothing", "wall", "car"), ignore=300), **PLACE))
 
 
 def test_kitti_files_of_a_wrong_size_and_absent_frames_are_named(tmp_path):

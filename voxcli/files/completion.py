@@ -1,0 +1,159 @@
+"""Voxel labels of semantic scene completion: SSCNet's NYU `.bin`, and SemanticKITTI's `.label` `.bin` `.invalid` `.occluded`.
+
+A `.bin` of 262,144 bytes is SemanticKITTI's, any other NYU's: 76 bytes and pairs of 8 never make that size. Axes stay as in the files:
+SemanticKITTI's grid is x forward, y left, z up in metres of the lidar's frame, origin (0, -25.6, -2.2), cells of 0.2 m.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voxcli.errors import DataError, FileFormatError
+from voxcli.files.binvox import occupied_cells
+from voxcli.files.registry import Format, Options, register
+from voxcli.files.source import Source
+from voxcli.scene import Labels, VoxelGrid
+
+NYU_SHAPE = (240, 144, 240)
+NYU_VOXEL = 0.02
+_NYU_HEADER = 19 * 4  # origin and camera pose, float32
+
+NYU_CLASSES = Labels(
+    ("empty", "ceiling", "floor", "wall", "window", "chair", "bed", "sofa", "table", "tvs", "furniture", "objects"), empty=0, ignore=255
+)
+"""The eleven classes that papers on NYU and ScanNet-like completion report, behind empty space."""
+
+# Raw id 0..36 -> class above, as in SSCNet's released class map (36 ids and empty).
+_NYU_MAP = np.array(
+    [0, 1, 2, 3, 4, 11, 5, 6, 7, 8, 8, 10, 10, 10, 11, 11, 9, 8, 11, 11, 11, 11, 11, 11, 11, 11, 11, 10, 10, 11, 8, 10, 11, 9, 11, 11, 11],
+    np.uint8,
+)
+
+KITTI_SHAPE = (256, 256, 32)
+KITTI_VOXEL = 0.2
+KITTI_ORIGIN = (0.0, -25.6, -2.2)
+
+KITTI_CLASSES = Labels(
+    (
+        "empty", "car", "bicycle", "motorcycle", "truck", "other-vehicle", "person", "bicyclist", "motorcyclist", "road", "parking",
+        "sidewalk", "other-ground", "building", "fence", "vegetation", "trunk", "terrain", "pole", "traffic-sign",
+    ),
+    empty=0, ignore=255,
+)  # fmt: skip
+"""The 19 classes of the completion benchmark, behind empty space."""
+
+# Raw id -> class; moving things count as what they are. What is not named (outlier, other structure, other object) is ignored.
+_KITTI_MAP = {
+    0: 0, 10: 1, 11: 2, 13: 5, 15: 3, 16: 5, 18: 4, 20: 5, 30: 6, 31: 7, 32: 8, 40: 9, 44: 10, 48: 11, 49: 12, 50: 13, 51: 14, 60: 9,
+    70: 15, 71: 16, 72: 17, 80: 18, 81: 19, 252: 1, 253: 7, 254: 6, 255: 8, 256: 5, 257: 5, 258: 4, 259: 5,
+}  # fmt: skip
+_KITTI_RAW = {0: 0, 1: 10, 2: 11, 3: 15, 4: 18, 5: 20, 6: 30, 7: 31, 8: 32, 9: 40, 10: 44, 11: 48, 12: 49, 13: 50, 14: 51, 15: 70, 16: 71,
+              17: 72, 18: 80, 19: 81, 255: 1}  # fmt: skip
+
+_KITTI_CELLS = 256 * 256 * 32
+
+
+# --- NYU -------------------------------------------------------------------------------------------------------------------------
+
+
+def read_nyu(source: Source, kind: str | None, options: Options, shape: tuple[int, int, int] = NYU_SHAPE) -> VoxelGrid:
+    """Labels with NYU_CLASSES of one `.bin`: float32 origin [3] and camera [4, 4], then uint32 (label, count) pairs.
+
+    Runs fill the array in C order; cells of 0.02 m from the file's origin; ignored cells are 255. The camera is meta["cam_to_world"].
+    Raises FileFormatError where runs do not fill the grid or a label is neither 0..36 nor 255.
+    """
+    data = source.data
+    if len(data) < _NYU_HEADER or (len(data) - _NYU_HEADER) % 8:
+        raise FileFormatError(f"{source.name} is no voxel file of NYU.", expected="76 bytes and pairs of 8", actual=f"{len(data)} bytes")
+    header, runs = np.frombuffer(data, "<f4", 19), np.frombuffer(data, "<u4", offset=_NYU_HEADER).reshape(-1, 2)
+    if not np.isfinite(header).all():
+        raise FileFormatError(f"{source.name}: origin and camera must be finite.")
+    total, wanted = int(runs[:, 1].sum(dtype=np.uint64)), int(np.prod(shape))
+    if total != wanted:
+        raise FileFormatError(f"{source.name}: run lengths do not fill the grid.", expected=f"{wanted} cells", actual=total)
+    ids = runs[:, 0]
+    if len(bad := ids[(ids >= len(_NYU_MAP)) & (ids != 255)]):
+        raise FileFormatError(f"{source.name} holds an unknown label.", expected="0..36 or 255", actual=int(bad[0]))
+    classes = np.where(ids == 255, np.uint8(255), _NYU_MAP[np.minimum(ids, len(_NYU_MAP) - 1)])
+    labels = np.repeat(classes, runs[:, 1].astype(np.int64)).reshape(shape)
+    meta = {"cam_to_world": header[3:].reshape(4, 4).astype(np.float64).tolist()}
+    return VoxelGrid(None, labels, header[:3].astype(np.float64), np.full(3, NYU_VOXEL), NYU_CLASSES, meta)
+
+
+# --- SemanticKITTI ---------------------------------------------------------------------------------------------------------------
+
+
+def read_kitti(source: Source, kind: str | None, options: Options) -> VoxelGrid:
+    """Labels with KITTI_CLASSES (255 = ignored) of a `.label`, occupancy of its bit files, told apart by size: [256, 256, 32].
+
+    Occupancy is, of a `.bin`, what the scan hit; of an `.invalid`, cells that no ray ever passed (left out of scores); of an
+    `.occluded`, cells unseen from this scan. Raises FileFormatError for another size.
+    """
+    data = source.data
+    if len(data) not in (2 * _KITTI_CELLS, _KITTI_CELLS // 8):
+        expected = f"{2 * _KITTI_CELLS} bytes of labels or {_KITTI_CELLS // 8} of bits"
+        raise FileFormatError(f"{source.name} is no file of SemanticKITTI.", expected=expected, actual=f"{len(data)} bytes")
+    origin, size = np.array(KITTI_ORIGIN), np.full(3, KITTI_VOXEL)
+    if len(data) == _KITTI_CELLS // 8:  # eight cells a byte, the first in the highest bit
+        return VoxelGrid(np.unpackbits(np.frombuffer(data, np.uint8)).reshape(KITTI_SHAPE).astype(bool), None, origin, size)
+    table = np.full(1 << 16, 255, np.uint8)
+    table[list(_KITTI_MAP)] = list(_KITTI_MAP.values())
+    return VoxelGrid(None, table[np.frombuffer(data, "<u2")].reshape(KITTI_SHAPE), origin, size, KITTI_CLASSES)
+
+
+def read_bin(source: Source, kind: str | None, options: Options) -> VoxelGrid:
+    """A `.bin` of either data set, told by its size."""
+    return (read_kitti if len(source.data) == _KITTI_CELLS // 8 else read_nyu)(source, kind, options)
+
+
+def write_kitti(grid: VoxelGrid, options: Options) -> bytes:
+    """The bytes of a `.label` (the benchmark's raw ids, classes matched by name, ignored cells as 1 = outlier, which reads back as
+    ignored), or for other extensions the bits of occupied cells.
+
+    Raises DataError for a grid of another shape or place, and for classes that the benchmark does not know.
+    """
+    here = np.allclose(grid.origin, KITTI_ORIGIN, atol=1e-3) and np.allclose(grid.voxel_size, KITTI_VOXEL, atol=1e-4)
+    if grid.values.shape != KITTI_SHAPE or not here:
+        raise DataError(
+            "SemanticKITTI has one grid.", expected=f"{KITTI_SHAPE} cells of {KITTI_VOXEL} m from {KITTI_ORIGIN}",
+            actual=f"{grid.values.shape} of {grid.voxel_size.tolist()} from {grid.origin.tolist()}",
+        )  # fmt: skip
+    if options.extension != ".label":
+        return np.packbits(occupied_cells(grid, "SemanticKITTI's bits")).tobytes()
+    if grid.labels is None or grid.classes is None:
+        raise DataError("A .label holds classes, and these voxels have none.", hint="Occupancy is written as .bin.")
+    return _raw_ids(grid.labels, grid.classes)[grid.labels].tobytes()
+
+
+def _raw_ids(labels: np.ndarray, classes: Labels) -> np.ndarray:
+    """Raw id of every label that occurs."""
+    raw = {name: _KITTI_RAW[i] for i, name in enumerate(KITTI_CLASSES.names)}
+    table = np.zeros(1 << (8 * labels.dtype.itemsize), "<u2")
+    for label in np.unique(labels).tolist():
+        if label == classes.ignore:
+            table[label] = _KITTI_RAW[255]
+        elif label == classes.empty:
+            table[label] = 0
+        elif label < len(classes.names) and classes.names[label] in raw:
+            table[label] = raw[classes.names[label]]
+        else:
+            name = classes.names[label] if label < len(classes.names) else f"label {label}"
+            raise DataError(f"SemanticKITTI has no class '{name}'.", expected=", ".join(KITTI_CLASSES.names[1:]))
+    return table
+
+
+register(
+    Format(
+        "SemanticKITTI", (".label", ".invalid", ".occluded"), "voxel labels and masks of a scan, 256 x 256 x 32", reads=("voxels",),
+        told_by_content=True, reader=read_kitti, writers={VoxelGrid: write_kitti}, names={"kitti": ".label"}, searched=(".label",),
+    )
+)  # fmt: skip
+register(
+    Format(
+        "BIN", (".bin",), "voxels of SemanticKITTI (bits) or, read only, of NYU (runs)", reads=("voxels",), told_by_content=True,
+        reader=read_bin, writers={VoxelGrid: write_kitti}, searched=(),  # many things are called .bin
+    )
+)  # fmt: skip
+register(
+    Format("NYU", (), "voxel labels of SSCNet's NYU", reads=("voxels",), told_by_content=True, reader=read_nyu, names={"nyu": ".bin"})
+)
