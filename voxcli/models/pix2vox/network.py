@@ -1,0 +1,254 @@
+"""Pix2Vox: one or more images of an object to a 32^3 occupancy volume in the object's canonical frame (Xie et al., Pix2Vox:
+Context-aware 3D Reconstruction from Single and Multi-view Images, section 3.2).
+
+Layers and tensor names are those of the public checkpoints. Where they differ from the paper's text, the checkpoints decide: eight
+convolutions of VGG-16 instead of nine, pooling by 4 in F and 3 in A instead of the other way round, a context scorer of widths
+9-16-8-4-2-1, and a refiner whose output is averaged with its input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxcli.errors import UsageError, unknown_name
+from voxcli.shapes import check_shape
+
+IMAGE, CELLS = 224, 32
+"""Pixels of an image, and cells of the volume, along a side."""
+
+TRUNK_POOLED_AFTER = (1, 3, 6)
+"""After which of VGG-16's convolutions a maximum over 2x2 pixels follows, as far as the trunk goes."""
+
+METHODS = ("context", "mean", "max")
+"""How coarse volumes are fused: by the scores of their contexts (section 3.2.3), by equation (5), or cell by cell by the largest (ours)."""
+
+
+@dataclass(frozen=True)
+class Pix2VoxConfig:
+    """Widths of all layers. The defaults are Pix2Vox-F's.
+
+    trunk: channels of VGG-16's first eight convolutions. encoder, kernels, pool: channels and kernel sizes of the three layers after it,
+    and the maximum taken after the second. decoder: channels that the features become at 2^3 cells, then of the four layers that double.
+    scorer: channels inside of the context scoring network. refiner: channels of the refiner's levels; empty for none.
+    """
+
+    trunk: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512)
+    encoder: tuple[int, ...] = (512, 256, 128)
+    kernels: tuple[int, ...] = (1, 3, 3)
+    pool: int = 4
+    decoder: tuple[int, ...] = (256, 128, 64, 32, 8)
+    scorer: tuple[int, ...] = (16, 8, 4, 2)
+    refiner: tuple[int, ...] = ()
+    hidden: int = 2048
+    """Width of the refiner's middle layer."""
+
+    def __post_init__(self) -> None:
+        lengths = {"trunk": 8, "encoder": 3, "kernels": 3, "decoder": 5, "scorer": 4}
+        for name, length in lengths.items():
+            if len(getattr(self, name)) != length or min(getattr(self, name)) < 1:
+                raise UsageError(f"pix2vox: '{name}' needs {length} positive numbers.", actual=list(getattr(self, name)))
+        if len(self.refiner) not in (0, 3) or self.pool < 1:
+            raise UsageError("pix2vox: 'refiner' needs three numbers or none, 'pool' a positive one.")
+        if self.features != 8 * self.decoder[0]:
+            raise UsageError("pix2vox: the encoder's features must fill the decoder's first volume.", expected=f"{self.features} numbers",
+                             actual=f"{self.decoder[0]} channels of 2x2x2 cells")  # fmt: skip
+
+    @property
+    def features(self) -> int:
+        """Numbers in the feature vector of an image: 2048 in F, 16384 in A."""
+        side = IMAGE // 8
+        side = (side - self.kernels[0] + 1 - self.kernels[1] + 1) // self.pool - self.kernels[2] + 1
+        return self.encoder[-1] * side * side
+
+
+PRESETS = {
+    "pix2vox-f": Pix2VoxConfig(),
+    "pix2vox-a": Pix2VoxConfig(
+        encoder=(512, 512, 256), kernels=(3, 3, 1), pool=3, decoder=(2048, 512, 128, 32, 8), refiner=(32, 64, 128)
+    ),
+}
+"""The two networks of the paper: Fast, and Accurate."""
+
+
+class Encoder(nn.Module):
+    """Section 3.2.1. Images [B, 3, 224, 224], BGR, in -1..1 -> features [B, C, s, s]: 128 x 4 x 4 in F, 256 x 8 x 8 in A."""
+
+    def __init__(self, config: Pix2VoxConfig):
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 3
+        for place, width in enumerate(config.trunk):
+            layers += [nn.Conv2d(before, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+            layers += [nn.MaxPool2d(2)] if place in TRUNK_POOLED_AFTER else []
+            before = width
+        self.vgg = nn.Sequential(*layers)
+        first, second, third = config.encoder
+        k1, k2, k3 = config.kernels
+        self.layer1 = nn.Sequential(nn.Conv2d(before, first, k1), nn.BatchNorm2d(first), nn.ELU(inplace=True))
+        self.layer2 = nn.Sequential(nn.Conv2d(first, second, k2), nn.BatchNorm2d(second), nn.ELU(inplace=True), nn.MaxPool2d(config.pool))
+        self.layer3 = nn.Sequential(nn.Conv2d(second, third, k3), nn.BatchNorm2d(third), nn.ELU(inplace=True))
+
+    def embed(self, trunk: Tensor) -> Tensor:
+        """The layers after the trunk: [B, 512, 28, 28] -> features [B, C, s, s]."""
+        return self.layer3(self.layer2(self.layer1(trunk)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.embed(self.vgg(images))
+
+
+class Decoder(nn.Module):
+    """Section 3.2.2. Features -> the last two layers' outputs: [B, 8, 32, 32, 32] and the coarse volume's logits [B, 32, 32, 32].
+
+    The features are read in their stored order as `decoder[0]` channels of 2^3 cells. Volumes are indexed [x, y, z].
+    """
+
+    def __init__(self, config: Pix2VoxConfig):
+        super().__init__()
+        self.first = config.decoder[0]
+        for place, (before, after) in enumerate(zip(config.decoder, config.decoder[1:], strict=False), 1):
+            self.add_module(f"layer{place}", doubling(before, after))
+        self.layer5 = nn.Sequential(nn.ConvTranspose3d(config.decoder[-1], 1, 1, bias=False))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        x = features.reshape(-1, self.first, 2, 2, 2)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))                 # [B, 8, 32, 32, 32]
+        return x, self.layer5(x)[:, 0]
+
+
+class Merger(nn.Module):
+    """The context scoring network of section 3.2.3. Context [B, 9, 32, 32, 32] -> scores m_r before the softmax, [B, 32, 32, 32]."""
+
+    def __init__(self, config: Pix2VoxConfig):
+        super().__init__()
+        widths = (config.decoder[-1] + 1, *config.scorer, 1)
+        for place, (before, after) in enumerate(zip(widths, widths[1:], strict=False), 1):
+            layer = nn.Sequential(nn.Conv3d(before, after, 3, padding=1), nn.BatchNorm3d(after), nn.LeakyReLU(0.2, inplace=True))
+            self.add_module(f"layer{place}", layer)
+
+    def forward(self, context: Tensor) -> Tensor:
+        return self.layer5(self.layer4(self.layer3(self.layer2(self.layer1(context)))))[:, 0]
+
+
+class Refiner(nn.Module):
+    """Section 3.2.4. Fused volume [B, 32, 32, 32] -> refined one: the mean of the volume and what a small U-net makes of it."""
+
+    def __init__(self, config: Pix2VoxConfig):
+        super().__init__()
+        c16, c8, c4 = config.refiner
+        self.layer1, self.layer2, self.layer3 = halving(1, c16), halving(c16, c8), halving(c8, c4)
+        self.layer4 = nn.Sequential(nn.Linear(c4 * 64, config.hidden), nn.ReLU(inplace=True))
+        self.layer5 = nn.Sequential(nn.Linear(config.hidden, c4 * 64), nn.ReLU(inplace=True))
+        self.layer6, self.layer7 = doubling(c4, c8), doubling(c8, c16)
+        self.layer8 = nn.Sequential(nn.ConvTranspose3d(c16, 1, 4, stride=2, padding=1, bias=False), nn.Sigmoid())
+
+    def forward(self, volume: Tensor) -> Tensor:
+        v32 = volume[:, None]                                                     # [B, 1, 32, 32, 32]
+        v16 = self.layer1(v32)
+        v8 = self.layer2(v16)
+        v4 = self.layer3(v8)                                                      # [B, 128, 4, 4, 4]
+        r4 = v4 + self.layer5(self.layer4(v4.flatten(1))).reshape(v4.shape)
+        r8 = v8 + self.layer6(r4)
+        r16 = v16 + self.layer7(r8)
+        return ((v32 + self.layer8(r16)) * 0.5)[:, 0]
+
+
+def doubling(before: int, after: int) -> nn.Sequential:
+    """[B, before, s, s, s] -> [B, after, 2s, 2s, 2s]."""
+    up = nn.ConvTranspose3d(before, after, 4, stride=2, padding=1, bias=False)
+    return nn.Sequential(up, nn.BatchNorm3d(after), nn.ReLU(inplace=True))
+
+
+def halving(before: int, after: int) -> nn.Sequential:
+    """[B, before, s, s, s] -> [B, after, s/2, s/2, s/2]."""
+    return nn.Sequential(nn.Conv3d(before, after, 4, padding=2), nn.BatchNorm3d(after), nn.LeakyReLU(0.2, inplace=True), nn.MaxPool3d(2))
+
+
+def score_maps(scores: Tensor) -> Tensor:
+    """Equation (1): scores m of each view [B, V, 32, 32, 32] -> shares s that sum to one over the views."""
+    return torch.softmax(scores.float(), 1)
+
+
+def fuse(volumes: Tensor, shares: Tensor | None, method: str = "context") -> Tensor:
+    """Coarse volumes [B, V, 32, 32, 32] of any number of views, in any order -> the fused volume [B, 32, 32, 32].
+
+    context: equation (2), with the shares of `score_maps`. mean: equation (5). max: the largest of each cell.
+    """
+    if method not in METHODS:
+        raise unknown_name("fusion method", method, METHODS)
+    if method == "max":
+        return volumes.amax(1)
+    if method == "mean" or volumes.shape[1] == 1:
+        return volumes.mean(1)
+    assert shares is not None
+    return (shares * volumes).sum(1).clamp(0, 1)
+
+
+class Pix2Vox(nn.Module):
+    """The whole network of Figure 2. Images [B, V, 3, 224, 224] of B objects, V views each -> occupancy [B, 32, 32, 32] in 0..1."""
+
+    def __init__(self, config: Pix2VoxConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.merger = Merger(config)
+        if config.refiner:
+            self.refiner = Refiner(config)
+
+    def coarse(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Each view on its own: [B, V, 3, 224, 224] -> (context [B, V, 9, 32, 32, 32], coarse volumes [B, V, 32, 32, 32]).
+
+        The context is the output of the decoder's last two layers; its last channel is the coarse volume.
+        """
+        check_shape(images, f"B V 3 {IMAGE} {IMAGE}", "images")
+        features = self.encoder(images.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        return self.volumes(features, tuple(images.shape[:2]))
+
+    def volumes(self, features: Tensor, views: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Contexts and coarse volumes from the features of B * V images; `views` is (B, V)."""
+        inner, logits = self.decoder(features)
+        volumes = torch.sigmoid(logits)
+        context = torch.cat([inner, volumes[:, None]], 1)
+        return context.unflatten(0, views), volumes.unflatten(0, views)
+
+    def scores(self, context: Tensor) -> Tensor:
+        """m_r of equation (1) for every view: [B, V, 9, 32, 32, 32] -> [B, V, 32, 32, 32]."""
+        return self.merger(context.flatten(0, 1)).unflatten(0, context.shape[:2])
+
+    def fused(self, context: Tensor, volumes: Tensor, method: str = "context") -> Tensor:
+        """The fused volume [B, 32, 32, 32], not yet refined. A single view is its own fusion."""
+        scored = method == "context" and volumes.shape[1] > 1
+        return fuse(volumes, score_maps(self.scores(context)) if scored else None, method)
+
+    def refined(self, volume: Tensor) -> Tensor:
+        """The refined volume; without a refiner the volume itself."""
+        return self.refiner(volume) if self.config.refiner else volume
+
+    def forward(self, images: Tensor, method: str = "context") -> Tensor:
+        return self.refined(self.fused(*self.coarse(images), method))
+
+
+def variant_of(config: Pix2VoxConfig) -> str:
+    """The preset's name of a configuration; `pix2vox` for one of other widths."""
+    return next((name for name, preset in PRESETS.items() if preset == config), "pix2vox")
+
+
+def initialise(network: Pix2Vox) -> None:
+    """Draw all weights afresh: Kaiming's normal law for convolutions, N(0, 0.01) for linear layers, neutral normalisation."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)):
+            nn.init.kaiming_normal_(module.weight)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0, 0.01)
+        if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def build(config: Pix2VoxConfig) -> Pix2Vox:
+    """A freshly initialised network."""
+    network = Pix2Vox(config)
+    initialise(network)
+    return network
