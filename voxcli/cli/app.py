@@ -59,8 +59,11 @@ class Entry:
 
 COMMANDS = (
     Entry("fruxelize", "voxcli.cli.fruxelize:fruxelize", "Turn meshes and scenes into labelled fruxels or voxels."),
+    Entry("render-surfels", "voxcli.cli.render_surfels:render_surfels", "Render pictures, depth, normals and surfels of 3D files."),
     Entry("train", "voxcli.cli.train:train", "Train a model on a data folder."),
     Entry("predict", "voxcli.cli.predict:predict", "Predict 3D from images."),
+    Entry("fuse-views", "voxcli.cli.fuse_views:fuse_views", "Fuse several views into one volume."),
+    Entry("segment", "voxcli.cli.segment:segment", "Divide scenes into instances, images into classes."),
     Entry("metrics iou", "voxcli.cli.metrics_iou:iou", "Intersection over union of labels, occupancies, shells or parts."),
     Entry("metrics chamfer", "voxcli.cli.metrics_distances:chamfer", "Chamfer distance between surfaces."),
     Entry("metrics fscore", "voxcli.cli.metrics_distances:fscore", "F-score at distance thresholds."),

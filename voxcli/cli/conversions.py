@@ -59,7 +59,7 @@ def way_to(scene_type: type, target: Format, kind: str | None = None) -> Callabl
 
 
 _PREFERRED = [
-    "FruxelGrid", "VoxelGrid", "Mesh", "PointCloud", "Surfels", "DepthMap", "Picture", "SceneDescription", "Camera", "list",
+    "FruxelGrid", "VoxelGrid", "Mesh", "PointCloud", "Surfels", "DepthMap", "Picture", "Animation", "SceneDescription", "Camera", "list",
 ]  # fmt: skip
 """Which kind a format of several is given when nothing says which."""
 

@@ -43,7 +43,7 @@ KIND_TYPES: dict[str, type] = {
 """What a kind of file is read as. `cameras` is a list of (name, Camera)."""
 
 _FORMAT_FILES = (
-    "npz", "hdf5", "binvox", "matlab", "magicavoxel", "ply", "npy", "xyz", "meshes", "images", "tiff", "scenes", "nerfstudio",
+    "npz", "hdf5", "binvox", "matlab", "magicavoxel", "ply", "npy", "xyz", "meshes", "images", "animations", "tiff", "scenes", "nerfstudio",
     "colmap", "completion", "zgan",
 )  # fmt: skip
 

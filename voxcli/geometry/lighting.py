@@ -100,3 +100,24 @@ def harmonic_light(normals: Tensor, coefficients: Tensor) -> Tensor:
     height, width = basis.shape[-2:]
     light = (coefficients * lobe) @ basis.flatten(-2)
     return light.unflatten(-1, (height, width)).clamp_min(0)
+
+
+def turn_harmonics(coefficients: Tensor, rotation: Tensor) -> Tensor:
+    """The coefficients of the same environment in a turned frame: x_new = R x. coefficients [*, 3, 9], rotation [3, 3] -> [*, 3, 9].
+
+    Bands do not mix under rotation, so nine directions determine the answer: the turned environment has the value at R d that the
+    given one has at d.
+    """
+    check_shape(coefficients, "* 3 9", "coefficients")
+    check_shape(rotation, "3 3", "rotation")
+    s, h = math.sqrt(0.5), 0.5
+    probes = coefficients.new_tensor(
+        [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, s, s], [s, 0, s], [s, s, 0], [0, -s, s], [-s, 0, s], [h, h, -s]]
+    )  # [9, 3]
+
+    def basis(directions: Tensor) -> Tensor:
+        return harmonic_basis(directions.T[:, None, :])[:, 0].T                  # [9 directions, 9 functions]
+
+    values = coefficients @ basis(probes).T                                      # [*, 3, 9 directions]
+    turned = basis(probes @ rotation.to(coefficients).T)
+    return torch.linalg.solve(turned, values.transpose(-1, -2)).transpose(-1, -2)

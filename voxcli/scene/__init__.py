@@ -3,6 +3,7 @@
 from voxcli.scene.labels import STREET_CLASSES, Labels, class_colour
 from voxcli.scene.types import (
     FRUSTUM_PRESETS,
+    Animation,
     Camera,
     DepthMap,
     Frustum,
@@ -17,6 +18,6 @@ from voxcli.scene.types import (
 )
 
 __all__ = [
-    "FRUSTUM_PRESETS", "STREET_CLASSES", "Camera", "DepthMap", "Frustum", "FruxelGrid", "Labels", "Mesh", "Picture", "PointCloud",
-    "SceneDescription", "SceneObject", "Surfels", "VoxelGrid", "class_colour",
+    "FRUSTUM_PRESETS", "STREET_CLASSES", "Animation", "Camera", "DepthMap", "Frustum", "FruxelGrid", "Labels", "Mesh", "Picture",
+    "PointCloud", "SceneDescription", "SceneObject", "Surfels", "VoxelGrid", "class_colour",
 ]  # fmt: skip

@@ -266,6 +266,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Animation:
+    """Pictures in turn, without end: frames [T, H, W, 3] uint8."""
+
+    frames: np.ndarray
+    frames_per_second: float = 12.0
+
+    def __post_init__(self) -> None:
+        _need_shape("frames", self.frames, (None, None, None, 3))
+        _need(self.frames.dtype == np.uint8 and len(self.frames) > 0, "An animation needs frames of uint8.", actual=self.frames.dtype)
+        _need(self.frames_per_second > 0, "Frames must follow each other.", actual=self.frames_per_second)
+
+
+@dataclass(frozen=True)
 class SceneObject:
     """One placed mesh: x_world = R(rotation_wxyz) (scale * x) + position."""
 

@@ -1,0 +1,240 @@
+"""What `voxcli render-surfels` makes of each kind of input: its surfels from a camera, and the files that show them.
+
+To render another kind of thing (a latent that decodes into surfels, say) add its type to `RENDERED` and a function
+(prepared, camera) -> SurfelMaps to `SEEN`; cameras, lights and outputs follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from voxcli.cli.picture import normals_picture, placed_scene, used_vertices
+from voxcli.cli.viewpoints import around, resized, turned
+from voxcli.errors import DataError, UsageError
+from voxcli.geometry.shading import finer, shaded, sun_and_sky
+from voxcli.geometry.surfaces import cell_faces, surface_mesh
+from voxcli.geometry.surfels import SurfelMaps, back_project, surfels_of_depth, z_depth
+from voxcli.geometry.visible import cloud_surfels, mesh_surfels, smooth_normals, surfels_elsewhere
+from voxcli.scene import (
+    Animation,
+    Camera,
+    DepthMap,
+    FruxelGrid,
+    Mesh,
+    Picture,
+    PointCloud,
+    SceneDescription,
+    Surfels,
+    VoxelGrid,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from voxcli.cli.lights import LightFile
+
+RENDERED = (SceneDescription, Mesh, FruxelGrid, VoxelGrid, Surfels, DepthMap, PointCloud)
+"""Kinds of input, the first that a format may hold is what its files are read as."""
+
+PICTURE_SIZE = 512
+_AZIMUTH, _ELEVATION = 30.0, 20.0
+_GREY = 0.7
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Flags that shape what is seen: occupancy threshold, cells drawn as boxes, radius of points (None: from their spacing)."""
+
+    threshold: float = 0.5
+    cells: bool = False
+    radius: float | None = None
+    device: str = "cpu"
+
+
+# -- what is seen ---------------------------------------------------------------------------------------------------------------------
+
+
+class Prepared:
+    """An input made ready to be seen from any number of cameras: surfaces of grids and radii of points are found once."""
+
+    def __init__(self, thing: Any, settings: Settings):
+        self.settings = settings
+        self.normals: np.ndarray | None = None
+        self.radius: np.ndarray | None = None
+        self.thing = thing
+        self.own: Camera | None = getattr(thing, "camera", None)
+        if isinstance(thing, SceneDescription):
+            self.thing = placed_scene(thing)
+        elif isinstance(thing, (FruxelGrid, VoxelGrid)):
+            self.thing = cell_faces(thing, settings.threshold) if settings.cells else surface_mesh(thing, settings.threshold)
+            if not settings.cells:
+                self.normals = smooth_normals(self.thing)
+        elif isinstance(thing, DepthMap):
+            self.thing = _surfels_of(thing)
+        elif isinstance(thing, PointCloud):
+            self.radius = _radii(thing, settings.radius)
+        if isinstance(self.thing, Mesh) and not len(self.thing.faces):
+            raise DataError("There is nothing to see: no face, or no filled cell.")
+        if isinstance(self.thing, Surfels) and not np.isfinite(self.thing.depth).any():
+            raise DataError("There is nothing to see: no depth is finite and positive.")
+
+    @property
+    def extent(self) -> np.ndarray:
+        """Points [N, 3] in the world that a camera around the thing has to have in view."""
+        return extent_of(self.thing)
+
+    def seen_from(self, camera: Camera) -> SurfelMaps:
+        """Surfels, one a pixel of the camera."""
+        return SEEN[type(self.thing)](self, camera)
+
+
+def _mesh_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
+    return mesh_surfels(ready.thing, camera, ready.normals, ready.settings.device)
+
+
+def _points_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
+    assert ready.radius is not None
+    return cloud_surfels(ready.thing, ready.radius, camera, ready.settings.device)
+
+
+def _surfels_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
+    surfels: Surfels = ready.thing
+    maps = _as_maps(surfels)
+    own = surfels.camera
+    same = camera.width == own.width and np.allclose(camera.K, own.K) and np.allclose(camera.world_to_cam, own.world_to_cam)
+    return maps if same else surfels_elsewhere(maps, own, camera, ready.settings.device)
+
+
+SEEN: dict[type, Callable[[Prepared, Camera], SurfelMaps]] = {Mesh: _mesh_seen, PointCloud: _points_seen, Surfels: _surfels_seen}
+"""What each prepared kind looks like from a camera."""
+
+
+def extent_of(thing: Any) -> np.ndarray:
+    """Points [N, 3] in the world frame between which a thing lies."""
+    from voxcli.geometry.regrid import world_points
+
+    if isinstance(thing, Mesh):
+        return used_vertices(thing)
+    if isinstance(thing, PointCloud):
+        return np.asarray(thing.points, np.float64)
+    maps = _as_maps(thing)
+    points = back_project(maps.depth, torch.from_numpy(np.asarray(thing.camera.K, np.float64)))
+    return world_points(points[:, torch.isfinite(maps.depth)].T.numpy(), thing.camera.world_to_cam)
+
+
+def _as_maps(surfels: Surfels) -> SurfelMaps:
+    depth = torch.from_numpy(np.asarray(surfels.depth, np.float64))
+    depth = torch.where(torch.isfinite(depth) & (depth > 0), depth, torch.nan)
+    normals, albedo = (torch.from_numpy(np.asarray(x, np.float64)).movedim(-1, 0) for x in (surfels.normals, surfels.albedo))
+    return SurfelMaps(depth, normals.nan_to_num(0), albedo.nan_to_num(0))
+
+
+def _surfels_of(depth: DepthMap) -> Surfels:
+    """A depth map with the normals of equation (3) and one grey."""
+    if depth.camera is None:
+        raise UsageError("The depth map has no camera.", hint="Give one with --camera FILE.")
+    K = torch.from_numpy(np.asarray(depth.camera.K, np.float64))
+    z = torch.from_numpy(depth.depth.astype(np.float64))
+    maps = surfels_of_depth(z_depth(z, K) if depth.kind == "ray" else z, torch.full((3, 1, 1), _GREY, dtype=torch.float64), K)
+    return as_surfels(maps, depth.camera)
+
+
+def _radii(cloud: PointCloud, given: float | None) -> np.ndarray:
+    """Radius of every point [N]: the flag's, the file's, else one and a half times the median distance between neighbours."""
+    count = len(cloud.points)
+    if given is not None:
+        return np.full(count, given)
+    if cloud.radius is not None:
+        radius = np.asarray(cloud.radius, np.float64)
+        if not (np.isfinite(radius) & (radius >= 0)).all():
+            raise DataError("The radius of points must be finite and not negative.", hint="Give one for all with --radius.")
+        return radius
+    return np.full(count, 1.5 * _spacing(np.asarray(cloud.points, np.float64)))
+
+
+def _spacing(points: np.ndarray) -> float:
+    """Median distance of a point to the nearest other place where there is one."""
+    from scipy.spatial import cKDTree
+
+    places = np.unique(points, axis=0)
+    if len(places) < 2:
+        return 0.01
+    some = places[np.linspace(0, len(places) - 1, min(len(places), 2000)).astype(int)]
+    return float(np.median(cKDTree(places).query(some, k=2)[0][:, 1]))
+
+
+# -- from where -----------------------------------------------------------------------------------------------------------------------
+
+
+def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | None, picture: bool) -> list[Camera]:
+    """One camera a view: the given one, the thing's own, or one that has all of it in view; turned around it for several views."""
+    own = given or ready.own
+    if own is None or (views > 1 and given is None):
+        first = around(ready.extent, own, size or PICTURE_SIZE, _AZIMUTH, _ELEVATION)
+    else:
+        wanted = size or (PICTURE_SIZE if picture else None)
+        first = own if wanted is None or wanted == max(own.width, own.height) else resized(own, wanted)
+    if views == 1:
+        return [first]
+    points = ready.extent
+    centre = (points.min(0) + points.max(0)) / 2
+    return [turned(first, centre, 360 * k / views) for k in range(views)]
+
+
+def fitted(camera: Camera, depth: DepthMap, name: str) -> DepthMap:
+    """The depth map with the camera that --camera gives it."""
+    height, width = depth.depth.shape
+    if abs(camera.width / camera.height - width / height) > 0.5 / min(width, height):
+        raise UsageError(
+            f"--camera {name} does not fit the depth map.", expected=f"an image of {width}x{height}", actual=f"{camera.width}x{camera.height}"
+        )
+    own = resized(camera, max(width, height))
+    return replace(depth, camera=Camera(own.K, width, height, own.world_to_cam))
+
+
+# -- what is written ------------------------------------------------------------------------------------------------------------------
+
+
+def shown(ready: Prepared, cameras: Sequence[Camera], what: str, lights: LightFile | None, target: type) -> Any:
+    """The output as the scene type that its format holds: Surfels, DepthMap, Picture (several views side by side) or Animation."""
+    if target is Surfels:
+        return as_surfels(ready.seen_from(cameras[0]), cameras[0])
+    if target is DepthMap:
+        return DepthMap(ready.seen_from(cameras[0]).depth.cpu().numpy().astype(np.float32), camera=cameras[0])
+    frames = [picture_of_view(ready, camera, what, lights) for camera in cameras]
+    return Animation(np.stack(frames)) if target is Animation else Picture(side_by_side(frames))
+
+
+def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFile | None) -> np.ndarray:
+    """One view as uint8 [H, W, 3]: shaded (four samples a pixel) or its normals as colours on white."""
+    if what == "normals":
+        maps = ready.seen_from(camera)
+        colours = normals_picture(maps.normals.movedim(0, -1).cpu().numpy())
+        return np.where(torch.isfinite(maps.depth).cpu().numpy()[..., None], colours, np.uint8(255))
+    # A view's own surfels are one a pixel: there is nothing between them.
+    factor = 1 if isinstance(ready.thing, Surfels) else 2
+    fine = finer(camera, factor)
+    light = sun_and_sky() if lights is None else lights.seen_from(camera)
+    return shaded(ready.seen_from(fine), fine, light, factor)
+
+
+def as_surfels(maps: SurfelMaps, camera: Camera) -> Surfels:
+    """Maps as the scene type: float32, channels last, NaN depth and 0 elsewhere where nothing is."""
+    depth = maps.depth.cpu().numpy().astype(np.float32)
+    normals, albedo = (np.ascontiguousarray(x.movedim(0, -1).cpu().numpy().astype(np.float32)) for x in maps[1:])
+    return Surfels(depth, normals, albedo, camera)
+
+
+def side_by_side(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Views in rows, as square as they come, on white. uint8 [H, W, 3]"""
+    columns = int(np.ceil(np.sqrt(len(frames))))
+    height, width, _ = frames[0].shape
+    sheet = np.full((-(-len(frames) // columns) * height, columns * width, 3), 255, np.uint8)
+    for k, frame in enumerate(frames):
+        row, column = divmod(k, columns)
+        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = frame
+    return sheet
+

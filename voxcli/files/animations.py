@@ -1,0 +1,37 @@
+"""Animations: GIF, and PNG with several frames (APNG, .apng). Written only; frames follow each other without end."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from voxcli.files.registry import Format, Options, register
+from voxcli.scene import Animation
+
+
+def write_gif(animation: Animation, options: Options) -> bytes:
+    """256 colours, the same in all frames, so that nothing flickers; frames last whole hundredths of a second."""
+    from PIL import Image
+
+    height, width = animation.frames.shape[1:3]
+    shared = Image.fromarray(animation.frames.reshape(-1, width, 3)).quantize(256, method=Image.Quantize.MEDIANCUT)
+    frames = [Image.fromarray(frame).quantize(palette=shared, dither=Image.Dither.NONE) for frame in animation.frames]
+    return _saved(frames, "GIF", animation, disposal=1, optimize=False)
+
+
+def write_apng(animation: Animation, options: Options) -> bytes:
+    """Every colour as it is; programs that do not know APNG show the first frame."""
+    from PIL import Image
+
+    return _saved([Image.fromarray(frame) for frame in animation.frames], "PNG", animation)
+
+
+def _saved(frames: list[Any], format: str, animation: Animation, **settings: Any) -> bytes:
+    buffer = io.BytesIO()
+    duration = max(1, round(1000 / animation.frames_per_second))
+    frames[0].save(buffer, format, save_all=True, append_images=frames[1:], duration=duration, loop=0, **settings)
+    return buffer.getvalue()
+
+
+register(Format("GIF", (".gif",), "animation", writers={Animation: write_gif}))
+register(Format("APNG", (".apng",), "animation", writers={Animation: write_apng}))
