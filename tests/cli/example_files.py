@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli import files
-from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Mesh, Picture
+from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Mesh, Picture, SceneDescription, SceneObject
 
 
 def box_mesh(size=(1.8, 1.5, 4.2)):
@@ -51,6 +51,21 @@ def street_picture():
 def depth_map():
     """A wall two metres away, 32 x 32."""
     return DepthMap(np.full((32, 32), 2.0, np.float32))
+
+
+def view_from(side):
+    """The car of `scene.yaml` from two metres beside its camera: side -1 is left, 1 right."""
+    from voxcli.geometry.cameras import look_at
+    from voxcli.geometry.scenes import fruxelize_scene
+
+    scene = SceneDescription((SceneObject(box_mesh(), "car", np.array([0.0, 0, -6])),))
+    frustum = Frustum(width=32, height=32, depth=24, z_near=2.0, z_far=12.0, fov_x_deg=50.0)
+    return fruxelize_scene(scene, frustum, look_at([2 * side, 1.5, 0], [0, 0.7, -6])).grid
+
+
+def cameras():
+    """Where the two views stand, by the names of their images."""
+    return [(f"images/{name}.png", view_from(side).camera) for name, side in (("left", -1), ("right", 1))]
 
 
 def _write(thing):
@@ -111,6 +126,9 @@ FILES = {
     "pred.npz": _write(prediction),
     "pred/one.npz": _write(prediction),
     "gt/one.npz": _write(fruxel_grid),
+    "left.npz": _write(lambda: view_from(-1)),
+    "right.npz": _write(lambda: view_from(1)),
+    "transforms.json": _write(cameras),
     "depth.npy": _write(depth_map),
     "depth.png": _write(depth_map),
     "scene.yaml": _scene,

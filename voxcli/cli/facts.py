@@ -52,7 +52,7 @@ def _voxels(grid: scene.VoxelGrid) -> dict[str, Any]:
     }
     if grid.labels is not None:
         assert grid.classes is not None
-        occupied = grid.labels != (-1 if grid.classes.empty is None else grid.classes.empty)
+        occupied = ~np.isin(grid.labels, [each for each in (grid.classes.empty, grid.classes.ignore) if each is not None])
         told["labels"] = _counts(grid.labels, grid.classes)
     else:
         assert grid.occupancy is not None

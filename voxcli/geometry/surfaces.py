@@ -19,7 +19,8 @@ def surface_mesh(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
 
     vertices: list[np.ndarray] = [np.zeros((0, 3))]
     faces: list[np.ndarray] = [np.zeros((0, 3), np.int64)]
-    labels: list[np.ndarray] = [np.zeros(0, np.uint8)]
+    kind = np.uint8 if grid.labels is None else grid.labels.dtype
+    labels: list[np.ndarray] = [np.zeros(0, kind)]
     offset = 0
     for label, field, level in _fields(grid, threshold):
         low, field = _cropped(field, level)
@@ -28,12 +29,12 @@ def surface_mesh(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
         points, triangles, _, _ = marching_cubes(field, level)
         vertices.append(points.astype(np.float64) + low + 0.5)                   # index coordinates: cell i spans [i, i + 1]
         faces.append(triangles[:, ::-1].astype(np.int64) + offset)
-        labels.append(np.full(len(triangles), label, np.uint8))
+        labels.append(np.full(len(triangles), label, kind))
         offset += len(points)
     mesh_faces = np.concatenate(faces)
     classes = _classes(grid)
     return Mesh(
-        _place(np.concatenate(vertices), grid),
+        lattice_to_world(np.concatenate(vertices), grid),
         mesh_faces[:, ::-1] if _mirrors(grid) else mesh_faces,
         face_labels=np.concatenate(labels) if classes else None,
         classes=classes,
@@ -65,7 +66,7 @@ def cell_faces(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
     n = np.arange(len(quads))[:, None] * 4
     faces = np.concatenate([n + [0, 1, 2], n + [0, 2, 3]])
     return Mesh(
-        _place(quads.reshape(-1, 3), grid),
+        lattice_to_world(quads.reshape(-1, 3), grid),
         faces[:, ::-1] if _mirrors(grid) else faces,
         face_labels=np.tile(np.concatenate(labels), 2),
         classes=classes,
@@ -105,7 +106,7 @@ def _mirrors(grid: FruxelGrid | VoxelGrid) -> bool:
     return isinstance(grid, FruxelGrid)
 
 
-def _place(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndarray:
+def lattice_to_world(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndarray:
     """Index coordinates (cell i spans [i, i + 1]) to the world frame. [N, 3]"""
     if isinstance(grid, VoxelGrid):
         return grid.origin + index * grid.voxel_size

@@ -1,0 +1,28 @@
+"""What a camera sees of a fruxel grid: the first surface along each ray, and how much of a ray is left behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voxcli.scene import Labels
+
+
+def first_labels(labels: np.ndarray, classes: Labels) -> np.ndarray:
+    """The first solid label along each ray, near to far. labels [D, H, W] -> [H, W] of the same type.
+
+    A ray that meets nothing solid has the empty label (0 where the classes name none). Ignored cells and ids without a name are
+    looked through.
+    """
+    solid = np.isin(labels, classes.solid_ids)
+    first = solid.argmax(0)
+    seen = np.take_along_axis(labels, first[None], 0)[0]
+    return np.where(solid.any(0), seen, labels.dtype.type(classes.empty or 0))
+
+
+def transmittance(occupancy: np.ndarray) -> np.ndarray:
+    """The share of each ray that reaches a fruxel: T_k = prod over k' < k of (1 - occupancy_k'). [D, H, W] -> float32 [D, H, W].
+
+    Of hard occupancies (0 or 1) it is 1 up to and including the first surface, and 0 behind it.
+    """
+    through = np.cumprod(1 - occupancy.astype(np.float32), axis=0, dtype=np.float32)
+    return np.concatenate([np.ones_like(through[:1]), through[:-1]])
