@@ -10,7 +10,7 @@ from voxcli.metrics import pointsets
 from voxcli.metrics.choices import Choices, Sample, distance_records, normalise
 from voxcli.metrics.evaluate import depth_points, sample, score, surfel_points
 from voxcli.metrics.solids import fill_like, score_iou
-from voxcli.scene import Camera, DepthMap, Mesh, PointCloud, Surfels, VoxelGrid
+from voxcli.scene import Camera, DepthMap, Labels, Mesh, PointCloud, Surfels, VoxelGrid
 
 K = np.array([[10.0, 0, 2], [0, 10, 1.5], [0, 0, 1]])
 
@@ -57,6 +57,50 @@ def test_one_empty_side_scores_nought_and_has_no_distance():
     assert score_iou(NOTHING, CUBE)["value"] == 0
 
 
+def test_nothing_costs_what_was_said_with_scale_and_sum():
+    given = {"points": 20, "empty_penalty": 2.0, "scale": 10.0}
+    chamfer, hausdorff, emd = score(["chamfer", "hausdorff", "emd"], NOTHING, CUBE, given | {"reduce": "sum"})
+    assert (chamfer["value"], hausdorff["value"], emd["value"]) == (80, 20, 400)
+    (soft,) = score(["emd"], NOTHING, CUBE, given | {"method": "approxmatch"})
+    assert soft["metric"] == "approxmatch" and soft["params"]["is_emd"] is False
+    lone = PointCloud(np.zeros((0, 3)))
+    assert score(["chamfer"], lone, CUBE, given)[0]["value"] == 80
+    with pytest.raises(DataError, match="without points"):
+        score(["chamfer"], lone, CUBE, {"points": 20})
+
+
+def test_presets_that_price_nothing_price_it_for_all_their_metrics():
+    lone = PointCloud(np.zeros((0, 3)))
+    by_preset = {
+        "onet": {"chamfer": 10 * 3**0.5, "normals": None}, "jof": {"chamfer": 10 * 3**0.5, "fscore": 0},
+    }  # fmt: skip
+    for preset, wanted in by_preset.items():
+        for empty in (lone, NOTHING):
+            found = {r["metric"]: r["value"] for r in score(list(wanted), empty, CUBE, preset=preset)}
+            assert found == {k: v if v is None else pytest.approx(v) for k, v in wanted.items()}
+    assert score_iou(lone, CUBE, preset="onet")["value"] == 0
+    stood_in = score_iou(lone, CUBE, preset="uclid")
+    assert stood_in["params"]["samples"] == [100, 7000] and stood_in["value"] < 5
+    with pytest.raises(DataError, match="ground truth is empty"):
+        score(["chamfer"], CUBE, NOTHING, preset="uclid")
+    with pytest.raises(DataError, match="without points"):
+        score(["chamfer"], lone, CUBE, preset="meshrcnn")
+
+
+def test_an_unsquared_chamfer_carries_its_squared_means_beside():
+    a, b = PointCloud(np.array([[0.0, 0, 0], [1, 0, 0]])), PointCloud(np.array([[0.0, 0, 0], [0, 0, 3]]))
+    (record,) = score(["chamfer"], a, b, {"squared": False, "combine": "mean"})
+    assert record["parts"] == {"accuracy": 0.5, "completeness": 1.5, "accuracy_squared": 0.5, "completeness_squared": 4.5}
+    assert record["value"] == 1
+
+
+def test_each_metric_takes_its_own_of_many_choices():
+    given = {"points": 50, "scale": 2.0, "percentile": 90.0, "percent": True, "thresholds": (0.3,), "combine": "max"}
+    for record in score(["chamfer", "fscore", "hausdorff", "normals"], CUBE, BALL, given):
+        own = {k: v for k, v in given.items() if k in record["params"]}
+        assert score([record["metric"]], CUBE, BALL, own) == [record]
+
+
 @pytest.mark.parametrize("how", ["unit-cube", "unit-sphere", "gt-10", "own-cube"])
 def test_normalised_scores_do_not_depend_on_the_units(how):
     rng = np.random.default_rng(0)
@@ -96,6 +140,27 @@ def test_a_mesh_is_filled_on_the_grid_of_the_other():
     assert score_iou(CUBE, CUBE, {"resolution": 16})["value"] == 1
     with pytest.raises(UsageError, match="choice"):
         score_iou(CUBE, CUBE, {"resolutoin": 16})
+
+
+def test_points_that_are_known_to_be_inside_take_the_place_of_drawn_ones():
+    spots = np.array([[0.5, 0.5, 0.5], [0.9, 0.9, 0.9], [1.1, 0.5, 0.5], [0.5, 2, 0.5]])
+    known = PointCloud(spots, labels=np.array([1, 0, 1, 0], np.uint8), classes=Labels(("empty", "occupied"), ignore=None))
+    record = score_iou(CUBE, known)
+    assert record["value"] == pytest.approx(1 / 3) and record["params"]["points"] == 4 and record["params"]["of"] == "points"
+    assert score_iou(known, known)["value"] == 1 and score_iou(NOTHING, known)["value"] == 0
+    other = PointCloud(spots + 1, labels=known.labels, classes=known.classes)
+    with pytest.raises(DataError, match="different points"):
+        score_iou(other, known)
+    with pytest.raises(DataError, match="100000"):
+        score_iou(CUBE, known, preset="onet")
+    with pytest.raises(UsageError, match="mesh"):
+        score_iou(VoxelGrid(occupancy=np.ones((2, 2, 2), bool)), known)
+
+
+def test_solids_of_nothing_on_a_lattice():
+    given = {"resolution": 8}
+    assert score_iou(NOTHING, CUBE, given)["value"] == 0 and score_iou(CUBE, NOTHING, given)["value"] == 0
+    assert score_iou(NOTHING, NOTHING, given)["value"] == 1
 
 
 def test_surfels_and_depth_become_the_same_world_points():

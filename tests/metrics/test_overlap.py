@@ -34,6 +34,14 @@ def test_two_boxes_that_share_one_corner_cell():
     assert iou(box(0, 2), box(1, 3)) == pytest.approx(1 / 15)  # 8 + 8 - 1 cells
 
 
+def test_numbers_published_with_kaolin():
+    # Its unit test of the IoU of voxel grids: two grids of 3^3, to four digits.
+    pred = "011 100 100 001 011 111 100 011 001", "100 101 100 100 010 010 010 011 001"
+    gt = "000 001 101 111 011 111 100 110 010", "101 011 101 010 111 001 100 100 111"
+    grids = [np.array([int(cell) for cells in both for cell in cells.replace(" ", "")]).reshape(2, 3, 3, 3) for both in (pred, gt)]
+    assert iou(*grids) == pytest.approx([0.4500, 0.2273], abs=1e-4)
+
+
 def test_both_empty_is_one_and_one_empty_is_zero():
     nothing = np.zeros((3, 3, 3), bool)
     assert iou(nothing, nothing) == 1.0

@@ -147,3 +147,17 @@ def test_numbers_published_with_open3d():
     assert chamfer(corners, 1.1 * corners, squared=False).item() == pytest.approx(0.22436734, rel=1e-6)
     assert hausdorff(corners, 1.1 * corners).item() == pytest.approx(3**0.5 / 10, rel=1e-6)
     assert (100 * fscore(corners, 1.1 * corners, [0.01, 0.11, 0.15, 0.18])).tolist() == pytest.approx([100 / 8, 400 / 8, 700 / 8, 100])
+
+
+def test_numbers_published_with_kaolin():
+    # Its unit tests of point cloud metrics, to four digits: Chamfer as the sum of mean squares and of means, F at 0.2 and 0.12.
+    a = torch.tensor([[[8.8977, 4.1709, 1.2839], [8.5640, 7.7767, 9.4214]], [[0.5431, 6.4495, 11.4914], [3.2126, 8.0865, 3.1018]]])
+    b = torch.tensor([[[6.9340, 6.1152, 3.4435], [0.1032, 9.8181, 11.3350]], [[11.4006, 2.2154, 7.9589], [4.2586, 1.4133, 7.2606]]])
+    assert chamfer(a, b).tolist() == pytest.approx([72.5838, 151.0809], rel=1e-5)
+    assert chamfer(a, b, squared=False).tolist() == pytest.approx([11.1704, 17.1130], rel=1e-5)
+    near = torch.tensor([
+        [[8.8914, 4.1788, 1.2176], [8.5291, 7.5513, 9.5412], [3.7831, 6.0182, 4.1208]],
+        [[0.4010, 6.4602, 11.5183], [3.2977, 8.0325, 3.1180], [2.4987, 5.8763, 3.1987]],
+    ])  # fmt: skip
+    assert fscore(near[:, :2], a, [0.2, 0.12]).tolist() == [pytest.approx(v) for v in ([0.5, 0.5], [1, 0.5])]
+    assert fscore(near, a, [0.2, 0.12]).tolist() == [pytest.approx(v) for v in ([0.4, 0.4], [0.8, 0.4])]

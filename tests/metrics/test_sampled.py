@@ -6,9 +6,9 @@ import torch
 from references.shapes import box, sphere
 
 from voxcli.errors import DataError, ShapeError, UsageError
-from voxcli.metrics.depth import depth_record
+from voxcli.metrics.depth import along, depth_record
 from voxcli.metrics.pose import azimuth_error, pose_record, rotation_angle
-from voxcli.metrics.sampled import match_parts, mesh_iou, part_iou, part_record, shell_iou, shell_record
+from voxcli.metrics.sampled import match_parts, mesh_iou, part_iou, part_record, points_record, shell_iou, shell_record
 
 
 def test_shell_iou_by_hand():
@@ -77,6 +77,40 @@ def test_depth_errors_by_hand():
         depth_record(pred[:1], gt)
     with pytest.raises(DataError):
         depth_record(pred + np.inf, gt)
+
+
+def test_a_wall_is_as_far_along_z_everywhere_and_farther_along_the_rays():
+    K = np.array([[2.0, 0, 2], [0, 2, 1], [0, 0, 1]])
+    wall = np.full((2, 4), 3.0)
+    rays = along(wall, "z", "ray", K)
+    x, y = np.meshgrid([-0.75, -0.25, 0.25, 0.75], [-0.25, 0.25])
+    assert np.allclose(rays, 3 * np.sqrt(1 + x**2 + y**2)) and np.allclose(along(rays, "ray", "z", K), wall)
+    assert np.array_equal(along(wall, "z", "z", None), wall)
+    with pytest.raises(DataError, match="camera"):
+        along(wall, "z", "ray", None)
+    with pytest.raises(UsageError, match="kind"):
+        along(wall, "z", "rays", K)
+
+
+def test_the_value_of_depth_and_pose_is_the_error_asked_for():
+    gt = np.array([[1.0, 2.0]])
+    for value, wanted in (("rmse", 0.5), ("mse", 0.25), ("abs_rel", 0.375)):
+        record = depth_record(gt + 0.5, gt, value=value)
+        assert record["value"] == pytest.approx(wanted) and record["params"]["value"] == value
+    turn = turned([0, 1, 0], 10, (0, 0, 2)), turned([0, 1, 0], 40, (2, 0, 0))
+    for value, wanted in (("rotation_deg", 30), ("azimuth_deg", 90), ("translation", 8**0.5), ("translation_relative", 2**0.5)):
+        assert pose_record(*turn, value=value)["value"] == pytest.approx(wanted)
+    with pytest.raises(UsageError, match="rmse"):
+        depth_record(gt, gt, value="rsme")
+    with pytest.raises(UsageError, match="azimuth_deg"):
+        pose_record(*turn, value="azimuth")
+
+
+def test_points_known_to_be_inside_by_hand():
+    a, b = torch.tensor([True, True, False, False]), torch.tensor([True, False, True, False])
+    record = points_record(a, b)
+    assert record["value"] == pytest.approx(1 / 3) and record["parts"]["counts"] == {"inside": [1, 3]}
+    assert points_record(a & ~a, b & ~b)["value"] == 1 and points_record(a, b & ~b)["value"] == 0
 
 
 def turned(axis, degrees, centre=(0.0, 0.0, 0.0)):

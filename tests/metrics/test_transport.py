@@ -128,3 +128,11 @@ def test_limits_and_bad_clouds():
         emd(a[:0], b)
     with pytest.raises(DataError, match="finite"):
         emd(a * torch.inf, a)
+
+
+def test_numbers_published_with_scipy():
+    # The examples in the documentation of scipy.stats.wasserstein_distance and wasserstein_distance_nd: 5 and 3.
+    a, b = (torch.tensor([[x, 0.0, 0.0] for x in v], dtype=torch.float64) for v in ((0, 1, 3), (5, 6, 8)))
+    assert emd(a, b).item() == pytest.approx(5)
+    a, b = torch.tensor([[0.0, 2, 3], [1, 2, 5]]), torch.tensor([[3.0, 2, 3], [4, 2, 5]])
+    assert emd(a, b).item() == pytest.approx(3)

@@ -85,11 +85,11 @@ def refuse_empty_clouds(pred: Shape, gt: Shape, priced: bool) -> None:
 
 def stood_in(pred: Sample, gt: Sample, count: int, seed: int) -> Sample:
     """The prediction, or where it is empty and the protocol has points stand in for it (`count` above 0), those."""
-    if not count or len(pred.points):
+    if not count:
         return pred
     if not len(gt.points):
-        raise DataError("The ground truth is empty, and no protocol gives that a value.")
-    return Sample(_scattered(gt.points, count, seed))
+        raise DataError("The ground truth is empty, and the protocol gives that no value.")
+    return pred if len(pred.points) else Sample(_scattered(gt.points, count, seed))
 
 
 def _scattered(points: Tensor, count: int, seed: int) -> Tensor:
