@@ -8,7 +8,7 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.output import out
-from voxcli.errors import UsageError
+from voxcli.errors import UsageError, unknown_name
 
 
 @options.sections("training")
@@ -21,7 +21,10 @@ def train(
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="RUN", help="Run folder: checkpoints, weights, log.jsonl.")
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="street, street-small, paper, or a YAML file.")] = "street",
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", help="street, street-small, paper, z-gan or a YAML file; default: the model's own, street for ssz."),
+    ] = None,
     validation: Annotated[
         list[str] | None, typer.Option("--validation", metavar="DIR", help="Unseen data to validate on; default: a share set aside.")
     ] = None,
@@ -39,9 +42,13 @@ def train(
         voxcli train -m ssz --data street/ -o run/ --recipe street-small --dry-run
         voxcli train --recipe street --print-config
     """
+    from voxcli.models.registry import MODELS  # a table of names: free of torch
     from voxcli.training.recipe import load_recipe
 
-    chosen = load_recipe(recipe, options.section("training"))
+    model = model or "ssz"
+    if model not in MODELS:
+        raise unknown_name("model", model, MODELS)
+    chosen = load_recipe(recipe or ("street" if model == "ssz" else model), options.section("training"))
     if options.printing_config():
         return options.show_config(training=chosen)
     data = data or list(chosen.data)
@@ -54,7 +61,7 @@ def train(
     if dry_run:
         from voxcli.training import check
 
-        samples = check(model or "ssz", data, chosen, validation_dirs=validation or ())
+        samples = check(model, data, chosen, validation_dirs=validation or ())
         steps = sum(stage.steps for stage in chosen.stages)
         return out.data(f"{model}: {samples} samples, {len(chosen.stages)} stages, {steps} steps -> {output}")
     from voxcli.training import train as run
@@ -72,7 +79,7 @@ def train(
             if not out.shows_progress:
                 out.detail(_line(record))
 
-        run(model or "ssz", data, output, chosen, resume, show, validation_dirs=validation or (), device=device)
+        run(model, data, output, chosen, resume, show, validation_dirs=validation or (), device=device)
     return None
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Optimiser:
-    """Adam. The defaults are SSZ's (section 4.2). `schedule: cosine` falls to `final` times the rate over the stage's steps.
+    """Adam. The defaults are SSZ's (section 4.2). `schedule: cosine` or `linear` falls to `final` times the rate over the stage's steps.
 
     `schedule: milestones` multiplies the rate by `drop` at each step of `milestones`, counted within the stage. rates: rates of their own
     for parameters whose names begin with a prefix (the longest that fits). decay: weight decay, added to the gradient.
@@ -31,7 +31,7 @@ class Optimiser:
 
     rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
-    schedule: Literal["constant", "cosine", "milestones"] = "constant"
+    schedule: Literal["constant", "cosine", "linear", "milestones"] = "constant"
     warmup: int = 0
     final: float = 0.0
     milestones: tuple[int, ...] = ()
@@ -50,6 +50,8 @@ class Optimiser:
         factor = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         if self.schedule == "cosine":
             factor *= self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
+        elif self.schedule == "linear":
+            factor *= 1 - (1 - self.final) * step / max(1, steps)
         return factor * self.drop ** sum(step >= milestone for milestone in self.milestones)
 
     def rate_of(self, name: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +39,10 @@ def load_predictor(weights: str | Path | Weights, device: str = "auto", dtype: s
     if weights.model != "z-gan":
         raise FileFormatError("These weights are of another model.", expected="z-gan", actual=weights.model)
     where = backend.pick_device(device)
-    network = Generator(config.from_mapping(ZGANConfig, weights.config, "the weights' configuration"))
+    settings = replace(config.from_mapping(ZGANConfig, weights.config, "the weights' configuration"), discriminator=None)
+    network = Generator(settings)
     try:
-        network.load_state_dict(weights.tensors)
+        network.load_state_dict({k: t for k, t in weights.tensors.items() if not k.startswith("discriminator.")})
         frustum = Frustum(CELLS, CELLS, CELLS, **weights.facts["frustum"])
         classes = Labels(tuple(weights.facts["label_names"]), weights.facts["empty_label"], weights.facts["ignore_label"])
     except (RuntimeError, KeyError, TypeError) as error:

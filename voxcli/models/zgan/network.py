@@ -22,11 +22,13 @@ class ZGANConfig:
     """width: channels of the first level (`ngf`); the fourth and deeper ones have eight times as many.
 
     dropout: after the three middle levels of the decoder. The original also keeps it on, and takes normalisation statistics from the
-    picture at hand, when it predicts: see `Generator.as_trained`.
+    picture at hand, when it predicts: see `Generator.as_trained`. discriminator: channels of the discriminator's first level (`ndf`) in a
+    network that is trained here; None: the generator alone, as in the public checkpoints.
     """
 
     width: int = 32
     dropout: float = 0.5
+    discriminator: int | None = None
 
 
 class Level(nn.Module):
@@ -78,6 +80,8 @@ class Generator(nn.Module):
         self.config = config or ZGANConfig()
         channels = [3, *(self.config.width * 2 ** min(level, 3) for level in range(LEVELS))]
         self.model = Level(0, channels, self.config.dropout)
+        if self.config.discriminator is not None:
+            self.discriminator = Discriminator(self.config.discriminator)
 
     def forward(self, image: Tensor) -> Tensor:
         check_shape(image, "B 3 256 256", "image")
@@ -112,3 +116,17 @@ class Discriminator(nn.Module):
         sizes = check_shape(fruxels, "B 1 128 128 128", "fruxels")
         check_shape(image, "B 3 256 256", "image", sizes)
         return self.model(torch.cat([F.avg_pool2d(image, 2).unsqueeze(1), fruxels], 2))
+
+
+def build(config: ZGANConfig) -> Generator:
+    """A generator whose convolutions start from N(0, 0.02) and whose normalisation scales from N(1, 0.02), as in pix2pix; so does its
+    discriminator, where the configuration has one."""
+    network = Generator(config)
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)):
+            nn.init.normal_(module.weight, 0, 0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, (nn.BatchNorm2d, nn.BatchNorm3d)):
+            nn.init.normal_(module.weight, 1, 0.02)
+    return network
