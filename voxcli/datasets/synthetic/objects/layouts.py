@@ -1,0 +1,163 @@
+"""The files of one object in the layouts of 3D-R2N2 and of DISN, and the lists of all objects."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject
+from voxcli.datasets.synthetic.objects.render import Light, Renderer, draw_light
+from voxcli.datasets.synthetic.objects.views import DISN_SIZE, R2N2_SIZE, ViewLine, disn_text, disn_views, r2n2_text, r2n2_views
+from voxcli.datasets.synthetic.objects.volumes import coloured_voxels, part_classes, point_cloud, solid_voxels, visible_samples
+from voxcli.files import atomic_write_bytes, write
+from voxcli.files.archive import npz_bytes
+from voxcli.files.keyed import voxel_arrays
+from voxcli.geometry.cameras import shapenet_intrinsics
+from voxcli.scene import Mesh, PointCloud
+
+if TYPE_CHECKING:
+    from voxcli.datasets.synthetic.objects.dataset import Place
+
+POINTS = 10_000
+DEPTH_UNIT = 1e-4
+"""What one step of a 16-bit depth picture stands for, in box diagonals."""
+
+
+def as_mesh(thing: ShapeObject) -> Mesh:
+    """The object as a mesh with named, coloured parts."""
+    known = thing.parts != UNKNOWN_PART
+    names = (*thing.part_names, "other")
+    colours = (thing.colours * 255 + 0.5).astype(np.uint8)
+    return Mesh(
+        thing.vertices, thing.faces, colours, face_parts=np.where(known, thing.parts, len(names) - 1).astype(np.int32), part_names=names
+    )
+
+
+def _write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, views: dict[str, Any]) -> PointCloud:
+    """What both layouts have beside them: mesh, points, voxels, lights."""
+    folder = out_dir / "objects" / place.synset / place.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "model.glb", as_mesh(thing), overwrite=True)
+    cloud = point_cloud(thing, visible_samples(thing, POINTS, rng))
+    write(folder / "points.ply", cloud, overwrite=True)
+    voxels = coloured_voxels(thing, rng)
+    atomic_write_bytes(folder / "voxels.npz", npz_bytes(voxel_arrays(voxels.grid) | {"colors": voxels.colours}), overwrite=True)
+    facts = {"category": place.category, "split": place.split, "parts": list(part_classes(thing.part_names).names), "views": views}
+    atomic_write_bytes(folder / "views.json", json.dumps(facts, indent=1).encode() + b"\n", overwrite=True)
+    return cloud
+
+
+def _light_facts(light: Light) -> dict[str, Any]:
+    """A light as JSON: directions in the object's frame, strengths in linear light."""
+    return {key: (np.round(value, 6).tolist() if isinstance(value, np.ndarray) else round(value, 6)) for key, value in vars(light).items()}
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _pictures(
+    renderer: Renderer, views: list[ViewLine], size: int, rng: np.random.Generator
+) -> tuple[dict[str, bytes], dict[str, np.ndarray], list[dict[str, Any]]]:
+    """(colour pictures by file name, depths [size, size], lights) of all views."""
+    K = shapenet_intrinsics(size)
+    colour, depth, lights = {}, {}, []
+    for k, line in enumerate(views):
+        light = draw_light(rng, line.azimuth)
+        pixels, away = renderer.view(K, line.world_to_cam, size, light)
+        colour[f"{k:02d}.png"] = _png(pixels)
+        depth[f"{k:02d}.png"] = away
+        lights.append(_light_facts(light))
+    return colour, depth, lights
+
+
+def _depth_png(away: np.ndarray) -> bytes:
+    """Whole multiples of DEPTH_UNIT, 0 = nothing; the file says its unit, as all depth pictures of ours do."""
+    from voxcli.files.images import write_depth_png
+    from voxcli.files.registry import Options
+    from voxcli.scene import DepthMap
+
+    return write_depth_png(DepthMap(away), Options(depth_scale=DEPTH_UNIT))
+
+
+def put_folder(final: Path, files: dict[str, bytes]) -> None:
+    """A folder with whole files: written beside its place, then moved there. What a killed run left there is replaced."""
+    part = final.parent / f".{final.name}.part"
+    for old in (part, final):
+        if old.exists():
+            shutil.rmtree(old)
+    part.mkdir(parents=True)
+    for name, data in files.items():
+        (part / name).write_bytes(data)
+    part.rename(final)
+
+
+class R2N2Layout:
+    """ShapeNetRendering and ShapeNetVox32."""
+
+    def marker(self, out_dir: Path, place: Place) -> Path:
+        """The file that is written last."""
+        return out_dir / "ShapeNetVox32" / place.synset / place.name / "model.binvox"
+
+    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int) -> None:
+        """All files of one object."""
+        views = r2n2_views(rng, count)
+        colour, _, lights = _pictures(Renderer(thing), views, R2N2_SIZE, rng)
+        text = {"rendering_metadata.txt": r2n2_text(views).encode(), "renderings.txt": "".join(f"{name}\n" for name in colour).encode()}
+        put_folder(out_dir / "ShapeNetRendering" / place.synset / place.name / "rendering", colour | text)
+        _write_truth(out_dir, place, thing, rng, {"lights": lights})
+        write(self.marker(out_dir, place), solid_voxels(thing, rng), overwrite=True)
+
+    def write_index(self, out_dir: Path, places: list[Place]) -> None:
+        """ShapeNet.json: the taxonomy with its splits, as Pix2Vox has it."""
+        taxonomy = []
+        for category in dict.fromkeys(p.category for p in places):
+            own = [p for p in places if p.category == category]
+            names = {split: [p.name for p in own if p.split == split] for split in ("train", "val", "test")}
+            taxonomy.append({"taxonomy_id": own[0].synset, "taxonomy_name": category, **names})
+        atomic_write_bytes(out_dir / "ShapeNet.json", json.dumps(taxonomy, indent=1).encode() + b"\n", overwrite=True)
+
+
+class DISNLayout:
+    """Easy and hard renderings with depth, and surface samples."""
+
+    def marker(self, out_dir: Path, place: Place) -> Path:
+        """The file that is written last."""
+        return out_dir / "SurfaceSamples" / "ShapeNet" / place.synset / f"{place.name}.ply"
+
+    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int) -> None:
+        """All files of one object."""
+        renderer, facts = Renderer(thing), {}
+        for kind in ("easy", "hard"):
+            views = disn_views(rng, count, kind == "hard")
+            colour, depth, facts[kind] = _pictures(renderer, views, DISN_SIZE, rng)
+            text = {"rendering_metadata.txt": disn_text(views).encode()}
+            away = {name: _depth_png(each) for name, each in depth.items()}
+            for tree, files in (("renderings_rgb", colour), ("renderings_depth", away)):
+                put_folder(out_dir / tree / "ShapeNet" / place.synset / place.name / kind, files | text)
+        cloud = _write_truth(out_dir, place, thing, rng, {"lights": facts})
+        write(self.marker(out_dir, place), cloud, overwrite=True)
+
+    def write_index(self, out_dir: Path, places: list[Place]) -> None:
+        """splits/train.json, val.json and test.json."""
+        for split in ("train", "val", "test"):
+            names: dict[str, list[str]] = {}
+            for place in places:
+                if place.split == split:
+                    names.setdefault(place.synset, []).append(place.name)
+            atomic_write_bytes(
+                out_dir / "splits" / f"{split}.json", json.dumps({"ShapeNet": names}, indent=1).encode() + b"\n", overwrite=True
+            )
+
+
+WRITERS: dict[str, R2N2Layout | DISNLayout] = {"r2n2": R2N2Layout(), "disn": DISNLayout()}
+"""Layouts by name."""
