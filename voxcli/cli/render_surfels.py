@@ -49,8 +49,10 @@ def render_surfels(
         int | None,
         typer.Option("--size", min=1, max=4096, help="Pixels along the longer side; default: 512 for pictures, else the camera's own."),
     ] = None,
-    radius: Annotated[float | None, typer.Option("--radius", help="Radius of points; default: the file's, else from their spacing.")] = None,
-    cells: Annotated[bool, typer.Option("--cells", help="Draw the cells of a grid as they are, not the smooth surface around them.")] = False,
+    radius: Annotated[
+        float | None, typer.Option("--radius", help="Radius of points; default: the file's, else from their spacing.")
+    ] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="Draw a grid's cells as they are, not the surface around them.")] = False,
     threshold: options.Threshold = None,
     device: options.Device = "cpu",
     format: options.Format = None,
@@ -80,7 +82,9 @@ def render_surfels(
     wanted.check()
     suffix = f".{format.lower().lstrip('.')}" if format else ".png"
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-    with items(sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=_TARGETS, policy=policy, label="rendering") as todo:
+    with items(
+        sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=_TARGETS, policy=policy, label="rendering"
+    ) as todo:
         for item in todo.items:
             wanted.target_of(item)
         for item, nothing in todo.run(partial(render_one, wanted=wanted), workers):

@@ -188,9 +188,8 @@ def fitted(camera: Camera, depth: DepthMap, name: str) -> DepthMap:
     """The depth map with the camera that --camera gives it."""
     height, width = depth.depth.shape
     if abs(camera.width / camera.height - width / height) > 0.5 / min(width, height):
-        raise UsageError(
-            f"--camera {name} does not fit the depth map.", expected=f"an image of {width}x{height}", actual=f"{camera.width}x{camera.height}"
-        )
+        raise UsageError(f"--camera {name} does not fit the depth map.", expected=f"an image of {width}x{height}",
+                         actual=f"{camera.width}x{camera.height}")  # fmt: skip
     own = resized(camera, max(width, height))
     return replace(depth, camera=Camera(own.K, width, height, own.world_to_cam))
 

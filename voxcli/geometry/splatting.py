@@ -22,7 +22,19 @@ class Splats(NamedTuple):
     normals: Tensor
 
 
-def splat(points: Tensor, radius: Tensor, K: Tensor, width: int, height: int, normals: Tensor | None = None) -> Splats:
+class _Shapes(NamedTuple):
+    """Balls and plates: centre [N, 3], radius [N], normal [N, 3], flat [N] bool, outline [N, 2, 3] of the plates."""
+
+    centre: Tensor
+    radius: Tensor
+    normal: Tensor
+    flat: Tensor
+    outline: Tensor
+
+
+def splat(
+    points: Tensor, radius: Tensor, K: Tensor, width: int, height: int, normals: Tensor | None = None, outline: Tensor | None = None
+) -> Splats:
     """The nearest splat along the ray of every pixel centre.
 
     Without normals each point is a ball; with them a disc at right angles to its normal, seen from either side. Points nearer than
@@ -33,6 +45,7 @@ def splat(points: Tensor, radius: Tensor, K: Tensor, width: int, height: int, no
         radius: [N], in the units of the points; widened where it would fall between the rays of the pixels.
         K: [3, 3] in pixels of the width x height image.
         normals: [N, 3], unit, in the camera frame; points with the normal 0 or NaN are balls.
+        outline: [N, 2, 3]: a plate is the ellipse of its points with |outline (x - point)| <= 1, inside of the disc of the radius.
     """
     sizes = check_shape(points, "N 3", "points")
     check_shape(radius, "N", "radius", sizes)
@@ -45,17 +58,18 @@ def splat(points: Tensor, radius: Tensor, K: Tensor, width: int, height: int, no
         facing = torch.where(flat[:, None], normals.double() / torch.where(flat, length, 1)[:, None], 0)
     z = points[:, 2]
     radius = torch.maximum(radius.double(), _TO_PIXEL_CORNER * z / torch.minimum(K[0, 0], K[1, 1]))
+    outline = points.new_zeros(len(points), 2, 3) if outline is None else outline.double()
+    shapes = _Shapes(points, radius, facing, flat, outline)
     usable = points.isfinite().all(1) & radius.isfinite() & (z - radius > NEAREST)
     kept = usable.nonzero().ravel()
     best = torch.full((height * width,), torch.iinfo(torch.int64).max, dtype=torch.int64, device=points.device)
     box = _boxes(points[kept], radius[kept], K, width, height)
-    for splat_of, sample in _candidates(kept, box, width):
-        ray = _rays(sample, K, width)
-        depth = _meet(ray, points[splat_of], radius[splat_of], facing[splat_of], flat[splat_of])
+    for which, sample in _candidates(kept, box, width):
+        depth = _meet(_rays(sample, K, width), shapes, which)
         hit = depth.isfinite().nonzero().ravel()
         bits = depth[hit].float().view(torch.int32).long()                       # positive floats order like their bits
-        best.scatter_reduce_(0, sample[hit], (bits << 32) | splat_of[hit], "amin")
-    return _resolve(best, points, radius, facing, flat, K, width, height)
+        best.scatter_reduce_(0, sample[hit], (bits << 32) | which[hit], "amin")
+    return _resolve(best, shapes, K, width, height)
 
 
 def _boxes(points: Tensor, radius: Tensor, K: Tensor, width: int, height: int) -> Tensor:
@@ -97,8 +111,9 @@ def _rays(sample: Tensor, K: Tensor, width: int) -> Tensor:
     return torch.stack([x, y, torch.ones_like(x)], 1)
 
 
-def _meet(ray: Tensor, centre: Tensor, radius: Tensor, normal: Tensor, flat: Tensor) -> Tensor:
-    """z where each ray first meets its splat, inf where it does not. [K]"""
+def _meet(ray: Tensor, shapes: _Shapes, which: Tensor) -> Tensor:
+    """z where each ray [K, 3] first meets the shape `which` [K] names, inf where it does not. [K]"""
+    centre, radius, normal, flat, outline = (x[which] for x in shapes)
     length = (ray * ray).sum(1)
     along = (ray * centre).sum(1)
     under = along * along - length * ((centre * centre).sum(1) - radius * radius)
@@ -107,25 +122,23 @@ def _meet(ray: Tensor, centre: Tensor, radius: Tensor, normal: Tensor, flat: Ten
     seen = slope.abs() > 1e-6
     plane = (normal * centre).sum(1) / torch.where(seen, slope, 1)
     away = ray * plane[:, None] - centre
-    disc = torch.where(seen & ((away * away).sum(1) <= radius * radius), plane, torch.inf)
-    depth = torch.where(flat, disc, ball)
+    within = ((away * away).sum(1) <= radius * radius) & ((outline @ away[:, :, None]).square().sum((1, 2)) <= 1)
+    depth = torch.where(flat, torch.where(seen & within, plane, torch.inf), ball)
     return torch.where(depth > NEAREST, depth, torch.inf)
 
 
-def _resolve(
-    best: Tensor, points: Tensor, radius: Tensor, facing: Tensor, flat: Tensor, K: Tensor, width: int, height: int
-) -> Splats:  # fmt: skip
+def _resolve(best: Tensor, shapes: _Shapes, K: Tensor, width: int, height: int) -> Splats:
     """Depth and normal of the winners, in full precision."""
     empty = best == torch.iinfo(torch.int64).max
     point = torch.where(empty, -1, best & 0xFFFFFFFF)
-    depth = torch.full((height * width,), torch.inf, dtype=torch.float64, device=points.device)
-    normal = torch.zeros((height * width, 3), dtype=torch.float64, device=points.device)
+    depth = torch.full((height * width,), torch.inf, dtype=torch.float64, device=best.device)
+    normal = torch.zeros((height * width, 3), dtype=torch.float64, device=best.device)
     sample = (~empty).nonzero().ravel()
     won = point[sample]
     ray = _rays(sample, K, width)
-    depth[sample] = _meet(ray, points[won], radius[won], facing[won], flat[won])
-    outwards = ray * depth[sample, None] - points[won]
-    outwards = torch.where(flat[won, None], facing[won], outwards / radius[won, None])
+    depth[sample] = _meet(ray, shapes, won)
+    outwards = (ray * depth[sample, None] - shapes.centre[won]) / shapes.radius[won, None]
+    outwards = torch.where(shapes.flat[won, None], shapes.normal[won], outwards)
     behind = (outwards * ray).sum(1, keepdim=True) > 0
     normal[sample] = torch.where(behind, -outwards, outwards)
     return Splats(depth.view(height, width), point.view(height, width), normal.T.reshape(3, height, width))

@@ -13,7 +13,7 @@ from voxcli.geometry.zbuffer import zbuffer
 from voxcli.scene import Camera, Mesh, PointCloud, class_colour
 
 _PLAIN = 0.7  # the grey of what has no colour
-_LEAST_FACING = 0.2  # a surfel's disc is stretched no further than for this cosine
+_LEAST_FACING = 0.05  # a surfel's plate is stretched no further than for this cosine
 
 
 def face_colours(mesh: Mesh) -> np.ndarray:
@@ -83,7 +83,7 @@ def cloud_surfels(cloud: PointCloud, radius: np.ndarray, camera: Camera, device:
 
 
 def surfels_elsewhere(surfels: SurfelMaps, here: Camera, there: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
-    """The surfels of one view as another camera sees them: each a disc as large as what its pixel shows of the surface."""
+    """The surfels of one view as another camera sees them: each the plate that its pixel's circumcircle cuts out of its plane."""
     K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(here))
     depth, normals, albedo = (x.to(device).double() for x in surfels)
     seen = is_surface(depth)
@@ -91,9 +91,14 @@ def surfels_elsewhere(surfels: SurfelMaps, here: Camera, there: Camera, device: 
     normal = normals[:, seen].T
     facing = -(points * normal).sum(1) / points.norm(dim=1)
     radius = points[:, 2] / torch.sqrt(2 * K[0, 0] * K[1, 1]) / facing.clamp_min(_LEAST_FACING)
+    # Pixels that a step away from the point amounts to, in units of the circumcircle's radius: the derivative of the projection.
+    z = points[:, 2]
+    zero = torch.zeros_like(z)
+    step = torch.stack([1 / z, zero, -points[:, 0] / z**2, zero, 1 / z, -points[:, 1] / z**2], 1).view(-1, 2, 3)
+    outline = 2**0.5 * K[:2, :2] @ step
     K2, R2, t2 = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(there))
-    points, normal = ((points - t) @ R) @ R2.T + t2, (normal @ R) @ R2.T
-    found = splat(points, radius, K2, there.width, there.height, normal)
+    turn = R2 @ R.T
+    found = splat((points - t) @ turn.T + t2, radius, K2, there.width, there.height, normal @ turn.T, outline @ turn.T)
     shown = torch.cat([albedo[:, seen].T, albedo.new_zeros(1, 3)])[found.point].movedim(-1, -3)
     return _maps(torch.where(found.point >= 0, found.depth, torch.nan), found.normals, shown, K2)
 
