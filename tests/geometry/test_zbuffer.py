@@ -5,7 +5,7 @@ import torch
 from references.shapes import box, random_tetrahedra, sphere
 from torch.testing import assert_close
 
-from voxcli.geometry.zbuffer import zbuffer, zbuffer_lattice
+from voxcli.geometry.zbuffer import nearest, zbuffer
 
 K = torch.tensor([[60.0, 0, 24.3], [0, 60.0, 18.7], [0, 0, 1]], dtype=torch.float64)
 
@@ -69,7 +69,7 @@ def test_a_triangle_across_the_camera_plane_is_cut_not_mirrored():
 def test_parallel_projection_keeps_the_smallest_depth():
     low, high = box((1, 1, 5), (7, 7, 6)), box((3, 3, 2), (9, 9, 3))
     v, f = torch.cat([low[0], high[0]]), torch.cat([low[1], high[1] + 8])
-    found = zbuffer_lattice(v, f, 10, 10)
+    found = nearest(v, f, 10, 10)
     expected = torch.full((10, 10), torch.inf, dtype=torch.float64)
     expected[1:7, 1:7] = 5
     expected[3:9, 3:9] = 2
@@ -86,5 +86,9 @@ def test_nothing_to_see_is_all_background():
 
 def test_a_picture_of_nothing_is_empty():
     vertices, faces = torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.int64)
-    for shown in (zbuffer(vertices, faces, torch.eye(3), 5, 4), zbuffer_lattice(vertices, faces, 5, 4)):
-        assert shown.depth.shape == (4, 5) and torch.isinf(shown.depth).all() and (shown.face == -1).all() and not shown.weights.any()
+    shown = zbuffer(vertices, faces, torch.eye(3), 5, 4)
+    assert shown.depth.shape == (4, 5) and not shown.weights.any()
+    for depth, face in (shown[:2], nearest(vertices, faces, 5, 4)):
+        assert bool(torch.isinf(depth).all() and (face == -1).all())
+    behind = zbuffer(torch.tensor([[0.0, 0, -1], [1, 0, -1], [0, 1, -2]]), torch.tensor([[0, 1, 2]]), torch.eye(3), 5, 4)
+    assert bool((behind.face == -1).all()) and not behind.weights.any()

@@ -56,13 +56,10 @@ def crossings_along(soup: Soup, lattice: Lattice, axis: int) -> Crossings:
     sizes = lattice.sizes
     found = []
     turned = points if axis == 2 else points[:, [across, down, axis]]
-    for c, moved, cut_faces, source in coverage(turned, faces, sizes[across], sizes[down], lattice.samples(across), lattice.samples(down)):
-        t = c.interpolate(moved[:, 2], cut_faces)
-        if axis == 2:
-            t = lattice.depth(t)
-        face = c.face if source is None else source[c.face]
-        part = torch.zeros_like(c.sample) if tag is None else tag[face]
-        found.append(Crossings(part, c.sample, t, torch.where(c.ccw, 1, -1)))
+    for c in coverage(turned, faces, sizes[across], sizes[down], lattice.samples(across), lattice.samples(down)):
+        t = lattice.depth(c.height) if axis == 2 else c.height
+        part = torch.zeros_like(c.span) if tag is None else tag[c.face].index_select(0, c.span)
+        found.append(Crossings(part, c.sample, t, torch.where(c.ccw, 1, -1).index_select(0, c.span)))
     if not found:
         none = torch.zeros(0, dtype=torch.int64, device=points.device)
         return Crossings(none, none, none.double(), none)

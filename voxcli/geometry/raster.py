@@ -4,6 +4,9 @@ One rasteriser serves solid filling (rays through a lattice) and z-buffers. It i
 fine that every edge function is an integer below 2^53, and a sample that lies exactly on an edge is judged as if it stood infinitely
 little to the left of it. So a ray through a shared edge or vertex meets exactly one of the triangles around it, whatever the order of
 vertices or faces, also in a soup whose triangles share no indices.
+
+Faces are cut into spans, the runs of samples that they cover in one row. Both ends of a span are quotients of those integers, rounded
+down or up exactly, so no sample is tested by itself: the cost is that of the rows and of the covered samples alone.
 """
 
 from __future__ import annotations
@@ -15,24 +18,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_CANDIDATES_AT_ONCE = 1 << 21  # keeps a million faces within a few hundred MiB
-_LARGE = 64  # boxes of at least so many samples are cut in rows
+_SAMPLES_AT_ONCE = 1 << 21  # keeps a million faces within a few hundred MiB
 _GUARD = 1.0  # triangles are cut where they leave the lattice by more than this many lattice widths
 
 
 class Coverage(NamedTuple):
-    """K covered samples: face [K], sample [K] = row * width + column, w1 and w2 [K] (weights of corners 1 and 2), ccw [K] bool."""
+    """K covered samples in N spans, each the samples of one face in one row.
 
-    face: Tensor
+    span [K], sample [K] = row * width + column, height [K] (the third coordinate of the face there); face [N], ccw [N] bool.
+    """
+
+    span: Tensor
     sample: Tensor
-    w1: Tensor
-    w2: Tensor
+    height: Tensor
+    face: Tensor
     ccw: Tensor
-
-    def interpolate(self, values: Tensor, faces: Tensor) -> Tensor:
-        """Linear interpolation on the lattice of a vertex quantity [V] at the covered samples -> [K]."""
-        a, b, c = (values[faces[:, k]][self.face] for k in range(3))
-        return a + self.w1 * (b - a) + self.w2 * (c - a)
 
 
 def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,96 +77,120 @@ def _cut(points: Tensor, height: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return points[high] + t[:, None] * (points[low] - points[high])
 
 
-def _clip_to_guard(points: Tensor, faces: Tensor, sizes: tuple[float, float]) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Cut what reaches further than the guard band, so that coordinates stay small enough for exact arithmetic."""
-    source = None
-    for axis, size in enumerate(sizes):
-        for bound, keep_above in ((-_GUARD * size, True), ((1 + _GUARD) * size, False)):
-            column = points[:, axis]
-            if len(column) and bool((column < bound).any() if keep_above else (column > bound).any()):
-                points, faces, part = clip(points, faces, axis, bound, keep_above)
-                source = part if source is None else source[part]
-    return points, faces, source
-
-
 def coverage(
     points: Tensor, faces: Tensor, width: int, height: int, x_samples: Tensor | None = None, y_samples: Tensor | None = None
-) -> Iterator[tuple[Coverage, Tensor, Tensor, Tensor | None]]:
+) -> Iterator[Coverage]:
     """Which lattice samples lie in which triangle.
 
-    points [V, 3] float64 in lattice units (column x, row y, anything); faces [F, 3]. Samples lie at (i + 1/2, j + 1/2), or at the
-    given ascending positions [width] and [height]. Yields, a bounded number of candidates at a time, (coverage, points, faces,
-    source): the coverage refers to these points and faces, which differ from the given ones where triangles were cut at the guard
-    band; `source` [F'] then names the given face of each, else it is None.
+    points [V, 3] float64 in lattice units (column x, row y, and a third that is linear on each face); faces [F, 3]. Samples lie at
+    (i + 1/2, j + 1/2), or at the given ascending positions [width] and [height]. Yields a bounded number of samples at a time.
     """
     if not len(faces) or not len(points):
         return
     x_samples, x_origin, x_extent = _sample_positions(x_samples, width, points)
     y_samples, y_origin, y_extent = _sample_positions(y_samples, height, points)
-    if x_origin or y_origin:
-        points = points - torch.tensor([x_origin, y_origin, 0.0], dtype=points.dtype, device=points.device)
-    points, faces, source = _clip_to_guard(points, faces, (x_extent, y_extent))
     # Integers up to 2^25 keep products of differences and their sums below 2^53.
     reach = (1 + 2 * _GUARD) * max(x_extent, y_extent)
     unit = 2.0 ** (24 - math.ceil(math.log2(reach)))
-    x, y = (points[:, 0] * unit).round_(), (points[:, 1] * unit).round_()        # exact integers in float64
-    x_samples, y_samples = (x_samples * unit).round_(), (y_samples * unit).round_()
-    a, b, c = faces.unbind(1)
-    xa, xb, xc, ya, yb, yc = x[a], x[b], x[c], y[a], y[b], y[c]
-    i0, i1 = _sample_range(torch.minimum(torch.minimum(xa, xb), xc), torch.maximum(torch.maximum(xa, xb), xc), x_samples, unit)
-    j0, j1 = _sample_range(torch.minimum(torch.minimum(ya, yb), yc), torch.maximum(torch.maximum(ya, yb), yc), y_samples, unit)
-    columns, rows = i1 - i0, j1 - j0
-    kept = ((columns > 0) & (rows > 0)).nonzero().ravel()                        # most small triangles hold no sample
-    if not len(kept):
+    lattice = _Lattice(_Line.of(x_samples, unit), _Line.of(y_samples, unit), unit)
+    if x_origin or y_origin:
+        points = points - torch.tensor([x_origin, y_origin, 0.0], dtype=points.dtype, device=points.device)
+    found = _boxed(points, faces, lattice)
+    if found is None:
         return
-    corners = [v[kept] for v in (xa, ya, xb, yb, xc, yc)]
-    edges = [_edge(*corners[2:6]), _edge(*corners[4:6], *corners[0:2]), _edge(*corners[0:4])]
-    boxes = _Boxes(torch.arange(len(kept), device=kept.device), *(v[kept] for v in (i0, j0, columns, rows)))
-    boxes = _strips(boxes, corners, x_samples, y_samples)
-    end = (boxes.columns * boxes.rows).cumsum(0)
-    total = int(end[-1]) if len(end) else 0
-    first = 0
-    while first < len(end):                                                      # a bounded number of candidates at a time
+    far = torch.zeros_like(found.face, dtype=torch.bool)
+    for corners, extent in ((found.x, x_extent), (found.y, y_extent)):
+        far |= ((corners < -_GUARD * extent * unit) | (corners > (1 + _GUARD) * extent * unit)).any(0)
+    if bool(far.any()):
+        whole, beyond = (found.take(mask.nonzero().ravel()) for mask in (~far, far))
+        cut = _cut_to_guard(points[faces[beyond.face]], beyond.face, (x_extent, y_extent), lattice)
+        found = whole if cut is None else _Boxed(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True)))
+    end = (found.columns * found.rows).cumsum(0)
+    total, first = int(end[-1]) if len(end) else 0, 0
+    while first < len(end):                                                      # a bounded number of samples at a time
         base = int(end[first - 1]) if first else 0
-        fits = int(torch.searchsorted(end, base + _CANDIDATES_AT_ONCE))
-        last = len(end) if total - base <= _CANDIDATES_AT_ONCE else max(first + 1, fits)
-        found = _covered(_Boxes(*(v[first:last] for v in boxes)), edges, x_samples, y_samples, width)
-        yield found._replace(face=kept[found.face]), points, faces, source
+        fits = int(torch.searchsorted(end, base + _SAMPLES_AT_ONCE))
+        last = len(end) if total - base <= _SAMPLES_AT_ONCE else max(first + 1, fits)
+        yield _covered(_Boxed(*(v[..., first:last] for v in found)), lattice, width)
         first = last
 
 
-class _Boxes(NamedTuple):
-    """Rectangles of samples that may lie in a face: face, first column and row, numbers of columns and rows, [N] each."""
+class _Line(NamedTuple):
+    """Sample positions along one axis in units of the fixed-point grid [n], and whether they are the middles of equal cells."""
 
+    at: Tensor
+    even: bool
+
+    @staticmethod
+    def of(samples: Tensor, unit: float) -> _Line:
+        """Samples in lattice units, snapped to the grid."""
+        at = (samples * unit).round_()
+        n = len(at)
+        return _Line(at, bool(at[0] == unit / 2) and (n == 1 or bool(at[-1] == (n - 0.5) * unit)))
+
+    def first_from(self, low: Tensor, unit: float) -> Tensor:
+        """Index of the first sample >= low, as int64; n where there is none."""
+        if self.even:  # in place and exact: unit is a power of two, and taking 1/2 off a positive number loses nothing
+            return (low / unit).sub_(0.5).ceil_().clamp_(0, len(self.at)).long()
+        return torch.searchsorted(self.at, low)
+
+    def first_beyond(self, high: Tensor, unit: float) -> Tensor:
+        """Index of the first sample > high, as int64; n where there is none."""
+        if self.even:
+            return (high / unit).add_(0.5).floor_().clamp_(0, len(self.at)).long()
+        return torch.searchsorted(self.at, high, right=True)
+
+
+class _Lattice(NamedTuple):
+    x: _Line
+    y: _Line
+    unit: float
+
+
+class _Boxed(NamedTuple):
+    """Triangles that may hold samples: corners x, y in units, z [3, N]; the face that each is (a piece of) and its box of samples [N]."""
+
+    x: Tensor
+    y: Tensor
+    z: Tensor
     face: Tensor
     i0: Tensor
     j0: Tensor
     columns: Tensor
     rows: Tensor
 
+    def take(self, index: Tensor) -> _Boxed:
+        """Some of them."""
+        return _Boxed(*(v.index_select(-1, index) for v in self))
 
-def _strips(boxes: _Boxes, corners: list[Tensor], xs: Tensor, ys: Tensor) -> _Boxes:
-    """Cut the boxes of large faces into rows, each no longer than the face there, give or take a sample: half a box is empty."""
-    large = boxes.columns * boxes.rows >= _LARGE
-    if not bool(large.any()):
-        return boxes
-    small, cut = _Boxes(*(v[~large] for v in boxes)), _Boxes(*(v[large] for v in boxes))
-    end = cut.rows.cumsum(0)
-    box = torch.repeat_interleave(torch.arange(len(end), device=end.device), cut.rows, output_size=int(end[-1]))
-    row = cut.j0[box] + torch.arange(len(box), device=end.device) - (end - cut.rows)[box]
-    face, y = cut.face[box], ys[row]
-    low, high = torch.full_like(y, torch.inf), torch.full_like(y, -torch.inf)
-    xa, ya, xb, yb, xc, yc = (v[face] for v in corners)
-    for px, py, qx, qy in ((xa, ya, xb, yb), (xb, yb, xc, yc), (xc, yc, xa, ya)):
-        # Where the row meets an edge: the least and the greatest of these points bound the face's span.
-        meets = (torch.minimum(py, qy) <= y) & (y <= torch.maximum(py, qy)) & (py != qy)
-        x = px + (y - py) / (qy - py) * (qx - px)
-        low, high = torch.where(meets, torch.minimum(low, x), low), torch.where(meets, torch.maximum(high, x), high)
-    first = torch.searchsorted(xs, low - 1)                                      # a unit of the fixed-point grid covers the rounding
-    columns = torch.searchsorted(xs, high + 1, right=True) - first
-    some = columns > 0
-    strips = _Boxes(face[some], first[some], row[some], columns[some], torch.ones_like(columns[some]))
-    return _Boxes(*(torch.cat(v) for v in zip(small, strips, strict=True)))
+
+def _boxed(points: Tensor, faces: Tensor, lattice: _Lattice) -> _Boxed | None:
+    """Faces as triangles of the fixed-point grid; None where no box of any holds a sample."""
+    corner = faces.t().reshape(-1)
+    x, y = ((points[:, k] * lattice.unit).round_().index_select(0, corner).view(3, -1) for k in range(2))
+    ranges = []
+    for values, line in ((x, lattice.x), (y, lattice.y)):
+        a, b, c = values
+        first = line.first_from(torch.minimum(torch.minimum(a, b), c), lattice.unit)
+        ranges += [first, line.first_beyond(torch.maximum(torch.maximum(a, b), c), lattice.unit) - first]
+    i0, columns, j0, rows = ranges
+    kept = ((columns > 0) & (rows > 0)).nonzero().ravel()                        # most small triangles hold no sample
+    if not len(kept):
+        return None
+    z = points[:, 2].index_select(0, faces.index_select(0, kept).t().reshape(-1)).view(3, -1)
+    x, y, i0, j0, columns, rows = (v.index_select(-1, kept) for v in (x, y, i0, j0, columns, rows))
+    return _Boxed(x, y, z, kept, i0, j0, columns, rows)
+
+
+def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: _Lattice) -> _Boxed | None:
+    """Cut triangles [N, 3, 3] that reach beyond the guard band, so that coordinates stay small enough for exact arithmetic."""
+    points, faces, source = corners.reshape(-1, 3), torch.arange(3 * len(corners), device=corners.device).view(-1, 3), face
+    for axis, extent in enumerate(extents):
+        for bound, keep_above in ((-_GUARD * extent, True), ((1 + _GUARD) * extent, False)):
+            points, faces, part = clip(points, faces, axis, bound, keep_above)
+            source = source[part]
+    found = _boxed(points, faces, lattice)
+    return None if found is None else found._replace(face=source[found.face])
 
 
 def _sample_positions(samples: Tensor | None, n: int, like: Tensor) -> tuple[Tensor, float, float]:
@@ -177,56 +201,73 @@ def _sample_positions(samples: Tensor | None, n: int, like: Tensor) -> tuple[Ten
     return samples.to(like) - origin, origin, max(float(samples[-1]) - origin, 1.0)
 
 
-def _sample_range(low: Tensor, high: Tensor, samples: Tensor, unit: float) -> tuple[Tensor, Tensor]:
-    """First sample >= low and first sample > high, as int64."""
-    n = len(samples)
-    uniform = bool(samples[0] == unit / 2) and (n == 1 or bool(samples[-1] == (n - 0.5) * unit))
-    if uniform:
-        first = ((low / unit - 0.5).ceil_()).clamp_(0, n).long()
-        return first, (high / unit + 0.5).floor_().clamp_(0, n).long()
-    return torch.searchsorted(samples, low), torch.searchsorted(samples, high, right=True)
+class _Edges(NamedTuple):
+    """e(x, y) = dx y - dy x + c of the edges opposite to corners 0, 1, 2: inside where e >= 0. [3, N]
 
-
-class _Edge(NamedTuple):
-    """e(x, y) = dx y - dy x + c of one edge of every face [F]; the sample is on its left where e >= 0. `tie` is in c already."""
+    off: what was taken off c to decide ties; area: twice the area [N]; ccw [N].
+    """
 
     dx: Tensor
     dy: Tensor
     c: Tensor
-    tie: Tensor
+    off: Tensor
+    area: Tensor
+    ccw: Tensor
 
 
-def _edge(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> _Edge:
-    """The edge function of a -> b, with ties decided by the edge and not by the triangle that it belongs to.
+def _edges(x: Tensor, y: Tensor) -> _Edges:
+    """The edge functions of triangles with corners x, y [3, N], with ties decided by the edge and not by the triangle it belongs to.
 
     A sample on an edge counts as left of it where the edge runs upwards in the order of (y, x), right of it otherwise, as if the
     sample were nudged by (-epsilon, +epsilon^2): all triangles around an edge or a vertex then agree. Since values are integers,
-    `right of it` is e - 1 >= 0 taken for the edge that runs down.
+    `left of it, not on it` is e - 1 >= 0, and `not left of it` is -e - 1 >= 0.
     """
+    ax, ay, bx, by = x[[1, 2, 0]], y[[1, 2, 0]], x[[2, 0, 1]], y[[2, 0, 1]]
     dx, dy = bx - ax, by - ay
-    tie = ((ay > by) | ((ay == by) & (ax > bx))).double()
-    return _Edge(dx, dy, dy * ax - dx * ay - tie, tie)
+    tie = ((dy < 0) | ((dy == 0) & (dx < 0))).double()
+    c = dy * ax - dx * ay
+    area = c[0] + c[1] + c[2]
+    ccw = area > 0
+    turn = torch.where(ccw, 1.0, -1.0)
+    off = torch.where(ccw, tie, 1 - tie)
+    return _Edges(dx * turn, dy * turn + 0.0, c * turn - off, off, area.abs(), ccw)      # + 0.0 makes -0.0 plain
 
 
-def _covered(boxes: _Boxes, edges: list[_Edge], xs: Tensor, ys: Tensor, width: int) -> Coverage:
-    """Test every sample of every box against the three edges of its face."""
-    device = boxes.face.device
-    per_box = boxes.columns * boxes.rows
-    end = per_box.cumsum(0)
-    total = int(end[-1])
-    box = torch.repeat_interleave(torch.arange(len(per_box), device=device), per_box, output_size=total)
-    local = torch.arange(total, device=device, dtype=torch.float64) - (end - per_box).double()[box]
-    # Whole numbers in float64 divide several times faster than int64, and as exactly.
-    columns = boxes.columns.double()[box]
-    row = (local / columns).floor_()
-    column = (local - row * columns).long() + boxes.i0[box]
-    row = row.long() + boxes.j0[box]
-    face = boxes.face[box]
-    px, py = xs[column], ys[row]
-    e0, e1, e2 = (e.dx[face] * py - e.dy[face] * px + e.c[face] for e in edges)  # exact
-    ccw = torch.minimum(torch.minimum(e0, e1), e2) >= 0
-    hit = (ccw | (torch.maximum(torch.maximum(e0, e1), e2) < 0)).nonzero().ravel()
-    face = face[hit]
-    e0, e1, e2 = (e[hit] + edge.tie[face] for e, edge in zip((e0, e1, e2), edges, strict=True))
-    area = e0 + e1 + e2                                                          # twice the signed area, never 0 for a hit
-    return Coverage(face, row[hit] * width + column[hit], e1 / area, e2 / area, ccw[hit])
+def _covered(boxed: _Boxed, lattice: _Lattice, width: int) -> Coverage:
+    """The samples of each triangle, row by row: a row meets the three half planes in one run of columns."""
+    device = boxed.face.device
+    edges = _edges(boxed.x, boxed.y)
+    ends = boxed.rows.cumsum(0)
+    total = int(ends[-1])
+    box = torch.repeat_interleave(boxed.rows, output_size=total)
+    row = torch.arange(total, device=device) + (boxed.j0 - ends + boxed.rows).index_select(0, box)
+    left = edges.dx.index_select(1, box).mul_(lattice.y.at[row]).add_(edges.c.index_select(1, box))            # e at x = 0, [3, N]
+    dy = edges.dy.index_select(1, box)
+    # dy x <= left in integers is dy x < left + 1/2: no quotient falls on a sample, nor is rounded across one, and 0 decides by the sign.
+    limit = (left + 0.5) / dy
+    rises = dy >= 0
+    low = torch.where(rises, -torch.inf, limit).amax(0)
+    high = torch.where(rises, limit, torch.inf).amin(0)
+    first = lattice.x.first_from(low, lattice.unit)
+    columns = lattice.x.first_beyond(high, lattice.unit) - first
+    some = (columns > 0).nonzero().ravel()
+    box, row, first, columns = (v.index_select(0, some) for v in (box, row, first, columns))
+    x = lattice.x.at[first]
+    w1, w2 = ((left[k].index_select(0, some) + edges.off[k].index_select(0, box) - dy[k].index_select(0, some) * x) for k in (1, 2))
+    area = edges.area.index_select(0, box)
+    a, up, across = boxed.z[0], boxed.z[1] - boxed.z[0], boxed.z[2] - boxed.z[0]
+    start = a.index_select(0, box) + w1 / area * up.index_select(0, box) + w2 / area * across.index_select(0, box)
+    slope = ((edges.dy[1] * up + edges.dy[2] * across) / -edges.area).index_select(0, box)
+    ends = columns.cumsum(0)
+    total = int(ends[-1]) if len(ends) else 0
+    span = torch.repeat_interleave(columns, output_size=total)
+    begin = ends - columns
+    index = torch.arange(total, device=device)
+    sample = (row * width + first - begin).index_select(0, span).add_(index)
+    if lattice.x.even:
+        along = (index - begin.index_select(0, span)).double()
+        slope = slope * lattice.unit
+    else:
+        along = lattice.x.at[(first - begin).index_select(0, span).add_(index)] - x.index_select(0, span)
+    height = slope.index_select(0, span).mul_(along).add_(start.index_select(0, span))
+    return Coverage(span, sample, height, boxed.face.index_select(0, box), edges.ccw.index_select(0, box))

@@ -20,6 +20,13 @@ class ZBuffer(NamedTuple):
     weights: Tensor
 
 
+class Nearest(NamedTuple):
+    """depth [H, W] float64, rounded to float32 (inf = nothing), face [H, W] int64 (-1 = nothing)."""
+
+    depth: Tensor
+    face: Tensor
+
+
 def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> ZBuffer:
     """The nearest surface along the ray of every pixel centre.
 
@@ -27,86 +34,77 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
     width x height image. depth is z-depth; weights are perspective-correct: the point is sum_k weights[k] * corner k. Triangles
     across the camera's plane are cut at z = 0.001 in the units of the vertices, and their weights still refer to the whole triangle.
     """
-    if not len(faces):
-        return _blank(width, height, vertices.device)
     vertices = vertices.double()
-    behind = vertices[:, 2] < NEAREST
-    cut = bool(behind.any())
-    points, cut_faces, source = clip(vertices, faces, 2, NEAREST, True) if cut else (vertices, faces, None)
+    source = _maybe_seen(vertices, faces, K, width, height)
+    points, cut_faces = vertices, faces.index_select(0, source)
+    if bool((vertices[:, 2] < NEAREST).any()):
+        points, cut_faces, part = clip(vertices, cut_faces, 2, NEAREST, True)
+        source = source.index_select(0, part)
+    if not len(source):
+        depth = vertices.new_full((height, width), torch.inf)
+        return ZBuffer(depth, torch.full_like(depth, -1, dtype=torch.int64), vertices.new_zeros(height, width, 3))
     z = points[:, 2].clamp_min(NEAREST)                                           # vertices left unused by the cut
     x = K[0, 0] * points[:, 0] / z + K[0, 2]
     y = K[1, 1] * points[:, 1] / z + K[1, 2]
     # A plane stays a plane under (x/z, y/z, 1/z): interpolate 1/z linearly on the image.
-    _, face = _nearest(torch.stack([x, y, -1 / z], 1), cut_faces, width, height)
-    if source is not None:
-        face = torch.where(face < 0, face, torch.cat([source, source.new_zeros(1)])[face.clamp_min(0)])
-    weights = _plane_weights(vertices, faces, face, K, width, height)
-    exact = (weights * vertices[:, 2][faces[face.clamp_min(0)]]).sum(-1)          # the key holds depth in float32 alone
-    return ZBuffer(torch.where(face < 0, torch.inf, exact), face, weights)
+    cut_face = nearest(torch.stack([x, y, -1 / z], 1), cut_faces, width, height).face
+    shown = cut_face >= 0
+    face = source.index_select(0, cut_face.clamp_min(0).view(-1)).view(height, width)
+    weights = _plane_weights(vertices, faces, face, K)
+    # The key of the nearest face holds its depth in float32 alone.
+    corner_z = vertices[:, 2].index_select(0, faces.t().index_select(1, face.view(-1)).view(-1)).view(3, height, width)
+    exact = weights[0] * corner_z[0] + weights[1] * corner_z[1] + weights[2] * corner_z[2]
+    nothing = ~shown
+    return ZBuffer(
+        exact.masked_fill_(nothing, torch.inf), face.masked_fill_(nothing, -1), weights.masked_fill_(nothing, 0).permute(1, 2, 0)
+    )
 
 
-def zbuffer_lattice(points: Tensor, faces: Tensor, width: int, height: int) -> ZBuffer:
-    """The same for parallel projection. points [V, 3] = (pixel x, pixel y, depth), the smallest depth wins."""
-    if not len(faces):
-        return _blank(width, height, points.device)
-    points = points.double()
-    depth, face = _nearest(points, faces, width, height)
-    shown = face >= 0
-    corners = points[faces[face.clamp_min(0)]]                                    # [H, W, 3, 3]
-    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    weights = _barycentric(corners[..., :2], torch.stack([x, y], -1).to(points))
-    return ZBuffer(torch.where(shown, depth, torch.inf), face, torch.where(shown[..., None], weights, 0.0))
+def _maybe_seen(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Tensor:
+    """Faces that do not lie wholly behind the camera or beyond one side of the image, by a pixel or more. Indices [F'], ascending."""
+    x, y, z = vertices.unbind(1)
+    u, v = K[0, 0] * x + K[0, 2] * z, K[1, 1] * y + K[1, 2] * z                  # pixel coordinates times z: half spaces for any z
+    outside = (z < NEAREST).to(torch.uint8)
+    for bit, beyond in enumerate((u < -z, u > (width + 1) * z, v < -z, v > (height + 1) * z)):
+        outside |= beyond.to(torch.uint8) << (bit + 1)
+    a, b, c = outside.index_select(0, faces.t().reshape(-1)).view(3, len(faces))
+    return (a & b & c == 0).nonzero().ravel()
 
 
-def _blank(width: int, height: int, device: torch.device) -> ZBuffer:
-    depth = torch.full((height, width), torch.inf, dtype=torch.float64, device=device)
-    return ZBuffer(depth, torch.full((height, width), -1, device=device), depth.new_zeros(height, width, 3))
+def nearest(points: Tensor, faces: Tensor, width: int, height: int) -> Nearest:
+    """The face with the smallest third coordinate at every pixel centre under parallel projection.
 
-
-def _nearest(points: Tensor, faces: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
-    """Smallest third coordinate at every sample and its face. Equal depths (in float32) go to the earlier face."""
+    points [V, 3] = (pixel x, pixel y, depth) float64, faces [F, 3]. Equal depths (in float32) go to the earlier face.
+    """
     none = torch.iinfo(torch.int64).max
     best = torch.full((height * width,), none, dtype=torch.int64, device=points.device)
-    for found, moved, cut_faces, source in coverage(points, faces, width, height):
-        depth = found.interpolate(moved[:, 2], cut_faces).float()
-        bits = depth.view(torch.int32).long()
+    for found in coverage(points, faces, width, height):
+        bits = found.height.float().view(torch.int32).long()
         ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)                  # integers in the order of the floats
-        face = found.face if source is None else source[found.face]
-        best.scatter_reduce_(0, found.sample, (ordered << 32) | face, "amin")
+        best.scatter_reduce_(0, found.sample, (ordered << 32) | found.face.index_select(0, found.span), "amin")
     nothing = best == none
     face = torch.where(nothing, -1, best & 0xFFFFFFFF)
     ordered = (best >> 32).int()
     depth = torch.where(ordered < 0, ordered ^ 0x7FFFFFFF, ordered).view(torch.float32).double()
-    return torch.where(nothing, torch.inf, depth).view(height, width), face.view(height, width)
+    return Nearest(torch.where(nothing, torch.inf, depth).view(height, width), face.view(height, width))
 
 
-def _plane_weights(vertices: Tensor, faces: Tensor, face: Tensor, K: Tensor, width: int, height: int) -> Tensor:
-    """Corner weights where each pixel's ray meets the plane of its face, in the camera frame. [H, W, 3]"""
-    shown = face >= 0
-    a, b, c = vertices[faces[face.clamp_min(0)]].unbind(-2)                       # [H, W, 3] each
+def _plane_weights(vertices: Tensor, faces: Tensor, face: Tensor, K: Tensor) -> Tensor:
+    """Corner weights where the ray of each pixel meets the plane of its face [H, W], in the camera frame. [3, H, W]"""
+    height, width = face.shape
+    used = torch.zeros(len(faces), dtype=torch.bool, device=face.device)
+    used[face.view(-1)] = True
+    place = used.cumsum(0).sub_(1)
+    a, b, c = vertices[faces[used]].unbind(1)
+    # Along the ray (x, y, 1) the weights are proportional to its triple products with the opposite edge's corners.
+    normals = torch.stack([torch.linalg.cross(p, q) for p, q in ((b, c), (c, a), (a, b))]).permute(2, 0, 1).reshape(9, -1)
+    n = normals.index_select(1, place.index_select(0, face.view(-1))).view(3, 3, height, width)            # [component, corner, H, W]
     x = (torch.arange(width, dtype=torch.float64, device=vertices.device) + 0.5 - K[0, 2]) / K[0, 0]
     y = (torch.arange(height, dtype=torch.float64, device=vertices.device) + 0.5 - K[1, 2]) / K[1, 1]
-    # Along the ray (x, y, 1) the weights are proportional to its triple products with the opposite edge's corners.
-    normals = (torch.linalg.cross(p, q) for p, q in ((b, c), (c, a), (a, b)))
-    w = torch.stack([x * n[..., 0] + y[:, None] * n[..., 1] + n[..., 2] for n in normals], -1)
-    total = w.sum(-1, keepdim=True)
-    w = torch.where(total != 0, w / torch.where(total != 0, total, 1), 1 / 3)
+    w = (x * n[0]).add_(y[:, None] * n[1]).add_(n[2])
+    total = w[0] + w[1] + w[2]
+    edge_on = total == 0
+    w = w.div_(total.masked_fill_(edge_on, 1)).masked_fill_(edge_on, 1 / 3)
     # A pixel within the snapping distance of an edge may see weights a hair below 0.
-    w = w.clamp_min(0)
-    w = w / w.sum(-1, keepdim=True).clamp_min(1e-300)
-    return torch.where(shown[..., None], w, 0.0)
-
-
-def _barycentric(corners: Tensor, p: Tensor) -> Tensor:
-    """corners [*, 3, 2], p [*, 2] -> weights [*, 3]; a third each for a degenerate triangle."""
-    a, b, c = corners.unbind(-2)
-
-    def twice_area(u: Tensor, v: Tensor, w: Tensor) -> Tensor:
-        return (v[..., 0] - u[..., 0]) * (w[..., 1] - u[..., 1]) - (v[..., 1] - u[..., 1]) * (w[..., 0] - u[..., 0])
-
-    area = twice_area(a, b, c)
-    safe = torch.where(area == 0, 1.0, area)
-    w1, w2 = twice_area(a, p, c) / safe, twice_area(a, b, p) / safe
-    w = torch.stack([1 - w1 - w2, w1, w2], -1).clamp_min(0)
-    w = w / w.sum(-1, keepdim=True).clamp_min(1e-300)
-    return torch.where((area == 0)[..., None], 1 / 3, w)
+    w = w.clamp_min_(0)
+    return w.div_((w[0] + w[1] + w[2]).clamp_min_(1e-300))

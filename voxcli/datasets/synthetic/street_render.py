@@ -12,7 +12,7 @@ import torch
 from voxcli.datasets.synthetic import street_textures as textures
 from voxcli.datasets.synthetic.street_layout import Placed, Street, View
 from voxcli.datasets.synthetic.street_objects import STYLE_SIZE, Surface, between, yaw_matrix
-from voxcli.geometry.zbuffer import zbuffer, zbuffer_lattice
+from voxcli.geometry.zbuffer import nearest, zbuffer
 
 GROUND_THICKNESS = 0.25
 _SHADOW_SIZE = 256
@@ -126,7 +126,7 @@ def _shadow(soup: Soup, world: np.ndarray, normal: np.ndarray, view: View, sun: 
     points[:, :2] = (points[:, :2] - centre[:2]) * scale + _SHADOW_SIZE / 2
     casters = soup.facing(np.append(sun, 0.0))
     faces = torch.from_numpy(soup.faces[casters[casters >= first]])
-    depth = zbuffer_lattice(torch.from_numpy(points), faces, _SHADOW_SIZE, _SHADOW_SIZE).depth.numpy().astype(np.float32)
+    depth = nearest(torch.from_numpy(points), faces, _SHADOW_SIZE, _SHADOW_SIZE).depth.numpy().astype(np.float32)
     at = (world + 0.03 * normal) @ axes.T.astype(np.float32)
     u, v = ((at[:, k] - np.float32(centre[k])) * np.float32(scale) + (_SHADOW_SIZE / 2 - 0.5) for k in range(2))
     i, j = np.floor(u), np.floor(v)
