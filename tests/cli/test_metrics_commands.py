@@ -8,7 +8,7 @@ from example_files import box_mesh, depth_map, fruxel_grid, prediction
 
 from voxcli import files
 from voxcli.metrics.presets import PRESETS
-from voxcli.scene import DepthMap, Frustum, FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
+from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
 
 CLASSES = Labels(("air", "wood", "steel", "glass"))
 
@@ -27,6 +27,9 @@ def put(folder, **things):
         path = folder / ".".join(name.replace("__", "/").rsplit("_", 1))
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, thing)
+
+
+SCENE = "camera: {position: [0, 1, 3], look_at: [0, 0, 0], width: 8, height: 8, fov_x_deg: 60}\n"
 
 
 def lines(text):
@@ -48,6 +51,14 @@ def test_unmatched_names_are_listed_and_stand_in_the_summary(voxcli, set_of_thre
     code, text, errors = voxcli("metrics", "chamfer", "pred", "gt")
     assert code == 0 and "chair/lost" in errors and "chair/missed" in errors
     assert lines(text)[-1]["parts"]["unmatched"] == {"pred": ["chair/lost"], "gt": ["chair/missed"]}
+
+
+def test_every_unmatched_name_is_listed_even_if_one_pair_is_left(voxcli, tmp_path):
+    lost = [f"lost{k}" for k in range(9)]
+    put(tmp_path, pred__a_ply=cloud(0), gt__a_ply=cloud(1), **{f"pred__{name}_ply": cloud(2) for name in lost})
+    code, text, errors = voxcli("metrics", "chamfer", "pred", "gt")
+    (record,) = lines(text)
+    assert code == 0 and all(name in errors for name in lost) and record["parts"]["unmatched"] == {"pred": lost, "gt": []}
 
 
 @pytest.mark.parametrize("rule", ["parent", "^([a-z]+)/"])
@@ -181,6 +192,96 @@ def test_depth_with_a_mask_counts_its_pixels_only(voxcli, tmp_path):
     assert lines(voxcli("metrics", "depth", "p.npy", "g.npy", "--mask", "m.png")[1])[0]["value"] == 0
 
 
+def test_depth_by_pix2scene_is_the_squared_error_along_the_rays(voxcli, tmp_path):
+    camera = Camera(np.array([[4.0, 0, 2], [0, 4, 1.5], [0, 0, 1]]), 4, 3)
+    near, far = np.full((3, 4), 2.0, np.float32), np.full((3, 4), 3.0, np.float32)
+    x, y = np.meshgrid((np.arange(4) + 0.5 - 2) / 4, (np.arange(3) + 0.5 - 1.5) / 4)
+    longer = np.sqrt(1 + x**2 + y**2)
+    truth = DepthMap((far * longer).astype(np.float32), "ray", camera)
+    put(tmp_path, p_npz=DepthMap(near, "z", camera), g_npz=truth, bare_npy=DepthMap(near))
+    code, text, _ = voxcli("metrics", "depth", "p.npz", "g.npz", "--preset", "pix2scene")
+    record = lines(text)[0]
+    assert code == 0 and record["value"] == pytest.approx((longer**2).mean(), rel=1e-6) == record["parts"]["mse"]
+    assert record["params"]["preset"] == "pix2scene" and record["params"]["kind"] == "ray"
+    _, text, _ = voxcli("metrics", "depth", "p.npz", "g.npz", "--kind", "z", "--value", "abs_rel")
+    assert lines(text)[0]["value"] == pytest.approx(1 / 3, rel=1e-6)
+    for flags, wanted in (
+        (["p.npz", "g.npz", "--preset", "pix2scene", "--value", "rmse"], "--value contradicts the preset 'pix2scene'"),
+        (["p.npz", "g.npz", "--preset", "pix2scene", "--kind", "z"], "--kind contradicts the preset 'pix2scene'"),
+        (["p.npz", "g.npz", "--preset", "onet"], "does not define depth"), (["p.npz", "g.npz", "--value", "rmes"], "Did you mean 'rmse'"),
+        (["bare.npy", "g.npz"], "camera"), (["p.npz", "g.npz", "--kind", "rays"], "Did you mean 'ray'"),
+    ):  # fmt: skip
+        code, text, errors = voxcli("metrics", "depth", *flags)
+        assert (code, text) == (2, "") and wanted in errors
+
+
+def test_pose_by_jof_is_the_error_of_the_azimuth(voxcli, tmp_path):
+    (tmp_path / "a.yaml").write_text(SCENE)
+    (tmp_path / "b.yaml").write_text(SCENE.replace("[0, 1, 3]", "[3, 2, 0]"))
+    code, text, _ = voxcli("metrics", "pose", "a.yaml", "b.yaml", "--preset", "jof")
+    record = lines(text)[0]
+    assert code == 0 and record["value"] == pytest.approx(90) and record["params"]["preset"] == "jof"
+    assert record["parts"]["rotation_deg"] > 90
+    code, text, errors = voxcli("metrics", "pose", "a.yaml", "b.yaml", "--preset", "jof", "--value", "rotation_deg")
+    assert (code, text) == (2, "") and "--value contradicts the preset 'jof'" in errors
+
+
+def test_empty_predictions_have_a_value_where_the_paper_gave_them_one(voxcli, tmp_path):
+    put(tmp_path, gt_obj=box_mesh())
+    np.save(tmp_path / "cloud.npy", np.zeros((0, 3)))
+    (tmp_path / "points.xyz").write_text("# x y z\n")
+    (tmp_path / "mesh.off").write_text("OFF\n0 0 0\n")
+    np.savez(tmp_path / "grid.npz", occupancy=np.zeros((4, 4, 4), bool))
+    for name in ("cloud.npy", "points.xyz", "mesh.off", "grid.npz"):
+        value = lambda *words, name=name: lines(voxcli("metrics", words[0], name, "gt.obj", *words[1:])[1])[0]["value"]  # noqa: E731
+        assert value("chamfer", "--preset", "onet") == pytest.approx(10 * 3**0.5)
+        assert value("fscore", "--preset", "uclid") > 0 and value("iou", "--preset", "uclid") < 5
+        assert value("hausdorff", "--points", 50, "--empty-penalty", 2, "--scale", 3) == 6
+        code, text, errors = voxcli("metrics", "all", name, "gt.obj", "--points", 50)
+        if name in ("cloud.npy", "points.xyz"):
+            assert (code, text) == (2, "") and "no points" in errors
+        else:  # a mesh or a grid of nothing is a prediction: F is 0, distances are not defined
+            assert code == 0 and [record["value"] for record in lines(text)] == [None, 0, None, None]
+    assert lines(voxcli("metrics", "iou", "mesh.off", "gt.obj")[1])[0]["value"] == 0
+    assert lines(voxcli("metrics", "iou", "mesh.off", "mesh.off")[1])[0]["value"] == 1
+
+
+def test_semantic_kitti_is_scored_from_its_own_files(voxcli, tmp_path):
+    shape, rng = (256, 256, 32), np.random.default_rng(0)
+    raw = np.array([0, 10, 40, 48, 252, 52], np.uint16)  # air, car, road, sidewalk, moving car, one that is ignored
+    names = np.array([0, 1, 9, 11, 1, 255])
+    drawn = rng.integers(0, 5, (2, *shape)), rng.random(shape) < 0.05
+    (guess, truth), odd = drawn
+    truth = np.where(odd, 5, truth)
+    invalid = rng.random(shape) < 0.3
+    for folder, labels in (("pred", guess), ("gt", truth)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "000000.label").write_bytes(raw[labels].astype("<u2").tobytes())
+    (tmp_path / "gt/000000.invalid").write_bytes(np.packbits(invalid).tobytes())
+    kept = ~invalid & (truth != 5)
+    p, g = names[guess][kept], names[truth][kept]
+    wanted = sum(((p == k) & (g == k)).sum() / ((p == k) | (g == k)).sum() for k in (1, 9, 11)) / 19
+    for masks in ("gt", "gt/000000.invalid"):
+        code, text, _ = voxcli("metrics", "iou", "pred", "gt", "--preset", "kitti-ssc", "--mask-out", masks)
+        (record,) = lines(text)
+        assert code == 0 and record["value"] == pytest.approx(wanted) and record["params"]["preset"] == "kitti-ssc"
+    completion = ((p > 0) & (g > 0)).sum() / ((p > 0) | (g > 0)).sum()
+    assert record["parts"]["completion"] == pytest.approx(completion)
+    (tmp_path / "gt/000000.invalid").write_bytes(b"short")
+    code, text, errors = voxcli("metrics", "iou", "pred", "gt", "--preset", "kitti-ssc", "--mask-out", "gt")
+    assert (code, text) == (2, "") and "000000.invalid" in errors
+
+
+def test_a_soft_matching_says_that_it_is_no_emd(voxcli, tmp_path):
+    put(tmp_path, a_ply=cloud(0), b_ply=cloud(1), c_ply=cloud(2, 30))
+    record = lines(voxcli("metrics", "emd", "a.ply", "b.ply", "--method", "approxmatch")[1])[0]
+    assert record["metric"] == "approxmatch" and record["params"]["is_emd"] is False and "not an earth mover" in record["params"]["note"]
+    record = lines(voxcli("metrics", "emd", "a.ply", "c.ply")[1])[0]
+    assert record["metric"] == "emd" and record["params"]["exact"] is True and record["params"]["samples"] == [40, 30]
+    record = lines(voxcli("metrics", "emd", "a.ply", "b.ply", "--exact-up-to", 20)[1])[0]
+    assert record["params"]["exact"] is False and record["parts"]["lower_bound"] <= record["value"] and record["parts"]["gap_at_most"] >= 0
+
+
 # ------------------------------------------------------------------------------------------------ refusals and gates
 
 
@@ -215,7 +316,13 @@ def test_bad_grids_are_refused_in_a_few_words(voxcli, tmp_path):
     one = np.ones((4, 4, 4), bool)
     label = np.ones((4, 4, 4), np.uint8)
     put(tmp_path, a_npz=grid(one), small_npz=grid(one[:3]), l_npz=VoxelGrid(labels=label, classes=CLASSES))
-    for pred, gt, flags in (("small.npz", "a.npz", []), ("a.npz", "l.npz", ["--class", "wood"]), ("l.npz", "l.npz", ["--class", "gold"])):
+    put(tmp_path, moved_npz=grid(one, origin=np.ones(3)), nan_npz=grid(np.full((4, 4, 4), np.nan, np.float32)))
+    named = {"label_names": np.array(CLASSES.names), "empty_label": 0, "ignore_label": 255}
+    np.savez(tmp_path / "odd.npz", labels=label * 9, **named)
+    for pred, gt, flags in (
+        ("small.npz", "a.npz", []), ("moved.npz", "a.npz", []), ("nan.npz", "a.npz", []), ("odd.npz", "l.npz", []), ("l.npz", "odd.npz", []),
+        ("a.npz", "l.npz", ["--class", "wood"]), ("l.npz", "l.npz", ["--class", "gold"]), ("a.npz", "a.npz", ["--mask", "small.npz"]),
+    ):  # fmt: skip
         code, text, errors = voxcli("metrics", "iou", pred, gt, *flags)
         assert (code, text) == (2, "") and 0 < errors.count("\n") <= 3
     (tmp_path / "hollow").mkdir()
@@ -231,14 +338,47 @@ def test_a_bad_pair_of_a_set_ends_it_by_name_or_is_left_out(voxcli, set_of_three
     assert code == 1 and len(lines(text)) == 3 and lines(text)[-1]["parts"]["samples"] == 2
 
 
-def test_gates_look_at_the_value(voxcli, tmp_path):
-    put(tmp_path, pred_npz=prediction(), gt_npz=fruxel_grid(), a_ply=cloud(0), b_ply=cloud(1))
-    for words, code in (
-        (["iou", "pred.npz", "gt.npz", "--fail-under", 0.8], 0), (["iou", "pred.npz", "gt.npz", "--fail-under", 0.9], 1),
-        (["chamfer", "a.ply", "b.ply", "--fail-over", 1], 0), (["chamfer", "a.ply", "b.ply", "--fail-over", 0.001], 1),
-    ):  # fmt: skip
-        found, text, _ = voxcli("metrics", *words)
-        assert found == code and lines(text)
+@pytest.mark.parametrize(("words", "code"), [
+    (["iou", "pred.npz", "gt.npz", "--fail-under", 0.8], 0), (["iou", "pred.npz", "gt.npz", "--fail-under", 0.9], 1),
+    (["iou", "pred.npz", "gt.npz", "--fail-under", "completion=0.99"], 1), (["iou", "gt.npz", "gt.npz", "--fail-over", 0.99], 1),
+    (["chamfer", "a.ply", "b.ply", "--fail-over", 1], 0), (["chamfer", "a.ply", "b.ply", "--fail-over", 0.001], 1),
+    (["chamfer", "a.ply", "b.ply", "--fail-over", "accuracy=0.001", "--fail-over", 1], 1),
+    (["fscore", "a.ply", "a.ply", "--fail-under", "recall.<0.01=1"], 0), (["fscore", "a.ply", "b.ply", "--fail-under", 0.9], 1),
+    (["hausdorff", "a.ply", "b.ply", "--fail-over", "reverse=0.0001"], 1), (["emd", "a.ply", "b.ply", "--fail-over", 2], 0),
+    (["all", "a.ply", "b.ply", "--fail-over", "chamfer=1", "--fail-under", "fscore=0"], 0),
+    (["all", "a.ply", "b.ply", "--fail-over", "chamfer.accuracy=0.00001"], 1), (["all", "a.ply", "b.ply", "--fail-under", "normals=0"], 1),
+    (["depth", "far.npy", "near.npy", "--fail-over", 0.9], 1), (["depth", "far.npy", "near.npy", "--fail-over", "abs_rel=0.9"], 0),
+    (["depth", "far.npy", "near.npy", "--fail-under", "within.<1.25=0.99"], 1),
+    (["pose", "a.yaml", "a.yaml", "--fail-over", 0], 0), (["pose", "a.yaml", "a.yaml", "--fail-under", "translation=1"], 1),
+])  # fmt: skip
+def test_gates_look_at_the_value_or_at_the_part_that_they_name(voxcli, tmp_path, words, code):
+    put(tmp_path, pred_npz=prediction(), gt_npz=fruxel_grid(), a_ply=cloud(0), b_ply=cloud(1), near_npy=depth_map())
+    put(tmp_path, far_npy=DepthMap(depth_map().depth + 1))
+    (tmp_path / "a.yaml").write_text(SCENE)
+    found, text, errors = voxcli("metrics", *words)
+    assert found == code and lines(text) and bool(errors) == (code == 1)
+    gates = [gate for record in lines(text) for gate in record["params"].get("gates", [])]
+    assert len(gates) == sum(str(w).startswith("--fail") for w in words) and all(gate["passed"] for gate in gates) == (code == 0)
+    assert {"of", "value", "passed"} <= set(gates[0])
+
+
+def test_gates_of_a_set_look_at_its_summary(voxcli, set_of_three):
+    code, text, _ = voxcli("metrics", "chamfer", "pred", "gt", "--fail-over", 0)
+    *each, summary = lines(text)
+    assert code == 1 and not any("gates" in record["params"] for record in each)
+    assert summary["params"]["gates"] == [{"of": "chamfer", "fail_over": 0, "value": summary["value"], "passed": False}]
+    assert summary["params"]["summary"] == "mean over samples"
+
+
+@pytest.mark.parametrize(("words", "wanted"), [
+    (["all", "--fail-over", "0.1"], "of which metric?"), (["all", "--fail-over", "chamfr=0.1"], "Did you mean 'chamfer'"),
+    (["chamfer", "--fail-over", "completness=1"], "Did you mean 'completeness'"), (["chamfer", "--fail-under", "none"], "takes a number"),
+    (["chamfer", "--fail-under", "chamfer=nan"], "takes a number"),
+])  # fmt: skip
+def test_gates_that_cannot_be_held_print_no_number(voxcli, tmp_path, words, wanted):
+    put(tmp_path, a_ply=cloud(0), b_ply=cloud(1))
+    code, text, errors = voxcli("metrics", words[0], "a.ply", "b.ply", *words[1:])
+    assert (code, text) == (2, "") and wanted in errors and errors.count("\n") <= 3
 
 
 def test_workers_change_nothing(voxcli_process, set_of_three):

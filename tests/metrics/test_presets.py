@@ -123,7 +123,10 @@ def test_pix3d_iou():
 @pytest.mark.parametrize("preset", ["onet", "jof"])
 def test_onet_chamfer(preset):
     d, e = directed(*unit_cube(*points_of(100_000)))
-    close(value(preset, "chamfer"), 10 * 0.5 * (d.mean() + e.mean()))
+    (record,) = score(["chamfer"], PRED, GT, preset=preset)
+    close(record["value"], 10 * 0.5 * (d.mean() + e.mean()))
+    squares = [record["parts"][part] for part in ("accuracy_squared", "completeness_squared")]
+    close(sum(squares) / 2, 0.5 * ((d**2).mean() + (e**2).mean()))
 
 
 def test_onet_normals_and_iou():
@@ -209,8 +212,8 @@ def test_pix2scene():
     (record,) = score(["hausdorff"], a, b, preset="pix2scene")
     close(record["value"], max(d.max(), e.max()))
     assert [record["parts"]["forward"], record["parts"]["reverse"]] == pytest.approx([d.max(), e.max()])
-    depth = depth_record(np.array([[1.0, 2, np.nan]]), np.array([[1.5, 2, 3]]))
-    close(depth["parts"]["mse"], 0.125)
+    assert protocol("pix2scene", "depth") == {"value": "mse", "kind": "ray"}
+    close(depth_record(np.array([[1.0, 2, np.nan]]), np.array([[1.5, 2, 3]]), value="mse", kind="ray")["value"], 0.125)
 
 
 @pytest.mark.parametrize(("preset", "at"), [("pix2vox", (0.4, 0.2, 0.3, 0.5)), ("r2n2", (0.4,))])

@@ -39,6 +39,8 @@ def parse(fail_under: Sequence[str] | None, fail_over: Sequence[str] | None, met
                 raise UsageError(f"--{flag} takes a number, or NAME=NUMBER.", actual=text)
             if not name and len(metrics) > 1:
                 raise UsageError(f"--{flag} {text}: of which metric?", expected=", ".join(f"{m}={number}" for m in metrics))
+            if len(metrics) > 1 and name.split(".")[0] not in (*metrics, "approxmatch"):
+                raise unknown_name("metric", name, metrics)
             gates.append(Gate(flag, name or None, limit))
     return gates
 
