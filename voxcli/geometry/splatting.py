@@ -106,8 +106,9 @@ def _candidates(kept: Tensor, box: Tensor, width: int):
 def _rays(sample: Tensor, K: Tensor, width: int) -> Tensor:
     """Rays (x, y, 1) of samples. [K, 3]"""
     row = torch.div(sample, width, rounding_mode="floor")
-    y = (row + 0.5 - K[1, 2]) / K[1, 1]
-    x = (sample - row * width + 0.5 - K[0, 2] - K[0, 1] * y) / K[0, 0]
+    column = (sample - row * width).to(K.dtype)
+    y = (row.to(K.dtype) + 0.5 - K[1, 2]) / K[1, 1]
+    x = (column + 0.5 - K[0, 2] - K[0, 1] * y) / K[0, 0]
     return torch.stack([x, y, torch.ones_like(x)], 1)
 
 
