@@ -30,11 +30,17 @@ CALLS = {
     "convert-points": Call(("convert", "--as", "points", "--points", "50"), "car.obj", ".ply"),
     "convert-voxels": Call(("convert", "--resolution", "9"), "scene.npz", ".vox"),
     "view": Call(("view", "--size", "48"), "scene.npz", ".png"),
+    "render-surfels": Call(("render-surfels", "--size", "48"), "scene.npz", ".png"),
+    "render-surfels-mesh": Call(("render-surfels", "--size", "40"), "car.glb", ".npz"),
+    "render-surfels-depth": Call(("render-surfels", "--size", "40", "--as", "depth"), "car.obj", ".png"),
     "view-mesh": Call(("view", "--size", "48"), "car.glb", ".png"),
     "predict": Call(("predict", "--weights", "best.safetensors", "--probabilities"), "street.png", ".npz"),
     "predict-mesh": Call(("predict", "--weights", "best.safetensors"), "street.png", ".glb"),
+    "segment": Call(("segment",), "scene.npz", ".npz"),
+    "segment-mesh": Call(("segment", "--gap", "0.1"), "scene.npz", ".glb"),
+    "segment-image": Call(("segment", "--weights", "best.safetensors"), "street.png", ".png"),
 }
-VERBS = {name: CALLS[name] for name in ("fruxelize", "convert-mesh", "view", "predict")}
+VERBS = {name: CALLS[name] for name in ("fruxelize", "convert-mesh", "view", "predict", "segment")}
 
 
 @pytest.fixture

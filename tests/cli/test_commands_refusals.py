@@ -59,8 +59,11 @@ VERBS = {
     "fruxelize": ("fruxelize", "-o", "out.npz"),
     "convert": ("convert", "-o", "out.ply"),
     "view": ("view", "-o", "out.png"),
+    "render-surfels": ("render-surfels", "-o", "out.png"),
     "predict": ("predict", "--weights", "best.safetensors", "-o", "out.npz"),
     "metrics iou": ("metrics", "iou", "scene.npz"),
+    "segment": ("segment", "--weights", "best.safetensors", "-o", "out.json"),
+    "fuse-views": ("fuse-views", "scene.npz", "-o", "out.npz"),
 }
 
 
@@ -186,10 +189,10 @@ def test_flags_of_fruxelize_that_mean_nothing(refused, tmp_path, flags, said):
     refused("fruxelize", "car.obj", "-o", "out.npz", *flags, named=said)
 
 
-@pytest.mark.parametrize("verb", ["fruxelize", "convert", "view", "predict"])
+@pytest.mark.parametrize("verb", ["fruxelize", "convert", "view", "predict", "segment"])
 def test_outputs_that_cannot_be(refused, tmp_path, verb):
-    source = {"fruxelize": "car.obj", "convert": "scene.npz", "view": "car.obj", "predict": "street.png"}[verb]
-    suffix = {"fruxelize": ".npz", "convert": ".glb", "view": ".png", "predict": ".npz"}[verb]
+    source = {"fruxelize": "car.obj", "convert": "scene.npz", "view": "car.obj", "predict": "street.png", "segment": "scene.npz"}[verb]
+    suffix = {"fruxelize": ".npz", "convert": ".glb", "view": ".png", "predict": ".npz", "segment": ".npz"}[verb]
     provide(tmp_path, "best.safetensors", "scene.npz", "street.png", "car.obj")
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "none").mkdir()
@@ -226,6 +229,23 @@ def test_outputs_that_cannot_be(refused, tmp_path, verb):
         ("view car.obj -o out.png --size 0", "--size"),
         ("view car.obj -o out.png --size 99999", "--size"),
         ("view scene.npz -o out.png --threshold nan", "--threshold"),
+        ("render-surfels car.obj -o out.stl", "shaded"),
+        ("render-surfels car.obj -o out.npz --as shaded", "out.npz: shaded cannot be written as .npz"),
+        ("render-surfels car.obj -o out.png --as surfels", "surfels cannot be written as .png"),
+        ("render-surfels car.obj -o out.gif --as depth", "depth cannot be written as .gif"),
+        ("render-surfels car.obj -o out.npz --views 3", ".npz holds one view"),
+        ("render-surfels car.obj -o out.png --views 0", "--views"),
+        ("render-surfels car.obj -o out.png --size 0", "--size"),
+        ("render-surfels car.obj -o out.png --radius 0", "--radius must be positive"),
+        ("render-surfels car.obj -o out.png --radius nan", "--radius"),
+        ("render-surfels car.obj -o out.png --camera car.obj", "car.obj cannot hold camera"),
+        ("render-surfels car.obj -o out.png --lights absent.yaml", "absent.yaml"),
+        ("render-surfels car.obj -o out.npz --lights lights.yaml", "there is no light in .npz"),
+        ("render-surfels car.obj -o out.png --as normals --lights lights.yaml", "--lights"),
+        ("render-surfels air.npz -o out.png", "nothing to see"),
+        ("render-surfels depth.npy -o out.png --kind depth", "depth.npy: The depth map has no camera"),
+        ("render-surfels street.png -o out.png", "street.png"),
+        ("render-surfels car.obj -o out.png --device cuda:77", "cuda:77"),
         ("fruxelize scene.npz -o out.npz", "scene.npz"),
         ("fruxelize soft.npz -o out.npz", "soft.npz: voxels need a camera"),
         ("fruxelize soft.npz -o out.npz --grid voxel", "voxcli convert"),
@@ -280,6 +300,7 @@ def test_calls_that_cannot_be_carried_out(refused, tmp_path, words, said):
         provide(tmp_path, name)
     (tmp_path / "none").mkdir()
     (tmp_path / "garbage.safetensors").write_text("garbage")
+    (tmp_path / "lights.yaml").write_text("ambient: [1, 1, 1]\n")
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "best.safetensors").read_bytes()[:-50])
     files.write(tmp_path / "soft.npz", VoxelGrid(occupancy=np.full((3, 3, 3), 0.7, np.float32)))
     scene = fruxel_grid()

@@ -181,5 +181,6 @@ def _refuse_empty_mesh(target: str, format: str | None) -> None:
     from voxcli.files.registry import find_format
     from voxcli.scene import FruxelGrid, VoxelGrid
 
-    if not {FruxelGrid, VoxelGrid} & set(find_format(target, format)[0].writers):
-        raise DataError(f"There is no instance to write to {target}.", hint="JSON and NPZ hold a scene of nothing too.")
+    found, extension = find_format(target, format)
+    if not {FruxelGrid, VoxelGrid} & set(found.writers):
+        raise DataError(f"There is no instance to write as {extension}.", hint="JSON and NPZ hold a scene of nothing too.")
