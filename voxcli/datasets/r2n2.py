@@ -11,7 +11,6 @@ ROOT/ShapeNet.json                                              [{taxonomy_id, t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from voxcli.datasets.pictures import read_json, read_rgba
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.geometry.cameras import from_shapenet, shapenet_intrinsics
-from voxcli.scene import Camera, Picture, VoxelGrid
+from voxcli.scene import Camera, VoxelGrid
 
 SPLITS = ("train", "val", "test")
 RENDERINGS, VOLUMES, TAXONOMY = "ShapeNetRendering", "ShapeNetVox32", "ShapeNet.json"
@@ -106,7 +106,7 @@ class R2N2Folder:
 
     def images(self, index: int, views: Sequence[int]) -> np.ndarray:
         """Pictures [n, H, W, 4] uint8 RGBA; alpha is 255 where a file has none. Raises FileFormatError that names the file."""
-        pictures = [_rgba(self.picture_path(index, view)) for view in views]
+        pictures = [read_rgba(self.picture_path(index, view)) for view in views]
         if len({p.shape for p in pictures}) > 1:
             raise DataError(f"The pictures of '{self.name(index)}' differ in size.", actual=sorted({p.shape[:2] for p in pictures}))
         return np.stack(pictures)
@@ -150,20 +150,18 @@ class R2N2Folder:
 
 def read_taxonomy(path: Path) -> list[dict[str, Any]]:
     """The entries of a taxonomy file of Pix2Vox, each with taxonomy_id, taxonomy_name and lists train, val and test."""
+    entries = read_json(path, "taxonomy")
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
         for entry in entries:
             entry["taxonomy_id"], entry["taxonomy_name"]
             for split in SPLITS:
                 names = entry.setdefault(split, [])
                 if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                     raise TypeError(f"'{split}' is no list of names")
-                for name in names:
+                for name in [str(entry["taxonomy_id"]), *names]:
                     if name in ("", ".", "..") or "/" in name or "\\" in name:
                         raise ValueError(f"'{name}' is no name of a folder")
-    except FileNotFoundError as error:
-        raise DataError(f"There is no taxonomy '{path}'.", hint="State one that lists the objects of each split.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileFormatError(f"'{path}' is no taxonomy.", actual=f"{type(error).__name__}: {error}",
                               expected="[{taxonomy_id, taxonomy_name, train, val, test}]") from error  # fmt: skip
     return entries
@@ -178,14 +176,3 @@ def _metadata(path: Path) -> list[list[float]]:
     if not lines or any(len(line) != 5 or not np.isfinite(line).all() or line[3] <= 0 for line in lines):
         raise FileFormatError(f"'{path}' is no metadata of renderings.", expected="lines of five numbers: azimuth elevation 0 ratio 25")
     return lines
-
-
-def _rgba(path: Path) -> np.ndarray:
-    """One picture, uint8 [H, W, 4]."""
-    from voxcli import files
-
-    picture = files.read_as(path, Picture)
-    if picture.rgb.dtype != np.uint8:
-        raise FileFormatError(f"'{path}' is no picture of 8 bits.", actual=picture.rgb.dtype)
-    alpha = np.full(picture.rgb.shape[:2], 255, np.uint8) if picture.alpha is None else picture.alpha
-    return np.concatenate([picture.rgb, alpha[..., None]], -1)

@@ -138,7 +138,7 @@ class DISNLayout:
         """All files of one object."""
         renderer, facts = Renderer(thing), {}
         for kind in ("easy", "hard"):
-            views = disn_views(rng, count, kind == "hard")
+            views = disn_views(rng, count, kind == "hard", thing.vertices)
             colour, depth, facts[kind] = _pictures(renderer, views, DISN_SIZE, rng)
             text = {"rendering_metadata.txt": disn_text(views).encode()}
             away = {name: _depth_png(each) for name, each in depth.items()}

@@ -34,18 +34,36 @@ def r2n2_views(rng: np.random.Generator, count: int) -> list[ViewLine]:
     return [ViewLine(360 * rng.random(), between(rng, 25, 30), between(rng, 0.65, 0.95)) for _ in range(count)]
 
 
-def disn_views(rng: np.random.Generator, count: int, hard: bool) -> list[ViewLine]:
-    """DISN's easy or hard views: around the object in even steps that vary by 5 degrees (36 views: every 10 degrees)."""
+def disn_views(rng: np.random.Generator, count: int, hard: bool, vertices: np.ndarray) -> list[ViewLine]:
+    """DISN's easy or hard views: around the object in even steps that vary by 5 degrees (36 views: every 10 degrees).
+
+    As there, a view that cuts the object off is drawn again, after four tries from farther off and with smaller shifts.
+    vertices [V, 3]: of the object.
+    """
     step = 360 / count
     out = []
     for k in range(count):
-        turn = (k + 1) * step + between(rng, -5, 5)
-        if hard:
-            x, y, z = (between(rng, -0.2, 0.2) for _ in range(3))
-            out.append(ViewLine(turn, between(rng, 0, 45), between(rng, 0.6, 1.0), (x, y, z)))
-        else:
-            out.append(ViewLine(turn, between(rng, 20, 30), between(rng, 0.65, 1.0)))
+        for attempt in range(20):
+            near = attempt < 4
+            turn = (k + 1) * step + between(rng, -5, 5)
+            if hard:
+                reach = 0.2 if near else 0.1
+                x, y, z = (between(rng, -reach, reach) for _ in range(3))
+                ratio = between(rng, 0.6, 1.0) if near else between(rng, 0.75, 1.1)
+                line = ViewLine(turn, between(rng, 0, 45), ratio, (x, y, z))
+            else:
+                line = ViewLine(turn, between(rng, 20, 30), between(rng, 0.65, 1.0))
+            if _whole(line, vertices):
+                break
+        out.append(line)
     return out
+
+
+def _whole(line: ViewLine, vertices: np.ndarray) -> bool:
+    """Whether a picture from there shows all of the object."""
+    matrix = line.world_to_cam
+    cam = vertices @ matrix[:3, :3].T + matrix[:3, 3]
+    return bool((np.abs(cam[:, :2]).max(1) <= 16 / 35 * cam[:, 2]).all())  # half the sensor over the focal length
 
 
 def r2n2_text(views: list[ViewLine]) -> str:
