@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+CLOSED, OPEN, SUPERFLUOUS = range(3)
+"""Kinds of faces: of a closed component; of an open one; doubled or without area."""
+
+
+def face_kinds(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The kind of each face of a mesh. vertices [V, 3] float64, faces [F, 3] -> uint8 [F]"""
+    merged = merge_vertices(vertices, faces)
+    keep = drop_doubled_faces(merged)                                            # doubled faces cancel under the winding rule
+    kinds = np.full(len(faces), SUPERFLUOUS, np.uint8)
+    kinds[keep] = np.where(closed_faces(merged[keep]), CLOSED, OPEN)
+    return kinds
+
 
 def merge_vertices(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """faces [F, 3] re-written so that vertices at one position share one index. vertices [V, 3] float64."""

@@ -34,6 +34,14 @@ class VoxelLattice:
         origin, size = (torch.tensor(v, dtype=torch.float64, device=vertices.device) for v in (self.origin, self.voxel_size))
         return ((vertices.double() - origin) / size)[:, [1, 2, 0]], faces, None
 
+    def misses(self, vertices: Tensor) -> bool:
+        """Whether all vertices [V, 3] lie beyond one side of the grid: then nothing between them touches a cell."""
+        if not len(vertices):
+            return True
+        low, high = vertices.amin(0).tolist(), vertices.amax(0).tolist()
+        ends = [(o - 1e-3 * s, o + (n + 1e-3) * s) for o, n, s in zip(self.origin, self.shape, self.voxel_size, strict=True)]
+        return any(a > end or b < start for a, b, (start, end) in zip(low, high, ends, strict=True))
+
     def samples(self, axis: int) -> Tensor | None:
         """Sample positions along a lattice axis; None = at i + 1/2."""
         return None
@@ -72,6 +80,17 @@ class FruxelLattice:
         u = self.frustum.focal * points[:, 0] / z + self.frustum.width / 2
         v = self.frustum.focal * points[:, 1] / z + self.frustum.height / 2
         return torch.stack([u, v, self._w(z)], 1), faces, source
+
+    def misses(self, vertices: Tensor) -> bool:
+        """Whether all vertices [V, 3] lie beyond one side of the frustum (or behind the camera)."""
+        if not len(vertices):
+            return True
+        frustum = self.frustum
+        x, y, z = vertices.unbind(1)
+        u, v = frustum.focal * x, frustum.focal * y
+        half_w, half_h = frustum.width / 2 * z, frustum.height / 2 * z               # half spaces: they hold for z < 0 too
+        sides = (z - frustum.z_far * (1 + 1e-6), -z, u - half_w, -u - half_w, v - half_h, -v - half_h)
+        return bool((torch.stack([side.amin() for side in sides]) > 0).any())
 
     def samples(self, axis: int) -> Tensor | None:
         """Sample positions along a lattice axis: pixel centres are even (None), slice centres are not even in w."""

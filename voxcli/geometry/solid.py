@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from voxcli.errors import unknown_name
-from voxcli.geometry.closedness import closed_faces, drop_doubled_faces, merge_vertices
+from voxcli.geometry.closedness import CLOSED, OPEN, SUPERFLUOUS, face_kinds
 from voxcli.geometry.crossings import Crossings, Part, crossings_along, join
 from voxcli.geometry.lattice import FruxelLattice, Lattice, VoxelLattice
 from voxcli.geometry.shells import Shell, fill_shells
@@ -59,33 +59,60 @@ def voxelize_parts(
     return fill_parts(parts, VoxelLattice(shape, origin, voxel_size), rule, fill)
 
 
+class SortedFaces(NamedTuple):
+    """Faces of one part by how they are filled: closed [F1, 3], between crossings; shell [F2, 3], by vote, with is_open [F2] int64.
+
+    A part that is not closed as a whole has all its faces in its shell, its closed components too; else the shell is empty.
+    """
+
+    closed: Tensor
+    shell: Tensor
+    is_open: Tensor
+
+
 def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Filled:
     """Fill a lattice with parts; later parts overwrite earlier ones."""
-    if rule not in RULES:
-        raise unknown_name("rule", rule, RULES)
     if fill not in FILLS:
         raise unknown_name("fill", fill, FILLS)
-    if not parts:
-        return Filled(torch.zeros(lattice.shape, dtype=torch.int16), 0.0)
-    closed, shells = _sorted_out(parts, fill)
-    crossings = crossings_along(join(closed, lattice), lattice, 2)
+    return fill_sorted([(vertices, _sorted_faces(vertices, faces, fill)) for vertices, faces in parts], lattice, rule, fill)
+
+
+def fill_sorted(parts: list[tuple[Tensor, SortedFaces]], lattice: Lattice, rule: str, fill: str = "auto") -> Filled:
+    """The same where it is known already which faces of a part are closed: (vertices [V, 3], sorted faces) of each."""
+    if rule not in RULES:
+        raise unknown_name("rule", rule, RULES)
+    near = [(i, v, f) for i, (v, f) in enumerate(parts) if not lattice.misses(v)]
+    if not near:
+        device = parts[0][0].device if parts else None
+        return Filled(torch.zeros(lattice.shape, dtype=torch.int16, device=device), 0.0)
+    tags = [torch.full_like(f.closed[:, 0], i) for i, _, f in near]
+    crossings = crossings_along(join([(v, f.closed) for _, v, f in near], lattice, tags), lattice, 2)
     runs, leaky_rays = _intervals(crossings, lattice, rule, "parity" if fill == "parity" else "winding")
     rays_hit = len(torch.unique_consecutive(runs.part * _rays(lattice) + runs.ray))
     owner = _paint(runs, lattice, len(parts))
+    shells = [Shell(i + 1, v, f.shell, f.is_open) for i, v, f in near if len(f.shell)]
     if shells:
         leaky_there, rays_there = fill_shells(shells, lattice, rule, owner, vote=fill == "auto")
         leaky_rays, rays_hit = leaky_rays + leaky_there, rays_hit + rays_there
     return Filled(owner, leaky_rays / max(rays_hit, 1))
 
 
-def _sorted_out(parts: list[Part], fill: str) -> tuple[list[Part], list[Shell]]:
-    """(what is filled between crossings, what is not closed)"""
+def _sorted_faces(vertices: Tensor, faces: Tensor, fill: str) -> SortedFaces:
+    """What is filled between crossings, and what is not closed."""
     if fill in ("winding", "parity"):
-        return parts, []
+        return SortedFaces(faces, faces[:0], faces[:0, 0])
     if fill == "surface":
-        return [(v, f[:0]) for v, f in parts], [Shell(i + 1, v, f, torch.ones_like(f[:, 0])) for i, (v, f) in enumerate(parts)]
-    split = [(v, *_split_closed(v, f)) for v, f in parts]
-    return [(v, f[c]) for v, f, c in split], [Shell(i + 1, v, f, (~c).long()) for i, (v, f, c) in enumerate(split) if not bool(c.all())]
+        return SortedFaces(faces[:0], faces, torch.ones_like(faces[:, 0]))
+    kind = torch.from_numpy(face_kinds(vertices.double().cpu().numpy(), faces.cpu().numpy())).to(faces.device)
+    return sorted_faces(faces, kind)
+
+
+def sorted_faces(faces: Tensor, kind: Tensor) -> SortedFaces:
+    """Faces [F, 3] sorted by their kinds [F], see closedness.face_kinds."""
+    kept = kind != SUPERFLUOUS
+    is_open = (kind[kept] == OPEN).long()
+    shell = faces[kept] if bool(is_open.any()) else faces[:0]
+    return SortedFaces(faces[kind == CLOSED], shell, is_open[: len(shell)])
 
 
 def solid_mask(vertices: Tensor, faces: Tensor, lattice: Lattice, rule: str, fill: str = "winding") -> Tensor:
@@ -222,11 +249,3 @@ def _unpacked(words: Tensor) -> Tensor:
     if words.device.type == "cpu":
         return torch.from_numpy(np.unpackbits(words.numpy().view(np.uint8), bitorder="little").view(np.bool_))
     return _BYTE_TO_BITS.to(words.device)[words.view(torch.uint8).ravel().int()].view(torch.bool)
-
-
-def _split_closed(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-    """(faces without doubles and without degenerate ones, mask of those in closed components)"""
-    merged = merge_vertices(vertices.double().cpu().numpy(), faces.cpu().numpy())
-    keep = drop_doubled_faces(merged)                                            # doubled faces cancel under the winding rule
-    closed = closed_faces(merged[keep])
-    return faces[torch.from_numpy(keep).to(faces.device)], torch.from_numpy(closed).to(faces.device)

@@ -18,7 +18,8 @@ from voxcli.datasets.synthetic.street_people import bicycle, person
 from voxcli.datasets.synthetic.street_render import GROUND_THICKNESS, draw_weather, gather, render
 from voxcli.datasets.synthetic.street_scenery import building, tree
 from voxcli.datasets.synthetic.street_vehicles import bus, car, truck, van
-from voxcli.geometry.solid import fruxelize_parts
+from voxcli.geometry.lattice import FruxelLattice
+from voxcli.geometry.solid import SortedFaces, fill_sorted, sorted_faces
 from voxcli.scene import FRUSTUM_PRESETS, STREET_CLASSES, Camera, Frustum, FruxelGrid, Picture
 
 GROUND_REACH = 120.0  # half the edge of the ground slab, metres
@@ -87,26 +88,32 @@ def make_sample(seed: int, index: int, config: StreetConfig | None = None, asset
     rendered = render(rng, soup, placed, street, view, draw_weather(rng))
     to_cam = view.world_to_cam
     cam = torch.from_numpy(soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3])
-    parts = [(cam[where], torch.from_numpy(faces)) for where, faces in soup.parts]
+    kinds = [None, *(p.thing.kinds for p in placed)]
+    parts = [(cam[where], _sorted(torch.from_numpy(faces), kind)) for (where, faces), kind in zip(soup.parts, kinds, strict=True)]
     ids = np.array([STREET_CLASSES.index(name) for name in ("ground", *(p.thing.class_name for p in placed))])
-    labels = _labels(parts, [True, *(p.thing.closed for p in placed)], ids, frustum)
+    labels = _labels(parts, ids, frustum)
     return StreetSample(
         Picture(rendered.rgb), FruxelGrid(labels, frustum, to_cam), rendered.depth, (rendered.owner + 1).astype(np.uint16),
         [_pose(k + 2, p, to_cam) for k, p in enumerate(placed)], Camera(frustum.K, frustum.width, frustum.height, to_cam),
     )  # fmt: skip
 
 
-def _labels(parts: list[tuple[torch.Tensor, torch.Tensor]], closed: list[bool], ids: np.ndarray, frustum: Frustum) -> np.ndarray:
-    """Class ids of the fruxels that parts fill. [D, H, W] uint8. Known closed parts skip the dear search for holes."""
-    labels = None
-    for chosen, fill in ((True, "winding"), (False, "auto")):
-        index = [k for k, c in enumerate(closed) if c == chosen]
-        if index:
-            owner = fruxelize_parts([parts[k] for k in index], frustum, fill=fill).owner.numpy()
-            found = np.append(0, ids[index]).astype(np.uint8)[owner]
-            labels = found if labels is None else np.where(found > 0, found, labels)
-    assert labels is not None
-    return labels
+def _sorted(faces: torch.Tensor, kinds: np.ndarray | None) -> SortedFaces:
+    """Faces by how they are filled; those of parametric shapes are all closed."""
+    if kinds is None:
+        return SortedFaces(faces, faces[:0], faces[:0, 0])
+    return sorted_faces(faces, torch.from_numpy(kinds))
+
+
+def _labels(parts: list[tuple[torch.Tensor, SortedFaces]], ids: np.ndarray, frustum: Frustum) -> np.ndarray:
+    """Class ids of the fruxels that parts fill. [D, H, W] uint8. Open shells, which are less exact, come after all closed parts."""
+    order = sorted(range(len(parts)), key=lambda k: len(parts[k][1].shell) > 0)
+    owner = fill_sorted([parts[k] for k in order], FruxelLattice(frustum), "slab").owner.numpy()
+    label_of = np.append(0, ids[order]).astype(np.uint8)
+    if len(label_of) > 256:
+        return label_of[owner]
+    table = label_of.tobytes().ljust(256, b"\0")                                 # several times faster than an index of two million
+    return np.frombuffer(bytearray(owner.astype(np.uint8)).translate(table), np.uint8).reshape(owner.shape)
 
 
 def ground_slab(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from voxcli.datasets.synthetic.street_objects import STYLE_SIZE, StreetObject, S
 from voxcli.datasets.synthetic.street_scenery import BARKS, LEAVES, WALLS
 from voxcli.datasets.synthetic.street_vehicles import PAINTS
 from voxcli.errors import DataError
+from voxcli.geometry.closedness import face_kinds
 from voxcli.scene import STREET_CLASSES, Mesh
 
 MAX_FACES = 8000
@@ -32,7 +33,8 @@ class AssetShelf:
             colours, surfaces = _coloured(thing, rng)
         colours = np.clip(colours * between(rng, 0.8, 1.2) * (1 + 0.06 * rng.standard_normal(3)), 0, 1).astype(np.float32)
         return StreetObject(
-            class_name, thing.vertices * scale, thing.faces, colours, surfaces, thing.blocks * scale, thing.style, thing.closed
+            class_name, thing.vertices * scale, thing.faces, colours, surfaces, thing.blocks * scale, thing.style, thing.closed,
+            thing.kinds,
         )
 
 
@@ -98,7 +100,9 @@ def to_object(class_name: str, mesh: Mesh) -> StreetObject:
     plain = np.full(len(mesh.faces), Surface.PLAIN, dtype=np.uint8)
     style = np.zeros(STYLE_SIZE)
     style[:2] = 10.0, 0.4  # of leaves, for trees that have no colours
-    return StreetObject(class_name, vertices, mesh.faces.astype(np.int64), colours, plain, np.array(blocks), style, is_closed(mesh.faces))
+    faces, closed = mesh.faces.astype(np.int64), is_closed(mesh.faces)
+    kinds = None if closed else face_kinds(vertices, faces)
+    return StreetObject(class_name, vertices, faces, colours, plain, np.array(blocks), style, closed, kinds)
 
 
 def is_closed(faces: np.ndarray) -> bool:
