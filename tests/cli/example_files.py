@@ -114,7 +114,36 @@ def _zgan_checkpoint(path: Path) -> None:
     torch.save(Generator(ZGANConfig(width=2)).state_dict(), path)
 
 
+def _object_weights(path: Path) -> None:
+    """Weights of a Pix2Vox with few channels, whose volumes are neither full nor empty."""
+    import torch
+
+    from voxcli import config
+    from voxcli.models.pix2vox.network import Pix2VoxConfig, build
+    from voxcli.models.weights import Weights, save_weights
+
+    torch.manual_seed(0)
+    small = Pix2VoxConfig(trunk=(4,) * 8, encoder=(8, 8, 4), decoder=(8, 8, 4, 4, 8))
+    state = build(small).state_dict()
+    state["decoder.layer5.0.weight"] *= 30  # far from 1/2 on both sides
+    save_weights(path, Weights(state, "pix2vox-f", config.to_mapping(small)))
+
+
+def _pix2vox_checkpoint(path: Path) -> None:
+    import torch
+
+    from voxcli.models.pix2vox.network import PRESETS, build
+
+    network = build(PRESETS["pix2vox-f"])
+    parts = {f"{part}_state_dict": getattr(network, part).state_dict() for part in ("encoder", "decoder", "merger")}
+    torch.save({"epoch_idx": 250, "best_iou": 0.5, **parts}, path)
+
+
 FILES = {
+    "object.safetensors": _object_weights,
+    "Pix2Vox-F-ShapeNet.pth": _pix2vox_checkpoint,
+    "views/front.png": _write(picture),
+    "views/side.png": _write(street_picture),
     "best.safetensors": _weights,
     "run/best.safetensors": _weights,
     "latest_net_G.pth": _zgan_checkpoint,

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from voxcli.cli import interrupts
 from voxcli.cli.failures import explain, show_warning
-from voxcli.cli.inputs import Input, expand
+from voxcli.cli.inputs import Input, expand, expand_groups
 from voxcli.cli.output import Progress, out
 from voxcli.errors import DataError, ShapeError, UsageError, VoxcliError
 
@@ -47,11 +47,20 @@ class Policy:
 
 @dataclass(frozen=True)
 class Item:
-    """One input and its output. `name` is the input's relative path without suffix, with / between folders; "-" is stdin or stdout."""
+    """One input and its output. `name` is the input's relative path without suffix, with / between folders; "-" is stdin or stdout.
+
+    parts: all files of an input that is made of several (see `expand_groups`), `source` the first of them; empty otherwise.
+    """
 
     source: str
     target: str
     name: str
+    parts: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file of the input."""
+        return self.parts or (self.source,)
 
     def seed(self, seed: int) -> int:
         """The seed of this item alone: order, batching and workers change nothing."""
@@ -169,6 +178,7 @@ def items(
     policy: Policy | None = None,
     target_suffixes: Sequence[str] = (),
     label: str = "items",
+    grouped: bool = False,
 ) -> Batch:
     """Decide every output before anything is computed.
 
@@ -180,6 +190,7 @@ def items(
         suffixes: which files of a folder or glob are taken, such as (".png", ".jpg"); case does not matter.
         target_suffix: suffix of outputs in a folder, such as ".npz"; "" for outputs that are folders themselves.
         target_suffixes: further suffixes by which `output` shows that it means a file, not a folder.
+        grouped: the files of a folder, and those named directly, are one input together.
 
     Raises UsageError if two inputs have the same output, or an output exists and the policy does not say what to do.
     """
@@ -188,7 +199,7 @@ def items(
         raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
     if output == "-":
         out.check_binary()
-    found, several = expand(sources, suffixes, leave_out=output)
+    found, several = (expand_groups if grouped else expand)(sources, suffixes, leave_out=output)
     todo = _place(found, output, several, target_suffix, {target_suffix, *target_suffixes} - {""})
     _check_distinct(todo)
     todo = _apply_policy(todo, policy)
@@ -202,13 +213,13 @@ def items(
 def _place(found: Sequence[Input], output: str, several: bool, suffix: str, file_suffixes: set[str]) -> list[Item]:
     folder = output.endswith(("/", os.sep)) or (output != "-" and Path(output).is_dir() and suffix != "")
     if not several and not folder:
-        return [Item(found[0].path, output, found[0].name)]
+        return [Item(found[0].path, output, found[0].name, found[0].parts)]
     if output == "-":
         raise UsageError(f"{len(found)} inputs do not fit into stdout.", hint="Give a folder: -o FOLDER/.")
     looks_like_file = not folder and Path(output).suffix.lower() in file_suffixes
     if looks_like_file or Path(output).is_file():
         raise UsageError(f"Several inputs, but -o {output} is one file.", hint="Give a folder: -o FOLDER/.")
-    return [Item(each.path, f"{Path(output) / each.name}{suffix}", each.name) for each in found]
+    return [Item(each.path, f"{Path(output) / each.name}{suffix}", each.name, each.parts) for each in found]
 
 
 def _check_distinct(todo: Sequence[Item]) -> None:

@@ -18,10 +18,14 @@ _WILD = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True)
 class Input:
-    """One input file. `name`: its relative path without suffix, / between folders; unique outputs, seeds and pairs come from it."""
+    """One input file. `name`: its relative path without suffix, / between folders; unique outputs, seeds and pairs come from it.
+
+    parts: all files of an input that is made of several, `path` the first of them; empty otherwise.
+    """
 
     path: str
     name: str
+    parts: tuple[str, ...] = ()
 
 
 def expand(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | None = None) -> tuple[list[Input], bool]:
@@ -52,6 +56,27 @@ def expand(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | Non
     if [each.path for each in found].count(STDIN) > 1:
         raise UsageError("- (stdin) can be given only once.")
     return found, several
+
+
+def expand_groups(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | None = None) -> tuple[list[Input], bool]:
+    """As `expand`, with several files to an input: all files of a folder are one, and so are all files named directly.
+
+    The name of an input is its folder's, relative to the source that holds it; that of files named directly is the first one's stem.
+    """
+    groups: dict[str, list[str]] = {}
+    nested = False
+    for source in sources:
+        if source == STDIN:
+            raise UsageError("- (stdin) holds one file, not several views.", hint="Name files or folders.")
+        found, _ = expand([source], suffixes, leave_out)
+        is_folder = os.path.isdir(source)
+        for each in found:
+            parent = str(PurePosixPath(each.name).parent) if is_folder else "."
+            nested |= parent != "."
+            name = parent if parent != "." else os.path.basename(os.path.abspath(source)) if is_folder else ""
+            groups.setdefault(name, []).append(each.path)
+    inputs = [Input(parts[0], name or PurePosixPath(Path(parts[0]).as_posix()).stem, tuple(parts)) for name, parts in groups.items()]
+    return inputs, nested or len(inputs) > 1
 
 
 def _has_suffix(path: str, suffixes: Sequence[str]) -> bool:

@@ -92,22 +92,51 @@ def export(
     return write_atomically(target, buffer.getvalue())
 
 
-def import_(source: OneFile, output: Target, model: options.Model = None, overwrite: options.Overwrite = False) -> None:
-    """Turn an official checkpoint into voxcli weights. Only tensors are read: a checkpoint cannot run code here.
+def import_(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="[MODEL] INPUT", show_default=False, help="The checkpoint; its model before it, or as -m.")
+    ],
+    output: Target,
+    model: options.Model = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Turn an official checkpoint into voxcli weights. Only tensors and numbers are read: a checkpoint cannot run code here.
 
-    -m z-gan reads the generator's latest_net_G.pth.
+    z-gan reads the generator's latest_net_G.pth; pix2vox-a and pix2vox-f read Pix2Vox-A-ShapeNet.pth and Pix2Vox-F-ShapeNet.pth, and
+    refuse each other's. What of the file was left out, and how much was used, stands on stderr; -v names every tensor.
 
     Examples:
         voxcli weights import latest_net_G.pth -m z-gan -o z-gan.safetensors
-        voxcli weights import latest_net_G.pth -m z-gan -o other/z-gan.safetensors --overwrite
+        voxcli weights import pix2vox-f Pix2Vox-F-ShapeNet.pth -o pix2vox-f.safetensors
     """
     from voxcli.models.registry import model_module
     from voxcli.models.weights import save_weights
 
-    if model is None:
+    if len(sources) > 2 or (len(sources) == 2 and model is not None):
+        raise UsageError("One checkpoint is imported at a time.", expected="[MODEL] INPUT", actual=" ".join(sources))
+    name, source = (sources[0], sources[1]) if len(sources) == 2 else (model, sources[0])
+    if name is None:
         raise UsageError("A checkpoint does not say which model it is of.", expected="-m MODEL")
     target = _target(output, (".safetensors",), overwrite)
-    save_weights(target, model_module(model, "importer").import_weights(source))
+    fates: dict[str, list[str]] = {"used": [], "filled": [], "left": []}
+    weights = model_module(name, "importer").import_weights(source, name, lambda fate, entry: fates[fate].append(entry))
+    save_weights(target, weights)
+    _report(source, fates)
+
+
+def _report(source: str, fates: dict[str, list[str]]) -> None:
+    """Say which entries of a checkpoint were used and which were not."""
+    for fate in ("used", "filled"):
+        for entry in fates[fate]:
+            out.detail(f"{fate}: {entry}")
+    parts: dict[str, int] = {}
+    for entry in fates["used"]:
+        part = entry.partition(".")[0]
+        parts[part] = parts.get(part, 0) + 1
+    out.note(f"{source}: {len(fates['used'])} tensors used ({', '.join(f'{part} {count}' for part, count in parts.items())})")
+    if fates["filled"]:
+        out.note(f"filled with 0: {len(fates['filled'])} counters of batches, which the file lacks")
+    out.note(f"left: {', '.join(fates['left']) or 'nothing'}")
 
 
 def _target(output: str, suffixes: tuple[str, ...], overwrite: bool) -> Path:

@@ -3,7 +3,7 @@
 | kind | keys |
 |---|---|
 | fruxels | labels [D, H, W], z_near, z_far, fov_x_deg, world_to_cam [4, 4], optional probabilities [n, D, H, W] |
-| voxels | occupancy or labels [X, Y, Z], origin [3], voxel_size [3] |
+| voxels | occupancy or labels [X, Y, Z], origin [3], voxel_size [3], optional probabilities [X, Y, Z], context [C, X, Y, Z] |
 | points | points [N, 3], optional normals, colors, labels, radius |
 | surfels | depth [H, W], normals [H, W, 3], albedo [H, W, 3], K [3, 3], world_to_cam |
 | depth | depth [H, W], depth_kind, optional K and world_to_cam |
@@ -53,7 +53,8 @@ def voxel_arrays(grid: VoxelGrid) -> Arrays:
     values = {"occupancy" if grid.occupancy is not None else "labels": grid.values}
     place = {"origin": np.asarray(grid.origin, np.float64), "voxel_size": np.asarray(grid.voxel_size, np.float64)}
     names = _label_arrays(grid.classes) if grid.classes is not None else {}
-    return values | place | names | _meta_array(grid.meta)
+    optional = {key: getattr(grid, key) for key in ("probabilities", "context")}
+    return values | place | names | {k: v for k, v in optional.items() if v is not None} | _meta_array(grid.meta)
 
 
 def point_arrays(cloud: PointCloud) -> Arrays:
@@ -156,6 +157,14 @@ def _floats(arrays: Mapping[str, np.ndarray], key: str, name: str, default: np.n
     return value.astype(np.float64)
 
 
+def _some_floats(arrays: Mapping[str, np.ndarray], key: str, name: str) -> np.ndarray:
+    """Floats in the precision that they were written in."""
+    value = _get(arrays, key, name)
+    if value.dtype.kind != "f":
+        raise FileFormatError(f"{name}: '{key}' must hold floats.", actual=value.dtype)
+    return value
+
+
 def _fruxels(arrays: Mapping[str, np.ndarray], name: str) -> FruxelGrid:
     labels = _small_unsigned(_get(arrays, "labels", name), name)
     if labels.ndim != 3:
@@ -179,7 +188,8 @@ def _voxels(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
         occupancy = arrays["occupancy"]
         if occupancy.dtype.kind in "iu":
             occupancy = occupancy != 0
-        return VoxelGrid(occupancy=occupancy, **place)
+        beside = {key: _some_floats(arrays, key, name) for key in ("probabilities", "context") if key in arrays}
+        return VoxelGrid(occupancy=occupancy, **place, **beside)
     labels = _small_unsigned(arrays["labels"], name)
     return VoxelGrid(labels=labels, classes=_labels(arrays, labels, name), **place)
 

@@ -8,7 +8,13 @@ from types import ModuleType
 
 from voxcli.errors import UsageError, unknown_name
 
-MODELS = {"ssz": "voxcli.models.ssz", "z-gan": "voxcli.models.zgan"}
+MODELS = {
+    "ssz": "voxcli.models.ssz",
+    "z-gan": "voxcli.models.zgan",
+    "edges2image": "voxcli.models.edges2image",
+    "pix2vox-f": "voxcli.models.pix2vox",
+    "pix2vox-a": "voxcli.models.pix2vox",
+}
 """Name -> package. A package offers a `network` and an `inference` module, `stages` where it can be trained here, and `importer` where
 there are foreign weights of it."""
 

@@ -145,6 +145,8 @@ class VoxelGrid:
     """A box grid, indexed [x, y, z]: `occupancy` (bool, or float probabilities) or `labels`, one of the two.
 
     origin [3] is the minimum corner, voxel_size [3] the edge lengths; cell centre = origin + (i + 0.5) * voxel_size.
+    probabilities: optional floats [X, Y, Z] of being occupied, beside an occupancy that a threshold has decided. context: optional
+    floats [C, X, Y, Z], what fusing the volumes of several views reads besides (Pix2Vox, section 3.2.3).
     """
 
     occupancy: np.ndarray | None = None
@@ -153,6 +155,8 @@ class VoxelGrid:
     voxel_size: np.ndarray = field(default_factory=lambda: np.ones(3))
     classes: Labels | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    probabilities: np.ndarray | None = None
+    context: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         _need((self.occupancy is None) != (self.labels is None), "A voxel grid holds either occupancy or labels.")
@@ -160,6 +164,10 @@ class VoxelGrid:
         if self.labels is not None:
             _need(self.labels.dtype in (np.uint8, np.uint16), "labels must be uint8 or uint16.", actual=self.labels.dtype)
             _need(self.classes is not None, "A labelled voxel grid needs its class names.")
+        if self.probabilities is not None:
+            _need_shape("probabilities", self.probabilities, self.values.shape)
+        if self.context is not None:
+            _need_shape("context", self.context, (None, *self.values.shape))
         _need_shape("origin", self.origin, (3,))
         _need_shape("voxel_size", self.voxel_size, (3,))
         _need_finite("origin", self.origin)

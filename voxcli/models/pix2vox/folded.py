@@ -6,6 +6,8 @@ last, all views as one batch, and transposed convolutions of small volumes are o
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,15 +30,15 @@ class Folded(nn.Module):
     def __init__(self, network: Pix2Vox, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
         super().__init__()
         self.config, self.dtype, self.device = network.config, dtype, torch.device(device)
-        encoder, decoder = network.encoder, network.decoder
-        flat = [m for m in encoder.vgg if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
+        encoder, decoder, scorer = network.encoder, network.decoder, network.merger
+        flat: list[Any] = [m for m in encoder.vgg if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
         pairs = list(zip(flat[0::2], flat[1::2], strict=True))
         pairs += [(layer[0], layer[1]) for layer in (encoder.layer1, encoder.layer2, encoder.layer3)]
         self.images = [self._placed(*fold(*pair), dtype, torch.channels_last) for pair in pairs]
         layers = [decoder.layer1, decoder.layer2, decoder.layer3, decoder.layer4]
         self.doublings = [self._placed(*fold(layer[0], layer[1]), dtype, torch.contiguous_format) for layer in layers]
-        self.last = decoder.layer5[0].weight.detach().to(self.device, dtype)
-        scorer = network.merger
+        last: Any = decoder.layer5[0]
+        self.last = last.weight.detach().to(self.device, dtype)
         layers = [scorer.layer1, scorer.layer2, scorer.layer3, scorer.layer4, scorer.layer5]
         self.scorer = [self._placed(*fold(layer[0], layer[1]), torch.float32, torch.channels_last_3d) for layer in layers]
         self.refiner = network.refiner.eval().requires_grad_(False).to(self.device) if self.config.refiner else None
@@ -93,7 +95,7 @@ class Folded(nn.Module):
         return self.refined(self.fused(*self.coarse(images), method))
 
 
-def fold(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
+def fold(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:
     """(weight, bias) of the convolution, plain or transposed, that does what a convolution and its batch normalisation do."""
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     axis = 1 if isinstance(layer, nn.ConvTranspose3d) else 0

@@ -108,8 +108,8 @@ class Decoder(nn.Module):
     def __init__(self, config: Pix2VoxConfig):
         super().__init__()
         self.first = config.decoder[0]
-        for place, (before, after) in enumerate(zip(config.decoder, config.decoder[1:], strict=False), 1):
-            self.add_module(f"layer{place}", doubling(before, after))
+        steps = zip(config.decoder, config.decoder[1:], strict=False)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (doubling(before, after) for before, after in steps)
         self.layer5 = nn.Sequential(nn.ConvTranspose3d(config.decoder[-1], 1, 1, bias=False))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,9 +124,8 @@ class Merger(nn.Module):
     def __init__(self, config: Pix2VoxConfig):
         super().__init__()
         widths = (config.decoder[-1] + 1, *config.scorer, 1)
-        for place, (before, after) in enumerate(zip(widths, widths[1:], strict=False), 1):
-            layer = nn.Sequential(nn.Conv3d(before, after, 3, padding=1), nn.BatchNorm3d(after), nn.LeakyReLU(0.2, inplace=True))
-            self.add_module(f"layer{place}", layer)
+        steps = zip(widths, widths[1:], strict=False)
+        self.layer1, self.layer2, self.layer3, self.layer4, self.layer5 = (scoring(before, after) for before, after in steps)
 
     def forward(self, context: Tensor) -> Tensor:
         return self.layer5(self.layer4(self.layer3(self.layer2(self.layer1(context)))))[:, 0]
@@ -153,6 +152,11 @@ class Refiner(nn.Module):
         r8 = v8 + self.layer6(r4)
         r16 = v16 + self.layer7(r8)
         return ((v32 + self.layer8(r16)) * 0.5)[:, 0]
+
+
+def scoring(before: int, after: int) -> nn.Sequential:
+    """[B, before, s, s, s] -> [B, after, s, s, s]."""
+    return nn.Sequential(nn.Conv3d(before, after, 3, padding=1), nn.BatchNorm3d(after), nn.LeakyReLU(0.2, inplace=True))
 
 
 def doubling(before: int, after: int) -> nn.Sequential:

@@ -14,11 +14,14 @@ import torch
 from voxcli import backend, config
 from voxcli.backend import keep_freed_memory
 from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.models.offers import Offers
 from voxcli.models.ssz.instances import find_instances
 from voxcli.models.ssz.network import SSZ, Generator, SSZConfig, build
 from voxcli.models.weights import Weights, load_weights
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Camera, Frustum, FruxelGrid, Picture
+
+OFFERS = Offers("FruxelGrid", frozenset({"fov_x_deg", "camera", "probabilities", "poses"}))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,8 +16,8 @@ FRUSTUM = {"z_near": 2.0, "z_far": 12.0, "fov_x_deg": 40.0}
 """Checkpoints do not say which frustum they were trained for; this is the one of its successor's data."""
 
 
-def import_weights(path: str | Path) -> Weights:
-    """Read a generator's state_dict, tensors only; the width is that of its first convolution.
+def import_weights(path: str | Path, model: str = "z-gan", tell: Callable[[str, str], None] = lambda fate, name: None) -> Weights:
+    """Read a generator's state_dict, tensors only; the width is that of its first convolution. `tell` hears of each tensor used.
 
     Names may start with `module.`, and `num_batches_tracked` may be absent. Raises FileFormatError for anything else.
     """
@@ -45,5 +46,7 @@ def import_weights(path: str | Path) -> Weights:
             expected=list(wanted[key]) if key in wanted else "no such tensor",
             actual=list(tensors[key].shape) if key in tensors else "absent",
         )
+    for key in wanted:
+        tell("used", f"{key} {list(wanted[key])}")
     facts = {"label_names": ["air", "object"], "empty_label": 0, "ignore_label": 255, "frustum": FRUSTUM, "source": Path(path).name}
-    return Weights(tensors, "z-gan", config.to_mapping(settings), facts)
+    return Weights(tensors, model, config.to_mapping(settings), facts)

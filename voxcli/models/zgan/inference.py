@@ -11,11 +11,14 @@ import torch
 
 from voxcli import backend, config
 from voxcli.errors import FileFormatError
+from voxcli.models.offers import Offers
 from voxcli.models.ssz.inference import fit
 from voxcli.models.weights import Weights, load_weights
 from voxcli.models.zgan.network import Generator, ZGANConfig
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Camera, Frustum, FruxelGrid, Picture
+
+OFFERS = Offers("FruxelGrid", frozenset({"fov_x_deg", "camera", "probabilities"}))
 
 IMAGE, CELLS = 256, 128
 THRESHOLD = 0.5

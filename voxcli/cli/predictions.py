@@ -1,0 +1,188 @@
+"""What `predict` does with any model: load it, read pictures in batches, write results. What differs, the model's OFFERS say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxcli.cli.cameras import camera_for
+from voxcli.cli.conversions import Settings, convert_thing, way_to, with_origin
+from voxcli.cli.output import out
+from voxcli.cli.poses import boxed, pose_files, write_poses
+from voxcli.errors import FileFormatError, UsageError
+
+if TYPE_CHECKING:
+    from voxcli.cli.batch import Batch, Item
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call of predict. flags: flag -> (the option of a model's `predict` that it sets, its value; None: not given)."""
+
+    model: str | None
+    weights: str | None
+    device: str
+    dtype: str
+    becomes: str | None
+    resolution: int
+    batch_size: int
+    format: str | None
+    input_format: str | None
+    overwrite: bool
+    camera: str | None
+    poses: str | None
+    flags: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    views: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is passed on to the model's `predict` for all samples alike; cameras may differ, and poses are asked for by yes or no."""
+        given = {option: value for option, value in self.flags.values() if value is not None and option != "camera"}
+        return given | ({"poses": True} if self.poses else {})
+
+
+class Predictions:
+    """The model and the items of one call, checked as far as can be before the model is loaded."""
+
+    def __init__(self, asked: Asked, todo: Batch):
+        from voxcli.files.registry import find_format
+        from voxcli.models.registry import model_module
+        from voxcli.models.weights import find_weights
+        from voxcli.provenance import sha256_file
+
+        self.asked, self.todo = asked, todo
+        self.formats = {item.target: find_format(item.target, asked.format)[0] for item in todo.items}
+        self.name = asked.model or ("ssz" if asked.weights is None else _model_of(asked.weights))
+        self.module = model_module(self.name, "inference")
+        if not hasattr(self.module, "OFFERS"):
+            raise UsageError(f"{self.name} predicts no 3D.", hint="`voxcli weights list` names all models.")
+        self.offers = self.module.OFFERS
+        self._check_flags()
+        self._check_formats()
+        self.beside: dict[str, Path] = {} if asked.poses is None else pose_files(asked.poses, todo.items, asked.overwrite)
+        if asked.weights is None:
+            _check_shipped(self.name)
+        path = find_weights(asked.weights or self.name)
+        self.predictor = self._load(path)
+        threshold = asked.options.get("threshold", getattr(self.module, "THRESHOLD", None))
+        self.settings = Settings(asked.resolution) if threshold is None else Settings(asked.resolution, threshold)
+        self.digests = {} if asked.camera is None else {asked.camera: sha256_file(asked.camera)}
+        self.digest = sha256_file(path)
+
+    def _check_flags(self) -> None:
+        """Raise UsageError for a flag that means nothing to the model."""
+        for flag, (option, value) in self.asked.flags.items():
+            if value is not None and option not in self.offers.options:
+                known = [other for other, (name, _) in self.asked.flags.items() if name in self.offers.options]
+                raise UsageError(f"{flag} means nothing to {self.name}.", hint=f"Flags of {self.name}: {', '.join(sorted(known))}.")
+        if self.asked.views and not self.offers.several_views:
+            raise UsageError(f"--views means nothing to {self.name}, which takes one image.")
+
+    def _check_formats(self) -> None:
+        """Raise UsageError where an output cannot hold what is asked for."""
+        from voxcli.files.registry import KIND_TYPES
+
+        made = next(kind for kind in KIND_TYPES.values() if kind.__name__ == self.offers.gives)
+        converted = [target for target, each in self.formats.items() if way_to(made, each, self.asked.becomes) is not None]
+        given = self.asked.options
+        flat = [target for target in self.formats if self.formats[target].name not in ("NPZ", "HDF5")]
+        if given.get("probabilities") and converted:
+            raise UsageError(f"{converted[0]} has no place for probabilities.", expected="fruxels in .npz or .h5")
+        if given.get("coarse") and (flat or converted):
+            raise UsageError(f"{(flat or converted)[0]} has no place for a coarse volume's context.", expected=".npz or .h5")
+
+    def _load(self, path: Path) -> Any:
+        from voxcli.backend import pick_device
+
+        where = pick_device(self.asked.device)
+        if self.asked.device == "auto":
+            out.detail(f"device: {where}")
+        predictor = self.module.load_predictor(path, str(where), self.asked.dtype)
+        if getattr(predictor, "model", self.name) != self.name:
+            raise FileFormatError(f"'{path}' holds weights of another model.", expected=self.name, actual=predictor.model)
+        return predictor
+
+    def run(self) -> None:
+        """Predict and write every item."""
+        asked = self.asked
+        for chunk in self.todo.chunks(asked.batch_size):
+            samples = list(self._samples(chunk))
+            # A camera must fit each picture's own size and may differ: then one at a time. Nothing else fails for one picture alone.
+            for batch in [[each] for each in samples] if asked.camera else [samples] if samples else []:
+                results: list[Any] = []
+                with self.todo.attempt(batch[0][0]):
+                    special = {} if asked.camera is None else {"camera": camera_for(asked.camera, batch[0][0].source)}
+                    pictures = [sample for _, sample in batch]
+                    results = list(self.module.predict(self.predictor, pictures, batch_size=asked.batch_size, **asked.options, **special))
+                for (item, _), result in zip(batch, results, strict=False):
+                    with self.todo.attempt(item):
+                        self._save(item, result)
+
+    def _samples(self, chunk: list[Item]) -> Iterator[tuple[Item, Any]]:
+        """The items whose pictures can be read, each with what the model takes: a picture, or all pictures of an object."""
+        from voxcli import files
+        from voxcli.scene import Picture
+
+        for item in chunk:
+            with self.todo.attempt(item):
+                pictures = [files.read_as(path, Picture, format=self.asked.input_format) for path in item.files]
+                yield item, pictures if self.offers.several_views else pictures[0]
+
+    def _save(self, item: Item, result: Any) -> None:
+        from voxcli import files
+        from voxcli.provenance import sha256_file
+        from voxcli.scene import VoxelGrid
+
+        asked = self.asked
+        for line in _steps(item, result.meta):
+            out.detail(line)
+        read = {path: sha256_file(path) for path in item.files if path != "-"}
+        thing = result
+        if isinstance(result, VoxelGrid) and way_to(VoxelGrid, self.formats[item.target], asked.becomes) is not None:
+            # What the threshold decided is in steps; the surface is where the probabilities cross it.
+            thing = replace(result, occupancy=result.probabilities, probabilities=None)
+        thing = convert_thing(thing, self.formats[item.target], asked.becomes, self.settings)
+        thing = boxed(thing, result) if self.beside else thing
+        thing = with_origin(thing, "predict", self._recorded(), self.digests | read, weights=self.digest)
+        if self.offers.frame is not None:
+            thing.meta.update(frame=self.offers.frame, units=self.offers.units)
+        thing.meta["prediction"] = result.meta
+        files.write(item.target, thing, format=asked.format, overwrite=asked.overwrite)
+        if self.beside:
+            write_poses(self.beside[item.source], result, asked.overwrite)
+
+    def _recorded(self) -> dict[str, Any]:
+        """The options that a result's provenance names: all of the model's, given or not."""
+        mine = {flag.lstrip("-"): value for flag, (option, value) in self.asked.flags.items() if option in self.offers.options}
+        mine |= {name: bool(mine[name]) for name in ("probabilities", "poses", "coarse") if name in mine}
+        number = str(self.predictor.dtype).rpartition(".")[2]
+        return {"model": self.name, **mine, "dtype": number, "resolution": self.settings.resolution}
+
+
+def _steps(item: Item, facts: dict[str, Any]) -> Iterator[str]:
+    """What was done to each picture of an item, in words."""
+    if "pictures" not in facts:
+        yield f"{item.source}: crop {facts.get('crop')}"
+    for path, done in zip(item.files, facts.get("pictures", []), strict=False):
+        words = [f"crop {done['crop']}: pixels {done['part']}", "B, G, R", "bilinear to 224x224"]
+        yield f"{path}: {', '.join(words)}, background on {done['painted']:.1%}, scaled to -1..1"
+
+
+def _model_of(weights: str) -> str:
+    from voxcli.models.weights import load_weights
+
+    return load_weights(weights).model
+
+
+def _check_shipped(name: str) -> None:
+    """Raise UsageError for a model that comes without weights."""
+    from voxcli.models.registry import MODELS
+    from voxcli.models.weights import SHIPPED
+
+    if name in MODELS and not (SHIPPED / f"{name}.safetensors").is_file():
+        raise UsageError(
+            f"No weights of {name} come with voxcli.", expected="--weights FILE.safetensors",
+            hint=f"Train it, or import an official checkpoint: voxcli weights import FILE.pth -m {name} -o FILE.safetensors",
+        )  # fmt: skip

@@ -1,0 +1,94 @@
+"""Official Pix2Vox checkpoints (`Pix2Vox-A-ShapeNet.pth`, `Pix2Vox-F-ShapeNet.pth`) as voxcli weights; VGG-16's as a trunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from voxcli import config
+from voxcli.errors import FileFormatError
+from voxcli.models.checkpoints import named_tensors, read_checkpoint
+from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig
+from voxcli.models.weights import Weights
+
+PARTS = ("encoder", "decoder", "refiner", "merger")
+
+Tell = Callable[[str, str], None]
+"""What happened to an entry of a checkpoint: ("used" | "left" | "filled", its name and shape)."""
+
+
+def import_weights(path: str | Path, model: str, tell: Tell = lambda fate, name: None) -> Weights:
+    """Read the four state_dicts of a checkpoint of `model` (pix2vox-f or pix2vox-a).
+
+    Names may start with `module.`; `num_batches_tracked` may be absent (filled with 0); optimiser states, epochs and scores are left.
+    Raises FileFormatError for a file of the other variant, and names the first tensor that is missing or has another shape.
+    """
+    found = read_checkpoint(path)
+    tensors = {f"{part}.{key}": t for part in PARTS for key, t in named_tensors(found.get(f"{part}_state_dict")).items()}
+    if not tensors:
+        keys = ", ".join(sorted(found)[:4])
+        raise FileFormatError(f"'{path}' is no Pix2Vox checkpoint.", expected="encoder_state_dict and its like", actual=f"keys {keys}")
+    settings = PRESETS[model]
+    wanted = expected_shapes(settings)
+    _check_variant(path, model, tensors)
+    taken: dict[str, Tensor] = {}
+    for key, shape in wanted.items():
+        if key not in tensors and key.endswith("num_batches_tracked"):
+            taken[key] = torch.zeros(shape, dtype=torch.int64)
+            tell("filled", f"{key} {list(shape)}")
+            continue
+        given = list(tensors[key].shape) if key in tensors else "no such tensor"
+        if given != list(shape):
+            raise FileFormatError(f"'{path}': '{key}' does not fit {model}.", expected=list(shape), actual=given)
+        taken[key] = tensors[key].detach().clone()
+        tell("used", f"{key} {list(shape)}")
+    for key in tensors.keys() - wanted.keys():
+        tell("left", f"{key} {list(tensors[key].shape)}")
+    for key in sorted(set(found) - {f"{part}_state_dict" for part in PARTS}):
+        tell("left", key)
+    facts = {"source": Path(path).name} | {k: found[k] for k in ("best_iou", "epoch_idx") if isinstance(found.get(k), (int, float))}
+    return Weights(taken, model, config.to_mapping(settings), facts)
+
+
+def _check_variant(path: str | Path, model: str, tensors: dict[str, Tensor]) -> None:
+    """Raise FileFormatError where the decoder's first weights are those of the other variant, or of none."""
+    key = "decoder.layer1.0.weight"
+    shapes = {name: (preset.decoder[0], preset.decoder[1], 4, 4, 4) for name, preset in PRESETS.items()}
+    given = tuple(tensors[key].shape) if key in tensors else None
+    if given == shapes[model]:
+        return
+    other = next((name for name, shape in shapes.items() if shape == given), None)
+    raise FileFormatError(
+        f"'{path}' is a checkpoint of {other or 'neither pix2vox-a nor pix2vox-f'}: '{key}' differs.",
+        expected=f"{list(shapes[model])} of {model}", actual=list(given) if given else "no such tensor",
+        hint=f"Import it as {other}." if other else None,
+    )  # fmt: skip
+
+
+def expected_shapes(settings: Pix2VoxConfig) -> dict[str, torch.Size]:
+    """Shape of every tensor of a network, by name."""
+    with torch.device("meta"):
+        return {key: tensor.shape for key, tensor in Pix2Vox(settings).state_dict().items()}
+
+
+def load_trunk(trunk: nn.Module, path: str | Path) -> None:
+    """Load the first eight convolutions of an ImageNet VGG-16 with batch normalisation into `encoder.vgg`.
+
+    path: a state_dict with torchvision's names, `features.0.weight` and so on; what lies deeper and its classifier are not looked at.
+    Raises FileFormatError that names the first tensor which is missing or has another shape.
+    """
+    given = named_tensors(read_checkpoint(path))
+    wanted = trunk.state_dict()
+    for key, tensor in wanted.items():
+        name = f"features.{key}"
+        if name not in given and key.endswith("num_batches_tracked"):
+            continue
+        shape = list(given[name].shape) if name in given else "no such tensor"
+        if shape != list(tensor.shape):
+            raise FileFormatError(f"'{path}': '{name}' is not that of a VGG-16 with batch normalisation.", expected=list(tensor.shape),
+                                  actual=shape, hint="torchvision's vgg16_bn has these names.")  # fmt: skip
+        wanted[key] = given[name]
+    trunk.load_state_dict(wanted)
