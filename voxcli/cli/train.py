@@ -16,7 +16,9 @@ def train(
     model: options.Model = "ssz",
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", metavar="DIR", help="A folder of `voxcli synth street`, or one packed as .h5; repeat for more."),
+        typer.Option(
+            "--data", metavar="DIR", help="Folder of `voxcli synth street`, or one packed as .h5 (edges2image: pictures); repeat for more."
+        ),
     ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="RUN", help="Run folder: checkpoints, weights, log.jsonl.")
