@@ -1,13 +1,15 @@
-"""Metrics beside their peers, in one run: `python tests/benchmarks/metrics.py [points|far|emd|auction|iou] [--rounds N] [--points N ...]`.
+"""Metrics beside their peers, in one run: `python tests/benchmarks/metrics.py [JOB ...] [--rounds N] [--points N ...] [--pairs N]`.
 
-Peers are optional and installed by hand: scipy is a dependency; open3d, point-cloud-utils, small_gicp, pykdtree, POT. Each job prints ours,
-the peers, and the ratio; the last column is the value, so that who is fast and wrong shows. Without a MESH bumpy tori are compared.
+Jobs: points, far, emd, auction, iou, files, memory, workers; all of them without a name. Peers are optional and installed by hand: scipy is
+a dependency; open3d, point-cloud-utils, small_gicp, pykdtree, POT. Each job prints ours, the peers, and the ratio; the last column is the
+value, so that who is fast and wrong shows. Points are of bumpy tori, or of a torus and a sphere where they are to be far apart.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -160,13 +162,105 @@ def grids(rounds: int) -> None:
         }, rounds)  # fmt: skip
 
 
+def files(pairs: int, rounds: int) -> None:
+    """IoU over a folder of 128^3 grids, beside reading its files and nothing else: how much is left to gain."""
+    from voxcli import files as io
+    from voxcli.metrics import grid_iou
+    from voxcli.scene import Labels, VoxelGrid
+
+    rng = np.random.default_rng(0)
+    kinds: dict[str, list[VoxelGrid]] = {"occupancy": [], "ten classes": []}
+    for _ in range(8):
+        labels = np.kron(rng.integers(0, 10, (16, 16, 16), dtype=np.uint8), np.ones((8, 8, 8), np.uint8))
+        kinds["occupancy"].append(VoxelGrid(occupancy=labels > 4))
+        kinds["ten classes"].append(VoxelGrid(labels=labels, classes=Labels(("air", *(f"class {k}" for k in range(1, 10))), empty=0)))
+    for kind, grids in kinds.items():
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{k}.npz" for k in range(len(grids))]
+            for path, grid in zip(paths, grids, strict=True):
+                io.write(path, grid)
+            todo = [(paths[k % 8], paths[(k + 3) % 8]) for k in range(pairs)]
+
+            def score(todo: list[tuple[Path, Path]] = todo) -> str:
+                return f"{[grid_iou(io.read_as(a, VoxelGrid), io.read_as(b, VoxelGrid))['value'] for a, b in todo][-1]:.6f}"
+
+            def read(todo: list[tuple[Path, Path]] = todo) -> str:
+                for a, b in todo:
+                    io.read_as(a, VoxelGrid), io.read_as(b, VoxelGrid)
+                return "no score"
+
+            race(f"IoU over {pairs} pairs of files of 128^3, {kind}", {"voxcli": score, "reading the files alone": read}, min(rounds, 2))
+
+
+_LAUNCH = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def peak(command: list[str]) -> float:
+    """Peak memory of a command in GiB; its output goes nowhere. Started from a small process: a peak is inherited from whoever forks."""
+    done = subprocess.run([sys.executable, "-S", "-c", _LAUNCH, *command], capture_output=True, text=True, check=True)
+    return int(done.stdout) / 2**20
+
+
+def memory(count: int) -> None:
+    """Peak memory of the whole command on two clouds, beside a process that does the same with SciPy, and beside one that does nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [f"{folder}/{k}.npy" for k in range(2)]
+        for path, points in zip(paths, clouds(count, False), strict=True):
+            np.save(path, points)
+        plain = (
+            f"import numpy as np; from scipy.spatial import cKDTree as T; a, b = np.load({paths[0]!r}), np.load({paths[1]!r});"
+            "T(b).query(a); T(a).query(b)"
+        )
+        contestants = {
+            "voxcli metrics all": [sys.executable, "-m", "voxcli", "metrics", "all", *paths], "scipy": [sys.executable, "-c", plain],
+            "importing torch": [sys.executable, "-c", "import torch"],
+        }  # fmt: skip
+        peaks = {name: peak(command) for name, command in contestants.items()}
+    print(f"\npeak memory, {count} x {count} points")
+    for name, gib in peaks.items():
+        print(f"  {name:<52} {gib:>7.2f} GiB {gib / peaks['voxcli metrics all']:>9.2f}x")
+
+
+def workers(pairs: int) -> None:
+    """A folder of pairs in one command, with one worker and with two, beside one command a pair (for ten of them)."""
+    with tempfile.TemporaryDirectory() as folder:
+        for side in ("pred", "gt"):
+            (Path(folder) / side).mkdir()
+        for k in range(pairs):
+            for side, points in zip(("pred", "gt"), np.random.default_rng(k).random((2, 5000, 3)), strict=True):
+                np.save(f"{folder}/{side}/{k:04d}.npy", points)
+
+        def command(*words: str) -> str:
+            whole = [sys.executable, "-m", "voxcli", "metrics", "chamfer", *words]
+            done = subprocess.run(whole, capture_output=True, text=True, check=True)
+            return f"{json.loads(done.stdout.splitlines()[-1])['value']:.6f}"
+
+        def one_by_one() -> str:
+            return [command(f"{folder}/pred/{k:04d}.npy", f"{folder}/gt/{k:04d}.npy") for k in range(10)][-1]
+
+        race(f"chamfer of {pairs} pairs of 5,000 points", {
+            "--workers 2": lambda: command(f"{folder}/pred", f"{folder}/gt", "--workers", "2"),
+            "--workers 1": lambda: command(f"{folder}/pred", f"{folder}/gt"), "a command for each of only 10 pairs": one_by_one,
+        }, 1)  # fmt: skip
+
+
+JOBS = ("points", "far", "emd", "auction", "iou", "files", "memory", "workers")
+
+
 def main() -> None:
     """Run the jobs asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("jobs", nargs="*", default=["points", "far", "emd", "auction", "iou"])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", nargs="*", default=JOBS)
+    parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--points", type=int, nargs="*", default=[100_000, 1_000_000])
     asked = parser.parse_args()
+    if unknown := set(asked.jobs) - set(JOBS):
+        parser.error(f"no such job: {', '.join(sorted(unknown))}; there are {', '.join(JOBS)}")
     if "points" in asked.jobs:
         for count in asked.points:
             points(count, False, asked.rounds if count < 500_000 else min(asked.rounds, 2))
@@ -181,7 +275,12 @@ def main() -> None:
             auction(20_000, far)
     if "iou" in asked.jobs:
         grids(asked.rounds)
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    if "files" in asked.jobs:
+        files(asked.pairs, asked.rounds)
+    if "memory" in asked.jobs:
+        memory(max(asked.points))
+    if "workers" in asked.jobs:
+        workers(asked.pairs)
 
 
 if __name__ == "__main__":

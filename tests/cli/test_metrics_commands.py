@@ -320,8 +320,9 @@ def test_bad_grids_are_refused_in_a_few_words(voxcli, tmp_path):
     named = {"label_names": np.array(CLASSES.names), "empty_label": 0, "ignore_label": 255}
     np.savez(tmp_path / "odd.npz", labels=label * 9, **named)
     for pred, gt, flags in (
-        ("small.npz", "a.npz", []), ("moved.npz", "a.npz", []), ("nan.npz", "a.npz", []), ("odd.npz", "l.npz", []), ("l.npz", "odd.npz", []),
-        ("a.npz", "l.npz", ["--class", "wood"]), ("l.npz", "l.npz", ["--class", "gold"]), ("a.npz", "a.npz", ["--mask", "small.npz"]),
+        ("small.npz", "a.npz", []), ("moved.npz", "a.npz", []), ("nan.npz", "a.npz", []), ("odd.npz", "l.npz", []),
+        ("l.npz", "odd.npz", []), ("a.npz", "l.npz", ["--class", "wood"]), ("l.npz", "l.npz", ["--class", "gold"]),
+        ("a.npz", "a.npz", ["--mask", "small.npz"]),
     ):  # fmt: skip
         code, text, errors = voxcli("metrics", "iou", pred, gt, *flags)
         assert (code, text) == (2, "") and 0 < errors.count("\n") <= 3
