@@ -229,7 +229,7 @@ def test_outputs_that_cannot_be(refused, tmp_path, verb):
         ("view car.obj -o out.png --size 0", "--size"),
         ("view car.obj -o out.png --size 99999", "--size"),
         ("view scene.npz -o out.png --threshold nan", "--threshold"),
-        ("render-surfels car.obj -o out.stl", "shaded"),
+        ("render-surfels car.obj -o out.stl", "cannot be written as .stl"),
         ("render-surfels car.obj -o out.npz --as shaded", "out.npz: shaded cannot be written as .npz"),
         ("render-surfels car.obj -o out.png --as surfels", "surfels cannot be written as .png"),
         ("render-surfels car.obj -o out.gif --as depth", "depth cannot be written as .gif"),

@@ -28,7 +28,7 @@ class What(str, enum.Enum):
 
 
 SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".npy", ".xyz", ".tif", ".tiff")
-_TARGETS = (".png", ".gif", ".apng", ".npz", ".h5", ".ply", ".npy", ".tif", ".tiff")
+_TARGETS = (".png", ".gif", ".apng", ".npz", ".ply", ".npy", ".tif", ".tiff")
 _MOST_VIEWS = 720
 
 
@@ -47,7 +47,7 @@ def render_surfels(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size", min=1, max=4096, help="Pixels along the longer side; default: 512 for pictures, else the camera's own."),
+        typer.Option("--size", min=1, max=4096, help="Pixels along the longer side; default: --camera's, else 512 for pictures and the file's own."),
     ] = None,
     radius: Annotated[
         float | None, typer.Option("--radius", help="Radius of points; default: the file's, else from their spacing.")
@@ -66,8 +66,8 @@ def render_surfels(
 ) -> None:
     """Render meshes, scenes, fruxels, voxels, points, depth and surfels: one surfel a pixel, the nearest that its ray meets.
 
-    The extension picks the output: .png shaded, .npz, .h5 and .ply surfels, .npy and .tif depth, .gif and .apng a turntable; --as asks
-    for another (normals as .png, depth as 16-bit .png in millimetres or as .npz). The camera is the one of --camera, else the file's
+    The extension picks the output: .png shaded, .npz and .ply surfels, .npy and .tif depth, .gif and .apng a turntable; --as asks for
+    another (normals as .png, depth as 16-bit .png in millimetres or as .npz). The camera is the one of --camera, else the file's
     own, else one that has all in view; several views in a .png stand side by side. Points are balls, discs where they have normals.
 
     Examples:
@@ -132,7 +132,7 @@ class Wanted:
         target = next((kind for kind in possible if kind in found.writers), None)
         if target is None:
             expected = ", ".join(dict.fromkeys(e for kind in possible for e in formats_writing(kind)))
-            raise UsageError(f"{item.target}: {self.what or 'a view'} cannot be written as {extension}.", expected=f"one of {expected}")
+            raise UsageError(f"{item.target}: {self.what or 'what is seen'} cannot be written as {extension}.", expected=f"one of {expected}")
         if self.views > 1 and target not in (Picture, Animation):
             raise UsageError(f"{item.target}: {extension} holds one view.", actual=f"--views {self.views}", hint="Use .gif, .apng or .png.")
         if self.lights is not None and target not in (Picture, Animation):

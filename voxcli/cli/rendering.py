@@ -135,7 +135,7 @@ def _as_maps(surfels: Surfels) -> SurfelMaps:
 def _surfels_of(depth: DepthMap) -> Surfels:
     """A depth map with the normals of equation (3) and one grey."""
     if depth.camera is None:
-        raise UsageError("The depth map has no camera.", hint="Give one with --camera FILE.")
+        raise DataError("The depth map has no camera.", hint="Give one with --camera FILE.")
     K = torch.from_numpy(np.asarray(depth.camera.K, np.float64))
     z = torch.from_numpy(depth.depth.astype(np.float64))
     maps = surfels_of_depth(z_depth(z, K) if depth.kind == "ray" else z, torch.full((3, 1, 1), _GREY, dtype=torch.float64), K)
@@ -175,7 +175,7 @@ def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | N
     if own is None or (views > 1 and given is None):
         first = around(ready.extent, own, size or PICTURE_SIZE, _AZIMUTH, _ELEVATION)
     else:
-        wanted = size or (PICTURE_SIZE if picture else None)
+        wanted = size or (PICTURE_SIZE if picture and given is None else None)
         first = own if wanted is None or wanted == max(own.width, own.height) else resized(own, wanted)
     if views == 1:
         return [first]

@@ -1,0 +1,239 @@
+"""`voxcli render-surfels`: every kind of input, every kind of output, and what is wrong with a light file."""
+
+import numpy as np
+import pytest
+from example_files import FILES, box_mesh, fruxel_grid
+from PIL import Image
+
+from voxcli import files
+from voxcli.scene import Camera, DepthMap, Mesh, PointCloud, Surfels, VoxelGrid
+
+# The front face of the example box lies at z = 3 of this camera, which looks at it squarely from +z.
+CAMERA = "camera: {width: 40, height: 30, fov_x_deg: 50, position: [0, 0.75, 5.1], look_at: [0, 0.75, 0]}\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("car.obj", "scene.yaml", "scene.npz"):
+        FILES[name](tmp_path / name)
+    (tmp_path / "front.yaml").write_text(CAMERA)
+    return tmp_path
+
+
+def picture(path):
+    return np.asarray(Image.open(path))
+
+
+def camera(size=20):
+    return Camera(np.array([[size, 0, size / 2], [0, size, size / 2], [0, 0, 1.0]]), size, size)
+
+
+def test_a_boxs_front_is_where_it_is(voxcli, folder):
+    assert voxcli("render-surfels", "car.obj", "-o", "s.npz", "--camera", "front.yaml") == (0, "", "")
+    surfels = files.read_as(folder / "s.npz", Surfels)
+    seen = np.isfinite(surfels.depth)
+    assert np.allclose(surfels.depth[seen], 3.0, atol=1e-5)
+    assert np.allclose(surfels.normals[seen], [0, 0, -1], atol=1e-6) and not surfels.normals[~seen].any()
+    f = surfels.camera.K[0, 0]
+    assert abs(seen.sum() - (1.8 * f / 3) * (1.5 * f / 3)) < 60                  # the face's pixels, give or take its rim
+    assert surfels.meta["command"] == "render-surfels" and "car.obj" in surfels.meta["inputs"]
+
+
+def test_depth_is_the_same_in_every_format(voxcli, folder):
+    for output in ("d.npz", "d.png", "d.npy", "d.tif"):
+        assert voxcli("render-surfels", "car.obj", "-o", output, "--as", "depth", "--camera", "front.yaml") == (0, "", "")
+    exact = files.read_as(folder / "d.npz", DepthMap).depth
+    for output in ("d.png", "d.npy", "d.tif"):
+        assert np.allclose(files.read(folder / output, kind="depth").depth, exact, atol=0.0005, equal_nan=True)
+    assert picture(folder / "d.png").dtype == np.uint16 and picture(folder / "d.png").max() == 3000
+
+
+def test_normals_are_colours_on_white(voxcli, folder):
+    assert voxcli("render-surfels", "car.obj", "-o", "n.png", "--as", "normals", "--camera", "front.yaml") == (0, "", "")
+    found = picture(folder / "n.png")
+    assert found.shape == (30, 40, 3) and found[15, 20].tolist() == [127, 127, 255] and found[0, 0].tolist() == [255] * 3
+
+
+@pytest.mark.parametrize("name", ["fruxels.npz", "voxels.npz", "mesh.obj", "points.ply", "discs.npz", "scene.yaml", "surfels.npz", "depth.npz"])
+def test_every_kind_of_input_makes_a_picture_with_something_in_it(voxcli, folder, name):
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(800, 3))
+    places /= np.linalg.norm(places, axis=1, keepdims=True)
+    z = np.full((20, 20), 3.0, np.float32)
+    z[:4], z[5, 5], z[6, 6], z[7, 7] = np.nan, 0, -1, np.inf
+    things = {
+        "fruxels.npz": fruxel_grid(), "voxels.npz": VoxelGrid(occupancy=np.ones((3, 4, 5), bool)), "mesh.obj": box_mesh(),
+        "points.ply": PointCloud(places), "discs.npz": PointCloud(places, normals=places), "depth.npz": DepthMap(z, camera=camera()),
+        "surfels.npz": Surfels(z, np.tile(np.float32([0, 0, -1]), (20, 20, 1)), np.full((20, 20, 3), 0.5, np.float32), camera()),
+    }  # fmt: skip
+    if name in things:
+        files.write(folder / name, things[name])
+    assert voxcli("render-surfels", name, "-o", "v.png", "--size", "64") == (0, "", "")
+    found = picture(folder / "v.png")
+    assert max(found.shape) == 64 and 0.03 < (found != found[0, 0]).any(-1).mean() < 0.99
+    assert voxcli("render-surfels", name, "-o", "v.gif", "--size", "32", "--views", "3") == (0, "", "")
+    assert Image.open(folder / "v.gif").n_frames == 3
+    assert voxcli("render-surfels", name, "-o", "v.npz", "--size", "32")[0] == 0
+    surfels = files.read_as(folder / "v.npz", Surfels)
+    seen = np.isfinite(surfels.depth)
+    assert np.allclose(np.linalg.norm(surfels.normals[seen], axis=1), 1, atol=1e-5)
+    assert np.isfinite(surfels.normals).all() and np.isfinite(surfels.albedo).all()
+
+
+def test_the_command_of_the_vision_works(voxcli, folder):
+    assert voxcli("fruxelize", "scene.yaml", "-o", "out.npz")[0] == 0
+    assert voxcli("render-surfels", "out.npz", "-o", "view.png") == (0, "", "")
+    assert picture(folder / "view.png").shape == (512, 512, 3)
+
+
+@pytest.mark.parametrize("flag", [(), ("--cells",)])
+def test_fruxels_are_seen_in_the_slices_that_hold_them(voxcli, folder, flag):
+    grid = fruxel_grid()
+    assert voxcli("render-surfels", "scene.npz", "-o", "d.npz", "--as", "depth", *flag) == (0, "", "")
+    depth = files.read_as(folder / "d.npz", DepthMap).depth
+    first = np.argmax(grid.labels > 0, 0)
+    thickness = grid.frustum.slice_thickness
+    nearest = grid.frustum.z_near + first * thickness
+    there = np.isfinite(depth) & (grid.labels > 0).any(0)
+    inner = there[2:-2, 2:-2]
+    assert inner.mean() > 0.5
+    error = np.abs(depth - nearest)[2:-2, 2:-2][inner]
+    assert np.median(error) <= (1e-5 if flag else 0.51 * thickness)
+
+
+def test_a_views_surfels_drawn_again_are_the_same_picture_and_survive_as_points(voxcli, folder):
+    assert voxcli("render-surfels", "scene.yaml", "-o", "s.npz")[0] == 0
+    assert voxcli("render-surfels", "s.npz", "-o", "again.npz")[0] == 0
+    one, two = (files.read_as(folder / name, Surfels) for name in ("s.npz", "again.npz"))
+    assert np.array_equal(one.depth, two.depth, equal_nan=True) and np.allclose(one.normals, two.normals, atol=1e-6)
+    assert voxcli("render-surfels", "scene.yaml", "-o", "s.ply")[0] == 0
+    cloud = files.read_as(folder / "s.ply", PointCloud)
+    assert len(cloud.points) == np.isfinite(one.depth).sum() and cloud.radius is not None
+    assert voxcli("render-surfels", "s.ply", "-o", "p.npz", "--camera", "scene.yaml")[0] == 0
+    three = files.read_as(folder / "p.npz", Surfels)
+    both = np.isfinite(one.depth) & np.isfinite(three.depth)
+    assert both.sum() > 0.9 * np.isfinite(one.depth).sum()
+    assert np.median(np.abs(one.depth - three.depth)[both]) < 1e-3
+
+
+def test_a_turntable_goes_around_and_stands_side_by_side_in_a_png(voxcli, folder):
+    line = ("render-surfels", "car.obj", "--camera", "front.yaml", "--views", "4")
+    for output in ("t.apng", "t.gif", "t.png"):
+        assert voxcli(*line, "-o", output) == (0, "", "")
+    sheet, turning = picture(folder / "t.png"), Image.open(folder / "t.apng")
+    assert sheet.shape == (60, 80, 3) and turning.n_frames == 4 and turning.is_animated
+    frames = []
+    for k in range(4):
+        turning.seek(k)
+        frames.append(np.asarray(turning.convert("RGB")))
+    assert all(np.array_equal(frames[2 * r + c], sheet[30 * r : 30 * r + 30, 40 * c : 40 * c + 40]) for r in (0, 1) for c in (0, 1))
+    # A box looks the same from the front and from behind, and wider from its side.
+    assert np.abs(frames[0].astype(int) - frames[2]).mean() < 1
+    widths = [int((f != f[0, 0]).any((0, 2)).sum()) for f in frames]
+    assert widths[1] > widths[0] and abs(widths[1] - widths[3]) <= 1
+
+
+def test_the_second_view_of_a_turntable_is_from_the_right(voxcli, folder):
+    """Counter-clockwise seen from above: the camera goes from +z to +x."""
+    marked = Mesh(box_mesh().vertices, box_mesh().faces, face_colors=np.full((12, 3), 60, np.uint8))
+    marked.face_colors[2:4] = [0, 255, 0]                                        # the side at +x
+    files.write(folder / "marked.ply", marked)
+    assert voxcli("render-surfels", "marked.ply", "-o", "t.png", "--camera", "front.yaml", "--views", "4")[0] == 0
+    second = picture(folder / "t.png")[15, 60]
+    assert second[1] > 100 and second[0] < 20
+
+
+def test_a_camera_that_sees_nothing_says_so_and_the_picture_is_empty(voxcli, folder):
+    (folder / "away.yaml").write_text(CAMERA.replace("look_at: [0, 0.75, 0]", "look_at: [0, 0.75, 9]"))
+    for output in ("e.png", "e.npz", "e.ply"):
+        code, text, errors = voxcli("render-surfels", "car.obj", "-o", output, "--camera", "away.yaml")
+        assert (code, text) == (0, "") and "nothing of it is seen" in errors
+    assert len(np.unique(picture(folder / "e.png").reshape(-1, 3), axis=0)) == 1
+
+
+def test_a_depth_map_takes_the_camera_it_lacks_and_keeps_the_one_it_has(voxcli, folder):
+    files.write(folder / "bare.npy", DepthMap(np.full((30, 40), 2.0, np.float32)))
+    assert voxcli("render-surfels", "bare.npy", "--kind", "depth", "--camera", "front.yaml", "-o", "s.npz") == (0, "", "")
+    surfels = files.read_as(folder / "s.npz", Surfels)
+    assert np.allclose(surfels.normals, [0, 0, -1], atol=1e-6) and surfels.camera.width == 40
+    code, _, errors = voxcli("render-surfels", "bare.npy", "--kind", "depth", "--camera", "scene.yaml", "-o", "x.npz")
+    assert code == 2 and "does not fit the depth map" in errors
+    assert voxcli("render-surfels", "s.npz", "--camera", "scene.yaml", "-o", "moved.npz")[0] == 0
+    assert files.read_as(folder / "moved.npz", Surfels).camera.width == 64
+
+
+def test_a_single_pixel_and_depth_of_nothing_are_defined(voxcli, folder):
+    files.write(folder / "one.npz", DepthMap(np.full((1, 1), 2.0, np.float32), camera=camera(1)))
+    code, text, errors = voxcli("render-surfels", "one.npz", "-o", "one.png", "--size", "8")
+    assert (code, text) == (0, "") and picture(folder / "one.png").shape == (8, 8, 3), errors
+    assert voxcli("render-surfels", "one.npz", "-o", "s.npz") == (0, "", "")
+    assert np.allclose(files.read_as(folder / "s.npz", Surfels).normals, [0, 0, -1])
+    files.write(folder / "none.npz", DepthMap(np.array([[np.nan, 0.0], [-1.0, np.inf]], np.float32), camera=camera(2)))
+    code, text, errors = voxcli("render-surfels", "none.npz", "-o", "none.png")
+    assert (code, text) == (2, "") and "nothing to see" in errors and not (folder / "none.png").exists()
+
+
+def test_ray_depth_is_turned_into_z(voxcli, folder):
+    k = camera().K
+    v, u = np.mgrid[:20, :20] + 0.5
+    length = np.sqrt(((u - k[0, 2]) / k[0, 0]) ** 2 + ((v - k[1, 2]) / k[1, 1]) ** 2 + 1)
+    files.write(folder / "ray.npz", DepthMap((3 * length).astype(np.float32), kind="ray", camera=camera()))
+    assert voxcli("render-surfels", "ray.npz", "-o", "s.npz") == (0, "", "")
+    assert np.allclose(files.read_as(folder / "s.npz", Surfels).depth, 3.0, atol=1e-5)
+
+
+# -- lights ---------------------------------------------------------------------------------------------------------------------------
+
+
+def lit(voxcli, folder, text, *flags):
+    (folder / "lights.yaml").write_text(text)
+    code, out, errors = voxcli("render-surfels", "car.obj", "-o", "l.png", "--camera", "front.yaml", "--lights", "lights.yaml", "--overwrite",
+                               *flags)  # fmt: skip
+    assert (code, out, errors) == (0, "", ""), errors
+    return picture(folder / "l.png")
+
+
+def test_ambient_light_alone_is_albedo_times_light(voxcli, folder):
+    assert lit(voxcli, folder, "ambient: [1, 0.5, 0]\n")[15, 20].tolist() == [179, 89, 0]
+
+
+def test_lights_of_camera_and_world_meet_where_the_camera_says(voxcli, folder):
+    in_camera = lit(voxcli, folder, "points: [{position: [1, -0.5, 0], colour: [4, 4, 4]}]\nattenuation: {linear: 0.2, quadratic: 0.5}\n")
+    # Seen from +z: the camera's x is the world's x, its y points down, its z towards -z.
+    text = "frame: world\npoints: [{position: [1, 1.25, 5.1], colour: [4, 4, 4]}]\nattenuation: {linear: 0.2, quadratic: 0.5}\n"
+    assert np.array_equal(lit(voxcli, folder, text), in_camera)
+    assert len(np.unique(in_camera.reshape(-1, 3), axis=0)) > 20
+
+
+def test_a_light_on_a_surface_and_harmonics_leave_no_hole(voxcli, folder):
+    on_it = lit(voxcli, folder, "ambient: [0.3, 0.3, 0.3]\npoints: [{position: [0, 0, 3]}]\nattenuation: {quadratic: 1}\n")
+    assert on_it[15, 20].min() > 40
+    flat = ", ".join(["3.5449077"] + ["0"] * 8)
+    assert lit(voxcli, folder, f"harmonics: [[{flat}], [{flat}], [{flat}]]\n")[15, 20].tolist() in ([178] * 3, [179] * 3)
+    up = ", ".join(["0", "1", "0", "0", "0", "0", "0", "0", "0"])               # y of the frame: up in the world, down in the camera
+    world = lit(voxcli, folder, f"frame: world\nambient: [0.5, 0.5, 0.5]\nharmonics: [[{up}], [{up}], [{up}]]\n")
+    assert world[15, 20].tolist() == [89] * 3                                    # a wall is level with it
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ambiant: [1, 1, 1]\n", "Did you mean 'ambient'?"),
+        ("ambient: [1, 1]\n", "ambient"),
+        ("ambient: 1\n", "ambient"),
+        ("ambient: [1, .nan, 1]\n", "ambient must be finite"),
+        ("ambient: [1, -1, 1]\n", "not negative"),
+        ("points: [{position: [0, .inf, 0]}]\n", "points[0].position"),
+        ("points: [{colour: [0, 0, 0]}]\n", "position"),
+        ("points: [{position: [0, 0, 0]}]\nattenuation: {quadratic: 0}\n", "infinite"),
+        ("ambient: [1, 1, 1]\nharmonics: [[1], [1], [1]]\n", "nine numbers"),
+        ("frame: wrold\nambient: [1, 1, 1]\n", "Did you mean 'world'?"),
+        ("{}\n", "holds no light"),
+        ("ambient: [", "YAML"),
+    ],
+)
+def test_a_wrong_light_file_is_named_with_its_key(voxcli, folder, text, said):
+    (folder / "lights.yaml").write_text(text)
+    code, out, errors = voxcli("render-surfels", "car.obj", "-o", "l.png", "--lights", "lights.yaml")
+    assert (code, out) == (2, "") and said in errors and "lights.yaml" in errors and len(errors.splitlines()) <= 3
+    assert not (folder / "l.png").exists()
