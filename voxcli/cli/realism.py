@@ -21,8 +21,8 @@ class Realism(str, enum.Enum):
     edges2image = "edges2image"
 
 
-def open_realism(folder: str, realism: Realism | None, weights: str | None) -> None:
-    """Check, before a scene is made, that the weights are there and that the folder holds no pictures of another origin."""
+def check_realism(folder: str, realism: Realism | None, weights: str | None) -> None:
+    """Check, before a scene is made, that the weights are there and that the folder holds no pictures redrawn otherwise."""
     if realism is None:
         if weights is not None:
             raise UsageError("--realism-weights goes with --realism edges2image.")
@@ -36,14 +36,9 @@ def open_realism(folder: str, realism: Realism | None, weights: str | None) -> N
     from voxcli.models.weights import find_weights
 
     load_translator(find_weights(weights), "cpu")
-    record, path = _record(weights), Path(folder) / "realism.json"
-    if path.exists() and path.read_bytes() != record:
+    path = Path(folder) / "realism.json"
+    if path.exists() and path.read_bytes() != _record(weights):
         raise UsageError(f"{folder} was redrawn with other weights.", hint="Choose another folder, or the same weights.")
-    if not path.exists() and any((Path(folder) / "fruxels").glob("*.npz")):
-        raise UsageError(f"{folder} holds rendered pictures.", hint="Choose another folder: its pictures would be replaced.")
-    from voxcli.files import atomic_write_bytes
-
-    atomic_write_bytes(path, record, overwrite=True)
 
 
 def _record(weights: str) -> bytes:
@@ -60,6 +55,7 @@ def redraw(folder: str, weights: str, device: str = "auto") -> int:
     from voxcli.scene import Picture
 
     root = Path(folder)
+    atomic_write_bytes(root / "realism.json", _record(weights), overwrite=True)
     todo = [path.stem for path in sorted((root / "fruxels").glob("*.npz")) if _as_rendered(root, path.stem)]
     if not todo:
         return 0

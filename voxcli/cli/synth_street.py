@@ -11,7 +11,7 @@ import typer
 from voxcli.cli import options
 from voxcli.cli.limits import check_cells
 from voxcli.cli.output import out
-from voxcli.cli.realism import Realism, open_realism, redraw
+from voxcli.cli.realism import Realism, check_realism, redraw
 from voxcli.errors import UsageError
 
 
@@ -55,7 +55,7 @@ def street(
     width, height = size or (config.frustum.width, config.frustum.height)
     config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))
     check_cells(*config.frustum.shape)
-    open_realism(output, realism, realism_weights)
+    check_realism(output, realism, realism_weights)
     with out.progress(count, "scenes") as bar:
         seen = 0
 
