@@ -83,12 +83,12 @@ class Pascal3DFolder:
 
         category, name = self.items[index]
         path = self.root / "Annotations" / f"{category}_{self.source}" / f"{name}.mat"
+        if not path.is_file():
+            raise DataError(f"There is no annotation '{path}'.")
         try:
             record = loadmat(path, struct_as_record=False, squeeze_me=True, variable_names=["record"])["record"]
             objects = [o for o in np.atleast_1d(record.objects) if str(getattr(o, "class")) == category]
             return record, max(objects, key=lambda o: _area(o.bbox))
-        except FileNotFoundError as error:
-            raise DataError(f"There is no annotation '{path}'.") from error
         except Exception as error:  # scipy's reader raises what it likes on a damaged file
             raise FileFormatError(f"'{path}' is no annotation of Pascal3D+.", actual=f"{type(error).__name__}: {error}") from error
 

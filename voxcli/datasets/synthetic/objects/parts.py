@@ -149,14 +149,14 @@ def rounded_box(size: tuple[float, float, float], centre: tuple[float, float, fl
     turn = np.concatenate([corner + k * math.pi / 2 for k in range(4)])
     cos, sin = np.cos(turn), np.sin(turn)
     signs = np.repeat([(1, 1), (-1, 1), (-1, -1), (1, -1)], 3, axis=0)
-    levels = np.array([math.pi / 2, math.pi / 5, 0.0])
+    levels = np.array([1.25, 0.6, 0.0])  # up to 72 degrees: a little of the rim is left for the flat end
     rings = []
     for height, angle in [(-1, a) for a in levels] + [(1, a) for a in levels[::-1]]:
         inset = radius * math.cos(angle)  # how far the ring reaches beyond the straight part
         ring = np.zeros((12, 3))
         ring[:, p] = signs[:, 0] * (half[p] - radius) + inset * cos
         ring[:, q] = signs[:, 1] * (half[q] - radius) + inset * sin
-        ring[:, axis] = height * (half[axis] - radius + radius * math.sin(angle))
+        ring[:, axis] = height * (half[axis] - radius + radius * math.sin(angle) / math.sin(levels[0]))
         rings.append(ring)
     return swept(np.stack(rings) + np.asarray(centre))
 

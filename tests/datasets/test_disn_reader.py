@@ -1,0 +1,90 @@
+"""DISN's layout, made by hand: easy and hard views, depth of either kind, splits; cameras against the renderer's own statement."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from references.silhouettes import assert_camera_fits, blender_pixels, lopsided_mesh, silhouette, surface_points
+
+from voxcli import files
+from voxcli.datasets.disn import DISNFolder
+from voxcli.errors import DataError, FileFormatError
+from voxcli.scene import DepthMap, PointCloud
+
+EASY = [(5.0, 22.0, 0.9, None), (123.0, 29.0, 0.7, None)]
+HARD = [(31.0, 3.0, 0.95, (0.15, -0.1, 0.12)), (200.0, 40.0, 0.8, (-0.1, 0.17, -0.05))]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    points = surface_points(lopsided_mesh())
+    for kind, views in (("easy", EASY), ("hard", HARD)):
+        for tree in ("renderings_rgb", "renderings_depth"):
+            place = tmp_path / tree / "ShapeNet" / "03001627" / "aa" / kind
+            place.mkdir(parents=True)
+            lines = []
+            for k, (a, e, r, shift) in enumerate(views):
+                x, y, z = shift or (0, 0, 0)  # Blender moved the object in its z-up world, where the model is (x, -z, y)
+                mask = silhouette(blender_pixels(points + (x, z, -y), a, e, r, 224), 224, 224)
+                if tree == "renderings_rgb":
+                    rgba = np.where(mask[..., None], (10, 20, 30, 255), (0, 0, 0, 0)).astype(np.uint8)
+                    Image.fromarray(rgba).save(place / f"{k:02d}.png")
+                elif kind == "easy":
+                    depth = np.where(mask, np.float32(1.25), np.nan).astype(np.float32)
+                    files.write(place / f"{k:02d}.npy", DepthMap(depth))
+                else:
+                    grey = np.where(mask, round((1.25 - 0.7) * 1.4 * 255), 255).astype(np.uint8)
+                    Image.fromarray(grey).save(place / f"{k:02d}.png")
+                lines.append(f"[{a},{e},0,{r},35,32,1.75{'' if shift is None else f',{x},{y},{z}'}], \n")
+            (place / "rendering_metadata.txt").write_text("".join(lines))
+    samples = tmp_path / "SurfaceSamples" / "ShapeNet" / "03001627"
+    samples.mkdir(parents=True)
+    files.write(samples / "aa.ply", PointCloud(points[:500].astype(np.float32)))
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits" / "test.json").write_text(json.dumps({"ShapeNet": {"03001627": ["aa"]}}))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["easy", "hard"])
+def test_cameras_see_the_mesh_where_the_pictures_show_it(folder, kind):
+    sample = DISNFolder(folder, "test").sample(0, kind=kind)
+    assert sample.images.shape == (2, 224, 224, 4)
+    for image, camera in zip(sample.images, sample.cameras, strict=True):
+        assert_camera_fits(camera, lopsided_mesh(), image[..., 3] > 0)
+
+
+@pytest.mark.parametrize("kind", ["easy", "hard"])
+def test_depth_is_metric_where_the_object_is_and_absent_elsewhere(folder, kind):
+    sample = DISNFolder(folder).sample(0, (1,), kind)
+    shown = sample.images[0, ..., 3] > 0
+    assert sample.depths is not None and sample.depths.dtype == np.float32
+    assert np.array_equal(np.isfinite(sample.depths[0]), shown)
+    assert np.abs(sample.depths[0][shown] - 1.25).max() < 2e-3  # one step of DISN's 8 bits is 2.8 mm
+
+
+def test_points_come_in_the_frame_of_the_mesh(folder):
+    points = DISNFolder(folder)[0].points.points
+    mesh = lopsided_mesh()
+    assert len(points) == 500 and (points >= mesh.vertices.min(0) - 1e-6).all() and (points <= mesh.vertices.max(0) + 1e-6).all()
+
+
+def test_splits_by_name_by_path_and_none_list_the_same(folder):
+    for split in ("test", folder / "splits" / "test.json", None):
+        assert DISNFolder(folder, split).name(0) == "03001627/aa"
+
+
+def test_what_is_wrong_is_named(folder):
+    with pytest.raises(DataError, match="train"):
+        DISNFolder(folder, "train")
+    depth = folder / "renderings_depth/ShapeNet/03001627/aa/easy/00.npy"
+    depth.rename(depth.with_suffix(".exr"))
+    with pytest.raises(DataError) as caught:
+        DISNFolder(folder).depths(0, [0])
+    assert "OpenEXR" in caught.value.hint
+    (folder / "renderings_rgb/ShapeNet/03001627/aa/easy/rendering_metadata.txt").write_text("[1,2,3]\n")
+    with pytest.raises(FileFormatError, match="rendering_metadata"):
+        DISNFolder(folder).cameras(0, [0])
+    (folder / "splits/test.json").write_text('{"ShapeNet": {"0": ["../.."]}}')
+    with pytest.raises(FileFormatError, match="no name of a folder"):
+        DISNFolder(folder, "test")
