@@ -1,6 +1,8 @@
 """Street scenes: exact, repeatable, without interpenetration, and the same from any number of workers."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +11,13 @@ import pytest
 import torch
 
 from voxcli import files
-from voxcli.datasets.synthetic.street import StreetConfig, ground_slab, make_sample, quaternion
+from voxcli.datasets.synthetic.street import ground_slab, make_sample, quaternion
 from voxcli.datasets.synthetic.street_assets import is_rest_pose, load_assets, to_object
 from voxcli.datasets.synthetic.street_dataset import write_dataset
 from voxcli.datasets.synthetic.street_layout import Footprints, lay_out, overlaps
 from voxcli.datasets.synthetic.street_people import person
 from voxcli.datasets.synthetic.street_render import gather
+from voxcli.datasets.synthetic.street_sample import StreetConfig
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.solid import fruxelize_parts
 from voxcli.scene import STREET_CLASSES, DepthMap, FruxelGrid, Mesh, Picture
@@ -221,3 +224,8 @@ def test_assets_stand_in_the_scenes():
         # Open shells are filled by a vote, which may cut a thin overhang short or bridge it.
         seen = np.floor((sample.depth[inside] - frustum.z_near) / frustum.slice_thickness)
         assert (np.abs(solid.argmax(0)[inside] - seen) > 1).mean() < 0.08
+
+
+def test_a_command_that_hands_samples_to_workers_does_not_load_torch():
+    code = "import sys, voxcli.datasets.synthetic.street_dataset; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,53 +1,28 @@
-"""`synth street`: samples of street scenes with exact ground truth, and data sets of them on disk."""
+"""`synth street`: samples of street scenes with exact ground truth."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from voxcli.datasets.synthetic.shapes import box
-from voxcli.datasets.synthetic.street_assets import AssetShelf, load_assets
+from voxcli.datasets.synthetic.street_assets import AssetShelf
 from voxcli.datasets.synthetic.street_layout import Placed, lay_out
 from voxcli.datasets.synthetic.street_objects import StreetObject, yaw_matrix
 from voxcli.datasets.synthetic.street_people import bicycle, person
 from voxcli.datasets.synthetic.street_render import GROUND_THICKNESS, draw_weather, gather, render
+from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
 from voxcli.datasets.synthetic.street_scenery import building, tree
 from voxcli.datasets.synthetic.street_vehicles import bus, car, truck, van
 from voxcli.geometry.lattice import FruxelLattice
 from voxcli.geometry.solid import SortedFaces, fill_sorted, sorted_faces
-from voxcli.scene import FRUSTUM_PRESETS, STREET_CLASSES, Camera, Frustum, FruxelGrid, Picture
+from voxcli.scene import STREET_CLASSES, Camera, Frustum, FruxelGrid, Picture
 
 GROUND_REACH = 120.0  # half the edge of the ground slab, metres
-
-
-@dataclass(frozen=True)
-class StreetConfig:
-    """What all samples of a data set share: the frustum, how far its field of view may vary (degrees), and the share of assets."""
-
-    frustum: Frustum = FRUSTUM_PRESETS["semantic-voxels"]
-    fov_jitter_deg: float = 0.0
-    asset_share: float = 0.35
-
-
-@dataclass(frozen=True)
-class StreetSample:
-    """One scene: picture, fruxels, depth [H, W] (z, metres, float32, NaN = sky), instances [H, W] uint16 (0 = sky, 1 = ground), poses.
-
-    A pose: instance, class, translation [3] and rotation_wxyz (x_camera = R x_object + t; objects stand on y = 0, front along +z),
-    size [3] in the object's frame.
-    """
-
-    picture: Picture
-    fruxels: FruxelGrid
-    depth: np.ndarray
-    instances: np.ndarray
-    poses: list[dict[str, Any]]
-    camera: Camera
 
 
 _SHAPES = {"car": car, "van": van, "truck": truck, "bus": bus}
@@ -148,8 +123,3 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
     symmetric = products + np.triu(products, 1).T
     q = symmetric[k] / math.sqrt(squares[k])
     return q if q[0] >= 0 else -q
-
-
-def load_shelf(assets_dir: str | Path | None) -> AssetShelf | None:
-    """The assets of a folder, or None without one."""
-    return load_assets(Path(assets_dir)) if assets_dir is not None else None

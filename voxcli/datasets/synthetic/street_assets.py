@@ -74,6 +74,11 @@ def load_assets(folder: Path) -> AssetShelf:
     return AssetShelf(things)
 
 
+def load_shelf(assets_dir: str | Path | None) -> AssetShelf | None:
+    """The assets of a folder, or None without one."""
+    return load_assets(Path(assets_dir)) if assets_dir is not None else None
+
+
 def is_rest_pose(thing: StreetObject) -> bool:
     """A person with outstretched arms: how models are rigged, and nobody walks."""
     return thing.class_name == "person" and bool(thing.size[0] > 0.6 * thing.size[1])

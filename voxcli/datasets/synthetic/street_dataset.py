@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from voxcli.datasets.synthetic.street import StreetConfig, StreetSample, load_shelf, make_sample
-from voxcli.datasets.synthetic.street_assets import AssetShelf, asset_paths
+from voxcli.datasets.synthetic.street_assets import AssetShelf, asset_paths, load_shelf
+from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
 from voxcli.errors import UsageError
 from voxcli.files import atomic_write_bytes, write
 from voxcli.processes import worker_pool
@@ -106,28 +106,27 @@ def _open_folder(out_dir: Path, meta: dict[str, Any]) -> None:
 
 
 class _Job:
-    """Makes the samples of a chunk. Pickled to the workers, which load the assets once each."""
+    """Makes the samples of a chunk. Pickled to the workers, together with the assets."""
 
-    def __init__(self, out_dir: str, seed: int, config: StreetConfig, indices: list[int]):
-        self.out_dir, self.seed, self.config, self.indices = out_dir, seed, config, indices
+    def __init__(self, out_dir: str, seed: int, config: StreetConfig, shelf: AssetShelf | None, indices: list[int]):
+        self.out_dir, self.seed, self.config, self.shelf, self.indices = out_dir, seed, config, shelf, indices
 
     def __call__(self) -> int:
+        from voxcli.datasets.synthetic.street import make_sample
+
         meta = make_meta("fruxels", "synth street", {}, {}, self.seed, "camera: x right, y down, z forward", "m")
         for index in self.indices:
-            write_sample(Path(self.out_dir), index, make_sample(self.seed, index, self.config, _shelf), meta)
+            write_sample(Path(self.out_dir), index, make_sample(self.seed, index, self.config, self.shelf), meta)
         return len(self.indices)
 
 
-_shelf: AssetShelf | None = None
-
-
-def _start_worker(assets_dir: str | None) -> None:
-    """One thread a worker, and the assets in memory."""
+def _start_worker() -> None:
+    """One thread a worker, and all that is heavy to import."""
     import torch
 
-    global _shelf
+    import voxcli.datasets.synthetic.street  # noqa: F401
+
     torch.set_num_threads(1)
-    _shelf = load_shelf(assets_dir)
 
 
 def _call(job: _Job) -> int:
@@ -135,21 +134,22 @@ def _call(job: _Job) -> int:
 
 
 def _run(
-    chunks: list[list[int]], job: Callable[[list[int]], _Job], assets_dir: str | Path | None, workers: int
+    chunks: list[list[int]], job: Callable[[AssetShelf | None, list[int]], _Job], assets_dir: str | Path | None, workers: int
 ) -> Generator[int, None, None]:
     """Run jobs over chunks here or in processes; yields the number of samples of each that is done."""
     if not chunks:
         return
-    folder = None if assets_dir is None else str(assets_dir)
     if workers == 1:
-        global _shelf
-        _shelf = load_shelf(folder)
+        shelf = load_shelf(assets_dir)
         for chunk in chunks:
             for index in chunk:
-                yield job([index])()
+                yield job(shelf, [index])()
         return
-    with worker_pool(workers, _start_worker, (folder,)) as pool:
-        waiting = {pool.submit(_call, job(chunk)) for chunk in chunks}
+    with worker_pool(workers, _start_worker) as pool:
+        for _ in range(workers):
+            pool.submit(int)                                                     # they start, while the assets are read here
+        shelf = load_shelf(assets_dir)
+        waiting = {pool.submit(_call, job(shelf, chunk)) for chunk in chunks}
         while waiting:
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
