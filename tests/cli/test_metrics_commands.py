@@ -117,6 +117,8 @@ def test_the_best_threshold_is_one_for_the_whole_set(voxcli, tmp_path):
     code, text, _ = voxcli("metrics", "iou", "pred", "gt", *at, "--best-threshold")
     summary = lines(text)[-1]
     assert code == 0 and summary["value"] == 1 and summary["params"]["value_at"] == ">=0.5"
+    summary = lines(voxcli("metrics", "iou", "pred", "gt", "--best-threshold")[1])[-1]
+    assert summary["value"] == 1 and summary["params"]["value_at"] == ">=0.31" and len(summary["params"]["thresholds"]) == 50
     code, text, errors = voxcli("metrics", "iou", "pred", "gt", "--best-threshold", "--preset", "pix2vox")
     assert (code, text) == (2, "") and "--best-threshold contradicts the preset 'pix2vox'" in errors
 

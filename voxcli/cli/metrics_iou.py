@@ -23,7 +23,7 @@ def iou(
     ] = None,
     strict: Annotated[bool | None, typer.Option("--strict/--no-strict", help="Occupied above the threshold only.")] = None,
     best_threshold: Annotated[
-        bool, typer.Option("--best-threshold", help="Value at the threshold with the best mean over the whole set (Pix3D).")
+        bool, typer.Option("--best-threshold", help="Value at the threshold with the best mean over the set, of those given or 0.01 .. 0.50.")
     ] = False,
     classes: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME", help="Classes of the mean; repeat. Default: all but empty space.")
@@ -81,6 +81,10 @@ def iou(
     if not all(0 <= t <= 1 for t in thresholds or ()):
         raise UsageError("Thresholds lie between 0 and 1.", actual=", ".join(map(str, thresholds or ())))
     rule = _summary(preset, stated, best_threshold)
+    if best_threshold and not thresholds and preset is None:
+        from voxcli.metrics.presets import PRESETS
+
+        stated["thresholds"] = PRESETS["pix3d"].metrics["iou"]["thresholds"]
     parts = parts or _meaning(preset, stated) == "parts"
     if match and not parts:
         raise UsageError("--match-parts belongs to --parts.")

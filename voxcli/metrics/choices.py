@@ -154,16 +154,18 @@ def distance_records(
 def _chamfer(found: Neighbours | None, both_empty: bool, c: Choices, *_: Sample) -> tuple[Any, Record, Record]:
     power = 2 if c.squared else 1
     params = c.params("squared", "combine", "scale")
-    if found is None:
-        price = 0.0 if both_empty else c.empty_penalty
-        sides = {p: [None if price is None else torch.tensor(price**p, dtype=torch.float64)] * 2 for p in (1, 2)}
-    else:
-        sides = {p: [mean_power(d, p) for d in (found.pred_distance, found.gt_distance)] for p in {power, 2}}
-    accuracy, completeness = sides[power]
-    parts: Record = {"accuracy": accuracy, "completeness": completeness}
-    if not c.squared:  # so that papers which print both an L1 and an L2 are served by one record
-        parts |= {"accuracy_squared": sides[2][0], "completeness_squared": sides[2][1]}
-    return None if accuracy is None else c.scale * float(COMBINE[c.combine](accuracy, completeness)), parts, params
+    # Beside an unsquared mean the squared one: papers that print both an L1 and an L2 are served by one record.
+    named = {power: ("accuracy", "completeness")} | ({} if c.squared else {2: ("accuracy_squared", "completeness_squared")})
+    parts: Record = {}
+    for exponent, (there, back) in named.items():
+        if found is not None:
+            parts[there], parts[back] = mean_power(found.pred_distance, exponent), mean_power(found.gt_distance, exponent)
+        else:
+            price = 0.0 if both_empty else c.empty_penalty
+            parts[there] = parts[back] = None if price is None else torch.tensor(price**exponent, dtype=torch.float64)
+    if parts["accuracy"] is None:
+        return None, parts, params
+    return c.scale * float(COMBINE[c.combine](parts["accuracy"], parts["completeness"])), parts, params
 
 
 def _fscore(found: Neighbours | None, both_empty: bool, c: Choices, *_: Sample) -> tuple[Any, Record, Record]:
