@@ -139,7 +139,19 @@ def _pix2vox_checkpoint(path: Path) -> None:
     torch.save({"epoch_idx": 250, "best_iou": 0.5, **parts}, path)
 
 
+def _coarse(path: Path) -> None:
+    """A view's coarse volume with the context that the weights of `_object_weights` read."""
+    from voxcli.scene import VoxelGrid
+
+    share, context = (np.random.default_rng(len(path.stem)).random(shape, dtype=np.float32) for shape in ((32,) * 3, (8, 32, 32, 32)))
+    meta = {"options": {"model": "pix2vox-f"}}
+    place = {"origin": np.full(3, -0.5), "voxel_size": np.full(3, 1 / 32)}
+    files.write(path, VoxelGrid(share >= 0.4, **place, meta=meta, probabilities=share, context=context))
+
+
 FILES = {
+    "coarse/front.npz": _coarse,
+    "coarse/left.npz": _coarse,
     "object.safetensors": _object_weights,
     "Pix2Vox-F-ShapeNet.pth": _pix2vox_checkpoint,
     "views/front.png": _write(picture),

@@ -1,14 +1,12 @@
-"""`voxcli fuse-views`: several views of one thing, fused into one volume."""
+"""`voxcli fuse-views`: several views of one thing, fused into one volume. What the first input holds decides which kind of fusion it is."""
 
 from __future__ import annotations
 
-import enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from voxcli.cli import options
-from voxcli.cli.fuse_scenes import SceneFusion, fuse_scene_files
 from voxcli.cli.inputs import expand
 from voxcli.cli.output import out
 from voxcli.errors import UsageError
@@ -16,32 +14,41 @@ from voxcli.errors import UsageError
 SUFFIXES = (".npz", ".h5")
 
 
-class Method(str, enum.Enum):
-    """How views are weighed against each other."""
-
-    bayes = "bayes"
-    vote = "vote"
-    mean = "mean"
-
-
 def fuse_views(
     sources: options.Sources,
     output: options.Output,
     method: Annotated[
-        Method, typer.Option("--method", help="bayes: log-odds add up; vote: one view, one vote; mean: of the probabilities.")
-    ] = Method.bayes,
+        str | None,
+        typer.Option(
+            "--method", metavar="METHOD",
+            help="Scenes: bayes (log-odds add up), vote (one view, one vote), mean (of probabilities). Objects: context (the network's "
+            "scores), mean, max. Default: bayes, context.",
+        ),
+    ] = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    threshold: options.Threshold = None,
+    score_maps: Annotated[
+        str | None, typer.Option("--score-maps", metavar="DIR", help="Also write the score of each cell in each view of an object.")
+    ] = None,
     cameras: Annotated[
         str | None,
         typer.Option("--cameras", metavar="FILE", help="Where the views stand: transforms.json, or COLMAP text files or their folder."),
     ] = None,
-    camera_scale: Annotated[float, typer.Option("--camera-scale", help="Metres per unit of --cameras: COLMAP's unit is arbitrary.")] = 1.0,
-    resolution: options.Resolution = 128,
+    camera_scale: Annotated[
+        float | None, typer.Option("--camera-scale", help="Metres per unit of --cameras (1): COLMAP's unit is arbitrary.")
+    ] = None,
+    resolution: options.Resolution = None,
     box: Annotated[
         tuple[float, float, float, float, float, float] | None,
         typer.Option("--box", metavar="X0 Y0 Z0 X1 Y1 Z1", help="Part of the world to fill; default: all that any view spans."),
     ] = None,
-    trust: Annotated[float, typer.Option("--trust", help="Probability of the stated class in views that hold labels alone.")] = 0.9,
-    behind: Annotated[float, typer.Option("--behind", help="Weight of what a view says behind its own first surface, 0 to 1.")] = 0.25,
+    trust: Annotated[
+        float | None, typer.Option("--trust", help="Probability of the stated class in views that hold labels alone (0.9).")
+    ] = None,
+    behind: Annotated[
+        float | None, typer.Option("--behind", help="Weight of what a view says behind its own first surface, 0 to 1 (0.25).")
+    ] = None,
     becomes: Annotated[
         str | None, typer.Option("--as", metavar="KIND", help="voxels, points or mesh, where the output's format could hold several.")
     ] = None,
@@ -52,36 +59,71 @@ def fuse_views(
     skip_existing: options.SkipExisting = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Fuse fruxel scenes of one place, seen by several cameras, into one labelled voxel grid.
+    """Fuse scenes of one place, or volumes of one object, into one voxel grid.
 
-    A view says most of the free space in front of its first surface and of that surface, little of what lies behind. Probabilities
-    (`predict --probabilities`) are used where a scene holds them. Voxels that no view sees are marked as ignored. How far each view
-    agrees with the result stands in the output's meta; -v prints it.
+    Fruxel scenes seen by several cameras become labelled voxels (128 along the longest side, or --resolution). A view says most of the
+    free space in front of its first surface and of that surface, little of what lies behind. Probabilities (`predict --probabilities`)
+    are used where a scene holds them. Voxels that no view sees are marked as ignored. How far each view agrees with the result stands in
+    the output's meta; -v prints it.
+
+    Coarse volumes of several pictures of an object (`predict --coarse`) become the volume that `predict --views` makes of the pictures.
 
     Examples:
         voxcli fuse-views left.npz right.npz -o fused.npz
         voxcli fuse-views left.npz right.npz --cameras transforms.json --method vote -o fused.glb
+        voxcli fuse-views coarse/*.npz --weights object.safetensors --score-maps scores/ -o object.npz
     """
     from voxcli.files.atomic import refuse_existing
 
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
-    wanted = SceneFusion(
-        method.value, cameras, camera_scale, options.first(resolution, 128), box, trust, behind, device
-    )
-    wanted.check()
+    of_scenes = {"--cameras": cameras, "--camera-scale": camera_scale, "--resolution": resolution, "--box": box or None, "--trust": trust,
+                 "--behind": behind}  # fmt: skip
+    of_objects = {"--model": model, "--weights": weights, "--threshold": threshold, "--score-maps": score_maps}
     found, _ = expand(sources, SUFFIXES, leave_out=output)
+    paths = [each.path for each in found]
     if output == "-":
         out.check_binary()
     elif skip_existing and _exists(output):
         return out.note(f"skipped: {output} exists.")
     elif not overwrite:
         refuse_existing(output)
-    if dry_run:
-        return out.data(f"{', '.join(each.path for each in found)} -> {output}")
-    return fuse_scene_files(
-        [each.path for each in found], output, wanted, becomes=becomes, format=format, input_format=input_format, overwrite=overwrite
-    )
+    scenes = _holds_scenes(paths, input_format, of_objects)
+    _refuse("scenes" if scenes else "coarse volumes of objects", of_objects if scenes else of_scenes)
+    common: dict[str, Any] = {"becomes": becomes, "format": format, "input_format": input_format, "overwrite": overwrite}
+    if scenes:
+        from voxcli.cli.fuse_scenes import SceneFusion, fuse_scene_files
+
+        first = options.first
+        given = (first(camera_scale, 1.0), first(resolution, 128), box or None, first(trust, 0.9), first(behind, 0.25))
+        scene_choices = SceneFusion(method or "bayes", cameras, *given, device)
+        scene_choices.check()
+        return _said(paths, output) if dry_run else fuse_scene_files(paths, output, scene_choices, **common)
+    from voxcli.cli.fuse_objects import ObjectFusion, fuse_object_files
+
+    object_choices = ObjectFusion(method or "context", model, weights, threshold, score_maps, device)
+    object_choices.check()
+    return _said(paths, output) if dry_run else fuse_object_files(paths, output, object_choices, **common)
+
+
+def _holds_scenes(paths: list[str], input_format: str | None, of_objects: dict[str, Any]) -> bool:
+    """Whether the inputs are fruxel scenes, by the first of them; what is in a pipe can be read once, so there the flags tell."""
+    from voxcli import files
+    from voxcli.scene import FruxelGrid, VoxelGrid
+
+    if "-" in paths:
+        return all(value is None for value in of_objects.values())
+    return isinstance(files.read_as(paths[0], (FruxelGrid, VoxelGrid), format=input_format), FruxelGrid)
+
+
+def _refuse(kind: str, flags: dict[str, Any]) -> None:
+    for flag, value in flags.items():
+        if value is not None:
+            raise UsageError(f"{flag} means nothing for {kind}.", hint="The first input decides what is fused.")
+
+
+def _said(paths: list[str], output: str) -> None:
+    out.data(f"{', '.join(paths)} -> {output}")
 
 
 def _exists(path: str) -> bool:

@@ -15,6 +15,7 @@ from voxcli.errors import FileFormatError, UsageError
 
 if TYPE_CHECKING:
     from voxcli.cli.batch import Batch, Item
+    from voxcli.files import Format
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,12 @@ class Predictions:
     def __init__(self, asked: Asked, todo: Batch):
         from voxcli.files.registry import find_format
         from voxcli.models.registry import model_module
-        from voxcli.models.weights import find_weights
+        from voxcli.models.weights import find_weights, model_of
         from voxcli.provenance import sha256_file
 
         self.asked, self.todo = asked, todo
         self.formats = {item.target: find_format(item.target, asked.format)[0] for item in todo.items}
-        self.name = asked.model or ("ssz" if asked.weights is None else _model_of(asked.weights))
+        self.name = asked.model or ("ssz" if asked.weights is None else model_of(asked.weights))
         self.module = model_module(self.name, "inference")
         if not hasattr(self.module, "OFFERS"):
             raise UsageError(f"{self.name} predicts no 3D.", hint="`voxcli weights list` names all models.")
@@ -63,7 +64,7 @@ class Predictions:
         self._check_formats()
         self.beside: dict[str, Path] = {} if asked.poses is None else pose_files(asked.poses, todo.items, asked.overwrite)
         if asked.weights is None:
-            _check_shipped(self.name)
+            check_shipped(self.name)
         path = find_weights(asked.weights or self.name)
         self.predictor = self._load(path)
         threshold = asked.options.get("threshold", getattr(self.module, "THRESHOLD", None))
@@ -133,16 +134,12 @@ class Predictions:
     def _save(self, item: Item, result: Any) -> None:
         from voxcli import files
         from voxcli.provenance import sha256_file
-        from voxcli.scene import VoxelGrid
 
         asked = self.asked
         for line in _steps(item, result.meta):
             out.detail(line)
         read = {path: sha256_file(path) for path in item.files if path != "-"}
-        thing = result
-        if isinstance(result, VoxelGrid) and way_to(VoxelGrid, self.formats[item.target], asked.becomes) is not None:
-            # What the threshold decided is in steps; the surface is where the probabilities cross it.
-            thing = replace(result, occupancy=result.probabilities, probabilities=None)
+        thing = as_contoured(result, self.formats[item.target], asked.becomes)
         thing = convert_thing(thing, self.formats[item.target], asked.becomes, self.settings)
         thing = boxed(thing, result) if self.beside else thing
         thing = with_origin(thing, "predict", self._recorded(), self.digests | read, weights=self.digest)
@@ -161,6 +158,15 @@ class Predictions:
         return {"model": self.name, **mine, "dtype": number, "resolution": self.settings.resolution}
 
 
+def as_contoured(thing: Any, format: Format, becomes: str | None) -> Any:
+    """A grid that is to become something else gives up what a threshold decided, in steps: surfaces lie where probabilities cross it."""
+    from voxcli.scene import VoxelGrid
+
+    if isinstance(thing, VoxelGrid) and thing.probabilities is not None and way_to(VoxelGrid, format, becomes) is not None:
+        return replace(thing, occupancy=thing.probabilities, probabilities=None, context=None)
+    return thing
+
+
 def _steps(item: Item, facts: dict[str, Any]) -> Iterator[str]:
     """What was done to each picture of an item, in words."""
     if "pictures" not in facts:
@@ -170,13 +176,7 @@ def _steps(item: Item, facts: dict[str, Any]) -> Iterator[str]:
         yield f"{path}: {', '.join(words)}, background on {done['painted']:.1%}, scaled to -1..1"
 
 
-def _model_of(weights: str) -> str:
-    from voxcli.models.weights import load_weights
-
-    return load_weights(weights).model
-
-
-def _check_shipped(name: str) -> None:
+def check_shipped(name: str) -> None:
     """Raise UsageError for a model that comes without weights."""
     from voxcli.models.registry import MODELS
     from voxcli.models.weights import SHIPPED

@@ -68,6 +68,18 @@ def load_weights(source: str | Path) -> Weights:
     return Weights(tensors, model, config, {**facts, "version": metadata.get("version", "")})
 
 
+def model_of(source: str | Path) -> str:
+    """The model that a weights file is of, from its header alone. Raises as `load_weights` does."""
+    path = find_weights(source)
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {})["model"]
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise FileFormatError(f"'{path}' is no voxcli weights file.", actual=f"{type(error).__name__}: {error}") from error
+
+
 def find_weights(source: str | Path) -> Path:
     """The path of a weights file: a path that exists, or the name of shipped weights."""
     path = Path(source)

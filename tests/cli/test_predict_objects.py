@@ -1,0 +1,215 @@
+"""`predict` with Pix2Vox: pictures of every kind, one or several views, every output; and `fuse-views` of coarse volumes."""
+
+import hashlib
+import io
+
+import numpy as np
+import pytest
+import trimesh
+from example_files import FILES
+from PIL import Image
+
+from voxcli import files
+
+WEIGHTS = ("--weights", "object.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path):
+    FILES["object.safetensors"](tmp_path / "object.safetensors")
+    for k in range(3):
+        rgba = np.random.default_rng(k).integers(0, 256, (137, 137, 4), dtype=np.uint8)
+        rgba[..., 3] = 255 * (np.hypot(*np.mgrid[-68:69, -68:69]) < 50)
+        Image.fromarray(rgba).save(tmp_path / f"view{k}.png")
+    return tmp_path
+
+
+def ran(voxcli, *line):
+    code, text, errors = voxcli(*line)
+    assert (code, text) == (0, ""), errors
+    return errors
+
+
+def test_a_picture_becomes_occupancy_with_its_probabilities_and_an_account(voxcli, folder):
+    errors = ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", "a.npz", "-v")
+    assert "view0.png: crop center: pixels [4, 4, 132, 132], B, G, R, bilinear to 224x224, background on 5" in errors
+    grid = files.read(folder / "a.npz")
+    assert grid.values.shape == (32, 32, 32) and 0.02 < grid.values.mean() < 0.98
+    assert np.array_equal(grid.values, grid.probabilities >= 0.4) and grid.context is None
+    assert np.allclose(grid.origin, -0.5) and np.allclose(grid.voxel_size, 1 / 32)
+    assert grid.meta["inputs"] == {"view0.png": hashlib.sha256((folder / "view0.png").read_bytes()).hexdigest()}
+    assert grid.meta["frame"] == "object, +y up" and grid.meta["prediction"]["pictures"][0]["crop"] == "center"
+    ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", "b.npz", "--threshold", "0.6")
+    assert np.array_equal(files.read(folder / "b.npz").values, grid.probabilities >= 0.6)
+
+
+def test_every_output_holds_the_same_object(voxcli, folder):
+    for suffix in ("npz", "h5", "binvox", "vox", "glb", "ply", "obj"):
+        ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", f"a.{suffix}")
+    grid = files.read(folder / "a.npz")
+    for suffix in ("h5", "binvox"):
+        other = files.read(folder / f"a.{suffix}")
+        assert np.array_equal(other.values, grid.values) and np.allclose(other.origin, -0.5)
+    for suffix in ("glb", "ply", "obj"):
+        mesh = trimesh.load(folder / f"a.{suffix}", force="mesh")
+        assert mesh.bounds.min() >= -0.55 and mesh.bounds.max() <= 0.55
+        # The surface lies where the probabilities cross the threshold: about as much is inside as cells are occupied.
+        assert mesh.volume == pytest.approx(grid.values.mean(), abs=0.15)
+    assert files.read_as(folder / "a.npz", files.read(folder / "a.npz").__class__).probabilities.dtype == np.float32
+
+
+def test_views_of_one_object_make_one_volume_in_any_order(voxcli, folder):
+    names = [f"view{k}.png" for k in range(3)]
+    ran(voxcli, "predict", *names, "--views", *WEIGHTS, "-o", "one.npz")
+    ran(voxcli, "predict", *names[::-1], "--views", *WEIGHTS, "-o", "two.npz")
+    ran(voxcli, "predict", names[0], *WEIGHTS, "-o", "alone.npz")
+    one, two, alone = (files.read(folder / f"{name}.npz").probabilities for name in ("one", "two", "alone"))
+    assert np.abs(one - two).max() < 1e-6 and np.abs(one - alone).max() > 1e-3
+
+
+def test_each_folder_of_views_is_an_object(voxcli, folder):
+    for place, names in {"objects/chair/a": (0, 1), "objects/lamp": (2,)}.items():
+        (folder / place).mkdir(parents=True)
+        for k in names:
+            (folder / place / f"{k}.png").write_bytes((folder / f"view{k}.png").read_bytes())
+    ran(voxcli, "predict", "objects", "--views", *WEIGHTS, "-o", "out/", "--batch-size", "2")
+    made = sorted(str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*.npz"))
+    assert made == ["chair/a.npz", "lamp.npz"]
+    ran(voxcli, "predict", "view0.png", "view1.png", "--views", *WEIGHTS, "-o", "chair.npz")
+    assert np.allclose(files.read(folder / "out/chair/a.npz").probabilities, files.read(folder / "chair.npz").probabilities, atol=1e-6)
+    ran(voxcli, "predict", "objects/chair/a", "--views", *WEIGHTS, "-o", "same.npz")
+    assert np.array_equal(files.read(folder / "same.npz").probabilities, files.read(folder / "chair.npz").probabilities)
+
+
+def test_fusing_coarse_volumes_is_predicting_from_all_views(voxcli, folder):
+    names = [f"view{k}.png" for k in range(3)]
+    ran(voxcli, "predict", *names, "--views", *WEIGHTS, "-o", "shot.npz")
+    ran(voxcli, "predict", *names, "--coarse", *WEIGHTS, "-o", "coarse/")
+    coarse = [f"coarse/view{k}.npz" for k in range(3)]
+    assert files.read(folder / coarse[0]).context.shape == (8, 32, 32, 32)
+    ran(voxcli, "fuse-views", *coarse, *WEIGHTS, "-o", "fused.npz", "--score-maps", "scores")
+    shot, fused = (files.read(folder / f"{name}.npz") for name in ("shot", "fused"))
+    assert np.abs(shot.probabilities - fused.probabilities).max() < 1e-5 and fused.meta["command"] == "fuse-views"
+    scores = [files.read(folder / f"scores/view{k}.npz").values for k in range(3)]
+    volumes = [files.read(folder / name).probabilities for name in coarse]
+    assert np.abs(sum(scores) - 1).max() < 1e-6
+    assert np.abs(sum(s * v for s, v in zip(scores, volumes, strict=True)) - fused.probabilities).max() < 1e-6
+    for method, wanted in (("mean", np.mean(volumes, 0)), ("max", np.max(volumes, 0))):
+        ran(voxcli, "fuse-views", *coarse, "--method", method, "-o", f"{method}.npz")
+        assert np.abs(files.read(folder / f"{method}.npz").probabilities - wanted).max() < 1e-6
+    ran(voxcli, "fuse-views", *coarse, *WEIGHTS, "-o", "fused.glb")
+
+
+def saved(mode, size=(150, 140), **how):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)).convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, **how)
+    return buffer.getvalue()
+
+
+PICTURES = {
+    "grey.png": lambda: saved("L", format="PNG"),
+    "grey-alpha.png": lambda: saved("LA", format="PNG"),
+    "palette.png": lambda: saved("P", format="PNG"),
+    "bits.png": lambda: saved("1", format="PNG"),
+    "cmyk.jpg": lambda: saved("CMYK", format="JPEG"),
+    "tiny.png": lambda: saved("RGB", (1, 1), format="PNG"),
+    "line.png": lambda: saved("RGB", (500, 1), format="PNG"),
+    "large.jpg": lambda: saved("RGB", (3000, 1000), format="JPEG"),
+    "animated.png": lambda: saved("RGB", format="PNG", save_all=True, append_images=[Image.new("RGB", (150, 140))]),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_of_every_kind_are_taken(voxcli, folder, name):
+    (folder / name).write_bytes(PICTURES[name]())
+    ran(voxcli, "predict", name, *WEIGHTS, "-o", "a.npz")
+
+
+def test_sixteen_bits_are_as_good_as_eight(voxcli, folder):
+    grey = np.random.default_rng(0).integers(0, 256, (150, 150), dtype=np.uint8)
+    Image.fromarray(grey).save(folder / "eight.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "sixteen.png")
+    for name in ("eight", "sixteen"):
+        ran(voxcli, "predict", f"{name}.png", *WEIGHTS, "-o", f"{name}.npz")
+    assert np.abs(files.read(folder / "eight.npz").probabilities - files.read(folder / "sixteen.npz").probabilities).max() < 1e-5
+
+
+def test_a_panorama_of_20_000_pixels(voxcli, folder):
+    Image.new("RGB", (20_000, 1_000), (200, 30, 90)).save(folder / "panorama.png")
+    ran(voxcli, "predict", "panorama.png", *WEIGHTS, "-o", "a.npz")
+
+
+REFUSED = {
+    "transparent everywhere": ("clear.png", ()),
+    "damaged image": ("cut.png", ()),
+    "not an image": ("text.png", ()),
+    "transparent": ("clear.png", ("--crop", "none")),
+    "no alpha": ("plain.png", ("--crop", "box")),
+    "outside of the picture": ("plain.png", ("--bbox", "500", "500", "600", "600")),
+    "is empty": ("plain.png", ("--bbox", "50", "50", "40", "60")),
+    "contradict": ("plain.png", ("--bbox", "5", "5", "40", "60", "--crop", "none")),
+    "--background is a grey level": ("plain.png", ("--background", "red")),
+    "0 to 255": ("plain.png", ("--background", "1,2,256")),
+    "--fov means nothing to pix2vox-f": ("plain.png", ("--fov", "40")),
+    "--poses means nothing": ("plain.png", ("--poses", "poses.json")),
+    "--probabilities means nothing": ("plain.png", ("--probabilities",)),
+    "threshold": ("plain.png", ("--threshold", "0")),
+    "--views and --coarse contradict": ("plain.png", ("--views", "--coarse")),
+    "weights of another model": ("plain.png", ("-m", "pix2vox-a")),
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_what_cannot_be_is_refused_in_a_few_lines(voxcli, folder, said):
+    Image.fromarray(np.zeros((60, 50, 4), np.uint8)).save(folder / "clear.png")
+    Image.fromarray(np.zeros((60, 50, 3), np.uint8)).save(folder / "plain.png")
+    (folder / "cut.png").write_bytes((folder / "view0.png").read_bytes()[:2000])
+    (folder / "text.png").write_text("no picture")
+    name, flags = REFUSED[said]
+    code, text, errors = voxcli("predict", name, *WEIGHTS, "-o", "out.npz", *flags)
+    assert (code, text) == (2, "") and said in errors and 1 <= len(errors.splitlines()) <= 3, errors
+    assert not (folder / "out.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("predict view0.png -m pix2vox-a -o a.npz", "No weights of pix2vox-a come with voxcli"),
+        ("predict view0.png --weights object.safetensors --coarse -o a.glb", "no place for a coarse volume's context"),
+        ("predict view0.png --weights object.safetensors --coarse -o a.binvox", "no place for a coarse volume's context"),
+        ("predict view0.png view1.png --weights object.safetensors -o a.npz", "one file"),
+        ("predict - --views --weights object.safetensors -o a.npz", "not several views"),
+        ("predict view0.png --views -m ssz -o a.npz", "--views means nothing to ssz"),
+        ("predict view0.png --crop box -m ssz -o a.npz", "--crop means nothing to ssz"),
+        ("predict view0.png --crop middle --weights object.safetensors -o a.npz", "middle"),
+        ("fuse-views plain.npz --weights object.safetensors -o a.npz", "no context"),
+        ("fuse-views plain.npz --method meen -o a.npz", "Did you mean 'mean'?"),
+        ("fuse-views plain.npz -o a.npz", "-m MODEL"),
+        ("fuse-views plain.npz --method mean --score-maps s -o a.npz", "gives no scores"),
+        ("fuse-views plain.npz --method mean --trust 0.5 -o a.npz", "--trust means nothing for coarse volumes"),
+        ("fuse-views small.npz --method mean -o a.npz", "32 cells"),
+        ("fuse-views foreign.npz --weights object.safetensors -o a.npz", "other weights"),
+        ("fuse-views view0.png -o a.npz", "view0.png"),
+    ],
+)
+def test_calls_that_cannot_be_carried_out(voxcli, folder, line, said):
+    from voxcli.scene import VoxelGrid
+
+    files.write(folder / "plain.npz", VoxelGrid(np.zeros((32, 32, 32), bool)))
+    files.write(folder / "small.npz", VoxelGrid(np.zeros((3, 3, 3), bool)))
+    FILES["coarse/left.npz"](folder / "coarse.npz")
+    files.write(folder / "foreign.npz", files.read(folder / "coarse.npz"), meta={"weights": "0" * 64})
+    code, text, errors = voxcli(*line.split())
+    assert (code, text) == (2, "") and said in errors and 1 <= len(errors.splitlines()) <= 3, errors
+    assert not list(folder.glob("a.*"))
+
+
+def test_pictures_that_fail_leave_the_others(voxcli, folder):
+    (folder / "in").mkdir()
+    for k in range(3):
+        (folder / f"in/view{k}.png").write_bytes((folder / f"view{k}.png").read_bytes())
+    (folder / "in/view1.png").write_bytes(b"broken")
+    code, _, errors = voxcli("predict", "in", *WEIGHTS, "-o", "out", "--keep-going", "--batch-size", "3")
+    assert code == 1 and "view1.png" in errors
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["view0.npz", "view2.npz"]

@@ -1,0 +1,132 @@
+"""`fuse-views` for objects: the coarse volumes of several pictures of one object, into one volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from voxcli.cli.conversions import Settings, convert_thing, with_origin
+from voxcli.cli.output import out
+from voxcli.cli.predictions import as_contoured, check_shipped
+from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voxcli.scene import VoxelGrid
+
+METHODS = ("context", "mean", "max")
+
+
+@dataclass(frozen=True)
+class ObjectFusion:
+    """The choices of one call. model: the network that scores and refines; None: the one that the volumes name, where it is needed.
+
+    score_maps: folder for each view's scores. threshold: None for the paper's.
+    """
+
+    method: str = "context"
+    model: str | None = None
+    weights: str | None = None
+    threshold: float | None = None
+    score_maps: str | None = None
+    device: str = "cpu"
+
+    def check(self) -> None:
+        """Raise UsageError for choices that mean nothing, before any file is read."""
+        if self.method not in METHODS:
+            raise unknown_name("method of fusing coarse volumes", self.method, METHODS)
+        if self.score_maps is not None and self.method != "context":
+            raise UsageError(f"--method {self.method} gives no scores.", hint="--score-maps goes with --method context.")
+
+
+def fuse_object_files(
+    sources: Sequence[str], target: str, wanted: ObjectFusion, *, becomes: str | None = None, format: str | None = None,
+    input_format: str | None = None, overwrite: bool = False,
+) -> None:  # fmt: skip
+    """Read coarse volumes (`predict --coarse`), fuse and refine them, and write the volume, or what the target's extension can hold.
+
+    Without a model, --method mean and max fuse any 32^3 occupancies, and nothing is refined.
+    """
+    from voxcli import files
+    from voxcli.files.registry import find_format
+    from voxcli.provenance import sha256_file
+    from voxcli.scene import VoxelGrid
+
+    wanted.check()
+    found, _ = find_format(target, format)
+    maps = _map_files(sources, wanted, overwrite)
+    grids = [files.read_as(source, VoxelGrid, format=input_format) for source in sources]
+    module, predictor, digest = _scorer(sources, grids, wanted)
+    grid, shares = module.fuse_volumes(predictor, grids, wanted.method, wanted.threshold)
+    level = grid.meta["threshold"]
+    thing = convert_thing(as_contoured(grid, found, becomes), found, becomes, Settings(threshold=level))
+    recorded = {"method": wanted.method, "model": None if predictor is None else predictor.model, "threshold": level}
+    read = {source: sha256_file(source) for source in sources if source != "-"}
+    thing = with_origin(thing, "fuse-views", recorded, read, weights=digest)
+    thing.meta.update(frame=module.OFFERS.frame, units=module.OFFERS.units)
+    files.write(target, thing, format=format, overwrite=overwrite)
+    for path, share in zip(maps, shares if shares is not None else (), strict=False):
+        files.write(path, _score_map(share, grid, thing.meta), overwrite=overwrite)
+    if shares is not None:
+        for source, share in zip(sources, shares, strict=True):
+            out.detail(f"{source}: mean score {share.mean():.3f}, where occupied {_mean_inside(share, grid):.3f}")
+
+
+def _scorer(sources: Sequence[str], grids: Sequence[VoxelGrid], wanted: ObjectFusion) -> tuple[Any, Any, str | None]:
+    """(inference module, predictor or None, SHA-256 of its weights)."""
+    from voxcli.backend import pick_device
+    from voxcli.models.registry import model_module
+    from voxcli.models.weights import find_weights, model_of
+    from voxcli.provenance import sha256_file
+
+    named = {grid.meta.get("options", {}).get("model") for grid in grids}
+    name = wanted.model or (None if wanted.weights is None else model_of(wanted.weights))
+    if name is None and wanted.method == "context":
+        name = next(iter(named)) if len(named) == 1 else None
+        if name is None:
+            raise UsageError("Scores need the network that made the volumes.", expected="-m MODEL", hint="Or choose --method mean.")
+    module = model_module(name or "pix2vox-f", "inference")
+    if not hasattr(module, "fuse_volumes"):
+        raise UsageError(f"{name} fuses no coarse volumes.", expected="-m pix2vox-f or pix2vox-a")
+    if name is None:
+        return module, None, None
+    if wanted.weights is None:
+        check_shipped(name)
+    path = find_weights(wanted.weights or name)
+    digest = sha256_file(path)
+    for source, grid in zip(sources, grids, strict=True):
+        if wanted.method == "context" and grid.meta.get("weights", digest) != digest:
+            raise DataError(f"{source} was made by other weights than '{path}': its context would mean nothing to them.",
+                            hint="Name the same weights for predict --coarse and fuse-views.")  # fmt: skip
+    predictor = module.load_predictor(path, str(pick_device(wanted.device)), "float32")
+    if predictor.model != name:
+        raise FileFormatError(f"'{path}' holds weights of another model.", expected=name, actual=predictor.model)
+    return module, predictor, digest
+
+
+def _map_files(sources: Sequence[str], wanted: ObjectFusion, overwrite: bool) -> list[Path]:
+    from voxcli.files.atomic import refuse_existing
+
+    if wanted.score_maps is None:
+        return []
+    paths = [Path(wanted.score_maps) / f"{PurePath(source).stem}.npz" for source in sources]
+    if len(set(paths)) < len(paths):
+        raise UsageError("Two views have the same name, and so would their score maps.", actual=", ".join(map(str, sources)))
+    for path in paths:
+        if not overwrite:
+            refuse_existing(path)
+    return paths
+
+
+def _score_map(share: np.ndarray, grid: VoxelGrid, meta: dict[str, Any]) -> VoxelGrid:
+    from dataclasses import replace
+
+    return replace(grid, occupancy=share, probabilities=None, meta=meta)
+
+
+def _mean_inside(share: np.ndarray, grid: VoxelGrid) -> float:
+    assert grid.occupancy is not None
+    return float(share[grid.occupancy].mean()) if grid.occupancy.any() else 0.0
