@@ -54,7 +54,9 @@ def test_normals_are_colours_on_white(voxcli, folder):
     assert found.shape == (30, 40, 3) and found[15, 20].tolist() == [127, 127, 255] and found[0, 0].tolist() == [255] * 3
 
 
-@pytest.mark.parametrize("name", ["fruxels.npz", "voxels.npz", "mesh.obj", "points.ply", "discs.npz", "scene.yaml", "surfels.npz", "depth.npz"])
+@pytest.mark.parametrize(
+    "name", ["fruxels.npz", "voxels.npz", "mesh.obj", "points.ply", "discs.npz", "scene.yaml", "surfels.npz", "depth.npz"]
+)
 def test_every_kind_of_input_makes_a_picture_with_something_in_it(voxcli, folder, name):
     rng = np.random.default_rng(0)
     places = rng.normal(size=(800, 3))
@@ -187,8 +189,8 @@ def test_ray_depth_is_turned_into_z(voxcli, folder):
 
 def lit(voxcli, folder, text, *flags):
     (folder / "lights.yaml").write_text(text)
-    code, out, errors = voxcli("render-surfels", "car.obj", "-o", "l.png", "--camera", "front.yaml", "--lights", "lights.yaml", "--overwrite",
-                               *flags)  # fmt: skip
+    line = ("render-surfels", "car.obj", "-o", "l.png", "--camera", "front.yaml", "--lights", "lights.yaml", "--overwrite", *flags)
+    code, out, errors = voxcli(*line)
     assert (code, out, errors) == (0, "", ""), errors
     return picture(folder / "l.png")
 

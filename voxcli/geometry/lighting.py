@@ -95,7 +95,7 @@ def harmonic_light(normals: Tensor, coefficients: Tensor) -> Tensor:
     everywhere is (sqrt(4 pi), 0, ...), and lights every normal with 1.
     """
     check_shape(coefficients, "* 3 9", "coefficients")
-    lobe = coefficients.new_tensor([1.0] + [2 / 3] * 3 + [1 / 4] * 5)
+    lobe = torch.cat([coefficients.new_full((n,), a) for n, a in ((1, 1.0), (3, 2 / 3), (5, 1 / 4))])
     basis = harmonic_basis(normals)
     height, width = basis.shape[-2:]
     light = (coefficients * lobe) @ basis.flatten(-2)

@@ -42,10 +42,9 @@ def depth_normals(depth: Tensor, K: Tensor) -> Tensor:
     p = fx * slope_u                                                             # d(z_0 w)/dx of the plane, x = X/Z
     q = skew * slope_u + fy * slope_v
     nz = p * rays[..., 0, :, :] + q * rays[..., 1, :, :] - 1
-    p, q, nz = torch.broadcast_tensors(p, q, nz)
-    normal = torch.stack([-p, -q, nz], -3)
-    normal = normal * (p * p + q * q + nz * nz).rsqrt()[..., None, :, :]         # never 0: N^T P_0 = -1
-    return torch.where((seen & usable)[..., None, :, :], normal, 0)
+    # The length is never 0, since N^T P_0 = -1; all of it is finite, so that 0 can stand for "no surface".
+    scale = (p * p + q * q + nz * nz).rsqrt() * (seen & usable)
+    return torch.stack(torch.broadcast_tensors(-p * scale, -q * scale, nz * scale), -3)
 
 
 def _slopes(z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,7 +52,7 @@ def _slopes(z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
 
     z [*, H, W], 1 where not seen; focal [*, 1, 1] in pixels.
     """
-    padded, there = F.pad(z, (1, 1, 1, 1), value=1.0), F.pad(seen, (1, 1, 1, 1), value=False)
+    padded = F.pad(z, (1, 1, 1, 1), value=1.0)
     height, width = z.shape[-2:]
 
     def neighbours(x: Tensor, sign: int) -> Tensor:
@@ -62,28 +61,36 @@ def _slopes(z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
     ahead, back = neighbours(padded, 1), neighbours(padded, -1)                  # [*, 4, H, W]
     here = z[..., None, :, :]
     up, down = (here - ahead) / ahead, (back - here) / back                      # two estimates of each line's slope
-    use_up, use_down = _counted(up.detach(), down.detach(), neighbours(there, 1), neighbours(there, -1), focal)
-    total = torch.where(use_up, up, 0) + torch.where(use_down, down, 0)          # sum_k o_k^T o_k-weighted differences, line by line
-    count = use_up.to(z.dtype) + use_down.to(z.dtype)
-    g0, g1, g2, g3 = total.unbind(-3)
-    n0, n1, n2, n3 = count.unbind(-3)
-    # Normal equations [a c; c b] s = t. Their entries are multiples of 1/2: singular or not is exact.
+    with torch.no_grad():
+        there = F.pad(seen.to(z.dtype), (1, 1, 1, 1))
+        use_up, use_down = _counted(up.detach(), down.detach(), neighbours(there, 1), neighbours(there, -1), focal)
+        n0, n1, n2, n3 = (use_up + use_down).unbind(-3)
+        # Normal equations [a c; c b] s = t. Their entries are multiples of 1/2: singular or not is exact.
+        diagonal = (n2 + n3) / 2
+        a, b, c = n0 + diagonal, n1 + diagonal, (n2 - n3) / 2
+        determinant = a * b - c * c
+        # On a single line the inverse is the matrix over its trace squared: the least slope that fits.
+        full = (determinant > 0).to(z.dtype)
+        lone = (1 - full) / (a + b).clamp_min(0.5).square()
+        full = full / determinant.clamp_min(0.25)
+        i_uu, i_vv, i_uv = b * full + a * lone, a * full + b * lone, c * (lone - full)
+    g0, g1, g2, g3 = (up * use_up + down * use_down).unbind(-3)                  # sum of the differences along each line
     tu, tv = g0 + (g2 + g3) / 2, g1 + (g2 - g3) / 2
-    diagonal = (n2 + n3) / 2
-    a, b, c = n0 + diagonal, n1 + diagonal, (n2 - n3) / 2
-    determinant = a * b - c * c
-    full = determinant > 0
-    safe = torch.where(full, determinant, 1)
-    trace = (a + b).clamp_min(0.5)
-    return torch.where(full, (b * tu - c * tv) / safe, tu / trace), torch.where(full, (a * tv - c * tu) / safe, tv / trace)
+    return i_uu * tu + i_uv * tv, i_uv * tu + i_vv * tv
 
 
 def _counted(up: Tensor, down: Tensor, there_up: Tensor, there_down: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
-    """Which of the two neighbours on each line belong to the surface of the pixel. [*, 4, H, W] bool each."""
-    length = torch.tensor([1.0, 1.0, 2**0.5, 2**0.5], dtype=up.dtype, device=up.device)[:, None, None]
-    scale = focal[..., None, :, :] / length                                      # turns a slope into about the tangent of its slant
-    steep_up, steep_down = up.abs() * scale, down.abs() * scale
-    ridge = there_up & there_down & (up * down < 0) & (torch.minimum(steep_up, steep_down) > 1)
-    use_up = there_up & (steep_up <= torch.where(there_down, 2 * steep_down + 1, _STEEP)) & ~ridge
-    use_down = there_down & (steep_down <= torch.where(there_up, 2 * steep_up + 1, _STEEP)) & ~ridge
-    return use_up, use_down
+    """Which of the two neighbours on each line belong to the surface of the pixel: 1 or 0, [*, 4, H, W] each. focal [*, 1, 1].
+
+    Masks are numbers here: selecting by them is many times slower on the CPU than multiplying.
+    """
+    across = 1 / focal
+    unit = torch.stack([across, across, across * 2**0.5, across * 2**0.5], -3)   # the slope of a slant of about 45 degrees
+    steep_up, steep_down = up.abs(), down.abs()
+    # The opposite neighbour's measure, or the one that stands in for it where it is missing.
+    limit_up = torch.addcmul(_STEEP * unit, there_down, 2 * steep_down + (1 - _STEEP) * unit)
+    limit_down = torch.addcmul(_STEEP * unit, there_up, 2 * steep_up + (1 - _STEEP) * unit)
+    opposite = (up * down).lt_(0).mul_(there_up).mul_(there_down)
+    ridge = opposite.mul_(torch.minimum(steep_up, steep_down).gt_(unit))
+    whole = ridge.neg_().add_(1)
+    return steep_up.le_(limit_up).mul_(there_up).mul_(whole), steep_down.le_(limit_down).mul_(there_down).mul_(whole)

@@ -29,8 +29,6 @@ def camera_rays(K: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     row = torch.arange(height, dtype=K.dtype, device=K.device) + 0.5
     y = (row[:, None] - K[..., 1, 2, None, None]) / K[..., 1, 1, None, None]     # [*, H, 1]
     x = (column - K[..., 0, 2, None, None] - K[..., 0, 1, None, None] * y) / K[..., 0, 0, None, None]
-    x, y = torch.broadcast_tensors(x, y)
-    rays = torch.stack([x, y, torch.ones_like(x)], -3)
-    forward = torch.tensor([0.0, 0.0, 1.0], dtype=K.dtype, device=K.device)[:, None, None]
     usable = usable[..., None, None]
-    return torch.where(usable[..., None, :, :], rays, forward), usable
+    x, y = torch.broadcast_tensors(torch.where(usable, x, 0), torch.where(usable, y, 0))
+    return torch.stack([x, y, torch.ones_like(x)], -3), usable

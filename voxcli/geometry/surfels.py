@@ -34,9 +34,7 @@ def back_project(depth: Tensor, K: Tensor) -> Tensor:
 
     K [*, 3, 3] in pixels. Where there is no surface (see is_surface), or the camera has no focal length, the point is 0.
     """
-    rays, usable = _rays(depth, K)
-    seen = is_surface(depth) & usable
-    return torch.where(seen, depth, 0)[..., None, :, :] * rays
+    return _lifted(depth, K)[0]
 
 
 def depth_along_rays(depth: Tensor, K: Tensor) -> Tensor:
@@ -72,15 +70,27 @@ def render(depth: Tensor, albedo: Tensor, K: Tensor, lights: Lights, background:
         lights: in the camera frame.
         background: [*, 3] or a number.
     """
-    return render_surfels(surfels_of_depth(depth, albedo, K), K, lights, background)
+    _check(depth, albedo, K)
+    points, seen = _lifted(depth, K)
+    return _over(shade(points, depth_normals(depth, K), albedo, lights), seen, background)
 
 
 def render_surfels(surfels: SurfelMaps, K: Tensor, lights: Lights, background: Tensor | float = 0.0) -> Tensor:
     """The picture of surfels whose normals are known: equation (1) at each of them. Linear light [*, 3, H, W], never NaN."""
-    seen = is_surface(surfels.depth)[..., None, :, :]
-    image = shade(back_project(surfels.depth, K), surfels.normals, surfels.albedo, lights)
-    behind = background[..., None, None] if isinstance(background, Tensor) else background
-    return torch.where(seen, image, behind)
+    points, seen = _lifted(surfels.depth, K)
+    return _over(shade(points, surfels.normals, surfels.albedo, lights), seen, background)
+
+
+def _lifted(depth: Tensor, K: Tensor) -> tuple[Tensor, Tensor]:
+    """Points [*, 3, H, W], and where there is a surface [*, H, W]."""
+    rays, usable = _rays(depth, K)
+    seen = is_surface(depth) & usable
+    return torch.where(seen, depth, 0)[..., None, :, :] * rays, seen
+
+
+def _over(image: Tensor, seen: Tensor, background: Tensor | float) -> Tensor:
+    behind = background.to(image)[..., None, None] if isinstance(background, Tensor) else background
+    return torch.where(seen[..., None, :, :], image, behind)
 
 
 def _rays(depth: Tensor, K: Tensor) -> tuple[Tensor, Tensor]:
