@@ -147,7 +147,9 @@ def boxes():
     corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     cube = Mesh(corners, np.array([face for a, b, c, d in quads for face in ((a, b, c), (a, c, d))]))
-    objects = [((0.2, 0, 0.1), (1.0, 0.8, 0.6), "car"), ((-0.9, 0.1, 0.4), (0.4, 1.0, 0.4), "tree"), ((0.3, 0, -0.9), (0.5, 0.4, 0.5), "car")]
+    objects = [
+        ((0.2, 0, 0.1), (1.0, 0.8, 0.6), "car"), ((-0.9, 0.1, 0.4), (0.4, 1.0, 0.4), "tree"), ((0.3, 0, -0.9), (0.5, 0.4, 0.5), "car"),
+    ]  # fmt: skip
     placed = [SceneObject(cube, name, np.array(where), scale=np.array(size)) for where, size, name in objects]
     scene = SceneDescription(tuple(placed), CLASSES)
     grid = ((48, 32, 48), np.array([-1.5, -1.0, -1.5]), np.full(3, 0.0625))

@@ -51,7 +51,7 @@ def fused_scores(views, point, method, trust, behind):
         if view.probabilities is not None:
             p = view.probabilities[:, k, j, i].astype(float)
             p = np.maximum(p / p.sum(), 1e-4)
-            reach = math.prod(1 - (1 - float(view.probabilities[view.classes.empty, s, j, i])) for s in range(k))
+            reach = float(all(view.probabilities[:, s, j, i].argmax() == view.classes.empty for s in range(k)))
         else:
             label = int(view.labels[k, j, i])
             if label >= n:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxcli.cli.output import out
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class ScenePredictor:
         module = model_module(name, "inference")
         path = find_weights(self._weights or name)
         self.digest = sha256_file(path)
-        return partial(module.predict, module.load_predictor(path, self._device, self._dtype))
+        predictor = module.load_predictor(path, self._device, self._dtype)
+        if self._device == "auto":
+            out.detail(f"device: {predictor.device}")
+        return partial(module.predict, predictor)
 
 
 def label_image(scene: FruxelGrid, picture: Picture | None) -> np.ndarray:

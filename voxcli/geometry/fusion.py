@@ -1,8 +1,8 @@
 """Several fruxel scenes of one place fused into one labelled voxel grid of the world.
 
 Each voxel is looked up in every view whose frustum holds its centre. What a view says there counts by how well it can know it: fully
-where its ray still reaches (free space and the first surface), and only `behind` of that where something stands in front, since what
-a network writes there is a guess. Free space in front of a surface says "air" as strongly as the surface says what it is.
+up to the first fruxel along the ray whose most probable class is solid, and only `behind` of that past it, since what a network writes
+there is a guess. Free space in front of a surface says "air" as strongly as the surface says what it is.
 
 With w_v the weight of view v at a voxel, and p_v(c) its probability of class c there:
 
@@ -146,12 +146,12 @@ class _Evidence:
         if view.probabilities is not None:
             shares = torch.from_numpy(view.probabilities).to(device).flatten(1)
             labels = view.probabilities.argmax(0)
-            occupancy = 1 - view.probabilities[view.classes.empty].astype(np.float32) if view.classes.empty is not None else known
         else:
             known = view.labels < len(view.classes.names)                        # neither ignored nor without a name
             labels = view.labels.astype(np.int64)
-            occupancy = np.isin(view.labels, view.classes.solid_ids)
-        reach = torch.from_numpy(transmittance(np.clip(occupancy, 0, 1)))
+        # By the most probable class, not by the product of all chances of air: the haze of small doubts that a network spreads over
+        # free space would hide everything far away.
+        reach = torch.from_numpy(transmittance(np.isin(labels, view.classes.solid_ids)))
         weight = torch.from_numpy(known) * (behind + (1 - behind) * reach.double())
         flat = [each.flatten().to(device) for each in (torch.from_numpy(labels), weight, reach)]
         return cls(view, flat[0], flat[1], flat[2], shares)
