@@ -36,7 +36,7 @@ def test_objects_lie_in_the_shapenet_frame(things, category):
     for thing in things[category]:
         low, high = thing.vertices.min(0), thing.vertices.max(0)
         assert np.allclose(low + high, 0, atol=1e-12) and np.isclose(np.linalg.norm(high - low), 1)
-        assert thing.parts.max() < len(thing.part_names) and 0 <= thing.colours.min() and thing.colours.max() <= 1
+        assert thing.parts.max() < len(thing.part_names) and thing.colours.min() >= 0 and thing.colours.max() <= 1
 
 
 def test_fronts_are_along_x(things):
@@ -147,7 +147,7 @@ def test_voxels_of_a_ball_have_its_volume_in_either_grid():
     assert np.allclose(grid.origin, -radius) and np.allclose(grid.voxel_size, 2 * radius / 32)
     volume = grid.occupancy.sum() * grid.voxel_size.prod()
     assert 1.0 < volume / (4 / 3 * math.pi * radius**3) < 1.12  # a quarter of a cell's reach fattens it a little
-    fine = volumes.coloured_voxels(thing, np.random.default_rng(0))
+    fine = volumes.coloured_voxels(thing, volumes.visible_samples(thing, 40_000, np.random.default_rng(0)))
     labels = fine.grid.labels
     assert labels.shape == (64, 64, 64) and set(np.unique(labels)) == {0, 3} and fine.grid.classes.names[3] == "shade"
     assert (fine.colours[labels > 0] == np.round(np.array([0.2, 0.4, 0.6]) * 255)).all() and not fine.colours[labels == 0].any()

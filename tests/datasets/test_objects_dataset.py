@@ -10,10 +10,11 @@ from references.silhouettes import agree, seen_by
 
 from voxcli import files
 from voxcli.datasets.disn import DISNFolder
+from voxcli.datasets.objects import ColouredVoxels, ObjectsFolder, point_values
 from voxcli.datasets.r2n2 import R2N2Folder
 from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, make_object, place_of, write_dataset
-from voxcli.errors import UsageError
-from voxcli.scene import Mesh, PointCloud, VoxelGrid
+from voxcli.errors import DataError, UsageError
+from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 SMALL = ObjectsConfig(("chair", "lamp", "airplane"), 2)
 
@@ -170,3 +171,44 @@ def test_assets_take_part_with_the_parts_that_they_name(tmp_path):
     write_dataset(out, 6, 0, ObjectsConfig(("chair",), 1), tmp_path)
     assert "chair/a.glb" in json.loads((out / "meta.json").read_text())["inputs"]
     assert len(R2N2Folder(out, None)) == 6
+
+
+def test_the_truth_is_found_by_split_and_category(folder):
+    data = ObjectsFolder(folder)
+    assert len(data) == 6 and set(data.categories) == {"chair", "lamp", "airplane"}
+    assert len(ObjectsFolder(folder, "train")) == 3 and len(ObjectsFolder(folder, "test", ["lamp"])) == 1
+    names = {R2N2Folder(folder, "test").name(k) for k in range(3)}
+    assert {ObjectsFolder(folder, "test").name(k) for k in range(3)} == names
+    voxels = data.voxels(0)
+    assert voxels.labels.shape == (64, 64, 64) and voxels.colours.shape == (64, 64, 64, 3) and voxels.classes.names[0] == "air"
+    assert len(data.points(0).points) == 10_000 and len(data.mesh(0).faces) > 50
+    with pytest.raises(UsageError, match="category"):
+        ObjectsFolder(folder, categories=["chairs"])
+    with pytest.raises(DataError, match="no objects"):
+        ObjectsFolder(folder / "objects")
+
+
+def small_voxels():
+    """An 8^3 grid with one corner block of 3 x 2 x 2 cells."""
+    labels, colours = np.zeros((8, 8, 8), np.uint8), np.zeros((8, 8, 8, 3), np.uint8)
+    labels[:3, :2, :2], colours[:3, :2, :2] = 2, (9, 8, 7)
+    return ColouredVoxels(labels, colours, Labels(("air", "a", "b")))
+
+
+def test_point_values_of_all_cells_say_what_lies_in_them():
+    pairs = point_values(small_voxels(), 4, None, np.random.default_rng(0))
+    assert pairs.points.shape == (64, 3) and pairs.points.min() == -0.375 and pairs.points.max() == 0.375
+    inside = pairs.points[pairs.occupied]
+    assert sorted(map(tuple, inside.tolist())) == [(-0.375, -0.375, -0.375), (-0.125, -0.375, -0.375)]  # half-filled counts
+    assert (pairs.colours[pairs.occupied] == (9, 8, 7)).all() and not pairs.colours[~pairs.occupied].any()
+    assert (pairs.labels[pairs.occupied] == 2).all() and not pairs.labels[~pairs.occupied].any()
+
+
+def test_drawn_point_values_crowd_at_the_surface_and_repeat_none():
+    pairs = point_values(small_voxels(), 8, 40, np.random.default_rng(0))
+    assert len(np.unique(pairs.points, axis=0)) == 40
+    at = np.round((pairs.points + 0.5) * 8 - 0.5).astype(int)
+    assert (pairs.occupied == (small_voxels().labels[tuple(at.T)] > 0)).all()
+    assert (at <= (3, 2, 2)).all(1).sum() >= 20  # the block and what it touches: 12 + 16 cells of 512
+    with pytest.raises(DataError, match="divide"):
+        point_values(small_voxels(), 3, None, np.random.default_rng(0))

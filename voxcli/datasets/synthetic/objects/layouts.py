@@ -13,7 +13,7 @@ import numpy as np
 from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject
 from voxcli.datasets.synthetic.objects.render import Light, Renderer, draw_light
 from voxcli.datasets.synthetic.objects.views import DISN_SIZE, R2N2_SIZE, ViewLine, disn_text, disn_views, r2n2_text, r2n2_views
-from voxcli.datasets.synthetic.objects.volumes import coloured_voxels, part_classes, point_cloud, solid_voxels, visible_samples
+from voxcli.datasets.synthetic.objects.volumes import coloured_voxels, part_classes, point_cloud, solid_voxels, thinned, visible_samples
 from voxcli.files import atomic_write_bytes, write
 from voxcli.files.archive import npz_bytes
 from voxcli.files.keyed import voxel_arrays
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from voxcli.datasets.synthetic.objects.dataset import Place
 
 POINTS = 10_000
+DRAWN = 45_000
+"""Points on the surface of an object: in its file, and drawn to colour its voxels."""
+
 DEPTH_UNIT = 1e-4
 """What one step of a 16-bit depth picture stands for, in box diagonals."""
 
@@ -43,9 +46,10 @@ def _write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random
     folder = out_dir / "objects" / place.synset / place.name
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "model.glb", as_mesh(thing), overwrite=True)
-    cloud = point_cloud(thing, visible_samples(thing, POINTS, rng))
+    drawn = visible_samples(thing, DRAWN, rng)
+    cloud = point_cloud(thing, thinned(drawn, POINTS, rng))
     write(folder / "points.ply", cloud, overwrite=True)
-    voxels = coloured_voxels(thing, rng)
+    voxels = coloured_voxels(thing, drawn)
     atomic_write_bytes(folder / "voxels.npz", npz_bytes(voxel_arrays(voxels.grid) | {"colors": voxels.colours}), overwrite=True)
     facts = {"category": place.category, "split": place.split, "parts": list(part_classes(thing.part_names).names), "views": views}
     atomic_write_bytes(folder / "views.json", json.dumps(facts, indent=1).encode() + b"\n", overwrite=True)

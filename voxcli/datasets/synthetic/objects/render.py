@@ -11,6 +11,7 @@ import torch
 from voxcli.datasets.synthetic.objects.parts import ShapeObject, Texture
 from voxcli.datasets.synthetic.street_objects import between
 from voxcli.datasets.synthetic.street_textures import clouds, grain
+from voxcli.errors import DataError
 from voxcli.geometry.zbuffer import zbuffer
 
 SUPERSAMPLE = 2
@@ -119,21 +120,22 @@ class Renderer:
 
         K in pixels of the size x size picture. Depth is that of the nearest of a pixel's samples. Where alpha is 0, so is the colour.
         """
-        fine = size * SUPERSAMPLE
         cam = self.thing.vertices @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
-        scaled = K * np.array([[SUPERSAMPLE], [SUPERSAMPLE], [1.0]])
-        image = np.zeros((fine, fine, 4), np.float32)
-        depth = np.full((fine, fine), np.inf, np.float32)
-        u = scaled[0, 0] * cam[:, 0] / cam[:, 2] + scaled[0, 2]
-        v = scaled[1, 1] * cam[:, 1] / cam[:, 2] + scaled[1, 2]
-        left, top = (max(0, int(math.floor(c.min()))) for c in (u, v))
-        right, bottom = (min(fine, int(math.ceil(c.max()))) for c in (u, v))
-        if right > left and bottom > top and cam[:, 2].min() > 0:
-            scaled[:2, 2] -= left, top
-            part, near = self._window(scaled, world_to_cam, cam, right - left, bottom - top, light)
-            image[top:bottom, left:right] = part
-            depth[top:bottom, left:right] = near
-        return _resolve(image, size), _nearest(depth, size)
+        image, depth = np.zeros((size, size, 4), np.uint8), np.full((size, size), np.nan, np.float32)
+        if cam[:, 2].min() <= 0:
+            raise DataError("The camera stands within the object's box.", hint="It must look at the object from outside.")
+        u = K[0, 0] * cam[:, 0] / cam[:, 2] + K[0, 2]
+        v = K[1, 1] * cam[:, 1] / cam[:, 2] + K[1, 2]
+        left, top = (max(0, math.floor(c.min())) for c in (u, v))
+        right, bottom = (min(size, math.ceil(c.max())) for c in (u, v))
+        if right > left and bottom > top:  # only the box that holds the object is drawn
+            window = K.copy()
+            window[:2, 2] -= left, top
+            window[:2] *= SUPERSAMPLE
+            samples, near = self._window(window, world_to_cam, cam, (right - left) * SUPERSAMPLE, (bottom - top) * SUPERSAMPLE, light)
+            image[top:bottom, left:right] = _resolve(samples)
+            depth[top:bottom, left:right] = _nearest(near)
+        return image, depth
 
     def _window(
         self, K: np.ndarray, world_to_cam: np.ndarray, cam: np.ndarray, width: int, height: int, light: Light
@@ -181,21 +183,20 @@ def _shade(colour: np.ndarray, normal: np.ndarray, ray: np.ndarray, gloss: np.nd
     return out
 
 
-def _resolve(fine: np.ndarray, size: int) -> np.ndarray:
-    """Samples [2S, 2S, 4] to 8-bit sRGB with straight alpha [S, S, 4]."""
-    pixels = fine.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE, 4)
-    pixels = pixels[:, 0, :, 0] + pixels[:, 0, :, 1] + pixels[:, 1, :, 0] + pixels[:, 1, :, 1]
-    out = np.zeros((size * size, 4), np.uint8)
+def _resolve(fine: np.ndarray) -> np.ndarray:
+    """Samples [2H, 2W, 4] to 8-bit sRGB with straight alpha [H, W, 4]."""
+    pixels = fine[::2, ::2] + fine[::2, 1::2] + fine[1::2, ::2] + fine[1::2, 1::2]
     flat = pixels.reshape(-1, 4)
+    out = np.zeros(flat.shape, np.uint8)
     seen = np.flatnonzero(flat[:, 3])
     samples = flat.take(seen, 0)
     share = samples[:, 3:] / SUPERSAMPLE**2
-    colour = np.clip(samples[:, :3] / samples[:, 3:], 0, 1) ** (1 / 2.2)
+    colour = np.clip(samples[:, :3] / samples[:, 3:], 0, 1) ** np.float32(1 / 2.2)
     out[seen] = np.concatenate([colour, share], 1) * 255 + 0.5
-    return out.reshape(size, size, 4)
+    return out.reshape(pixels.shape)
 
 
-def _nearest(fine: np.ndarray, size: int) -> np.ndarray:
-    """The smallest depth of each pixel's samples, NaN where there is none."""
-    near = fine.reshape(size, SUPERSAMPLE, size, SUPERSAMPLE).min((1, 3))
-    return np.where(np.isfinite(near), near, np.nan).astype(np.float32)
+def _nearest(fine: np.ndarray) -> np.ndarray:
+    """The smallest depth of each pixel's samples [H, W], NaN where there is none."""
+    near = np.minimum(np.minimum(fine[::2, ::2], fine[::2, 1::2]), np.minimum(fine[1::2, ::2], fine[1::2, 1::2]))
+    return np.where(np.isfinite(near), near, np.nan)

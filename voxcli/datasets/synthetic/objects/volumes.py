@@ -57,10 +57,14 @@ def visible_samples(thing: ShapeObject, count: int, rng: np.random.Generator) ->
         hidden[inner] = solid[tuple(at[inner].T)]
         kept = np.flatnonzero(~hidden)
         if len(kept) >= count:
-            kept = np.sort(rng.permutation(kept)[:count])
-            return Samples(*(v[kept] for v in drawn))
-    kept = np.sort(rng.permutation(3 * count)[:count])
-    return Samples(*(v[kept] for v in drawn))
+            return thinned(Samples(*(v[kept] for v in drawn)), count, rng)
+    return thinned(drawn, count, rng)
+
+
+def thinned(samples: Samples, count: int, rng: np.random.Generator) -> Samples:
+    """Some of the samples, drawn at random."""
+    kept = np.sort(rng.permutation(len(samples.points))[:count])
+    return Samples(*(v[kept] for v in samples))
 
 
 def point_cloud(thing: ShapeObject, samples: Samples) -> PointCloud:
@@ -121,10 +125,10 @@ def solid_voxels(thing: ShapeObject, rng: np.random.Generator, resolution: int =
     return VoxelGrid(occupancy=occupied, origin=origin, voxel_size=np.full(3, side / resolution))
 
 
-def coloured_voxels(thing: ShapeObject, rng: np.random.Generator, resolution: int = 64) -> ColouredVoxels:
+def coloured_voxels(thing: ShapeObject, drawn: Samples, resolution: int = 64) -> ColouredVoxels:
     """Labels of parts and albedo in the cube [-0.5, 0.5]^3 of the object's own frame (box diagonal 1), as BAE-NET and JOF place shapes.
 
-    Cells at the surface take part and colour of the last sample of it that falls in them, inner ones those of their piece.
+    Cells at the surface take part and colour of the last of the visible samples that falls in them, inner ones those of their piece.
     """
     origin = np.full(3, -0.5)
     owner = _owners(thing, resolution, origin, 1.0).reshape(-1)
@@ -135,7 +139,6 @@ def coloured_voxels(thing: ShapeObject, rng: np.random.Generator, resolution: in
     middle = np.stack(np.unravel_index(inner, (resolution,) * 3), 1) / resolution + (0.5 / resolution - 0.5)
     labels[inner] = _labels(thing, thing.parts[face])
     colours[inner] = albedo(thing, face, middle) * 255 + 0.5
-    drawn = visible_samples(thing, _SAMPLES // 2, rng)
     at = _touched(drawn.points, drawn.normals, resolution, origin, 1.0)
     labels[at] = _labels(thing, thing.parts[drawn.face])
     colours[at] = albedo(thing, drawn.face, drawn.points) * 255 + 0.5
