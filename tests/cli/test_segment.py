@@ -97,10 +97,10 @@ def test_pieces_of_several_scenes_lie_in_a_folder_each(voxcli, folder):
 def test_foreign_class_names_stay_inside_the_folder(voxcli, folder):
     grid = fruxel_grid()
     names = list(grid.classes.names)
-    names[2], names[6] = "../../evil", "a/b c"
+    names[2], names[6], names[9] = "../../evil", "a/b c", "A-b-c"
     files.write(folder / "foreign.npz", replace(grid, classes=Labels(tuple(names))))
     assert voxcli("segment", "foreign.npz", "-o", "parts", "--split", "ply", "--by", "class")[0] == 0
-    assert sorted(path.name for path in (folder / "parts").iterdir()) == ["a-b-c.ply", "evil.ply", "ground.ply"]
+    assert sorted(path.name for path in (folder / "parts").iterdir()) == ["A-b-c-2.ply", "a-b-c.ply", "evil.ply"]
 
 
 def test_a_label_image_is_the_first_class_along_each_ray(voxcli, folder):

@@ -212,6 +212,15 @@ def test_agreement_is_low_for_the_view_that_is_wrong():
     assert all(0 < each.visible < each.seen <= fused.grid.labels.size for each in fused.agreement)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gpu_fuses_alike(method):
+    views = [noisy(seed, soft) for seed, soft in enumerate((True, False, True))]
+    here, there = (fuse_views(views, *BOX, method, device=device) for device in ("cpu", "cuda"))
+    assert (here.grid.labels == there.grid.labels).mean() > 0.999                        # equal scores may part by rounding
+    assert [each.seen for each in here.agreement] == [each.seen for each in there.agreement]
+
+
 def test_the_box_of_views_holds_all_frusta():
     views = [view(), view(world_to_cam=look_at([3.0, 0, 0], [0, 0, -3]))]
     low, high = views_box(views)
@@ -227,6 +236,8 @@ def test_views_that_cannot_be_fused_are_refused():
         fuse_views([view(), other], *BOX)
     with pytest.raises(DataError, match="no view"):
         fuse_views([], *BOX)
+    with pytest.raises(DataError, match="finite"):
+        fuse_views([even(0.5, np.nan, 0.5)], *BOX)
     with pytest.raises(VoxcliError, match="Did you mean 'bayes'"):
         fuse_views([view()], *BOX, "bayess")
     for wrong in ({"trust": 0.2}, {"trust": 1.0}, {"behind": -0.1}, {"behind": 1.5}):

@@ -131,21 +131,22 @@ def write_pieces(
 
     from voxcli import files
     from voxcli.files.registry import find_format
+    from voxcli.scene import Labels
 
     grid = piece_grid(scene, found, wanted.by)
     assert grid.labels is not None and grid.classes is not None
     found_format, _ = find_format(f"piece.{extension}")
     folder = Path(target)
     filling = folder if folder.is_dir() else folder.with_name(f".{folder.name}.partial")
+    names = file_names(grid.classes.names)
     try:
         for label in grid.classes.solid_ids:
-            alone = grid.labels == label
+            alone = (grid.labels == label).astype(np.uint8)
             if alone.any():
-                empty = grid.labels.dtype.type(grid.classes.empty or 0)
-                piece = replace(grid, labels=np.where(alone, grid.labels, empty))
+                piece = replace(grid, labels=alone, classes=Labels(("air", grid.classes.names[label])))
                 thing = convert_thing(piece, found_format, None, Settings(wanted.resolution))
-                name = file_name(grid.classes.names[label])
-                files.write(filling / f"{name}.{extension}", replace(thing, meta=meta), overwrite=overwrite or filling != folder)
+                path = filling / f"{names[label]}.{extension}"
+                files.write(path, replace(thing, meta=meta), overwrite=overwrite or filling != folder)
         filling.mkdir(parents=True, exist_ok=True)                               # a scene of nothing: an empty folder
         if filling != folder:
             os.replace(filling, folder)
@@ -156,9 +157,19 @@ def write_pieces(
             shutil.rmtree(filling, ignore_errors=True)
 
 
-def file_name(piece: str) -> str:
-    """The name of a piece as one of a file: letters, digits, _ and - alone, whatever a foreign file calls its classes."""
-    return "".join(c if c.isalnum() or c in "_-" else "-" for c in piece).strip("-") or "piece"
+def file_names(pieces: tuple[str, ...]) -> list[str]:
+    """Names of pieces as names of files, all different: letters, digits, _ and - alone, whatever a foreign file calls its classes."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for piece in pieces:
+        name = plain = "".join(c if c.isalnum() or c in "_-" else "-" for c in piece).strip("-") or "piece"
+        number = 1
+        while name.casefold() in taken:  # some file systems see no case
+            number += 1
+            name = f"{plain}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def write_grid_or_mesh(

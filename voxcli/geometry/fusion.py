@@ -144,6 +144,8 @@ class _Evidence:
         known = np.ones(view.labels.shape, bool)
         shares = None
         if view.probabilities is not None:
+            if not np.isfinite(view.probabilities).all():
+                raise DataError("Probabilities must be finite.", actual="NaN or infinite values")
             shares = torch.from_numpy(view.probabilities).to(device).flatten(1)
             labels = view.probabilities.argmax(0)
         else:
