@@ -254,6 +254,31 @@ def test_gradients_with_respect_to_depth_albedo_lights_and_camera_are_right():
     assert torch.autograd.gradcheck(picture, inputs, fast_mode=False)
 
 
+@pytest.mark.parametrize("hole", [False, True])
+def test_normals_can_be_differentiated_twice(hole):
+    z = plane((0.4, -0.2, -0.8), (0.0, 0.0, 3.0), height=4, width=4) + 1e-2 * bumpy(4, (4, 4))
+    if hole:
+        z[1, 2] = torch.nan
+    seen = is_surface(z)
+
+    def normals(values):
+        depth = z.clone()
+        depth[seen] = values
+        return depth_normals(depth, K)
+
+    assert torch.autograd.gradgradcheck(normals, (z[seen].clone().requires_grad_(),))
+
+
+def test_several_cameras_may_see_one_depth_map():
+    z = bumpy(5, (6, 7)).requires_grad_()
+    cameras = torch.stack([K, K * torch.tensor([[2.0], [2.0], [1.0]])])
+    together = depth_normals(z, cameras)
+    assert_close(together, torch.stack([depth_normals(z, camera) for camera in cameras]))
+    (gradient,) = torch.autograd.grad(together.square().sum() + together[:, 0].sum(), z)
+    apart = sum(torch.autograd.grad(depth_normals(z, camera)[0].sum(), z)[0] for camera in cameras)
+    assert_close(gradient, apart, rtol=1e-6, atol=1e-9)
+
+
 def test_the_gradient_pulls_a_wrong_depth_to_the_picture():
     """A renderer as a layer: the picture of a tilted plane, its tilt found by gradient descent from a frontal one."""
     lights = Lights(torch.zeros(3).double(), torch.tensor([[2.0, -2.0, -1.0]]).double(), torch.ones(1, 3).double(), quadratic=0.05)

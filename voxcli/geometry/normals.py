@@ -35,16 +35,21 @@ def depth_normals(depth: Tensor, K: Tensor) -> Tensor:
     check_shape(depth, "* H W", "depth")
     K = K.to(depth)
     rays, usable = camera_rays(K, *depth.shape[-2:])
-    seen = is_surface(depth)
+    return normals_on_rays(depth, is_surface(depth) & usable, K, rays, usable)
+
+
+def normals_on_rays(depth: Tensor, seen: Tensor, K: Tensor, rays: Tensor, usable: Tensor) -> Tensor:
+    """The same where the rays are there already: seen [*, H, W] bool, rays [*, 3, H, W] and usable [*, 1, 1] as camera_rays gives them."""
     K = torch.where(usable, K, torch.eye(3, dtype=K.dtype, device=K.device))
     fx, fy, skew = (K[..., i, j, None, None] for i, j in ((0, 0), (1, 1), (0, 1)))
     slope_u, slope_v = _slopes(torch.where(seen, depth, 1), seen, (fx * fy).detach().sqrt())
     p = fx * slope_u                                                             # d(z_0 w)/dx of the plane, x = X/Z
-    q = skew * slope_u + fy * slope_v
-    nz = p * rays[..., 0, :, :] + q * rays[..., 1, :, :] - 1
+    q = torch.addcmul(skew * slope_u, fy, slope_v)
+    nz = torch.addcmul(torch.addcmul(torch.full_like(p, -1), p, rays[..., 0, :, :]), q, rays[..., 1, :, :])
+    normal = torch.stack([-p, -q, nz], -3)
     # The length is never 0, since N^T P_0 = -1; all of it is finite, so that 0 can stand for "no surface".
-    scale = (p * p + q * q + nz * nz).rsqrt() * (seen & usable)
-    return torch.stack(torch.broadcast_tensors(-p * scale, -q * scale, nz * scale), -3)
+    scale = (normal * normal).sum(-3).rsqrt() * seen.to(depth.dtype)
+    return normal * scale[..., None, :, :]
 
 
 def _slopes(z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,31 +57,74 @@ def _slopes(z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
 
     z [*, H, W], 1 where not seen; focal [*, 1, 1] in pixels.
     """
-    padded = F.pad(z, (1, 1, 1, 1), value=1.0)
-    height, width = z.shape[-2:]
+    batch = torch.broadcast_shapes(z.shape[:-2], focal.shape[:-2])
+    return _Slopes.apply(z.expand(*batch, -1, -1), seen.expand(*batch, -1, -1), focal)
 
-    def neighbours(x: Tensor, sign: int) -> Tensor:
-        return torch.stack([x[..., 1 + sign * v : 1 + sign * v + height, 1 + sign * u : 1 + sign * u + width] for u, v in _LINES], -3)
 
-    ahead, back = neighbours(padded, 1), neighbours(padded, -1)                  # [*, 4, H, W]
-    here = z[..., None, :, :]
-    up, down = (here - ahead) / ahead, (back - here) / back                      # two estimates of each line's slope
-    with torch.no_grad():
+def _window(padded: Tensor, line: tuple[int, int], sign: int) -> Tensor:
+    """The neighbours at sign * line of all pixels, of a map with a rim of one pixel. A view [*, H, W]."""
+    u, v = 1 + sign * line[0], 1 + sign * line[1]
+    return padded[..., v : v + padded.shape[-2] - 2, u : u + padded.shape[-1] - 2]
+
+
+def _neighbours(padded: Tensor, sign: int) -> Tensor:
+    return torch.stack([_window(padded, line, sign) for line in _LINES], -3)     # [*, 4, H, W]
+
+
+class _Slopes(torch.autograd.Function):
+    """The fit with its gradient written out: a third of the passes over memory that recording every operation would take.
+
+    Which neighbours count is constant in the gradient. The gradient is differentiable itself.
+    """
+
+    @staticmethod
+    def forward(ctx, z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
+        """z and seen [*, H, W], focal [*, 1, 1] -> (slope_u, slope_v) [*, H, W]."""
+        padded = F.pad(z, (1, 1, 1, 1), value=1.0)
         there = F.pad(seen.to(z.dtype), (1, 1, 1, 1))
-        use_up, use_down = _counted(up.detach(), down.detach(), neighbours(there, 1), neighbours(there, -1), focal)
-        n0, n1, n2, n3 = (use_up + use_down).unbind(-3)
-        # Normal equations [a c; c b] s = t. Their entries are multiples of 1/2: singular or not is exact.
-        diagonal = (n2 + n3) / 2
-        a, b, c = n0 + diagonal, n1 + diagonal, (n2 - n3) / 2
-        determinant = a * b - c * c
-        # On a single line the inverse is the matrix over its trace squared: the least slope that fits.
-        full = (determinant > 0).to(z.dtype)
-        lone = (1 - full) / (a + b).clamp_min(0.5).square()
-        full = full / determinant.clamp_min(0.25)
-        i_uu, i_vv, i_uv = b * full + a * lone, a * full + b * lone, c * (lone - full)
-    g0, g1, g2, g3 = (up * use_up + down * use_down).unbind(-3)                  # sum of the differences along each line
-    tu, tv = g0 + (g2 + g3) / 2, g1 + (g2 - g3) / 2
-    return i_uu * tu + i_uv * tv, i_uv * tu + i_vv * tv
+        inverse = padded.reciprocal()
+        here = z[..., None, :, :]
+        # (z_0 - z_a) / z_a keeps the digits that z_0 / z_a - 1 would lose.
+        up = (here - _neighbours(padded, 1)).mul_(_neighbours(inverse, 1))
+        down = (_neighbours(padded, -1) - here).mul_(_neighbours(inverse, -1))   # two estimates of each line's slope
+        use_up, use_down = _counted(up, down, _neighbours(there, 1), _neighbours(there, -1), focal)
+        i_uu, i_uv, i_vv = _inverted((use_up + use_down).unbind(-3))
+        g0, g1, g2, g3 = up.mul_(use_up).addcmul_(down, use_down).unbind(-3)     # sum of the differences along each line
+        tu, tv = g0 + (g2 + g3) / 2, g1 + (g2 - g3) / 2
+        ctx.save_for_backward(z, use_up, use_down, i_uu, i_uv, i_vv)
+        return i_uu * tu + i_uv * tv, i_uv * tu + i_vv * tv
+
+    @staticmethod
+    def backward(ctx, grad_u: Tensor, grad_v: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        """The adjoint, line by line: each difference is z w_a - 1 or 1 - z w_b, w being the inverse depth of the neighbour."""
+        z, use_up, use_down, i_uu, i_uv, i_vv = ctx.saved_tensors
+        tu, tv = i_uu * grad_u + i_uv * grad_v, i_uv * grad_u + i_vv * grad_v
+        lines = torch.stack([tu, tv, (tu + tv) / 2, (tu - tv) / 2], -3)
+        inverse = F.pad(z, (1, 1, 1, 1), value=1.0).reciprocal()
+        up, down = lines * use_up, lines * use_down
+        own = (up * _neighbours(inverse, 1) - down * _neighbours(inverse, -1)).sum(-3)
+        up, down = up * z[..., None, :, :], down * z[..., None, :, :]
+        others = torch.zeros_like(inverse)
+        for k, line in enumerate(_LINES):
+            _window(others, line, 1).sub_(up[..., k, :, :])
+            _window(others, line, -1).add_(down[..., k, :, :])
+        return own + (others * inverse.square())[..., 1:-1, 1:-1], None, None
+
+
+def _inverted(counts: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Inverse (uu, uv, vv) of the normal equations' matrix [a c; c b], from how many neighbours count on each line. [*, H, W] each.
+
+    Its entries are multiples of 1/2, so singular or not is exact. On a single line the inverse is the matrix over its trace squared,
+    which gives the least slope that fits; for no neighbour it is 0.
+    """
+    n0, n1, n2, n3 = counts
+    diagonal = (n2 + n3) / 2
+    a, b, c = n0 + diagonal, n1 + diagonal, (n2 - n3) / 2
+    determinant = a * b - c * c
+    full = determinant.clone().gt_(0)
+    lone = (1 - full).div_((a + b).clamp_min_(0.5).square_())
+    full = full.div_(determinant.clamp_min_(0.25))
+    return b * full + a * lone, c * (lone - full), a * full + b * lone
 
 
 def _counted(up: Tensor, down: Tensor, there_up: Tensor, there_down: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ def camera_rays(K: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     for a camera without two positive, finite focal lengths: its rays are (0, 0, 1).
     """
     check_shape(K, "* 3 3", "K")
-    usable = K.isfinite().all(-1).all(-1) & (K[..., 0, 0] > 0) & (K[..., 1, 1] > 0)
+    usable = K.isfinite().flatten(-2).all(-1) & (K[..., 0, 0] > 0) & (K[..., 1, 1] > 0)
     K = torch.where(usable[..., None, None], K, torch.eye(3, dtype=K.dtype, device=K.device))
     column = torch.arange(width, dtype=K.dtype, device=K.device) + 0.5
     row = torch.arange(height, dtype=K.dtype, device=K.device) + 0.5

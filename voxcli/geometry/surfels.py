@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from voxcli.geometry.lighting import Lights, shade
-from voxcli.geometry.normals import depth_normals
+from voxcli.geometry.normals import normals_on_rays
 from voxcli.geometry.rays import camera_rays, is_surface
 from voxcli.shapes import check_shape
 
@@ -54,9 +54,7 @@ def surfels_of_depth(depth: Tensor, albedo: Tensor, K: Tensor) -> SurfelMaps:
     surface.
     """
     _check(depth, albedo, K)
-    usable = camera_rays(K, *depth.shape[-2:])[1]
-    seen = is_surface(depth) & usable
-    normals = depth_normals(depth, K)
+    _, normals, seen = _surfels(depth, K)
     return SurfelMaps(torch.where(seen, depth, torch.nan), normals, torch.where(seen[..., None, :, :], albedo, 0))
 
 
@@ -71,8 +69,8 @@ def render(depth: Tensor, albedo: Tensor, K: Tensor, lights: Lights, background:
         background: [*, 3] or a number.
     """
     _check(depth, albedo, K)
-    points, seen = _lifted(depth, K)
-    return _over(shade(points, depth_normals(depth, K), albedo, lights), seen, background)
+    points, normals, seen = _surfels(depth, K)
+    return _over(shade(points, normals, albedo, lights), seen, background)
 
 
 def render_surfels(surfels: SurfelMaps, K: Tensor, lights: Lights, background: Tensor | float = 0.0) -> Tensor:
@@ -86,6 +84,14 @@ def _lifted(depth: Tensor, K: Tensor) -> tuple[Tensor, Tensor]:
     rays, usable = _rays(depth, K)
     seen = is_surface(depth) & usable
     return torch.where(seen, depth, 0)[..., None, :, :] * rays, seen
+
+
+def _surfels(depth: Tensor, K: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Points and normals [*, 3, H, W], and where there is a surface [*, H, W]."""
+    K = K.to(depth)
+    rays, usable = _rays(depth, K)
+    seen = is_surface(depth) & usable
+    return torch.where(seen, depth, 0)[..., None, :, :] * rays, normals_on_rays(depth, seen, K, rays, usable), seen
 
 
 def _over(image: Tensor, seen: Tensor, background: Tensor | float) -> Tensor:
