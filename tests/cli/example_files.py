@@ -29,6 +29,12 @@ def fruxel_grid():
     return FruxelGrid(labels, frustum)
 
 
+def street_grid():
+    """The same scene at 64 x 64 x 64, as the recipe street-small wants it."""
+    labels = fruxel_grid().labels.repeat(4, 0).repeat(4, 1).repeat(4, 2)
+    return FruxelGrid(labels, replace(fruxel_grid().frustum, width=64, height=64, depth=64))
+
+
 def prediction():
     """The same scene with its car one slice too far."""
     grid = fruxel_grid()
@@ -177,6 +183,6 @@ FILES = {
     "street.png": _write(picture),
     "images/one.png": _write(picture),
     "images/more/two.png": _write(street_picture),
-    "street/images/000000.png": _write(street_picture),
-    "street/fruxels/000000.npz": _write(fruxel_grid),
+    "street/images/000000.png": _write(lambda: Picture(picture().rgb.repeat(2, 0).repeat(2, 1))),
+    "street/fruxels/000000.npz": _write(street_grid),
 }

@@ -43,6 +43,7 @@ def train(
     Examples:
         voxcli train -m ssz --data street/ -o run/ --recipe street-small --dry-run
         voxcli train --recipe street --print-config
+        voxcli train -m z-gan --print-config
     """
     from voxcli.models.registry import MODELS  # a table of names: free of torch
     from voxcli.training.recipe import load_recipe
