@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -35,3 +37,15 @@ def write_street(folder, count=8):
 def street(tmp_path_factory):
     """A folder of eight scenes."""
     return write_street(tmp_path_factory.mktemp("data") / "street")
+
+
+@pytest.fixture(scope="session")
+def street_with_poses(tmp_path_factory):
+    """The same scenes, each with the pose of its box."""
+    folder = write_street(tmp_path_factory.mktemp("posed") / "street")
+    (folder / "poses").mkdir()
+    for i, path in enumerate(sorted((folder / "fruxels").iterdir())):
+        turn = [float(np.cos(0.1 * i)), 0.0, float(np.sin(0.1 * i)), 0.0]
+        box = {"class": "car", "translation": [0.1 * i - 0.4, 0.5, 6.0 + 0.2 * i], "rotation_wxyz": turn, "size": [1.5, 1.2, 3.0]}
+        (folder / "poses" / f"{path.stem}.json").write_text(json.dumps({"objects": [box]}))
+    return folder

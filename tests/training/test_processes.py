@@ -23,10 +23,44 @@ stages:
   - {name: all, steps: 3, batch: 4, parts: PARTS, scales: {full: 1, half: 0.3}, losses: {likelihood: 1, dice: 1}, optimiser: {rate: 1e-3}}
 """
 
+ADVERSARIAL = """
+network:
+  {preset: small, width: 32, height: 32, depth: 16, encoder: [8, 8, 16], encoder_blocks: [1, 1, 1],
+   decoder: [8, 8, 8], decoder_blocks: [1, 0, 0], normalised_levels: 2, discriminator: {widths: [6, 8], blocks: [0, 1]}}
+validation: {every: 3, samples: 2}
+stages:
+  - {name: all, step: adversarial, steps: 3, batch: 4, losses: {likelihood: 1, dice: 1, adversarial: 0.1, pose: 0.1},
+     optimiser: {rate: 1e-3, clip: 1}}
+"""
+
 WORKER = """
 import sys, torch
 torch.set_num_threads(1)
 from voxcli.training import train
+train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
+"""
+
+DOUBLE = """
+import sys, torch
+torch.set_num_threads(1)
+from voxcli.models.ssz import stages
+from voxcli.training import train
+from voxcli.training.engine import Trainer
+build, apply, fit, seen = stages.build, Trainer._apply, Trainer.fit, []
+stages.build = lambda config: build(config).double()
+torch.Tensor.float = torch.Tensor.double  # images, scores and class weights
+
+def spy(self, *arguments):
+    found = apply(self, *arguments)
+    seen.append([found["loss"], found["gradient"]])
+    return found
+
+def fit_and_tell(self):
+    fit(self)
+    if self.processes.first:
+        torch.save({"steps": seen, "network": self.network.state_dict()}, self.run / "values.pt")
+
+Trainer._apply, Trainer.fit = spy, fit_and_tell
 train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
 """
 
@@ -82,9 +116,23 @@ def test_two_processes_give_the_losses_and_scores_of_one(street, tmp_path, parts
     (one, scored), (two, scored_two) = losses(tmp_path / "run1"), losses(tmp_path / "run2")
     assert len(one) == 3
     (loss, gradient), (loss_two, gradient_two) = (torch.tensor(each).T for each in (one, two))
-    torch.testing.assert_close(loss_two, loss, rtol=2e-4, atol=1e-5)
-    torch.testing.assert_close(gradient_two, gradient, rtol=5e-3, atol=1e-5)
-    assert scored_two[0]["mean_iou"] == pytest.approx(scored[0]["mean_iou"], abs=0.02)
+    torch.testing.assert_close(loss_two, loss, rtol=1e-5, atol=1e-6)
+    # Rounding moves an activation across the kink of a rectifier now and then, which changes the gradient by a few 1e-4.
+    torch.testing.assert_close(gradient_two, gradient, rtol=1e-3, atol=1e-6)
+    assert scored_two[0]["mean_iou"] == pytest.approx(scored[0]["mean_iou"], abs=0.01)
+
+
+@pytest.mark.parametrize("step", ["generator", "adversarial"])
+def test_in_float64_two_processes_are_exactly_one(street, street_with_poses, tmp_path, step):
+    recipe, data = tmp_path / "recipe.yaml", street if step == "generator" else street_with_poses
+    recipe.write_text(RECIPE.replace("PARTS", "1") if step == "generator" else ADVERSARIAL)
+    for count in (1, 2):
+        launch(DOUBLE, data, tmp_path / f"run{count}", recipe, count=count)
+    one, two = (torch.load(tmp_path / f"run{count}/values.pt", weights_only=True) for count in (1, 2))
+    assert len(one["steps"]) == 3 * (2 if step == "adversarial" else 1)
+    torch.testing.assert_close(torch.tensor(two["steps"]), torch.tensor(one["steps"]), rtol=1e-9, atol=1e-9)
+    for name, value in one["network"].items():  # Adam divides by the gradient's size: where that is rounding alone, so is the step
+        torch.testing.assert_close(two["network"][name], value, rtol=1e-6, atol=1e-3 if "bias" in name else 1e-6)
 
 
 def test_batch_statistics_and_their_gradients_are_those_of_the_whole_batch(tmp_path):

@@ -25,6 +25,7 @@ class Arithmetic:
         if how.precision == "float16" and self.device.type != "cuda":
             raise UsageError("float16 training needs CUDA.", actual=f"device {self.device}", hint="Use bfloat16 or float32 here.")
         self.shared = processes.count > 1 and how.statistics == "global"
+        self.exact = processes.count == 1 and how.statistics == "global" and not how.compile
         if how.compile and self.shared:
             raise UsageError("A compiled network takes batch statistics within each process.", actual=f"{processes.count} processes",
                              hint="Set computation.statistics to local, or compile to false.")  # fmt: skip
@@ -44,7 +45,7 @@ class Arithmetic:
         with ExitStack() as stack:
             if self.how.precision != "float32":
                 stack.enter_context(torch.autocast(self.device.type, DTYPES[self.how.precision]))
-            if training and self.shared:
+            if training and (self.shared or self.exact):
                 stack.enter_context(GlobalStatistics(self.processes))
             yield
 
