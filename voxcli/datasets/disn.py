@@ -3,7 +3,7 @@
 ROOT/renderings_rgb/ShapeNet/SYNSET/ID/easy|hard/00.png .. 35.png      224 x 224 with alpha
 ROOT/renderings_rgb/ShapeNet/SYNSET/ID/easy|hard/rendering_metadata.txt
     [azimuth, elevation, 0, distance ratio, 35, 32, 1.75 (, x, y, z of the object, in Blender's z-up axes)]
-ROOT/renderings_depth/ShapeNet/SYNSET/ID/easy|hard/00.png (.tiff .npy .npz)   z-depth, where there
+ROOT/renderings_depth/ShapeNet/SYNSET/ID/easy|hard/00.exr (.png .tiff .npy .npz)   z-depth, where there
 ROOT/SurfaceSamples/ShapeNet/SYNSET/ID.ply
 ROOT/splits/train.json ..                                              {"ShapeNet": {SYNSET: [ID]}}
 
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from voxcli.datasets.exr import read_exr_depth
 from voxcli.datasets.pictures import read_json, read_rgba
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.geometry.cameras import from_shapenet
@@ -25,7 +26,7 @@ from voxcli.scene import Camera, DepthMap, PointCloud
 
 KINDS = ("easy", "hard")
 PICTURES, DEPTHS, SAMPLES = "renderings_rgb", "renderings_depth", "SurfaceSamples"
-_DEPTH_SUFFIXES = (".png", ".tiff", ".tif", ".npy", ".npz")
+_DEPTH_SUFFIXES = (".exr", ".png", ".tiff", ".tif", ".npy", ".npz")
 
 
 @dataclass(frozen=True)
@@ -188,8 +189,9 @@ def read_depth(folder: Path, name: str) -> np.ndarray:
 
     path = next((folder / (name + suffix) for suffix in _DEPTH_SUFFIXES if (folder / (name + suffix)).is_file()), None)
     if path is None:
-        hint = "OpenEXR depth must be converted to .tiff or .npy first." if (folder / f"{name}.exr").is_file() else None
-        raise DataError(f"There is no depth '{folder / name}'.", expected=f"one of {', '.join(_DEPTH_SUFFIXES)}", hint=hint)
+        raise DataError(f"There is no depth '{folder / name}'.", expected=f"one of {', '.join(_DEPTH_SUFFIXES)}")
+    if path.suffix == ".exr":
+        return read_exr_depth(path)
     if path.suffix == ".png" and _bits(path) == 8:
         values = read_rgba(path)[..., 0]
         return np.where(values < 255, values / 255 / 1.4 + 0.7, np.nan).astype(np.float32)
