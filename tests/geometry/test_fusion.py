@@ -76,6 +76,13 @@ def test_the_order_of_the_views_changes_no_bit(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_the_order_of_the_views_decides_no_tie(method):
+    for a, b, c in [(0.03, 0.09, 0.88), (0.24, 0.21, 0.54), (0.26, 0.07, 0.67)]:
+        views = [even(a, b, c), even(b, c, a), even(c, a, b)]                            # equal sums, but for the rounding of each order
+        assert len({in_one_fruxel(list(order), method) for order in itertools.permutations(views)}) == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_one_view_is_resampling_and_what_it_does_not_see_is_ignored(method):
     rng = np.random.default_rng(5)
     alone = view(rng.choice(3, FRUSTUM.shape).astype(np.uint8), look_at([0.5, 0.2, 0.3], [0, 0, -3]))
