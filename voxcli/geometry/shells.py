@@ -59,7 +59,7 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
             inside |= votes.abs() > 3
         whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner    # [w, v, u]
         there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
-        there.copy_(torch.maximum(there, inside.to(torch.int16) * shell.number))
+        there.masked_fill_(inside & (there < shell.number), shell.number)
         leaky, hit = leaky + unpaired, hit + met
     return leaky, hit
 
@@ -117,13 +117,15 @@ def _six_way_sum(c: Crossings, window: Window, axis: int) -> Tensor:
 
 def _surface(mine: dict[int, Crossings], window: Window, axes: tuple[int, ...]) -> Tensor:
     """Cells in which a line along one of the axes crosses the surface of an open component. bool [w, v, u]"""
-    found = torch.zeros(window.sizes[::-1], dtype=torch.bool, device=mine[2].t.device)
+    nu, nv, nw = window.sizes
+    found = torch.zeros(nw * nv * nu, dtype=torch.bool, device=mine[2].t.device)
+    stride = (1, nu, nv * nu)
     for axis in axes:
         c = mine[axis]
-        shape, permutation = _rays_along(window, axis)
+        across, down = (axis + 1) % 3, (axis + 2) % 3
         cell = c.t.floor().long()
-        seen = (cell >= 0) & (cell < shape[2]) & (c.part == 1)
-        mask = torch.zeros(shape[0] * shape[1] * shape[2], dtype=torch.bool, device=c.t.device)
-        mask[c.ray[seen] * shape[2] + cell[seen]] = True
-        found |= mask.view(shape).permute(permutation)
-    return found
+        seen = ((cell >= 0) & (cell < window.sizes[axis]) & (c.part == 1)).nonzero().ravel()
+        ray, cell = c.ray[seen], cell[seen]
+        second = torch.div(ray, window.sizes[across], rounding_mode="floor")
+        found[second * stride[down] + (ray - second * window.sizes[across]) * stride[across] + cell * stride[axis]] = True
+    return found.view(nw, nv, nu)
