@@ -11,6 +11,7 @@ import typer
 from voxcli.cli import options
 from voxcli.cli.limits import check_cells
 from voxcli.cli.output import out
+from voxcli.cli.realism import Realism, check_realism, redraw
 from voxcli.errors import UsageError
 
 
@@ -26,12 +27,20 @@ def street(
     fov_jitter: Annotated[
         float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which fields of view vary; 0 keeps to the preset's frustum.")
     ] = 0.0,
+    realism: Annotated[
+        Realism | None, typer.Option("--realism", help="edges2image: redraw the pictures from their edges; needs --realism-weights.")
+    ] = None,
+    realism_weights: Annotated[
+        str | None, typer.Option("--realism-weights", metavar="FILE", help="Weights of `voxcli train -m edges2image`; none are shipped.")
+    ] = None,
     workers: options.Workers = 1,
 ) -> None:
     """Make street scenes: colour images with labelled fruxels, depth, instance masks, cameras and 6-DoF poses.
 
     The nine classes of SemanticVoxels in its frustum (2 to 12 m, 40 degrees). Scene k depends on the seed and k alone, whatever the
-    number of workers; an interrupted data set goes on where it stopped.
+    number of workers; an interrupted data set goes on where it stopped. --realism edges2image replaces each picture by what a network
+    that you trained on photographs draws from its edges, and keeps the rendering in rendered/. It redraws textures, not shapes: edges that
+    Canny's operator misses are lost, labels are not adapted, and it is only as realistic as its training.
 
     Examples:
         voxcli synth street -o street/ --count 2 --size 32 32 --depth 32
@@ -46,6 +55,7 @@ def street(
     width, height = size or (config.frustum.width, config.frustum.height)
     config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))
     check_cells(*config.frustum.shape)
+    check_realism(output, realism, realism_weights)
     with out.progress(count, "scenes") as bar:
         seen = 0
 
@@ -55,4 +65,6 @@ def street(
             seen = done
 
         made = write_dataset(output, count, seed, config, assets, workers, show)
+    if realism is not None and realism_weights is not None:
+        redraw(output, realism_weights)
     out.note(f"{made} scenes made, {count - made} were there: {output}")
