@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from voxcli import config
+from voxcli.datasets.packed import pack_street
+from voxcli.datasets.street import StreetFolder
 from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.registry import model_module
 from voxcli.models.ssz.stages import per_class_iou
 from voxcli.models.weights import load_weights
-from voxcli.training import checkpoints, train
-from voxcli.training.recipe import load_recipe
+from voxcli.training import check, checkpoints, train
+from voxcli.training.recipe import SHIPPED, Recipe, load_recipe
 
 RECIPE = """
 network:
@@ -139,12 +143,32 @@ def test_misspelt_keys_of_a_recipe_are_errors(recipe):
         load_recipe("stret")
 
 
-@pytest.mark.parametrize("name", ["street", "street-small", "paper"])
-def test_shipped_recipes_load_and_name_a_network_that_exists(name):
-    from voxcli.models.ssz.stages import resolve_config
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_survives_yaml_and_names_steps_that_exist(path):
+    chosen = load_recipe(path.stem)
+    assert config.from_mapping(Recipe, config.parse(config.dumps(config.to_mapping(chosen)), "text"), "text") == chosen
+    task = model_module(chosen.model, "stages")
+    assert {stage.step for stage in chosen.stages} <= set(task.STEPS)
+    if chosen.model == "ssz":
+        settings = task.resolve_config(chosen.network, 10, None)
+        assert settings.classes == 10
+        for stage in chosen.stages:
+            task.check_stage(stage, settings, None)
 
-    chosen = load_recipe(name)
-    assert resolve_config(chosen.network, 10, None).classes == 10
+
+def test_a_scale_that_the_network_has_no_scores_for_is_one_error_before_training(data, recipe):
+    chosen = load_recipe(recipe, {"stages": {"half": {"scales": {"quarter": 1}}}})
+    with pytest.raises(UsageError, match="Stage 'half': this network has no scores at the scale 'quarter'"):
+        check("ssz", [data], chosen)
+    with pytest.raises(UsageError, match="half"):
+        check("ssz", [data], load_recipe(recipe, {"stages": {"half": {"scales": {"hlaf": 1}}}}))
+
+
+def test_a_packed_file_trains_as_its_folder(data, recipe, tmp_path):
+    packed = pack_street(StreetFolder([data]), tmp_path / "data.h5")
+    for run, source in (("folder", data), ("packed", packed)):
+        train("ssz", [source], tmp_path / run, recipe)
+    assert (tmp_path / "folder/weights.safetensors").read_bytes() == (tmp_path / "packed/weights.safetensors").read_bytes()
 
 
 def test_iou_from_a_confusion_by_hand():

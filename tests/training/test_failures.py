@@ -122,6 +122,29 @@ def test_a_full_disk_is_one_error_and_keeps_the_checkpoints(tmp_path, monkeypatc
     assert sorted(p.name for p in tmp_path.iterdir()) == ["before.pt", "last.pt"]
 
 
+def test_a_disk_that_fills_up_during_a_run_is_one_error_and_the_run_goes_on_later(street, tmp_path, monkeypatch):
+    recipe, whole, cut = write_recipe(tmp_path, 6), tmp_path / "whole", tmp_path / "cut"
+    train("ssz", [street], whole, recipe)
+    original, save = os.fsync, checkpoints.save_checkpoint
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def save_until_full(path, state):
+        if state["step"] == 4:
+            monkeypatch.setattr(os, "fsync", full)
+        save(path, state)
+
+    monkeypatch.setattr(checkpoints, "save_checkpoint", save_until_full)
+    with pytest.raises(UsageError, match="last.pt' cannot be written"):
+        train("ssz", [street], cut, recipe)
+    monkeypatch.setattr(os, "fsync", original)
+    monkeypatch.setattr(checkpoints, "save_checkpoint", save)
+    assert checkpoints.newest_checkpoint(cut)["step"] == 2
+    train("ssz", [street], cut, recipe)
+    assert (whole / "weights.safetensors").read_bytes() == (cut / "weights.safetensors").read_bytes()
+
+
 def test_the_checkpoint_before_is_kept_without_hard_links(tmp_path, monkeypatch):
     from pathlib import Path
 

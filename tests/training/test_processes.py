@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -133,6 +135,33 @@ def test_in_float64_two_processes_are_exactly_one(street, street_with_poses, tmp
     torch.testing.assert_close(torch.tensor(two["steps"]), torch.tensor(one["steps"]), rtol=1e-9, atol=1e-9)
     for name, value in one["network"].items():  # Adam divides by the gradient's size: where that is rounding alone, so is the step
         torch.testing.assert_close(two["network"][name], value, rtol=1e-6, atol=1e-3 if "bias" in name else 1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [None, signal.SIGTERM, signal.SIGINT])
+def test_torchs_launcher_trains_through_the_command_line_and_a_signal_saves(street, tmp_path, number):
+    recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
+    recipe.write_text(RECIPE.replace("PARTS", "1").replace("steps: 3", "steps: 100000" if number else "steps: 3"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "voxcli", "train"]
+    command += ["--data", street, "-o", run, "--recipe", recipe, "--device", "cpu"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        if number is None:
+            error = process.communicate(timeout=300)[1]
+            assert process.returncode == 0, error
+            assert (run / "weights.safetensors").is_file()
+            return
+        until = time.monotonic() + 200
+        while not (run / "best.pt").is_file():
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.2)
+        process.send_signal(number)
+        process.communicate(timeout=100)
+        assert process.returncode  # the launcher's own code
+    finally:
+        process.kill()
+    assert json.loads((run / "log.jsonl").read_text().splitlines()[-1])["event"] == "interrupted"
+    assert (run / "last.pt").is_file()
 
 
 def test_batch_statistics_and_their_gradients_are_those_of_the_whole_batch(tmp_path):
