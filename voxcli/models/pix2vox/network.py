@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError, unknown_name
@@ -32,7 +33,8 @@ class Pix2VoxConfig:
 
     trunk: channels of VGG-16's first eight convolutions. encoder, kernels, pool: channels and kernel sizes of the three layers after it,
     and the maximum taken after the second. decoder: channels that the features become at 2^3 cells, then of the four layers that double.
-    scorer: channels inside of the context scoring network. refiner: channels of the refiner's levels; empty for none.
+    scorer: channels inside of the context scoring network. refiner: channels of the refiner's levels; empty for none;
+    hidden: width of its middle layer. imagenet: file whose VGG-16 a training began with (see importer.load_trunk); empty: none.
     """
 
     trunk: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512)
@@ -43,7 +45,7 @@ class Pix2VoxConfig:
     scorer: tuple[int, ...] = (16, 8, 4, 2)
     refiner: tuple[int, ...] = ()
     hidden: int = 2048
-    """Width of the refiner's middle layer."""
+    imagenet: str = ""
 
     def __post_init__(self) -> None:
         lengths = {"trunk": 8, "encoder": 3, "kernels": 3, "decoder": 5, "scorer": 4}
@@ -96,7 +98,9 @@ class Encoder(nn.Module):
         return self.layer3(self.layer2(self.layer1(trunk)))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.embed(self.vgg(images))
+        x = self.vgg(images)
+        # Pictures of half the size, with which a training may start for a quarter of the work (ours), give maps of half the size.
+        return self.embed(x if x.shape[-1] == IMAGE // 8 else F.interpolate(x, (IMAGE // 8, IMAGE // 8), mode="nearest"))
 
 
 class Decoder(nn.Module):
@@ -184,9 +188,9 @@ def fuse(volumes: Tensor, shares: Tensor | None, method: str = "context") -> Ten
         raise unknown_name("fusion method", method, METHODS)
     if method == "max":
         return volumes.amax(1)
-    if method == "mean" or volumes.shape[1] == 1:
+    if method == "mean" or shares is None:
+        assert method == "mean" or volumes.shape[1] == 1
         return volumes.mean(1)
-    assert shares is not None
     return (shares * volumes).sum(1).clamp(0, 1)
 
 
@@ -223,8 +227,8 @@ class Pix2Vox(nn.Module):
         return self.merger(context.flatten(0, 1)).unflatten(0, context.shape[:2])
 
     def fused(self, context: Tensor, volumes: Tensor, method: str = "context") -> Tensor:
-        """The fused volume [B, 32, 32, 32], not yet refined. A single view is its own fusion."""
-        scored = method == "context" and volumes.shape[1] > 1
+        """The fused volume [B, 32, 32, 32], not yet refined. A single view is its own fusion, scored only while training."""
+        scored = method == "context" and (volumes.shape[1] > 1 or self.training)
         return fuse(volumes, score_maps(self.scores(context)) if scored else None, method)
 
     def refined(self, volume: Tensor) -> Tensor:
@@ -241,7 +245,10 @@ def variant_of(config: Pix2VoxConfig) -> str:
 
 
 def initialise(network: Pix2Vox) -> None:
-    """Draw all weights afresh: Kaiming's normal law for convolutions, N(0, 0.01) for linear layers, neutral normalisation."""
+    """Draw all weights afresh: Kaiming's normal law for convolutions, N(0, 0.01) for linear layers, neutral normalisation.
+
+    The last layer of the decoder is drawn ten times smaller (ours): the law would begin with a decided and wrong guess of every cell.
+    """
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)):
             nn.init.kaiming_normal_(module.weight)
@@ -249,6 +256,8 @@ def initialise(network: Pix2Vox) -> None:
             nn.init.normal_(module.weight, 0, 0.01)
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)) and module.bias is not None:
             nn.init.zeros_(module.bias)
+    with torch.no_grad():
+        network.decoder.layer5[0].weight.mul_(0.1)
 
 
 def build(config: Pix2VoxConfig) -> Pix2Vox:

@@ -1,0 +1,155 @@
+"""Pix2Vox as a task of the training engine, on tiny folders in 3D-R2N2's layout."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.testing import assert_close
+
+from voxcli import files
+from voxcli.errors import DataError, UsageError
+from voxcli.models.pix2vox import stages
+from voxcli.models.pix2vox.batches import ObjectReader, ObjectSamples, collate, recoloured
+from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps, soft_overlap_loss
+from voxcli.models.pix2vox.network import Pix2VoxConfig
+from voxcli.models.tasks import Augmentation, Context, Draws, Stage
+from voxcli.scene import VoxelGrid
+from voxcli.training import train
+from voxcli.training.recipe import load_recipe
+
+TINY = {"trunk": [2] * 8, "encoder": [4, 4, 2], "decoder": [4, 4, 2, 2, 2]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four objects of two categories, three views each: their own grey says which object and view it is."""
+    entries = []
+    for c, (synset, name) in enumerate((("001", "chair"), ("002", "lamp"))):
+        for k in range(2):
+            pictures = tmp_path / "ShapeNetRendering" / synset / f"o{k}" / "rendering"
+            volumes = tmp_path / "ShapeNetVox32" / synset / f"o{k}"
+            pictures.mkdir(parents=True), volumes.mkdir(parents=True)
+            for view in range(3):
+                rgba = np.full((137, 137, 4), 20 * (4 * c + k) + 5 * view, np.uint8)
+                rgba[..., 3] = 255 * (np.arange(137) > 40)
+                Image.fromarray(rgba).save(pictures / f"{view:02d}.png")
+            (pictures / "rendering_metadata.txt").write_text("10 25 0 0.8 25\n" * 3)
+            solid = np.zeros((32, 32, 32), bool)
+            solid[4 : 10 + 4 * k, 8:20, 3 : 12 + c] = True
+            files.write(volumes / "model.binvox", VoxelGrid(solid))
+        entries.append({"taxonomy_id": synset, "taxonomy_name": name, "train": ["o0", "o1"], "val": [], "test": []})
+    (tmp_path / "ShapeNet.json").write_text(json.dumps(entries))
+    return tmp_path
+
+
+def draws(seed=0):
+    return Draws(np.random.default_rng(seed), np.random.default_rng(99))
+
+
+def test_losses_have_their_closed_forms():
+    half = torch.full((2, 4, 4, 4), 0.5)
+    truth = torch.rand(2, 4, 4, 4) > 0.7
+    assert float(cross_entropy(half, truth)) == pytest.approx(math.log(2), rel=1e-5)
+    logits = torch.randn(2, 4, 4, 4, dtype=torch.float64)
+    assert_close(cross_entropy(torch.sigmoid(logits), truth), cross_entropy_of_logits(logits, truth))
+    assert torch.isfinite(cross_entropy(truth.float(), ~truth))
+    assert float(soft_overlap_loss(truth.float(), truth)) == pytest.approx(0, abs=1e-6)
+    p = torch.zeros(1, 2, 2, 2)
+    p[0, 0, 0], p[0, 0, 1] = 0.4, 0.3
+    t = p >= 0.4
+    assert_close(overlaps(p, t, (0.2, 0.3, 0.4, 0.5)), torch.tensor([[0.5, 0.5, 1.0, 0.0]], dtype=torch.float64))
+    assert float(overlaps(torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2), (0.5,))) == 1
+
+
+def test_validation_reads_evenly_spaced_views_and_training_draws_them(folder):
+    data = ObjectSamples([folder], {})
+    assert len(data) == 4 and data.categories == ["chair", "lamp"] and data.name(2).endswith("002/o0")
+    reader = ObjectReader(data, 1, 3, 224, Augmentation())
+    images, volume, category, _ = reader(3, None)
+    assert images.shape == (2, 3, 224, 224) and volume.sum() == 10 * 12 * 10 and category == 1
+    shown = (images[:, 0, 0, -1] + 1) * 127.5
+    assert_close(shown, np.array([100.0, 105.0], np.float32), rtol=0, atol=1e-3)
+    assert_close((images[:, 0, 0, 0] + 1) * 127.5, np.full(2, 240, np.float32), rtol=0, atol=1e-3)
+    counts = {len(reader(0, Draws(np.random.default_rng(0), np.random.default_rng(k)))[0]) for k in range(20)}
+    assert counts == {1, 2, 3}
+    seen = {float(ObjectReader(data, 1, 1, 112, Augmentation())(0, draws(k))[0][0, 0, 0, -1]) for k in range(20)}
+    assert len(seen) == 3  # each of the views comes up
+
+
+def test_a_mirrored_picture_goes_with_the_mirrored_volume(folder):
+    reader = ObjectReader(ObjectSamples([folder], {}), 1, 1, 224, Augmentation(flip=True))
+    plain = reader(0, None)[1]
+    sides = set()
+    for seed in range(8):
+        images, volume, _, _ = reader(0, draws(seed))
+        object_is_right = images[0, 0, 0, -1] < images[0, 0, 0, 0]
+        assert np.array_equal(volume, plain if object_is_right else plain[:, :, ::-1])
+        sides.add(bool(object_is_right))
+    assert sides == {True, False}
+
+
+def test_recolouring_draws_the_same_numbers_whatever_is_on():
+    image = np.linspace(-1, 1, 3 * 8 * 8, dtype=np.float32).reshape(3, 8, 8)
+    after = []
+    for how in (Augmentation(), Augmentation(brightness=0.3, contrast=0.3, colour=0.2, noise=0.1)):
+        rng = np.random.default_rng(0)
+        result = recoloured(image, how, rng)
+        assert result.dtype == np.float32 and np.abs(result).max() <= 1
+        after.append(rng.random())
+    assert after[0] == after[1]
+    assert_close(recoloured(image, Augmentation(), np.random.default_rng(0)), image, rtol=0, atol=1e-6)
+
+
+def test_frozen_parts_keep_their_statistics_in_fusion(folder):
+    torch.manual_seed(0)
+    network = stages.build(Pix2VoxConfig(**{k: tuple(v) for k, v in TINY.items()})).train()
+    reader = ObjectReader(ObjectSamples([folder], {}), 2, 2, 224, Augmentation())
+    batch = collate([reader(i, None) for i in range(2)])
+    stage = Stage("fusion", 1, step="fusion", losses={"coarse": 10.0}, settings={"views": [2, 2]}, frozen=("encoder", "decoder"))
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    terms = stages.fusion_step(network, batch, Context(stage, reader.data, {}))
+    sum(terms.values()).backward()
+    changed = {k.partition(".")[0] for k, v in network.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed == {"merger"}
+    assert {k.partition(".")[0] for k, p in network.named_parameters() if p.grad is not None} == {"merger"}
+
+
+@pytest.mark.parametrize("name", ["pix2vox", "objects-small"])
+def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name):
+    few = {"steps": 1, "batch": 4}
+    shorter = {s.name: few | ({"settings": {"views": [1, 2]}} if s.step == "fusion" else {}) for s in load_recipe(name).stages}
+    recipe = load_recipe(name, {"network": dict(TINY), "validation": {"share": 0.25}, "stages": shorter})
+    records = []
+    train("pix2vox-f", [folder], tmp_path / "run", recipe, progress=records.append)
+    scores = [record for record in records if record.get("event") == "validation"]
+    assert len(scores) == len(recipe.stages) and 0 <= scores[-1]["mean_iou"] <= 1
+    assert set(scores[-1]["thresholds"]) == {"0.2", "0.3", "0.4", "0.5"}
+    from voxcli.models.pix2vox.inference import load_predictor, predict
+    from voxcli.scene import Picture
+
+    (grid,) = predict(load_predictor(tmp_path / "run/best.safetensors", "cpu", "float32"), [[Picture(np.zeros((50, 50, 3), np.uint8))]])
+    assert grid.values.shape == (32, 32, 32)
+
+
+def test_stages_that_cannot_be_are_refused(folder):
+    data, settings = ObjectSamples([folder], {}), Pix2VoxConfig()
+    for said, stage in {
+        "no refiner": {"losses": {"refined": 10.0}},
+        "coarsee": {"losses": {"coarsee": 10.0}},
+        "fusion needs two views": {"step": "fusion"},
+        "takes one view": {"step": "single", "settings": {"views": [1, 3]}},
+        "from the fewest": {"step": "fusion", "settings": {"views": [3, 2]}},
+        "or half of that": {"settings": {"side": 100}},
+        "vews": {"settings": {"vews": [1, 3]}},
+    }.items():
+        with pytest.raises(UsageError, match=said):
+            stages.check_stage(Stage("x", 1, **{"step": "single", "losses": {"coarse": 10.0}} | stage), settings, data)
+    with pytest.raises(UsageError, match="unknown key 'splt'"):
+        stages.open_data([folder], {"splt": "val"})
+    with pytest.raises(DataError):
+        stages.open_data([folder], {"split": "val"})
+    with pytest.raises(DataError, match="too few views"):
+        ObjectReader(data, 5, 5, 224, Augmentation())(0, draws())

@@ -1,0 +1,129 @@
+"""Objects as batches: which views of each, how their pictures are varied, the solid voxels as truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli.datasets.r2n2 import R2N2Folder
+from voxcli.errors import DataError, UsageError
+from voxcli.models.pix2vox.network import CELLS, IMAGE
+from voxcli.models.pix2vox.preprocessing import Preparation, prepare
+from voxcli.models.tasks import Augmentation, Draws
+from voxcli.scene.types import Picture
+
+Prepared = tuple[np.ndarray, np.ndarray, int, str]
+"""(pictures [V, 3, s, s] float32, volume [32, 32, 32] bool, number of the category, name)."""
+
+
+class ObjectSamples:
+    """The objects of one split of one or more folders of 3D-R2N2's layout. settings: `split` (train) and `categories` (all)."""
+
+    def __init__(self, sources: Sequence[str | Path], settings: Mapping[str, Any]):
+        for key in settings:
+            if key not in ("split", "categories"):
+                raise UsageError(f"dataset: unknown key '{key}'.", expected="split or categories")
+        if not sources:
+            raise DataError("There are no folders of objects to read.", hint="Make one with 'voxcli synth objects -o DIR --count N'.")
+        split, kept = settings.get("split", "train"), settings.get("categories")
+        self.folders = [R2N2Folder(source, split, categories=kept) for source in sources]
+        self.places = [(k, i) for k, folder in enumerate(self.folders) for i in range(len(folder))]
+        self.categories = list(dict.fromkeys(name for folder in self.folders for name in folder.categories))
+        if not self.places:
+            raise DataError("The folders hold no objects of these categories and this split.", actual=f"split {split}")
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def name(self, index: int) -> str:
+        """SYNSET/ID in its folder."""
+        folder, place = self.places[index]
+        return f"{self.folders[folder].root.name}/{self.folders[folder].name(place)}"
+
+
+@dataclass(frozen=True)
+class ObjectReader:
+    """Reads an object with `low` to `high` of its views, as many for all objects of a batch, drawn anew each time.
+
+    Without random numbers: evenly spaced views, (low + high) / 2 of them. side: of the pictures, 224 or a whole part of it, by averaging.
+    Augmentation follows the original (background of 225 to 255, colours, noise, channels in any order), but a mirrored picture goes with
+    the mirrored volume: left and right are z in the canonical frame.
+    """
+
+    data: ObjectSamples
+    low: int
+    high: int
+    side: int
+    augmentation: Augmentation
+
+    def __call__(self, index: int, draws: Draws | None) -> Prepared:
+        folder, place = (self.data.folders[self.data.places[index][0]], self.data.places[index][1])
+        there = folder.view_count(place)
+        if draws is None:
+            count = min(there, (self.low + self.high) // 2)
+            views = [k * there // count for k in range(count)]
+        else:
+            count = int(draws.shared.integers(self.low, self.high + 1))
+            if there < count:
+                raise DataError(f"'{self.data.name(index)}' has too few views.", expected=f"at least {self.high}", actual=there)
+            views = [int(v) for v in draws.own.permutation(there)[:count]]
+        pictures = [self._picture(rgba, draws) for rgba in folder.images(place, views)]
+        volume = folder.volume(place)
+        if volume.shape != (CELLS,) * 3:
+            raise DataError(f"'{self.data.name(index)}' has a volume of another size.", expected="32 cells a side", actual=volume.shape)
+        if draws is not None and self.augmentation.flip and draws.own.random() < 0.5:
+            pictures, volume = [picture[:, :, ::-1] for picture in pictures], volume[:, :, ::-1]
+        category = self.data.categories.index(folder.items[place].category)
+        return np.stack(pictures), np.ascontiguousarray(volume), category, self.data.name(index)
+
+    def _picture(self, rgba: np.ndarray, draws: Draws | None) -> np.ndarray:
+        background = (240, 240, 240) if draws is None else tuple(int(v) for v in draws.own.integers(225, 256, 3))
+        image, _ = prepare(Picture(rgba[..., :3], rgba[..., 3]), Preparation(background))  # type: ignore[arg-type]
+        step = IMAGE // self.side
+        if step > 1:
+            image = image.reshape(3, self.side, step, self.side, step).mean((2, 4))
+        return image if draws is None else recoloured(image, self.augmentation, draws.own)
+
+
+def recoloured(image: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """A picture [3, H, W] in -1..1 in other light. Always draws the same random numbers, whatever is switched on."""
+    light, contrast, tint = rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-1, 1, (3, 1, 1)).astype(np.float32)
+    order, noise_seed = rng.permutation(3), int(rng.integers(1 << 31))
+    x = (image + 1) / 2
+    middle = x.mean()
+    x = (x - middle) * np.float32(1 + how.contrast * contrast) + middle * np.float32(1 + how.brightness * light)
+    if how.colour:
+        x = (x * (1 + how.colour * tint))[order]  # shape does not hang on which colour is which
+    if how.noise:
+        x = x + np.random.default_rng(noise_seed).standard_normal(x.shape, dtype=np.float32) * how.noise
+    return (x.clip(0, 1) * 2 - 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ObjectBatch:
+    """images [B, V, 3, s, s] float32 in -1..1; volumes [B, 32, 32, 32] bool; categories [B] int64; names for messages."""
+
+    images: Tensor
+    volumes: Tensor
+    categories: Tensor
+    names: list[str]
+
+    def to(self, device: torch.device) -> ObjectBatch:
+        """The batch on another device; the copy to CUDA goes through pinned memory and does not wait."""
+        if device.type == "cpu":
+            return self
+        images, volumes, categories = (t.pin_memory().to(device, non_blocking=True) for t in (self.images, self.volumes, self.categories))
+        return ObjectBatch(images, volumes, categories, self.names)
+
+
+def collate(samples: list[Prepared]) -> ObjectBatch:
+    """Stack samples with the same number of views into tensors."""
+    images, volumes, categories, names = zip(*samples, strict=True)
+    stacked = [torch.from_numpy(np.stack(each)) for each in (images, volumes)]
+    return ObjectBatch(stacked[0], stacked[1], torch.tensor(categories), list(names))

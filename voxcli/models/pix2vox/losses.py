@@ -1,0 +1,37 @@
+"""What Pix2Vox is trained by (section 3.2.5)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_entropy(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """Equation (3) with the minus sign that it lacks: the mean over all voxels. Both [B, X, Y, Z]; truth is bool or 0..1.
+
+    Probabilities are kept 1e-7 away from 0 and 1, where the logarithm ends.
+    """
+    p = probabilities.float().clamp(1e-7, 1 - 1e-7)
+    t = truth.float()
+    return -(t * torch.log(p) + (1 - t) * torch.log1p(-p)).mean()
+
+
+def cross_entropy_of_logits(logits: Tensor, truth: Tensor) -> Tensor:
+    """The same from logits, exact wherever they lie."""
+    return F.binary_cross_entropy_with_logits(logits.float(), truth.float())
+
+
+def soft_overlap_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """1 - the intersection over union of soft occupancies, mean over samples (ours: it does not care how empty a volume is)."""
+    p, t = probabilities.float().flatten(1), truth.float().flatten(1)
+    both = (p * t).sum(1)
+    return (1 - both / (p.sum(1) + t.sum(1) - both).clamp(min=1e-6)).mean()
+
+
+def overlaps(probabilities: Tensor, truth: Tensor, thresholds: tuple[float, ...]) -> Tensor:
+    """Intersection over union of each sample at each threshold, `>=` (section 4.1): [B, X, Y, Z] -> [B, T] float64; two empties give 1."""
+    t = truth.bool().flatten(1)[:, None]
+    p = probabilities.flatten(1)[:, None] >= torch.tensor(thresholds, device=probabilities.device)[:, None]
+    both, either = (p & t).sum(-1).double(), (p | t).sum(-1).double()
+    return torch.where(either > 0, both / either.clamp(min=1), torch.ones_like(both))

@@ -1,0 +1,190 @@
+"""What a training of Pix2Vox does: its data, network, losses of a step and scores (the members of models.tasks.Task)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxcli import config
+from voxcli.errors import UsageError, unknown_name
+from voxcli.models.pix2vox import network as networks
+from voxcli.models.pix2vox.batches import ObjectBatch, ObjectReader, ObjectSamples, collate  # noqa: F401 - part of what stages offer
+from voxcli.models.pix2vox.importer import load_trunk
+from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps, soft_overlap_loss
+from voxcli.models.pix2vox.network import IMAGE, PRESETS, Pix2Vox, Pix2VoxConfig
+from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
+
+TERMS = ("coarse", "overlap", "refined")
+"""`coarse`: equation (3) on the coarse volumes or their fusion, `refined`: on the refiner's output (10 each in the original); `overlap`:
+1 - soft intersection over union of the former (ours)."""
+
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5)
+"""At which the original reports; the score is the one of section 4.1."""
+
+SCORED = 2
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """A stage's `settings`. views: the fewest and the most views of an object. side: of the pictures: 224, or 112 for a quarter of the
+    work (ours)."""
+
+    views: tuple[int, int] = (1, 1)
+    side: int = IMAGE
+
+
+def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> ObjectSamples:
+    """Folders in 3D-R2N2's layout, as `synth objects` writes it. settings: `split` and `categories`."""
+    return ObjectSamples(sources, settings)
+
+
+def configure(settings: Mapping[str, Any], data: ObjectSamples) -> Pix2VoxConfig:
+    """The configuration of a recipe: `preset` names where to start, other keys are fields of Pix2VoxConfig."""
+    settings = dict(settings)
+    preset = settings.pop("preset", "pix2vox-f")
+    if preset not in PRESETS:
+        raise unknown_name("preset", preset, PRESETS)
+    return config.from_mapping(Pix2VoxConfig, config.merge(config.to_mapping(PRESETS[preset]), settings), "network")
+
+
+def build(settings: Pix2VoxConfig) -> Pix2Vox:
+    """A freshly initialised network; its trunk from an ImageNet file where the configuration names one."""
+    network = networks.build(settings)
+    if settings.imagenet:
+        load_trunk(network.encoder.vgg, settings.imagenet)
+    return network
+
+
+def check_stage(stage: Stage, settings: Pix2VoxConfig, data: ObjectSamples) -> None:
+    """Raise UsageError for losses, views or sizes that mean nothing."""
+    for name in stage.losses:
+        if name not in TERMS:
+            raise unknown_name("loss", name, TERMS)
+    if "refined" in stage.losses and not settings.refiner:
+        raise UsageError(f"Stage '{stage.name}': the network has no refiner.", hint="Leave out the loss 'refined'.")
+    wanted = _settings(stage)
+    low, high = wanted.views
+    if not 1 <= low <= high:
+        raise UsageError(f"Stage '{stage.name}': views are counted from the fewest to the most.", actual=list(wanted.views))
+    if stage.step == "fusion" and high < 2:
+        raise UsageError(f"Stage '{stage.name}': fusion needs two views or more.", expected="settings: {views: [1, 5]}")
+    if stage.step == "single" and high != 1:
+        raise UsageError(f"Stage '{stage.name}': the step 'single' takes one view of an object.", hint="Use the step 'fusion'.")
+    if wanted.side not in (IMAGE, IMAGE // 2):
+        raise UsageError(f"Stage '{stage.name}': pictures have {IMAGE} pixels a side, or half of that.", actual=wanted.side)
+
+
+def constants(data: ObjectSamples, indices: Sequence[int], weights: ClassWeights) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Steps need none; the log learns which categories there are."""
+    return {}, {"categories": data.categories}
+
+
+def reader(data: ObjectSamples, stage: Stage, augmentation: Augmentation) -> ObjectReader:
+    """Objects with as many views and as large pictures as the stage says."""
+    wanted = _settings(stage)
+    return ObjectReader(data, *wanted.views, wanted.side, augmentation)
+
+
+def single_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dict[str, Tensor]:
+    """The coarse volume of one view, and the refined one where there is such a loss. The context scorer has no part in it."""
+    model: Any = network
+    _, logits = model.decoder(model.encoder(_channels_last(batch.images)))
+    losses = context.stage.losses
+    terms = {"coarse": losses.get("coarse", 0.0) * cross_entropy_of_logits(logits, batch.volumes)}
+    return terms | _other_terms(model, torch.sigmoid(logits.float()), batch, losses)
+
+
+def fusion_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dict[str, Tensor]:
+    """The fusion of several views, and the refined one. Where encoder and decoder are frozen, so is their normalisation."""
+    model: Any = network
+    frozen = all(part in context.stage.frozen for part in ("encoder", "decoder"))
+    if frozen:
+        model.encoder.eval(), model.decoder.eval()
+    with torch.no_grad() if frozen else nullcontext():
+        views, volumes = _coarse(model, batch.images)
+    fused = model.fused(views, volumes.float())
+    losses = context.stage.losses
+    terms = {"coarse": losses.get("coarse", 0.0) * cross_entropy(fused, batch.volumes)}
+    return terms | _other_terms(model, fused, batch, losses)
+
+
+STEPS = {"single": single_step, "fusion": fusion_step}
+
+
+def tally(network: nn.Module, batch: ObjectBatch, context: Context) -> Tensor:
+    """[categories, thresholds + 1]: sums of the samples' intersections over union, and their number."""
+    model: Any = network
+    with torch.no_grad():
+        views, volumes = _coarse(model, batch.images)
+        result = overlaps(model.refined(model.fused(views, volumes.float())), batch.volumes, THRESHOLDS)
+    sums = torch.zeros(len(context.data.categories), len(THRESHOLDS) + 1, dtype=torch.float64, device=result.device)
+    return sums.index_add_(0, batch.categories.to(result.device), torch.cat([result, torch.ones_like(result[:, :1])], 1))
+
+
+def summary(total: Tensor, context: Context) -> tuple[float, dict[str, Any]]:
+    """Mean over samples at the paper's threshold; the record holds the other thresholds and each category."""
+    sums, counts = total[:, :-1].sum(0), total[:, -1]
+    means = (sums / counts.sum().clamp(min=1)).tolist()
+    rows = zip(context.data.categories, total, strict=True)
+    by_category = {name: round(float(row[SCORED] / row[-1]), 5) if row[-1] else None for name, row in rows}
+    record = {"mean_iou": means[SCORED], "iou": by_category, "thresholds": dict(zip(map(str, THRESHOLDS), means, strict=True))}
+    return means[SCORED], record
+
+
+def preview(network: nn.Module, batches: Iterator[ObjectBatch], context: Context) -> np.ndarray | None:
+    """One row an object: its first view, then prediction and truth, each seen along z, x and y. uint8 [H, W, 3]."""
+    model: Any = network
+    rows = []
+    for batch in batches:
+        with torch.no_grad():
+            views, volumes = _coarse(model, batch.images)
+            guess = model.refined(model.fused(views, volumes.float()))[0].float().cpu().numpy()
+        picture = (batch.images[0, 0].flip(0).permute(1, 2, 0).float().cpu().numpy() + 1) * 127.5
+        step = picture.shape[0] // 112
+        tiles = [picture[::step, ::step].astype(np.uint8)]
+        tiles += [_seen(volume, axis) for volume in (guess >= THRESHOLDS[SCORED], batch.volumes[0].cpu().numpy()) for axis in (2, 0, 1)]
+        rows.append(np.concatenate(tiles, 1))
+    return np.concatenate(rows) if rows else None
+
+
+def weight_facts(data: ObjectSamples) -> dict[str, Any]:
+    """The categories that the network has seen."""
+    return {"categories": data.categories, "threshold": THRESHOLDS[SCORED]}
+
+
+def _settings(stage: Stage) -> StageSettings:
+    return config.from_mapping(StageSettings, stage.settings, f"settings of stage '{stage.name}'")
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def _coarse(model: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+    return model.volumes(model.encoder(_channels_last(images)), tuple(images.shape[:2]))
+
+
+def _other_terms(model: Any, volume: Tensor, batch: ObjectBatch, losses: Mapping[str, float]) -> dict[str, Tensor]:
+    terms = {}
+    if "overlap" in losses:
+        terms["overlap"] = losses["overlap"] * soft_overlap_loss(volume, batch.volumes)
+    if "refined" in losses:
+        terms["refined"] = losses["refined"] * cross_entropy(model.refined(volume), batch.volumes)
+    return terms
+
+
+def _seen(volume: np.ndarray, axis: int) -> np.ndarray:
+    """A volume [x, y, z] seen along an axis, 112 pixels a side, nearer cells darker, +y up where it is in the picture."""
+    toward = np.flip(volume, axis)
+    depth = np.where(toward.any(axis), toward.argmax(axis), -1)
+    shade = np.where(depth < 0, 255, 60 + 5 * depth).astype(np.uint8)
+    shade = shade.T[::-1] if axis == 2 else shade[::-1] if axis == 0 else shade.T
+    tile = np.kron(shade, np.ones((3, 3), np.uint8))
+    return np.repeat(np.pad(tile, 8, constant_values=255)[..., None], 3, 2)
