@@ -155,11 +155,11 @@ def test_voxels_of_a_ball_have_its_volume_in_either_grid():
     assert np.allclose(at.mean(0), 31.5, atol=0.05) and at.min() == 13 and at.max() == 50
 
 
-def test_thin_legs_leave_no_gap_in_the_volume():
+@pytest.mark.parametrize("category", FAMILIES)
+def test_volumes_are_of_one_piece_down_to_the_thinnest_legs(things, category):
     from scipy.ndimage import label
 
-    family = FAMILIES["chair"]
-    for seed in range(8):
-        occupied = volumes.solid_voxels(family.make(np.random.default_rng(seed)), np.random.default_rng(0)).occupancy
+    for thing in things[category][:6]:
+        occupied = volumes.solid_voxels(thing, np.random.default_rng(0)).occupancy
         parts, count = label(occupied, np.ones((3, 3, 3)))
-        assert np.bincount(parts.reshape(-1))[1:].max() / occupied.sum() > 0.99, f"{count} pieces"
+        assert np.bincount(parts.reshape(-1))[1:].max() / occupied.sum() > 0.985, f"{count} pieces"

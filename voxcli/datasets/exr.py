@@ -17,7 +17,7 @@ from voxcli.errors import FileFormatError
 from voxcli.files.archive import MAX_ARRAY_BYTES
 
 _MAGIC = 20000630
-_KINDS = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
+_KINDS: dict[int, np.dtype] = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
 _LINES = {0: 1, 1: 1, 2: 1, 3: 16}  # lines of a block by compression: none, RLE, ZIPS, ZIP
 _FARTHEST = 1e4
 """Blender writes 1e10 where it sees nothing."""

@@ -40,6 +40,9 @@ def bench(rng: np.random.Generator) -> ShapeObject:
     at = [width / 2 - between(rng, 0.06, 0.25)]
     at = [-at[0], *([0.0] if width > 1.7 and rng.random() < 0.5 else []), at[0]]
     _legs(b, rng, frame, "blocks" if style == "stone" else None, at, depth, under, width)
+    if style != "stone":  # what carries the boards, and the posts of the back
+        for x in at:
+            b.add(box((0.045, 0.05, depth + 0.03), (x, seat - thick - 0.015, -0.012)), "legs", frame)
     if style != "stone" and rng.random() < 0.62:
         _back(b, rng, boards, frame, width, depth, seat, at)
     return b.finish()
@@ -78,8 +81,10 @@ def _legs(
             path = np.stack([np.full(9, x), top * np.sin(s) * 0.98, -(z + 0.04) * np.cos(s)], 1)
             b.add(tube(path, r * 0.8), "legs", frame)
     if style in ("crossed", "arches", "pairs") and rng.random() < 0.5:
-        y = top * between(rng, 0.3, 0.55)
+        y = top * (0.5 if style == "crossed" else between(rng, 0.3, 0.55))
         b.add(limb(np.array([at[0], y, 0.0]), np.array([at[-1], y, 0.0]), r * 0.7, r * 0.7, 6), "legs", frame)
+        for x in at if style != "crossed" else []:
+            b.add(limb(np.array([x, y, -z - 0.01]), np.array([x, y, z + 0.01]), r * 0.7, r * 0.7, 6), "legs", frame)
 
 
 def _back(
