@@ -95,7 +95,7 @@ class _Slopes(torch.autograd.Function):
         return i_uu * tu + i_uv * tv, i_uv * tu + i_vv * tv
 
     @staticmethod
-    def backward(ctx, grad_u: Tensor, grad_v: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx, grad_u: Tensor, grad_v: Tensor) -> tuple[Tensor, None, None]:
         """The adjoint, line by line: each difference is z w_a - 1 or 1 - z w_b, w being the inverse depth of the neighbour."""
         z, use_up, use_down, i_uu, i_uv, i_vv = ctx.saved_tensors
         tu, tv = i_uu * grad_u + i_uv * grad_v, i_uv * grad_u + i_vv * grad_v

@@ -59,16 +59,25 @@ def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, 
     vertices = torch.from_numpy(mesh.vertices).to(device) @ R.T + t
     faces = torch.from_numpy(np.ascontiguousarray(mesh.faces)).to(device)
     buffer = zbuffer(vertices, faces, K, camera.width, camera.height)
-    seen = buffer.face >= 0
-    face = buffer.face.clamp_min(0)
+    shown = (buffer.face.view(-1) >= 0).nonzero().ravel()
+    face = buffer.face.view(-1)[shown]
+    corners = faces[face]                                                        # [N, 3]
     if normals is None:
-        a, b, c = vertices[faces].unbind(1)
-        normal = torch.linalg.cross(b - a, c - a)[face]
+        a, b, c = (vertices[corners[:, k]] for k in range(3))
+        normal = torch.linalg.cross(b - a, c - a)
     else:
         turned = torch.from_numpy(normals).to(device) @ R.T
-        normal = (turned[faces[face]] * buffer.weights[..., None]).sum(-2)
+        normal = (turned[corners] * buffer.weights.view(-1, 3)[shown, :, None]).sum(1)
     albedo = torch.from_numpy(face_colours(mesh)).to(device)[face]
-    return _maps(torch.where(seen, buffer.depth, torch.nan), normal.movedim(-1, -3), albedo.movedim(-1, -3), K)
+    depth = torch.where(buffer.face >= 0, buffer.depth, torch.nan)
+    return _maps(depth, _spread(normal, shown, camera), _spread(albedo, shown, camera), K)
+
+
+def _spread(values: Tensor, sample: Tensor, camera: Camera) -> Tensor:
+    """Values [N, 3] of some pixels as a map [3, H, W], 0 elsewhere."""
+    out = values.new_zeros(camera.height * camera.width, 3)
+    out[sample] = values
+    return out.T.reshape(3, camera.height, camera.width)
 
 
 def cloud_surfels(cloud: PointCloud, radius: np.ndarray, camera: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
@@ -115,12 +124,19 @@ def _nothing(camera: Camera, device: torch.device | str) -> SurfelMaps:
 def _maps(depth: Tensor, normals: Tensor, albedo: Tensor, K: Tensor) -> SurfelMaps:
     """Normals to unit length and towards the camera; a face or point without one faces the camera squarely. 0 where nothing is."""
     points = back_project(depth, K)
-    length = normals.norm(dim=-3, keepdim=True)
-    squarely = -points / points.norm(dim=-3, keepdim=True).clamp_min(1e-30)
-    normals = torch.where(length > 1e-30, normals / length.clamp_min(1e-30), squarely)
-    normals = torch.where((normals * points).sum(-3, keepdim=True) > 0, -normals, normals)
-    seen = is_surface(depth)[..., None, :, :]
-    return SurfelMaps(depth, torch.where(seen, normals, 0), torch.where(seen, albedo, 0))
+    length = _length(normals)
+    lost = (length <= 1e-30) & is_surface(depth)
+    if bool(lost.any()):
+        squarely = -points / _length(points).clamp_min(1e-30)
+        normals, length = torch.where(lost, squarely, normals), torch.where(lost, 1, length)
+    towards = torch.where((normals * points).sum(-3) > 0, -1.0, 1.0) / length.clamp_min(1e-30)
+    seen = is_surface(depth).to(depth)
+    return SurfelMaps(depth, normals * (towards * seen), albedo * seen)
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """Lengths [H, W] of vectors [3, H, W]; torch's own norm is slow across planes."""
+    return (vectors * vectors).sum(-3).sqrt()
 
 
 def _point_colours(cloud: PointCloud) -> np.ndarray:
