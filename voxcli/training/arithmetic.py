@@ -47,7 +47,15 @@ class Arithmetic:
                 stack.enter_context(torch.autocast(self.device.type, DTYPES[self.how.precision]))
             if training and (self.shared or self.exact):
                 stack.enter_context(GlobalStatistics(self.processes))
-            yield
+            try:
+                yield
+            except Exception as error:
+                if self.how.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+                    raise UsageError(
+                        "torch.compile cannot compile this network here.", actual=type(error).__name__,
+                        hint="Set computation.compile to false, or look at the compiler with VOXCLI_DEBUG=1.",
+                    ) from error  # fmt: skip
+                raise
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss, scaled where float16 would lose small ones."""
