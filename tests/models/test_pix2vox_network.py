@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from voxcli.errors import ShapeError, UsageError
 from voxcli.models.pix2vox.folded import Folded, double
 from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig, build, fuse, score_maps, variant_of
+from voxcli.models.pix2vox.winograd import convolve, transformed_weights
 
 NARROW = {
     "pix2vox-f": Pix2VoxConfig(trunk=(4, 4, 8, 8, 8, 8, 8, 16), encoder=(16, 8, 4), decoder=(8, 8, 4, 4, 8)),
@@ -99,6 +100,15 @@ def test_doubling_as_a_product_is_the_transposed_convolution(side):
     volume, weight, bias = torch.randn(2, 5, side, side, side), torch.randn(5, 3, 4, 4, 4), torch.randn(3)
     wanted = torch.nn.functional.conv_transpose3d(volume, weight, bias, stride=2, padding=1)
     assert_close(double(volume, weight, bias), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width", "padding"), [(6, 8, 1), (6, 8, 0), (4, 4, 0), (2, 2, 1)])
+def test_winograd_s_filtering_is_the_convolution(height, width, padding):
+    torch.manual_seed(0)
+    image, weight, bias = torch.randn(2, 5, height, width), torch.randn(3, 5, 3, 3), torch.randn(3)
+    image = image.double().contiguous(memory_format=torch.channels_last)
+    wanted = torch.nn.functional.conv2d(image, weight.double(), bias.double(), padding=padding)
+    assert_close(convolve(image, transformed_weights(weight.double()), bias.double(), padding), wanted)
 
 
 @pytest.mark.parametrize("method", ["context", "mean", "max"])

@@ -1,7 +1,8 @@
 """Pix2Vox for use rather than training: the same numbers, sooner.
 
 Batch normalisation is folded into the convolutions before it, activations work in place, images go through the trunk with channels
-last, all views as one batch, and transposed convolutions of small volumes are one matrix product and a scatter.
+last, all views as one batch; deep 3x3 convolutions in float32 on a CPU use Winograd's filtering, and transposed convolutions of small
+volumes are one matrix product and a scatter.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.models.pix2vox.network import TRUNK_POOLED_AFTER, Pix2Vox, fuse, score_maps
+from voxcli.models.pix2vox.winograd import convolve, transformed_weights
 
 VIEWS_AT_ONCE = 8
 """Images that go through the trunk together: more are no faster, and each takes 26 MB of memory there."""
 
 SMALL = 8
 """Largest side of a volume whose doubling is computed as one matrix product: beyond, its 64 numbers a cell and channel cost more."""
+
+
+FEW_PIXELS, MANY_CHANNELS = 56, 128
+"""Up to which width of an image, and from how many channels on, Winograd's filtering was measured to be faster."""
 
 
 class Folded(nn.Module):
@@ -35,6 +41,8 @@ class Folded(nn.Module):
         pairs = list(zip(flat[0::2], flat[1::2], strict=True))
         pairs += [(layer[0], layer[1]) for layer in (encoder.layer1, encoder.layer2, encoder.layer3)]
         self.images = [self._placed(*fold(*pair), dtype, torch.channels_last) for pair in pairs]
+        direct = self.device.type != "cpu" or dtype != torch.float32
+        self.filters: list[Any] = [None if direct or not many_channels(w) else transformed_weights(w) for w, _ in self.images]
         layers = [decoder.layer1, decoder.layer2, decoder.layer3, decoder.layer4]
         self.doublings = [self._placed(*fold(layer[0], layer[1]), dtype, torch.contiguous_format) for layer in layers]
         last: Any = decoder.layer5[0]
@@ -51,14 +59,18 @@ class Folded(nn.Module):
         """Images [N, 3, 224, 224] -> features [N, C, s, s]."""
         x = images.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
         for place in range(len(self.config.trunk)):
-            x = F.conv2d(x, *self.images[place], padding=1).relu_()
+            x = self._convolved(x, place, 1).relu_()
             if place in TRUNK_POOLED_AFTER:
                 x = F.max_pool2d(x, 2)
-        first, second, third = self.images[-3:]
-        x = F.elu_(F.conv2d(x, *first))
+        x = F.elu_(self._convolved(x, -3))
         # The maximum first: ELU rises everywhere, so it commutes with it and has less to do.
-        x = F.elu_(F.max_pool2d(F.conv2d(x, *second), self.config.pool))
-        return F.elu_(F.conv2d(x, *third)).contiguous()
+        x = F.elu_(F.max_pool2d(self._convolved(x, -2), self.config.pool))
+        return F.elu_(self._convolved(x, -1)).contiguous()
+
+    def _convolved(self, x: Tensor, place: int, padding: int = 0) -> Tensor:
+        if self.filters[place] is not None and x.shape[-1] <= FEW_PIXELS and x.shape[-1] % 2 == 0:
+            return convolve(x, self.filters[place], self.images[place][1], padding)
+        return F.conv2d(x, *self.images[place], padding=padding)
 
     @torch.inference_mode()
     def coarse(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,6 +105,11 @@ class Folded(nn.Module):
     def forward(self, images: Tensor, method: str = "context") -> Tensor:
         """Images [B, V, 3, 224, 224] -> occupancy [B, 32, 32, 32] in 0..1."""
         return self.refined(self.fused(*self.coarse(images), method))
+
+
+def many_channels(weight: Tensor) -> bool:
+    """Whether a filter is one for Winograd's way: 3x3, with many channels on both sides."""
+    return weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= MANY_CHANNELS
 
 
 def fold(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:

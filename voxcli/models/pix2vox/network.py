@@ -257,7 +257,8 @@ def initialise(network: Pix2Vox) -> None:
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)) and module.bias is not None:
             nn.init.zeros_(module.bias)
     with torch.no_grad():
-        network.decoder.layer5[0].weight.mul_(0.1)
+        for parameter in network.decoder.layer5.parameters():
+            parameter.mul_(0.1)
 
 
 def build(config: Pix2VoxConfig) -> Pix2Vox:
