@@ -10,8 +10,9 @@ import sys
 import numpy as np
 import pytest
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError
-from voxcli.files import atomic_write_bytes, formats_writing, read, read_as, write
+from voxcli.files import formats_writing, read, read_as, write
 from voxcli.files.registry import known_formats
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, Picture, PointCloud, VoxelGrid
 
@@ -135,7 +136,7 @@ def test_a_killed_writer_leaves_no_half_file_under_the_final_name(tmp_path):
     path = tmp_path / "a.bin"
     code = (
         "import os, sys, time\n"
-        "from voxcli.files import atomic_write_bytes\n"
+        "from voxcli.atomic import atomic_write_bytes\n"
         "os.replace = lambda a, b: (print('written', flush=True), time.sleep(60))\n"
         f"atomic_write_bytes({str(path)!r}, b'x' * 100000)\n"
     )

@@ -114,7 +114,7 @@ def test_a_full_disk_is_one_error_and_keeps_the_checkpoints(tmp_path, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UsageError, match="last.pt' cannot be written") as caught:
+    with pytest.raises(UsageError, match="last.pt cannot be written") as caught:
         checkpoints.save_checkpoint(last, {"step": 3})
     assert "No space left" in str(caught.value.actual)
     monkeypatch.undo()
@@ -136,7 +136,7 @@ def test_a_disk_that_fills_up_during_a_run_is_one_error_and_the_run_goes_on_late
         save(path, state)
 
     monkeypatch.setattr(checkpoints, "save_checkpoint", save_until_full)
-    with pytest.raises(UsageError, match="last.pt' cannot be written"):
+    with pytest.raises(UsageError, match="last.pt cannot be written"):
         train("ssz", [street], cut, recipe)
     monkeypatch.setattr(os, "fsync", original)
     monkeypatch.setattr(checkpoints, "save_checkpoint", save)

@@ -108,7 +108,7 @@ def _scorer(sources: Sequence[str], grids: Sequence[VoxelGrid], wanted: ObjectFu
 
 
 def _map_files(sources: Sequence[str], wanted: ObjectFusion, overwrite: bool) -> list[Path]:
-    from voxcli.files.atomic import refuse_existing
+    from voxcli.atomic import refuse_existing
 
     if wanted.score_maps is None:
         return []

@@ -73,7 +73,7 @@ def fuse_views(
         voxcli fuse-views left.npz right.npz --cameras transforms.json --method vote -o fused.glb
         voxcli fuse-views coarse/*.npz --weights object.safetensors --score-maps scores/ -o object.npz
     """
-    from voxcli.files.atomic import refuse_existing
+    from voxcli.atomic import refuse_existing
 
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")

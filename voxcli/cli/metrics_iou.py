@@ -23,7 +23,7 @@ def iou(
     ] = None,
     strict: Annotated[bool | None, typer.Option("--strict/--no-strict", help="Occupied above the threshold only.")] = None,
     best_threshold: Annotated[
-        bool, typer.Option("--best-threshold", help="Value at the threshold with the best mean over the set, of those given or 0.01 .. 0.50.")
+        bool, typer.Option("--best-threshold", help="Score at the threshold with the best mean over the set, given or 0.01 .. 0.50.")
     ] = False,
     classes: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME", help="Classes of the mean; repeat. Default: all but empty space.")

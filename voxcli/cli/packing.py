@@ -17,9 +17,9 @@ def packs(sources: Sequence[str], output: str) -> bool:
 
 def pack(folder: str, output: str, *, overwrite: bool, skip_existing: bool, dry_run: bool) -> None:
     """Pack the folder, unless it is only to be said what would be written."""
+    from voxcli.atomic import refuse_existing
     from voxcli.datasets.packed import pack_street
     from voxcli.datasets.street import StreetFolder
-    from voxcli.files.atomic import refuse_existing
 
     if skip_existing and Path(output).is_file():
         return out.note(f"{output} exists: left out.")

@@ -32,7 +32,7 @@ def pose_files(poses: str, items: list[Item], overwrite: bool) -> dict[str, Path
 
 def write_poses(path: Path, grid: FruxelGrid, overwrite: bool) -> None:
     """Write the instances of a prediction, atomically, in the form that `synth street` writes."""
-    from voxcli.files import atomic_write_bytes
+    from voxcli.atomic import atomic_write_bytes
     from voxcli.models.ssz.instances import poses_record
 
     text = json.dumps(poses_record(grid, grid.meta["instances"]), indent=1)

@@ -50,7 +50,8 @@ def _record(weights: str) -> bytes:
 
 def redraw(folder: str, weights: str, device: str = "auto") -> int:
     """Redraw every whole sample's picture that is still as it was rendered. -> how many. An interrupted call goes on where it stopped."""
-    from voxcli.files import atomic_write_bytes, read_as, write
+    from voxcli.atomic import atomic_write_bytes
+    from voxcli.files import read_as, write
     from voxcli.models.edges2image.inference import load_translator, translate
     from voxcli.scene import Picture
 

@@ -47,7 +47,7 @@ def render_surfels(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size", min=1, max=4096, help="Pixels along the longer side; default: --camera's, else 512 for pictures and the file's own."),
+        typer.Option("--size", min=1, max=4096, help="Pixels along the longer side; default: --camera's or the file's own, else 512."),
     ] = None,
     radius: Annotated[
         float | None, typer.Option("--radius", help="Radius of points; default: the file's, else from their spacing.")
@@ -132,7 +132,8 @@ class Wanted:
         target = next((kind for kind in possible if kind in found.writers), None)
         if target is None:
             expected = ", ".join(dict.fromkeys(e for kind in possible for e in formats_writing(kind)))
-            raise UsageError(f"{item.target}: {self.what or 'what is seen'} cannot be written as {extension}.", expected=f"one of {expected}")
+            what = self.what or "what is seen"
+            raise UsageError(f"{item.target}: {what} cannot be written as {extension}.", expected=f"one of {expected}")
         if self.views > 1 and target not in (Picture, Animation):
             raise UsageError(f"{item.target}: {extension} holds one view.", actual=f"--views {self.views}", hint="Use .gif, .apng or .png.")
         if self.lights is not None and target not in (Picture, Animation):

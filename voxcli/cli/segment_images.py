@@ -104,7 +104,7 @@ class LegendFile:
     """One legend for all label images of a call: written with the first of them; another one later is an error."""
 
     def __init__(self, path: str | None, overwrite: bool):
-        from voxcli.files.atomic import refuse_existing
+        from voxcli.atomic import refuse_existing
 
         if path is not None and not path.lower().endswith(".json"):
             raise UsageError(f"--legend {path}: a legend is JSON.", expected="FILE.json")
@@ -115,8 +115,8 @@ class LegendFile:
 
     def write(self, classes: Labels) -> None:
         """Write it, unless that is done."""
+        from voxcli.atomic import atomic_write_bytes
         from voxcli.errors import DataError
-        from voxcli.files import atomic_write_bytes
 
         if self._path is None:
             return

@@ -103,8 +103,8 @@ def piece_grid(scene: FruxelGrid | VoxelGrid, found: Components, by: str) -> Fru
 
 def write_instances(target: str, scene: Any, found: Components, meta: dict[str, Any], overwrite: bool) -> None:
     """The instances as a JSON file, or on stdout."""
+    from voxcli.atomic import atomic_write_bytes
     from voxcli.cli.output import out
-    from voxcli.files import atomic_write_bytes
 
     record = instances_record(scene, found, meta)
     rows = ",\n  ".join(json.dumps(each) for each in record.pop("instances"))  # a line each: for people, and for grep

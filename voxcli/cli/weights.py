@@ -73,7 +73,8 @@ def export(
     """
     from dataclasses import replace
 
-    from voxcli.models.weights import load_weights, save_weights, write_atomically
+    from voxcli.atomic import atomic_write_bytes
+    from voxcli.models.weights import load_weights, save_weights
 
     target = _target(output, (".safetensors", ".pt"), overwrite)
     weights = load_weights(source)
@@ -89,7 +90,7 @@ def export(
 
     buffer = io.BytesIO()
     torch.save(dict(sorted(weights.tensors.items())), buffer)
-    return write_atomically(target, buffer.getvalue())
+    return atomic_write_bytes(target, buffer.getvalue(), overwrite=True)
 
 
 def import_(

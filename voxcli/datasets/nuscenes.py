@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
-from voxcli.files import atomic_write_bytes
 from voxcli.geometry import cameras
 from voxcli.scene import Camera
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder, NuScenesSample
 from voxcli.errors import DataError, FileFormatError, UsageError
-from voxcli.files import atomic_write_bytes
 from voxcli.provenance import make_meta
 
 CAMERA_CHANNEL = "CAM_FRONT"

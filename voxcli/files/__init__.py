@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voxcli.files.access import read, read_as, write
-    from voxcli.files.atomic import atomic_write_bytes
     from voxcli.files.cameras import read_cameras
     from voxcli.files.mesh_parts import label_parts
     from voxcli.files.registry import Format, formats_writing, known_formats
@@ -23,7 +22,6 @@ _HOMES = {
     "read": "access",
     "read_as": "access",
     "write": "access",
-    "atomic_write_bytes": "atomic",
     "read_cameras": "cameras",
     "label_parts": "mesh_parts",
     "Format": "registry",
@@ -31,7 +29,7 @@ _HOMES = {
     "formats_writing": "registry",
 }
 
-__all__ = ["Format", "atomic_write_bytes", "formats_writing", "known_formats", "label_parts", "read", "read_as", "read_cameras", "write"]
+__all__ = ["Format", "formats_writing", "known_formats", "label_parts", "read", "read_as", "read_cameras", "write"]
 
 
 def __getattr__(name: str):

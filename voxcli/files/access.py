@@ -9,8 +9,8 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from voxcli.atomic import atomic_write_bytes, refuse_existing
 from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageError, VoxcliError, unknown_name
-from voxcli.files.atomic import atomic_write_bytes, refuse_existing
 from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
 from voxcli.files.source import Source
 from voxcli.scene import PointCloud

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import FileFormatError, UsageError, unknown_name
 from voxcli.version import __version__
 
@@ -37,7 +38,7 @@ def save_weights(path: str | Path, weights: Weights) -> None:
         raise UsageError(f"'{worst[0]}' does not fit into half precision.", hint="Train on, or with a smaller learning rate.")
     metadata = {"model": weights.model, "config": json.dumps(weights.config, sort_keys=True), "version": __version__}
     metadata |= {k: json.dumps(v, sort_keys=True) for k, v in weights.facts.items()}
-    write_atomically(Path(path), _with_sorted_header(save(tensors, metadata)))
+    atomic_write_bytes(path, _with_sorted_header(save(tensors, metadata)), overwrite=True)
 
 
 def _with_sorted_header(data: bytes) -> bytes:
@@ -91,19 +92,3 @@ def find_weights(source: str | Path) -> Path:
     if path.suffix or os.sep in str(source):
         raise FileFormatError(f"'{source}' is not there.", expected="a .safetensors file, or the name of shipped weights")
     raise unknown_name("weights", str(source), shipped or ["(none are shipped)"])
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write under a temporary name in the same folder, fsync, rename: a killed process leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be written.", actual=str(error), hint="Is the disk full, or the folder read-only?") from error
-    finally:
-        temporary.unlink(missing_ok=True)

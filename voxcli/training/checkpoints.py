@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import FileFormatError, UsageError
-from voxcli.models.weights import write_atomically
 
 LAST, BEFORE, BEST = "last.pt", "before.pt", "best.pt"
 
@@ -70,7 +70,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     torch.save(state, buffer)
     if path.name == LAST and path.is_file():
         _keep(path, path.with_name(BEFORE))
-    write_atomically(path, buffer.getvalue())
+    atomic_write_bytes(path, buffer.getvalue(), overwrite=True)
 
 
 def _keep(path: Path, before: Path) -> None:

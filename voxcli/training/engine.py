@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from voxcli import config
+from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.models.tasks import Batch, Context, Samples, Stage, Task
-from voxcli.models.weights import Weights, save_weights, write_atomically
+from voxcli.models.weights import Weights, save_weights
 from voxcli.training import checkpoints, loader, validation
 from voxcli.training.arithmetic import Arithmetic
 from voxcli.training.interrupts import StopRequests
@@ -286,7 +287,7 @@ class Trainer:
             shown = self.held_out[: self.recipe.validation.pictures]
             picture = validation.preview(self.task, self.network, self.arithmetic, shown, context)
             if picture is not None:
-                write_atomically(self.run / "previews" / f"{self.step:07d}.png", validation.png(picture))
+                atomic_write_bytes(self.run / "previews" / f"{self.step:07d}.png", validation.png(picture), overwrite=True)
                 self.journal.picture("preview", picture, self.step)
         if self.best["stage"] != stretch.number or record["score"] > self.best["score"]:
             self.best = {"stage": stretch.number, "score": record["score"], "step": self.step}

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import UsageError
-from voxcli.models.weights import write_atomically
 
 Listener = Callable[[dict[str, Any]], None]
 REPORT_SECONDS = 10.0
@@ -37,7 +37,7 @@ class Journal:
                 continue
             if isinstance(record, dict) and record.get("step", 0) <= step and record.get("event") not in ("interrupted", "end"):
                 kept.append(line + "\n")
-        write_atomically(self.path, "".join(kept).encode())
+        atomic_write_bytes(self.path, "".join(kept).encode(), overwrite=True)
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record and tell the listener. Raises UsageError where the log cannot be written."""

@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.synthetic.street_assets import AssetShelf, asset_paths, load_shelf
 from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
 from voxcli.errors import UsageError
-from voxcli.files import atomic_write_bytes, write
+from voxcli.files import write
 from voxcli.processes import worker_pool
 from voxcli.provenance import make_meta, sha256_file
 from voxcli.scene import STREET_CLASSES, DepthMap, Picture

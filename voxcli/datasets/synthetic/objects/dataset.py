@@ -25,12 +25,12 @@ from typing import Any
 
 import numpy as np
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.synthetic.objects.assets import AssetShelf, asset_paths, load_shelf
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.layouts import WRITERS
 from voxcli.datasets.synthetic.objects.parts import ShapeObject
 from voxcli.errors import UsageError, unknown_name
-from voxcli.files import atomic_write_bytes
 from voxcli.processes import worker_pool
 from voxcli.provenance import make_meta, sha256_file
 from voxcli.seeds import item_seed

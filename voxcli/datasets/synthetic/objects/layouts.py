@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject
 from voxcli.datasets.synthetic.objects.render import Light, Renderer, draw_light
 from voxcli.datasets.synthetic.objects.views import DISN_SIZE, R2N2_SIZE, ViewLine, disn_text, disn_views, r2n2_text, r2n2_views
 from voxcli.datasets.synthetic.objects.volumes import coloured_voxels, part_classes, point_cloud, solid_voxels, thinned, visible_samples
-from voxcli.files import atomic_write_bytes, write
+from voxcli.files import write
 from voxcli.files.archive import npz_bytes
 from voxcli.files.keyed import voxel_arrays
 from voxcli.geometry.cameras import shapenet_intrinsics
