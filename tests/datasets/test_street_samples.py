@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from voxcli import files
-from voxcli.datasets.synthetic.street import ground_slab, make_sample, quaternion
+from voxcli.datasets.synthetic.street import ground_slab, make_sample
 from voxcli.datasets.synthetic.street_assets import is_rest_pose, load_assets, to_object
 from voxcli.datasets.synthetic.street_dataset import write_dataset
 from voxcli.datasets.synthetic.street_layout import Footprints, lay_out, overlaps
@@ -112,19 +112,6 @@ def test_poses_bring_objects_into_the_camera_frame():
         world = soup.vertices[soup.parts[k + 1][0]]
         expected = world @ to_cam[:3, :3].T + to_cam[:3, 3]
         np.testing.assert_allclose(p.thing.vertices @ rotation.T + pose["translation"], expected, atol=2e-5)
-
-
-@pytest.mark.parametrize("q", [(1.0, 0, 0, 0), (0.0, 1, 0, 0), (0.0, 0, 0.6, 0.8), (0.5, 0.5, -0.5, 0.5)])
-def test_quaternions_come_back_also_from_half_turns(q):
-    w, x, y, z = q
-    rotation = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-    np.testing.assert_allclose(quaternion(rotation), q, atol=1e-12)
 
 
 def test_a_sample_is_a_function_of_seed_and_index(samples):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from voxcli.datasets.synthetic.street_render import GROUND_THICKNESS, draw_weath
 from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
 from voxcli.datasets.synthetic.street_scenery import building, tree
 from voxcli.datasets.synthetic.street_vehicles import bus, car, truck, van
+from voxcli.geometry.cameras import rotation_to_quaternion
 from voxcli.geometry.lattice import FruxelLattice
 from voxcli.geometry.solid import SortedFaces, fill_sorted, sorted_faces
 from voxcli.scene import STREET_CLASSES, Camera, Frustum, FruxelGrid, Picture
@@ -103,23 +103,6 @@ def _pose(instance: int, placed: Placed, world_to_cam: np.ndarray) -> dict[str, 
         "instance": instance,
         "class": placed.thing.class_name,
         "translation": [round(float(v), 6) for v in translation],
-        "rotation_wxyz": [round(float(v), 8) for v in quaternion(rotation)],
+        "rotation_wxyz": [round(float(v), 8) for v in rotation_to_quaternion(rotation)],
         "size": [round(float(v), 5) for v in placed.thing.size],
     }
-
-
-def quaternion(rotation: np.ndarray) -> np.ndarray:
-    """Rotation matrix [3, 3] to a unit quaternion wxyz with w >= 0, by the largest of its four squared components."""
-    r = rotation
-    trace = r[0, 0] + r[1, 1] + r[2, 2]
-    squares = np.array([1 + trace, *(1 + 2 * r[k, k] - trace for k in range(3))]) / 4
-    k = int(np.argmax(squares))
-    products = np.array([
-        [squares[0], (r[2, 1] - r[1, 2]) / 4, (r[0, 2] - r[2, 0]) / 4, (r[1, 0] - r[0, 1]) / 4],
-        [0, squares[1], (r[0, 1] + r[1, 0]) / 4, (r[0, 2] + r[2, 0]) / 4],
-        [0, 0, squares[2], (r[1, 2] + r[2, 1]) / 4],
-        [0, 0, 0, squares[3]],
-    ])  # fmt: skip
-    symmetric = products + np.triu(products, 1).T
-    q = symmetric[k] / math.sqrt(squares[k])
-    return q if q[0] >= 0 else -q
