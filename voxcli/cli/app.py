@@ -75,6 +75,7 @@ COMMANDS = (
     Entry("metrics presets", "voxcli.cli.metrics_views:presets", "The papers' protocols by name."),
     Entry("synth street", "voxcli.cli.synth_street:street", "Street scenes with fruxels, depth, masks and poses."),
     Entry("synth objects", "voxcli.cli.synth_objects:objects", "Objects of eight categories with pictures, volumes, parts and albedo."),
+    Entry("synth rooms", "voxcli.cli.synth_rooms:rooms", "Half-open rooms with shapes: pictures, depth, normals, lights."),
     Entry("weights list", "voxcli.cli.weights:list_", "The models, and the weights that are there."),
     Entry("weights info", "voxcli.cli.weights:info", "Facts about weights files."),
     Entry("weights export", "voxcli.cli.weights:export", "Weights for other programs."),

@@ -1,0 +1,176 @@
+"""Data sets of rooms on disk: resumable, in parallel, and the same bytes for any number of workers.
+
+DIR/meta.json                what made it
+DIR/meshes/NAME.ply          the room, and every shape about 0 with longest side 1
+DIR/images/000000.png        the picture, linear light, 8 bits; written last: a scene with it is whole
+DIR/surfels/000000.npz       depth, normals, albedo (the material) and camera
+DIR/turned/000000-05.npz     the same of the cameras turned by 5, 35, 55 and 80 degrees, where asked for
+DIR/scenes/000000.yaml       the placed meshes and the camera
+DIR/lights/000000.yaml       the lights, for --lights of render-surfels
+DIR/facts/000000.json        camera, lights, albedo, objects once more, quick to read
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxcli.atomic import atomic_write_bytes
+from voxcli.datasets.synthetic.folders import open_folder, run_chunks
+from voxcli.datasets.synthetic.rooms.scenes import SHAPES, TURNS, RoomsConfig
+from voxcli.datasets.synthetic.rooms.shapes import RoomShape, asset_paths, known_shape, load_assets
+from voxcli.errors import UsageError, unknown_name
+from voxcli.files import write
+from voxcli.provenance import make_meta, sha256_file
+from voxcli.scene import Camera, Picture
+
+if TYPE_CHECKING:
+    from voxcli.datasets.synthetic.rooms.scenes import RoomScene
+
+FRAME = "world: +y up; camera: x right, y down, z forward"
+UNITS = "sides of the room"
+_CHUNK = 8  # scenes that a worker takes at a time
+
+
+def write_dataset(
+    out_dir: str | Path,
+    count: int,
+    seed: int = 0,
+    config: RoomsConfig | None = None,
+    assets_dir: str | Path | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write scenes 0..count-1 of a seed into a folder; whole ones that are there already are kept. -> how many were made now
+
+    assets_dir: one folder a category with meshes, whose categories config.shapes may name.
+    progress: called with (scenes done, count), first with what was there.
+    Raises UsageError where the folder holds a data set that was made with other options.
+    """
+    out_dir, config = Path(out_dir), config or RoomsConfig()
+    if count < 1 or workers < 1:
+        raise UsageError("A data set needs at least one scene and one worker.", actual=f"count {count}, workers {workers}")
+    paths = {} if assets_dir is None else asset_paths(Path(assets_dir))
+    for name in config.shapes:
+        if name not in SHAPES and name not in paths:
+            raise unknown_name("shape", name, (*SHAPES, *paths))
+    inputs = {f"{p.parent.name}/{p.name}": sha256_file(p) for name in config.shapes for p in paths.get(name, ())}
+    shelf = {} if assets_dir is None else {name: shapes for name, shapes in load_assets(assets_dir).items() if name in config.shapes}
+    open_folder(out_dir, make_meta("rooms-dataset", "synth rooms", asdict(config), inputs, seed, FRAME, UNITS), "rooms")
+    _write_meshes(out_dir / "meshes", config, shelf)
+    missing = [k for k in range(count) if not (out_dir / "images" / f"{k:06d}.png").exists()]
+    done = count - len(missing)
+    report = progress or (lambda done, count: None)
+    report(done, count)
+    work = _Work(str(out_dir), seed, config, shelf)
+    with closing(run_chunks(work, missing, workers, 1 if workers == 1 else _CHUNK, _start_worker)) as running:
+        for indices, _ in running:
+            done += len(indices)
+            report(done, count)
+    return len(missing)
+
+
+def categories_of(config: RoomsConfig) -> tuple[str, ...]:
+    """Class names of a scene's meshes; ids of the shapes are those of config.shapes plus 2."""
+    return ("air", "room", *config.shapes)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Makes the scenes of a piece; travels to workers together with the shapes from files."""
+
+    out_dir: str
+    seed: int
+    config: RoomsConfig
+    shelf: Mapping[str, Sequence[RoomShape]] = field(default_factory=dict)
+
+    def __call__(self, indices: Sequence[int]) -> None:
+        from voxcli.datasets.synthetic.rooms.scenes import draw_scene
+
+        for index in indices:
+            _write_scene(Path(self.out_dir), f"{index:06d}", draw_scene(self.seed, index, self.config, self.shelf), self.config)
+
+
+def _start_worker() -> None:
+    """One thread a worker, and all that is heavy to import."""
+    import torch
+
+    import voxcli.datasets.synthetic.rooms.render  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
+def _write_meshes(folder: Path, config: RoomsConfig, shelf: Mapping[str, Sequence[RoomShape]]) -> None:
+    from voxcli.datasets.synthetic.rooms.render import room_mesh
+
+    shapes = [shape for name in config.shapes for shape in (shelf[name] if name in shelf else [known_shape(name)])]
+    for name, mesh in [("room", room_mesh()), *((shape.name, shape.mesh) for shape in shapes)]:
+        if not (folder / f"{name}.ply").exists():
+            write(folder / f"{name}.ply", mesh)
+
+
+def _write_scene(out_dir: Path, name: str, scene: RoomScene, config: RoomsConfig) -> None:
+    """All files of one scene, the picture last."""
+    from voxcli.datasets.synthetic.rooms.render import picture_of_surfels, surfels_of_room
+
+    surfels = surfels_of_room(scene, scene.camera)
+    write(out_dir / "surfels" / f"{name}.npz", surfels, overwrite=True)
+    for turn, camera in zip(TURNS, scene.turned, strict=False):
+        write(out_dir / "turned" / f"{name}-{turn:02d}.npz", surfels_of_room(scene, camera), overwrite=True)
+    for folder, tree in (("scenes", _scene_tree(scene, config)), ("lights", _light_tree(scene))):
+        atomic_write_bytes(out_dir / folder / f"{name}.yaml", _yaml(tree), overwrite=True)
+    atomic_write_bytes(out_dir / "facts" / f"{name}.json", json.dumps(_facts(scene)).encode() + b"\n", overwrite=True)
+    write(out_dir / "images" / f"{name}.png", Picture(picture_of_surfels(surfels, scene.light)), overwrite=True)
+
+
+def _camera_tree(camera: Camera) -> dict[str, Any]:
+    return {"width": camera.width, "height": camera.height, "K": camera.K.tolist(), "world_to_cam": camera.world_to_cam.tolist()}
+
+
+def _facts(scene: RoomScene) -> dict[str, Any]:
+    """What the reader of training data needs, and nothing that is drawn from it."""
+    light = scene.light
+    return {
+        "camera": _camera_tree(scene.camera),
+        "lights": {key: getattr(light, key).tolist() for key in ("ambient", "positions", "colours")},
+        "albedo": [scene.albedo] * 3,
+        "objects": [
+            {
+                "shape": thing.shape.category, "mesh": thing.shape.name, "position": thing.position.tolist(),
+                "rotation_wxyz": thing.rotation_wxyz.tolist(), "scale": thing.scale.tolist(),
+            }
+            for thing in scene.objects
+        ],
+        "turned": {str(turn): _camera_tree(camera) for turn, camera in zip(TURNS, scene.turned, strict=False)},
+    }  # fmt: skip
+
+
+def _scene_tree(scene: RoomScene, config: RoomsConfig) -> dict[str, Any]:
+    placed = [
+        {
+            "mesh": f"../meshes/{thing.shape.name}.ply", "class": thing.shape.category, "position": thing.position.tolist(),
+            "rotation_wxyz": thing.rotation_wxyz.tolist(), "scale": thing.scale.tolist(),
+        }
+        for thing in scene.objects
+    ]  # fmt: skip
+    return {
+        "camera": _camera_tree(scene.camera),
+        "classes": {"names": list(categories_of(config)), "empty": "air"},
+        "objects": [{"mesh": "../meshes/room.ply", "class": "room"}, *placed],
+    }
+
+
+def _light_tree(scene: RoomScene) -> dict[str, Any]:
+    light = scene.light
+    points = [{"position": p.tolist(), "colour": c.tolist()} for p, c in zip(light.positions, light.colours, strict=True)]
+    return {"frame": "world", "ambient": light.ambient.tolist(), "points": points, "attenuation": {"quadratic": 1.0}}
+
+
+def _yaml(tree: dict[str, Any]) -> bytes:
+    import yaml
+
+    return yaml.safe_dump(tree, default_flow_style=None, sort_keys=False, width=140).encode()
