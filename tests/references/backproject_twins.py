@@ -1,0 +1,59 @@
+"""Back-projection cell by cell and pixel by pixel: slow, and nothing shared."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def bilinear(image: np.ndarray, x: float, y: float) -> np.ndarray:
+    """image [C, H, W] at (x, y) in units of pixels, the centre of the first at (0, 0); zeros outside."""
+    total = np.zeros(image.shape[0])
+    for row in (math.floor(y), math.floor(y) + 1):
+        for column in (math.floor(x), math.floor(x) + 1):
+            if 0 <= row < image.shape[1] and 0 <= column < image.shape[2]:
+                total += image[:, row, column] * (1 - abs(y - row)) * (1 - abs(x - column))
+    return total
+
+
+def lifted(image: np.ndarray, K: np.ndarray, world_to_cam: np.ndarray, picture: tuple[int, int], size: int, official: bool) -> np.ndarray:
+    """Equation (1) for a map [C, H, W] of a camera whose K is in pixels of a picture (width, height): [C, N, N, N]."""
+    channels, height, width = image.shape
+    grid = np.zeros((channels, size, size, size))
+    line = [-1 + 2 * k / (size - 1) for k in range(size)]
+    for i, x in enumerate(line):
+        for j, y in enumerate(line):
+            for k, z in enumerate(line):
+                away = world_to_cam[:3, :3] @ [x, y, z] + world_to_cam[:3, 3]
+                if away[2] <= 0:
+                    continue
+                px, py, _ = K @ away / away[2]
+                share = px / picture[0], py / picture[1]                    # 0..1 over the picture
+                if official:
+                    place = share[0] * (width - 1), share[1] * (height - 1)
+                else:
+                    place = share[0] * width - 0.5, share[1] * height - 0.5
+                grid[:, i, j, k] = bilinear(image, *place)
+    return grid
+
+
+def cloud(depth: np.ndarray, K: np.ndarray, world_to_cam: np.ndarray) -> list[np.ndarray]:
+    """Points of a depth map of the size that K is for, row by row, in the world."""
+    points = []
+    for i, row in enumerate(depth):
+        for j, z in enumerate(row):
+            if z > 0:
+                ray = np.linalg.inv(K) @ [j + 0.5, i + 0.5, 1]
+                points.append(world_to_cam[:3, :3].T @ (ray * z - world_to_cam[:3, 3]))
+    return points
+
+
+def kept(points: list[np.ndarray], count: int, reach: float) -> list[bool]:
+    """For each point, whether it is in the cube and its count-th nearest other point in the cube is within reach."""
+    inside = [bool((abs(p) <= 1).all()) for p in points]
+    result = []
+    for k, p in enumerate(points):
+        away = sorted(np.linalg.norm(p - q) for n, q in enumerate(points) if inside[n] and n != k)
+        result.append(inside[k] and len(away) >= count and away[count - 1] <= reach)
+    return result
