@@ -267,7 +267,7 @@ def standardised(projection: Tensor, config: JOFConfig) -> Tensor:
 
 
 def initialise(network: JOF) -> None:
-    """Draw weights afresh: Kaiming's law for layers that feed a rectifier, Xavier's for free codes (as the public training), 0 for biases."""
+    """Draw weights afresh: Kaiming's law where a rectifier follows, Xavier's for free codes (as the public training), biases 0."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)):
             if module.weight.numel():
