@@ -28,49 +28,40 @@ stages:
   - {name: half, steps: STEPS, batch: 1, scales: {half: 1}, losses: {likelihood: 1}, optimiser: {rate: 1e-3}}
 """
 
-RUN = """
-import sys, torch
-torch.set_num_threads(1)
+TRAIN = """
+import sys
 from voxcli.training import train
-print("ready", flush=True)
 train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
 """
 
+STEPS, KILLS = 18, 6
 
-def write_recipe(folder, steps):
+
+def write_recipe(folder, steps, batch=1):
     path = folder / "recipe.yaml"
-    path.write_text(RECIPE.replace("STEPS", str(steps)))
+    path.write_text(RECIPE.replace("STEPS", str(steps)).replace("batch: 1", f"batch: {batch}"))
     return path
 
 
-@pytest.mark.slow
-def test_a_process_killed_again_and_again_ends_with_the_same_bits(street, tmp_path):
-    recipe = write_recipe(tmp_path, 60)
-    start = lambda run: subprocess.Popen([sys.executable, "-c", RUN, street, tmp_path / run, recipe], stdout=subprocess.PIPE)  # noqa: E731
-    began = time.monotonic()
-    whole = start("whole")
-    whole.stdout.readline()
-    ready = time.monotonic()
-    assert whole.wait() == 0
-    seconds = time.monotonic() - ready
-    rng, kills = random.Random(ready - began), 0
-    for _ in range(6):
-        process = start("cut")
-        process.stdout.readline()
-        try:
-            process.wait(timeout=rng.uniform(0.05, 0.6) * seconds)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(street, forge, tmp_path, processes):
+    recipe, whole, cut = write_recipe(tmp_path, STEPS, batch=processes), tmp_path / "whole", tmp_path / "cut"
+    [(_, seconds), *_] = forge.succeed(TRAIN, street, whole, recipe, count=processes)
+    rng, killed = random.Random(seconds), 0
+    for _ in range(KILLS // processes):
+        ended = forge.run(TRAIN, street, cut, recipe, count=processes, kill_after=rng.uniform(0.15, 0.6) * seconds)
+        killed += any(status == signal.SIGKILL for status, _ in ended)
+        if not any(status for status, _ in ended):
             break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-    else:
-        assert start("cut").wait() == 0
-    assert kills
-    assert (tmp_path / "whole/weights.safetensors").read_bytes() == (tmp_path / "cut/weights.safetensors").read_bytes()
-    steps = [json.loads(line)["step"] for line in (tmp_path / "cut/log.jsonl").read_text().splitlines() if '"validation"' in line]
-    assert steps == sorted(set(steps)) and steps[-1] == 60  # one consistent log, whatever was done twice
-    assert not list((tmp_path / "cut").glob(".*"))
+    assert killed
+    forge.succeed(TRAIN, street, cut, recipe, count=processes)
+    assert (whole / "weights.safetensors").read_bytes() == (cut / "weights.safetensors").read_bytes()
+    states = [checkpoints.load_checkpoint(run / "last.pt") for run in (whole, cut)]
+    assert states[0]["position"] == states[1]["position"] and torch.equal(states[0]["random"]["torch"], states[1]["random"]["torch"])
+    records = [json.loads(line) for line in (cut / "log.jsonl").read_text().splitlines()]
+    validated = [r["step"] for r in records if r["event"] == "validation"]
+    assert validated == [*range(3, STEPS + 1, 3)]  # one consistent log, whatever was done twice
+    assert not list(cut.glob(".*"))
 
 
 @pytest.mark.slow

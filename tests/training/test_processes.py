@@ -1,9 +1,8 @@
-"""One process and several: the same curve. Gloo processes are started here as torchrun starts them."""
+"""One process and several: the same curve. Gloo processes find one another here as torchrun's do."""
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -37,14 +36,12 @@ stages:
 
 WORKER = """
 import sys, torch
-torch.set_num_threads(1)
 from voxcli.training import train
 train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
 """
 
 DOUBLE = """
 import sys, torch
-torch.set_num_threads(1)
 from voxcli.models.ssz import stages
 from voxcli.training import train
 from voxcli.training.engine import Trainer
@@ -85,36 +82,17 @@ processes.leave()
 """
 
 
-def launch(code, *arguments, count=2):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {**os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    started = [
-        subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stderr=subprocess.PIPE, text=True,
-                         env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(count)
-    ]  # fmt: skip
-    try:
-        for process in started:
-            error = process.communicate(timeout=400)[1]
-            assert process.returncode == 0, error
-    finally:
-        for process in started:
-            process.kill()
-
-
 def losses(run):
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return [(r["loss"], r["gradient"]) for r in records if r["event"] == "step"], [r for r in records if r["event"] == "validation"]
 
 
 @pytest.mark.parametrize("parts", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_two_processes_give_the_losses_and_scores_of_one(street, tmp_path, parts):
+def test_two_processes_give_the_losses_and_scores_of_one(street, forge, tmp_path, parts):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE.replace("PARTS", str(parts)))
     train("ssz", [street], tmp_path / "run1", recipe)
-    launch(WORKER, street, tmp_path / "run2", recipe)
+    forge.succeed(WORKER, street, tmp_path / "run2", recipe, count=2)
     (one, scored), (two, scored_two) = losses(tmp_path / "run1"), losses(tmp_path / "run2")
     assert len(one) == 3
     (loss, gradient), (loss_two, gradient_two) = (torch.tensor(each).T for each in (one, two))
@@ -125,11 +103,11 @@ def test_two_processes_give_the_losses_and_scores_of_one(street, tmp_path, parts
 
 
 @pytest.mark.parametrize("step", ["generator", "adversarial"])
-def test_in_float64_two_processes_are_exactly_one(street, street_with_poses, tmp_path, step):
+def test_in_float64_two_processes_are_exactly_one(street, street_with_poses, forge, tmp_path, step):
     recipe, data = tmp_path / "recipe.yaml", street if step == "generator" else street_with_poses
     recipe.write_text(RECIPE.replace("PARTS", "1") if step == "generator" else ADVERSARIAL)
     for count in (1, 2):
-        launch(DOUBLE, data, tmp_path / f"run{count}", recipe, count=count)
+        forge.succeed(DOUBLE, data, tmp_path / f"run{count}", recipe, count=count)
     one, two = (torch.load(tmp_path / f"run{count}/values.pt", weights_only=True) for count in (1, 2))
     assert len(one["steps"]) == 3 * (2 if step == "adversarial" else 1)
     torch.testing.assert_close(torch.tensor(two["steps"]), torch.tensor(one["steps"]), rtol=1e-9, atol=1e-9)
@@ -164,14 +142,14 @@ def test_torchs_launcher_trains_through_the_command_line_and_a_signal_saves(stre
     assert (run / "last.pt").is_file()
 
 
-def test_batch_statistics_and_their_gradients_are_those_of_the_whole_batch(tmp_path):
+def test_batch_statistics_and_their_gradients_are_those_of_the_whole_batch(forge, tmp_path):
     torch.manual_seed(0)
     x = torch.randn(4, 3, 5, 2, dtype=torch.float64) * 3 + 100  # a large mean, where a careless variance would cancel
     towards, layer = torch.randn_like(x), nn.BatchNorm2d(3).double()
     nn.init.normal_(layer.weight)
     nn.init.normal_(layer.bias)
     torch.save({"x": x, "towards": towards, "layer": layer.state_dict()}, tmp_path / "values")
-    launch(STATISTICS, tmp_path / "values")
+    forge.succeed(STATISTICS, tmp_path / "values", count=2)
     whole = x.clone().requires_grad_()
     y = layer(whole)
     (y * towards).sum().backward()

@@ -12,6 +12,12 @@ from voxcli.models.blocks.depthwise import as_autocast, as_slices, as_volume, de
 LEAK = 0.2
 
 
+def leaky_in_place(x: Tensor) -> Tensor:
+    """LeakyReLU that overwrites its input: for what nothing else reads. torch.compile, which plans memory itself, takes the other form:
+    to it, what a function of ours returns is a view that must not be changed."""
+    return F.leaky_relu(x, LEAK, inplace=not torch.compiler.is_compiling())
+
+
 class InvertedResidual2d(nn.Module):
     """Pointwise expansion, depthwise 3x3, linear pointwise projection; the input is added where the shapes agree.
 
@@ -152,8 +158,8 @@ class InvertedResidual3d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # The activation acts on the slices: in place on a view, autograd would copy the whole gradient.
-        y = as_volume(F.leaky_relu(self.expand.on_slices(as_slices(x)), LEAK, inplace=True), len(x))
-        y = F.leaky_relu(depthwise3d(y, self.weight), LEAK, inplace=True)
+        y = as_volume(leaky_in_place(self.expand.on_slices(as_slices(x))), len(x))
+        y = leaky_in_place(depthwise3d(y, self.weight))
         return x + self.norm(self.project(y))
 
 
@@ -174,7 +180,7 @@ class Upscale3d(nn.Module):
     def forward(self, volume: Tensor, image: Tensor) -> Tensor:
         # No bias here: the pointwise convolution before has one, and a pass over the largest volume costs time.
         y = depthwise_transposed3d(volume, self.weight)
-        return self.norm(self.pointwise(F.leaky_relu(y, LEAK, inplace=True), image))
+        return self.norm(self.pointwise(leaky_in_place(y), image))
 
 
 class Downscale3d(nn.Module):
@@ -191,5 +197,5 @@ class Downscale3d(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=LEAK)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = as_volume(F.leaky_relu(self.pointwise.on_slices(as_slices(x)), LEAK, inplace=True), len(x))
+        y = as_volume(leaky_in_place(self.pointwise.on_slices(as_slices(x))), len(x))
         return depthwise_strided3d(y, self.weight)
