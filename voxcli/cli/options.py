@@ -172,8 +172,8 @@ def key_of(parameter: Any) -> str:
 
 def _configurable(context: typer.Context) -> dict[str, str]:
     """Key -> parameter name of the options that a --config file may hold: all but those below, and no positional input."""
-    known = [p for p in context.command.params if p.param_type_name == "option" and p.name is not None and p.name not in _STANDING]
-    return {key_of(p): p.name for p in known}
+    known = [p for p in context.command.params if p.param_type_name == "option" and p.name not in _STANDING]
+    return {key_of(p): p.name for p in known if p.name is not None}
 
 
 _STANDING: dict[str, tuple[Any, Any]] = {

@@ -83,14 +83,15 @@ def export(
         weights = replace(weights, tensors=kept, config={k: v for k, v in weights.config.items() if k != "discriminator"})
     if target.suffix == ".safetensors":
         facts = {k: v for k, v in weights.facts.items() if k != "version"}
-        return save_weights(target, replace(weights, facts=facts))
+        save_weights(target, replace(weights, facts=facts))
+        return
     import io
 
     import torch
 
     buffer = io.BytesIO()
     torch.save(dict(sorted(weights.tensors.items())), buffer)
-    return atomic_write_bytes(target, buffer.getvalue(), overwrite=True)
+    atomic_write_bytes(target, buffer.getvalue(), overwrite=True)
 
 
 def import_(

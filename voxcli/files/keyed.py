@@ -188,7 +188,7 @@ def _voxels(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
         occupancy = arrays["occupancy"]
         if occupancy.dtype.kind in "iu":
             occupancy = occupancy != 0
-        beside = {key: _some_floats(arrays, key, name) for key in ("probabilities", "context") if key in arrays}
+        beside: dict[str, Any] = {key: _some_floats(arrays, key, name) for key in ("probabilities", "context") if key in arrays}
         return VoxelGrid(occupancy=occupancy, **place, **beside)
     labels = _small_unsigned(arrays["labels"], name)
     return VoxelGrid(labels=labels, classes=_labels(arrays, labels, name), **place)

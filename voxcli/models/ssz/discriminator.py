@@ -71,7 +71,9 @@ class Discriminator(nn.Module):
         with torch.no_grad():
             # An untrained cell points at its own centre, unturned: the quaternion's norm never starts near 0.
             nn.init.normal_(self.head.conv.weight, std=0.02)
-            self.head.conv.bias.copy_(torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 0]))
+            bias = self.head.conv.bias
+            assert bias is not None
+            bias.copy_(torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 0]))
 
     def forward(self, image: Tensor, fruxels: Tensor, frustum: Frustum) -> Certificate:
         """image [B, 3, s H, s W] in 0..1 (averaged down to the fruxels where s > 1), fruxels [B, n, D, H, W]: probabilities or one-hot

@@ -92,7 +92,8 @@ def with_boxes(mesh: Mesh, instances: list[dict[str, Any]], world_to_cam: np.nda
 def _frame(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The twelve edges of a box as thin closed boxes: vertices [96, 3], faces [144, 3]."""
     thick = BAR * float((high - low).max()) + 1e-6
-    vertices, faces = [], []
+    vertices: list[np.ndarray] = []
+    faces: list[list[int]] = []
     for axis in range(3):
         for side in range(4):
             start, end = low.copy(), high.copy()
