@@ -155,7 +155,15 @@ def _coarse(path: Path) -> None:
     files.write(path, VoxelGrid(share >= 0.4, **place, meta=meta, probabilities=share, context=context))
 
 
+def _questions(path: Path) -> None:
+    from voxcli.datasets.synthetic.iqtt import IQTTConfig, write_questions
+
+    write_questions(path, 3, 0, IQTTConfig(size=16))
+
+
 FILES = {
+    "iqtt.h5": _questions,
+    "answers.txt": lambda path: path.write_text("0\n1\n2\n"),
     "coarse/front.npz": _coarse,
     "coarse/left.npz": _coarse,
     "object.safetensors": _object_weights,

@@ -1,0 +1,154 @@
+"""Reader of the 3D-IQ test task: the published HDF5 files (3diqtt-v2-train, -val, -test) and those of `voxcli synth iqtt`.
+
+train: labeled/questions [n, 4, H, W, 3], labeled/answers [n], unlabeled/questions; val: questions, answers; test: questions alone.
+Picture 0 is the reference, 1 to 3 are the choices; an answer is 0, 1 or 2. Pixels are uint8, or floats in 0..1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxcli.errors import DataError, FileFormatError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LARGEST_QUESTION = 1 << 28
+"""Bytes of one question that a reader still unpacks."""
+
+_ANSWERS, _KINDS = "truth/answers", "truth/kinds"
+
+
+class Questions:
+    """Questions of one list in a file, read on demand, and their answers, int64 [n], where they are known.
+
+    Travels to worker processes: the file is opened on first use in each.
+    """
+
+    def __init__(self, path: Path, key: str, count: int, answers: np.ndarray | None):
+        self.path, self.key, self.answers = path, key, answers
+        self._count, self._data = count, None  # type: int, Any
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_data": None}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def name(self, index: int) -> str:
+        """Of a question, for messages and for the seeds of items."""
+        return f"{self.path.name}/{self.key}/{index}"
+
+    def pictures(self, index: int) -> np.ndarray:
+        """One question, uint8 [4, H, W, 3]."""
+        import h5py
+
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        try:
+            if self._data is None:
+                self._data = h5py.File(self.path, "r")[self.key]
+            pixels = np.asarray(self._data[index])
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise FileFormatError(f"'{self.path}', {self.key}[{index}] cannot be read.", actual=str(error)) from error
+        if pixels.dtype == np.uint8:
+            return pixels
+        return (np.clip(np.nan_to_num(pixels), 0, 1) * 255 + 0.5).astype(np.uint8)
+
+    def batch(self, indices: Sequence[int]) -> Tensor:
+        """Several questions as float32 [B, 4, 3, H, W] in 0..1."""
+        import torch
+
+        pixels = torch.from_numpy(np.stack([self.pictures(index) for index in indices]))
+        return pixels.movedim(-1, -3).float() / 255
+
+
+class IQTTFile:
+    """A file of questions. labeled: those whose answers it states; unlabeled: the others. Either may be empty.
+
+    kinds: what each choice is, uint8 [N, 3], ids in voxcli.datasets.synthetic.iqtt.KINDS, labelled questions first; None in published
+    files. Raises DataError where there is no file, FileFormatError for one that holds no questions.
+    """
+
+    def __init__(self, path: str | Path):
+        import h5py
+
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise DataError(f"There is no file '{path}'.", hint="Make one with 'voxcli synth iqtt -o FILE.h5 --count N'.")
+        try:
+            with h5py.File(self.path, "r") as file:
+                lists = [name for name in ("labeled/questions", "unlabeled/questions", "questions") if name in file]
+                if not lists:
+                    raise FileFormatError(f"'{path}' holds no questions.", expected="questions, or labeled/ and unlabeled/questions",
+                                          actual=f"keys {', '.join(file) or '(none)'}")  # fmt: skip
+                found = {name: Questions(self.path, name, *self._checked(file, name)) for name in lists}
+                self.truth = self._answers(file, _ANSWERS, None) if _ANSWERS in file else None
+                self.kinds = np.asarray(file[_KINDS][()]) if _KINDS in file else None
+        except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+            raise FileFormatError(f"'{path}' is no whole HDF5 file of questions.", actual=f"{type(error).__name__}: {error}") from error
+        none = Questions(self.path, "", 0, np.zeros(0, np.int64))
+        self.labeled = next((q for q in found.values() if q.answers is not None), none)
+        self.unlabeled = next((q for q in found.values() if q.answers is None), none)
+
+    @property
+    def answers(self) -> np.ndarray:
+        """The right choices of all questions whose answers are known: of every one in our own files. Raises DataError where none is."""
+        known = self.truth if self.truth is not None else self.labeled.answers
+        if known is None or not len(known):
+            raise DataError(f"'{self.path}' states no answers.", expected="answers or labeled/answers",
+                            hint="Published test files hold questions alone.")  # fmt: skip
+        return known
+
+    def _checked(self, file: Any, name: str) -> tuple[int, np.ndarray | None]:
+        """(how many, their answers or None)"""
+        data = file[name]
+        shape, dtype = data.shape, data.dtype
+        good = len(shape) == 5 and shape[1] == 4 and shape[4] == 3 and (dtype == np.uint8 or dtype.kind == "f")
+        if not good or math.prod(shape[1:]) * dtype.itemsize > LARGEST_QUESTION or data.is_virtual or data.external:
+            raise FileFormatError(f"'{self.path}': '{name}' holds no questions.", expected="[n, 4, H, W, 3], uint8 or float",
+                                  actual=f"{list(shape)} {dtype}")  # fmt: skip
+        key = name.replace("questions", "answers")
+        return shape[0], self._answers(file, key, shape[0]) if key in file and key != name else None
+
+    def _answers(self, file: Any, key: str, count: int | None) -> np.ndarray:
+        data = file[key]
+        if math.prod(data.shape) > 1 << 28 or data.dtype.kind not in "fiu":
+            raise FileFormatError(f"'{self.path}': '{key}' holds no answers.", actual=f"{list(data.shape)} {data.dtype}")
+        return checked_answers(np.asarray(data[()]), f"'{self.path}': '{key}'", count)
+
+
+def checked_answers(values: np.ndarray, name: str, count: int | None) -> np.ndarray:
+    """Answers as int64 [n]; FileFormatError that begins with name where they are not 0, 1 or 2, or not `count`."""
+    flat = values.reshape(-1)
+    if values.ndim > 2 or flat.size != len(values) or (count is not None and len(flat) != count):
+        raise FileFormatError(f"{name} does not hold one answer a question.", expected=f"[{'n' if count is None else count}]",
+                              actual=list(values.shape))  # fmt: skip
+    bad = flat[~np.isin(flat, (0, 1, 2))]
+    if len(bad):
+        raise FileFormatError(f"{name}: answers are 0, 1 or 2.", actual=f"{bad[0]!s}")
+    return flat.astype(np.int64)
+
+
+def read_answers(path: str | Path) -> np.ndarray:
+    """Answers, int64 [n]: a text file with a number a line, an .npy array, or those that an HDF5 file of questions states."""
+    path = Path(path)
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        return IQTTFile(path).answers
+    if not path.is_file():
+        raise DataError(f"There is no file '{path}'.")
+    try:
+        if path.suffix.lower() == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            values = np.array([int(word) for word in path.read_text(encoding="utf-8").split()], np.int64)
+    except (OSError, ValueError, OverflowError) as error:
+        raise FileFormatError(f"'{path}' holds no answers.", expected="0, 1 or 2 on each line, or .npy", actual=str(error)) from error
+    if not len(np.atleast_1d(values)):
+        raise FileFormatError(f"'{path}' holds no answers.", expected="0, 1 or 2 on each line", actual="nothing")
+    return checked_answers(np.atleast_1d(values), f"'{path}'", None)
