@@ -29,7 +29,7 @@ def iqtt(
 
     Examples:
         voxcli metrics iqtt answers.txt iqtt.h5
-        voxcli metrics iqtt answers.txt iqtt.h5 --format json --fail-under standard_error=0
+        voxcli metrics iqtt answers.txt iqtt.h5 --format json --fail-over standard_error=0.3
     """
     scoring.run(answers, questions, score, metrics=["iqtt"], suffixes=ANSWERS, category_from=category_from, fail_under=fail_under,
                 fail_over=fail_over, format=format, workers=workers, keep_going=keep_going)  # fmt: skip
