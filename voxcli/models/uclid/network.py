@@ -34,7 +34,7 @@ class UCLIDConfig:
 
     depth_channels: how often the binary depth grid stands beside the features (twice; 0: an ablation without depth). depth, camera: the
     auxiliary networks, None without them. compat: see geometry.backproject. regressed: what depth and camera are measured in: `cube`, in
-    halves of the object's longest side (ours), or `shapenet`, in the units of ShapeNet's meshes (the published ones).
+    halves of the object's longest side (ours), or `shapenet`, in the units of ShapeNet's meshes (the published ones). side: of pictures.
     """
 
     encoder: tuple[int, int, int, int] = (64, 128, 256, 512)
@@ -48,11 +48,14 @@ class UCLIDConfig:
     camera: CameraConfig | None = field(default_factory=CameraConfig)
     compat: Compat = "none"
     regressed: Literal["cube", "shapenet"] = "cube"
+    side: int = 224
 
     def __post_init__(self) -> None:
         widths = (*self.encoder, *self.reduced, *self.decoder, self.occupancy, self.code, self.fold)
         if min(widths) < 1 or self.depth_channels < 0:
             raise UsageError("Every width of the network is at least 1.", actual=widths)
+        if self.side < 48 or self.side % 16:
+            raise UsageError("Pictures have a multiple of 16 pixels a side, 48 at least.", actual=self.side)
 
 
 PRESETS = {
@@ -63,7 +66,7 @@ PRESETS = {
     ),
     "small": UCLIDConfig(
         (24, 48, 80, 112), (12, 12, 16, 62), (64, 32, 32), 8, 32, 48, 2,
-        DepthConfig((16, 32, 48, 64), 24), CameraConfig((16, 32, 64, 96), 2, 2),
+        DepthConfig((16, 32, 48, 64), 24), CameraConfig((16, 32, 64, 96), 2, 2), side=112,
     ),
 }  # fmt: skip
 """`paper` and `official` have the same layers; `official` is what the published weights want. `small` is for pictures of 112 pixels."""

@@ -1,0 +1,98 @@
+"""From pictures, cameras and depth maps as files hold them to what UCLID-Net reads.
+
+A picture becomes a square of the network's size: white is put around the shorter sides and where alpha is below one half; values are 0..1,
+with no mean taken off. Cameras and depth maps follow the picture into the square.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from voxcli.errors import DataError
+from voxcli.geometry.backproject import check_sight, unit_projection
+from voxcli.geometry.surfels import z_depth
+from voxcli.scene.types import Camera, DepthMap, Picture
+
+
+def prepare(picture: Picture, side: int) -> tuple[Tensor, dict[str, Any]]:
+    """The network's picture [3, side, side] float32 in 0..1, and what was done.
+
+    Raises DataError for a picture that is transparent everywhere.
+    """
+    height, width = picture.rgb.shape[:2]
+    image = picture.rgb.astype(np.float32) / np.iinfo(picture.rgb.dtype).max
+    painted = 0.0
+    if picture.alpha is not None:
+        hidden = picture.alpha < np.iinfo(picture.alpha.dtype).max / 2
+        if hidden.all():
+            raise DataError("The picture is transparent everywhere: there is nothing to see.", expected="alpha of at least one half")
+        image[hidden] = 1.0
+        painted = round(float(hidden.mean()), 4)
+    square = torch.ones(3, max(height, width), max(height, width))
+    top, left = _margins(height, width)
+    square[:, top : top + height, left : left + width] = torch.from_numpy(image).permute(2, 0, 1)
+    facts = {"padded": [left, top], "painted": painted, "side": side}
+    return resized(square, side), facts
+
+
+def resized(image: Tensor, side: int) -> Tensor:
+    """[3, s, s] to [3, side, side], averaged where it shrinks; unchanged where it fits."""
+    if image.shape[-1] == side:
+        return image
+    return F.interpolate(image[None], (side, side), mode="bilinear", align_corners=False, antialias=True)[0].clamp_(0, 1)
+
+
+def projection_of(camera: Camera, picture: Picture) -> Tensor:
+    """P [3, 4] float32 of a picture's camera, for the square. The camera's world is the object's cube.
+
+    K may be for another resolution of the same picture. Raises DataError for other proportions, and for a camera that cannot see the cube.
+    """
+    height, width = picture.rgb.shape[:2]
+    if abs(camera.width * height - camera.height * width) > max(camera.height, height):
+        raise DataError("The camera is for a picture of other proportions.", expected=f"about {width}x{height}",
+                        actual=f"{camera.width}x{camera.height}")  # fmt: skip
+    top, left = _margins(camera.height, camera.width)
+    K = np.array(camera.K, np.float64)
+    K[0, 2] += left
+    K[1, 2] += top
+    side = max(camera.width, camera.height)
+    projection = unit_projection(torch.from_numpy(K), torch.from_numpy(np.asarray(camera.world_to_cam, np.float64)), side, side)
+    check_sight(projection)
+    return projection.float()
+
+
+def square_depth(depth: DepthMap, picture: Picture, camera: Camera | None) -> Tensor:
+    """z-depth [s, s] float32 for the square, NaN where there is nothing. The map may have another resolution than its picture.
+
+    Distances along rays become z-depth, for which the camera must be known. Raises DataError for other proportions and for empty maps.
+    """
+    height, width = depth.depth.shape
+    rows, columns = picture.rgb.shape[:2]
+    if abs(width * rows - height * columns) > max(height, rows):
+        raise DataError("The depth map has other proportions than its picture.", expected=f"about {columns}x{rows}",
+                        actual=f"{width}x{height}")  # fmt: skip
+    values = torch.from_numpy(np.asarray(depth.depth, np.float32))
+    if depth.kind == "ray":
+        known = depth.camera or camera
+        if known is None:
+            raise DataError("Depths along rays need a camera.", hint="Name it with --camera, or give z-depth.")
+        share = np.diag([width / known.width, height / known.height, 1.0])
+        values = z_depth(values, torch.from_numpy(share @ known.K).float())
+    values = values.masked_fill(~(values > 0), torch.nan)
+    if not bool(torch.isfinite(values).any()):
+        raise DataError("The depth map shows nothing: all of it is empty.")
+    top, left = _margins(height, width)
+    square = torch.full((max(height, width),) * 2, torch.nan)
+    square[top : top + height, left : left + width] = values
+    return square
+
+
+def _margins(height: int, width: int) -> tuple[int, int]:
+    """Rows above and columns left of a picture in its square."""
+    side = max(height, width)
+    return (side - height) // 2, (side - width) // 2
