@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from voxcli.errors import FileFormatError
-from voxcli.files.archive import MAX_ARRAY_BYTES
+from voxcli.files.archive import MAX_ARRAY_BYTES, check_array
 from voxcli.files.keyed import missing_key
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -39,6 +40,32 @@ def read_mat(source: Source, kind: str | None, options: Options) -> VoxelGrid:
         raise FileFormatError(f"{source.name}: the volume must be a 3D array of numbers.", actual=f"{list(array.shape)} {array.dtype}")
     binary = array.dtype.kind != "f" or bool(np.isin(array, (0, 1)).all())
     return VoxelGrid(occupancy=array != 0 if binary else array)
+
+
+def read_mat_arrays(path: str | Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
+    """Arrays of numbers by name and of any shape: those of `keys` that the file holds. Raises FileFormatError for no whole MATLAB file."""
+    source = Source.from_path(path)
+    if source.data.startswith(b"MATLAB 7.3"):
+        import h5py
+
+        try:
+            with source.open() as raw, h5py.File(raw, "r") as file:
+                datasets = {key: file[key] for key in keys if isinstance(file.get(key), h5py.Dataset)}
+                for key, dataset in datasets.items():
+                    check_array(f"{path}: '{key}'", dataset.shape, dataset.dtype)
+                return {key: np.asarray(dataset[()]).T for key, dataset in datasets.items()}
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise FileFormatError(f"{path} is not a whole MATLAB file.", actual=str(error)) from error
+    order = {b"IM": "<", b"MI": ">"}.get(source.data[126:128])
+    if order is None:
+        raise FileFormatError(f"{path} is not a MATLAB file.", expected="MATLAB 5 or newer", actual=repr(source.data[:20]))
+    try:
+        matrices = {key: matrix for key, matrix in _variables(source.data, order) if key in keys and matrix.kind}
+        for key, matrix in matrices.items():
+            check_array(f"{path}: '{key}'", matrix.shape, np.dtype("f8"))
+        return {key: _values(matrix, order) for key, matrix in matrices.items()}
+    except (ValueError, struct.error, zlib.error, IndexError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"{path} is not a whole MATLAB file.", actual=str(error), hint="The file may be truncated.") from error
 
 
 def _pick(sizes: dict[str, int], name: str) -> str:

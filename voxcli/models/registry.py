@@ -14,6 +14,8 @@ MODELS = {
     "edges2image": "voxcli.models.edges2image",
     "pix2vox-f": "voxcli.models.pix2vox",
     "pix2vox-a": "voxcli.models.pix2vox",
+    "jof": "voxcli.models.jof",
+    "bae": "voxcli.models.bae",
     "pix2scene": "voxcli.models.pix2scene",
 }
 """Name -> package. A package offers a `network` and an `inference` module, `stages` where it can be trained here, and `importer` where

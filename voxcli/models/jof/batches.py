@@ -1,0 +1,218 @@
+"""Shapes and pictures as batches: coloured volumes with point-value pairs, renderings with their projections, pictures without 3D."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli.datasets.coloured_shapes import ColouredShapes
+from voxcli.datasets.image_folder import ImageFolder
+from voxcli.datasets.objects import ObjectsFolder, PointValues, point_values
+from voxcli.datasets.pictures import read_rgba
+from voxcli.datasets.r2n2 import R2N2Folder
+from voxcli.errors import DataError, UsageError
+from voxcli.geometry.projections import compose
+from voxcli.models.jof.network import CELLS, IMAGE
+from voxcli.models.jof.preparation import BACKGROUND, prepare
+from voxcli.models.tasks import Augmentation, Draws
+
+UNKNOWN = "unknown"
+TO_OWN = np.diag([0.5, 0.5, 0.5, 1.0])
+"""From [-1, 1]^3, where the fields live, to the object's own frame."""
+
+
+class ShapeSamples:
+    """Shapes of one split of folders that `synth objects` wrote, or of published .mat shapes. settings: `split` (train), `categories`
+    (all), `images`: folders of pictures for self-supervision, with alpha, or with NAME_mask.png beside NAME.png; the folder that a picture
+    lies in is its category, where that is a name of one.
+    """
+
+    def __init__(self, sources: Sequence[str | Path], settings: Mapping[str, Any]):
+        for key in settings:
+            if key not in ("split", "categories", "images"):
+                raise UsageError(f"dataset: unknown key '{key}'.", expected="split, categories or images")
+        if not sources:
+            raise DataError("There are no folders of shapes to read.", hint="Make one with 'voxcli synth objects -o DIR --count N'.")
+        split, kept = settings.get("split", "train"), settings.get("categories")
+        self.folders: list[ObjectsFolder | ColouredShapes] = [
+            ObjectsFolder(source, split, kept) if (Path(source) / "objects").is_dir() else ColouredShapes(source) for source in sources
+        ]
+        self.places = [(k, i) for k, folder in enumerate(self.folders) for i in range(len(folder))]
+        if not self.places:
+            raise DataError("The folders hold no shapes of these categories and this split.", actual=f"split {split}")
+        self.categories = list(dict.fromkeys(self.category(index) for index in range(len(self.places))))
+        self.renderings: dict[int, tuple[R2N2Folder, dict[str, int]]] = {}
+        self.pictures = _masked_pictures(settings["images"]) if settings.get("images") else []
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def name(self, index: int) -> str:
+        """FOLDER/SYNSET/ID."""
+        folder, place = self.places[index]
+        return f"{self.folders[folder].root.name}/{self.folders[folder].name(place)}"
+
+    def category(self, index: int) -> str:
+        """Name of the category."""
+        folder, place = self.places[index]
+        found = self.folders[folder]
+        return found.categories_of[place] if isinstance(found, ObjectsFolder) else found.category(place)
+
+    def volume(self, index: int) -> np.ndarray:
+        """Colours and occupancy (0 or 255), uint8 [4, 64, 64, 64]."""
+        folder, place = self.places[index]
+        found = self.folders[folder]
+        if isinstance(found, ColouredShapes):
+            return np.ascontiguousarray(found.volume(place).transpose(3, 0, 1, 2))
+        voxels = found.voxels(place)
+        if len(voxels.labels) != CELLS:
+            raise DataError(f"'{self.name(index)}' has a volume of another size.", expected=f"{CELLS} cells a side")
+        solid = 255 * (voxels.labels > 0).astype(np.uint8)
+        return np.concatenate([voxels.colours.transpose(3, 0, 1, 2), solid[None]])
+
+    def pairs(self, index: int, resolution: int, count: int | None, rng: np.random.Generator) -> PointValues:
+        """Point-value pairs of a resolution."""
+        folder, place = self.places[index]
+        found = self.folders[folder]
+        if isinstance(found, ColouredShapes):
+            return found.pairs(place, resolution, count, rng)
+        return point_values(found.voxels(place), resolution, count, rng)
+
+    def _rendered(self, index: int) -> tuple[R2N2Folder, int]:
+        folder, place = self.places[index]
+        found = self.folders[folder]
+        if folder not in self.renderings:
+            renders = R2N2Folder(found.root, None)
+            self.renderings[folder] = renders, {renders.name(i): i for i in range(len(renders))}
+        renders, table = self.renderings[folder]
+        if found.name(place) not in table:
+            raise DataError(f"'{self.name(index)}' has no renderings.", hint="Write them with 'voxcli synth objects --layout r2n2'.")
+        return renders, table[found.name(place)]
+
+    def projections(self, index: int) -> np.ndarray:
+        """From [-1, 1]^3 to pixels of 128 x 128, of all views: [V, 3, 4] float32."""
+        renders, place = self._rendered(index)
+        cameras = renders.cameras(place, range(renders.view_count(place)), IMAGE)
+        return np.stack([compose(camera.K, camera.world_to_cam) @ TO_OWN for camera in cameras]).astype(np.float32)
+
+    def rendering(self, index: int, view: int) -> np.ndarray:
+        """One view as RGBA uint8 [H, W, 4]."""
+        renders, place = self._rendered(index)
+        return renders.images(place, [view])[0]
+
+
+def _masked_pictures(folders: Sequence[str | Path]) -> list[tuple[Path, Path | None, str]]:
+    """(picture, mask file or None, folder's name) of all pictures, masks left out."""
+    paths = ImageFolder(folders).paths
+    masks = {path.with_name(path.stem.removesuffix("_mask")): path for path in paths if path.stem.endswith("_mask")}
+    return [(p, masks.get(p.with_name(p.stem)), p.parent.name) for p in paths if not p.stem.endswith("_mask")]
+
+
+@dataclass(frozen=True)
+class ShapeBatch:
+    """volumes [B, 4, 64, 64, 64] uint8 (colour, and 255 where occupied); points [B, N, 3] in [-1, 1] with occupied [B, N], colours
+    [B, N, 3] in -1..1 and true parts [B, N] (0 = air, 255 = unknown); categories [B] (-1 = unknown) and places [B] in the data.
+
+    images [B, 3, 128, 128] in 0..1, masks [B, 128, 128], projections [B, 3, 4]: of one view each, where pictures are read. shaped: whether
+    volumes and points are there; a picture without 3D has zeros.
+    """
+
+    volumes: Tensor
+    points: Tensor
+    occupied: Tensor
+    colours: Tensor
+    parts: Tensor
+    categories: Tensor
+    places: Tensor
+    names: list[str]
+    images: Tensor
+    masks: Tensor
+    projections: Tensor
+    shaped: bool
+
+    def to(self, device: torch.device) -> ShapeBatch:
+        """The batch on a device."""
+        if device.type == "cpu":
+            return self
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved = {k: v.pin_memory().to(device, non_blocking=True) for k, v in moved.items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class ShapeReader:
+    """Reads a shape with `count` point-value pairs of `resolution`; with `viewed`, one of its views drawn at random too (the first without
+    random numbers); with `pictured`, while training, a picture without 3D in place of all that, where the data has any.
+
+    Augmentation: brightness, contrast and colour of views, and backgrounds of any grey.
+    """
+
+    data: ShapeSamples
+    resolution: int
+    count: int
+    viewed: bool = False
+    pictured: bool = False
+    augmentation: Augmentation = Augmentation()
+
+    def __call__(self, index: int, draws: Draws | None) -> dict[str, Any]:
+        rng = np.random.default_rng(0) if draws is None else draws.own
+        if self.pictured and draws is not None and self.data.pictures:
+            return self._picture(index, rng)
+        found = self.data.pairs(index, self.resolution, self.count, rng)
+        solid = found.occupied[:, None]
+        sample = {
+            "volumes": self.data.volume(index), "points": found.points * 2, "occupied": found.occupied,
+            "colours": np.where(solid, found.colours / np.float32(127.5) - 1, 0).astype(np.float32), "parts": found.labels,
+            "categories": self.data.categories.index(self.data.category(index)), "places": index, "names": self.data.name(index),
+        }  # fmt: skip
+        if self.viewed:
+            projections = self.data.projections(index)
+            view = 0 if draws is None else int(rng.integers(len(projections)))
+            rgba = self.data.rendering(index, view)
+            image, mask = self._prepared(rgba[..., :3], rgba[..., 3], None if draws is None else rng)
+            sample |= {"images": image, "masks": mask, "projections": projections[view]}
+        return sample
+
+    def _picture(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
+        path, mask_path, folder = self.data.pictures[index % len(self.data.pictures)]
+        rgba = read_rgba(path)
+        alpha = rgba[..., 3] if mask_path is None else read_rgba(mask_path)[..., 0]
+        if mask_path is None and alpha.min() == 255:
+            raise DataError(f"'{path}' shows no silhouette.", expected=f"alpha, or a mask {path.stem}_mask.png")
+        if alpha.shape != rgba.shape[:2]:
+            raise DataError(f"'{mask_path}' is not as large as its picture.", expected=rgba.shape[:2], actual=alpha.shape)
+        image, mask = self._prepared(rgba[..., :3], alpha, rng)
+        known = self.data.categories.index(folder) if folder in self.data.categories else -1
+        return {"categories": known, "places": index, "names": str(path.name), "images": image, "masks": mask}
+
+    def _prepared(self, rgb: np.ndarray, alpha: np.ndarray, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+        if rng is None:
+            return prepare(rgb, alpha)
+        how = self.augmentation
+        grey, light, contrast, tint = int(rng.integers(180, 256)), rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-1, 1, (3, 1, 1))
+        image, mask = prepare(rgb, alpha, (grey,) * 3 if how.colour or how.brightness else BACKGROUND)
+        middle = image.mean()
+        image = (image - middle) * (1 + how.contrast * contrast) + middle * (1 + how.brightness * light)
+        image = image * (1 + how.colour * tint) + how.noise * rng.standard_normal(image.shape)
+        return image.clip(0, 1).astype(np.float32), mask
+
+
+def collate(samples: list[dict[str, Any]]) -> ShapeBatch:
+    """Stack samples of the same kind into tensors; what they lack is empty."""
+    size = len(samples)
+    absent: dict[str, Any] = {
+        "volumes": np.zeros((size, 4, 0, 0, 0), np.uint8), "points": np.zeros((size, 0, 3), np.float32),
+        "occupied": np.zeros((size, 0), bool), "colours": np.zeros((size, 0, 3), np.float32), "parts": np.zeros((size, 0), np.uint8),
+        "images": np.zeros((size, 3, 0, 0), np.float32), "masks": np.zeros((size, 0, 0), np.float32),
+        "projections": np.zeros((size, 0, 4), np.float32),
+    }  # fmt: skip
+    stacked = {key: np.stack([s[key] for s in samples]) if key in samples[0] else value for key, value in absent.items()}
+    numbers = {key: torch.tensor([int(s[key]) for s in samples]) for key in ("categories", "places")}
+    tensors = {key: torch.from_numpy(value) for key, value in stacked.items()}
+    return ShapeBatch(**tensors, **numbers, names=[s["names"] for s in samples], shaped="points" in samples[0])
