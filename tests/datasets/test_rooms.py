@@ -355,3 +355,12 @@ def test_damage_is_an_error_that_names_the_file(tmp_path, name, text):
     (tmp_path / "out" / name).write_text(text)
     with pytest.raises(FileFormatError, match="000000|meta"):
         RoomsFolder(tmp_path / "out")[0]
+
+
+def test_scene_and_light_files_hold_every_number_to_the_last_bit(tmp_path):
+    import yaml
+
+    from voxcli.datasets.synthetic.rooms.dataset import _yaml
+
+    tree = {"a": [1e-05, 1.5e-17, -2e22, 0.1, 3], "b": [{"c": [1 / 3], "word": "02876657"}, {"c": [[2.0]]}], "d": {"x": "no"}}
+    assert yaml.safe_load(_yaml(tree)) == tree
