@@ -12,7 +12,7 @@ import time
 import pytest
 import torch
 
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.training import checkpoints, train
 from voxcli.training.journal import Journal
 
@@ -134,6 +134,25 @@ def test_a_disk_that_fills_up_during_a_run_is_one_error_and_the_run_goes_on_late
     assert checkpoints.newest_checkpoint(cut)["step"] == 2
     train("ssz", [street], cut, recipe)
     assert (whole / "weights.safetensors").read_bytes() == (cut / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("change", ["constants", "random", "random.numpy", "network"])
+def test_a_checkpoint_of_an_older_layout_is_one_error_that_says_what_to_do(street, tmp_path, change):
+    recipe, run = write_recipe(tmp_path, 1), tmp_path / "run"
+    train("ssz", [street], run, recipe)
+    for name in ("last.pt", "best.pt"):
+        state = checkpoints.load_checkpoint(run / name)
+        if change == "network":
+            state["network"]["former.name"] = state["network"].pop(next(iter(state["network"])))
+        elif change == "random.numpy":
+            del state["random"]["numpy"]
+        else:
+            del state[change]
+        torch.save(state, run / name)
+    with pytest.raises(FileFormatError, match="another version of voxcli") as caught:
+        train("ssz", [street], run, write_recipe(tmp_path, 2))
+    assert ("former.name" if change == "network" else change) in str(caught.value.actual)
+    assert "start afresh in another folder" in caught.value.hint
 
 
 def test_the_checkpoint_before_is_kept_without_hard_links(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 import torch
+from test_equal_steps import DOUBLE
 from torch import nn
 
 from voxcli.training import train
@@ -37,29 +38,6 @@ stages:
 WORKER = """
 import sys, torch
 from voxcli.training import train
-train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
-"""
-
-DOUBLE = """
-import sys, torch
-from voxcli.models.ssz import stages
-from voxcli.training import train
-from voxcli.training.engine import Trainer
-build, apply, fit, seen = stages.build, Trainer._apply, Trainer.fit, []
-stages.build = lambda config: build(config).double()
-torch.Tensor.float = torch.Tensor.double  # images, scores and class weights
-
-def spy(self, *arguments):
-    found = apply(self, *arguments)
-    seen.append([found["loss"], found["gradient"]])
-    return found
-
-def fit_and_tell(self):
-    fit(self)
-    if self.processes.first:
-        torch.save({"steps": seen, "network": self.network.state_dict()}, self.run / "values.pt")
-
-Trainer._apply, Trainer.fit = spy, fit_and_tell
 train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
 """
 
@@ -107,7 +85,7 @@ def test_in_float64_two_processes_are_exactly_one(street, street_with_poses, for
     recipe, data = tmp_path / "recipe.yaml", street if step == "generator" else street_with_poses
     recipe.write_text(RECIPE.replace("PARTS", "1") if step == "generator" else ADVERSARIAL)
     for count in (1, 2):
-        forge.succeed(DOUBLE, data, tmp_path / f"run{count}", recipe, count=count)
+        forge.succeed(DOUBLE, data, tmp_path / f"run{count}", recipe, "moving", count=count)
     one, two = (torch.load(tmp_path / f"run{count}/values.pt", weights_only=True) for count in (1, 2))
     assert len(one["steps"]) == 3 * (2 if step == "adversarial" else 1)
     torch.testing.assert_close(torch.tensor(two["steps"]), torch.tensor(one["steps"]), rtol=1e-9, atol=1e-9)

@@ -31,7 +31,8 @@ class Arithmetic:
                              hint="Set computation.statistics to local, or compile to false.")  # fmt: skip
         if how.channels_last:
             _channels_last(network)
-        self.network: Any = torch.compile(network) if how.compile else network
+        # Compiled for each shape: a training has few, and kernels for any shape cost speed (and the compiler, at times, its way).
+        self.network: Any = torch.compile(network, dynamic=False) if how.compile else network
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=how.precision == "float16")
 
     @property

@@ -104,6 +104,26 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+LAYOUT = ("network_config", "network", "average", "optimiser", "constants", "step", "position", "best", "random")
+"""What a training cannot go on without. Later additions have a default and are not listed."""
+
+
+def check_layout(state: dict[str, Any], what: str) -> None:
+    """Raise FileFormatError for a checkpoint of another version of voxcli, which lacks something that a training goes on from."""
+    missing = [key for key in LAYOUT if key not in state]
+    missing += [f"random.{key}" for key in ("torch", "numpy", "python") if "random" in state and key not in state["random"]]
+    if missing:
+        raise other_version(what, f"without {', '.join(missing)}")
+
+
+def other_version(what: str, actual: str) -> FileFormatError:
+    """The error for a checkpoint that was sound when another version of voxcli wrote it."""
+    return FileFormatError(
+        f"{what} is of another version of voxcli: the run cannot go on from it.", actual=actual,
+        hint="Finish the run with the version that began it, or start afresh in another folder. best.safetensors still predicts.",
+    )  # fmt: skip
+
+
 def newest_checkpoint(run: Path) -> dict[str, Any] | None:
     """The state to resume from: last.pt, else the one before it, else the best (with a warning); None where there is none of them."""
     failure: FileFormatError | None = None

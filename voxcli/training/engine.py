@@ -88,6 +88,7 @@ class Trainer:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint of the same network; a stage may have changed its later steps."""
+        checkpoints.check_layout(state, f"The checkpoint in '{self.run}'")
         # Compared as configurations: a checkpoint from before a field existed has that field's default.
         if config.from_mapping(type(self.settings), state["network_config"], "the checkpoint's network") != self.settings:
             raise UsageError(
@@ -96,7 +97,10 @@ class Trainer:
                 actual=config.to_mapping(self.settings),
                 hint="Choose another run folder, or the recipe that it was started with.",
             )
-        self.network.load_state_dict(state["network"])
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError as error:  # the same configuration, but layers that another version has named or sized otherwise
+            raise checkpoints.other_version(f"The checkpoint in '{self.run}'", str(error).splitlines()[-1].strip()) from error
         if self.average is not None:
             self.average = {k: t.to(self.device) for k, t in (state["average"] or state["network"]).items()}
         self.constants = state["constants"]

@@ -23,7 +23,8 @@ class Journal:
 
     def __init__(self, run: Path, writes: bool, listener: Listener | None):
         self.path, self.writes, self.listener = run / "log.jsonl", writes, listener
-        self._board = _tensorboard(run / "tensorboard") if writes else None
+        self._board_folder = run / "tensorboard"
+        self._board = _tensorboard(self._board_folder) if writes else None
 
     def resume(self, step: int) -> None:
         """Take back the records of steps that will be done again, and a line that a killed run left unfinished."""
@@ -38,6 +39,9 @@ class Journal:
             if isinstance(record, dict) and record.get("step", 0) <= step and record.get("event") not in ("interrupted", "end"):
                 kept.append(line + "\n")
         atomic_write_bytes(self.path, "".join(kept).encode(), overwrite=True)
+        if self._board is not None:
+            self._board.close()
+            self._board = _tensorboard(self._board_folder, step + 1)
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record and tell the listener. Raises UsageError where the log cannot be written."""
@@ -75,12 +79,13 @@ class Journal:
                     self._board.add_scalar(f"{record['event']}/{prefix}{key}", value, record["step"])
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path, forget_from: int | None = None) -> Any:
+    """A writer of TensorBoard's files, which shall show no step from `forget_from` on that another one wrote; None without TensorBoard."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:  # it is optional
         return None
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), purge_step=forget_from)
 
 
 class Meter:

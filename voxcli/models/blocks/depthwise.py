@@ -154,10 +154,10 @@ class _TransposedSlices(torch.autograd.Function):
         even, odd = halves[:, :, 0], halves[:, :, 1]
         centre, before = up(1), up(3)
         even[:, :1] = centre[:, :1]
-        torch.add(centre[:, 1:], before[:, :-1], out=even[:, 1:])
+        _add_into(even[:, 1:], centre[:, 1:], before[:, :-1])
         centre, after = up(2), up(0)
         odd[:, -1:] = centre[:, -1:]
-        torch.add(centre[:, :-1], after[:, 1:], out=odd[:, :-1])
+        _add_into(odd[:, :-1], centre[:, :-1], after[:, 1:])
         return out
 
     @staticmethod
@@ -168,6 +168,14 @@ class _TransposedSlices(torch.autograd.Function):
         dx = _transposed_input_gradient(grad, weight) if ctx.needs_input_grad[0] else None
         dw = _transposed_weight_gradient(grad, x) if ctx.needs_input_grad[1] else None
         return dx, dw
+
+
+def _add_into(out: Tensor, a: Tensor, b: Tensor) -> None:
+    """out = a + b without a copy. torch.compile follows no `out=` that is a view, and joins the two steps by itself."""
+    if torch.compiler.is_compiling():
+        out.copy_(a + b)
+    else:
+        torch.add(a, b, out=out)
 
 
 class _StridedSlices(torch.autograd.Function):

@@ -1,0 +1,78 @@
+"""Ways to compute a step that must not change it: in parts, with channels last. In float64, so that nothing hides behind rounding."""
+
+import pytest
+import torch
+
+NETWORK = """
+network:
+  {preset: small, width: 32, height: 32, depth: 16, encoder: [4, 4, 8], encoder_blocks: [1, 1, 1],
+   decoder: [4, 4, 4], decoder_blocks: [1, 0, 0], normalised_levels: 2}
+augmentation: {flip: true, brightness: 0.2}
+validation: {every: 3, samples: 1, pictures: 0}
+"""
+
+STAGE = """
+stages:
+  - {name: all, steps: 3, batch: 4, parts: PARTS, scales: {full: 1, half: 0.3}, losses: {LOSSES}, optimiser: {rate: 1e-3, clip: 1}}
+"""
+
+DOUBLE = """
+import sys, torch
+from voxcli.models.ssz import stages
+from voxcli.training import train
+from voxcli.training.engine import Trainer
+build, apply, fit, seen = stages.build, Trainer._apply, Trainer.fit, []
+stages.build = lambda config: build(config).double()
+torch.Tensor.float = torch.Tensor.double  # images, scores and class weights
+if sys.argv[4] == "still":
+    torch.nn.modules.batchnorm._BatchNorm.train = lambda self, mode=True: torch.nn.Module.train(self, False)
+
+def spy(self, *arguments):
+    found = apply(self, *arguments)
+    seen.append([found["loss"], found["gradient"]])
+    return found
+
+def fit_and_tell(self):
+    fit(self)
+    if self.processes.first:
+        torch.save({"steps": seen, "network": self.network.state_dict()}, self.run / "values.pt")
+
+Trainer._apply, Trainer.fit = spy, fit_and_tell
+train("ssz", [sys.argv[1]], sys.argv[2], sys.argv[3])
+"""
+
+
+def values(forge, street, folder, text, statistics):
+    """Losses and gradient norms of the steps [3, 2], and the network after them."""
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text(text)
+    forge.succeed(DOUBLE, street, folder / "run", folder / "recipe.yaml", statistics)
+    found = torch.load(folder / "run/values.pt", weights_only=True)
+    return torch.tensor(found["steps"], dtype=torch.float64), found["network"]
+
+
+def check_equal(one, other):
+    assert one[0].shape == (3, 2) and all(t.dtype == torch.float64 for t in one[1].values() if t.is_floating_point())
+    torch.testing.assert_close(other[0], one[0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(other[1], one[1], rtol=1e-9, atol=1e-9)
+
+
+def test_the_parts_of_a_batch_add_up_to_it(street, forge, tmp_path):
+    # Batch statistics are a part's own, and so is Dice: here the statistics stand still and the likelihood is a mean over samples.
+    text = NETWORK + STAGE.replace("LOSSES", "likelihood: 1")
+    whole = values(forge, street, tmp_path / "1", text.replace("PARTS", "1"), "still")
+    for parts in ("2", "4"):
+        check_equal(whole, values(forge, street, tmp_path / parts, text.replace("PARTS", parts), "still"))
+
+
+def test_channels_last_is_the_same_step(street, forge, tmp_path):
+    text = NETWORK + STAGE.replace("LOSSES", "likelihood: 1, dice: 1").replace("PARTS", "1")
+    plain = values(forge, street, tmp_path / "plain", text, "moving")
+    check_equal(plain, values(forge, street, tmp_path / "last", text + "computation: {channels_last: true}\n", "moving"))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_takes_the_same_steps(street, forge, tmp_path):
+    text = NETWORK + STAGE.replace("LOSSES", "likelihood: 1, dice: 1").replace("PARTS", "1")
+    plain = values(forge, street, tmp_path / "plain", text, "moving")
+    check_equal(plain, values(forge, street, tmp_path / "compiled", text + "computation: {compile: true}\n", "moving"))
