@@ -83,6 +83,31 @@ def test_a_cube_before_one_light_has_the_brightness_of_equation_1():
     assert np.abs(pixels[32, 32] / 255 - 0.8 * (np.array([0.1, 0.2, 0.3]) + np.array([0.5, 1, 1.5]) / away**2)).max() < 0.6 / 255
 
 
+def test_the_picture_is_what_the_surfel_renderer_makes_of_the_mesh():
+    import torch
+
+    from voxcli.datasets.synthetic.iqtt import ALBEDO, DISTANCE, LENS_MM, SENSOR_MM
+    from voxcli.datasets.synthetic.polycubes import surface
+    from voxcli.geometry.surfels import render_surfels
+    from voxcli.geometry.visible import mesh_surfels
+    from voxcli.scene import Camera, Mesh
+
+    focal = LENS_MM / SENSOR_MM * 48
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        cells, rotation, lights = draw_question(rng).cells[0], draw_rotation(rng), draw_lights(rng)
+        corners = surface(cells)[0]
+        corners = corners - (corners.min((0, 1)) + corners.max((0, 1))) / 2
+        corners = corners / np.linalg.norm(corners, axis=-1).max() @ rotation.T + (0, 0, DISTANCE)
+        quads = np.arange(4 * len(corners)).reshape(-1, 4)
+        mesh = Mesh(corners.reshape(-1, 3), np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]]))
+        camera = Camera(np.array([[focal, 0, 24], [0, focal, 24], [0, 0, 1]]), 48, 48)
+        maps = mesh_surfels(mesh, camera)
+        maps = maps._replace(albedo=torch.full_like(maps.albedo, ALBEDO))
+        wanted = render_surfels(maps, torch.from_numpy(camera.K), lights).clamp(0, 1).movedim(0, -1).numpy() * 255
+        assert (np.abs(picture(cells, rotation, lights, 48) - wanted).max(-1) > 0.51).mean() < 0.002  # a pixel on an edge may go either way
+
+
 def test_a_question_depends_on_seed_and_number_alone(train):
     file = IQTTFile(train)
     for index in range(12):

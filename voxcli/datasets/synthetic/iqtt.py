@@ -117,26 +117,33 @@ def picture(cells: np.ndarray, rotation: np.ndarray, lights: Lights, size: int) 
     """A polycube under equation (1), uint8 [size, size, 3], linear light on black. rotation [3, 3]: from its own to the camera's axes."""
     import torch
 
-    from voxcli.geometry.surfels import SurfelMaps, render_surfels
-    from voxcli.geometry.zbuffer import zbuffer
+    from voxcli.geometry.lighting import shade
+    from voxcli.geometry.zbuffer import nearest
 
     corners, normals = surface(cells)
     centre = (cells.min(0) + cells.max(0) + 1) / 2
     radius = np.linalg.norm(corners - centre, axis=-1).max()
     corners = (corners - centre) / radius @ rotation.T + (0, 0, DISTANCE)
     normals = normals @ rotation.T
-    seen = np.einsum("qc,qc->q", normals, corners[:, 0]) < 0
-    corners, normals = corners[seen], normals[seen]
+    facing = np.einsum("qc,qc->q", normals, corners[:, 0]) < 0
+    corners, normals = corners[facing], normals[facing]
     squares = np.arange(4 * len(corners)).reshape(-1, 4)
-    faces = torch.from_numpy(np.concatenate([squares[:, [0, 1, 2]], squares[:, [0, 2, 3]]]))
+    faces = np.concatenate([squares[:, [0, 1, 2]], squares[:, [0, 2, 3]]])
     focal = LENS_MM / SENSOR_MM * size
-    K = torch.tensor([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1.0]], dtype=torch.float64)
-    buffer = zbuffer(torch.from_numpy(corners.reshape(-1, 3)), faces, K, size, size)
-    there = buffer.face >= 0
-    normal = torch.from_numpy(normals)[buffer.face.clamp_min(0) % len(normals)].movedim(-1, 0)
-    albedo = torch.where(there, ALBEDO, 0.0).double().expand(3, -1, -1)
-    maps = SurfelMaps(torch.where(there, buffer.depth, torch.nan), torch.where(there, normal, 0), albedo)
-    return (render_surfels(maps, K, lights).clamp(0, 1) * 255 + 0.5).to(torch.uint8).movedim(0, -1).contiguous().numpy()
+    x, y, z = corners.reshape(-1, 3).T
+    projected = np.stack([focal * x / z + size / 2, focal * y / z + size / 2, -1 / z], 1)
+    face = nearest(torch.from_numpy(projected), torch.from_numpy(faces), size, size).face.numpy()
+    # Only what is seen is shaded: its points are where the rays of their pixels meet the planes of the squares.
+    rows, columns = np.nonzero(face >= 0)
+    square = face[rows, columns] % len(corners)
+    rays = np.stack([(columns + 0.5 - size / 2) / focal, (rows + 0.5 - size / 2) / focal, np.ones(len(rows))], 1)
+    normal = normals[square]
+    points = np.einsum("nc,nc->n", normal, corners[square, 0])[:, None] / np.einsum("nc,nc->n", normal, rays)[:, None] * rays
+    row_of_pixels = lambda v: torch.from_numpy(np.ascontiguousarray(v.T))[:, None]  # noqa: E731, [N, 3] as a map [3, 1, N]
+    light = shade(row_of_pixels(points), row_of_pixels(normal), torch.tensor(ALBEDO, dtype=torch.float64), lights)
+    pixels = np.zeros((size, size, 3), np.uint8)
+    pixels[rows, columns] = (light[:, 0].T.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy()
+    return pixels
 
 
 def make_question(seed: int, index: int, size: int) -> tuple[np.ndarray, Question]:
@@ -234,7 +241,7 @@ def _start_worker() -> None:
     """One thread a worker, and all that is heavy to import."""
     import torch
 
-    import voxcli.geometry.surfels
+    import voxcli.geometry.lighting
     import voxcli.geometry.zbuffer  # noqa: F401
 
     torch.set_num_threads(1)
