@@ -13,7 +13,7 @@ from voxcli.cli.predictions import Asked, Predictions
 from voxcli.errors import UsageError
 
 IMAGES = (".png", ".jpg", ".jpeg")
-TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox")
+TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".png")
 
 
 class Crop(enum.Enum):
@@ -76,6 +76,10 @@ def predict(
 
     -m pix2vox-f and pix2vox-a turn one image of an object, or with --views several, into 32x32x32 voxels in the object's own frame:
     occupancy at --threshold (0.4) and probabilities (.npz, .h5), .binvox, .vox, or the surface at the threshold (.glb, .ply, .obj).
+
+    -m pix2scene turns a picture of a room in linear light into a latent code and surfels (.npz, .ply), or their picture under the lights of
+    the training data (.png). It is told where the camera of --camera stands; without one, a usual place is assumed. The code is decoded for
+    other cameras by render-surfels.
 
     Examples:
         voxcli predict street.png -m ssz -o scene.npz

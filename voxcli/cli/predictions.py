@@ -86,13 +86,21 @@ class Predictions:
         from voxcli.files.registry import KIND_TYPES
 
         made = next(kind for kind in KIND_TYPES.values() if kind.__name__ == self.offers.gives)
-        converted = [target for target, each in self.formats.items() if way_to(made, each, self.asked.becomes) is not None]
+        converted = [
+            target for target, each in self.formats.items() if not self._drawn(each) and way_to(made, each, self.asked.becomes) is not None
+        ]
         given = self.asked.options
         flat = [target for target in self.formats if self.formats[target].name not in ("NPZ", "HDF5")]
         if given.get("probabilities") and converted:
             raise UsageError(f"{converted[0]} has no place for probabilities.", expected="fruxels in .npz or .h5")
         if given.get("coarse") and (flat or converted):
             raise UsageError(f"{(flat or converted)[0]} has no place for a coarse volume's context.", expected=".npz or .h5")
+
+    def _drawn(self, format: Format) -> bool:
+        """Whether the model itself makes the picture that the output holds."""
+        from voxcli.scene import Picture
+
+        return Picture in format.writers and hasattr(self.module, "picture_of")
 
     def _load(self, path: Path) -> Any:
         from voxcli.backend import pick_device
@@ -139,8 +147,11 @@ class Predictions:
         for line in _steps(item, result.meta):
             out.detail(line)
         read = {path: sha256_file(path) for path in item.files if path != "-"}
-        thing = as_contoured(result, self.formats[item.target], asked.becomes)
-        thing = convert_thing(thing, self.formats[item.target], asked.becomes, self.settings)
+        if self._drawn(self.formats[item.target]):
+            thing = self.module.picture_of(self.predictor, result)
+        else:
+            thing = as_contoured(result, self.formats[item.target], asked.becomes)
+            thing = convert_thing(thing, self.formats[item.target], asked.becomes, self.settings)
         thing = boxed(thing, result) if self.beside else thing
         thing = with_origin(thing, "predict", self._recorded(), self.digests | read, weights=self.digest)
         if self.offers.frame is not None:

@@ -54,6 +54,10 @@ def render_surfels(
     ] = None,
     cells: Annotated[bool, typer.Option("--cells", help="Draw a grid's cells as they are, not the surface around them.")] = False,
     threshold: options.Threshold = None,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="FILE", help="Weights that predicted the input: other views are decoded from its latent code."),
+    ] = None,
     device: options.Device = "cpu",
     format: options.Format = None,
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
@@ -70,6 +74,8 @@ def render_surfels(
     another (normals as .png, depth as 16-bit .png in millimetres or as .npz). The camera is the one of --camera, else the file's
     own, else one that has all in view; several views in a .png stand side by side. Points are balls, discs where they have normals.
 
+    What pix2scene predicted (.npz) holds a latent code: --camera and --views decode it anew, with the weights that it came from.
+
     Examples:
         voxcli render-surfels scene.npz -o view.png
         voxcli render-surfels car.obj -o turntable.gif --views 24 --size 256
@@ -77,7 +83,8 @@ def render_surfels(
     """
     wanted = Wanted(
         what=what.value if what else None, camera=camera, views=views, lights=lights, size=size, radius=radius, cells=cells,
-        threshold=options.first(threshold, 0.5), device=device, format=format, kind=kind, input_format=input_format, overwrite=overwrite,
+        threshold=options.first(threshold, 0.5), weights=weights, device=device, format=format, kind=kind, input_format=input_format,
+        overwrite=overwrite,
     )  # fmt: skip
     wanted.check()
     suffix = f".{format.lower().lstrip('.')}" if format else ".png"
@@ -104,6 +111,7 @@ class Wanted:
     radius: float | None
     cells: bool
     threshold: float
+    weights: str | None
     device: str
     format: str | None
     kind: str | None
@@ -160,6 +168,7 @@ def render_one(item: Item, wanted: Wanted) -> bool:
     keep_freed_memory()
     settings = rendering.Settings(wanted.threshold, wanted.cells, wanted.radius, str(pick_device(wanted.device)))
     thing, given = _read(item, wanted)
+    thing = latent_scene(thing, wanted)
     ready = rendering.Prepared(thing, settings)
     target = wanted.target_of(item)
     cameras = rendering.cameras_for(ready, given, wanted.views, wanted.size, target not in (Surfels, rendering.DepthMap))
@@ -191,6 +200,39 @@ def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
         assert wanted.camera is not None
         return fitted(given, thing, wanted.camera), None
     return thing, given
+
+
+def latent_scene(thing: Any, wanted: Wanted) -> Any:
+    """A predicted scene that decodes its latent code for each camera, where another view than its own is wanted; else the thing itself.
+
+    Raises UsageError for --weights where there is no code, and DataError where the code is of other weights.
+    """
+    from voxcli.cli.rendering import Imagined
+    from voxcli.scene import Surfels
+
+    told = thing.meta.get("prediction") if isinstance(thing, Surfels) else None
+    if not isinstance(told, dict) or told.get("model") != "pix2scene":
+        if wanted.weights is not None:
+            raise UsageError("--weights decode latent codes, and the input holds none.", expected="a file of `predict -m pix2scene`")
+        return thing
+    if wanted.camera is None and wanted.views == 1:
+        return thing
+    import numpy as np
+
+    from voxcli.errors import DataError
+    from voxcli.models.pix2scene import inference
+    from voxcli.models.weights import SHIPPED, find_weights
+    from voxcli.provenance import sha256_file
+
+    if wanted.weights is None and not (SHIPPED / "pix2scene.safetensors").is_file():
+        raise UsageError("Another view is decoded from the latent code.", expected="--weights FILE.safetensors",
+                         hint="Give the weights that the input was predicted with.")  # fmt: skip
+    path = find_weights(wanted.weights or "pix2scene")
+    if thing.meta.get("weights") != (digest := sha256_file(path)):
+        raise DataError(f"The latent code is not of the weights '{path}'.", expected=thing.meta.get("weights"), actual=digest,
+                        hint="Give --weights that the input was predicted with.")  # fmt: skip
+    predictor = inference.load_predictor(path, wanted.device)
+    return Imagined(thing, lambda camera: inference.seen_from(predictor, told, camera), np.asarray(predictor.facts["target"]))
 
 
 def _digests(item: Item, wanted: Wanted) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What `voxcli render-surfels` makes of each kind of input: its surfels from a camera, and the files that show them.
 
-To render another kind of thing (a latent that decodes into surfels, say) add its type to `RENDERED` and a function
-(prepared, camera) -> SurfelMaps to `SEEN`; cameras, lights and outputs follow.
+To render another kind of thing add its type to `RENDERED` and a function (prepared, camera) -> SurfelMaps to `SEEN`; cameras, lights and
+outputs follow.
 """
 
 from __future__ import annotations
@@ -52,6 +52,21 @@ class Settings:
     cells: bool = False
     radius: float | None = None
     device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """A predicted scene whose latent code is decoded anew for every camera. surfels: as the file holds them; seen_from: a camera's own;
+    target [3]: what the model's cameras look at."""
+
+    surfels: Surfels
+    seen_from: Callable[[Camera], SurfelMaps]
+    target: np.ndarray
+
+    @property
+    def camera(self) -> Camera:
+        """The camera of the picture that it was predicted from."""
+        return self.surfels.camera
 
 
 # -- what is seen ---------------------------------------------------------------------------------------------------------------------
@@ -108,7 +123,13 @@ def _surfels_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
     return maps if same else surfels_elsewhere(maps, own, camera, ready.settings.device)
 
 
-SEEN: dict[type, Callable[[Prepared, Camera], SurfelMaps]] = {Mesh: _mesh_seen, PointCloud: _points_seen, Surfels: _surfels_seen}
+def _imagined_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
+    return ready.thing.seen_from(camera)
+
+
+SEEN: dict[type, Callable[[Prepared, Camera], SurfelMaps]] = {
+    Mesh: _mesh_seen, PointCloud: _points_seen, Surfels: _surfels_seen, Imagined: _imagined_seen,
+}  # fmt: skip
 """What each prepared kind looks like from a camera."""
 
 
@@ -120,6 +141,8 @@ def extent_of(thing: Any) -> np.ndarray:
         return used_vertices(thing)
     if isinstance(thing, PointCloud):
         return np.asarray(thing.points, np.float64)
+    if isinstance(thing, Imagined):
+        return thing.target[None]
     maps = _as_maps(thing)
     points = back_project(maps.depth, torch.from_numpy(np.asarray(thing.camera.K, np.float64)))
     return world_points(points[:, torch.isfinite(maps.depth)].T.numpy(), thing.camera.world_to_cam)
@@ -172,7 +195,8 @@ def _spacing(points: np.ndarray) -> float:
 def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | None, picture: bool) -> list[Camera]:
     """One camera a view: the given one, the thing's own, or one that has all of it in view; turned around it for several views."""
     own = given or ready.own
-    if own is None or (views > 1 and given is None):
+    # A network knows scenes from where its training's cameras stood: its turntable keeps to their distance.
+    if own is None or (views > 1 and given is None and not isinstance(ready.thing, Imagined)):
         first = around(ready.extent, own, size or PICTURE_SIZE, _AZIMUTH, _ELEVATION)
     else:
         wanted = size or (PICTURE_SIZE if picture and given is None else None)
@@ -214,7 +238,7 @@ def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFil
         colours = normals_picture(maps.normals.movedim(0, -1).cpu().numpy())
         return np.where(torch.isfinite(maps.depth).cpu().numpy()[..., None], colours, np.uint8(255))
     # A view's own surfels are one a pixel: there is nothing between them.
-    factor = 1 if isinstance(ready.thing, Surfels) else 2
+    factor = 1 if isinstance(ready.thing, (Surfels, Imagined)) else 2
     fine = finer(camera, factor)
     light = sun_and_sky() if lights is None else lights.seen_from(camera)
     return shaded(ready.seen_from(fine), fine, light, factor)

@@ -31,7 +31,8 @@ class Pix2SceneConfig:
     size: pixels a side, 4 times a power of 2. latent: numbers of z. scene: how many of these describe the scene where the rest describe the
     view (3D-IQTT: 118) and no network is told the camera; None: they are told it. encoder, decoder, critic: channels of each at the highest
     resolution, doubled with every halving. classes: names that decoder and critic may be told, for class-conditional generation.
-    near: depth that nothing comes closer than. normalise_depth: batch normalisation of the last layer, as in Table 5. hidden: width of
+    near: depth that nothing comes closer than; far: depth at which surfels fade into the black background, for objects that stand alone
+    (3D-IQTT), None: there is none. normalise_depth: batch normalisation of the last layer, as in Table 5. hidden: width of
     the network behind conditional normalisation. leak: slope of LeakyReLU, of which the paper is silent.
     """
 
@@ -43,6 +44,7 @@ class Pix2SceneConfig:
     critic: int = 85
     classes: tuple[str, ...] = ()
     near: float = 0.1
+    far: float | None = None
     normalise_depth: bool = True
     hidden: int = 64
     leak: float = 0.2
@@ -52,6 +54,8 @@ class Pix2SceneConfig:
             raise UsageError("pix2scene's pictures have 8, 16, 32, ... pixels a side.", actual=self.size)
         if min(self.latent, self.encoder, self.decoder, self.critic, self.hidden) < 1 or self.near <= 0:
             raise UsageError("Widths, latent numbers and `near` must be positive.")
+        if self.far is not None and self.far <= self.near:
+            raise UsageError("`far` must lie behind `near`.", actual=f"near {self.near:g}, far {self.far:g}")
         if self.scene is not None and not 0 < self.scene < self.latent:
             raise UsageError("`scene` is a part of the latent numbers.", expected=f"1 to {self.latent - 1}", actual=self.scene)
 
@@ -224,7 +228,9 @@ class Pix2Scene(nn.Module):
         K [B, 3, 3], lights in each camera's frame, albedo [B, 3].
         """
         depth = self.decoder(z, told)
-        return render(depth, albedo[:, :, None, None].to(depth), K.to(depth), lights), depth
+        picture = render(depth, albedo[:, :, None, None].to(depth), K.to(depth), lights)
+        far = self.config.far
+        return (picture if far is None else picture * torch.sigmoid((far - depth) / (_FADE * far))[:, None]), depth
 
 
 def build(config: Pix2SceneConfig) -> Pix2Scene:
@@ -248,6 +254,7 @@ def build(config: Pix2SceneConfig) -> Pix2Scene:
     return network
 
 
+_FADE = 0.02  # share of `far` over which the background takes over: smooth, so that outlines are learnt too
 _FIRST = 0.02  # spread of the first depths before the softplus
 
 
