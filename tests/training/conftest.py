@@ -50,7 +50,7 @@ class Forge:
     A test compares runs in processes of their own: nothing of one is left in another."""
 
     def __init__(self, errors):
-        self.errors = open(errors, "w+")
+        self.errors = open(errors, "w+")  # noqa: SIM115 - `close` closes it
         self.process = subprocess.Popen(
             [sys.executable, "-c", FORGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
