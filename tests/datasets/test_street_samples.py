@@ -216,3 +216,12 @@ def test_assets_stand_in_the_scenes():
 def test_a_command_that_hands_samples_to_workers_does_not_load_torch():
     code = "import sys, voxcli.datasets.synthetic.street_dataset; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_emptied_file_of_a_sample_is_made_again(tmp_path):
+    write_dataset(tmp_path, 2, 3, SMALL)
+    victim = tmp_path / "images/000001.png"
+    before = victim.read_bytes()
+    victim.write_bytes(b"")
+    assert write_dataset(tmp_path, 2, 3, SMALL) == 1
+    assert victim.read_bytes() == before

@@ -145,3 +145,12 @@ def test_npy_headers_are_checked_too(tmp_path, name, data):
 def test_a_pickled_npy_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([None, 1], dtype=object), allow_pickle=True)
     assert "pickled" in refusal(tmp_path / "a.npy")
+
+
+def test_more_values_than_the_largest_grid_has_are_refused_whatever_their_bytes(tmp_path):
+    path = tmp_path / "zeros.npz"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|b1", "fortran_order": False, "shape": (2000, 2000, 1000)})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("occupancy.npy", header.getvalue() + bytes(3 << 20))  # as zeros would pack
+    assert "1024 cubed" in refusal(path)

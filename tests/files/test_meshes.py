@@ -237,3 +237,18 @@ def test_the_duck_is_yellow(shared_data):
 )
 def test_known_volumes(shared_data, name, known):
     assert volume(read_as(shared_data / "meshes" / name, Mesh)) == pytest.approx(known, rel=1e-4)
+
+
+def test_a_binary_stl_that_declares_more_than_it_holds_is_refused_by_its_numbers(tmp_path):
+    path = tmp_path / "cut.stl"
+    path.write_bytes(bytes(80) + (2**31 - 1).to_bytes(4, "little") + bytes(50))
+    with pytest.raises(VoxcliError, match=r"(?s)cut\.stl is not a whole STL.*2147483647 faces.*bytes for 1"):
+        read(path)
+
+
+def test_an_index_beyond_the_vertices_is_said_in_our_words(tmp_path):
+    path = tmp_path / "out.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n")
+    with pytest.raises(VoxcliError, match=r"(?s)out\.obj cannot be read") as caught:
+        read(path)
+    assert "axis" not in str(caught.value)

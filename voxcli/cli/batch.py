@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from voxcli.atomic import check_writable, holds_nothing
 from voxcli.cli import interrupts
 from voxcli.cli.failures import explain, show_warning
 from voxcli.cli.inputs import Input, expand, expand_groups
@@ -82,6 +83,7 @@ class Batch:
         self.items = list(items)
         self.keep_going = keep_going
         self.failed: list[Item] = []
+        self._done = 0
         self._label = label
         self._progress = Progress()
         self._bar: Any = None
@@ -114,19 +116,34 @@ class Batch:
             raise
         except (VoxcliError, OSError) as error:
             if not self.keep_going:
-                name = "stdin" if item.source == "-" else item.source
-                if isinstance(error, (DataError, ShapeError)) and name not in str(error) and item.target not in str(error):
-                    raise type(error)(f"{name}: {error.message}", expected=error.expected, actual=error.actual, hint=error.hint) from error
-                raise
+                raise self._ending(item, error) from error
             self.failed.append(item)
             lines = explain(error)[1]
             out.error(lines if item.source in lines else f"{item.source}: {lines}")
+
+    def _ending(self, item: Item, error: VoxcliError | OSError) -> VoxcliError | OSError:
+        """The error that ends the command: with the item's name if it is about the data, and what of several items was done by then."""
+        name = "stdin" if item.source == "-" else item.source
+        unnamed = isinstance(error, (DataError, ShapeError)) and name not in str(error) and item.target not in str(error)
+        if not unnamed and len(self.items) == 1:
+            return error
+        if not isinstance(error, VoxcliError):
+            message, expected, actual, hint = explain(error)[1], None, None, None
+            kind: type[VoxcliError] = UsageError
+        else:
+            message, expected, actual, hint = error.message, error.expected, error.actual, error.hint
+            kind = type(error)
+        if len(self.items) > 1:
+            done = f"Before it, {self._done} of {len(self.items)} were done; --keep-going finishes the others."
+            hint = f"{hint} {done}" if hint else done
+        return kind(f"{name}: {message}" if unnamed else message, expected=expected, actual=actual, hint=hint)
 
     def chunks(self, size: int) -> Iterator[list[Item]]:
         """The items in their order, at most `size` at a time; each counts as done when the next chunk is asked for."""
         for start in range(0, len(self.items), size):
             chunk = self.items[start : start + size]
             yield chunk
+            self._done = start + len(chunk) - len(self.failed)
             self._progress.advance(len(chunk))
 
     def run(self, work: Callable[[Item], R], workers: int = 1) -> Iterator[tuple[Item, R]]:
@@ -140,12 +157,14 @@ class Batch:
                 with self.attempt(item):
                     result = work(item)
                     yield item, result
+                    self._done += 1
                 self._progress.advance()
             return
         with closing(self._in_processes(work, min(workers, len(self.items)))) as results:
             for item, future in results:
                 with self.attempt(item):
                     yield item, future.result()
+                    self._done += 1
 
     def _in_processes(self, work: Callable[[Item], R], workers: int) -> Generator[tuple[Item, Future[R]], None, None]:
         from concurrent.futures import FIRST_COMPLETED, wait
@@ -192,7 +211,7 @@ def items(
         target_suffixes: further suffixes by which `output` shows that it means a file, not a folder.
         grouped: the files of a folder, and those named directly, are one input together.
 
-    Raises UsageError if two inputs have the same output, or an output exists and the policy does not say what to do.
+    Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made there.
     """
     policy = policy or Policy()
     if policy.overwrite and policy.skip_existing:
@@ -203,6 +222,7 @@ def items(
     todo = _place(found, output, several, target_suffix, {target_suffix, *target_suffixes} - {""})
     _check_distinct(todo)
     todo = _apply_policy(todo, policy)
+    check_writable(item.target for item in todo if item.target != "-")
     if policy.dry_run:
         for item in todo:
             out.data(f"{item.source} -> {item.target}")
@@ -227,15 +247,17 @@ def _check_distinct(todo: Sequence[Item]) -> None:
     for item in todo:
         other = by_target.setdefault(os.path.normpath(item.target), item)
         if other is not item:
+            if os.path.normpath(other.source) == os.path.normpath(item.source):
+                raise UsageError(f"{item.source} is given twice.", hint="Name each input once.")
             raise UsageError(
                 f"Two inputs have the same output {item.target}.",
                 actual=f"{other.source} and {item.source}",
-                hint="Give their common folder instead: the output mirrors relative paths.",
+                hint="Write them to different folders, or choose by a glob in quotes, such as 'folder/*.png'.",
             )
 
 
 def _apply_policy(todo: list[Item], policy: Policy) -> list[Item]:
-    existing = [item for item in todo if item.target != "-" and os.path.lexists(item.target)]
+    existing = [item for item in todo if item.target != "-" and os.path.lexists(item.target) and not holds_nothing(item.target)]
     if existing and policy.skip_existing:
         out.note(f"skipped {len(existing)} of {len(todo)}: their outputs exist.")
         gone = set(existing)

@@ -29,7 +29,7 @@ def convert(
     ] = None,
     resolution: options.Resolution = 64,
     threshold: options.Threshold = 0.5,
-    points: Annotated[int, typer.Option("--points", min=1, help="Points sampled from the surface of a mesh.")] = 10_000,
+    points: Annotated[int, typer.Option("--points", min=1, max=100_000_000, help="Points sampled from the surface of a mesh.")] = 10_000,
     seed: options.Seed = 0,
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
     channel: Annotated[

@@ -85,7 +85,7 @@ Device = Annotated[
     _option("--device", metavar="DEVICE", autocompletion=_complete_devices, help="auto, cpu, cuda or cuda:N; auto takes a working CUDA."),
 ]
 DType = Annotated[Dtype, _option("--dtype", help="Floating-point type; auto is bfloat16 where the hardware has units for it.")]
-Seed = Annotated[int, _option("--seed", min=0, help="Seed; each item's own derives from it and the item's relative name.")]
+Seed = Annotated[int, _option("--seed", min=0, max=2**62, help="Seed; each item's own derives from it and the item's relative name.")]
 BatchSize = Annotated[int, _option("--batch-size", min=1, help="Items computed together.")]
 Workers = Annotated[int, _option("--workers", min=1, help="Worker processes.")]
 Threshold = Annotated[float | None, _option("--threshold", help="Occupied at or above this probability.")]

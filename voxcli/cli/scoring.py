@@ -61,7 +61,7 @@ Preset = Annotated[
     ),
 ]
 Points = Annotated[
-    int | None, typer.Option("--points", min=1, help="Points drawn from each; default: clouds as they are, 100,000 from a surface.")
+    int | None, typer.Option("--points", min=1, max=10**8, help="Points drawn from each; default: clouds as they are, 100,000 from a mesh.")
 ]
 CategoryFrom = Annotated[
     str | None,

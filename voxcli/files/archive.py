@@ -1,8 +1,8 @@
 """NPZ archives: read without trust, written so that the same arrays give the same bytes.
 
 Before anything is unpacked, the zip directory and the header of every array are read. Refused are: pickled arrays, a header that
-declares another size than the zip directory, an array above 4 GiB, an archive above 16 GiB in all, and an array above 1 GiB that
-claims to be compressed more than 2000 times (deflate cannot exceed 1032, so such a directory lies).
+declares another size than the zip directory, an array above 4 GiB or of more than 1024 cubed values, an archive above 16 GiB in all,
+and an array above 1 GiB that claims to be compressed more than 2000 times (deflate cannot exceed 1032, so such a directory lies).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from voxcli.errors import FileFormatError
 
 MAX_ARRAY_BYTES = 4 << 30
+MAX_ELEMENTS = 1 << 30  # 1024 cubed: no grid of ours is larger, whatever a byte is worth
 MAX_ARCHIVE_BYTES = 16 << 30
 SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 1 << 30, 2000
 _BROKEN = (
@@ -123,6 +124,8 @@ def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype, packed_bytes
         raise FileFormatError(
             f"{name} declares {size / 2**30:.3g} GiB in {packed_bytes} packed bytes.", hint="The archive is damaged or made to harm."
         )
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise FileFormatError(f"{name} declares {list(shape)} values.", expected=f"at most {MAX_ELEMENTS} (1024 cubed)")
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -49,6 +49,8 @@ def _load(source: Source, extension: str) -> Any:
 
     if not source.data.strip():
         raise FileFormatError(f"{source.name} is empty.")
+    if extension == ".stl":
+        _check_binary_stl(source)
     try:
         with _quiet(), source.open() as file:
             resolver = trimesh.resolvers.FilePathResolver(str(source.path)) if source.path is not None else None
@@ -65,8 +67,23 @@ def _load(source: Source, extension: str) -> Any:
         raise _unreadable(source.name, extension, error) from error
 
 
+def _check_binary_stl(source: Source) -> None:
+    """A binary STL says how many faces follow; one that says more than it holds would be taken for a text one."""
+    data = bytes(source.data[:84])
+    declared = int.from_bytes(data[80:84], "little")
+    held = (len(source.data) - 84) // 50
+    if len(data) == 84 and not data.lstrip().startswith(b"solid") and declared > held:
+        raise FileFormatError(
+            f"{source.name} is not a whole STL file.", expected=f"{declared} faces, as its header declares", actual=f"bytes for {held}"
+        )
+
+
 def _unreadable(name: str, extension: str, error: Exception) -> FileFormatError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    """What trimesh or NumPy say of their own arrays and modules tells a user nothing."""
+    own = isinstance(error, (IndexError, KeyError, AttributeError, TypeError, ImportError))
+    reason = None if own else (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    if isinstance(error, IndexError):
+        reason = "an index beyond what the file holds"
     return FileFormatError(
         f"{name} cannot be read as {extension.lstrip('.').upper()}.", actual=reason, hint="The file may be truncated, or another format."
     )

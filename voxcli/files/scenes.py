@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from voxcli import config
 from voxcli.errors import DataError, FileFormatError, unknown_name
 from voxcli.files.keyed import meta_text, missing_key, parse_meta
 from voxcli.files.registry import Format, Options, find_format, register
@@ -46,12 +47,7 @@ _CLASS_KEYS = ("names", "empty", "ignore")
 
 def read_scene(source: Source, kind: str | None, options: Options) -> SceneDescription | Camera:
     """A SceneDescription; its Camera alone where kind is camera. Errors name the key by its path, as in objects[2].scale."""
-    import yaml
-
-    try:
-        tree = yaml.safe_load(source.text)
-    except yaml.YAMLError as error:
-        raise FileFormatError(f"{source.name} is not YAML.", actual=" ".join(str(error).split())[:160]) from error
+    tree = config.parse(source.text, source.name)
     keys = _mapping(tree, source.name, _SCENE_KEYS)
     frustum = _frustum(keys["frustum"], f"{source.name}: frustum") if "frustum" in keys else None
     camera = _camera(keys["camera"], frustum, f"{source.name}: camera") if "camera" in keys else None

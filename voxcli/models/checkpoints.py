@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +46,24 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(allowed):
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds here, from zip errors to IndexError
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise FileFormatError(f"'{path}' is no checkpoint of tensors.", actual=reason) from error
+        raise FileFormatError(
+            f"'{path}' is no checkpoint of tensors.", expected="what torch.save writes of tensors, lists, dictionaries and numbers",
+            actual=_reason(error),
+        ) from error  # fmt: skip
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise FileFormatError(f"'{path}' holds no dictionary of tensors.", expected="tensors by name", actual=type(found).__name__)
     return found
+
+
+def _reason(error: Exception) -> str:
+    """Why a file was refused, without torch's advice to read it unsafely."""
+    text = " ".join(str(error).split())
+    asked = re.search(r"GLOBAL ([\w.]+)", text)
+    if asked:
+        return f"an object of {asked[1]}, which would run code of its own"
+    if isinstance(error, pickle.UnpicklingError):
+        return "another format, or a damaged file"
+    return text[:120] or type(error).__name__
 
 
 def named_tensors(state: Any) -> dict[str, Tensor]:

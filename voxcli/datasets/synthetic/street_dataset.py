@@ -57,7 +57,7 @@ def write_dataset(
     _open_folder(out_dir, meta)
     for name in ("images", "depth", "instances", "poses", "fruxels"):
         (out_dir / name).mkdir(exist_ok=True)
-    missing = [k for k in range(count) if not (out_dir / "fruxels" / f"{k:06d}.npz").exists()]
+    missing = [k for k in range(count) if not all(_is_whole(path) for path in _paths(out_dir, f"{k:06d}"))]
     done = count - len(missing)
     report = progress or (lambda done, count: None)
     report(done, count)
@@ -69,17 +69,29 @@ def write_dataset(
     return len(missing)
 
 
+def _paths(out_dir: Path, name: str) -> tuple[Path, ...]:
+    """The files of one sample, in the order in which they are written."""
+    pictures = tuple(out_dir / folder / f"{name}.png" for folder in ("images", "depth", "instances"))
+    return (*pictures, out_dir / "poses" / f"{name}.json", out_dir / "fruxels" / f"{name}.npz")
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is there and holds something: we write whole files, but other programs may have emptied one."""
+    return path.is_file() and path.stat().st_size > 0
+
+
 def write_sample(out_dir: Path, index: int, sample: StreetSample, meta: dict[str, Any]) -> None:
-    """The six files of one sample, each atomically, the fruxels last."""
-    name, camera = f"{index:06d}", sample.camera
+    """The five files of one sample, each atomically, the fruxels last."""
+    image, depth, instances, poses, fruxels = _paths(out_dir, f"{index:06d}")
+    camera = sample.camera
     near = np.where(sample.depth <= FARTHEST, sample.depth, np.nan).astype(np.float32)
-    write(out_dir / "images" / f"{name}.png", sample.picture, overwrite=True)
-    write(out_dir / "depth" / f"{name}.png", DepthMap(near, "z", camera), overwrite=True)
-    write(out_dir / "instances" / f"{name}.png", Picture(np.repeat(sample.instances[..., None], 3, 2)), overwrite=True)
+    write(image, sample.picture, overwrite=True)
+    write(depth, DepthMap(near, "z", camera), overwrite=True)
+    write(instances, Picture(np.repeat(sample.instances[..., None], 3, 2)), overwrite=True)
     numbers = {"K": camera.K.tolist(), "width": camera.width, "height": camera.height, "world_to_cam": camera.world_to_cam.tolist()}
     text = json.dumps({"camera": numbers, "objects": sample.poses}, indent=1)
-    atomic_write_bytes(out_dir / "poses" / f"{name}.json", text.encode() + b"\n", overwrite=True)
-    write(out_dir / "fruxels" / f"{name}.npz", sample.fruxels, overwrite=True, meta=meta | {"sample": index})
+    atomic_write_bytes(poses, text.encode() + b"\n", overwrite=True)
+    write(fruxels, sample.fruxels, overwrite=True, meta=meta | {"sample": index})
 
 
 def _dataset_meta(seed: int, config: StreetConfig, assets_dir: str | Path | None) -> dict[str, Any]:
