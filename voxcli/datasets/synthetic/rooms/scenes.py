@@ -52,7 +52,8 @@ LONGEST = 0.4
 class RoomsConfig:
     """variant: one of VARIANTS; shapes: whose turn it is is drawn (box variants: box alone); lights: how many point lights.
 
-    random_lights: positions and colours are drawn for each scene, and not once for the data set; turned: the cameras of Table 2.
+    random_lights: positions and colours are drawn for each scene, and not once for the data set. turned: the cameras of Table 2 besides;
+    the picture's own then stands close to one side of the octant, so that all of them stand within it.
     """
 
     variant: str = "shapes-rotation"
