@@ -4,6 +4,7 @@ A name maps to a function that writes it; test_help_examples.py makes those that
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -161,12 +162,46 @@ def _questions(path: Path) -> None:
     write_questions(path, 3, 0, IQTTConfig(size=16))
 
 
+def _uclid_weights(path: Path) -> None:
+    """Weights of a UCLID-Net with few channels that calls some cells occupied, and regresses a camera and depth."""
+    import torch
+
+    from voxcli import config
+    from voxcli.models.uclid.network import UCLIDConfig, build
+    from voxcli.models.uclid.regressors import CameraConfig, DepthConfig
+    from voxcli.models.weights import Weights, save_weights
+
+    torch.manual_seed(0)
+    regressors = DepthConfig((4, 4, 6, 8), 4), CameraConfig((4, 6, 8, 8), 1, 2)
+    small = UCLIDConfig((4, 6, 8, 10), (3, 3, 4, 6), (6, 5, 5), 4, 6, 8, 2, *regressors, side=64)
+    state = build(small).state_dict()
+    state["reconstruction.occ.weight"] *= 4
+    save_weights(path, Weights(state, "uclid", config.to_mapping(small)))
+
+
+def _uclid_checkpoint(part: str, path: Path) -> None:
+    """An official file of a part, all zeros; in the file each tensor is one number."""
+    import torch
+
+    from voxcli.models.uclid.importer import official_name
+    from voxcli.models.uclid.network import PRESETS, UCLID
+
+    with torch.device("meta"):
+        state = getattr(UCLID(PRESETS["official"]), part).state_dict()
+    names = {key: official_name(key) if part == "reconstruction" else key for key in state}
+    torch.save({names[key]: torch.zeros((), dtype=t.dtype).expand(t.shape) for key, t in state.items()}, path)
+
+
 FILES = {
     "iqtt.h5": _questions,
     "answers.txt": lambda path: path.write_text("0\n1\n2\n"),
     "coarse/front.npz": _coarse,
     "coarse/left.npz": _coarse,
     "object.safetensors": _object_weights,
+    "chair.png": _write(picture),
+    "uclid.safetensors": _uclid_weights,
+    "UCLID_Net_all_classes.pth": partial(_uclid_checkpoint, "reconstruction"),
+    "image2cam_all_classes.pth": partial(_uclid_checkpoint, "camera"),
     "Pix2Vox-F-ShapeNet.pth": _pix2vox_checkpoint,
     "views/front.png": _write(picture),
     "views/side.png": _write(street_picture),

@@ -108,6 +108,13 @@ def _solid(mesh: Mesh, settings: Settings) -> VoxelGrid:
     return replace(grid, occupancy=grid.labels > 0, labels=None, classes=None)  # type: ignore[return-value, arg-type]
 
 
+def _closed(cloud: PointCloud, settings: Settings) -> Mesh:
+    from voxcli.geometry.clouds import closed_surface
+
+    check_cells(settings.resolution, settings.resolution, settings.resolution)
+    return closed_surface(cloud, settings.resolution)
+
+
 def _samples(mesh: Mesh, settings: Settings) -> PointCloud:
     import torch
 
@@ -130,6 +137,7 @@ CONVERSIONS: dict[tuple[str, str], Callable[[Any, Settings], Any]] = {
     ("FruxelGrid", "VoxelGrid"): _box,
     ("Mesh", "VoxelGrid"): _solid,
     ("Mesh", "PointCloud"): _samples,
+    ("PointCloud", "Mesh"): _closed,
 }
 """(scene type, scene type) by name -> function."""
 

@@ -61,6 +61,8 @@ def fuse_object_files(
     grids = [files.read_as(source, VoxelGrid, format=input_format) for source in sources]
     module, predictor, digest = _scorer(sources, grids, wanted)
     grid, shares = module.fuse_volumes(predictor, grids, wanted.method, wanted.threshold)
+    if maps and shares is None:
+        raise UsageError("This model fuses views without scores.", hint="Leave out --score-maps.")
     level = grid.meta["threshold"]
     thing = convert_thing(as_contoured(grid, found, becomes), found, becomes, Settings(threshold=level))
     recorded = {"method": wanted.method, "model": None if predictor is None else predictor.model, "threshold": level}

@@ -13,7 +13,7 @@ from voxcli.cli.predictions import Asked, Predictions
 from voxcli.errors import UsageError
 
 IMAGES = (".png", ".jpg", ".jpeg")
-TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".png")
+TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".xyz", ".npy", ".png")
 
 
 class Crop(enum.Enum):
@@ -37,9 +37,14 @@ def predict(
     ] = None,
     fov: Annotated[float | None, typer.Option("--fov", help="Horizontal field of view of the images in degrees, if known.")] = None,
     camera: options.Camera = None,
+    depth: Annotated[
+        str | None,
+        typer.Option("--depth", metavar="FILE", help="The picture's depth map, if known; a folder holds one by each picture's name."),
+    ] = None,
     views: Annotated[bool, typer.Option("--views", help="The images named, and those of each folder, are views of one object.")] = False,
     coarse: Annotated[bool, typer.Option("--coarse", help="Write each view's coarse volume, for fuse-views.")] = False,
     threshold: options.Threshold = None,
+    points: Annotated[int | None, typer.Option("--points", min=1, help="Points in each occupied cell of a surface (50).")] = None,
     background: Annotated[
         str | None, typer.Option("--background", metavar="GREY|R,G,B", help="Painted where alpha is 0, each 0 to 255; default 240.")
     ] = None,
@@ -81,6 +86,10 @@ def predict(
     the training data (.png). It is told where the camera of --camera stands; without one, a usual place is assumed. The code is decoded for
     other cameras by render-surfels.
 
+    -m uclid turns one image of an object, or with --views several, into points on its surface, between -1 and 1 of the object's own frame
+    (.ply, .npz, .xyz), or a closed surface around them (.glb, .obj, or --as mesh). Camera and depth are regressed unless --camera
+    and --depth give them: the camera's world is then the object's frame, the depth is in its units.
+
     Examples:
         voxcli predict street.png -m ssz -o scene.npz
         voxcli predict images/ -m ssz -o scenes/ --skip-existing
@@ -94,11 +103,12 @@ def predict(
         raise UsageError("--views and --coarse contradict each other.", hint="Fuse coarse volumes with fuse-views.")
     asked = Asked(
         model, weights, device, dtype.value, becomes, options.first(resolution, 64), batch_size, format, input_format, overwrite, camera,
-        poses,
+        poses, depth,
         {
             "--fov": ("fov_x_deg", fov), "--camera": ("camera", camera), "--probabilities": ("probabilities", probabilities or None),
             "--poses": ("poses", poses), "--threshold": ("threshold", threshold), "--coarse": ("coarse", coarse or None),
             "--background": ("background", _colour(background)), "--crop": ("crop", crop and crop.value), "--bbox": ("bbox", bbox or None),
+            "--depth": ("depth", depth), "--points": ("points", points),
         },
         views,
     )  # fmt: skip

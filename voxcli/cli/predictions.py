@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxcli.cli.cameras import camera_for
+from voxcli.cli.cameras import camera_for, depth_file
 from voxcli.cli.conversions import Settings, convert_thing, way_to, with_origin
 from voxcli.cli.output import out
 from voxcli.cli.poses import boxed, pose_files, write_poses
@@ -34,13 +34,14 @@ class Asked:
     overwrite: bool
     camera: str | None
     poses: str | None
+    depth: str | None
     flags: dict[str, tuple[str, Any]] = field(default_factory=dict)
     views: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
-        """What is passed on to the model's `predict` for all samples alike; cameras may differ, and poses are asked for by yes or no."""
-        given = {option: value for option, value in self.flags.values() if value is not None and option != "camera"}
+        """What is passed on to the model's `predict` for all samples alike; cameras and depths differ, and poses are a yes or no."""
+        given = {option: value for option, value in self.flags.values() if value is not None and option not in ("camera", "depth")}
         return given | ({"poses": True} if self.poses else {})
 
 
@@ -119,15 +120,32 @@ class Predictions:
         for chunk in self.todo.chunks(asked.batch_size):
             samples = list(self._samples(chunk))
             # A camera must fit each picture's own size and may differ: then one at a time. Nothing else fails for one picture alone.
-            for batch in [[each] for each in samples] if asked.camera else [samples] if samples else []:
+            for batch in [[each] for each in samples] if asked.camera or asked.depth else [samples] if samples else []:
                 results: list[Any] = []
                 with self.todo.attempt(batch[0][0]):
-                    special = {} if asked.camera is None else {"camera": camera_for(asked.camera, batch[0][0].source)}
+                    special = self._known(batch[0][0])
                     pictures = [sample for _, sample in batch]
                     results = list(self.module.predict(self.predictor, pictures, batch_size=asked.batch_size, **asked.options, **special))
                 for (item, _), result in zip(batch, results, strict=False):
                     with self.todo.attempt(item):
                         self._save(item, result)
+
+    def _known(self, item: Item) -> dict[str, Any]:
+        """The camera and the depth that the flags give for an item: for models of several views, of each of its pictures."""
+        from voxcli import files
+        from voxcli.scene import DepthMap
+
+        known: dict[str, Any] = {}
+        if self.asked.camera is not None:
+            cameras = [camera_for(self.asked.camera, path) for path in item.files]
+            known["camera"] = cameras if self.offers.several_views else cameras[0]
+        if self.asked.depth is not None:
+            known["depth"] = [files.read_as(path, DepthMap) for path in self._depth_files(item)]
+        return known
+
+    def _depth_files(self, item: Item) -> list[str]:
+        """The depth map of each picture of an item; none where none is given."""
+        return [] if self.asked.depth is None else [depth_file(self.asked.depth, path, len(item.files)) for path in item.files]
 
     def _samples(self, chunk: list[Item]) -> Iterator[tuple[Item, Any]]:
         """The items whose pictures can be read, each with what the model takes: a picture, or all pictures of an object."""
@@ -146,7 +164,7 @@ class Predictions:
         asked = self.asked
         for line in _steps(item, result.meta):
             out.detail(line)
-        read = {path: sha256_file(path) for path in item.files if path != "-"}
+        read = {path: sha256_file(path) for path in (*item.files, *self._depth_files(item)) if path != "-"}
         if self._drawn(self.formats[item.target]):
             thing = self.module.picture_of(self.predictor, result)
         else:
@@ -180,9 +198,15 @@ def as_contoured(thing: Any, format: Format, becomes: str | None) -> Any:
 
 def _steps(item: Item, facts: dict[str, Any]) -> Iterator[str]:
     """What was done to each picture of an item, in words."""
+    if "cells" in facts:
+        yield f"{item.source}: camera {facts['camera']}, depth {facts['depth']}, {facts['cells']} cells of {facts['points']} points"
     if "pictures" not in facts:
         yield f"{item.source}: crop {facts.get('crop')}"
     for path, done in zip(item.files, facts.get("pictures", []), strict=False):
+        if "crop" not in done:
+            margins = "" if done["padded"] == [0, 0] else f"made square by {done['padded']} pixels on each side, "
+            yield f"{path}: {margins}{done['side']}x{done['side']}, white on {done['painted']:.1%}"
+            continue
         words = [f"crop {done['crop']}: pixels {done['part']}", "B, G, R", "bilinear to 224x224"]
         yield f"{path}: {', '.join(words)}, background on {done['painted']:.1%}, scaled to -1..1"
 

@@ -96,7 +96,7 @@ def export(
 
 def import_(
     sources: Annotated[
-        list[str], typer.Argument(metavar="[MODEL] INPUT", show_default=False, help="The checkpoint; its model before it, or as -m.")
+        list[str], typer.Argument(metavar="[MODEL] INPUT...", show_default=False, help="The checkpoint; its model before it, or as -m.")
     ],
     output: Target,
     model: options.Model = None,
@@ -105,25 +105,29 @@ def import_(
     """Turn an official checkpoint into voxcli weights. Only tensors and numbers are read: a checkpoint cannot run code here.
 
     z-gan reads the generator's latest_net_G.pth; pix2vox-a and pix2vox-f read Pix2Vox-A-ShapeNet.pth and Pix2Vox-F-ShapeNet.pth, and
-    refuse each other's. What of the file was left out, and how much was used, stands on stderr; -v names every tensor.
+    refuse each other's. uclid reads UCLID_Net_all_classes.pth and with it, where there, image2depth_all_classes.pth and
+    image2cam_all_classes.pth. What of a file was left out, and how much was used, stands on stderr; -v names every tensor.
 
     Examples:
         voxcli weights import latest_net_G.pth -m z-gan -o z-gan.safetensors
         voxcli weights import pix2vox-f Pix2Vox-F-ShapeNet.pth -o pix2vox-f.safetensors
+        voxcli weights import uclid UCLID_Net_all_classes.pth image2cam_all_classes.pth -o uclid.safetensors
     """
     from voxcli.models.registry import model_module
     from voxcli.models.weights import save_weights
 
-    if len(sources) > 2 or (len(sources) == 2 and model is not None):
-        raise UsageError("One checkpoint is imported at a time.", expected="[MODEL] INPUT", actual=" ".join(sources))
-    name, source = (sources[0], sources[1]) if len(sources) == 2 else (model, sources[0])
+    name, given = (sources[0], sources[1:]) if len(sources) > 1 and model is None else (model, sources)
     if name is None:
         raise UsageError("A checkpoint does not say which model it is of.", expected="-m MODEL")
+    importer = model_module(name, "importer")
+    several = hasattr(importer, "FILE_NAMES")
+    if len(given) > 1 and not several:
+        raise UsageError("One checkpoint is imported at a time.", expected="[MODEL] INPUT", actual=" ".join(sources))
     target = _target(output, (".safetensors",), overwrite)
     fates: dict[str, list[str]] = {"used": [], "filled": [], "left": []}
-    weights = model_module(name, "importer").import_weights(source, name, lambda fate, entry: fates[fate].append(entry))
+    weights = importer.import_weights(given if several else given[0], name, lambda fate, entry: fates[fate].append(entry))
     save_weights(target, weights)
-    _report(source, fates)
+    _report(", ".join(given), fates)
 
 
 def _report(source: str, fates: dict[str, list[str]]) -> None:

@@ -17,6 +17,7 @@ MODELS = {
     "jof": "voxcli.models.jof",
     "bae": "voxcli.models.bae",
     "pix2scene": "voxcli.models.pix2scene",
+    "uclid": "voxcli.models.uclid",
 }
 """Name -> package. A package offers a `network` and an `inference` module, `stages` where it can be trained here, and `importer` where
 there are foreign weights of it."""
