@@ -3,19 +3,72 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from voxcli.errors import UsageError
 
 
+def holds_nothing(path: str | Path) -> bool:
+    """True for devices, pipes and files that this process was started with (/dev/stdout): there is nothing in them to protect."""
+    return own_descriptor(path) is not None or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path))
+
+
+def own_descriptor(path: str | Path) -> int | None:
+    """The number of the open file that a name such as /dev/stdout or /dev/fd/3 stands for; None for names of other things.
+
+    Such a file is written where it is open. Its name on disk, which links lead to, may be gone, or hold what others wrote before.
+    """
+    here = os.path.abspath(path)
+    for _ in range(40):  # links that lead in a circle
+        place = os.path.join(os.path.realpath(os.path.dirname(here)), os.path.basename(here))
+        if found := re.fullmatch(rf"(?:/dev|/proc/(?:self|{os.getpid()}))/fd/(\d+)", place):
+            return int(found[1])
+        if not os.path.islink(place):
+            return None
+        here = os.path.join(os.path.dirname(place), os.readlink(place))
+    return None
+
+
 def refuse_existing(path: str | Path) -> None:
     """Raise UsageError where an ordinary file (or a folder) already has this name. Devices and pipes may be written again."""
     path = Path(path)
+    if holds_nothing(path):
+        return
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", expected="a file name to write")
     if path.is_file() or path.is_symlink():
         raise UsageError(f"{path} exists.", hint="Use --overwrite to replace it.")
+
+
+def check_writable(paths: Iterable[str | Path]) -> None:
+    """Raise UsageError unless files can be made at these paths, or in the folders that will be made for them.
+
+    To be asked before hours of computing. Whether a folder takes a file is tried, with one that has no name: permissions do not tell of
+    disks that are mounted to be read, nor of folders that the system invents.
+    """
+    import tempfile
+
+    tried = set()
+    for path in map(Path, paths):
+        if holds_nothing(path):
+            continue
+        folder = Path(os.path.realpath(path)).parent
+        while not os.path.exists(folder):
+            folder = folder.parent
+        if folder in tried:
+            continue
+        tried.add(folder)
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except NotADirectoryError as error:
+            raise UsageError(f"{path} cannot be written.", actual=f"{folder}, a file where its folder should be") from error
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written.", actual=f"{folder}, which takes no file: {error.strerror}") from error
 
 
 def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, overwrite: bool = False) -> Path:
@@ -28,6 +81,9 @@ def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, o
     if not overwrite or path.is_dir():
         refuse_existing(path)
     try:
+        if (descriptor := own_descriptor(path)) is not None:
+            _write_open_file(descriptor, data)
+            return path
         if path.exists() and not path.is_file():
             with open(path, "wb") as device:
                 device.write(data)
@@ -42,6 +98,14 @@ def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, o
             f"{path} cannot be written.", actual=error.strerror or str(error), hint="Is the disk full, or the folder read-only?"
         ) from error
     return path
+
+
+def _write_open_file(descriptor: int, data: bytes | bytearray | memoryview) -> None:
+    if descriptor == 1 and sys.stdout is not None:
+        sys.stdout.flush()
+    rest = memoryview(data)
+    while len(rest):
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _write_and_replace(final: Path, data: bytes | bytearray | memoryview) -> None:

@@ -28,7 +28,7 @@ from voxcli.cli import interrupts
 from voxcli.cli.failures import explain, show_warning
 from voxcli.cli.inputs import Input, expand, expand_groups
 from voxcli.cli.output import Progress, out
-from voxcli.errors import DataError, ShapeError, UsageError, VoxcliError
+from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -116,7 +116,10 @@ class Batch:
             raise
         except (VoxcliError, OSError) as error:
             if not self.keep_going:
-                raise self._ending(item, error) from error
+                ending = self._ending(item, error)
+                if ending is error:
+                    raise
+                raise ending from error
             self.failed.append(item)
             lines = explain(error)[1]
             out.error(lines if item.source in lines else f"{item.source}: {lines}")
@@ -125,7 +128,9 @@ class Batch:
         """The error that ends the command: with the item's name if it is about the data, and what of several items was done by then."""
         name = "stdin" if item.source == "-" else item.source
         unnamed = isinstance(error, (DataError, ShapeError)) and name not in str(error) and item.target not in str(error)
-        if not unnamed and len(self.items) == 1:
+        # A call that cannot be carried out fails at its first item, and would at the others.
+        told = len(self.items) > 1 and (self._done > 0 or not isinstance(error, (UsageError, DeviceError)))
+        if not unnamed and not told:
             return error
         if not isinstance(error, VoxcliError):
             message, expected, actual, hint = explain(error)[1], None, None, None
@@ -133,9 +138,9 @@ class Batch:
         else:
             message, expected, actual, hint = error.message, error.expected, error.actual, error.hint
             kind = type(error)
-        if len(self.items) > 1:
-            done = f"Before it, {self._done} of {len(self.items)} were done; --keep-going finishes the others."
-            hint = f"{hint} {done}" if hint else done
+        if told:
+            done = f"efore it, {self._done} of {len(self.items)} were done; --keep-going finishes the others."
+            hint = f"{hint}{' B' if hint.endswith(('.', '?')) else '; b'}{done}" if hint else f"B{done}"
         return kind(f"{name}: {message}" if unnamed else message, expected=expected, actual=actual, hint=hint)
 
     def chunks(self, size: int) -> Iterator[list[Item]]:
@@ -143,7 +148,7 @@ class Batch:
         for start in range(0, len(self.items), size):
             chunk = self.items[start : start + size]
             yield chunk
-            self._done = start + len(chunk) - len(self.failed)
+            self._done = start + len(chunk)
             self._progress.advance(len(chunk))
 
     def run(self, work: Callable[[Item], R], workers: int = 1) -> Iterator[tuple[Item, R]]:
@@ -211,7 +216,7 @@ def items(
         target_suffixes: further suffixes by which `output` shows that it means a file, not a folder.
         grouped: the files of a folder, and those named directly, are one input together.
 
-    Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made there.
+    Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made.
     """
     policy = policy or Policy()
     if policy.overwrite and policy.skip_existing:

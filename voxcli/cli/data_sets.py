@@ -18,6 +18,7 @@ def convert_data_set(
     sources: Sequence[str], output: str, to: str, channel: str | None, *, overwrite: bool, skip_existing: bool, dry_run: bool
 ) -> None:
     """Write one data set in the other layout. channel: which camera of a nuScenes folder is read."""
+    from voxcli.atomic import check_writable
     from voxcli.datasets.nuscenes import VERSION, NuScenesFolder, export_nuscenes
     from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder, street_from_nuscenes
     from voxcli.datasets.packed import is_street_folder
@@ -39,6 +40,7 @@ def convert_data_set(
         return out.note(f"{output} exists: left out.")
     if last.exists() and not overwrite:
         raise UsageError(f"Output exists: {last}.", hint="Use --overwrite to replace, or --skip-existing to leave it.")
+    check_writable([last])
     if dry_run:
         return out.data(f"{source} -> {output}")
     if to == "nuscenes":

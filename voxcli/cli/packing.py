@@ -17,7 +17,7 @@ def packs(sources: Sequence[str], output: str) -> bool:
 
 def pack(folder: str, output: str, *, overwrite: bool, skip_existing: bool, dry_run: bool) -> None:
     """Pack the folder, unless it is only to be said what would be written."""
-    from voxcli.atomic import refuse_existing
+    from voxcli.atomic import check_writable, refuse_existing
     from voxcli.datasets.packed import pack_street
     from voxcli.datasets.street import StreetFolder
 
@@ -25,6 +25,7 @@ def pack(folder: str, output: str, *, overwrite: bool, skip_existing: bool, dry_
         return out.note(f"{output} exists: left out.")
     if not overwrite:
         refuse_existing(output)
+    check_writable([output])
     if dry_run:
         return out.data(output)
     data = StreetFolder([folder])
