@@ -3,8 +3,8 @@
     voxcli synth street -o train/ --count 200
     python tests/benchmarks/loading.py --data train/ --recipe street [--workers 2] [--kind processes] [--device cuda] [--packed]
 
-The slower one alone is the bound; the last column says how much of the faster one's time is hidden behind it. `--packed` times the
-same samples out of one HDF5 file as well.
+The slower one alone is the bound; `together` says how much of the faster one's time is hidden behind it. `--packed` times the same
+samples out of one HDF5 file as well. The last line is the verdict over the recipe: seconds that its steps spend on each.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,10 +30,11 @@ from voxcli.training.recipe import Loading, Recipe, load_recipe
 
 
 def batches(data: StreetFolder, recipe: Recipe, stage: Stage, loading: Loading) -> Generator[Batch, None, None]:
-    """The batches of a stage, as the engine reads them."""
+    """The parts of batches of a stage, as the engine reads them."""
     task = model_module(recipe.model, "stages")
     reader = loader.Reader(task.reader(data, stage, recipe.augmentation), recipe.seed)
-    return loader.training_batches(reader, task.collate, loader.Order(range(len(data)), 0), 0, stage.batch, slice(None), loading)
+    return loader.training_batches(reader, task.collate, loader.Order(range(len(data)), 0), 0, stage.batch // stage.parts,
+                                   slice(None), loading)  # fmt: skip
 
 
 def rate(work: Iterator, samples: int, steps: int) -> float:
@@ -63,21 +65,45 @@ def main() -> None:
             sources["packed"] = StreetFolder([pack_street(sources["folder"], Path(folder) / "data.h5")])
         print(f"{'stage':<10} {'data':<8} {'loading':>10} {'computing':>10} {'together':>10}   samples/s; bound by")
         for name, data in sources.items():
+            spent = {"loading": 0.0, "computing": 0.0, "together": 0.0}
             for number, stage in enumerate(recipe.stages):
-                alone = batches(data, recipe, stage, loading)
-                loads = rate(alone, stage.batch, options.steps)
-                alone.close()
-                trainer = make_trainer(recipe, data, Path(folder) / f"run-{name}-{number}", options.device)
-                stretch = trainer._begin(number, stage, 0)
-                source = batches(data, recipe, stage, loading)
-                held = itertools.repeat(next(source))
-                step = lambda feed, trainer=trainer, stretch=stretch: iter(lambda: trainer._train_step(stretch, feed), None)  # noqa: E731
-                computes = rate(step(held), stage.batch * stage.parts, options.steps)
-                together = rate(step(source), stage.batch * stage.parts, options.steps)
-                source.close()
-                bound = "loading" if loads < computes else "computing"
-                print(f"{stage.name:<10} {name:<8} {loads:>10.2f} {computes:>10.2f} {together:>10.2f}   {bound}, "
-                      f"at {together / min(loads, computes):.0%} of it alone")  # fmt: skip
+                run = Path(folder) / f"run-{name}-{number}"
+                found = measure(recipe, number, data, loading, run, options)
+                for key, speed in found.items():
+                    spent[key] += stage.steps * stage.batch / speed
+                print(f"{stage.name:<10} {name:<8} {found['loading']:>10.2f} {found['computing']:>10.2f} {found['together']:>10.2f}   "
+                      f"{verdict(1 / found['loading'], 1 / found['computing'])}")  # fmt: skip
+            hours = spent["together"] / 3600
+            print(f"Verdict, {options.recipe} from the {name}: {verdict(spent['loading'], spent['computing'])}; "
+                  f"{sum(stage.steps for stage in recipe.stages)} steps take about {hours:.2f} h here.")  # fmt: skip
+
+
+def measure(recipe: Recipe, number: int, data: StreetFolder, loading: Loading, run: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Samples per second of loading alone, of steps on a batch at hand, and of both together, in one stage."""
+    stage = recipe.stages[number]
+    size = stage.batch // stage.parts
+    alone = batches(data, recipe, stage, replace(loading, prefetch=1))  # read ahead, the first ones would seem to cost nothing
+    found = {"loading": rate(alone, size, options.steps)}
+    alone.close()
+    trainer = make_trainer(recipe, data, run, options.device)
+    stretch = trainer._begin(number, stage, 0)
+    source = batches(data, recipe, stage, loading)
+
+    def steps(feed: Iterator) -> Iterator:
+        while True:
+            yield trainer._train_step(stretch, feed)
+
+    found["computing"] = rate(steps(itertools.repeat(next(source))), stage.batch, options.steps)
+    found["together"] = rate(steps(source), stage.batch, options.steps)
+    source.close()
+    return found
+
+
+def verdict(loading: float, computing: float) -> str:
+    """Which of the two takes longer, and how many times as long."""
+    if loading > computing:
+        return f"LOADING bounds the run: {loading / computing:.1f} times as long as computing (more workers, --packed, --kind processes)"
+    return f"COMPUTING bounds the run: {computing / loading:.1f} times as long as loading"
 
 
 def make_trainer(recipe: Recipe, data: StreetFolder, run: Path, device: str) -> Trainer:
