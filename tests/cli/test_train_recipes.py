@@ -13,6 +13,7 @@ DATA = {
     "pix2vox": "synth objects -o {} --count 4 --views 2",
     "jof": "synth objects -o {} --count 4 --views 2",
     "bae": "synth objects -o {} --count 4 --views 2",
+    "iqtt": "synth iqtt -o {} --count 20 --labeled 10 --size 32",
     "pix2scene": "synth rooms -o {} --count 2 --variant shapes-rotation",
 }
 """Package of a model -> the command that makes data for it; other models train on the pictures of street data."""
@@ -37,7 +38,7 @@ def test_a_dry_run_of_every_recipe_opens_the_data_and_checks_the_stages(name, ma
     command = DATA.get(package_of(recipe), DATA["ssz"]).replace("SIDE", side)
     root, folders = made
     if command not in folders:
-        folders[command] = root / str(len(folders))
+        folders[command] = root / f"{len(folders)}{'.h5' if 'iqtt' in command else ''}"
         assert voxcli(*command.format(folders[command]).split())[0] == 0
     code, text, errors = voxcli("train", "-m", recipe.model, "--recipe", name, "--data", folders[command], "-o", "run", "--dry-run")
     assert code == 0, errors

@@ -17,6 +17,9 @@ MODELS = {
     "jof": "voxcli.models.jof",
     "bae": "voxcli.models.bae",
     "pix2scene": "voxcli.models.pix2scene",
+    "iqtt-pix2scene": "voxcli.models.iqtt",
+    "iqtt-cnn": "voxcli.models.iqtt",
+    "iqtt-siamese": "voxcli.models.iqtt",
     "uclid": "voxcli.models.uclid",
 }
 """Name -> package. A package offers a `network` and an `inference` module, `stages` where it can be trained here, and `importer` where

@@ -69,8 +69,9 @@ class _GlobalBatchNorm(torch.autograd.Function):
         mean = (counts * means).sum(0) / total
         variance = (counts * (variances + (means - mean) ** 2)).sum(0) / total  # Chan et al. 1979: no cancellation
         if running_mean is not None:
-            running_mean.lerp_(mean.to(running_mean), momentum)
-            running_var.lerp_((variance * total / (total - 1).clamp(min=1)).to(running_var), momentum)
+            # As the kernel does it, unseen by autograd: an earlier call that was left to torch has saved these tensors.
+            running_mean.data.lerp_(mean.to(running_mean), momentum)
+            running_var.data.lerp_((variance * total / (total - 1).clamp(min=1)).to(running_var), momentum)
         kind = torch.promote_types(x.dtype, torch.float32)
         mean, variance = mean.to(kind), variance.to(kind)
         y = torch.native_batch_norm(x, weight, bias, mean, variance, False, 0.0, eps)[0]

@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+import torch
+
+from voxcli.datasets.iqtt import IQTTFile
+from voxcli.datasets.synthetic.iqtt import IQTTConfig as QuestionsConfig
+from voxcli.datasets.synthetic.iqtt import write_questions
+from voxcli.errors import UsageError
+from voxcli.models.iqtt import stages
+from voxcli.models.iqtt.batches import UNKNOWN
+from voxcli.models.iqtt.inference import answers, load_predictor
+from voxcli.models.iqtt.network import PRESETS, IQTTConfig, ResNet, Solver, build, distractors
+from voxcli.models.pix2scene.network import Pix2SceneConfig
+from voxcli.models.tasks import Augmentation, ClassWeights, Context, Draws, Stage
+from voxcli.training import train
+from voxcli.training.recipe import Recipe, Validation
+
+SCENES = {"encoder": 4, "decoder": 4, "critic": 4, "latent": 12, "scene": 8}
+RESIDUAL = {"width": 4, "blocks": [1, 1], "hidden": [8]}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return write_questions(tmp_path_factory.mktemp("iqtt") / "q.h5", 12, config=QuestionsConfig(labeled=5, size=16))
+
+
+def test_the_trunk_is_resnet_50():
+    with torch.device("meta"):
+        trunk = ResNet()
+    assert sum(p.numel() for p in trunk.parameters()) == 23_508_032 and trunk.features == 2048  # 25,557,032 with 1,000 classes
+    assert sum(isinstance(m, torch.nn.Conv2d) for m in trunk.modules()) == 49 + 4
+
+
+def test_the_head_of_the_cnn_has_figure_13s_nodes():
+    with torch.device("meta"):
+        head = Solver(PRESETS["iqtt-cnn"]).head
+    assert [tuple(layer.weight.shape) for layer in head if hasattr(layer, "weight")] == [(2048, 8192), (512, 2048), (256, 512), (3, 256)]
+
+
+@pytest.mark.parametrize("kind", ["cnn", "siamese", "pix2scene"])
+def test_a_question_gets_three_scores(kind):
+    scenes = Pix2SceneConfig(size=32, **SCENES) if kind == "pix2scene" else None
+    solver = build(IQTTConfig(kind, scenes, 4, (1, 1), (8,))).eval()
+    assert solver(torch.rand(2, 4, 3, 32, 32)).shape == (2, 3)
+
+
+def test_the_closest_choice_is_the_answer():
+    solver = build(IQTTConfig("siamese", None, 4, (1, 1))).eval()
+    question = torch.rand(3, 4, 3, 16, 16)
+    for row, right in enumerate((2, 0, 1)):
+        question[row, 1 + right] = question[row, 0]
+    assert solver(question).argmax(1).tolist() == [2, 0, 1]
+
+
+def test_pix2scene_compares_the_scene_part_alone():
+    solver = build(IQTTConfig("pix2scene", Pix2SceneConfig(size=16, **SCENES))).eval()
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(solver.embed(images), solver.scenes.encoder(images, torch.zeros(2, 0))[:, :8])
+
+
+def test_choices_are_split_by_the_answer():
+    choices = torch.arange(9.0).view(3, 3, 1)
+    right, wrong = distractors(choices, torch.tensor([0, 1, 2]))
+    assert right[:, 0].tolist() == [0, 4, 8] and wrong[..., 0].tolist() == [[1, 2], [3, 5], [6, 7]]
+
+
+def test_answers_are_learnt_from_labelled_questions_alone(file):
+    data = stages.open_data([file], {"labels": 3})
+    assert len(data) == 12 and data.labelled == [0, 1, 2]
+    found, _ = stages.constants(data, [1, 2, 5, 6], ClassWeights())
+    assert found["labelled"].tolist() == [1, 2]                                  # question 0 is set aside
+    read = stages.reader(data, Stage("a", 1), Augmentation())
+    samples = [read(i, Draws(np.random.default_rng(i), np.random.default_rng(0))) for i in range(12)]
+    assert all(sample.answer == UNKNOWN for sample in samples) and {sample.drawn for sample in samples} == {0, 1, 2}
+    whole = IQTTFile(file)
+    assert [sample.label for sample in samples] == [int(whole.truth[sample.drawn]) for sample in samples]
+    batch = stages.collate(samples)
+    questions, labels = stages.labelled(batch, Context(Stage("a", 1), data, found))
+    kept = [sample for sample in samples if sample.drawn != 0]
+    assert labels.tolist() == [sample.label for sample in kept] and len(questions) == len(kept)
+    with pytest.raises(UsageError, match="more answers"):
+        stages.open_data([file], {"labels": 6})
+
+
+def test_the_statistics_network_raises_what_the_encoder_lowers(file):
+    torch.manual_seed(0)
+    data = stages.open_data([file], {})
+    stage = Stage("a", 1, batch=4, step="semisupervised", losses={"information": 1.0}, settings={"critic_steps": 1})
+    network = stages.build(stages.configure({"scenes": SCENES}, data))
+    read = stages.reader(data, stage, Augmentation())
+    batch = stages.collate([read(i, Draws(np.random.default_rng(i), np.random.default_rng(0))) for i in range(4)])
+    phases = stages.semisupervised_step(network, batch, Context(stage, data, {"labelled": torch.arange(5)}))
+    critic = next(phases)
+    sum(critic.values()).backward()
+    moved = {name.split(".")[1] for name, p in network.named_parameters() if p.grad is not None}
+    assert moved == {"critic"}
+    network.zero_grad(set_to_none=True)
+    raised = next(phases)["statistics"]
+    raised.backward()
+    assert {name.split(".")[1] for name, p in network.named_parameters() if p.grad is not None} == {"statistics"}
+    network.zero_grad(set_to_none=True)
+    lowered = next(phases)["information"]
+    lowered.backward()
+    assert {name.split(".")[1] for name, p in network.named_parameters() if p.grad is not None} == {"encoder"}
+    assert lowered.item() == pytest.approx(-raised.item(), abs=0.05)             # batch statistics are the same; nothing moved
+
+
+@pytest.mark.parametrize("model, step, network, losses", [
+    ("iqtt-pix2scene", "semisupervised", {"scenes": SCENES},
+     {"adversarial": 1, "image": 1, "latent": 1, "information": 0.1, "distance": 0.1}),
+    ("iqtt-cnn", "answers", RESIDUAL, {"answers": 1}),
+    ("iqtt-siamese", "contrast", RESIDUAL, {"contrast": 1}),
+])  # fmt: skip
+def test_each_solver_trains_and_answers_the_same_twice(model, step, network, losses, file, tmp_path):
+    settings = {"critic_steps": 1} if step == "semisupervised" else {}
+    stage = Stage("a", 2, batch=4, step=step, losses=losses, settings=settings)
+    seen = Validation(every=2, samples=3, pictures=1, share=0.2)
+    recipe = Recipe((stage,), model=model, network={"preset": model, **network}, validation=seen)
+    for run in ("one", "two"):
+        train(model, [file], tmp_path / run, recipe)
+    assert (tmp_path / "one/weights.safetensors").read_bytes() == (tmp_path / "two/weights.safetensors").read_bytes()
+    whole = IQTTFile(file)
+    given = list(answers(load_predictor(tmp_path / "one/weights.safetensors", "cpu"), [whole.labeled, whole.unlabeled]))
+    assert len(given) == 12 and set(given) <= {0, 1, 2}
+
+
+def test_steps_of_another_solver_are_refused(file):
+    data = stages.open_data([file], {"labels": 0})
+    config = stages.configure({"preset": "iqtt-cnn"}, data)
+    with pytest.raises(UsageError, match="another network"):
+        stages.check_stage(Stage("a", 1, step="contrast", losses={}), config, data)
+    with pytest.raises(UsageError, match="there are none"):
+        stages.check_stage(Stage("a", 1, step="answers", losses={"answers": 1}), config, data)
