@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -67,13 +68,21 @@ def recipe(tmp_path):
     return path
 
 
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """The folder of a run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    train("ssz", [data], folder / "run", folder / "recipe.yaml")
+    return folder / "run"
+
+
 class Killed(Exception):
     pass
 
 
 @pytest.mark.parametrize("step", [2, 6])
-def test_a_killed_and_resumed_run_ends_with_the_same_bits(data, recipe, tmp_path, monkeypatch, step):
-    train("ssz", [data], tmp_path / "whole", recipe)
+def test_a_killed_and_resumed_run_ends_with_the_same_bits(data, recipe, whole, tmp_path, monkeypatch, step):
     from voxcli.training.engine import Trainer
 
     original = Trainer._train_step
@@ -89,9 +98,9 @@ def test_a_killed_and_resumed_run_ends_with_the_same_bits(data, recipe, tmp_path
     monkeypatch.undo()
     torch.manual_seed(99)  # whatever happened to the global generators in between
     train("ssz", [data], tmp_path / "cut", recipe)
-    assert (tmp_path / "whole/weights.safetensors").read_bytes() == (tmp_path / "cut/weights.safetensors").read_bytes()
-    whole, cut = (checkpoints.load_checkpoint(tmp_path / run / "last.pt") for run in ("whole", "cut"))
-    assert all(torch.equal(whole["network"][k], cut["network"][k]) for k in whole["network"])
+    assert (whole / "weights.safetensors").read_bytes() == (tmp_path / "cut/weights.safetensors").read_bytes()
+    one, other = (checkpoints.load_checkpoint(run / "last.pt") for run in (whole, tmp_path / "cut"))
+    assert all(torch.equal(one["network"][k], other["network"][k]) for k in one["network"])
 
 
 def test_a_run_learns_logs_and_leaves_weights(data, recipe, tmp_path):
@@ -122,8 +131,8 @@ def test_an_interrupt_saves_and_says_so(data, recipe, tmp_path, monkeypatch):
     assert checkpoints.load_checkpoint(tmp_path / "run/last.pt")["step"] == 5
 
 
-def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(data, recipe, tmp_path):
-    train("ssz", [data], tmp_path / "run", recipe)
+def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
     path = tmp_path / "run/last.pt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.warns(UserWarning, match="last.pt' is no checkpoint.*before.pt' of step 9 is used"):
@@ -164,11 +173,10 @@ def test_a_scale_that_the_network_has_no_scores_for_is_one_error_before_training
         check("ssz", [data], load_recipe(recipe, {"stages": {"half": {"scales": {"hlaf": 1}}}}))
 
 
-def test_a_packed_file_trains_as_its_folder(data, recipe, tmp_path):
+def test_a_packed_file_trains_as_its_folder(data, recipe, whole, tmp_path):
     packed = pack_street(StreetFolder([data]), tmp_path / "data.h5")
-    for run, source in (("folder", data), ("packed", packed)):
-        train("ssz", [source], tmp_path / run, recipe)
-    assert (tmp_path / "folder/weights.safetensors").read_bytes() == (tmp_path / "packed/weights.safetensors").read_bytes()
+    train("ssz", [packed], tmp_path / "packed", recipe)
+    assert (whole / "weights.safetensors").read_bytes() == (tmp_path / "packed/weights.safetensors").read_bytes()
 
 
 def test_iou_from_a_confusion_by_hand():

@@ -1,7 +1,17 @@
-"""Ways to compute a step that must not change it: in parts, with channels last. In float64, so that nothing hides behind rounding."""
+"""Ways to compute a step that must not change it: in parts, with channels last, compiled. In float64, so that nothing hides behind rounding."""
+
+from functools import partial
 
 import pytest
 import torch
+from torch import nn
+
+from voxcli.errors import UsageError
+from voxcli.models.ssz import stages
+from voxcli.models.ssz.losses import voxel_loss
+from voxcli.training.arithmetic import Arithmetic
+from voxcli.training.parallel import Processes
+from voxcli.training.recipe import Computation
 
 NETWORK = """
 network:
@@ -72,7 +82,42 @@ def test_channels_last_is_the_same_step(street, forge, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_compiled_network_takes_the_same_steps(street, forge, tmp_path):
-    text = NETWORK + STAGE.replace("LOSSES", "likelihood: 1, dice: 1").replace("PARTS", "1")
-    plain = values(forge, street, tmp_path / "plain", text, "moving")
-    check_equal(plain, values(forge, street, tmp_path / "compiled", text + "computation: {compile: true}\n", "moving"))
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_a_compiled_network_has_the_loss_and_gradients_of_the_network(monkeypatch, backend):
+    # aot_eager traces forward and backward as any compiler gets them; inductor then makes kernels, which takes minutes.
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend, fullgraph=True))
+    settings = {"preset": "small", "width": 16, "height": 16, "depth": 16, "encoder": [4, 4, 8], "encoder_blocks": [1, 0, 1],
+                "decoder": [4, 4, 4], "decoder_blocks": [1, 0, 0], "normalised_levels": 2}  # fmt: skip
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, 16, 16, dtype=torch.float64)
+    labels = {s: torch.randint(0, 3, (2, 16 // s, 16 // s, 16 // s), dtype=torch.uint8) for s in (1, 2)}
+    found = {}
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        network = stages.build(stages.resolve_config(settings, 3, None)).double()
+        arithmetic = Arithmetic(Computation(compile=compiled), network, Processes(torch.device("cpu")))
+        with arithmetic.forward():
+            scores = arithmetic.network(images, (1, 2))
+            loss = sum(voxel_loss(scores[s], labels[s], torch.ones(3), likelihood=1.0, dice=1.0, in_place=True) for s in (1, 2))
+        arithmetic.backward(loss)
+        found[compiled] = loss.detach(), {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    torch.testing.assert_close(found[True][0], found[False][0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found[True][1], found[False][1], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("place", ["forward", "backward"])
+def test_a_network_that_cannot_be_compiled_is_one_error(place):
+    arithmetic = Arithmetic(Computation(compile=True), nn.Linear(1, 1), Processes(torch.device("cpu")))
+
+    def refused(*_):
+        raise torch._dynamo.exc.TorchRuntimeError("a page of explanations")
+
+    loss = torch.ones(1, requires_grad=True).sum()
+    loss.register_hook(refused)
+    with pytest.raises(UsageError, match="cannot compile this network here") as caught:
+        if place == "backward":
+            arithmetic.backward(loss)
+        with arithmetic.forward():
+            refused()
+    assert "computation.compile to false" in caught.value.hint

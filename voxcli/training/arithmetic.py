@@ -48,19 +48,26 @@ class Arithmetic:
                 stack.enter_context(torch.autocast(self.device.type, DTYPES[self.how.precision]))
             if training and (self.shared or self.exact):
                 stack.enter_context(GlobalStatistics(self.processes))
-            try:
-                yield
-            except Exception as error:
-                if self.how.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
-                    raise UsageError(
-                        "torch.compile cannot compile this network here.", actual=type(error).__name__,
-                        hint="Set computation.compile to false, or look at the compiler with VOXCLI_DEBUG=1.",
-                    ) from error  # fmt: skip
-                raise
+            stack.enter_context(self._compiling())
+            yield
+
+    @contextmanager
+    def _compiling(self):
+        """A network is compiled at its first forward and its first backward pass, whose failure is a page long."""
+        try:
+            yield
+        except Exception as error:
+            if self.how.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+                raise UsageError(
+                    "torch.compile cannot compile this network here.", actual=type(error).__name__,
+                    hint="Set computation.compile to false, or look at the compiler with VOXCLI_DEBUG=1.",
+                ) from error  # fmt: skip
+            raise
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss, scaled where float16 would lose small ones."""
-        self.scaler.scale(loss).backward()
+        with self._compiling():
+            self.scaler.scale(loss).backward()
 
     def finish(self, optimiser: torch.optim.Optimizer, parameters: Iterable[Tensor], clip: float | None) -> float:
         """Clip to the norm `clip` and step; gradients are the whole batch's already. Returns the gradient's norm before clipping.

@@ -47,7 +47,8 @@ class Computation:
     """How a step is computed. Weights and optimiser stay in float32 whatever `precision` says.
 
     precision: of the forward and backward pass (autocast); float16 scales its loss and is for CUDA.
-    channels_last: the memory format of images and weights. compile: let torch.compile trace the network.
+    channels_last: the memory format of images and weights. compile: let torch.compile make kernels of the network
+    (once for each shape, which takes minutes and a C++ compiler; batch statistics are then torch's own).
     statistics: batch normalisation and Dice over the batch of all processes (`global`: the same curve for any number of them), or over
     each process's part of it (`local`, without their messages). One process knows no difference.
     """
