@@ -136,6 +136,46 @@ def _object_weights(path: Path) -> None:
     save_weights(path, Weights(state, "pix2vox-f", config.to_mapping(small)))
 
 
+def _jof_weights(path: Path) -> None:
+    """Weights of a JOF of few channels, whose shapes fill about a fifth of their cube and whose cameras stand before it."""
+    import torch
+
+    from voxcli import config
+    from voxcli.geometry.field_surface import cell_centres
+    from voxcli.models.jof.fitting import free_codes
+    from voxcli.models.jof.network import JOFConfig, build
+    from voxcli.models.weights import Weights, save_weights
+
+    torch.manual_seed(0)
+    small = JOFConfig(
+        branches=4, shape=8, albedo=6, shape_widths=(24, 16), albedo_widths=(16, 16), voxel_widths=(4, 4, 8, 8),
+        image_widths=(8, 8, 16, 16), groups=4, classes=("chair", "car"), darkest=0.25,
+        camera_mean=(150.0, 0.0, 64.0, 160.0, 0.0, -150.0, 64.0, 160.0, 0.0, 0.0, 1.0, 2.5),
+    )  # fmt: skip
+    network = build(small).eval()
+    with torch.no_grad():
+        for head in ("class", "shape", "cam"):
+            getattr(network.image, f"fc_{head}2").weight *= 0.01  # pictures hardly matter
+        network.shape.sd_fc3.weight *= 30
+        found = network.branches(free_codes(network, 1), cell_centres(torch.arange(16**3), 16)[None])
+        network.shape.sd_fc3.bias -= torch.logit(found.double()).amax(-1).quantile(0.8).float()
+    save_weights(path, Weights(network.state_dict(), "jof", config.to_mapping(small), {"threshold": 0.5}))
+
+
+def _bae_weights(path: Path) -> None:
+    import torch
+
+    from voxcli import config
+    from voxcli.models.bae.network import BAEConfig, build
+    from voxcli.models.weights import Weights, save_weights
+
+    torch.manual_seed(0)
+    small = BAEConfig(branches=3, code=8, encoder=(4, 4, 4, 4), decoder=(16, 8))
+    state = build(small).state_dict()
+    state["generator.linear_3.weight"] *= 30
+    save_weights(path, Weights(state, "bae", config.to_mapping(small), {"threshold": 0.4}))
+
+
 def _pix2vox_checkpoint(path: Path) -> None:
     import torch
 
@@ -144,6 +184,23 @@ def _pix2vox_checkpoint(path: Path) -> None:
     network = build(PRESETS["pix2vox-f"])
     parts = {f"{part}_state_dict": getattr(network, part).state_dict() for part in ("encoder", "decoder", "merger")}
     torch.save({"epoch_idx": 250, "best_iou": 0.5, **parts}, path)
+
+
+def _room_weights(path: Path) -> None:
+    """Weights of a pix2scene with few channels."""
+    import torch
+
+    from voxcli import config
+    from voxcli.models.pix2scene.network import Pix2SceneConfig, build
+    from voxcli.models.weights import Weights, save_weights
+
+    torch.manual_seed(0)
+    small = Pix2SceneConfig(size=16, latent=8, encoder=4, decoder=4, critic=4)
+    facts = {
+        "lens": 0.9, "target": [0.0, -0.25, 0.0], "eyes": [[0.4, 0.5, 0.6], [0.6, 0.5, 0.4]], "albedo": [0.8, 0.8, 0.8],
+        "light": {"ambient": [0.15] * 3, "positions": [[1.0, 1.5, 1.2]], "colours": [[3.0, 2.8, 2.5]]}, "shapes": ["box"],
+    }  # fmt: skip
+    save_weights(path, Weights(build(small).state_dict(), "pix2scene", config.to_mapping(small), facts))
 
 
 def _coarse(path: Path) -> None:
@@ -193,6 +250,9 @@ def _uclid_checkpoint(part: str, path: Path) -> None:
 
 
 FILES = {
+    "rooms.safetensors": _room_weights,
+    "a.png": _write(picture),
+    "b.png": _write(street_picture),
     "iqtt.h5": _questions,
     "answers.txt": lambda path: path.write_text("0\n1\n2\n"),
     "coarse/front.npz": _coarse,
@@ -205,6 +265,8 @@ FILES = {
     "Pix2Vox-F-ShapeNet.pth": _pix2vox_checkpoint,
     "views/front.png": _write(picture),
     "views/side.png": _write(street_picture),
+    "jof.safetensors": _jof_weights,
+    "bae.safetensors": _bae_weights,
     "best.safetensors": _weights,
     "run/best.safetensors": _weights,
     "latest_net_G.pth": _zgan_checkpoint,

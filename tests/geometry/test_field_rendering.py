@@ -190,6 +190,15 @@ def test_pictures_are_differentiable_in_projection_light_shape_and_albedo():
     assert torch.autograd.gradcheck(formed, (P.clone().requires_grad_(), light, codes, tint), atol=1e-6)
 
 
+def test_a_field_that_is_flat_gives_no_normal_and_no_wild_gradient():
+    x = torch.tensor([[[0.0, 0, 3.0], [0, 0, 0.6]]])
+    radius = torch.tensor(0.6, requires_grad=True)
+    normals, _ = occupancy_normals(lambda p: torch.sigmoid(200 * (radius - p.norm(dim=-1))), x)
+    assert_close(normals[0], torch.tensor([[0.0, 0, 0], [0, 0, 1]]))
+    normals.sum().backward()
+    assert bool(radius.grad.isfinite())
+
+
 def test_the_search_carries_no_gradient():
     P, pixels = view()
     found = find_surface(sphere(), P.clone().requires_grad_(), pixels)

@@ -57,6 +57,17 @@ def predict(
         tuple[float, float, float, float] | None,
         typer.Option("--bbox", metavar="LEFT TOP RIGHT BOTTOM", help="Where the object is, in pixels, or as fractions up to 1."),
     ] = None,
+    parts: Annotated[bool, typer.Option("--parts", help="Faces by part in place of albedo.")] = False,
+    fit: Annotated[
+        int | None, typer.Option("--fit", min=0, metavar="STEPS", help="Fit the guess to the picture, which needs alpha, in so many steps.")
+    ] = None,
+    camera_out: Annotated[
+        str | None, typer.Option("--camera-out", metavar="FILE", help="Also write the guessed camera (.yaml, .json), or a folder of them.")
+    ] = None,
+    light_out: Annotated[
+        str | None, typer.Option("--light-out", metavar="FILE", help="Also write the guessed light (.yaml), or a folder of them.")
+    ] = None,
+    relight: Annotated[str | None, typer.Option("--relight", metavar="FILE", help="Draw the picture in the light of this file.")] = None,
     becomes: Annotated[
         str | None,
         typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
@@ -90,10 +101,14 @@ def predict(
     (.ply, .npz, .xyz), or a closed surface around them (.glb, .obj, or --as mesh). Camera and depth are regressed unless --camera
     and --depth give them: the camera's world is then the object's frame, the depth is in its units.
 
+    -m jof turns one image of an object into its surface with albedo, one node a part (.glb .ply .obj; --parts for part labels), looked for
+    on --resolution cells a side, or draws it again (.png), as it is or in another light.
+
     Examples:
         voxcli predict street.png -m ssz -o scene.npz
         voxcli predict images/ -m ssz -o scenes/ --skip-existing
         voxcli predict views/ --views --weights object.safetensors -o object.ply
+        voxcli predict views/front.png --weights jof.safetensors -o front.glb --resolution 32
     """
     if fov is not None and not 0 < fov < 180:
         raise UsageError("--fov must lie between 0 and 180 degrees.", actual=f"{fov:g}")
@@ -108,6 +123,8 @@ def predict(
             "--fov": ("fov_x_deg", fov), "--camera": ("camera", camera), "--probabilities": ("probabilities", probabilities or None),
             "--poses": ("poses", poses), "--threshold": ("threshold", threshold), "--coarse": ("coarse", coarse or None),
             "--background": ("background", _colour(background)), "--crop": ("crop", crop and crop.value), "--bbox": ("bbox", bbox or None),
+            "--parts": ("parts", parts or None), "--fit": ("fit", fit), "--camera-out": ("camera_out", camera_out),
+            "--light-out": ("light_out", light_out), "--relight": ("relight", relight),
             "--depth": ("depth", depth), "--points": ("points", points),
         },
         views,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.cameras import camera_for, depth_file
 from voxcli.cli.conversions import Settings, convert_thing, way_to, with_origin
+from voxcli.cli.guesses import GuessFiles
 from voxcli.cli.output import out
 from voxcli.cli.poses import boxed, pose_files, write_poses
 from voxcli.errors import FileFormatError, UsageError
@@ -16,6 +17,10 @@ from voxcli.errors import FileFormatError, UsageError
 if TYPE_CHECKING:
     from voxcli.cli.batch import Batch, Item
     from voxcli.files import Format
+
+
+_OF_ITEMS = ("camera", "depth", "camera_out", "light_out", "relight")
+"""Options that `predict` is given in another form than the command's, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Asked:
     @property
     def options(self) -> dict[str, Any]:
         """What is passed on to the model's `predict` for all samples alike; cameras and depths differ, and poses are a yes or no."""
-        given = {option: value for option, value in self.flags.values() if value is not None and option not in ("camera", "depth")}
+        given = {option: value for option, value in self.flags.values() if value is not None and option not in _OF_ITEMS}
         return given | ({"poses": True} if self.poses else {})
 
 
@@ -64,6 +69,9 @@ class Predictions:
         self._check_flags()
         self._check_formats()
         self.beside: dict[str, Path] = {} if asked.poses is None else pose_files(asked.poses, todo.items, asked.overwrite)
+        given = dict(asked.flags.values())
+        self.guesses = GuessFiles(given.get("camera_out"), given.get("light_out"), todo.items, asked.overwrite)
+        self.light: str | None = given.get("relight")
         if asked.weights is None:
             check_shipped(self.name)
         path = find_weights(asked.weights or self.name)
@@ -71,6 +79,7 @@ class Predictions:
         threshold = asked.options.get("threshold", getattr(self.module, "THRESHOLD", None))
         self.settings = Settings(asked.resolution) if threshold is None else Settings(asked.resolution, threshold)
         self.digests = {} if asked.camera is None else {asked.camera: sha256_file(asked.camera)}
+        self.digests |= {} if self.light is None else {self.light: sha256_file(self.light)}
         self.digest = sha256_file(path)
 
     def _check_flags(self) -> None:
@@ -92,6 +101,9 @@ class Predictions:
         ]
         given = self.asked.options
         flat = [target for target in self.formats if self.formats[target].name not in ("NPZ", "HDF5")]
+        drawn = [self._drawn(each) for each in self.formats.values()]
+        if self.asked.flags.get("--relight", ("", None))[1] is not None and not all(drawn):
+            raise UsageError("--relight draws pictures.", expected="an output .png", actual=next(iter(self.formats)))
         if given.get("probabilities") and converted:
             raise UsageError(f"{converted[0]} has no place for probabilities.", expected="fruxels in .npz or .h5")
         if given.get("coarse") and (flat or converted):
@@ -125,6 +137,7 @@ class Predictions:
                 with self.todo.attempt(batch[0][0]):
                     special = self._known(batch[0][0])
                     pictures = [sample for _, sample in batch]
+                    special |= self._wanted(batch[0][0])
                     results = list(self.module.predict(self.predictor, pictures, batch_size=asked.batch_size, **asked.options, **special))
                 for (item, _), result in zip(batch, results, strict=False):
                     with self.todo.attempt(item):
@@ -146,6 +159,19 @@ class Predictions:
     def _depth_files(self, item: Item) -> list[str]:
         """The depth map of each picture of an item; none where none is given."""
         return [] if self.asked.depth is None else [depth_file(self.asked.depth, path, len(item.files)) for path in item.files]
+
+    def _wanted(self, item: Item) -> dict[str, Any]:
+        """What a model that makes surfaces and pictures itself is told of the outputs."""
+        wanted: dict[str, Any] = {}
+        if "resolution" in self.offers.options:
+            wanted["resolution"] = self.settings.resolution
+        if "picture" in self.offers.options:
+            wanted["picture"] = self._drawn(self.formats[item.target])
+        if self.light is not None:
+            from voxcli.cli.lights import read_lights
+
+            wanted["relight"] = read_lights(self.light)
+        return wanted
 
     def _samples(self, chunk: list[Item]) -> Iterator[tuple[Item, Any]]:
         """The items whose pictures can be read, each with what the model takes: a picture, or all pictures of an object."""
@@ -176,6 +202,7 @@ class Predictions:
             thing.meta.update(frame=self.offers.frame, units=self.offers.units)
         thing.meta["prediction"] = result.meta
         files.write(item.target, thing, format=asked.format, overwrite=asked.overwrite)
+        self.guesses.write(item, result.meta)
         if self.beside:
             write_poses(self.beside[item.source], result, asked.overwrite)
 

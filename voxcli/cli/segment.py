@@ -4,6 +4,7 @@
 |---|---|---|
 | labelled fruxels or voxels, occupancy grids | segment_scenes.py | nothing learned |
 | images | segment_images.py: predicted into a labelled scene, then as that | a model that predicts fruxels |
+| meshes, voxels and points with -m jof or bae | segment_shapes.py: parts of shapes | a branched network |
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from voxcli.cli.cameras import camera_for
 from voxcli.cli.output import out
 from voxcli.cli.segment_images import LegendFile, ScenePredictor, as_picture, label_image, legend
 from voxcli.cli.segment_scenes import SceneSegmentation, as_scene, segment_scene, write_grid_or_mesh, write_instances, write_pieces
+from voxcli.cli.segment_shapes import SUFFIXES as SHAPES
+from voxcli.cli.segment_shapes import ShapeSegmenter, shape_model
 from voxcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -75,10 +78,14 @@ def segment(
     what is written: .json lists class, centre, size, volume and boxes of each instance; .glb .ply .obj a mesh, one named node each;
     .npz .h5 the grid with instances as labels; .png the first class along each ray. Images become scenes first (-m ssz).
 
+    -m jof and bae divide shapes (meshes, voxels, points) into the parts that the network has learnt by itself, the same numbers in every
+    shape of its categories: labels on faces, points or cells, one node a part in a mesh, or a list (.json).
+
     Examples:
         voxcli segment scene.npz -o instances.json
         voxcli segment scene.npz --only car --min-volume 0.01 --split glb -o parts
         voxcli segment street.png -m ssz -o labels.png --legend legend.json
+        voxcli segment shapes/ --weights jof.safetensors -o parts/ --format glb
     """
     wanted = SceneSegmentation(gap, min_volume, tuple(only or ()), by.value, options.first(threshold, 0.5), options.first(resolution, 64))
     wanted.check()
@@ -88,11 +95,20 @@ def segment(
         raise UsageError("--fov and --camera contradict each other.", hint="Give one of them.")
     suffix = _suffix(split, format)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    dividing = shape_model(model, weights)
+    if dividing is not None:
+        given = {"--gap": gap, "--min-volume": min_volume, "--only": only, "--split": split, "--indices": indices, "--legend": legend_file,
+                 "--fov": fov, "--camera": camera, "--by": by is not Piece.instance}  # fmt: skip
+        for flag, value in given.items():
+            if value:
+                raise UsageError(f"{flag} means nothing to {dividing}, which divides shapes.")
+        shapes = ShapeSegmenter(dividing, weights, device, dtype.value, wanted.threshold, wanted.resolution)
+        return _divide_shapes(shapes, sources, output, suffix, policy, format, input_format)
     place = output.rstrip("/") if split and output != "/" else output
     with items(sources, place, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=TARGETS, policy=policy, label="segmenting") as todo:
         _check_targets(todo, split, format)
         if not len(todo):
-            return
+            return None
         predictor = ScenePredictor(model, weights, device, dtype.value)
         labels = LegendFile(legend_file, overwrite)
         recorded = {"model": model, "fov": fov, "camera": camera} | vars(wanted)
@@ -101,6 +117,21 @@ def segment(
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
                 work.one(chunk[0])
+    return None
+
+
+def _divide_shapes(
+    shapes: ShapeSegmenter, sources: list[str], output: str, suffix: str, policy: Policy, format: str | None, input_format: str | None
+) -> None:
+    recorded = {"model": shapes.model, "threshold": shapes.threshold}
+    targets = (*TARGETS, ".xyz")
+    with items(sources, output, suffixes=SHAPES, target_suffix=suffix, target_suffixes=targets, policy=policy, label="segmenting") as todo:
+        for item in todo.items:
+            if _extension(item.target, format) == "png":
+                raise UsageError("Parts of shapes have no label image.", expected=".json, .glb, .ply or .npz", actual=item.target)
+        for chunk in todo.chunks(1):
+            with todo.attempt(chunk[0]):
+                shapes.one(chunk[0], recorded, format, input_format, policy.overwrite)
 
 
 def _suffix(split: str | None, format: str | None) -> str:

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from voxcli.errors import UsageError
 from voxcli.geometry.lighting import harmonic_basis
 from voxcli.shapes import check_shape
+
+_FLAT = 1e-8  # slope of an occupancy below which it has no direction
 
 Field = Callable[[Tensor], Tensor]
 """Points [B, N, 3] -> occupancy [B, N], or albedo [B, N, 3] in 0..1."""
@@ -137,13 +138,17 @@ def find_surface(
 def occupancy_normals(field: Field, points: Tensor, differentiable: bool = True) -> tuple[Tensor, Tensor]:
     """Outward unit normals [B, N, 3], minus the normalised gradient of the occupancy, and the occupancy [B, N].
 
-    differentiable: normals can be differentiated once more. Where the field is flat to the last bit, the normal is 0.
+    differentiable: normals can be differentiated once more. Where the field is flat, the normal is 0.
     """
     with torch.enable_grad():
         x = points if points.requires_grad else points.detach().requires_grad_()
         occupancy = field(x)
         (gradient,) = torch.autograd.grad(occupancy.sum(), x, create_graph=differentiable)
-    return F.normalize(-gradient, dim=-1, eps=1e-30), occupancy if differentiable else occupancy.detach()
+    # Far outside, a sigmoid is flat to the last bit: a direction would be noise, and its derivative infinite.
+    steep = gradient.detach().abs().amax(-1, keepdim=True) > _FLAT
+    safe = torch.where(steep, gradient, torch.ones_like(gradient))
+    normals = torch.where(steep, -safe / safe.norm(dim=-1, keepdim=True), torch.zeros_like(safe))
+    return normals, occupancy if differentiable else occupancy.detach()
 
 
 def shading_of(normals: Tensor, light: Tensor) -> Tensor:

@@ -64,25 +64,18 @@ class ShapeSamples:
         found = self.folders[folder]
         return found.categories_of[place] if isinstance(found, ObjectsFolder) else found.category(place)
 
-    def volume(self, index: int) -> np.ndarray:
-        """Colours and occupancy (0 or 255), uint8 [4, 64, 64, 64]."""
+    def shape(self, index: int, resolution: int, count: int | None, rng: np.random.Generator) -> tuple[np.ndarray, PointValues]:
+        """Colours and occupancy (0 or 255), uint8 [4, 64, 64, 64], and point-value pairs of a resolution, `count` or all."""
         folder, place = self.places[index]
         found = self.folders[folder]
         if isinstance(found, ColouredShapes):
-            return np.ascontiguousarray(found.volume(place).transpose(3, 0, 1, 2))
+            return np.ascontiguousarray(found.volume(place).transpose(3, 0, 1, 2)), found.pairs(place, resolution, count, rng)
         voxels = found.voxels(place)
         if len(voxels.labels) != CELLS:
             raise DataError(f"'{self.name(index)}' has a volume of another size.", expected=f"{CELLS} cells a side")
         solid = 255 * (voxels.labels > 0).astype(np.uint8)
-        return np.concatenate([voxels.colours.transpose(3, 0, 1, 2), solid[None]])
-
-    def pairs(self, index: int, resolution: int, count: int | None, rng: np.random.Generator) -> PointValues:
-        """Point-value pairs of a resolution."""
-        folder, place = self.places[index]
-        found = self.folders[folder]
-        if isinstance(found, ColouredShapes):
-            return found.pairs(place, resolution, count, rng)
-        return point_values(found.voxels(place), resolution, count, rng)
+        volume = np.concatenate([voxels.colours.transpose(3, 0, 1, 2), solid[None]])
+        return volume, point_values(voxels, resolution, count, rng)
 
     def _rendered(self, index: int) -> tuple[R2N2Folder, int]:
         folder, place = self.places[index]
@@ -164,10 +157,10 @@ class ShapeReader:
         rng = np.random.default_rng(0) if draws is None else draws.own
         if self.pictured and draws is not None and self.data.pictures:
             return self._picture(index, rng)
-        found = self.data.pairs(index, self.resolution, self.count, rng)
+        volume, found = self.data.shape(index, self.resolution, self.count, rng)
         solid = found.occupied[:, None]
         sample = {
-            "volumes": self.data.volume(index), "points": found.points * 2, "occupied": found.occupied,
+            "volumes": volume, "points": found.points * 2, "occupied": found.occupied,
             "colours": np.where(solid, found.colours / np.float32(127.5) - 1, 0).astype(np.float32), "parts": found.labels,
             "categories": self.data.categories.index(self.data.category(index)), "places": index, "names": self.data.name(index),
         }  # fmt: skip

@@ -57,9 +57,7 @@ def import_weights(path: str | Path, model: str = "jof", tell: Tell = lambda fat
         raise FileFormatError(f"'{path}' is no JOF checkpoint.", expected=f"a dictionary with {' or '.join(KEYS)}")
     if "encoder" in parts and "latents" in parts:
         raise FileFormatError(f"'{path}' holds an encoder and free codes.", hint="Import the auto-decoder and the encoder apart.")
-    settings = replace(
-        JOFConfig(axes="official"), parts=parts, normalised="latents" not in parts, shapes=len(tensors.get("latents.s_latent", ()))
-    )
+    settings = JOFConfig(parts=parts, normalised="latents" not in parts, shapes=len(tensors.get("latents.s_latent", ())))
     settings, known = _with_cameras(settings, path)
     taken = _checked(path, settings, tensors, tell)
     return Weights(taken, "jof", config.to_mapping(settings), {"source": path.name, "cameras_known": known, "threshold": 0.5})

@@ -29,8 +29,13 @@ def code_loss(found: Tensor, truth: Tensor) -> Tensor:
 
 
 def silhouette_loss(occupancy: Tensor, mask: Tensor) -> Tensor:
-    """Equation (5): occupancy [B, N] at the surface points of N pixels, mask [B, N] (bool). It should be 1/2 inside and 0 outside."""
-    return (occupancy - SILHOUETTE * mask.to(occupancy.dtype)).abs().mean()
+    """Equation (5): occupancy [B, N] at the surface points of N pixels, mask [B, N] (bool). It should be 1/2 inside and 0 outside.
+
+    Inside, a point that a search has found lies above 1/2 by the search's tolerance alone. Its term is left out (ours): the gradient of an
+    absolute value is as large for a tolerance as for a true miss, and would shrink whatever is seen.
+    """
+    inside = (SILHOUETTE - occupancy).clamp_min(0)
+    return torch.where(mask, inside, occupancy.abs()).mean()
 
 
 def photometric_loss(found: Tensor, image: Tensor, mask: Tensor) -> Tensor:

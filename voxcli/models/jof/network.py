@@ -45,8 +45,7 @@ class JOFConfig:
     category, shape, albedo: lengths of the codes f_C (0: none, Table 2), f_S, f_A. shape_widths, albedo_widths: hidden layers of the
     decoders. voxel_widths: channels of the 3D encoder. image_widths, groups: channels of the image encoder's four levels, and groups of
     its normalisation. normalised: codes of the 3D encoder have length 1. darkest: what black becomes in a coloured volume, whose air is 0.
-    classes: names of the categories. camera_mean, camera_std: of the projections that the image encoder was trained on. axes: what the
-    object's frame is called in those projections: `own`, or `official` for the public data, which is turned by a quarter about +y.
+    classes: names of the categories. camera_mean, camera_std: of the projections that the image encoder was trained on.
     start: weights of this model that a training begins with, as far as they have the same parts; empty: none.
     """
 
@@ -66,7 +65,6 @@ class JOFConfig:
     classes: tuple[str, ...] = SYNSET_NAMES
     camera_mean: tuple[float, ...] = (0.0,) * CAMERA
     camera_std: tuple[float, ...] = (1.0,) * CAMERA
-    axes: str = "own"
     start: str = ""
 
     def __post_init__(self) -> None:
@@ -82,8 +80,8 @@ class JOFConfig:
         for name, length in lengths.items():
             if len(getattr(self, name)) != length:
                 raise UsageError(f"jof: '{name}' needs {length} numbers.", actual=list(getattr(self, name)))
-        if min(self.camera_std) <= 0 or self.axes not in ("own", "official") or not 0 <= self.darkest < 1:
-            raise UsageError("jof: deviations are positive, 'axes' own or official, 'darkest' in 0..1.")
+        if min(self.camera_std) <= 0 or not 0 <= self.darkest < 1:
+            raise UsageError("jof: deviations are positive, and 'darkest' lies in 0..1.")
         if any(width % self.groups for width in self.image_widths):
             raise UsageError("jof: 'groups' must divide the image encoder's widths.", actual=f"{self.groups}, {list(self.image_widths)}")
 

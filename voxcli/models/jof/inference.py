@@ -1,0 +1,264 @@
+"""JOF at work: a picture of an object in, its surface with albedo and parts out; shapes in, their parts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli import backend, config
+from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.geometry.field_rendering import find_surface, form_picture, light_of, pixel_lattice, radiance_of, shading_of
+from voxcli.geometry.field_surface import FieldGrid, sample_field
+from voxcli.geometry.lighting import Lights, shade
+from voxcli.geometry.projections import decompose
+from voxcli.geometry.surfaces import surface_mesh
+from voxcli.models.jof.batches import TO_OWN
+from voxcli.models.jof.fitting import fit_to_image, fit_to_points
+from voxcli.models.jof.network import IMAGE, JOF, Codes, ImageGuess, JOFConfig, projection_of
+from voxcli.models.jof.preparation import BACKGROUND, prepare, standard_image
+from voxcli.models.jof.rendering import fields_of, usable
+from voxcli.models.jof.stages import coloured
+from voxcli.models.offers import Offers
+from voxcli.models.weights import Weights, load_weights
+from voxcli.scene.labels import Labels
+from voxcli.scene.types import Mesh, Picture, VoxelGrid
+
+OFFERS = Offers(
+    "Mesh", frozenset({"background", "threshold", "resolution", "parts", "camera_out", "light_out", "relight", "fit", "picture"}),
+    frame="object, +y up", units="the diagonal of the object's box",
+)  # fmt: skip
+
+THRESHOLD = 0.5
+"""Section 3.3's tau; the surface lies there."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network in evaluation mode. path: what errors call the weights."""
+
+    network: JOF
+    model: str
+    device: torch.device
+    dtype: torch.dtype
+    cameras_known: bool = True
+
+
+def load_predictor(weights: str | Path | Weights = "jof", device: str = "auto", dtype: str = "auto") -> Predictor:
+    """A predictor from a weights file, the name of shipped weights, or weights in memory. Fields are computed in float32.
+
+    Raises FileFormatError for weights of another model, or that do not fit their own configuration.
+    """
+    name = "The weights" if isinstance(weights, Weights) else f"'{weights}'"
+    if not isinstance(weights, Weights):
+        weights = load_weights(weights)
+    if weights.model != "jof":
+        raise FileFormatError(f"{name}: weights of another model.", expected="jof", actual=weights.model)
+    if dtype not in ("auto", "float32"):
+        raise UsageError("jof finds surfaces in float32: its occupancies differ by less than other types can tell.", actual=dtype)
+    where = backend.pick_device(device)
+    with torch.device("meta"):
+        network = JOF(config.from_mapping(JOFConfig, weights.config, f"{name}: configuration"))
+    try:
+        network.load_state_dict(weights.tensors, assign=True)
+    except (RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
+    network = network.eval().requires_grad_(False).to(where)
+    return Predictor(network, "jof", where, torch.float32, bool(weights.facts.get("cameras_known", True)))
+
+
+# -- pictures in ------------------------------------------------------------------------------------------------------------------------
+
+
+def predict(
+    predictor: Predictor, samples: Sequence[Picture], *, background: tuple[int, int, int] | None = None, threshold: float | None = None,
+    resolution: int = 128, parts: bool = False, relight: Any = None, fit: int = 0, picture: bool = False, batch_size: int = 1,
+) -> Iterator[Mesh | Picture]:  # fmt: skip
+    """The surface of each object, in order, in its own frame (box diagonal 1): albedo at the vertices and faces by parts; or its picture.
+
+    resolution: cells along the side of the cube in which the surface is looked for. parts: faces labelled by part in place of albedo.
+    fit: steps of fitting codes, camera and light to the picture (which needs alpha). relight: a LightFile in place of the guessed light.
+    picture: draw the object as the picture shows it, or in the light of `relight`, instead of a surface. meta holds the camera (K and
+    world_to_cam for 128 x 128 pixels) and the light (radiance [3][9] in the object's frame); the camera is null where it is none that a
+    picture could have. threshold: occupancy at the surface. Raises UsageError for pictures and fits by weights that know no cameras.
+    """
+    model = predictor.network
+    model.need("image", "shape", "albedo", purpose="Predicting from images")
+    if (picture or fit) and not predictor.cameras_known:
+        raise UsageError("These weights do not know what their cameras mean.", expected="weights imported with normal_cam.mat beside them",
+                         hint="Import them anew, or leave out --fit and pictures.")  # fmt: skip
+    level = THRESHOLD if threshold is None else threshold
+    if not 0 < level < 1:
+        raise UsageError("A threshold of occupancy lies between 0 and 1.", actual=f"{level:g}")
+    if fit < 0 or resolution < 2:
+        raise UsageError("Steps of a fit are not negative, and a resolution is at least 2.", actual=f"{fit}, {resolution}")
+    for sample in samples:
+        image, mask, facts = _taken_in(predictor, sample, background or BACKGROUND, fit)
+        with torch.no_grad():
+            guess = model.image(standard_image(image))[0]
+        if fit:
+            guess = fit_to_image(model, image, mask, guess, steps=fit)
+        facts |= described(predictor, guess)
+        if picture:
+            yield _drawn(predictor, guess, sample.rgb.shape[0], relight, facts)
+        else:
+            yield surface_of(predictor, guess.codes, resolution, level, parts, facts)
+
+
+def _taken_in(
+    predictor: Predictor, sample: Picture, background: tuple[int, int, int], fit: int
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    rgb, alpha = (x if x is None or x.dtype == np.uint8 else (x >> 8).astype(np.uint8) for x in (sample.rgb, sample.alpha))
+    assert rgb is not None
+    if fit and (alpha is None or alpha.min() == 255):
+        raise DataError("A fit needs the object's silhouette.", expected="a picture with alpha", hint="Cut the object out first.")
+    colours, cover = prepare(rgb, alpha, background)
+    image, mask = (torch.from_numpy(x)[None].to(predictor.device) for x in (colours, cover))
+    done = f"none: all {rgb.shape[1]}x{rgb.shape[0]} pixels, made square, {IMAGE}x{IMAGE}"
+    return image, mask, {"crop": done, "background": list(background), "fitted": fit}
+
+
+def described(predictor: Predictor, guess: ImageGuess) -> dict[str, Any]:
+    """Category, camera and light of a guess as plain numbers; camera null where no camera could be so."""
+    settings = predictor.network.config
+    facts: dict[str, Any] = {"light": None, "camera": None, "category": None}
+    if hasattr(predictor.network, "encoder") and settings.category:
+        code = guess.codes.category
+        logits = predictor.network.encoder.linear(torch.nn.functional.normalize(code, dim=1) if settings.normalised else code)[0]
+        place = int(logits.argmax())
+        facts["category"] = settings.classes[place - 1] if place else None
+    radiance = radiance_of(guess.light)[0].double().cpu().numpy()
+    facts["light"] = [[round(float(v), 6) for v in row] for row in radiance]
+    projection = projection_of(guess.camera, settings)
+    if predictor.cameras_known and bool(usable(projection)[0]):
+        K, world_to_cam = decompose(projection[0].double().cpu().numpy() @ np.linalg.inv(TO_OWN))
+        K[0, 1] = 0.0                                                            # a pinhole has no skew
+        facts["camera"] = {"K": K.round(6).tolist(), "world_to_cam": world_to_cam.round(8).tolist(), "width": IMAGE, "height": IMAGE}
+    return facts
+
+
+def surface_of(
+    predictor: Predictor, codes: Codes, resolution: int, threshold: float, parts: bool, facts: dict[str, Any]
+) -> Mesh:
+    """The surface by marching cubes, evaluated coarse to fine; how often the decoder was asked stands in meta["queries"]."""
+    model = predictor.network
+    with torch.no_grad():
+        found: FieldGrid = sample_field(
+            lambda x: model.occupancy(codes, x[None])[0], resolution, threshold=threshold, device=predictor.device
+        )
+        facts |= {"queries": found.queries, "every_cell": resolution**3, "levels": [list(level) for level in found.levels]}
+        grid = VoxelGrid(found.values.cpu().numpy(), None, np.full(3, -1.0), np.full(3, 2 / resolution))
+        mesh = surface_mesh(grid, threshold)
+        if not len(mesh.faces):
+            raise DataError("The network sees no object: its occupancy stays below the threshold.", actual=f"threshold {threshold:g}",
+                            hint="Lower --threshold, or look at the picture's background.")  # fmt: skip
+        places = (mesh.vertices, mesh.vertices[mesh.faces].mean(1))
+        vertices, centres = (torch.from_numpy(x).float()[None].to(predictor.device) for x in places)
+        winner = _in_pieces(lambda x: model.winners(codes, x), centres)[0].cpu().numpy()
+        colours = (_in_pieces(lambda x: model.colours(codes, x), vertices)[0].cpu().numpy() + 1) * 127.5
+    names = part_names(model.config.branches)
+    own = mesh.vertices / 2
+    if parts:
+        return Mesh(own, mesh.faces, face_labels=(winner + 1).astype(np.uint8), classes=Labels(("air", *names), 0, None), meta=facts)
+    shown = (colours + 0.5).clip(0, 255).astype(np.uint8)
+    return Mesh(own, mesh.faces, vertex_colors=shown, face_parts=winner.astype(np.int32), part_names=names, meta=facts)
+
+
+def part_names(count: int) -> tuple[str, ...]:
+    """Names of branches, the same for all shapes that one network sees."""
+    return tuple(f"part-{k}" for k in range(1, count + 1))
+
+
+def _in_pieces(function: Any, points: Tensor, size: int = 1 << 15) -> Tensor:
+    return torch.cat([function(some) for some in points.split(size, 1)], 1)
+
+
+def picture_of(predictor: Predictor, result: Picture) -> Picture:
+    """A result as the picture that it is: `predict(picture=True)` draws."""
+    return result
+
+
+def _drawn(predictor: Predictor, guess: ImageGuess, size: int, relight: Any, facts: dict[str, Any]) -> Picture:
+    """The object as the camera of the guess sees it, RGBA of at most 512 pixels a side, in the guessed light or another."""
+    if facts["camera"] is None:
+        raise DataError("The network's camera for this picture is none that could be drawn through.", hint="Try --fit, or write a mesh.")
+    model, side = predictor.network, min(max(size, 16), 512)
+    projection = projection_of(guess.camera, model.config)
+    pixels = pixel_lattice(IMAGE, side, predictor.device)
+    colours, hits = [], []
+    for some in pixels.split(1 << 14):
+        with torch.no_grad():
+            surface = find_surface(fields_of(model, guess.codes)[0], projection, some, evaluations=64, refinements=8)
+        made = form_picture(*fields_of(model, guess.codes), projection, guess.light, some, surface, differentiable=False)
+        colour = made.colour if relight is None else _relit(made.albedo, made.points, made.normals, relight, facts["camera"])
+        colours.append(colour[0].detach())
+        hits.append(surface.hit[0])
+    rgb = (torch.cat(colours).clamp(0, 1) * 255 + 0.5).to(torch.uint8).view(side, side, 3).cpu().numpy()
+    alpha = torch.cat(hits).view(side, side).cpu().numpy()
+    return Picture(np.where(alpha[..., None], rgb, 0).astype(np.uint8), 255 * alpha.astype(np.uint8), meta=facts)
+
+
+def _relit(albedo: Tensor, points: Tensor, normals: Tensor, lights: Any, camera: dict[str, Any]) -> Tensor:
+    """Albedo in the lights of a file. points [1, N, 3] in [-1, 1]^3; lights stand in the object's own frame, or the camera's."""
+    from voxcli.scene.types import Camera
+
+    seen = Camera(np.array(camera["K"]), IMAGE, IMAGE, np.array(camera["world_to_cam"]))
+    if lights.frame == "world" and not lights.points and not max(lights.ambient):
+        return albedo * shading_of(normals, light_of(torch.tensor(lights.harmonics, dtype=albedo.dtype)[None])).clamp_min(0)
+    pose = torch.from_numpy(seen.world_to_cam).to(albedo)
+    found: Lights = lights.seen_from(seen)
+    maps = (x[0].T[:, :, None] for x in (points / 2 @ pose[:3, :3].T + pose[:3, 3], normals @ pose[:3, :3].T, albedo))
+    return shade(*(m.double() for m in maps), found)[..., 0].T[None].to(albedo)
+
+
+# -- shapes in --------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ShapeParts:
+    """A network that divides shapes: codes of a shape, then which branch wins where. names: of the branches, part 1 first."""
+
+    predictor: Predictor
+    steps: int = 200
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """part-1 .. part-k."""
+        return part_names(self.predictor.network.config.branches)
+
+    def codes(self, occupied: np.ndarray, colours: np.ndarray) -> Codes:
+        """Codes of occupancy [64, 64, 64] with colours [64, 64, 64, 3] uint8, in the object's own frame over [-1/2, 1/2]^3.
+
+        By the 3D encoder; where the weights have none, fitted to the volume's cells.
+        """
+        model, where = self.predictor.network, self.predictor.device
+        with torch.no_grad():
+            if hasattr(model, "encoder"):
+                volume = np.concatenate([colours.transpose(3, 0, 1, 2), 255 * occupied[None].astype(np.uint8)])
+                return model.encoder(coloured(torch.from_numpy(volume)[None].to(where), model.config.darkest))[0]
+        solid, rng = np.flatnonzero(occupied), np.random.default_rng(0)
+        near = np.concatenate([solid[rng.permutation(len(solid))[:3000]], rng.integers(0, occupied.size, 5000)])
+        cells = np.stack(np.unravel_index(near, occupied.shape), 1)
+        points = torch.from_numpy(((cells + 0.5) / len(occupied) * 2 - 1).astype(np.float32))[None].to(where)
+        truth = torch.from_numpy(occupied.reshape(-1)[near])[None].to(where)
+        return fit_to_points(model, points, truth, steps=self.steps)
+
+    def parts(self, codes: Codes, points: np.ndarray) -> np.ndarray:
+        """The winning branch, 0 .. k - 1, of points [N, 3] of the object's own frame."""
+        at = torch.from_numpy(np.asarray(points, np.float32) * 2)[None].to(self.predictor.device)
+        with torch.no_grad():
+            return _in_pieces(lambda x: self.predictor.network.winners(codes, x), at)[0].cpu().numpy()
+
+
+def load_shape_parts(weights: str | Path | Weights, device: str = "auto", dtype: str = "auto") -> ShapeParts:
+    """What `segment` needs of a weights file."""
+    predictor = load_predictor(weights, device, dtype)
+    predictor.network.need("shape", purpose="Telling parts")
+    return ShapeParts(predictor)
+
