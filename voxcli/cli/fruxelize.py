@@ -13,14 +13,13 @@ import typer
 from voxcli.cli import options
 from voxcli.cli.batch import Item, Policy, items
 from voxcli.cli.cameras import camera_for
+from voxcli.cli.framing import AZIMUTH, ELEVATION, choose_frustum, cut_off, default_view
 from voxcli.cli.limits import check_cells
-from voxcli.cli.output import out
+from voxcli.cli.output import Repeated
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from voxcli.scene import Camera, Frustum, Labels, Mesh, SceneDescription
+    from voxcli.scene import Camera, Labels, Mesh, SceneDescription
 
 
 class FrustumPreset(str, enum.Enum):
@@ -53,6 +52,7 @@ class Fill(str, enum.Enum):
     surface = "surface"
 
 
+_VIEW = ("azimuth", "elevation", "distance")
 SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".tif", ".tiff")
 
 
@@ -78,8 +78,10 @@ def fruxelize(
     z_far: Annotated[float | None, typer.Option("--z-far", help="Where the last slice ends.")] = None,
     fov: Annotated[float | None, typer.Option("--fov", help="Horizontal field of view in degrees.")] = None,
     camera: options.Camera = None,
-    azimuth: Annotated[float, typer.Option("--azimuth", help="Without a camera: degrees around the object from its front (+z).")] = 30.0,
-    elevation: Annotated[float, typer.Option("--elevation", help="Without a camera: degrees above the object.")] = 20.0,
+    azimuth: Annotated[
+        float | None, typer.Option("--azimuth", help="Without a camera: degrees around the object from its front (+z); default: 30.")
+    ] = None,
+    elevation: Annotated[float | None, typer.Option("--elevation", help="Without a camera: degrees above the object; default: 20.")] = None,
     distance: Annotated[
         float | None, typer.Option("--distance", help="Without a camera: to the object's centre; default: the middle of the frustum.")
     ] = None,
@@ -91,9 +93,11 @@ def fruxelize(
         ),
     ] = None,
     fill: Annotated[
-        Fill,
-        typer.Option("--fill", help="auto: winding where closed, a vote of three axes where not, and the surface of what is open."),
-    ] = Fill.auto,
+        Fill | None,
+        typer.Option(
+            "--fill", help="auto (default): winding where closed, a vote of three axes where not, and the surface of what is open."
+        ),
+    ] = None,
     device: options.Device = "cpu",
     format: options.Format = None,
     input_format: options.InputFormat = None,
@@ -116,7 +120,7 @@ def fruxelize(
     wanted = Wanted(
         class_name=class_name, classes=classes, grid=grid.value, preset=preset.value if preset else None, size=size, depth=depth,
         z_near=z_near, z_far=z_far, fov=fov, camera=camera, azimuth=azimuth, elevation=elevation, distance=distance,
-        resolution=resolution, rule=rule.value if rule else ("slab" if grid is Grid.fruxel else "centre"), fill=fill.value,
+        resolution=resolution, rule=rule.value if rule else None, fill=fill.value if fill else None,
         device=device, format=format, input_format=input_format, overwrite=overwrite,
     )  # fmt: skip
     wanted.check()
@@ -125,10 +129,14 @@ def fruxelize(
     targets = (".npz", ".h5", ".binvox", ".vox")
     with items(sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy) as todo:
         wanted.check_targets(todo.items)
-        for item, leaky in todo.run(partial(fruxelize_one, wanted=wanted), workers):
-            if leaky > 0.02:
-                done = "the inside of open parts is a vote of three axes" if wanted.fill == "auto" else "--fill auto mends most of them"
-                out.warn(f"{item.source}: {leaky:.0%} of rays enter without leaving (holes or mixed winding); {done}.")
+        with Repeated("rays that enter without leaving") as leaks, Repeated("parts outside the frustum") as views:
+            for item, told in todo.run(partial(fruxelize_one, wanted=wanted), workers):
+                if told.leaky > 0.02:
+                    voted = wanted.filling[1] == "auto"
+                    done = "the inside of open parts is a vote of three axes" if voted else "--fill auto mends most of them"
+                    leaks.warn(f"{item.source}: {told.leaky:.0%} of rays enter without leaving (holes or mixed winding); {done}.")
+                if told.outside is not None:
+                    views.warn(f"{item.source}: {told.outside}.")
 
 
 @dataclass(frozen=True)
@@ -145,12 +153,12 @@ class Wanted:
     z_far: float | None
     fov: float | None
     camera: str | None
-    azimuth: float
-    elevation: float
+    azimuth: float | None
+    elevation: float | None
     distance: float | None
     resolution: int | None
-    rule: str
-    fill: str
+    rule: str | None
+    fill: str | None
     device: str
     format: str | None
     input_format: str | None
@@ -161,20 +169,28 @@ class Wanted:
         """Cells along the longest side of a voxel grid."""
         return 64 if self.resolution is None else self.resolution
 
+    @property
+    def filling(self) -> tuple[str, str]:
+        """When a cell counts as filled, and what counts as inside."""
+        return self.rule or ("slab" if self.grid == "fruxel" else "centre"), self.fill or "auto"
+
     def check(self) -> None:
         """Raise UsageError for flags that contradict each other or mean nothing, before any input is read."""
         if self.class_name is not None and self.class_name.strip() in ("", "air"):
             raise UsageError("--class names what fills a cell.", expected="a class such as car", actual=f"'{self.class_name}'")
         if self.class_name is not None and self.classes is not None:
             raise UsageError("--class and --classes contradict each other.", hint="Give one of them.")
-        of_other = ("preset", "size", "depth", "z_near", "z_far", "fov", "camera") if self.grid == "voxel" else ("resolution",)
+        of_fruxels = ("preset", "size", "depth", "z_near", "z_far", "fov", "camera", *_VIEW)
+        of_other = of_fruxels if self.grid == "voxel" else ("resolution",)
         given = [name for name in of_other if getattr(self, name) is not None]
         if given:
             other = "fruxel" if self.grid == "voxel" else "voxel"
             raise UsageError(f"--{given[0].replace('_', '-')} shapes a {other} grid.", hint=f"Use it with --grid {other}.")
+        if self.camera is not None and (placed := [name for name in _VIEW if getattr(self, name) is not None]):
+            raise UsageError(f"--camera and --{placed[0]} contradict each other.", hint="Give one of them.")
         if self.distance is not None and self.distance <= 0:
             raise UsageError("--distance must be positive.", actual=f"{self.distance:g}")
-        if abs(self.elevation) > 90:
+        if self.elevation is not None and abs(self.elevation) > 90:
             raise UsageError("--elevation must lie between -90 and 90 degrees.", actual=f"{self.elevation:g}")
         if self.grid == "voxel":
             check_cells(self.cells, self.cells, self.cells)
@@ -192,38 +208,80 @@ class Wanted:
                 expected = f"one of {', '.join(formats_writing(kind))}"
                 raise UsageError(f"{item.target}: {self.grid}s cannot be written as {extension}.", expected=expected, hint=hint)
 
-    def recorded(self) -> dict[str, Any]:
-        """The options that shape the result, for the output's provenance."""
+    def check_input(self, source: str, thing: Any) -> None:
+        """Raise UsageError for flags that mean nothing to this kind of input: they would be ignored, and recorded as used."""
+        from voxcli.scene import DepthMap, SceneDescription, VoxelGrid
+
+        if isinstance(thing, SceneDescription):
+            name = "a scene"
+            unused = {"class_name": "names the classes of its objects", "classes": "names the classes of its objects"}
+            if thing.camera is not None and self.grid == "fruxel":
+                unused |= dict.fromkeys(_VIEW, "has its own camera")
+        elif isinstance(thing, (VoxelGrid, DepthMap)):
+            name = "voxels" if isinstance(thing, VoxelGrid) else "a depth map"
+            unused = {"classes": "has no parts", **dict.fromkeys(("rule", "fill"), "is not filled, but looked up")}
+            unused |= dict.fromkeys(_VIEW, "is looked at from the camera that belongs to it, or from --camera")
+            if isinstance(thing, VoxelGrid) and thing.labels is not None:
+                unused["class_name"] = "brings its own labels"
+        else:
+            return
+        given = [key for key in unused if getattr(self, key) is not None]
+        if given:
+            flag = "class" if given[0] == "class_name" else given[0]
+            raise UsageError(f"{source}: --{flag} means nothing to {name}, which {unused[given[0]]}.", hint=f"Leave out --{flag}.")
+
+    def recorded(self, filled: bool, placed: bool) -> dict[str, Any]:
+        """The options that shaped a result, for its provenance. filled: not looked up; placed: seen from where --azimuth and so on say."""
         own = {k: v for k, v in vars(self).items() if v is not None and k not in ("overwrite", "format", "input_format", "device")}
-        if self.grid == "fruxel":
-            return own
-        return {k: v for k, v in own.items() if k not in ("azimuth", "elevation", "distance")} | {"resolution": self.cells}
+        if filled:
+            own["rule"], own["fill"] = self.filling
+        if placed:
+            own |= {"azimuth": options.first(self.azimuth, AZIMUTH), "elevation": options.first(self.elevation, ELEVATION)}
+        return own | ({"resolution": self.cells} if self.grid == "voxel" else {})
 
 
-def fruxelize_one(item: Item, wanted: Wanted) -> float:
-    """Read, fill, write one input. Returns the share of leaky rays."""
+@dataclass(frozen=True)
+class Told:
+    """What is worth a warning about one input: the share of leaky rays, and what lies outside the frustum."""
+
+    leaky: float = 0.0
+    outside: str | None = None
+
+
+def fruxelize_one(item: Item, wanted: Wanted) -> Told:
+    """Read, fill, write one input. Returns what there is to warn about."""
     from voxcli import files
     from voxcli.provenance import make_meta
-    from voxcli.scene import DepthMap, Mesh, SceneDescription, VoxelGrid
+    from voxcli.scene import DepthMap, FruxelGrid, Mesh, SceneDescription, VoxelGrid
 
     kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
     thing = files.read_as(item.source, kinds, format=wanted.input_format)
+    wanted.check_input(item.source, thing)
     given = camera_for(wanted.camera, item.source) if wanted.camera else None
     if isinstance(thing, Mesh):
         thing = _scene_of_mesh(thing, wanted)
-    if isinstance(thing, SceneDescription):
-        result, leaky = _fill_scene(thing, given, wanted)
-    else:
-        result, leaky = _resample(thing, item.source, given, wanted), 0.0
+    filled = isinstance(thing, SceneDescription)
+    placed = filled and wanted.grid == "fruxel" and given is None and thing.camera is None
+    result, told = _fill_scene(thing, given, wanted) if filled else (_resample(thing, item.source, given, wanted), Told())
     frame = "camera" if wanted.grid == "fruxel" else "world, +y up"
     meta = make_meta(
-        wanted.grid + "s", "fruxelize", wanted.recorded(), input_digests(item.source, wanted.camera, wanted.classes), None, frame, "m"
-    )
+        wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), input_digests(item.source, wanted.camera, wanted.classes), None,
+        frame, "m",
+    )  # fmt: skip
     files.write(item.target, replace(result, meta=meta), format=wanted.format, overwrite=wanted.overwrite)
-    return leaky
+    if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
+        told = replace(told, outside=f"nothing of it lies in the frustum, and every cell is empty: {_WAY_OUT[placed]}")
+    return told
 
 
-def _fill_scene(scene: SceneDescription, given: Camera | None, wanted: Wanted) -> tuple[Any, float]:
+_WAY_OUT = {
+    True: "set --distance, --z-near, --z-far or --fov",
+    False: "look at it with another --camera, or set --z-near, --z-far or --fov",
+}
+"""What to do where things lie outside the frustum, by whether the camera was placed by --azimuth, --elevation and --distance."""
+
+
+def _fill_scene(scene: SceneDescription, given: Camera | None, wanted: Wanted) -> tuple[Any, Told]:
     from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.errors import DataError
     from voxcli.geometry.scenes import bounding_cube, fruxelize_scene, voxelize_scene
@@ -234,13 +292,15 @@ def _fill_scene(scene: SceneDescription, given: Camera | None, wanted: Wanted) -
     keep_freed_memory()
     if wanted.grid == "voxel":
         shape, origin, voxel_size = bounding_cube(scene, wanted.cells)
-        done = voxelize_scene(scene, shape, origin, voxel_size, wanted.rule, wanted.fill, device)
-    else:
-        view = given or scene.camera
-        frustum = choose_frustum(wanted, scene.frustum, view)
-        world_to_cam = view.world_to_cam if view else default_view(scene, frustum, wanted)
-        done = fruxelize_scene(scene, frustum, world_to_cam, wanted.rule, wanted.fill, device)
-    return done.grid, done.leaky
+        done = voxelize_scene(scene, shape, origin, voxel_size, *wanted.filling, device)
+        return done.grid, Told(done.leaky)
+    view = given or scene.camera
+    frustum = choose_frustum(wanted, scene.frustum, view)
+    world_to_cam = view.world_to_cam if view else default_view(scene, frustum, wanted)
+    done = fruxelize_scene(scene, frustum, world_to_cam, *wanted.filling, device)
+    # Cameras that were chosen may well cut things off; one that was placed to see the whole should see the whole.
+    cut = cut_off(scene, frustum, world_to_cam) if view is None else None
+    return done.grid, Told(done.leaky, cut and f"{cut}: {_WAY_OUT[True]}")
 
 
 def _resample(thing: Any, source: str, given: Camera | None, wanted: Wanted) -> Any:
@@ -299,61 +359,6 @@ def _labels_with(names: set[str]) -> Labels:
     from voxcli.scene import Labels
 
     return Labels() if names <= set(Labels().names) else Labels(("air", *sorted(names - {"air"})))
-
-
-def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
-    """The frustum's numbers, flags first: then the preset's, the scene's, the camera's size and field of view, the shapenet preset's."""
-    import math
-
-    from voxcli.scene import FRUSTUM_PRESETS
-
-    base = FRUSTUM_PRESETS[wanted.preset] if wanted.preset else scene_frustum
-    if base is None:
-        base = FRUSTUM_PRESETS["shapenet"]
-        if view is not None:
-            fov = math.degrees(2 * math.atan(view.width / 2 / view.K[0, 0]))
-            base = replace(base, width=view.width, height=view.height, fov_x_deg=fov)
-    width, height = wanted.size or (None, None)
-    flags: dict[str, Any] = {
-        "width": width,
-        "height": height,
-        "depth": wanted.depth,
-        "z_near": wanted.z_near,
-        "z_far": wanted.z_far,
-        "fov_x_deg": wanted.fov,
-    }
-    frustum = replace(base, **{k: v for k, v in flags.items() if v is not None})
-    check_cells(*frustum.shape)
-    return frustum
-
-
-def default_view(scene: SceneDescription, frustum: Frustum, wanted: Wanted) -> np.ndarray:
-    """world_to_cam of a camera that looks at the middle of the scene's bounding box from --azimuth, --elevation and --distance."""
-    import math
-
-    import numpy as np
-
-    from voxcli.geometry.cameras import look_at
-    from voxcli.geometry.scenes import placed_vertices, transformed
-
-    points = np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
-    centre = (points.min(0) + points.max(0)) / 2
-    a, e = math.radians(wanted.azimuth), math.radians(wanted.elevation)
-    distance = wanted.distance if wanted.distance is not None else (frustum.z_near + frustum.z_far) / 2
-    eye = centre + distance * np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
-    # At right angles to the view, so that a camera straight above needs no rule of its own.
-    up = np.array([-math.sin(a) * math.sin(e), math.cos(e), -math.cos(a) * math.sin(e)])
-    world_to_cam = look_at(eye, centre, up)
-    seen = transformed(points, world_to_cam)
-    x, y = frustum.width / 2 / frustum.focal, frustum.height / 2 / frustum.focal
-    z = np.maximum(seen[:, 2], 1e-9)
-    outside = (seen[:, 2] < frustum.z_near) | (seen[:, 2] > frustum.z_far) | (abs(seen[:, 0]) > x * z) | (abs(seen[:, 1]) > y * z)
-    if outside.any():
-        extent = "x".join(f"{v:.3g}" for v in np.ptp(points, axis=0))
-        out.warn(
-            f"{outside.mean():.0%} of the vertices (extent {extent}) lie outside the frustum: set --distance, --z-near, --z-far or --fov."
-        )
-    return world_to_cam
 
 
 def input_digests(source: str, *more: str | None) -> dict[str, str]:

@@ -132,6 +132,9 @@ def score(
         unused = sorted({"points", "resolution"} & set(given))
         if unused:
             raise UsageError(f"--{unused[0]} has no meaning for two grids: they are compared cell by cell.")
+        if guess.labels is not None and truth.labels is not None and {"thresholds", "strict"} & set(given):
+            hint = "Leave out --threshold, --strict and --best-threshold."
+            raise UsageError(f"{item.source}: thresholds have no meaning for two labelled grids, whose labels are equal or not.", hint=hint)
         return [grid_iou(guess, truth, mask=mask, **given, **names)]
     from voxcli.metrics.solids import score_iou
 

@@ -158,6 +158,26 @@ class Output:
                 self._console = None
 
 
+class Repeated:
+    """Warnings of one kind about many inputs: the first three as they come, the others counted at the end; -v shows all of them."""
+
+    def __init__(self, what: str):
+        self._what, self._count = what, 0
+
+    def warn(self, text: str) -> None:
+        """Show a warning, or count it."""
+        self._count += 1
+        if self._count <= 3 or out.verbose:
+            out.warn(text)
+
+    def __enter__(self) -> Repeated:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._count > 3 and not out.verbose:
+            out.warn(f"{self._what}: in {self._count - 3} more inputs (-v names them).")
+
+
 def _json_default(value: Any) -> Any:
     if hasattr(value, "tolist"):  # NumPy scalars and arrays, without importing NumPy
         return value.tolist()

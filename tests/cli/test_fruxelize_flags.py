@@ -1,0 +1,97 @@
+"""Flags of `fruxelize` that mean nothing to an input are errors, results record what made them, and what is out of view is told."""
+
+import numpy as np
+import pytest
+from example_files import FILES, box_mesh, fruxel_grid
+
+from voxcli import files
+from voxcli.scene import Labels, VoxelGrid
+
+CAMERA = "camera: {width: 16, height: 16, fov_x_deg: 60, position: [0, 1, 6], look_at: [0, 1, 0]}\n"
+AWAY = "camera: {width: 16, height: 16, fov_x_deg: 60, position: [0, 1, 6], look_at: [0, 1, 12]}\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    FILES["scene.yaml"](tmp_path / "scene.yaml")  # and its car.obj
+    (tmp_path / "left.yaml").write_text(CAMERA)
+    (tmp_path / "away.yaml").write_text(AWAY)
+    (tmp_path / "table.yaml").write_text("wheels: car\n")
+    cells = np.zeros((4, 4, 4), np.uint8)
+    cells[1:3, 1:3, 1:3] = 2
+    files.write(tmp_path / "labels.npz", VoxelGrid(labels=cells, origin=np.zeros(3), voxel_size=np.full(3, 0.5), classes=Labels()))
+    files.write(tmp_path / "occupied.npz", VoxelGrid(occupancy=cells > 0, origin=np.zeros(3), voxel_size=np.full(3, 0.5)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("car.obj --camera left.yaml --azimuth 20 --distance 3", "--camera and --azimuth contradict each other"),
+        ("scene.yaml --camera left.yaml --distance 3", "--camera and --distance contradict each other"),
+        ("scene.yaml --elevation 3", "scene.yaml: --elevation means nothing to a scene, which has its own camera"),
+        ("scene.yaml --class car", "scene.yaml: --class means nothing to a scene"),
+        ("scene.yaml --classes table.yaml", "scene.yaml: --classes means nothing to a scene"),
+        ("car.obj --grid voxel --azimuth 20", "--azimuth shapes a fruxel grid"),
+        ("labels.npz --camera left.yaml --class car", "--class means nothing to voxels, which brings its own labels"),
+        ("labels.npz --camera left.yaml --fill parity", "--fill means nothing to voxels"),
+        ("occupied.npz --azimuth 30", "--azimuth means nothing to voxels"),
+    ],
+)
+def test_a_flag_that_would_be_ignored_is_an_error(voxcli, folder, line, said):
+    code, text, errors = voxcli("fruxelize", *line.split(), "-o", "out.npz")
+    assert (code, text) == (2, "") and said in errors, errors
+    assert not (folder / "out.npz").exists()
+
+
+def recorded(voxcli, folder, line):
+    code, _, errors = voxcli("fruxelize", *line.split(), "-o", "out.npz", "--overwrite")
+    assert code == 0, errors
+    return files.read(folder / "out.npz").meta["options"]
+
+
+def test_results_record_the_options_that_made_them_and_no_others(voxcli, folder):
+    view = {"azimuth", "elevation", "distance"}
+    small = "--size 16 16 --depth 16"
+    mine = recorded(voxcli, folder, f"car.obj {small} --distance 6")
+    assert {key: mine[key] for key in view} == {"azimuth": 30, "elevation": 20, "distance": 6}
+    assert (mine["rule"], mine["fill"]) == ("slab", "auto")
+    assert not view & set(recorded(voxcli, folder, f"car.obj {small} --camera left.yaml"))
+    assert not view & set(recorded(voxcli, folder, "scene.yaml"))
+    assert not (view | {"rule", "fill"}) & set(recorded(voxcli, folder, f"occupied.npz {small} --camera left.yaml"))
+    box = recorded(voxcli, folder, "car.obj --grid voxel --resolution 8")
+    assert not view & set(box) and (box["rule"], box["resolution"]) == ("centre", 8)
+
+
+def test_a_camera_that_looks_away_is_told_with_the_name_of_the_file(voxcli, folder):
+    text = (folder / "scene.yaml").read_text().replace("[0, 0, -1, 0], [0, 0, 0, 1]", "[0, 0, 1, 0], [0, 0, 0, 1]")
+    text = text.replace("[1, 0, 0, 0], [0, -1", "[-1, 0, 0, 0], [0, -1")
+    (folder / "back.yaml").write_text(text)
+    for line in ("back.yaml", "scene.yaml --camera away.yaml", "car.obj --camera away.yaml --depth 16",
+                 "occupied.npz --camera away.yaml --depth 16", "car.obj --distance 90 --size 16 16"):  # fmt: skip
+        code, _, errors = voxcli("fruxelize", *line.split(), "-o", "out.npz", "--overwrite")
+        assert code == 0
+        assert errors.count("warning:") == 1 and f"warning: {line.split()[0]}: nothing of it lies in the frustum" in errors, errors
+    assert voxcli("fruxelize", "scene.yaml", "-o", "out.npz", "--overwrite")[2] == ""
+
+
+def test_many_warnings_of_one_kind_become_a_count(voxcli, folder):
+    (folder / "in").mkdir()
+    mesh = box_mesh()
+    for k in range(6):
+        files.write(folder / f"in/open{k}.obj", type(mesh)(mesh.vertices, np.delete(mesh.faces, (8, 9), axis=0)))  # no back
+    line = ("fruxelize", "in", "-o", "out", "--size", "16", "16", "--depth", "16", "--distance", "6", "--z-near", "5", "--overwrite")
+    code, _, errors = voxcli(*line)
+    leaks = [each for each in errors.splitlines() if "enter without leaving" in each and ".obj" in each]
+    assert code == 0 and len(leaks) == 3 and "in/open0.obj" in leaks[0]
+    cut = [each for each in errors.splitlines() if "of the vertices" in each]
+    assert len(cut) == 3 and "in/open2.obj" in cut[2]
+    assert errors.count("in 3 more inputs (-v names them)") == 2
+    assert voxcli(*line, "-v")[2].count("% of rays enter") == 6
+
+
+@pytest.mark.parametrize("flag", [("--threshold", "0.3"), ("--strict",), ("--best-threshold",)])
+def test_thresholds_mean_nothing_to_labels(voxcli, tmp_path, flag):
+    files.write(tmp_path / "a.npz", fruxel_grid())
+    code, text, errors = voxcli("metrics", "iou", "a.npz", "a.npz", *flag)
+    assert (code, text) == (2, "") and "no meaning for two labelled grids" in errors

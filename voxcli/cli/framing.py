@@ -1,0 +1,88 @@
+"""What `voxcli fruxelize` looks at: the frustum's numbers, and the camera of a mesh that comes without one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from voxcli.cli.limits import check_cells
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voxcli.cli.fruxelize import Wanted
+    from voxcli.scene import Camera, Frustum, SceneDescription
+
+AZIMUTH, ELEVATION = 30.0, 20.0
+"""Degrees around an object from its front (+z), and above it, where nothing is said."""
+
+
+def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
+    """The frustum's numbers, flags first: then the preset's, the scene's, the camera's size and field of view, the shapenet preset's."""
+    import math
+
+    from voxcli.scene import FRUSTUM_PRESETS
+
+    base = FRUSTUM_PRESETS[wanted.preset] if wanted.preset else scene_frustum
+    if base is None:
+        base = FRUSTUM_PRESETS["shapenet"]
+        if view is not None:
+            fov = math.degrees(2 * math.atan(view.width / 2 / view.K[0, 0]))
+            base = replace(base, width=view.width, height=view.height, fov_x_deg=fov)
+    width, height = wanted.size or (None, None)
+    flags: dict[str, Any] = {
+        "width": width,
+        "height": height,
+        "depth": wanted.depth,
+        "z_near": wanted.z_near,
+        "z_far": wanted.z_far,
+        "fov_x_deg": wanted.fov,
+    }
+    frustum = replace(base, **{k: v for k, v in flags.items() if v is not None})
+    check_cells(*frustum.shape)
+    return frustum
+
+
+def default_view(scene: SceneDescription, frustum: Frustum, wanted: Wanted) -> np.ndarray:
+    """world_to_cam of a camera that looks at the middle of the scene's bounding box from --azimuth, --elevation and --distance."""
+    import math
+
+    import numpy as np
+
+    from voxcli.cli.options import first
+    from voxcli.geometry.cameras import look_at
+
+    points = _points(scene)
+    centre = (points.min(0) + points.max(0)) / 2
+    a, e = math.radians(first(wanted.azimuth, AZIMUTH)), math.radians(first(wanted.elevation, ELEVATION))
+    distance = first(wanted.distance, (frustum.z_near + frustum.z_far) / 2)
+    eye = centre + distance * np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
+    # At right angles to the view, so that a camera straight above needs no rule of its own.
+    up = np.array([-math.sin(a) * math.sin(e), math.cos(e), -math.cos(a) * math.sin(e)])
+    return look_at(eye, centre, up)
+
+
+def cut_off(scene: SceneDescription, frustum: Frustum, world_to_cam: np.ndarray) -> str | None:
+    """How much of a scene a frustum leaves out, in words; None where it holds all."""
+    import numpy as np
+
+    from voxcli.geometry.scenes import transformed
+
+    points = _points(scene)
+    seen = transformed(points, world_to_cam)
+    x, y = frustum.width / 2 / frustum.focal, frustum.height / 2 / frustum.focal
+    z = np.maximum(seen[:, 2], 1e-9)
+    outside = (seen[:, 2] < frustum.z_near) | (seen[:, 2] > frustum.z_far) | (abs(seen[:, 0]) > x * z) | (abs(seen[:, 1]) > y * z)
+    if not outside.any():
+        return None
+    extent = "x".join(f"{v:.3g}" for v in np.ptp(points, axis=0))
+    return f"{outside.mean():.0%} of the vertices (extent {extent}) lie outside the frustum"
+
+
+def _points(scene: SceneDescription) -> np.ndarray:
+    """The vertices of all faces, in the world frame. [N, 3]"""
+    import numpy as np
+
+    from voxcli.geometry.scenes import placed_vertices
+
+    return np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
