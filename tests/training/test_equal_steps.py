@@ -1,4 +1,4 @@
-"""Ways to compute a step that must not change it: in parts, with channels last, compiled. In float64, so that nothing hides behind rounding."""
+"""Ways to compute a step that must not change it: in parts, channels last, compiled. In float64, where nothing hides behind rounding."""
 
 from functools import partial
 
