@@ -12,7 +12,7 @@ from voxcli.cli.batch import Policy, items
 from voxcli.cli.predictions import Asked, Predictions
 from voxcli.errors import UsageError
 
-IMAGES = (".png", ".jpg", ".jpeg")
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".xyz", ".npy", ".png")
 
 
@@ -108,7 +108,6 @@ def predict(
         voxcli predict street.png -m ssz -o scene.npz
         voxcli predict images/ -m ssz -o scenes/ --skip-existing
         voxcli predict views/ --views --weights object.safetensors -o object.ply
-        voxcli predict views/front.png --weights jof.safetensors -o front.glb --resolution 32
     """
     if fov is not None and not 0 < fov < 180:
         raise UsageError("--fov must lie between 0 and 180 degrees.", actual=f"{fov:g}")

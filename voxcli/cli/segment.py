@@ -28,7 +28,7 @@ from voxcli.errors import DataError, UsageError
 if TYPE_CHECKING:
     from voxcli.scene import Picture
 
-SUFFIXES = (".npz", ".h5", ".binvox", ".png", ".jpg", ".jpeg")
+SUFFIXES = (".npz", ".h5", ".binvox", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TARGETS = (".json", ".png", ".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".vox")
 
 
@@ -83,7 +83,6 @@ def segment(
 
     Examples:
         voxcli segment scene.npz -o instances.json
-        voxcli segment scene.npz --only car --min-volume 0.01 --split glb -o parts
         voxcli segment street.png -m ssz -o labels.png --legend legend.json
         voxcli segment shapes/ --weights jof.safetensors -o parts/ --format glb
     """
