@@ -74,7 +74,7 @@ def main() -> None:
                 print(f"{stage.name:<10} {name:<8} {found['loading']:>10.2f} {found['computing']:>10.2f} {found['together']:>10.2f}   "
                       f"{verdict(1 / found['loading'], 1 / found['computing'])}")  # fmt: skip
             hours = spent["together"] / 3600
-            print(f"Verdict, {options.recipe} from the {name}: {verdict(spent['loading'], spent['computing'])}; "
+            print(f"Verdict, {options.recipe} ({name}): {verdict(spent['loading'], spent['computing'])}; "
                   f"{sum(stage.steps for stage in recipe.stages)} steps take about {hours:.2f} h here.")  # fmt: skip
 
 
