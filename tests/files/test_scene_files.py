@@ -66,7 +66,7 @@ OBJECT = "objects:\n- {mesh: sub/car.obj, class: car}\n"
         ("objects:\n- {mesh: sub/car.obj}\n", r"objects\[0\] lacks 'class'"),
         ("objects:\n- {mesh: sub/cra.obj, class: car}\n", r"(?s)cra\.obj does not exist.*car\.obj"),
         ("objects:\n- {mesh: sub/car.npz, class: car}\n", "cannot hold a mesh"),
-        ("objects:\n- {mesh: sub/car.obj, class: care}\n", "class that the scene does not list"),
+        ("objects:\n- {mesh: sub/car.obj, class: care}\n", r"objects\[0\]: Unknown class .care"),
         ("objects:\n- {mesh: sub/car.obj, class: car, scale: big}\n", r"objects\[0\].scale must be numbers"),
         ("objects:\n- {mesh: sub/car.obj, class: car, scale: 0}\n", "must not be zero"),
         ("objects:\n- {mesh: sub/car.obj, class: car, position: [0, .nan, 0]}\n", "finite"),
@@ -210,3 +210,18 @@ def test_an_opengl_matrix_that_is_no_rotation_is_refused(tmp_path):
     assert from_opengl(np.eye(4)).shape == (4, 4)
     with pytest.raises(DataError, match="rigid"):
         read_cameras(path)
+
+
+def test_a_camera_at_the_point_that_it_looks_at_is_told_so(tmp_path):
+    path = scene(tmp_path, CAMERA.replace("look_at: [0, 1, 0]", "look_at: [0, 1, 5]"))
+    with pytest.raises(FileFormatError, match="looks at its own position") as caught:
+        read(path)
+    assert "up" not in str(caught.value).replace(str(path), "")
+
+
+@pytest.mark.parametrize(("value", "said"), [("5", "objects[0].class must be a name"), ("carr", "objects[0]: Unknown class 'carr'")])
+def test_a_wrong_class_names_the_object_that_has_it(tmp_path, value, said):
+    path = scene(tmp_path, f"objects:\n  - {{mesh: sub/car.obj, class: {value}}}\n")
+    with pytest.raises(FileFormatError) as caught:
+        read(path)
+    assert said in str(caught.value) and "car" in str(caught.value)

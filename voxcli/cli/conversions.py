@@ -38,7 +38,7 @@ def way_to(scene_type: type, target: Format, kind: str | None = None) -> Callabl
 
     Known before anything is computed. Raises UsageError where no conversion leads there.
     """
-    from voxcli.files.registry import KIND_TYPES
+    from voxcli.files.registry import KIND_TYPES, formats_writing
 
     if kind is not None and kind not in KIND_TYPES:
         raise unknown_name("kind of file", kind, KIND_TYPES)
@@ -54,8 +54,16 @@ def way_to(scene_type: type, target: Format, kind: str | None = None) -> Callabl
     raise UsageError(
         f"{names[scene_type]} cannot become {kind or f'what {target.name} holds'}.",
         actual=None if kind in holds else f"{target.name}, which holds {' or '.join(holds) or 'nothing that is written'}",
-        hint=f"It can become {' or '.join(others)}." if others else None,
+        hint=_ways_out(names[scene_type], others, formats_writing(scene_type)),
     )
+
+
+def _ways_out(name: str, others: list[str], extensions: list[str]) -> str:
+    """What would work for a kind of thing: what it can become, what it is written as."""
+    words = [f"It can become {' or '.join(others)}."] if others else []
+    words += [f"{name} can be written as {', '.join(extensions)}."] if extensions else []
+    words += ["`voxcli predict` makes 3D of images."] if name == "image" else []
+    return " ".join(words)
 
 
 _PREFERRED = [

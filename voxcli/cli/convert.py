@@ -14,7 +14,7 @@ from voxcli.cli.batch import Item, Policy, items
 from voxcli.cli.conversions import Settings, convert_thing, with_origin
 from voxcli.cli.data_sets import LAYOUTS, convert_data_set
 from voxcli.cli.packing import pack, packs
-from voxcli.errors import UsageError
+from voxcli.errors import UsageError, unknown_name
 
 
 def convert(
@@ -92,9 +92,12 @@ def _extension(output: str, to: str | None, format: str | None) -> str:
     if len(names) > 1:
         raise UsageError("--to and --format contradict each other.", actual=f"{to} and {format}", hint="Give one of them.")
     if names:
-        from voxcli.files.registry import extension_of
+        from voxcli.files.registry import extension_of, format_names
 
-        return extension_of(names.pop())
+        name = names.pop()
+        if name not in (known := format_names(writing=True)):
+            raise unknown_name("file format", name, known if to is None else [*known, *LAYOUTS])
+        return extension_of(name)
     return "" if output == "-" or os.path.isdir(output) else Path(output).suffix.lower()
 
 

@@ -202,7 +202,7 @@ class Wanted:
 
         kind, other = (FruxelGrid, VoxelGrid) if self.grid == "fruxel" else (VoxelGrid, FruxelGrid)
         for item in todo:
-            found, extension = find_format(item.target, self.format)
+            found, extension = find_format(item.target, self.format, choices=formats_writing(kind))
             if kind not in found.writers:
                 hint = "Use --grid voxel." if other is VoxelGrid and other in found.writers else None
                 expected = f"one of {', '.join(formats_writing(kind))}"

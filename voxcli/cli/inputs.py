@@ -95,12 +95,18 @@ def _from_folder(folder: str, suffixes: Sequence[str], leave_out: str | None) ->
     barred = os.path.abspath(leave_out) if leave_out and leave_out != STDIN else None
     if barred == os.path.abspath(folder):
         barred = None  # results beside their inputs: nothing to leave out
-    found = []
+    found: list[str] = []
+    left: list[str] = []
     for here, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [f for f in folders if not f.startswith(".") and os.path.abspath(os.path.join(here, f)) != barred]
-        found += [os.path.join(here, f) for f in files if not f.startswith(".") and _has_suffix(f, suffixes)]
+        shown = [f for f in files if not f.startswith(".")]
+        found += [os.path.join(here, f) for f in shown if _has_suffix(f, suffixes)]
+        left += [os.path.splitext(f)[1].lower() or "no extension" for f in shown if not _has_suffix(f, suffixes)]
     if not found:
         raise _none_found(folder, suffixes)
+    if left:
+        kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in sorted(set(left)))
+        out.detail(f"{folder}: {len(found)} taken, {len(left)} of other kinds left out ({kinds}).")
     inputs = [Input(path, _stem(os.path.relpath(path, folder))) for path in found]
     return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path))
 

@@ -54,13 +54,14 @@ class Predictions:
     """The model and the items of one call, checked as far as can be before the model is loaded."""
 
     def __init__(self, asked: Asked, todo: Batch):
+        from voxcli.cli.predict import TARGETS
         from voxcli.files.registry import find_format
         from voxcli.models.registry import model_module
         from voxcli.models.weights import find_weights, model_of
         from voxcli.provenance import sha256_file
 
         self.asked, self.todo = asked, todo
-        self.formats = {item.target: find_format(item.target, asked.format)[0] for item in todo.items}
+        self.formats = {item.target: find_format(item.target, asked.format, choices=TARGETS)[0] for item in todo.items}
         self.name = asked.model or ("ssz" if asked.weights is None else model_of(asked.weights))
         self.module = model_module(self.name, "inference")
         if not hasattr(self.module, "OFFERS"):

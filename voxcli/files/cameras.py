@@ -19,7 +19,7 @@ def read_cameras(path: str | Path, *, format: str | None = None) -> list[tuple[s
         from voxcli.files.colmap import read_colmap_folder
 
         return read_colmap_folder(Path(path))
-    found, _ = find_format(path, format)
+    found, _ = find_format(path, format, "--input-format")
     kind = next((k for k in ("cameras", "camera") if k in found.reads), None)
     thing = read(path, kind=kind, format=format)
     if isinstance(thing, list):

@@ -1,4 +1,4 @@
-"""PNG and JPEG: colour images, and 16-bit depth images.
+"""PNG, JPEG, WebP and BMP: colour images, and 16-bit depth images.
 
 Images: the EXIF orientation is applied, alpha is kept (it is the object mask), grey is repeated to three channels, palettes, CMYK and
 the first frame of animations become RGB. 16-bit grey stays 16-bit; 16-bit colour is read at 8 bits, which is what Pillow decodes.
@@ -34,8 +34,7 @@ def read_image(source: Source, kind: str | None, options: Options) -> Picture | 
     said = stated(image, source.name)
     if kind == "depth" or (kind is None and said.get("kind") == "depth"):
         return depth_of_integers(image, said, options, source.name)
-    rgb, alpha = _channels(image)
-    return Picture(rgb, alpha, said.get("meta", {}))
+    return picture_of_image(image, said)
 
 
 def open_image(source: Source) -> Any:
@@ -58,7 +57,8 @@ def open_image(source: Source) -> Any:
                 image.info[_CHUNK] = statement
             return image
     except UnidentifiedImageError as error:
-        raise FileFormatError(f"{source.name} is not an image.", expected="PNG or JPEG", actual=_first_bytes(source.data)) from error
+        kinds = "PNG, JPEG, WebP, BMP or TIFF"
+        raise FileFormatError(f"{source.name} is not an image.", expected=kinds, actual=_first_bytes(source.data)) from error
     except Image.DecompressionBombError as error:
         raise _too_large(source.name, "more") from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
@@ -80,6 +80,12 @@ def stated(image: Any, name: str) -> dict[str, Any]:
     """What our own writers left in the file; anybody else's description of the image is nothing to us."""
     text = image.info.get(_CHUNK)
     return parse_meta(text, name) if isinstance(text, str) and text.startswith('{"') else {}
+
+
+def picture_of_image(image: Any, said: dict[str, Any]) -> Picture:
+    """The colours of a decoded image. DataError for floats."""
+    rgb, alpha = _channels(image)
+    return Picture(rgb, alpha, said.get("meta", {}))
 
 
 def _channels(image: Any) -> tuple[np.ndarray, np.ndarray | None]:
@@ -182,3 +188,5 @@ register(
     )
 )
 register(Format("JPEG", (".jpg", ".jpeg"), "image", reads=("image",), reader=read_image))
+register(Format("WebP", (".webp",), "image, the first where it moves", reads=("image",), reader=read_image))
+register(Format("BMP", (".bmp",), "image", reads=("image",), reader=read_image))

@@ -5,7 +5,7 @@ To add a format: write voxcli/files/NAME.py that ends in `register(Format(...))`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -138,21 +138,37 @@ def formats_reading(kind: type) -> list[str]:
     return [extension for extension, format in _load().items() if any(KIND_TYPES[k] is kind for k in format.reads)]
 
 
-def find_format(path: str | Path, name: str | None = None, flag: str = "--format") -> tuple[Format, str]:
-    """(format, extension) of a path, or of a name such as "npz" where one is given. `-` needs the name, by the option `flag`."""
+def find_format(
+    path: str | Path, name: str | None = None, flag: str = "--format", choices: Iterable[str] | None = None
+) -> tuple[Format, str]:
+    """(format, extension) of a path, or of a name such as "npz" where one is given. `-` needs the name, by the option `flag`.
+
+    flag: --format for a file to be written, which must not have the extension of another format than the one named; --input-format for
+    one to be read, which may be called anything. choices: what an error lists as possible; default: all that can be written, or read.
+    """
     table = _load()
-    if name is None and str(path) == "-":
-        raise UsageError("'-' has no extension that would tell its format.", hint=f"Use {flag} with one of: {_names(table)}.")
+    known = [each.lstrip(".") for each in choices] if choices is not None else format_names(writing=flag == "--format")
     own = Path(path).suffix.lower()
+    if name is None and not own:
+        raise UsageError(f"{_quoted(path)} has no extension that would tell its format.",
+                         hint=f"Use {flag} with one of: {', '.join(sorted(known))}.")  # fmt: skip
     if name and (named := _BY_NAME.get(name.lower())):
-        return named, own if own in named.extensions else extension_of(name)
-    extension = f".{name.lower().lstrip('.')}" if name else own
-    if not extension:
-        raise UsageError(f"{path} has no extension that would tell its format.", hint=f"Use {flag} with one of: {_names(table)}.")
-    if extension not in table:
-        raise unknown_name("file format", extension.lstrip("."), [*(e.lstrip(".") for e in table), *_BY_NAME])
-    return table[extension], extension
+        found, extension = named, own if own in named.extensions else extension_of(name)
+    else:
+        extension = f".{name.lower().lstrip('.')}" if name else own
+        if extension not in table:
+            raise unknown_name("file format", extension.lstrip("."), known)
+        found = table[extension]
+    if name and flag == "--format" and own != extension and own in table and table[own] is not found:
+        raise UsageError(f"--format {name} and {path} contradict each other.", hint="Leave out --format, or name a file without extension.")
+    return found, extension
 
 
-def _names(table: Mapping[str, Format]) -> str:
-    return ", ".join(sorted([*(e.lstrip(".") for e in table), *_BY_NAME]))
+def _quoted(path: str | Path) -> str:
+    return "'-'" if str(path) == "-" else str(path)
+
+
+def format_names(*, writing: bool) -> list[str]:
+    """What --format, or --input-format, may be: extensions without the dot, and the names of formats that these do not tell."""
+    table = {**{e.lstrip("."): f for e, f in _load().items()}, **_BY_NAME}
+    return [name for name, format in table.items() if (format.writers if writing else format.reads)]

@@ -33,7 +33,7 @@ import numpy as np
 from voxcli import config
 from voxcli.errors import DataError, FileFormatError, unknown_name
 from voxcli.files.keyed import meta_text, missing_key, parse_meta
-from voxcli.files.registry import Format, Options, find_format, register
+from voxcli.files.registry import Format, Options, find_format, formats_reading, register
 from voxcli.files.source import Source
 from voxcli.geometry.cameras import intrinsics, look_at
 from voxcli.scene import FRUSTUM_PRESETS, Camera, Frustum, Labels, Mesh, SceneDescription, SceneObject
@@ -57,14 +57,12 @@ def read_scene(source: Source, kind: str | None, options: Options) -> SceneDescr
         return camera
     if "objects" not in keys and camera is None:
         raise missing_key(source.name, keys, ["objects"])
-    meshes = _mesh_reader(source)
+    meshes, classes = _mesh_reader(source), _classes(keys.get("classes"), f"{source.name}: classes")
     objects = [
-        _object(item, meshes, f"{source.name}: objects[{i}]")
+        _object(item, meshes, classes, f"{source.name}: objects[{i}]")
         for i, item in enumerate(_list(keys.get("objects") or [], f"{source.name}: objects"))
     ]
-    return SceneDescription(
-        tuple(objects), _classes(keys.get("classes"), f"{source.name}: classes"), camera, frustum, _meta(keys, source.name)
-    )
+    return SceneDescription(tuple(objects), classes, camera, frustum, _meta(keys, source.name))
 
 
 def _mapping(tree: Any, where: str, known: tuple[str, ...]) -> dict[str, Any]:
@@ -154,7 +152,10 @@ def _world_to_cam(keys: dict[str, Any], where: str) -> np.ndarray:
     for key in ("position", "look_at"):
         if key not in keys:
             raise missing_key(where, keys, [key])
-    return look_at(*(_numbers(keys.get(key, [0, 1, 0]), f"{where}.{key}", (3,)) for key in ("position", "look_at", "up")))
+    eye, target, up = (_numbers(keys.get(key, [0, 1, 0]), f"{where}.{key}", (3,)) for key in ("position", "look_at", "up"))
+    if (eye == target).all():
+        raise FileFormatError(f"{where} looks at its own position.", expected="look_at another point than position", actual=eye.tolist())
+    return look_at(eye, target, up)
 
 
 def _classes(tree: Any, where: str) -> Labels:
@@ -183,7 +184,7 @@ def _mesh_reader(source: Source) -> Callable[[str], Mesh]:
     def mesh(path: str) -> Mesh:
         if path not in known:
             file = folder / path
-            found, extension = find_format(file)
+            found, extension = find_format(file, choices=formats_reading(Mesh))
             if "mesh" not in found.reads or found.reader is None:
                 raise FileFormatError(f"{file} cannot hold a mesh.", actual=found.name)
             known[path] = found.reader(Source.from_path(file), "mesh", Options(extension=extension))
@@ -192,7 +193,7 @@ def _mesh_reader(source: Source) -> Callable[[str], Mesh]:
     return mesh
 
 
-def _object(tree: Any, mesh: Callable[[str], Mesh], where: str) -> SceneObject:
+def _object(tree: Any, mesh: Callable[[str], Mesh], classes: Labels, where: str) -> SceneObject:
     keys = _mapping(tree, where, _OBJECT_KEYS)
     for key in ("mesh", "class"):
         if key not in keys:
@@ -204,12 +205,21 @@ def _object(tree: Any, mesh: Callable[[str], Mesh], where: str) -> SceneObject:
         raise DataError(f"{where}: rotation_wxyz and scale must not be zero.", actual=f"{rotation.tolist()}, {scale.tolist()}")
     return SceneObject(
         mesh(str(keys["mesh"])),
-        str(keys["class"]),
+        _class_of(keys["class"], classes, where),
         _numbers(keys.get("position", [0, 0, 0]), f"{where}.position", (3,)),
         rotation / np.linalg.norm(rotation),
         scale,
         str(keys.get("name", "")),
     )
+
+
+def _class_of(name: Any, classes: Labels, where: str) -> str:
+    if not isinstance(name, str):
+        raise FileFormatError(f"{where}.class must be a name.", expected=f"one of {', '.join(classes.names)}", actual=repr(name)[:60])
+    if name not in classes.names:
+        error = unknown_name("class", name, classes.names, FileFormatError)
+        raise FileFormatError(f"{where}: {error.message}", hint=error.hint)
+    return name
 
 
 def _meta(keys: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""TIFF: depth maps, floats in metres (NaN or 0 = no surface) or 16-bit integers as in PNG."""
+"""TIFF: depth maps, floats in metres (NaN or 0 = no surface) or 16-bit integers as in PNG; and colour images, read only."""
 
 from __future__ import annotations
 
@@ -6,17 +6,27 @@ import io
 
 import numpy as np
 
-from voxcli.files.images import TIFF_DESCRIPTION, depth_of_integers, depth_statement, open_image, stated, stated_camera
+from voxcli.files.images import (
+    TIFF_DESCRIPTION,
+    depth_of_integers,
+    depth_statement,
+    open_image,
+    picture_of_image,
+    stated,
+    stated_camera,
+)
 from voxcli.files.keyed import meta_text
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
-from voxcli.scene import DepthMap
+from voxcli.scene import DepthMap, Picture
 
 
-def read_tiff(source: Source, kind: str | None, options: Options) -> DepthMap:
-    """A DepthMap. FileFormatError for damage and for colour images."""
+def read_tiff(source: Source, kind: str | None, options: Options) -> DepthMap | Picture:
+    """A DepthMap; a Picture where kind is image, or the file has colours and kind is None. FileFormatError for damage."""
     image = open_image(source)
     said = stated(image, source.name)
+    if kind == "image" or (kind is None and not image.mode.startswith(("F", "I", "L"))):
+        return picture_of_image(image, said)
     if image.mode != "F":
         return depth_of_integers(image, said, options, source.name)
     values = np.asarray(image).astype(np.float32)
@@ -35,4 +45,8 @@ def write_tiff(depth: DepthMap, options: Options) -> bytes:
     return buffer.getvalue()
 
 
-register(Format("TIFF", (".tif", ".tiff"), "depth as floats", reads=("depth",), reader=read_tiff, writers={DepthMap: write_tiff}))
+register(
+    Format(
+        "TIFF", (".tif", ".tiff"), "depth as floats; image", reads=("depth", "image"), reader=read_tiff, writers={DepthMap: write_tiff}
+    )
+)
