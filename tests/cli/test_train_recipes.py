@@ -14,6 +14,7 @@ DATA = {
     "jof": "synth objects -o {} --count 4 --views 2",
     "bae": "synth objects -o {} --count 4 --views 2",
     "iqtt": "synth iqtt -o {} --count 20 --labeled 10 --size 32",
+    "uclid": "synth objects -o {} --count 4 --views 2 --layout disn",
     "pix2scene": "synth rooms -o {} --count 2 --variant shapes-rotation",
 }
 """Package of a model -> the command that makes data for it; other models train on the pictures of street data."""
