@@ -62,6 +62,7 @@ COMMANDS = (
     Entry("render-surfels", "voxcli.cli.render_surfels:render_surfels", "Render pictures, depth, normals and surfels of 3D files."),
     Entry("train", "voxcli.cli.train:train", "Train a model on a data folder."),
     Entry("predict", "voxcli.cli.predict:predict", "Predict 3D from images."),
+    Entry("sample", "voxcli.cli.sample:sample", "Scenes of random latent codes, and those between two pictures."),
     Entry("fuse-views", "voxcli.cli.fuse_views:fuse_views", "Fuse several views into one volume."),
     Entry("segment", "voxcli.cli.segment:segment", "Divide scenes into instances, images into classes."),
     Entry("metrics iou", "voxcli.cli.metrics_iou:iou", "Intersection over union of labels, occupancies, shells or parts."),
