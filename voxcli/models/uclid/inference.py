@@ -16,7 +16,7 @@ from voxcli import backend, config
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.offers import Offers
 from voxcli.models.uclid.folding import even_uv, random_uv
-from voxcli.models.uclid.network import CELLS, SIZES, UCLID, UCLIDConfig, occupied
+from voxcli.models.uclid.network import CELLS, SIZES, UCLID, UCLIDConfig, added, occupied
 from voxcli.models.uclid.preparation import prepare, projection_of, square_depth
 from voxcli.models.uclid.views import view_grids
 from voxcli.models.weights import Weights, load_weights
@@ -109,13 +109,6 @@ def predict(
                 yield _packed(logits[k], [grid[k] for grid in grids], meta, level)
             else:
                 yield _cloud(predictor, logits[k : k + 1], codes[k : k + 1], meta, level, points, seed)
-
-
-def added(grids: Tensor, owner: Tensor, count: int) -> Tensor:
-    """Section 4.3: the grids [V, C, N, N, N] of views, added up for each of `count` objects; owner [V] int64 says whose a view is."""
-    if count == len(grids):
-        return grids
-    return grids.new_zeros(count, *grids.shape[1:]).index_add_(0, owner, grids)
 
 
 def fuse_volumes(

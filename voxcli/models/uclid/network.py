@@ -65,7 +65,7 @@ PRESETS = {
         compat="official", regressed="shapenet",
     ),
     "small": UCLIDConfig(
-        (24, 48, 80, 112), (12, 12, 16, 62), (64, 32, 32), 8, 32, 48, 2,
+        (24, 48, 80, 112), (14, 14, 14, 62), (64, 24, 24), 8, 32, 48, 2,
         DepthConfig((16, 32, 48, 64), 24), CameraConfig((16, 32, 64, 96), 2, 2), side=112,
     ),
 }  # fmt: skip
@@ -188,6 +188,13 @@ def build(config: UCLIDConfig) -> UCLID:
         nn.init.normal_(network.depth.predict2[0].weight, std=1e-2)  # type: ignore[arg-type]
     nn.init.normal_(network.reconstruction.occ.weight, std=0.1)
     return network
+
+
+def added(grids: Tensor, owner: Tensor, count: int) -> Tensor:
+    """Section 4.3: the grids [V, C, N, N, N] of views, added up for each of `count` objects; owner [V] int64 says whose a view is."""
+    if count == len(grids):
+        return grids
+    return grids.new_zeros(count, *grids.shape[1:]).index_add(0, owner, grids)
 
 
 def occupied(logits: Tensor, threshold: float) -> Tensor:

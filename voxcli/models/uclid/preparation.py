@@ -16,6 +16,7 @@ from torch import Tensor
 from voxcli.errors import DataError
 from voxcli.geometry.backproject import check_sight, unit_projection
 from voxcli.geometry.surfels import z_depth
+from voxcli.models.uclid.regressors import LEAST_SIDE
 from voxcli.scene.types import Camera, DepthMap, Picture
 
 
@@ -69,6 +70,7 @@ def projection_of(camera: Camera, picture: Picture) -> Tensor:
 def square_depth(depth: DepthMap, picture: Picture, camera: Camera | None) -> Tensor:
     """z-depth [s, s] float32 for the square, NaN where there is nothing. The map may have another resolution than its picture.
 
+    Pixels of small maps are repeated, of large ones left out, so that s is from 112 to about 336.
     Distances along rays become z-depth, for which the camera must be known. Raises DataError for other proportions and for empty maps.
     """
     height, width = depth.depth.shape
@@ -89,7 +91,8 @@ def square_depth(depth: DepthMap, picture: Picture, camera: Camera | None) -> Te
     top, left = _margins(height, width)
     square = torch.full((max(height, width),) * 2, torch.nan)
     square[top : top + height, left : left + width] = values
-    return square
+    repeats, step = -(-LEAST_SIDE // len(square)), max(1, len(square) // (2 * LEAST_SIDE))
+    return square.repeat_interleave(repeats, 0).repeat_interleave(repeats, 1)[step // 2 :: step, step // 2 :: step]
 
 
 def _margins(height: int, width: int) -> tuple[int, int]:

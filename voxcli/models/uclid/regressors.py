@@ -19,6 +19,9 @@ from voxcli.shapes import check_shape
 FOCAL = 35 / 32
 """Focal length of the fixed camera, as a multiple of the picture's side."""
 
+LEAST_SIDE = 112
+"""Depth maps of fewer pixels have points too far apart for the cleaning of their cloud: pixels are then interpolated or repeated."""
+
 
 @dataclass(frozen=True)
 class DepthConfig:
@@ -69,8 +72,10 @@ class DepthNet(nn.Module):
         return self.config.near + share * (self.config.far - self.config.near)
 
     def seen(self, images: Tensor) -> Tensor:
-        """As forward, with NaN where there is background."""
+        """As forward, with NaN where there is background, and at least LEAST_SIDE pixels a side."""
         depth = self(images)
+        if depth.shape[-1] < LEAST_SIDE:
+            depth = F.interpolate(depth[:, None], (LEAST_SIDE, LEAST_SIDE), mode="bilinear", align_corners=False)[:, 0]
         return depth.masked_fill(depth >= self.config.background, torch.nan)
 
 

@@ -21,10 +21,13 @@ USUAL = 0.4
 """Half the longest side of an object whose box has a diagonal of 1, as ShapeNet's have, where nothing says more: between 0.29 and 0.5."""
 
 
-def view_grids(network: UCLID, images: Tensor, projection: Tensor | None = None, depth: Tensor | None = None) -> list[Tensor]:
+def view_grids(
+    network: UCLID, images: Tensor, projection: Tensor | None = None, depth: Tensor | None = None, *, checked: bool = True
+) -> list[Tensor]:
     """G_1 .. G_4 of views. images [B, 3, S, S]; projection [B, 3, 4] and z-depth [B, h, w] (NaN = nothing) in units of the cube.
 
-    None: regressed. Raises DataError where a given depth does not fit the camera, UsageError for a regressor that the weights lack.
+    None: regressed. Raises DataError where a given depth does not fit the camera (unless not `checked`: a camera that is still being
+    learnt may be anywhere), UsageError for a regressor that the weights lack.
     """
     wanted = network.config.depth_channels > 0
     seen = network.depth.seen(images) if depth is None and network.depth is not None and wanted else depth
@@ -37,7 +40,7 @@ def view_grids(network: UCLID, images: Tensor, projection: Tensor | None = None,
         motion, seen = _in_cubes(network, images, motion, projection, seen, depth is not None)
     matrix = projection if projection is not None else fixed_projection(motion)  # type: ignore[arg-type]
     matrix = matrix.to(images)
-    grids = binary_grids(seen, matrix, network.config.compat, depth is not None) if wanted and seen is not None else []
+    grids = binary_grids(seen, matrix, network.config.compat, checked and depth is not None) if wanted and seen is not None else []
     return network.reconstruction.grids(images, matrix, grids)
 
 

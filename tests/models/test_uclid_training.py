@@ -1,0 +1,214 @@
+"""Training UCLID-Net: losses in closed form, data brought into the cube, every step of the recipes, and learning shapes by heart."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from references.shapes import box, sphere, torus
+from test_uclid_network import NARROW
+from torch.testing import assert_close
+
+from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, write_dataset
+from voxcli.errors import DataError, UsageError
+from voxcli.geometry.backproject import depth_cloud, occupied_cells, unit_projection
+from voxcli.geometry.cameras import look_at
+from voxcli.geometry.chamfer import ragged_chamfer
+from voxcli.geometry.sampling import sample_surface
+from voxcli.models.tasks import Augmentation, Context, Draws, Stage
+from voxcli.models.uclid import stages
+from voxcli.models.uclid.batches import ObjectBatch, in_cube, moved, recoloured
+from voxcli.models.uclid.folding import even_uv
+from voxcli.models.uclid.losses import camera_loss, chamfer_loss, depth_terms, occupancy_loss
+from voxcli.models.uclid.network import CELLS, build, occupied
+from voxcli.training.recipe import load_recipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("disn")
+    write_dataset(place, 2, 0, ObjectsConfig(("chair", "car"), 2, "disn"), None, 1, lambda done, total: None)
+    return place
+
+
+def draws(seed=0):
+    return Draws(np.random.default_rng(seed), np.random.default_rng(7))
+
+
+# ------------------------------------------------------------------------------------------------ losses
+
+
+def test_depth_terms_are_those_of_a_ramp():
+    """Depth e times the truth is 1 away in logarithms; a ramp of slope 1 against a flat wall is 45 degrees off."""
+    x = torch.arange(8.0).expand(1, 8, 8)
+    flat, ramp = torch.full((1, 8, 8), 3.0), 3 + x
+    assert_close(depth_terms(flat * math.e, flat)["log"], torch.tensor(1.0))
+    found = depth_terms(ramp, flat)
+    assert_close(found["gradient"], torch.tensor(1.0))
+    assert_close(found["normal"], torch.tensor(1 - math.cos(math.pi / 4)))
+    assert all(float(term) < 1e-6 for term in depth_terms(ramp, ramp).values())
+
+
+def test_the_camera_s_loss_is_how_far_points_are_moved_apart():
+    first, second = torch.eye(4)[None], torch.eye(4)[None].clone()
+    second[0, 2, 3] = 0.25
+    points = torch.rand(1, 20, 3)
+    assert_close(camera_loss(first, second, points), torch.tensor(0.25))
+    second[0, 0, 0] = second[0, 1, 1] = -1
+    assert_close(camera_loss(first, second, points), 0.25 + (2 * points[..., :2]).sum(-1).mean())
+
+
+def test_points_and_occupancies_are_scored_a_sample_at_a_time():
+    truth = torch.rand(2, 30, 3)
+    cells = torch.tensor([[0, 1, 2, 3], [0, 4, 5, 6], [1, 0, 0, 0]])
+    points = torch.rand(3, 4, 3)
+    wanted = [torch.cdist(points[list(rows)].flatten(0, 1), truth[k]) ** 2 for k, rows in enumerate(((0, 1), (2,)))]
+    assert_close(chamfer_loss(points, cells, truth), sum(w.amin(1).mean() + w.amin(0).mean() for w in wanted) / 2)
+    assert chamfer_loss(points[:0], cells[:0], truth) == 0
+    assert_close(occupancy_loss(torch.zeros(1, 2, 2, 2), torch.ones(1, 2, 2, 2, dtype=torch.bool)), torch.tensor(math.log(2)))
+
+
+# ------------------------------------------------------------------------------------------------ data
+
+
+def test_the_cube_s_camera_sees_the_cube_s_points_where_the_mesh_s_camera_sees_the_mesh_s():
+    points = np.random.default_rng(0).normal(size=(200, 3)) * [1, 0.3, 2] + [0.1, 0.4, 0]
+    cloud, centre, scale = in_cube(points)
+    assert np.isclose(np.abs(cloud).max(), 1) and np.allclose(cloud.min(0) + cloud.max(0), 0)
+    world_to_cam = look_at((3, 2, 5), (0, 0, 0))
+    own, cubes = moved(world_to_cam, centre, scale), world_to_cam
+    seen = points @ cubes[:3, :3].T + cubes[:3, 3]
+    assert np.allclose((cloud @ own[:3, :3].T + own[:3, 3]) * scale, seen)
+    with pytest.raises(DataError, match="all the same"):
+        in_cube(np.ones((4, 3)))
+
+
+@pytest.mark.parametrize("random", [False, True])
+def test_depth_camera_and_points_of_a_sample_speak_of_the_same_surface(folder, random):
+    """Most of what the depth shows lies within a cell of the surface samples: pins scale, centre, camera and pixels at once."""
+    data = stages.open_data([folder], {})
+    read = stages.reader(data, Stage("s", 1, step="shape", settings={"views": [2, 2], "truth": 4000}), Augmentation())
+    sample = read(0, draws() if random else None)
+    assert sample.images.shape == (2, 3, 224, 224) and sample.points.shape == (4000, 3) and sample.depths.shape == (2, 112, 112)
+    for depth, projection, motion in zip(sample.depths, sample.projections, sample.motions, strict=True):
+        points, there = depth_cloud(depth, projection)
+        away = torch.cdist(points[there], sample.points).amin(1)
+        assert away.median() < 0.03 and (away < 2 / 28).float().mean() > 0.97 and len(away) > 300
+        fixed = unit_projection(torch.tensor([[245.0, 0, 112], [0, 245, 112], [0, 0, 1]]), motion, 224, 224)
+        assert_close(fixed, projection, rtol=0, atol=1e-5)
+    assert (occupied_cells(sample.points, torch.ones(4000, dtype=torch.bool), CELLS).bool() <= sample.occupancy).all()
+
+
+def test_hue_turns_and_grey_stays():
+    rgba = np.random.default_rng(0).integers(0, 256, (4, 5, 4), dtype=np.uint8)
+    grey = np.repeat(rgba[..., :1], 4, -1)
+    assert np.array_equal(recoloured(rgba, Augmentation(), np.random.default_rng(0)), rgba)
+    assert np.abs(recoloured(grey, Augmentation(colour=0.5), np.random.default_rng(1))[..., :3].astype(int) - grey[..., :3]).max() <= 1
+    assert np.abs(recoloured(rgba, Augmentation(colour=0.5), np.random.default_rng(3)).astype(int) - rgba).max() > 20
+
+
+# ------------------------------------------------------------------------------------------------ steps
+
+
+SHAPE = {"chamfer": 1.0, "occupancy": 100.0}
+STAGES = [
+    Stage("depth", 1, step="depth", losses={"log": 1, "gradient": 10, "normal": 1}),
+    Stage("camera", 1, step="camera", losses={"camera": 1}),
+    Stage("occupancy", 1, step="occupancy", losses={"occupancy": 100}),
+    Stage("shape", 1, step="shape", losses=SHAPE),
+    Stage("views", 1, step="shape", losses=SHAPE, settings={"views": [2, 2]}, frozen=("reconstruction.encoder", "reconstruction.reduce")),
+    Stage("found", 1, step="shape", losses=SHAPE, settings={"camera": "regressed", "depth": "regressed"}),
+    Stage("half", 1, step="shape", losses=SHAPE, settings={"camera": "regressed"}),
+]
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_every_step_moves_what_it_trains_and_nothing_else_and_is_scored(folder, stage):
+    data = stages.open_data([folder], {})
+    torch.manual_seed(0)
+    network = build(NARROW)
+    stages.check_stage(stage, NARROW, data)
+    read = stages.reader(data, stage, Augmentation())
+    batch = stages.collate([read(k, draws(k)) for k in range(len(data))])
+    for name, p in network.named_parameters():
+        p.requires_grad_(not name.startswith(stage.frozen))
+    context = Context(stage, data, {})
+    terms = stages.STEPS[stage.step](network, batch, context)
+    assert set(terms) == set(stage.losses) and all(float(term.detach()) >= 0 for term in terms.values())
+    sum(terms.values()).backward()
+    part = stage.step if stage.step in ("depth", "camera") else "reconstruction"
+    moved_ones = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
+    assert moved_ones and all(name.startswith(part) and not name.startswith(stage.frozen) for name in moved_ones)
+    score, record = stages.summary(stages.tally(network.eval(), batch, context), context)
+    assert math.isfinite(score) and all(math.isfinite(value) for value in record.values())
+    shown = stages.preview(network, iter([batch]), context)
+    assert (shown is None) == (part != "reconstruction")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"step": "fold"}, "step"), ({"losses": {"coarse": 1}}, "coarse"), ({"settings": {"views": [2, 1]}}, "fewest"),
+        ({"settings": {"samples": 0}}, "count points"),
+    ],
+)  # fmt: skip
+def test_stages_that_mean_nothing_are_refused(folder, change, message):
+    stage = Stage("s", 1, **{"step": "shape", "losses": SHAPE, **change})
+    with pytest.raises(UsageError, match=message):
+        stages.check_stage(stage, NARROW, None)
+
+
+@pytest.mark.parametrize("name", ["uclid", "objects-uclid-small"])
+def test_shipped_recipes_fit_their_network(folder, name):
+    recipe = load_recipe(name)
+    data = stages.open_data([folder], recipe.dataset)
+    settings = stages.configure(recipe.network, data)
+    for stage in recipe.stages:
+        stages.check_stage(stage, settings, data)
+    assert [stage.step for stage in recipe.stages][-3:] == ["shape"] * 3 or name != "uclid"
+
+
+# ------------------------------------------------------------------------------------------------ by heart
+
+
+@pytest.mark.slow
+def test_shapes_are_learnt_by_heart_to_near_the_noise_of_sampling():
+    """Three shapes in one view each. The floor is the Chamfer distance of two samplings of the truth of as many points as are compared."""
+    torch.manual_seed(0)
+    clouds = []
+    for vertices, faces in (sphere(0.9), torus(), box((-1, -0.4, -0.6), (1, 0.4, 0.6))):
+        cloud, _, _ = in_cube(sample_surface(vertices, faces, 6000, torch.Generator().manual_seed(1))[0].numpy())
+        clouds.append(torch.from_numpy(cloud))
+    truth = torch.stack(clouds).float()
+    K = torch.tensor([[245.0, 0, 112], [0, 245, 112], [0, 0, 1]])
+    motions = torch.from_numpy(look_at((1.5, 2, 3), (0, 0, 0))).float().expand(3, 4, 4)
+    pictures = torch.stack([torch.rand(3, 8, 8) for _ in clouds]).repeat_interleave(28, -1).repeat_interleave(28, -2)
+    everywhere = torch.ones(3, 6000, dtype=torch.bool)
+    depth = torch.full((3, 1, 112, 112), torch.nan)
+    stage = Stage("s", 1, step="shape", losses=SHAPE, settings={"samples": 16})
+    batch = ObjectBatch(
+        pictures[:, None], unit_projection(K, motions, 224, 224)[:, None], motions[:, None], depth, truth,
+        occupied_cells(truth, everywhere, CELLS).bool(), ["sphere", "torus", "box"],
+    )  # fmt: skip
+    network = build(stages.configure({
+        "preset": "small", "encoder": [8, 8, 16, 16], "reduced": [6, 6, 6, 14], "decoder": [16, 16, 16], "depth": None, "camera": None,
+        "depth_channels": 0,
+    }, None))  # fmt: skip
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    context = Context(Stage("s", 1, step="shape", losses={"chamfer": 300.0, "occupancy": 100.0}, settings=stage.settings), None, {})
+    for step in range(300):
+        for group in optimiser.param_groups:
+            group["lr"] = 3e-3 * (1 + math.cos(math.pi * step / 300)) / 2 + 1e-5
+        optimiser.zero_grad()
+        sum(stages.shape_step(network, batch, context).values()).backward()
+        optimiser.step()
+    network.eval()
+    with torch.no_grad():
+        logits, codes = stages._decoded(network, batch, context)
+        cells = occupied(logits, stages.THRESHOLD)
+        points = network.reconstruction.points(codes, cells, even_uv(16)).flatten(0, 1)
+        owner = cells[:, 0].repeat_interleave(16)
+        picked = torch.cat([torch.nonzero(owner == k)[:, 0][torch.randperm(int((owner == k).sum()))[:2048]] for k in range(3)])
+        found, _ = ragged_chamfer(points[picked], owner[picked], truth[:, :2048])
+    floor, _ = ragged_chamfer(truth[:, 2048:4096].flatten(0, 1), torch.arange(3).repeat_interleave(2048), truth[:, :2048])
+    assert (found < 2 * floor).all(), f"{(1e3 * found).tolist()} against {(1e3 * floor).tolist()}, times 1000"
