@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class QuestionBatch:
 
     def to(self, device: torch.device) -> QuestionBatch:
         """The batch on another device."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return QuestionBatch(**{key: v.to(device) if isinstance(v, Tensor) else v for key, v in values.items()})
 
 
@@ -135,11 +136,12 @@ class QuestionReader:
 def collate(samples: list[Question]) -> QuestionBatch:
     """Stack what the reader gave."""
     beside = [sample.labelled for sample in samples if sample.labelled is not None]
-    lights = [torch.stack(values).float() for values in zip(*(sample.lights[:3] for sample in samples), strict=True)]
+    ambient, positions, colours = (torch.stack(v).float() for v in zip(*(sample.lights[:3] for sample in samples), strict=True))
     return QuestionBatch(
         _as_tensor([sample.pictures for sample in samples]), torch.tensor([sample.answer for sample in samples]),
         _as_tensor(beside) if beside else None, torch.tensor([sample.label for sample in samples]) if beside else None,
-        torch.tensor([sample.drawn for sample in samples]) if beside else None, *lights, [sample.name for sample in samples],
+        torch.tensor([sample.drawn for sample in samples]) if beside else None, ambient, positions, colours,
+        [sample.name for sample in samples],
     )  # fmt: skip
 
 

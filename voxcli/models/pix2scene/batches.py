@@ -74,7 +74,8 @@ def collate(samples: list[tuple[RoomBatch, str]]) -> SceneBatch:
     """Stack what the reader gave."""
     rooms, names = [room for room, _ in samples], [name for _, name in samples]
     parts: dict[str, Any] = {f.name: [getattr(room, f.name) for room in rooms] for f in fields(RoomBatch)}
-    return SceneBatch(RoomBatch(**{key: None if each[0] is None else torch.cat(each) for key, each in parts.items()}), names)
+    stacked: dict[str, Any] = {key: None if each[0] is None else torch.cat(each) for key, each in parts.items()}
+    return SceneBatch(RoomBatch(**stacked), names)
 
 
 def facts_of(data: RoomSamples) -> dict[str, Any]:

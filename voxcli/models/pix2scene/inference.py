@@ -141,9 +141,9 @@ def decode(predictor: Predictor, z: Tensor, eye: np.ndarray, kind: str | None = 
     albedo = predictor.tensor(predictor.facts["albedo"])[:, None, None].to(depth)
     maps = surfels_of_depth(depth, albedo, torch.from_numpy(camera.K).to(depth))
     found = (maps.depth, maps.normals.movedim(0, -1), maps.albedo.movedim(0, -1))
-    arrays = [np.ascontiguousarray(x.cpu().numpy().astype(np.float32)) for x in found]
+    seen, normals, material = (np.ascontiguousarray(x.cpu().numpy().astype(np.float32)) for x in found)
     latent = [float(f"{v:.9g}") for v in z.double().tolist()]
-    return Surfels(*arrays, camera, {"model": "pix2scene", "latent": latent, "class": kind})
+    return Surfels(seen, normals, material, camera, {"model": "pix2scene", "latent": latent, "class": kind})
 
 
 def seen_from(predictor: Predictor, meta: Mapping[str, Any], camera: Camera) -> SurfelMaps:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -246,11 +247,9 @@ def build(config: Pix2SceneConfig) -> Pix2Scene:
                 nn.init.zeros_(module.bias)
     for head in (network.encoder.head, network.critic.head):
         nn.init.normal_(head.weight, 0, head.weight[0].numel() ** -0.5)
-    head = network.decoder.head
-    if head.norm is not None:
-        nn.init.constant_(head.norm.weight, _FIRST)
-    else:
-        head.convolution.weight.data.mul_(_FIRST)
+    last = network.decoder.head
+    first_spread: Any = (last.convolution if last.norm is None else last.norm).weight
+    first_spread.data.mul_(_FIRST)
     return network
 
 

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from example_files import FILES
+
+from voxcli import files
+from voxcli.geometry.cameras import look_at
+from voxcli.scene import Camera, Surfels
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("rooms.safetensors", "a.png", "b.png"):
+        FILES[name](tmp_path / name)
+    for name, eye in (("here", [0.4, 0.5, 0.6]), ("there", [0.7, 0.4, 0.3])):
+        K = np.array([[14.4, 0, 8], [0, 14.4, 8], [0, 0, 1]])
+        files.write(tmp_path / f"{name}.yaml", Camera(K, 16, 16, look_at(eye, [0, -0.25, 0])))
+    return tmp_path
+
+
+def test_a_latent_code_is_decoded_for_the_camera_that_is_asked_for(folder, voxcli):
+    predict = ["predict", "b.png", "--weights", "rooms.safetensors", "--camera"]
+    assert voxcli(*predict, "here.yaml", "-o", "here.npz")[0] == 0
+    here = files.read(folder / "here.npz")
+    assert isinstance(here, Surfels) and len(here.meta["prediction"]["latent"]) == 8 and here.meta["units"] == "sides of the room"
+    render = ["render-surfels", "here.npz", "--weights", "rooms.safetensors", "--camera"]
+    assert voxcli(*render, "here.yaml", "-o", "again.npz")[0] == 0
+    np.testing.assert_allclose(files.read(folder / "again.npz").depth, here.depth, rtol=1e-6)
+    assert voxcli(*render, "there.yaml", "-o", "there.npz")[0] == 0
+    there = files.read(folder / "there.npz")
+    assert np.isfinite(there.depth).all()                                        # decoded, not carried over: nothing is missing
+    assert voxcli(*predict, "here.yaml", "-o", "points.ply")[0] == 0 and voxcli(*predict, "here.yaml", "-o", "seen.png")[0] == 0
+    assert files.read(folder / "seen.png").rgb.shape == (16, 16, 3)
+
+
+def test_codes_and_weights_must_belong_together(folder, voxcli):
+    assert voxcli("predict", "b.png", "--weights", "rooms.safetensors", "-o", "one.npz")[0] == 0
+    changed = files.read(folder / "one.npz")
+    changed.meta["weights"] = "0" * 64
+    files.write(folder / "other.npz", changed)
+    code, _, errors = voxcli("render-surfels", "other.npz", "--weights", "rooms.safetensors", "--camera", "there.yaml", "-o", "x.png")
+    assert code in (1, 2) and "not of the weights" in errors
+    FILES["car.obj"](folder / "car.obj")
+    code, _, errors = voxcli("render-surfels", "car.obj", "--weights", "rooms.safetensors", "-o", "x.png")
+    assert code in (1, 2) and "holds none" in errors and not (folder / "x.png").exists()
+
+
+def test_the_same_samples_twice_and_others_of_another_seed(folder, voxcli):
+    make = ["sample", "--weights", "rooms.safetensors", "-n", "3"]
+    for name, seed in (("one", "1"), ("two", "1"), ("three", "2")):
+        assert voxcli(*make, "--seed", seed, "-o", f"{name}.png")[0] == 0
+    one, two, three = ((folder / f"{name}.png").read_bytes() for name in ("one", "two", "three"))
+    assert one == two != three
+    for shown in ("depth", "normals"):
+        assert voxcli(*make, "--as", shown, "--camera", "here.yaml", "-o", f"{shown}.png")[0] == 0
+
+
+def test_what_sample_refuses(folder, voxcli):
+    for arguments, words in (
+        (["-m", "ssz", "-o", "x.png"], "no scenes of its own"),
+        (["-o", "x.npz"], "as a picture"),
+        (["--interpolate", "a.png", "b.png", "--class", "box", "-o", "x.png"], "contradict"),
+        (["--weights", "rooms.safetensors", "--class", "box", "-o", "x.png"], "box"),
+        (["--weights", "rooms.safetensors", "-o", "a.png"], "a.png"),
+    ):  # fmt: skip
+        code, text, errors = voxcli("sample", *arguments)
+        assert code == 2 and words in errors and not text
+    assert voxcli("sample", "-o", "x.png", "--dry-run")[:2] == (0, "x.png\n")
