@@ -58,7 +58,8 @@ class QuestionBatch:
     def to(self, device: torch.device) -> QuestionBatch:
         """The batch on another device."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return QuestionBatch(**{key: v.to(device) if isinstance(v, Tensor) else v for key, v in values.items()})
+        moved: dict[str, Any] = {key: v.to(device) if isinstance(v, Tensor) else v for key, v in values.items()}
+        return QuestionBatch(**moved)
 
 
 class QuestionSamples:

@@ -1,0 +1,41 @@
+"""Table 3 of pix2scene for given weights: python tests/benchmarks/iqtt_table.py QUESTIONS.h5 WEIGHTS.safetensors [WEIGHTS ...]
+
+QUESTIONS.h5: of `voxcli synth iqtt` with another seed than the training's, or a published file that states answers. Each line is a JSON
+record: accuracy with its standard error, how often each kind of choice was taken, and from how many labels the weights have learnt.
+--answers FILE also writes the answers of the last weights, for `voxcli metrics iqtt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from voxcli.datasets.iqtt import IQTTFile
+from voxcli.datasets.synthetic.iqtt import KINDS
+from voxcli.metrics.iqtt import accuracy_record
+from voxcli.models.iqtt.inference import answers, load_predictor
+from voxcli.models.weights import load_weights
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("questions")
+    parser.add_argument("weights", nargs="+")
+    parser.add_argument("--answers", type=Path)
+    args = parser.parse_args()
+    file = IQTTFile(args.questions)
+    for path in args.weights:
+        weights = load_weights(path)
+        given = np.array(list(answers(load_predictor(weights, "auto"), [file.labeled, file.unlabeled])))
+        found = accuracy_record(given, file.answers, kinds=file.kinds, kind_names=KINDS, pred=path, gt=args.questions)
+        sys.stdout.write(json.dumps({"model": weights.model, "labels": weights.facts.get("labels"), **found}, default=str) + "\n")
+        if args.answers:
+            args.answers.write_text("".join(f"{choice}\n" for choice in given), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
