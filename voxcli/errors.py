@@ -81,6 +81,7 @@ class GateMissed(VoxcliError):
 def unknown_name(kind: str, name: str, known: Iterable[str], error: type[VoxcliError] = UsageError) -> VoxcliError:
     """The error for a misspelt name: the nearest known one first, then the list."""
     known = sorted(known)
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
+    bare = {each.lstrip("-"): each for each in known}  # the dashes of two options make them no more alike
+    near = difflib.get_close_matches(str(name).lstrip("-"), bare, n=1, cutoff=0.55)
+    hint = f"Did you mean '{bare[near[0]]}'? " if near else ""
     return error(f"Unknown {kind} '{name}'.", hint=f"{hint}Known: {', '.join(known)}.")

@@ -38,6 +38,8 @@ def _usage_lines(error: Any) -> str:
     if type(error).__name__ == "NoSuchOption" and option and context is not None:
         known = {name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         message = str(unknown_name("option", option, [name for name in known if name.startswith("--")]))
+        if option in ("-o", "--output"):
+            message = f"This command has no {option}: what it tells goes to stdout. Write it to a file with > FILE."
     path = context.command_path if context is not None else "voxcli"
     return f"{message}\n`{path} --help` shows all options."
 

@@ -158,6 +158,11 @@ class Output:
                 self._console = None
 
 
+def counted(number: int, thing: str) -> str:
+    """A number with its noun: 1 scene, 2 scenes."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 class Repeated:
     """Warnings of one kind about many inputs: the first three as they come, the others counted at the end; -v shows all of them."""
 

@@ -94,9 +94,27 @@ def _cells_of_points(cloud: PointCloud, cells: int = 96) -> VoxelGrid:
 
 def _cameras(thing: Any, mesh: Mesh, size: int) -> list[tuple[str, Camera]]:
     own: Camera | None = thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
-    points = used_vertices(mesh)
+    points = _in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh)
     own_view = ("from its camera", resized(own, size)) if own is not None else ("from the front", around(points, own, size, 30, 20))
     return [own_view, ("from above", around(points, own, size, 0, 89)), ("from the side", around(points, own, size, 90, 15))]
+
+
+def _in_frame(scene: SceneDescription) -> np.ndarray:
+    """Points that span what a scene is about: its objects' boxes inside the box of its frustum, so that a ground that reaches far beyond
+    does not dwarf what stands on it. Without camera or frustum, or where they see nothing, the ground is left out instead. [N, 3]"""
+    from voxcli.geometry.regrid import fruxel_box
+    from voxcli.geometry.scenes import placed_vertices
+
+    shown = [(o.class_name, placed_vertices(o)[np.unique(o.mesh.faces)]) for o in scene.objects if len(o.mesh.faces)]
+    boxes = [(name, points.min(0), points.max(0)) for name, points in shown]
+    if scene.camera is not None and scene.frustum is not None:
+        low, high = fruxel_box(scene.frustum, scene.camera.world_to_cam)
+        inside = [(np.maximum(a, low), np.minimum(b, high)) for _, a, b in boxes]
+        inside = [(a, b) for a, b in inside if (a <= b).all()]
+        if inside:
+            return np.concatenate([np.stack(pair) for pair in inside])
+    standing = [np.stack([a, b]) for name, a, b in boxes if name != "ground"]
+    return np.concatenate(standing or [np.stack([a, b]) for _, a, b in boxes] or [np.zeros((0, 3))])
 
 
 def used_vertices(mesh: Mesh) -> np.ndarray:

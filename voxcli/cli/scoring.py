@@ -170,7 +170,16 @@ def _print(
     if chosen == "table":
         for summary in summaries:
             choices = {k: v for k, v in summary["params"].items() if k != "gates"}  # a missed gate speaks for itself
-            out.note(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in choices.items()))
+            out.note(_wrapped(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in choices.items())))
+
+
+def _wrapped(text: str) -> str:
+    """Text in lines no longer than the terminal, broken between words."""
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, 40)
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _summary_rows(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from voxcli.cli import options
-from voxcli.cli.output import out
+from voxcli.cli.output import counted, out
 from voxcli.errors import UsageError
 
 
@@ -59,4 +59,5 @@ def objects(
             seen = done
 
         made = write_dataset(output, count, seed, config, assets, workers, show)
-    out.note(f"{made} objects made, {count - made} were there: {output}")
+    there = count - made
+    out.note(f"{counted(made, 'object')} made, {there} {'was' if there == 1 else 'were'} there: {output}")

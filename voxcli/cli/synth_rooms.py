@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from voxcli.cli import options
-from voxcli.cli.output import out
+from voxcli.cli.output import counted, out
 from voxcli.errors import UsageError
 
 
@@ -78,4 +78,5 @@ def rooms(
             seen = done
 
         made = write_dataset(output, count, seed, config, assets, workers, show)
-    out.note(f"{made} scenes made, {count - made} were there: {output}")
+    there = count - made
+    out.note(f"{counted(made, 'scene')} made, {there} {'was' if there == 1 else 'were'} there: {output}")

@@ -10,7 +10,7 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.limits import check_cells
-from voxcli.cli.output import out
+from voxcli.cli.output import counted, out
 from voxcli.cli.realism import Realism, check_realism, redraw
 from voxcli.errors import UsageError
 
@@ -67,4 +67,5 @@ def street(
         made = write_dataset(output, count, seed, config, assets, workers, show)
     if realism is not None and realism_weights is not None:
         redraw(output, realism_weights)
-    out.note(f"{made} scenes made, {count - made} were there: {output}")
+    there = count - made
+    out.note(f"{counted(made, 'scene')} made, {there} {'was' if there == 1 else 'were'} there: {output}")

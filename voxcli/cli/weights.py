@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,26 +37,37 @@ def list_(format: options.Records = None) -> None:
 
 
 def info(sources: options.Sources) -> None:
-    """Facts about weights files: model, version, configuration, label names, what they were trained on, numbers in each part.
+    """Facts about weights: model, version, configuration, label names, what they were trained on, numbers in each part.
+
+    Files, or shipped weights by their names.
 
     Examples:
         voxcli weights info best.safetensors
+        voxcli weights info ssz
         voxcli weights info run/best.safetensors best.safetensors
     """
     from voxcli.cli.inputs import expand
-    from voxcli.models.weights import load_weights
+    from voxcli.models.weights import SHIPPED, find_weights, load_weights
     from voxcli.provenance import sha256_file
 
-    found, several = expand(sources, (".safetensors",))
+    found: list[str] = []
+    several = len(sources) > 1
+    for source in sources:
+        if not os.path.lexists(source) and (SHIPPED / f"{source}.safetensors").is_file():
+            found.append(source)
+        else:
+            inputs, many = expand([source], (".safetensors",))
+            found += [each.path for each in inputs]
+            several |= many
     rows = []
     for each in found:
-        weights = load_weights(each.path)
+        weights = load_weights(each)
         parts: dict[str, int] = {}
         for key, tensor in weights.tensors.items():
             part = key.partition(".")[0]
             parts[part] = parts.get(part, 0) + tensor.numel()
         facts = {"model": weights.model, "numbers": parts, "config": weights.config, **weights.facts}
-        rows.append({"file": each.path, "sha256": sha256_file(each.path), **facts})
+        rows.append({"file": each, "sha256": sha256_file(find_weights(each)), **facts})
     out.json(rows if several else rows[0])
 
 

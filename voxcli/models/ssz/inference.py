@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
@@ -119,6 +120,12 @@ def fit(picture: Picture, frustum: Frustum, fov_x_deg: float | None = None, came
         else:
             fx = fy = frustum.focal * min(width / frustum.width, height / frustum.height)
     step_x, step_y = fx / frustum.focal, fy / frustum.focal  # pixels of the picture to one of the model's image
+    if step_x > width or step_y > height or min(step_x * frustum.width, step_y * frustum.height) < 1:
+        fov = math.degrees(2 * math.atan(width / 2 / fx))
+        raise DataError(
+            f"With a field of view of {fov:.4g} degrees the picture and the model's image share less than a pixel.",
+            expected=f"one near the model's own {frustum.fov_x_deg:g} degrees", hint="Check --fov or --camera.",
+        )  # fmt: skip
     left, top = cx - step_x * frustum.width / 2, cy - step_y * frustum.height / 2
     box = [left, top, left + step_x * frustum.width, top + step_y * frustum.height]
     if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
