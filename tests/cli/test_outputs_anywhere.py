@@ -70,6 +70,13 @@ def test_a_folder_that_takes_no_file_is_told_before_computing(voxcli, tmp_path, 
         assert (code, text) == (2, "") and f"{target} cannot be written" in errors, errors
 
 
+def test_fusing_asks_before_reading_too(voxcli, scene):
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("no /proc here")
+    code, text, errors = voxcli("fuse-views", "scene.npz", "scene.npz", "-o", "/proc/x.npz")
+    assert (code, text) == (2, "") and "/proc/x.npz cannot be written" in errors and "takes no file" in errors
+
+
 def test_asking_whether_a_folder_takes_files_leaves_nothing(tmp_path):
     before = os.stat(tmp_path).st_mtime_ns, os.listdir(tmp_path)
     check_writable([tmp_path / "a.npz", tmp_path / "new/deep/b.npz"])

@@ -73,7 +73,7 @@ def fuse_views(
         voxcli fuse-views left.npz right.npz --cameras transforms.json --method vote -o fused.glb
         voxcli fuse-views coarse/*.npz --weights object.safetensors --score-maps scores/ -o object.npz
     """
-    from voxcli.atomic import refuse_existing
+    from voxcli.atomic import check_writable, refuse_existing
 
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
@@ -88,6 +88,8 @@ def fuse_views(
         return out.note(f"skipped: {output} exists.")
     elif not overwrite:
         refuse_existing(output)
+    if output != "-":
+        check_writable([output])
     scenes = _holds_scenes(paths, input_format, of_objects)
     _refuse("scenes" if scenes else "coarse volumes of objects", of_objects if scenes else of_scenes)
     common: dict[str, Any] = {"becomes": becomes, "format": format, "input_format": input_format, "overwrite": overwrite}
