@@ -25,7 +25,8 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("model", ["jof", "bae"])
 def test_every_kind_of_shape_gets_the_same_names_of_parts(voxcli, folder, model):
-    for name, target, kind in (("box.obj", "box.glb", Mesh), ("cloud.ply", "cloud.npz", PointCloud), ("grid.binvox", "grid.npz", VoxelGrid)):
+    kinds = (("box.obj", "box.glb", Mesh), ("cloud.ply", "cloud.npz", PointCloud), ("grid.binvox", "grid.npz", VoxelGrid))
+    for name, target, kind in kinds:
         code, text, errors = voxcli("segment", f"shapes/{name}", "--weights", f"{model}.safetensors", "-o", target)
         assert (code, text, errors) == (0, "", "")
         made, given = files.read_as(folder / target, kind), files.read(folder / "shapes" / name)

@@ -1,4 +1,4 @@
-"""Every shipped recipe begins: `voxcli train --recipe R --dry-run` opens data as `voxcli synth` makes it and checks each stage against it."""
+"""Every shipped recipe begins: `voxcli train --recipe R --dry-run` opens data of `voxcli synth` and checks each stage against it."""
 
 import importlib.util
 

@@ -38,6 +38,9 @@ def _usage_lines(error: Any) -> str:
     if type(error).__name__ == "NoSuchOption" and option and context is not None:
         known = {name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         message = str(unknown_name("option", option, [name for name in known if name.startswith("--")]))
+        lines = message.split("\n")
+        if len(lines[-1]) > 380:  # of so many options, the nearest; --help, which is named below, has them all
+            message = "\n".join(line for line in (lines[0], lines[-1].partition("Known: ")[0].rstrip()) if line)
         if option in ("-o", "--output"):
             message = f"This command has no {option}: what it tells goes to stdout. Write it to a file with > FILE."
     path = context.command_path if context is not None else "voxcli"

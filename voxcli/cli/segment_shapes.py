@@ -112,7 +112,8 @@ class ShapeSegmenter:
             labels = told(thing.points)
             made = replace(thing, labels=labels, classes=classes, meta={})
             return made, part_rows(labels, np.asarray(thing.points, np.float64), np.ones(len(labels)), "points", classes)
-        solid = np.isin(thing.labels, thing.classes.solid_ids) if thing.labels is not None else np.asarray(thing.values) >= self.threshold
+        labelled = thing.labels is not None and thing.classes is not None
+        solid = np.isin(thing.labels, thing.classes.solid_ids) if labelled else np.asarray(thing.values) >= self.threshold  # type: ignore
         cells = np.argwhere(solid)
         middles = (cells + 0.5) * thing.voxel_size + thing.origin
         labels = told(middles)

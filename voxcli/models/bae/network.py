@@ -6,6 +6,7 @@ The baseline of Table 4 of JOF. Points lie in [-1/2, 1/2]^3, the object's own fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -70,7 +71,7 @@ class BAENet(nn.Module):
     def branches(self, codes: Tensor, points: Tensor) -> Tensor:
         """Occupancy of each branch in 0..1, [B, N, k]; the largest is the shape's, and its place the part."""
         check_shape(points, "B N 3", "points", {"B": len(codes)})
-        layer = self.generator["linear_1"]
+        layer: Any = self.generator["linear_1"]
         length = codes.shape[-1]
         # The code's share of the first layer is the same at every point.
         x = F.linear(codes, layer.weight[:, :length], layer.bias)[:, None] + F.linear(points, layer.weight[:, length:])
@@ -87,7 +88,9 @@ def build(config: BAEConfig) -> BAENet:
     for module in network.modules():
         if isinstance(module, (nn.Conv3d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight, a=SLOPE)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    last: Any = network.generator["linear_3"]
     with torch.no_grad():
-        network.generator["linear_3"].weight.mul_(0.1)  # decided and wrong guesses of a sigmoid are slow to unlearn
+        last.weight.mul_(0.1)  # decided and wrong guesses of a sigmoid are slow to unlearn
     return network

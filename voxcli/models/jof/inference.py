@@ -213,8 +213,9 @@ def _relit(albedo: Tensor, points: Tensor, normals: Tensor, lights: Any, camera:
         return albedo * shading_of(normals, light_of(torch.tensor(lights.harmonics, dtype=albedo.dtype)[None])).clamp_min(0)
     pose = torch.from_numpy(seen.world_to_cam).to(albedo)
     found: Lights = lights.seen_from(seen)
-    maps = (x[0].T[:, :, None] for x in (points / 2 @ pose[:3, :3].T + pose[:3, 3], normals @ pose[:3, :3].T, albedo))
-    return shade(*(m.double() for m in maps), found)[..., 0].T[None].to(albedo)
+    seen_points, seen_normals = points / 2 @ pose[:3, :3].T + pose[:3, 3], normals @ pose[:3, :3].T
+    maps = [x[0].T[:, :, None].double() for x in (seen_points, seen_normals, albedo)]
+    return shade(maps[0], maps[1], maps[2], found)[..., 0].T[None].to(albedo)
 
 
 # -- shapes in --------------------------------------------------------------------------------------------------------------------------

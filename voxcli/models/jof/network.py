@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -113,7 +113,8 @@ class ImageGuess(NamedTuple):
 
 def joined(layer: nn.Linear, parts: tuple[Tensor, ...]) -> Tensor:
     """layer(concatenation of the parts), where parts [B, n] stand for every point and those [B, N, n] for their own. [B, N, out]"""
-    result, start = layer.bias, 0
+    start = 0
+    result: Tensor = layer.bias
     for part in parts:
         share = F.linear(part, layer.weight[:, start : start + part.shape[-1]])
         result = result + (share if part.ndim == 3 else share[:, None])
@@ -218,6 +219,12 @@ class ImageEncoder(nn.Module):
 
 class JOF(nn.Module):
     """The parts that the configuration names, each under its name: encoder, latents, shape, albedo, image."""
+
+    encoder: Any
+    latents: Any
+    shape: Any
+    albedo: Any
+    image: Any
 
     def __init__(self, config: JOFConfig):
         super().__init__()

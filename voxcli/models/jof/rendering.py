@@ -32,7 +32,7 @@ def draw(
 ) -> FieldPicture:
     """The shapes on side x side pixels of the picture. projection [B, 3, 4] (all usable), light [B, 3, 9]."""
     pixels = pixel_lattice(IMAGE, side, projection.device)
-    return render_field(*fields_of(network, codes), projection, light, pixels, differentiable=differentiable, **search)
+    return render_field(*fields_of(network, codes), projection, light, pixels, differentiable=differentiable, **search)  # type: ignore[arg-type]
 
 
 def on_lattice(images: Tensor, side: int) -> Tensor:

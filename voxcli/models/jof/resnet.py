@@ -29,6 +29,11 @@ class ResNet(nn.Module):
     The three maps, the stem's and those of the first two levels, have 256 channels together at the usual widths: equation (7)'s features.
     """
 
+    layer1: nn.Module
+    layer2: nn.Module
+    layer3: nn.Module
+    layer4: nn.Module
+
     def __init__(self, widths: tuple[int, ...], groups: int):
         super().__init__()
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
