@@ -82,6 +82,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], error: type[VoxcliE
     """The error for a misspelt name: the nearest known one first, then the list."""
     known = sorted(known)
     bare = {each.lstrip("-"): each for each in known}  # the dashes of two options make them no more alike
-    near = difflib.get_close_matches(str(name).lstrip("-"), bare, n=1, cutoff=0.55)
+    wanted = str(name).lstrip("-")
+    begun = [each for each in bare if len(wanted) > 2 and each.startswith(wanted)]
+    near = difflib.get_close_matches(wanted, begun or bare, n=1, cutoff=0 if begun else 0.55)
     hint = f"Did you mean '{bare[near[0]]}'? " if near else ""
     return error(f"Unknown {kind} '{name}'.", hint=f"{hint}Known: {', '.join(known)}.")
