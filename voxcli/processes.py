@@ -20,12 +20,15 @@ def worker_pool(
     initializer(*initargs) runs first in every worker. It and all work travel pickled: top-level functions or partials of them.
     """
     import multiprocessing
+    import pickle
     from concurrent.futures import ProcessPoolExecutor
 
     threads = max(1, (os.cpu_count() or 1) // workers)
     others = set(multiprocessing.active_children())
     # spawn: a fork would copy threads and CUDA contexts that do not survive it
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (threads, initializer, initargs))
+    # pickled once more: what the initializer's module imports would otherwise come before the number of threads, and never hear of it
+    later = pickle.dumps((initializer, initargs))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (threads, later))
     done = False
     try:
         yield pool
@@ -37,9 +40,10 @@ def worker_pool(
                 process.terminate()
 
 
-def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
-    """First thing in a worker, before any heavy import."""
+def _start(threads: int, later: bytes) -> None:
+    """First thing in a worker, before any heavy import. later: the pickled initializer and its arguments."""
     import multiprocessing
+    import pickle
     import signal
     import threading
 
@@ -52,5 +56,6 @@ def _start(threads: int, initializer: Callable[..., None] | None, initargs: tupl
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     threading.Thread(target=follow_parent, daemon=True).start()
+    initializer, initargs = pickle.loads(later)
     if initializer is not None:
         initializer(*initargs)
