@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+import scipy.io
 import trimesh
 from example_files import FILES
 from PIL import Image
@@ -56,6 +57,29 @@ def test_every_output_holds_the_same_object(voxcli, folder):
         # The surface lies where the probabilities cross the threshold: about as much is inside as cells are occupied.
         assert mesh.volume == pytest.approx(grid.values.mean(), abs=0.15)
     assert files.read_as(folder / "a.npz", files.read(folder / "a.npz").__class__).probabilities.dtype == np.float32
+
+
+def test_what_matlab_is_given_of_an_npz_is_the_same_volume(voxcli, folder):
+    ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", "a.npz")
+    with np.load(folder / "a.npz", allow_pickle=False) as arrays:
+        scipy.io.savemat(folder / "a.mat", dict(arrays))
+    grid, again = files.read(folder / "a.npz"), scipy.io.loadmat(folder / "a.mat")
+    assert np.array_equal(again["occupancy"] != 0, grid.values) and np.array_equal(again["probabilities"], grid.probabilities)
+    assert np.array_equal(files.read(folder / "a.mat").values, grid.values)
+
+
+def test_a_published_file_is_taken_over_whichever_of_the_two_it_is(voxcli, folder):
+    FILES["Pix2Vox-F-ShapeNet.pth"](folder / "official.pth")
+    code, text, errors = voxcli("weights", "import", "official.pth", "-o", "mine.safetensors")
+    assert (code, text) == (0, "") and "official.pth: a checkpoint of pix2vox-f" in errors and "left: best_iou, epoch_idx" in errors
+    ran(voxcli, "predict", "view0.png", "--weights", "mine.safetensors", "-o", "a.npz")
+    code, _, errors = voxcli("weights", "import", "pix2vox-a", "official.pth", "-o", "other.safetensors")
+    assert code == 2 and "a checkpoint of pix2vox-f" in errors and "[2048, 512, 4, 4, 4]" in errors
+    silent = {"object.safetensors": "-m MODEL", "absent.pth": "No such file", ".": "-m MODEL", "view0.png": "no checkpoint"}
+    for name, said in silent.items():
+        code, _, errors = voxcli("weights", "import", name, "-o", "other.safetensors")
+        assert code == 2 and said in errors and len(errors.splitlines()) <= 3, errors
+    assert not (folder / "other.safetensors").exists()
 
 
 def test_views_of_one_object_make_one_volume_in_any_order(voxcli, folder):
@@ -117,6 +141,8 @@ PICTURES = {
     "line.png": lambda: saved("RGB", (500, 1), format="PNG"),
     "large.jpg": lambda: saved("RGB", (3000, 1000), format="JPEG"),
     "animated.png": lambda: saved("RGB", format="PNG", save_all=True, append_images=[Image.new("RGB", (150, 140))]),
+    "animated.webp": lambda: saved("RGB", format="WEBP", lossless=True, save_all=True, append_images=[Image.new("RGB", (150, 140))]),
+    "cmyk.tif": lambda: saved("CMYK", format="TIFF"),
 }
 
 
@@ -124,6 +150,28 @@ PICTURES = {
 def test_pictures_of_every_kind_are_taken(voxcli, folder, name):
     (folder / name).write_bytes(PICTURES[name]())
     ran(voxcli, "predict", name, *WEIGHTS, "-o", "a.npz")
+
+
+def test_of_an_animation_the_first_frame_is_seen(voxcli, folder):
+    (folder / "still.png").write_bytes(saved("RGB", format="PNG"))
+    for name in ("animated.png", "animated.webp"):
+        (folder / name).write_bytes(PICTURES[name]())
+    for name in ("still.png", "animated.png", "animated.webp"):
+        ran(voxcli, "predict", name, *WEIGHTS, "-o", f"{name}.npz")
+    still, *moving = (files.read(folder / f"{name}.npz").probabilities for name in ("still.png", "animated.png", "animated.webp"))
+    assert all(np.array_equal(still, each) for each in moving)
+
+
+def test_a_silhouette_in_alpha_alone_is_seen_before_the_background(voxcli, folder):
+    rgba = np.zeros((224, 224, 4), np.uint8)                                     # no resize mixes black into the rim
+    rgba[60:160, 70:130, 3] = 255
+    Image.fromarray(rgba).save(folder / "alpha.png")
+    rgb = np.where(rgba[..., 3:] > 0, np.uint8(0), np.uint8(240)).repeat(3, 2)
+    Image.fromarray(rgb).save(folder / "painted.png")
+    errors = ran(voxcli, "predict", "alpha.png", *WEIGHTS, "-o", "alpha.npz", "--crop", "none", "-v")
+    assert "background on" in errors
+    ran(voxcli, "predict", "painted.png", *WEIGHTS, "-o", "painted.npz", "--crop", "none")
+    assert np.array_equal(files.read(folder / "alpha.npz").probabilities, files.read(folder / "painted.npz").probabilities)
 
 
 def test_sixteen_bits_are_as_good_as_eight(voxcli, folder):
@@ -143,6 +191,9 @@ def test_a_panorama_of_20_000_pixels(voxcli, folder):
 REFUSED = {
     "transparent everywhere": ("clear.png", ()),
     "damaged image": ("cut.png", ()),
+    "image file is truncated": ("cut.jpg", ()),
+    "is empty.": ("nothing.png", ()),
+    "cannot hold image": ("moving.gif", ()),
     "not an image": ("text.png", ()),
     "transparent": ("clear.png", ("--crop", "none")),
     "no alpha": ("plain.png", ("--crop", "box")),
@@ -166,6 +217,9 @@ def test_what_cannot_be_is_refused_in_a_few_lines(voxcli, folder, said):
     Image.fromarray(np.zeros((60, 50, 3), np.uint8)).save(folder / "plain.png")
     (folder / "cut.png").write_bytes((folder / "view0.png").read_bytes()[:2000])
     (folder / "text.png").write_text("no picture")
+    (folder / "nothing.png").write_bytes(b"")
+    (folder / "cut.jpg").write_bytes(saved("RGB", format="JPEG")[:3000])
+    (folder / "moving.gif").write_bytes(saved("P", format="GIF", save_all=True, append_images=[Image.new("P", (150, 140))]))
     name, flags = REFUSED[said]
     code, text, errors = voxcli("predict", name, *WEIGHTS, "-o", "out.npz", *flags)
     assert (code, text) == (2, "") and said in errors and 1 <= len(errors.splitlines()) <= 3, errors

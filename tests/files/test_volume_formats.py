@@ -88,7 +88,7 @@ def test_the_published_chair_lies_where_its_mesh_lies(shared_data):
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int16, np.float32, np.float64])
-@pytest.mark.parametrize("key", ["Volume", "voxel", "instance"])
+@pytest.mark.parametrize("key", ["Volume", "voxel", "instance", "occupancy"])
 def test_matlab_volumes_are_found_by_their_usual_keys(tmp_path, key, kind, packed):
     volume = np.random.default_rng(0).random((2, 3, 5)) > 0.5
     others = {"a": np.zeros(3), "note": "text", "cell": np.array([1, "x"], dtype=object), "b": {"c": 1.0}, "complex": np.zeros((2, 2)) * 1j}

@@ -68,6 +68,15 @@ def test_the_wrong_variant_is_refused_by_name_and_shape(small, tmp_path):
         assert all(shape in str(error.value) for shape in shapes)
 
 
+def test_a_file_tells_its_variant_by_itself(small, tmp_path):
+    for name in SMALL:
+        torch.save(official(name)[1], tmp_path / "official.pth")
+        assert importer.recognised(tmp_path / "official.pth") == name
+    for other in ({"model": torch.zeros(3)}, {"decoder_state_dict": {"layer1.0.weight": torch.zeros(3, 3)}}, {"decoder_state_dict": 5}):
+        torch.save(other, tmp_path / "other.pth")
+        assert importer.recognised(tmp_path / "other.pth") is None
+
+
 def test_a_missing_or_misshapen_tensor_is_named(small, tmp_path):
     _, saved = official("pix2vox-f", wrapped=False)
     path = tmp_path / "official.pth"

@@ -117,8 +117,9 @@ def import_(
     """Turn an official checkpoint into voxcli weights. Only tensors and numbers are read: a checkpoint cannot run code here.
 
     z-gan reads the generator's latest_net_G.pth; pix2vox-a and pix2vox-f read Pix2Vox-A-ShapeNet.pth and Pix2Vox-F-ShapeNet.pth, and
-    refuse each other's. uclid reads UCLID_Net_all_classes.pth and with it, where there, image2depth_all_classes.pth and
-    image2cam_all_classes.pth. What of a file was left out, and how much was used, stands on stderr; -v names every tensor.
+    refuse each other's; without a name, the file itself tells which of these two it is of. uclid reads UCLID_Net_all_classes.pth and with
+    it, where there, image2depth_all_classes.pth and image2cam_all_classes.pth. What of a file was left out, and how
+    much was used, stands on stderr; -v names every tensor.
 
     Examples:
         voxcli weights import latest_net_G.pth -m z-gan -o z-gan.safetensors
@@ -130,7 +131,7 @@ def import_(
 
     name, given = (sources[0], sources[1:]) if len(sources) > 1 and model is None else (model, sources)
     if name is None:
-        raise UsageError("A checkpoint does not say which model it is of.", expected="-m MODEL")
+        name = _recognised(given[0])
     importer = model_module(name, "importer")
     several = hasattr(importer, "FILE_NAMES")
     if len(given) > 1 and not several:
@@ -140,6 +141,18 @@ def import_(
     weights = importer.import_weights(given if several else given[0], name, lambda fate, entry: fates[fate].append(entry))
     save_weights(target, weights)
     _report(", ".join(given), fates)
+
+
+def _recognised(source: str) -> str:
+    """The model that a checkpoint is of, where its tensors tell. Raises UsageError where they do not."""
+    from voxcli.models.pix2vox.importer import recognised
+
+    name = None if os.path.isdir(source) else recognised(source)
+    if name is None:
+        raise UsageError(f"'{source}' does not say which model it is of.", expected="-m MODEL",
+                         hint="Those of Pix2Vox alone are told apart.")  # fmt: skip
+    out.note(f"{source}: a checkpoint of {name}")
+    return name
 
 
 def _report(source: str, fates: dict[str, list[str]]) -> None:

@@ -1,8 +1,9 @@
 """MATLAB .mat volumes, read only: the ground truth of several published data sets.
 
-The grid is the one 3D array under `Volume`, `voxel`, `voxels` or `instance`. Axes are kept as they are in the file, the grid is placed
-as unit cells at the origin: these files state neither frame nor size. Level 5 files (MATLAB 5 to 7.2) are parsed here, as the public
-"MAT-File Format" describes them, because scipy's reader crashes the interpreter on some damaged files; 7.3 files are HDF5.
+The grid is the one 3D array under `Volume`, `voxel`, `voxels` or `instance`, or under `occupancy`, as our .npz names it, so that
+what `scipy.io.savemat` makes of one is read. Axes are kept as they are in the file, the grid is placed as unit cells at the origin: these
+files state neither frame nor size. Level 5 files (MATLAB 5 to 7.2) are parsed here, as the public "MAT-File Format" describes them,
+because scipy's reader crashes the interpreter on some damaged files; 7.3 files are HDF5.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import VoxelGrid
 
-VOLUME_KEYS = ("Volume", "voxel", "voxels", "instance")
+VOLUME_KEYS = ("Volume", "voxel", "voxels", "instance", "occupancy")
 
 _STORED_AS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # data types of elements
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}  # classes of numeric arrays
@@ -169,4 +170,4 @@ def _read_hdf5_mat(source: Source) -> np.ndarray:
         raise FileFormatError(f"{source.name} is not a whole MATLAB file.", actual=str(error)) from error
 
 
-register(Format("MATLAB", (".mat",), "a volume under Volume, voxel, voxels or instance", reads=("voxels",), reader=read_mat))
+register(Format("MATLAB", (".mat",), "a volume under Volume, voxel, voxels, instance or occupancy", reads=("voxels",), reader=read_mat))

@@ -53,17 +53,31 @@ def import_weights(path: str | Path, model: str, tell: Tell = lambda fate, name:
     return Weights(taken, model, config.to_mapping(settings), facts)
 
 
+def recognised(path: str | Path) -> str | None:
+    """Which variant a checkpoint is of, by its decoder's first weights; None for anything else. Raises as read_checkpoint does."""
+    found = named_tensors(read_checkpoint(path).get("decoder_state_dict"))
+    return _variant(found["layer1.0.weight"]) if "layer1.0.weight" in found else None
+
+
+def _variant(first: Tensor | None) -> str | None:
+    """The variant whose decoder begins with weights of this shape."""
+    return next((name for name, shape in _first_shapes().items() if first is not None and tuple(first.shape) == shape), None)
+
+
+def _first_shapes() -> dict[str, tuple[int, ...]]:
+    return {name: (preset.decoder[0], preset.decoder[1], 4, 4, 4) for name, preset in PRESETS.items()}
+
+
 def _check_variant(path: str | Path, model: str, tensors: dict[str, Tensor]) -> None:
     """Raise FileFormatError where the decoder's first weights are those of the other variant, or of none."""
     key = "decoder.layer1.0.weight"
-    shapes = {name: (preset.decoder[0], preset.decoder[1], 4, 4, 4) for name, preset in PRESETS.items()}
-    given = tuple(tensors[key].shape) if key in tensors else None
-    if given == shapes[model]:
+    given = tensors.get(key)
+    other = _variant(given)
+    if other == model:
         return
-    other = next((name for name, shape in shapes.items() if shape == given), None)
     raise FileFormatError(
         f"'{path}' is a checkpoint of {other or 'neither pix2vox-a nor pix2vox-f'}: '{key}' differs.",
-        expected=f"{list(shapes[model])} of {model}", actual=list(given) if given else "no such tensor",
+        expected=f"{list(_first_shapes()[model])} of {model}", actual="no such tensor" if given is None else list(given.shape),
         hint=f"Import it as {other}." if other else None,
     )  # fmt: skip
 
