@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from voxcli import backend
-from voxcli.datasets.packed import pack_street
+from voxcli.datasets.packing import pack_street
 from voxcli.datasets.street import StreetFolder
 from voxcli.models.registry import model_module
 from voxcli.models.tasks import Batch, Stage

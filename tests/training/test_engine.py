@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from voxcli import config
-from voxcli.datasets.packed import pack_street
+from voxcli.datasets.packing import pack_street
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.registry import model_module

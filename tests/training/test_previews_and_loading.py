@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from voxcli.datasets.packed import pack_street
+from voxcli.datasets.packing import pack_street
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.ssz import previews

@@ -21,7 +21,7 @@ def convert_data_set(
     from voxcli.atomic import check_writable
     from voxcli.datasets.nuscenes import VERSION, NuScenesFolder, export_nuscenes
     from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder, street_from_nuscenes
-    from voxcli.datasets.packed import is_street_folder
+    from voxcli.datasets.packing import is_street_folder
 
     if len(sources) != 1 or not os.path.isdir(sources[0]):
         raise UsageError(f"--to {to} turns one folder into another.", actual=", ".join(sources))

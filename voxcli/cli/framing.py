@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from voxcli.cli.fruxel_options import AZIMUTH, ELEVATION
 from voxcli.cli.limits import check_cells
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from voxcli.cli.fruxelize import Wanted
+    from voxcli.cli.fruxel_options import Wanted
     from voxcli.scene import Camera, Frustum, SceneDescription
-
-AZIMUTH, ELEVATION = 30.0, 20.0
-"""Degrees around an object from its front (+z), and above it, where nothing is said."""
 
 
 def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:

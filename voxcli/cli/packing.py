@@ -10,7 +10,8 @@ from voxcli.cli.output import out
 
 def packs(sources: Sequence[str], output: str) -> bool:
     """True where one folder of `synth street` is to become one HDF5 file."""
-    from voxcli.datasets.packed import SUFFIXES, is_street_folder
+    from voxcli.datasets.packed import SUFFIXES
+    from voxcli.datasets.packing import is_street_folder
 
     return len(sources) == 1 and Path(output).suffix.lower() in SUFFIXES and is_street_folder(sources[0])
 
@@ -18,7 +19,7 @@ def packs(sources: Sequence[str], output: str) -> bool:
 def pack(folder: str, output: str, *, overwrite: bool, skip_existing: bool, dry_run: bool) -> None:
     """Pack the folder, unless it is only to be said what would be written."""
     from voxcli.atomic import check_writable, refuse_existing
-    from voxcli.datasets.packed import pack_street
+    from voxcli.datasets.packing import pack_street
     from voxcli.datasets.street import StreetFolder
 
     if skip_existing and Path(output).is_file():

@@ -9,11 +9,10 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Policy, items
-from voxcli.cli.predictions import Asked, Predictions
+from voxcli.cli.predictions import TARGETS, Asked, Predictions
 from voxcli.errors import UsageError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".xyz", ".npy", ".png")
 
 
 class Crop(enum.Enum):

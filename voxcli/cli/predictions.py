@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from voxcli.files import Format
 
 
+TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".xyz", ".npy", ".png")
+"""What any model may write; each one's OFFERS say which of them."""
+
 _OF_ITEMS = ("camera", "depth", "camera_out", "light_out", "relight")
 """Options that `predict` is given in another form than the command's, or not at all."""
 
@@ -54,7 +57,6 @@ class Predictions:
     """The model and the items of one call, checked as far as can be before the model is loaded."""
 
     def __init__(self, asked: Asked, todo: Batch):
-        from voxcli.cli.predict import TARGETS
         from voxcli.files.registry import find_format
         from voxcli.models.registry import model_module
         from voxcli.models.weights import find_weights, model_of

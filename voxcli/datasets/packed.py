@@ -9,20 +9,15 @@ instances stay behind: training does not read them.
 from __future__ import annotations
 
 import math
-import os
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.errors import FileFormatError
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
-
-if TYPE_CHECKING:
-    from voxcli.datasets.street import StreetFolder
 
 SUFFIXES = (".h5", ".hdf5")
 LARGEST_SAMPLE = 1 << 28
@@ -91,63 +86,3 @@ class PackedSamples:
         if len(raw) != size:
             raise ValueError(f"{len(raw)} bytes where {size} belong")
         return np.frombuffer(raw, np.uint8).reshape(data.shape[1:])
-
-
-def is_street_folder(path: str | Path) -> bool:
-    """True for a folder laid out as `synth street` writes it."""
-    return (Path(path) / "images").is_dir() and (Path(path) / "fruxels").is_dir()
-
-
-def pack_street(data: StreetFolder, target: str | Path, progress: Callable[[int], None] | None = None) -> Path:
-    """Write all samples of opened folders into one HDF5 file, atomically, one sample in memory at a time. Same data, same bytes.
-
-    progress: called with 1 after each sample. Raises UsageError where the file cannot be written.
-    """
-    import h5py
-
-    target = Path(target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w", libver=("earliest", "v110"), track_order=False) as file:
-            _write(file, data, progress)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except OSError as error:
-        raise UsageError(f"'{target}' cannot be written.", actual=str(error), hint="Is the disk full, or the folder read-only?") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return target
-
-
-def _write(file: Any, data: StreetFolder, progress: Callable[[int], None] | None) -> None:
-    import h5py
-
-    frustum, classes = data.frustum, data.classes
-    if frustum is None:
-        raise DataError("There is nothing to pack.")
-    text = h5py.string_dtype("utf-8")
-    put = lambda key, value, **how: file.create_dataset(key, data=value, track_times=False, **how)  # noqa: E731
-    put("names", data.names, dtype=text)
-    put("poses", [data.poses_text(index) for index in range(len(data))], dtype=text)
-    put("label_names", list(classes.names), dtype=text)
-    put("empty_label", -1 if classes.empty is None else classes.empty)
-    put("ignore_label", -1 if classes.ignore is None else classes.ignore)
-    for key in ("z_near", "z_far", "fov_x_deg"):
-        put(key, float(getattr(frustum, key)))
-    put("meta", data.meta, dtype=text)
-    shapes = {"images": (frustum.height, frustum.width, 3), "labels": frustum.shape}
-    made = {
-        key: file.create_dataset(key, (len(data), *shape), np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=4,
-                                 track_times=False)
-        for key, shape in shapes.items()
-    }  # fmt: skip
-    for index in range(len(data)):
-        sample = data[index]
-        if sample.labels.shape != frustum.shape:
-            raise DataError(f"'{sample.name}' has another shape than the first sample.", expected=list(frustum.shape),
-                            actual=list(sample.labels.shape))  # fmt: skip
-        made["images"][index], made["labels"][index] = sample.image, sample.labels
-        if progress is not None:
-            progress(1)

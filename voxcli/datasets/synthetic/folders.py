@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import UsageError
 from voxcli.processes import worker_pool
+
+Thing = TypeVar("Thing")
 
 
 def open_folder(out_dir: Path, meta: dict[str, Any], what: str) -> None:
@@ -30,8 +32,8 @@ def open_folder(out_dir: Path, meta: dict[str, Any], what: str) -> None:
 
 
 def run_chunks(
-    work: Callable[[Sequence[int]], Any], items: Sequence[int], workers: int, chunk: int, start: Callable[[], None]
-) -> Generator[tuple[Sequence[int], Any], None, None]:
+    work: Callable[[Sequence[Thing]], Any], items: Sequence[Thing], workers: int, chunk: int, start: Callable[[], None]
+) -> Generator[tuple[Sequence[Thing], Any], None, None]:
     """Call work (which travels pickled) on pieces of `chunk` items, here or in processes; yields (items, result) as they come.
 
     start: called first in every worker, to import what is heavy.

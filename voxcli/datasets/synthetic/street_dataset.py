@@ -11,22 +11,20 @@ DIR/fruxels/000123.npz          labels and frustum; written last: a sample with 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
+from voxcli.datasets.synthetic.folders import open_folder, run_chunks
 from voxcli.datasets.synthetic.street_assets import AssetShelf, asset_paths, load_shelf
 from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
 from voxcli.errors import UsageError
 from voxcli.files import write
-from voxcli.processes import worker_pool
 from voxcli.provenance import make_meta, sha256_file
 from voxcli.scene import STREET_CLASSES, DepthMap, Picture
 
@@ -54,17 +52,17 @@ def write_dataset(
     if count < 1 or workers < 1:
         raise UsageError("A data set needs at least one sample and one worker.", actual=f"count {count}, workers {workers}")
     meta = _dataset_meta(seed, config, assets_dir)
-    _open_folder(out_dir, meta)
+    open_folder(out_dir, meta, "street scenes")
     for name in ("images", "depth", "instances", "poses", "fruxels"):
         (out_dir / name).mkdir(exist_ok=True)
     missing = [k for k in range(count) if not all(_is_whole(path) for path in _paths(out_dir, f"{k:06d}"))]
     done = count - len(missing)
     report = progress or (lambda done, count: None)
     report(done, count)
-    chunks = [missing[k : k + _CHUNK] for k in range(0, len(missing), _CHUNK)]
-    with closing(_run(chunks, partial(_Job, str(out_dir), seed, config), assets_dir, workers)) as running:
-        for made in running:
-            done += made
+    work = _Work(str(out_dir), seed, config, load_shelf(assets_dir) if missing else None)
+    with closing(run_chunks(work, missing, workers, 1 if workers == 1 else _CHUNK, _start_worker)) as running:
+        for indices, _ in running:
+            done += len(indices)
             report(done, count)
     return len(missing)
 
@@ -102,35 +100,21 @@ def _dataset_meta(seed: int, config: StreetConfig, assets_dir: str | Path | None
     return make_meta("street-dataset", "synth street", options, inputs, seed, "camera: x right, y down, z forward; world: +y up", "m")
 
 
-def _open_folder(out_dir: Path, meta: dict[str, Any]) -> None:
-    """Make the folder with its meta.json, or check that it holds the same data set."""
-    path = out_dir / "meta.json"
-    text = json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n"
-    if path.exists():
-        if path.read_bytes() != text:
-            raise UsageError(
-                f"{out_dir} holds a data set that was made with other options.", hint="Choose another folder, or the same seed and options."
-            )
-        return
-    if out_dir.is_dir() and any((out_dir / "fruxels").glob("*.npz")):
-        raise UsageError(f"{out_dir} holds fruxels but no meta.json.", hint="Choose another folder.")
-    out_dir.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(path, text)
+@dataclass(frozen=True)
+class _Work:
+    """Makes the samples of a piece; travels to workers together with the assets."""
 
+    out_dir: str
+    seed: int
+    config: StreetConfig
+    shelf: AssetShelf | None
 
-class _Job:
-    """Makes the samples of a chunk. Pickled to the workers, together with the assets."""
-
-    def __init__(self, out_dir: str, seed: int, config: StreetConfig, shelf: AssetShelf | None, indices: list[int]):
-        self.out_dir, self.seed, self.config, self.shelf, self.indices = out_dir, seed, config, shelf, indices
-
-    def __call__(self) -> int:
+    def __call__(self, indices: Sequence[int]) -> None:
         from voxcli.datasets.synthetic.street import make_sample
 
         meta = make_meta("fruxels", "synth street", {}, {}, self.seed, "camera: x right, y down, z forward", "m")
-        for index in self.indices:
+        for index in indices:
             write_sample(Path(self.out_dir), index, make_sample(self.seed, index, self.config, self.shelf), meta)
-        return len(self.indices)
 
 
 def _start_worker() -> None:
@@ -140,30 +124,3 @@ def _start_worker() -> None:
     import voxcli.datasets.synthetic.street  # noqa: F401
 
     torch.set_num_threads(1)
-
-
-def _call(job: _Job) -> int:
-    return job()
-
-
-def _run(
-    chunks: list[list[int]], job: Callable[[AssetShelf | None, list[int]], _Job], assets_dir: str | Path | None, workers: int
-) -> Generator[int, None, None]:
-    """Run jobs over chunks here or in processes; yields the number of samples of each that is done."""
-    if not chunks:
-        return
-    if workers == 1:
-        shelf = load_shelf(assets_dir)
-        for chunk in chunks:
-            for index in chunk:
-                yield job(shelf, [index])()
-        return
-    with worker_pool(workers, _start_worker) as pool:
-        for _ in range(workers):
-            pool.submit(int)                                                     # they start, while the assets are read here
-        shelf = load_shelf(assets_dir)
-        waiting = {pool.submit(_call, job(shelf, chunk)) for chunk in chunks}
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()

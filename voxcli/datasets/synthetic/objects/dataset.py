@@ -15,28 +15,22 @@ DIR/splits/train.json val.json test.json                            {"ShapeNet":
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from voxcli.atomic import atomic_write_bytes
+from voxcli.datasets.synthetic.folders import open_folder, run_chunks
 from voxcli.datasets.synthetic.objects.assets import AssetShelf, asset_paths, load_shelf
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.layouts import WRITERS
 from voxcli.datasets.synthetic.objects.parts import ShapeObject
+from voxcli.datasets.synthetic.objects.places import Place
 from voxcli.errors import UsageError, unknown_name
-from voxcli.processes import worker_pool
 from voxcli.provenance import make_meta, sha256_file
 from voxcli.seeds import item_seed
-
-SPLIT = ("train", "test", "train", "train", "val", "train", "train", "test", "train", "train")
-"""Which split the k-th object of a category belongs to, k modulo 10: 7 : 1 : 2 as Pix2Vox has it, and a test object from two on."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +51,6 @@ class ObjectsConfig:
             raise unknown_name("layout", self.layout, WRITERS)
         if not 1 <= self.views <= 100:
             raise UsageError("An object is seen from 1 to 100 views.", actual=self.views)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one object of a data set belongs. number: among those of its category."""
-
-    category: str
-    number: int
-    seed: int
-
-    @property
-    def synset(self) -> str:
-        """The category's folder."""
-        return FAMILIES[self.category].synset
-
-    @property
-    def name(self) -> str:
-        """The object's folder."""
-        return f"s{self.seed}-{self.number:06d}"
-
-    @property
-    def split(self) -> str:
-        """train, val or test."""
-        return SPLIT[self.number % len(SPLIT)]
 
 
 def place_of(index: int, seed: int, config: ObjectsConfig) -> Place:
@@ -118,16 +88,18 @@ def write_dataset(
     if assets_dir is not None:
         inputs = {f"{p.parent.name}/{p.name}": sha256_file(p) for paths in asset_paths(Path(assets_dir)).values() for p in paths}
     frame = "ShapeNetCore v1: +y up, front +x, box diagonal 1"
-    _open_folder(out_dir, make_meta("objects-dataset", "synth objects", asdict(config), inputs, seed, frame, "box diagonals"))
+    meta = make_meta("objects-dataset", "synth objects", asdict(config), inputs, seed, frame, "box diagonals")
+    open_folder(out_dir, meta, "objects")
     writer = WRITERS[config.layout]
     places = [place_of(k, seed, config) for k in range(count)]
     missing = [p for p in places if not writer.marker(out_dir, p).exists()]
     done = count - len(missing)
     report = progress or (lambda done, count: None)
     report(done, count)
-    with closing(_run(missing, str(out_dir), config, assets_dir, workers)) as running:
-        for _ in running:
-            done += 1
+    work = _Work(str(out_dir), config, load_shelf(assets_dir) if missing else None)
+    with closing(run_chunks(work, missing, workers, 1, _start_worker)) as running:
+        for made, _ in running:
+            done += len(made)
             report(done, count)
     writer.write_index(out_dir, [p for p in _everything(out_dir, seed, config) if writer.marker(out_dir, p).exists()])
     return len(missing)
@@ -142,56 +114,22 @@ def _everything(out_dir: Path, seed: int, config: ObjectsConfig) -> list[Place]:
     return found
 
 
-def _open_folder(out_dir: Path, meta: dict[str, Any]) -> None:
-    """Make the folder with its meta.json, or check that it holds the same data set."""
-    path = out_dir / "meta.json"
-    text = json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n"
-    if path.exists():
-        if path.read_bytes() != text:
-            raise UsageError(
-                f"{out_dir} holds a data set that was made with other options.", hint="Choose another folder, or the same seed and options."
-            )
-        return
-    if out_dir.is_dir() and any(out_dir.iterdir()):
-        raise UsageError(f"{out_dir} is not empty, and no data set of objects.", hint="Choose another folder.")
-    out_dir.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(path, text)
+@dataclass(frozen=True)
+class _Work:
+    """Makes the objects of a piece; travels to workers together with the assets."""
+
+    out_dir: str
+    config: ObjectsConfig
+    shelf: AssetShelf | None
+
+    def __call__(self, places: Sequence[Place]) -> None:
+        for place in places:
+            thing, rng = make_object(place, self.shelf)
+            WRITERS[self.config.layout].write(Path(self.out_dir), place, thing, rng, self.config.views)
 
 
-_shelf: AssetShelf | None = None
-
-
-def _start_worker(assets_dir: str | None) -> None:
-    """One thread a worker, and the assets in memory."""
+def _start_worker() -> None:
+    """One thread a worker, and all that is heavy to import."""
     import torch
 
-    global _shelf
     torch.set_num_threads(1)
-    _shelf = load_shelf(assets_dir)
-
-
-def _make(out_dir: str, config: ObjectsConfig, place: Place) -> None:
-    thing, rng = make_object(place, _shelf)
-    WRITERS[config.layout].write(Path(out_dir), place, thing, rng, config.views)
-
-
-def _run(
-    places: list[Place], out_dir: str, config: ObjectsConfig, assets_dir: str | Path | None, workers: int
-) -> Generator[None, None, None]:
-    """Make objects here or in processes; yields once for each that is done."""
-    if not places:
-        return
-    folder = None if assets_dir is None else str(assets_dir)
-    if workers == 1:
-        global _shelf
-        _shelf = load_shelf(folder)
-        for place in places:
-            _make(out_dir, config, place)
-            yield
-        return
-    with worker_pool(workers, _start_worker, (folder,)) as pool:
-        waiting = {pool.submit(_make, out_dir, config, place) for place in places}
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()

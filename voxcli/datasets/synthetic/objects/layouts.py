@@ -6,12 +6,13 @@ import io
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject
+from voxcli.datasets.synthetic.objects.places import Place
 from voxcli.datasets.synthetic.objects.render import Light, Renderer, draw_light
 from voxcli.datasets.synthetic.objects.views import DISN_SIZE, R2N2_SIZE, ViewLine, disn_text, disn_views, r2n2_text, r2n2_views
 from voxcli.datasets.synthetic.objects.volumes import coloured_voxels, part_classes, point_cloud, solid_voxels, thinned, visible_samples
@@ -20,9 +21,6 @@ from voxcli.files.archive import npz_bytes
 from voxcli.files.keyed import voxel_arrays
 from voxcli.geometry.cameras import shapenet_intrinsics
 from voxcli.scene import Mesh, PointCloud
-
-if TYPE_CHECKING:
-    from voxcli.datasets.synthetic.objects.dataset import Place
 
 POINTS = 10_000
 DRAWN = 45_000

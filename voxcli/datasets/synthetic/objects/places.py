@@ -1,0 +1,34 @@
+"""Where each object of a data set belongs: its category, its folder, its split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voxcli.datasets.synthetic.objects.families import FAMILIES
+
+SPLIT = ("train", "test", "train", "train", "val", "train", "train", "test", "train", "train")
+"""Which split the k-th object of a category belongs to, k modulo 10: 7 : 1 : 2 as Pix2Vox has it, and a test object from two on."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one object of a data set belongs. number: among those of its category."""
+
+    category: str
+    number: int
+    seed: int
+
+    @property
+    def synset(self) -> str:
+        """The category's folder."""
+        return FAMILIES[self.category].synset
+
+    @property
+    def name(self) -> str:
+        """The object's folder."""
+        return f"s{self.seed}-{self.number:06d}"
+
+    @property
+    def split(self) -> str:
+        """train, val or test."""
+        return SPLIT[self.number % len(SPLIT)]
