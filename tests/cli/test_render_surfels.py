@@ -153,6 +153,36 @@ def test_a_camera_that_sees_nothing_says_so_and_the_picture_is_empty(voxcli, fol
     assert len(np.unique(picture(folder / "e.png").reshape(-1, 3), axis=0)) == 1
 
 
+@pytest.mark.parametrize(
+    ("camera", "said"),
+    [
+        ("fov_x_deg: 180, position: [0, 0, 5], look_at: [0, 0, 0]", "between 0 and 180"),
+        ("fov_x_deg: 0, position: [0, 0, 5], look_at: [0, 0, 0]", "between 0 and 180"),
+        ("fov_x_deg: .nan, position: [0, 0, 5], look_at: [0, 0, 0]", "fov_x_deg"),
+        ("fov_x_deg: 50, position: [0, 0, 5], look_at: [0, 0, 5]", "its own position"),
+        ("fov_x_deg: 50, position: [0, 5, 0], look_at: [0, 0, 0]", "up"),
+        ("fov_x_deg: 50, position: [0, .inf, 5], look_at: [0, 0, 0]", "position must be finite"),
+        ("fov_x_deg: 50, position: [0, 0, 5], look_at: [0, 0, 0], height: 0", "positive size"),
+    ],
+)
+def test_a_camera_that_can_see_nothing_is_refused_with_its_file(voxcli, folder, camera, said):
+    (folder / "bad.yaml").write_text(f"camera: {{width: 40, {'' if 'height' in camera else 'height: 30, '}{camera}}}\n")
+    code, text, errors = voxcli("render-surfels", "car.obj", "-o", "x.png", "--camera", "bad.yaml")
+    assert (code, text) == (2, "") and "bad.yaml" in errors and said in errors and len(errors.splitlines()) <= 3, errors
+    assert not (folder / "x.png").exists()
+
+
+@pytest.mark.parametrize("position", ["[0, 0.75, 0]", "[0, 0.75, 2.1]", "[0.9, 1.5, 2.1]"])
+def test_a_camera_within_on_a_face_or_at_a_corner_of_a_box_gives_surfels_without_nan(voxcli, folder, position):
+    (folder / "in.yaml").write_text(f"camera: {{width: 40, height: 30, fov_x_deg: 90, position: {position}, look_at: [-1, 0.1, -3]}}\n")
+    assert voxcli("render-surfels", "car.obj", "-o", "s.npz", "--camera", "in.yaml")[:2] == (0, "")
+    surfels = files.read_as(folder / "s.npz", Surfels)
+    seen = np.isfinite(surfels.depth)
+    assert seen.any() and (surfels.depth[seen] > 0).all()
+    assert np.isfinite(surfels.normals).all() and np.allclose(np.linalg.norm(surfels.normals[seen], axis=1), 1, atol=1e-5)
+    assert voxcli("render-surfels", "car.obj", "-o", "s.png", "--camera", "in.yaml")[:2] == (0, "")
+
+
 def test_a_depth_map_takes_the_camera_it_lacks_and_keeps_the_one_it_has(voxcli, folder):
     files.write(folder / "bare.npy", DepthMap(np.full((30, 40), 2.0, np.float32)))
     assert voxcli("render-surfels", "bare.npy", "--kind", "depth", "--camera", "front.yaml", "-o", "s.npz") == (0, "", "")
@@ -225,6 +255,8 @@ def test_a_light_on_a_surface_and_harmonics_leave_no_hole(voxcli, folder):
         ("ambient: 1\n", "ambient"),
         ("ambient: [1, .nan, 1]\n", "ambient must be finite"),
         ("ambient: [1, -1, 1]\n", "not negative"),
+        ("points: [{position: [0, 1.0e+200, 0]}]\n", "at most 1e+30"),
+        ("points: [{position: [0, 0, 0], colour: [1.0e+300, 0, 0]}]\n", "at most 1e+30"),
         ("points: [{position: [0, .inf, 0]}]\n", "points[0].position"),
         ("points: [{colour: [0, 0, 0]}]\n", "position"),
         ("points: [{position: [0, 0, 0]}]\nattenuation: {quadratic: 0}\n", "infinite"),

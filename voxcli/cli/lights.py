@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Colour = tuple[float, float, float]
 
+_LARGEST = 1e30
+"""Of any number in a file: beyond, products with distances overflow, and 0 times infinity is no colour."""
+
 
 @dataclass(frozen=True)
 class PointLight:
@@ -98,7 +101,7 @@ def read_lights(path: str) -> LightFile:
 
 
 def _need_numbers(path: str, key: str, values: Iterable[float], least: float = -math.inf) -> None:
-    bad = [v for v in values if not (math.isfinite(v) and v >= least)]
+    bad = [v for v in values if not max(least, -_LARGEST) <= v <= _LARGEST]
     if bad:
         wanted = "finite numbers" if least < 0 else "finite numbers that are not negative"
-        raise DataError(f"{path}: {key} must be {wanted}.", actual=bad[0])
+        raise DataError(f"{path}: {key} must be {wanted}.", expected=f"at most {_LARGEST:g}", actual=bad[0])

@@ -74,7 +74,8 @@ def render(depth: Tensor, albedo: Tensor, K: Tensor, lights: Lights, background:
 
 
 def render_surfels(surfels: SurfelMaps, K: Tensor, lights: Lights, background: Tensor | float = 0.0) -> Tensor:
-    """The picture of surfels whose normals are known: equation (1) at each of them. Linear light [*, 3, H, W], never NaN."""
+    """The picture of surfels whose normals are known: equation (1) at each of them. Linear light [*, 3, H, W], never NaN unless the
+    light itself overflows."""
     points, seen = _lifted(surfels.depth, K)
     return _over(shade(points, surfels.normals, surfels.albedo, lights), seen, background)
 
