@@ -54,6 +54,39 @@ def test_the_same_samples_twice_and_others_of_another_seed(folder, voxcli):
         assert voxcli(*make, "--as", shown, "--camera", "here.yaml", "-o", f"{shown}.png")[0] == 0
 
 
+def test_a_turntable_decodes_the_code_for_each_view(folder, voxcli):
+    assert voxcli("predict", "b.png", "--weights", "rooms.safetensors", "--camera", "here.yaml", "-o", "here.npz")[0] == 0
+    line = ["render-surfels", "here.npz", "--weights", "rooms.safetensors"]
+    assert voxcli(*line, "--views", "3", "-o", "turning.png")[0] == 0
+    sheet = files.read(folder / "turning.png").rgb                               # two views a row, of the picture's size
+    first, second = (sheet[:512, k * 512 : (k + 1) * 512] for k in (0, 1))
+    assert sheet.shape == (1024, 1024, 3) and (first != second).any()
+    assert voxcli("render-surfels", "here.npz", "-o", "plain.png")[0] == 0       # its own view needs no weights
+
+
+def test_scenes_of_a_class_are_made_by_its_name(folder, voxcli):
+    import torch
+
+    from voxcli import config
+    from voxcli.models.pix2scene.network import Pix2SceneConfig, build
+    from voxcli.models.weights import Weights, load_weights, save_weights
+
+    torch.manual_seed(0)
+    settings = Pix2SceneConfig(size=16, latent=8, encoder=4, decoder=4, critic=4, classes=("box", "sphere"))
+    state = build(settings).state_dict()
+    state |= {key: torch.randn_like(t) * 0.3 for key, t in state.items() if t.ndim >= 2}  # conditions start neutral
+    facts = load_weights(folder / "rooms.safetensors").facts | {"shapes": ["box", "sphere"]}
+    save_weights(folder / "classes.safetensors", Weights(state, "pix2scene", config.to_mapping(settings), facts))
+    for kind in ("box", "sphere"):
+        line = ["sample", "--weights", "classes.safetensors", "-n", "2", "--class", kind, "--as", "depth", "-o", f"{kind}.png"]
+        assert voxcli(*line)[0] == 0
+    assert (files.read(folder / "box.png").rgb != files.read(folder / "sphere.png").rgb).any()
+    assert voxcli("predict", "b.png", "--weights", "classes.safetensors", "-o", "guess.npz")[0] == 0
+    assert files.read(folder / "guess.npz").meta["prediction"]["class"] in ("box", "sphere")
+    code, _, errors = voxcli("sample", "--weights", "classes.safetensors", "--class", "spere", "-o", "x.png")
+    assert code == 2 and "Did you mean 'sphere'" in errors
+
+
 def test_what_sample_refuses(folder, voxcli):
     for arguments, words in (
         (["-m", "ssz", "-o", "x.png"], "no scenes of its own"),

@@ -59,6 +59,24 @@ def test_every_output_holds_the_same_object(voxcli, folder):
     assert files.read_as(folder / "a.npz", files.read(folder / "a.npz").__class__).probabilities.dtype == np.float32
 
 
+def test_part_and_background_are_chosen_and_told(voxcli, folder):
+    def probabilities(name, *flags):
+        told = ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", f"{name}.npz", "-v", *flags)
+        return told, files.read(folder / f"{name}.npz").probabilities
+
+    told, whole = probabilities("whole", "--crop", "none")
+    assert "crop none: pixels [0, 0, 137, 137]" in told
+    told, boxed = probabilities("boxed", "--bbox", "20", "30", "100", "90")
+    assert "crop box: pixels [20, 20, 101, 101]" in told                         # the square about the box, its last pixel included
+    told, shares = probabilities("shares", "--bbox", repr(20 / 137), repr(30 / 137), repr(100 / 137), repr(90 / 137))
+    assert "crop box: pixels [20, 20, 101, 101]" in told and np.array_equal(boxed, shares)
+    told, around = probabilities("around", "--crop", "box")
+    assert "crop box: pixels [9, 9, 128, 128]" in told                           # 68.5 -+ 59.4: 1.2 times the disc of 99 pixels
+    _, dark = probabilities("dark", "--crop", "none", "--background", "20")
+    _, same = probabilities("same", "--crop", "none", "--background", "240,240,240")
+    assert np.array_equal(whole, same) and all(np.abs(whole - other).max() > 1e-3 for other in (boxed, around, dark))
+
+
 def test_what_matlab_is_given_of_an_npz_is_the_same_volume(voxcli, folder):
     ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", "a.npz")
     with np.load(folder / "a.npz", allow_pickle=False) as arrays:

@@ -16,6 +16,7 @@ from voxcli.models.pix2vox.batches import ObjectReader, ObjectSamples, collate, 
 from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps, soft_overlap_loss
 from voxcli.models.pix2vox.network import Pix2VoxConfig
 from voxcli.models.tasks import Augmentation, Context, Draws, Stage
+from voxcli.models.weights import load_weights
 from voxcli.scene import VoxelGrid
 from voxcli.training import train
 from voxcli.training.recipe import load_recipe
@@ -132,6 +133,22 @@ def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name):
 
     (grid,) = predict(load_predictor(tmp_path / "run/best.safetensors", "cpu", "float32"), [[Picture(np.zeros((50, 50, 3), np.uint8))]])
     assert grid.values.shape == (32, 32, 32)
+
+
+def test_a_training_starts_from_the_imagenet_trunk_and_keeps_it_where_it_is_frozen(folder, tmp_path):
+    data = stages.open_data([folder], {})
+    other = stages.build(stages.configure(TINY, data)).encoder.vgg.state_dict()
+    torch.save({f"features.{key}": value for key, value in other.items()}, tmp_path / "vgg16_bn.pth")
+    recipe = load_recipe("objects-small", {
+        "network": {**TINY, "imagenet": str(tmp_path / "vgg16_bn.pth")}, "average": None, "validation": {"every": 1, "samples": 1},
+        "stages": [{"name": "a", "step": "single", "steps": 2, "batch": 2, "losses": {"coarse": 10}, "settings": {"side": 112},
+                    "frozen": ["encoder.vgg"]}],
+    })  # fmt: skip
+    train("pix2vox-f", [folder], tmp_path / "run", recipe)
+    kept = load_weights(tmp_path / "run/weights.safetensors").tensors
+    for key, value in other.items():
+        if not key.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            assert torch.equal(kept[f"encoder.vgg.{key}"], value.half().float()), key
 
 
 def test_stages_that_cannot_be_are_refused(folder):

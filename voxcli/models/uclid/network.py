@@ -65,7 +65,7 @@ PRESETS = {
         compat="official", regressed="shapenet",
     ),
     "small": UCLIDConfig(
-        (24, 48, 80, 112), (14, 14, 14, 62), (64, 24, 24), 8, 32, 48, 2,
+        (24, 48, 80, 112), (8, 8, 8, 46), (48, 16, 16), 8, 32, 48, 2,
         DepthConfig((16, 32, 48, 64), 24), CameraConfig((16, 32, 64, 96), 2, 2), side=112,
     ),
 }  # fmt: skip
