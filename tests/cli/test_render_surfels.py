@@ -82,6 +82,23 @@ def test_every_kind_of_input_makes_a_picture_with_something_in_it(voxcli, folder
     assert np.isfinite(surfels.normals).all() and np.isfinite(surfels.albedo).all()
 
 
+def test_points_are_balls_of_the_radius_that_is_given_or_in_the_file(voxcli, folder):
+    place = np.array([[0.0, 0.75, 0.0]])                                         # 5.1 before the camera, on its axis
+    files.write(folder / "bare.ply", PointCloud(place))
+    files.write(folder / "sized.ply", PointCloud(place, radius=np.array([1.0])))
+    for name, flags, radius in (("bare", ("--radius", "0.5"), 0.5), ("sized", (), 1.0), ("sized", ("--radius", "0.7"), 0.7)):
+        line = ("render-surfels", f"{name}.ply", "-o", "p.npz", "--camera", "front.yaml", "--size", "160", "--overwrite", *flags)
+        assert voxcli(*line) == (0, "", "")
+        surfels = files.read_as(folder / "p.npz", Surfels)
+        seen = np.isfinite(surfels.depth)
+        outline = np.pi * radius**2 / (5.1**2 - radius**2) * surfels.camera.K[0, 0] ** 2  # of a ball on the axis: a circle
+        assert seen.sum() == pytest.approx(outline, rel=0.03)
+        assert np.nanmin(surfels.depth) == pytest.approx(5.1 - radius, abs=1e-3)
+    for wrong in ("0", "-1"):
+        code, _, errors = voxcli("render-surfels", "bare.ply", "-o", "x.png", "--radius", wrong)
+        assert code == 2 and "--radius must be positive" in errors
+
+
 def test_the_command_of_the_vision_works(voxcli, folder):
     assert voxcli("fruxelize", "scene.yaml", "-o", "out.npz")[0] == 0
     assert voxcli("render-surfels", "out.npz", "-o", "view.png") == (0, "", "")
