@@ -13,6 +13,8 @@ from voxcli.scene import Camera, Mesh
 BACKGROUND = (246, 247, 249)
 _SUN = (-0.5, -0.75, -0.45)  # over the viewer's left shoulder
 _FAR = 1e6
+_BAND = 1 << 20
+"""Fine pixels that are drawn at a time: what one takes on the way, a few hundred bytes, bounds the memory of large pictures."""
 
 
 def sun_and_sky() -> Lights:
@@ -44,5 +46,13 @@ def shaded_picture(mesh: Mesh, camera: Camera, supersample: int = 2) -> np.ndarr
 
     Both sides of a face are lit alike: open shells have no proper inside.
     """
-    fine = finer(camera, supersample)
-    return shaded(mesh_surfels(mesh, fine), fine, sun_and_sky(), supersample)
+    rows = max(1, _BAND // (camera.width * supersample**2))
+    bands = [finer(_rows(camera, top, min(rows, camera.height - top)), supersample) for top in range(0, camera.height, rows)]
+    return np.concatenate([shaded(mesh_surfels(mesh, band), band, sun_and_sky(), supersample) for band in bands])
+
+
+def _rows(camera: Camera, top: int, count: int) -> Camera:
+    """The camera of some rows of the picture."""
+    K = np.array(camera.K, np.float64)
+    K[1, 2] -= top
+    return Camera(K, camera.width, count, camera.world_to_cam)
