@@ -182,3 +182,35 @@ def test_a_packed_file_trains_as_its_folder(data, recipe, whole, tmp_path):
 def test_iou_from_a_confusion_by_hand():
     # Truth 0: 3 right, 1 taken for 1. Truth 1: 2 right. Class 2 nowhere.
     assert per_class_iou(torch.tensor([[3, 1, 0], [0, 2, 0], [0, 0, 0]])) == [0.75, pytest.approx(2 / 3, abs=1e-5), None]
+
+
+def test_a_run_that_has_ended_refuses_other_settings_and_keeps_its_weights(data, recipe, whole):
+    before = {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()}
+    with pytest.raises(UsageError, match="has ended, with other settings") as caught:
+        train("ssz", [data], whole, load_recipe(recipe, {"stages": {"full": {"batch": 4}}}))
+    assert "stages.full.batch 2 -> 4" in str(caught.value)
+    assert {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()} == before
+    train("ssz", [data], whole, load_recipe(recipe, {"log_every": 7}))  # what no weight feels is no other setting
+    assert (whole / "weights.safetensors").read_bytes() == before["weights.safetensors"]
+
+
+def test_weights_tell_which_settings_changed_on_the_way_and_not_how_long_anything_took(data, recipe, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    train("ssz", [data], tmp_path / "run", load_recipe(recipe, {"stages": {"full": {"steps": 8, "batch": 4}}}))
+    facts = load_weights(tmp_path / "run/weights.safetensors").facts["training"]
+    settings = {"stages.full.steps": [6, 8], "stages.full.batch": [2, 4]}
+    assert facts["changed"] == [{"step": 10, "settings": settings}]
+    logged = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [r["settings"] for r in logged if r["event"] == "changed"] == [settings]
+    best = load_weights(whole / "best.safetensors").facts["training"]
+    assert "changed" not in best and "seconds" not in best["validation"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["average=2", "seed=-1", "validation.share=2", "validation.samples=0", "augmentation.flip=true augmentation.noise=-1",
+     "class_weights.largest=0", "stages.full.optimiser.rate=-1", "stages.full.optimiser.betas=[0.5,1]", "stages.half.optimiser.clip=0"],
+)  # fmt: skip
+def test_settings_without_a_meaning_are_refused_before_anything_is_read(recipe, setting):
+    with pytest.raises(UsageError, match="expected"):
+        load_recipe(recipe, config.parse_set(setting.split()))

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     """Weighted loss terms of one phase, scalars; the engine adds them up."""
 
 
+def require(where: str, values: Mapping[str, float], expected: str, holds: Callable[[float], bool]) -> None:
+    """Raise UsageError for the first value of a recipe that does not hold."""
+    for name, value in values.items():
+        if not holds(value):
+            raise UsageError(f"A recipe's {where}.{name} is out of range.", expected=expected, actual=value)
+
+
 @dataclass(frozen=True)
 class Optimiser:
     """Adam. The defaults are SSZ's (section 4.2). `schedule: cosine` or `linear` falls to `final` times the rate over the stage's steps.
@@ -44,6 +51,14 @@ class Optimiser:
         if (self.schedule == "milestones") != bool(self.milestones):
             raise UsageError("`schedule: milestones` and a list of milestones belong together.",
                              actual=f"schedule {self.schedule}, milestones {list(self.milestones)}")  # fmt: skip
+        require(
+            "optimiser",
+            {"rate": self.rate, **{f"rates.{name}": rate for name, rate in self.rates.items()}, "drop": self.drop,
+             "clip": 1.0 if self.clip is None else self.clip},
+            "a positive number", lambda value: 0 < value < math.inf,
+        )  # fmt: skip
+        require("optimiser", {"decay": self.decay, "final": self.final, "warmup": self.warmup}, "zero or more", lambda v: 0 <= v < math.inf)
+        require("optimiser", dict(zip(("betas[0]", "betas[1]"), self.betas, strict=True)), "at least 0, less than 1", lambda v: 0 <= v < 1)
 
     def factor(self, step: int, steps: int) -> float:
         """The learning rate at one step of a stage, as a multiple of `rate`."""
@@ -99,6 +114,10 @@ class Augmentation:
     colour: float = 0.0
     noise: float = 0.0
 
+    def __post_init__(self) -> None:
+        shares = {"brightness": self.brightness, "contrast": self.contrast, "colour": self.colour, "noise": self.noise}
+        require("augmentation", shares, "a share, 0 to 1", lambda value: 0 <= value <= 1)
+
 
 @dataclass(frozen=True)
 class ClassWeights:
@@ -107,6 +126,10 @@ class ClassWeights:
     power: float = 0.3
     largest: float = 5.0
     samples: int = 300
+
+    def __post_init__(self) -> None:
+        require("class_weights", {"power": self.power}, "zero or more", lambda value: 0 <= value < math.inf)
+        require("class_weights", {"largest": self.largest, "samples": self.samples}, "at least 1", lambda value: 1 <= value < math.inf)
 
 
 class Samples(Protocol):

@@ -22,7 +22,7 @@ from voxcli.training.arithmetic import Arithmetic
 from voxcli.training.interrupts import StopRequests
 from voxcli.training.journal import Journal, Listener, Meter
 from voxcli.training.parallel import Processes
-from voxcli.training.recipe import Recipe
+from voxcli.training.recipe import Recipe, changes, shaping
 
 
 @dataclass
@@ -59,6 +59,7 @@ class Trainer:
         self.step = 0  # over all stages
         self.position = 0  # samples taken from the data order
         self.best: dict[str, Any] = {"stage": -1, "score": 0.0, "step": -1}
+        self.changed: list[dict[str, Any]] = []  # what a resumed run's recipe had otherwise: [{"step", "settings": {key: [before, now]}}]
         self.optimiser_state: dict[str, Any] | None = None
         self.saved: int | None = None  # the step of the newest checkpoint
         self.stop = StopRequests()
@@ -81,6 +82,7 @@ class Trainer:
             "constants": self.constants,
             "step": self.step,
             "position": self.position,
+            "changed": self.changed,
             "best": self.best,
             "random": randoms[0],
             "random_of_others": randoms[1:],
@@ -105,6 +107,8 @@ class Trainer:
             self.average = {k: t.to(self.device) for k, t in (state["average"] or state["network"]).items()}
         self.constants = state["constants"]
         self.step, self.position, self.best = state["step"], state["position"], state["best"]
+        self.changed = [*state.get("changed", [])]
+        self._compare(config.from_mapping(Recipe, state["recipe"], "the checkpoint's recipe"))
         self.optimiser_state = state["optimiser"]
         self.arithmetic.restore(state.get("scaler", {}))
         randoms = [state["random"], *state.get("random_of_others", [])]
@@ -112,6 +116,24 @@ class Trainer:
             checkpoints.restore_random_states(randoms[self.processes.rank])
         self.saved = self.step
         self.journal.resume(self.step)
+        if self.changed and self.changed[-1]["step"] == self.step:
+            self.journal.write({"event": "changed", **self.changed[-1]})
+
+    def _compare(self, before: Recipe) -> None:
+        """Note what a recipe has changed since. Raises UsageError where the run has ended, and no step would follow the change."""
+        changed = changes(before, self.recipe)
+        if not changed:
+            return
+        if self.step >= self.steps:
+            told = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
+            raise UsageError(f"The run in '{self.run}' has ended, with other settings.", actual=told,
+                             hint="Choose another run folder, or more steps.")  # fmt: skip
+        self.changed.append({"step": self.step, "settings": changed})
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(stage.steps for stage in self.recipe.stages)
 
     # -- the run -----------------------------------------------------------------------------------------------------------
 
@@ -324,8 +346,10 @@ class Trainer:
             "training": {
                 "samples": len(self.train_indices),
                 "step": self.step,
-                "recipe": config.to_mapping(self.recipe),
-                "validation": record,
+                "recipe": shaping(self.recipe),
+                # without the time it took: the same training, the same bytes
+                "validation": record and {key: value for key, value in record.items() if key != "seconds"},
+                **({"changed": self.changed} if self.changed else {}),
             },
         }
         tensors = self.average if self.average is not None else self.network.state_dict()

@@ -8,9 +8,13 @@ from typing import Any, Literal
 
 from voxcli import config
 from voxcli.errors import UsageError, unknown_name
-from voxcli.models.tasks import Augmentation, ClassWeights, Stage
+from voxcli.models.tasks import Augmentation, ClassWeights, Stage, require
 
 SHIPPED = Path(__file__).resolve().parent / "recipes"
+
+_UNFELT = ("loading", "checkpoint_every", "log_every")
+"""Settings that change no weight."""
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -24,6 +28,11 @@ class Validation:
     share: float = 0.05
     data: tuple[str, ...] = ()
     pictures: int = 3
+
+    def __post_init__(self) -> None:
+        require("validation", {"every": self.every, "samples": self.samples}, "at least 1", lambda value: value >= 1)
+        require("validation", {"pictures": self.pictures}, "zero or more", lambda value: value >= 0)
+        require("validation", {"share": self.share}, "more than 0, less than 1", lambda value: 0 < value < 1)
 
 
 @dataclass(frozen=True)
@@ -89,8 +98,33 @@ class Recipe:
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise UsageError("Each stage of a recipe needs a name of its own.", actual=", ".join(names))
-        if self.checkpoint_every < 1 or self.validation.every < 1 or (self.log_every or 1) < 1:
-            raise UsageError("checkpoint_every, validation.every and log_every count steps.", expected="at least 1")
+        if self.checkpoint_every < 1 or (self.log_every is not None and self.log_every < 1):
+            raise UsageError("checkpoint_every and log_every count steps.", expected="at least 1")
+        if self.average is not None and not 0 < self.average < 1:
+            raise UsageError("average is a decay.", expected="more than 0, less than 1; null for none", actual=self.average)
+        if not 0 <= self.seed < 2**63:
+            raise UsageError("A seed is a whole number.", expected="0 to 2^63 - 1", actual=self.seed)
+
+
+def changes(before: Recipe, now: Recipe) -> dict[str, list[Any]]:
+    """Settings that shape the weights and differ: {"stages.full.batch": [before, now]}; None where there is none of that name."""
+    old, new = _leaves(shaping(before)), _leaves(shaping(now))
+    differing = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
+    return {key: [old.get(key), new.get(key)] for key in differing}
+
+
+def shaping(recipe: Recipe) -> dict[str, Any]:
+    """The settings of a recipe that shape its weights."""
+    return {key: value for key, value in config.to_mapping(recipe).items() if key not in _UNFELT}
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """{dotted path: value}, stages by their names."""
+    if isinstance(value, list) and value and all(isinstance(each, dict) and "name" in each for each in value):
+        value = {each["name"]: each for each in value}
+    if not isinstance(value, dict) or not value:
+        return {path: value}
+    return {key: leaf for name, each in value.items() for key, leaf in _leaves(each, f"{path}.{name}" if path else name).items()}
 
 
 def load_recipe(source: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
