@@ -225,3 +225,17 @@ def test_an_emptied_file_of_a_sample_is_made_again(tmp_path):
     victim.write_bytes(b"")
     assert write_dataset(tmp_path, 2, 3, SMALL) == 1
     assert victim.read_bytes() == before
+
+
+def test_a_folder_of_useless_assets_leaves_nothing_behind(tmp_path):
+    (tmp_path / "void").mkdir()
+    with pytest.raises(DataError, match="no usable asset"):
+        write_dataset(tmp_path / "data", 1, assets_dir=tmp_path / "void")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_with_other_things_in_it_is_not_mixed_with(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="not empty"):
+        write_dataset(tmp_path, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -52,6 +52,7 @@ def write_dataset(
     if count < 1 or workers < 1:
         raise UsageError("A data set needs at least one sample and one worker.", actual=f"count {count}, workers {workers}")
     meta = _dataset_meta(seed, config, assets_dir)
+    shelf = load_shelf(assets_dir)  # before anything is made: it may be of no use
     open_folder(out_dir, meta, "street scenes")
     for name in ("images", "depth", "instances", "poses", "fruxels"):
         (out_dir / name).mkdir(exist_ok=True)
@@ -59,7 +60,7 @@ def write_dataset(
     done = count - len(missing)
     report = progress or (lambda done, count: None)
     report(done, count)
-    work = _Work(str(out_dir), seed, config, load_shelf(assets_dir) if missing else None)
+    work = _Work(str(out_dir), seed, config, shelf)
     with closing(run_chunks(work, missing, workers, 1 if workers == 1 else _CHUNK, _start_worker)) as running:
         for indices, _ in running:
             done += len(indices)

@@ -89,6 +89,7 @@ def write_dataset(
         inputs = {f"{p.parent.name}/{p.name}": sha256_file(p) for paths in asset_paths(Path(assets_dir)).values() for p in paths}
     frame = "ShapeNetCore v1: +y up, front +x, box diagonal 1"
     meta = make_meta("objects-dataset", "synth objects", asdict(config), inputs, seed, frame, "box diagonals")
+    shelf = load_shelf(assets_dir)  # before anything is made: it may be of no use
     open_folder(out_dir, meta, "objects")
     writer = WRITERS[config.layout]
     places = [place_of(k, seed, config) for k in range(count)]
@@ -96,7 +97,7 @@ def write_dataset(
     done = count - len(missing)
     report = progress or (lambda done, count: None)
     report(done, count)
-    work = _Work(str(out_dir), config, load_shelf(assets_dir) if missing else None)
+    work = _Work(str(out_dir), config, shelf)
     with closing(run_chunks(work, missing, workers, 1, _start_worker)) as running:
         for made, _ in running:
             done += len(made)
