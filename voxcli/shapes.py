@@ -1,10 +1,22 @@
-"""One small check for shapes, made once at the entry of a function."""
+"""Small checks of arrays, made once at the entry of a function: of their shape, and of how far coordinates reach."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from voxcli.errors import ShapeError
+from voxcli.errors import DataError, ShapeError
+
+LARGEST = 1e30
+"""Coordinates beyond it are refused where they are measured or drawn: products of several must stay numbers, and where a matching keeps
+its costs in float32, distances too."""
+
+
+def check_extent(points: Any, name: str) -> None:
+    """Raise DataError for coordinates [N, 3] so large that distances between them would not be numbers any more."""
+    largest = float(abs(points).max()) if len(points) else 0.0
+    if largest > LARGEST:
+        raise DataError(f"{name} are too far out for distances between them to be numbers.", expected=f"coordinates up to {LARGEST:g}",
+                        actual=f"{largest:g}", hint="The file may be damaged, or in other units.")  # fmt: skip
 
 
 def check_shape(x: Any, pattern: str, name: str = "input", sizes: dict[str, int] | None = None) -> dict[str, int]:

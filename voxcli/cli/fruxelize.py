@@ -69,7 +69,10 @@ def fruxelize(
     ] = Grid.fruxel,
     preset: Annotated[
         FrustumPreset | None,
-        typer.Option("--preset", help="Frustum of the paper: shapenet {3, 10, 128, 60 deg}, semantic-voxels {2, 12, 128, 40 deg}."),
+        typer.Option(
+            "--preset",
+            help="Frustum of the paper, where no flag says otherwise: shapenet {3, 10, 128, 60 deg}, semantic-voxels {2, 12, 128, 40 deg}.",
+        ),
     ] = None,
     size: Annotated[tuple[int, int] | None, typer.Option("--size", metavar="W H", help="Columns and rows of the fruxel grid.")] = None,
     depth: Annotated[int | None, typer.Option("--depth", help="Slices of the fruxel grid.")] = None,

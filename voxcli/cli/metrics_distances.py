@@ -48,7 +48,8 @@ def chamfer(
     pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, points: scoring.Points = None, squared: Squared = None,
     combine: Combine = None, scale: Scale = None, normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None,
     empty_penalty: EmptyPenalty = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
-    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1,
+    input_format: scoring.InputFormat = None, fail_under: scoring.FailUnder = None,
+    fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1,
     keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Chamfer distance between meshes, clouds, grids and surfels.
@@ -62,14 +63,15 @@ def chamfer(
     """
     given = {"points": points, "squared": squared, "combine": combine, "scale": scale, "normalise": normalise, "draw": draw, "to": to,
              "iso": iso, "empty_penalty": empty_penalty}  # fmt: skip
-    _run(["chamfer"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+    _run(["chamfer"], pred, gt, given, preset, seed, input_format, category_from, fail_under, fail_over, format, workers, keep_going)
 
 
 def fscore(
     pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, thresholds: Thresholds = None, threshold_of: ThresholdOf = None,
     strict: Strict = None, percent: Percent = None, points: scoring.Points = None, normalise: Normalise = None, draw: Draw = None,
     to: To = None, iso: Iso = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
-    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None,
+    input_format: scoring.InputFormat = None, fail_under: scoring.FailUnder = None,
+    fail_over: scoring.FailOver = None,
     format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """F-score: the harmonic mean of precision and recall at distance thresholds. The first threshold gives the value.
@@ -80,14 +82,15 @@ def fscore(
     """
     given = {"thresholds": tuple(thresholds) if thresholds else None, "threshold_of": threshold_of, "strict": strict, "percent": percent,
              "points": points, "normalise": normalise, "draw": draw, "to": to, "iso": iso}  # fmt: skip
-    _run(["fscore"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+    _run(["fscore"], pred, gt, given, preset, seed, input_format, category_from, fail_under, fail_over, format, workers, keep_going)
 
 
 def hausdorff(
     pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, percentile: Percentile = None, points: scoring.Points = None,
     scale: Scale = None, normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None,
     empty_penalty: EmptyPenalty = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
-    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None,
+    input_format: scoring.InputFormat = None, fail_under: scoring.FailUnder = None,
+    fail_over: scoring.FailOver = None, format: options.Records = None,
     workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Hausdorff distance, unsquared, forward and reverse; the value is the larger one. --percentile 95 forgives outliers.
@@ -98,14 +101,15 @@ def hausdorff(
     """
     given = {"percentile": percentile, "points": points, "scale": scale, "normalise": normalise, "draw": draw, "to": to, "iso": iso,
              "empty_penalty": empty_penalty}  # fmt: skip
-    _run(["hausdorff"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+    _run(["hausdorff"], pred, gt, given, preset, seed, input_format, category_from, fail_under, fail_over, format, workers, keep_going)
 
 
 def emd(
     pred: scoring.Pred, gt: scoring.Gt, preset: scoring.Preset = None, points: scoring.Points = None, method: Method = None,
     exact_up_to: ExactUpTo = None, reduce: Reduce = None, scale: Scale = None, normalise: Normalise = None, draw: Draw = None,
     iso: Iso = None, empty_penalty: EmptyPenalty = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
-    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None,
+    input_format: scoring.InputFormat = None, fail_under: scoring.FailUnder = None,
+    fail_over: scoring.FailOver = None, format: options.Records = None,
     workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Earth mover's distance: mean length of the best one-to-one matching, exact up to --exact-up-to points.
@@ -119,7 +123,7 @@ def emd(
     """
     given = {"points": points, "method": method, "exact_up_to": exact_up_to, "reduce": reduce, "scale": scale, "normalise": normalise,
              "draw": draw, "iso": iso, "empty_penalty": empty_penalty}  # fmt: skip
-    _run(["emd"], pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+    _run(["emd"], pred, gt, given, preset, seed, input_format, category_from, fail_under, fail_over, format, workers, keep_going)
 
 
 def every(
@@ -127,7 +131,8 @@ def every(
     combine: Combine = None, scale: Scale = None, thresholds: Thresholds = None, threshold_of: ThresholdOf = None, strict: Strict = None,
     percent: Percent = None, percentile: Percentile = None, normalise: Normalise = None, draw: Draw = None, to: To = None, iso: Iso = None,
     empty_penalty: EmptyPenalty = None, seed: options.Seed = 0, category_from: scoring.CategoryFrom = None,
-    fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1,
+    input_format: scoring.InputFormat = None, fail_under: scoring.FailUnder = None,
+    fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1,
     keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Chamfer, F-score, Hausdorff and normal consistency from one pair of nearest-neighbour passes; under a preset, those that it defines.
@@ -149,29 +154,34 @@ def every(
     given = {"points": points, "squared": squared, "combine": combine, "scale": scale, "threshold_of": threshold_of, "strict": strict,
              "thresholds": tuple(thresholds) if thresholds else None, "percent": percent, "percentile": percentile,
              "normalise": normalise, "draw": draw, "to": to, "iso": iso, "empty_penalty": empty_penalty}  # fmt: skip
-    _run(metrics, pred, gt, given, preset, seed, category_from, fail_under, fail_over, format, workers, keep_going)
+    _run(metrics, pred, gt, given, preset, seed, input_format, category_from, fail_under, fail_over, format, workers, keep_going)
 
 
 def _run(
-    metrics: Sequence[str], pred: str, gt: str, given: dict[str, Any], preset: str | None, seed: int, category_from: str | None,
-    fail_under: list[str] | None, fail_over: list[str] | None, format: options.RecordFormat | None, workers: int, keep_going: bool,
+    metrics: Sequence[str], pred: str, gt: str, given: dict[str, Any], preset: str | None, seed: int, input_format: str | None,
+    category_from: str | None, fail_under: list[str] | None, fail_over: list[str] | None, format: options.RecordFormat | None,
+    workers: int, keep_going: bool,
 ) -> None:  # fmt: skip
     from voxcli.metrics.presets import merge, prices_empties, summary_rule
 
     stated = {k: v for k, v in given.items() if v is not None} | {"seed": seed}
     for metric in metrics:  # a contradiction or an unknown preset is told before anything is read
         merge(preset, metric, stated)
-    work = partial(score_pair, metrics=tuple(metrics), given=stated, preset=preset, empty_clouds=prices_empties(preset, stated))
+    scoring.check_positive("--scale", given.get("scale"))
+    work = partial(score_pair, metrics=tuple(metrics), given=stated, preset=preset, empty_clouds=prices_empties(preset, stated),
+                   input_format=input_format)  # fmt: skip
     scoring.run(pred, gt, work, metrics=metrics, suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under,
                 fail_over=fail_over, format=format, workers=workers, keep_going=keep_going,
-                rules=[summary_rule(preset, metric) for metric in metrics])  # fmt: skip
+                rules=[summary_rule(preset, metric) for metric in metrics], input_format=input_format)  # fmt: skip
 
 
 def score_pair(
-    item: Item, *, metrics: tuple[str, ...], given: dict[str, Any], preset: str | None, empty_clouds: bool = False
-) -> list[dict[str, Any]]:
+    item: Item, *, metrics: tuple[str, ...], given: dict[str, Any], preset: str | None, empty_clouds: bool = False,
+    input_format: str | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """The records of one pair; normal consistency is null where one of the two has no normals."""
     from voxcli.metrics.evaluate import score
 
-    guess, truth = (scoring.read_shape(path, empty_clouds) for path in (item.source, item.target))
+    paths = (item.source, item.target)
+    guess, truth = (scoring.read_shape(path, empty_clouds, scoring.format_for(path, item, input_format)) for path in paths)
     return score(metrics, guess, truth, given, preset=preset, pred=item.source, gt=item.target)

@@ -55,6 +55,7 @@ def iou(
     seed: options.Seed = 0,
     resolution: options.Resolution = None,
     category_from: scoring.CategoryFrom = None,
+    input_format: scoring.InputFormat = None,
     fail_under: scoring.FailUnder = None,
     fail_over: scoring.FailOver = None,
     format: options.Records = None,
@@ -90,10 +91,13 @@ def iou(
         raise UsageError("--match-parts belongs to --parts.")
     if parts and (mask or mask_out or set(stated) - {"of"}):
         raise UsageError("Part IoU compares labels of the same points: no other choice has a meaning for it.")
+    if parts and (input_format or "-" in (pred, gt)):
+        raise UsageError("Part IoU reads labelled points by their names, twice.", hint="Give files with the extensions of their formats.")
     names = _part_names(pred, gt, match, category_from) if parts else None
-    work = partial(score, given=stated, preset=preset, seed=seed, masks=(mask, mask_out), part_names=names)
+    work = partial(score, given=stated, preset=preset, seed=seed, masks=(mask, mask_out), part_names=names, input_format=input_format)
     scoring.run(pred, gt, work, metrics=["iou"], suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under,
-                fail_over=fail_over, format=format, workers=workers, keep_going=keep_going, rules=[rule])  # fmt: skip
+                fail_over=fail_over, format=format, workers=workers, keep_going=keep_going, rules=[rule],
+                input_format=input_format)  # fmt: skip
 
 
 def _meaning(preset: str | None, stated: dict[str, Any]) -> Any:
@@ -114,8 +118,9 @@ def _summary(preset: str | None, stated: dict[str, Any], best: bool) -> str:
 
 
 def score(
-    item: Item, *, given: dict[str, Any], preset: str | None, seed: int, masks: tuple[str | None, str | None], part_names: Any
-) -> list[dict[str, Any]]:
+    item: Item, *, given: dict[str, Any], preset: str | None, seed: int, masks: tuple[str | None, str | None], part_names: Any,
+    input_format: str | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """The record of one pair: item.source is the prediction, item.target the ground truth."""
     from voxcli.metrics.presets import prices_empties
     from voxcli.scene import FruxelGrid, VoxelGrid
@@ -123,7 +128,8 @@ def score(
     if part_names is not None:
         parts, renamed = part_names[item.name]
         return [_score_parts(item, parts, renamed, preset)]
-    guess, truth = (scoring.read_shape(path, prices_empties(preset, {})) for path in (item.source, item.target))
+    priced, paths = prices_empties(preset, {}), (item.source, item.target)
+    guess, truth = (scoring.read_shape(path, priced, scoring.format_for(path, item, input_format)) for path in paths)
     names = {"pred": item.source, "gt": item.target}
     mask = _mask(item, masks, truth) if any(masks) else None
     if isinstance(guess, (FruxelGrid, VoxelGrid)) and isinstance(truth, (FruxelGrid, VoxelGrid)) and preset is None and "of" not in given:

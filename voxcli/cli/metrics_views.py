@@ -29,7 +29,8 @@ def depth(
     mask: Annotated[
         str | None, typer.Option("--mask", metavar="IMAGE", help="Count only pixels where this image is not black; a folder for folders.")
     ] = None,
-    category_from: scoring.CategoryFrom = None, fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None,
+    category_from: scoring.CategoryFrom = None,
+    input_format: scoring.InputFormat = None, fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None,
     format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Depth errors where the truth is known: RMSE (the value), MSE, AbsRel, and the share within ratios 1.25, 1.25^2, 1.25^3.
@@ -48,9 +49,10 @@ def depth(
     _check_value(value, VALUES)
     if kind not in (None, "z", "ray"):
         raise unknown_name("kind of depth", kind, ("z", "ray"))
-    work = partial(score_depth, choices=choices, preset=preset, depth_scale=depth_scale, mask=mask)
+    scoring.check_positive("--depth-scale", depth_scale)
+    work = partial(score_depth, choices=choices, preset=preset, depth_scale=depth_scale, mask=mask, input_format=input_format)
     scoring.run(pred, gt, work, metrics=["depth"], suffixes=DEPTHS, category_from=category_from, fail_under=fail_under,
-                fail_over=fail_over, format=format, workers=workers, keep_going=keep_going)  # fmt: skip
+                fail_over=fail_over, format=format, workers=workers, keep_going=keep_going, input_format=input_format)  # fmt: skip
 
 
 def _check_value(value: str | None, known: Sequence[str]) -> None:
@@ -60,7 +62,7 @@ def _check_value(value: str | None, known: Sequence[str]) -> None:
 
 def score_depth(
     item: Item, *, choices: dict[str, Any] | None = None, preset: str | None = None, depth_scale: float | None = None,
-    mask: str | None = None,
+    mask: str | None = None, input_format: str | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The depth record of one pair of maps, both brought to one kind."""
     from voxcli import files
@@ -68,7 +70,9 @@ def score_depth(
     from voxcli.scene import DepthMap, Surfels
 
     choices = choices or {}
-    maps = [files.read_as(path, (DepthMap, Surfels), depth_scale=depth_scale) for path in (item.source, item.target)]
+    paths = (item.source, item.target)
+    formats = [scoring.format_for(path, item, input_format) for path in paths]
+    maps = [files.read_as(p, (DepthMap, Surfels), format=f, depth_scale=depth_scale) for p, f in zip(paths, formats, strict=True)]
     kinds = [m.kind if isinstance(m, DepthMap) else "z" for m in maps]
     kind = choices.get("kind", kinds[1])
     lengths = [along(m.depth, own, kind, None if m.camera is None else m.camera.K) for m, own in zip(maps, kinds, strict=True)]
@@ -102,7 +106,8 @@ def pose(
         str | None,
         typer.Option("--value", help="Which error is the value: rotation_deg (default), azimuth_deg, translation, translation_relative."),
     ] = None,
-    category_from: scoring.CategoryFrom = None, fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None,
+    category_from: scoring.CategoryFrom = None,
+    input_format: scoring.InputFormat = None, fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None,
     format: options.Records = None, workers: options.Workers = 1, keep_going: options.KeepGoing = False,
 ) -> None:  # fmt: skip
     """Camera pose errors: rotation angle in degrees (the value), azimuth error about +y, distance between the centres.
@@ -119,18 +124,21 @@ def pose(
 
     choices = merge(preset, "pose", {"value": value})
     _check_value(value, VALUES)
-    scoring.run(pred, gt, partial(score_pose, preset=preset, **choices), metrics=["pose"], suffixes=CAMERAS, category_from=category_from,
-                fail_under=fail_under, fail_over=fail_over, format=format, workers=workers, keep_going=keep_going)  # fmt: skip
+    work = partial(score_pose, preset=preset, input_format=input_format, **choices)
+    scoring.run(pred, gt, work, metrics=["pose"], suffixes=CAMERAS, category_from=category_from, fail_under=fail_under,
+                fail_over=fail_over, format=format, workers=workers, keep_going=keep_going, input_format=input_format)  # fmt: skip
 
 
-def score_pose(item: Item, *, value: str = "rotation_deg", preset: str | None = None) -> list[dict[str, Any]]:
+def score_pose(
+    item: Item, *, value: str = "rotation_deg", preset: str | None = None, input_format: str | None = None
+) -> list[dict[str, Any]]:
     """The pose record of one pair of files with one camera each."""
     from voxcli import files
     from voxcli.metrics.pose import pose_record
 
     matrices = []
     for path in (item.source, item.target):
-        cameras = files.read_cameras(path)
+        cameras = files.read_cameras(path, format=scoring.format_for(path, item, input_format))
         if len(cameras) != 1:
             raise DataError(f"{path} holds {len(cameras)} cameras.", expected="one")
         matrices.append(cameras[0][1].world_to_cam)

@@ -21,6 +21,7 @@ from voxcli.scene import (
     VoxelGrid,
     class_colour,
 )  # fmt: skip
+from voxcli.shapes import check_extent
 
 _PAPER = (255, 255, 255)
 _INK = (40, 44, 52)
@@ -51,12 +52,14 @@ def mesh_of(thing: Any, threshold: float = 0.5) -> Mesh:
     from voxcli.geometry.surfaces import cell_faces
 
     if isinstance(thing, Mesh):
+        check_extent(thing.vertices, "Vertices")
         return thing
     if isinstance(thing, (FruxelGrid, VoxelGrid)):
         return cell_faces(thing, threshold)
     if isinstance(thing, SceneDescription):
         return placed_scene(thing)
     if isinstance(thing, PointCloud):
+        check_extent(thing.points, "Points")
         return cell_faces(_cells_of_points(thing))
     raise DataError(f"There is no picture of a {type(thing).__name__}.")
 

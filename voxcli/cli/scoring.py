@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voxcli.cli import gates
+from voxcli.cli import cautions, gates
 from voxcli.cli.batch import Batch, Item
 from voxcli.cli.inputs import Pairs, pairs
 from voxcli.cli.options import RecordFormat
@@ -25,26 +25,43 @@ def _complete_presets(incomplete: str) -> list[str]:
     return [name for name in PRESETS if name.startswith(incomplete)]
 
 
-def read_shape(path: str, empty_clouds: bool = False) -> Any:
+def check_positive(flag: str, value: float | None) -> None:
+    """Raise UsageError for a flag that was given and is not above 0."""
+    from voxcli.errors import UsageError
+
+    if value is not None and not value > 0:
+        raise UsageError(f"{flag} must be positive.", actual=f"{value:g}")
+
+
+def format_for(path: str, item: Item, input_format: str | None) -> str | None:
+    """What --input-format says of one of a pair's files: - alone where one of the two is -, else both."""
+    return input_format if path == "-" or "-" not in (item.source, item.target) else None
+
+
+def read_shape(path: str, empty_clouds: bool = False, format: str | None = None) -> Any:
     """Whatever has a surface or a solid: a grid, a mesh, points, surfels or a depth map.
 
-    A mesh file without a face is a mesh of nothing, which metrics know what to make of. A file of points without a point is refused as
-    the broken file that it most likely is, unless with `empty_clouds` somebody has said what it costs.
+    A mesh file that states that it has no face is a mesh of nothing, which metrics know what to make of. A file of points without a
+    point is refused as the broken file that it most likely is, unless with `empty_clouds` somebody has said what it costs.
     """
     import numpy as np
 
     from voxcli import files
     from voxcli.errors import EmptyCloudError, EmptyMeshError
     from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
+    from voxcli.shapes import check_extent
 
     try:
-        return files.read_as(path, (FruxelGrid, VoxelGrid, Mesh, PointCloud, Surfels, DepthMap))
+        thing = files.read_as(path, (FruxelGrid, VoxelGrid, Mesh, PointCloud, Surfels, DepthMap), format=format)
     except EmptyMeshError:
         return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     except EmptyCloudError:
         if not empty_clouds:
             raise
         return PointCloud(np.zeros((0, 3)))
+    if isinstance(thing, (Mesh, PointCloud)):  # here, where the name of the file is known
+        check_extent(thing.vertices if isinstance(thing, Mesh) else thing.points, f"{path}: points")
+    return thing
 
 
 Pred = Annotated[str, typer.Argument(metavar="PRED", show_default=False, help="Prediction: a file, a folder, a quoted glob or @list.")]
@@ -69,6 +86,9 @@ CategoryFrom = Annotated[
         "--category-from", metavar="RULE", help="Category of each pair: parent (its folder), or a regular expression with a group."
     ),
 ]
+InputFormat = Annotated[
+    str | None, typer.Option("--input-format", metavar="FORMAT", help="Format of -, which needs it; without a -, of both inputs.")
+]
 _LIMIT = "[NAME=]NUMBER"
 FailUnder = Annotated[
     list[str] | None,
@@ -83,17 +103,22 @@ FailOver = Annotated[
 def run(
     pred: str, gt: str, work: Callable[[Item], list[dict[str, Any]]], *, metrics: Sequence[str], suffixes: Sequence[str],
     category_from: str | None, fail_under: Sequence[str] | None, fail_over: Sequence[str] | None, format: RecordFormat | None,
-    workers: int, keep_going: bool, rules: Sequence[str] = (),
+    workers: int, keep_going: bool, rules: Sequence[str] = (), input_format: str | None = None,
 ) -> None:  # fmt: skip
     """Score all pairs with `work` (its item holds the prediction as source, the ground truth as target) and print the records.
 
     `work` returns one record for each of `metrics`. One pair prints them; several pairs print all, and last a summary of each metric. Its
     value is the mean over samples, or what the metric's rule in `rules` (see metrics/summaries.py) makes of the set. Gates look at that
     value, or at a part by its name in the table; what they saw stands in the record that they looked at, under `params.gates`.
+    `input_format` is for folders, in which files of that format are looked for; `work` knows it already.
     """
     from voxcli.errors import UsageError
     from voxcli.metrics.summaries import BEST_THRESHOLD, CATEGORIES, SAMPLES, summarise_by
 
+    if input_format is not None:
+        from voxcli.files.registry import searched_extensions
+
+        suffixes = searched_extensions(input_format)
     limits = gates.parse(fail_under, fail_over, metrics)
     found: Pairs = pairs(pred, gt, suffixes=suffixes, category_from=category_from)
     category = {pair.name: pair.category or "" for pair in found.pairs}
@@ -129,6 +154,7 @@ def run(
                 summary["value"], summary["params"]["value_at"] = best["value"], best["params"]["value_at"]
         summaries.append(summary)
     missed = gates.judge(limits, summaries, _joined(summaries)) if limits and summaries else []
+    cautions.warn(scored)
     _print(scored, summaries, several, format)
     if failed is not None:
         raise failed
@@ -159,8 +185,10 @@ def _print(
         out.records(every, chosen)
         return
     rows = [{"name": name, **_joined(records)} for name, records in scored]
+    if chosen != "table":  # below a table stands what was computed; these rows must say it themselves
+        rows = [_stating(row, records) for row, (_, records) in zip(rows, scored, strict=True)]
     if several:
-        rows += _summary_rows(summaries)
+        rows += [_stating(row, summaries) if chosen != "table" else row for row in _summary_rows(summaries)]
     if chosen == "table" and not several:  # one pair reads better downwards
         rows = [{"what": key, "value": value} for key, value in rows[0].items()]
     elif chosen == "table" and len(rows) > 21:
@@ -171,6 +199,23 @@ def _print(
         for summary in summaries:
             choices = {k: v for k, v in summary["params"].items() if k != "gates"}  # a missed gate speaks for itself
             out.note(_wrapped(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in choices.items())))
+
+
+def _stating(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A row of csv or tsv with what its numbers are: metric, preset and both paths behind the name, all params as JSON at the end.
+
+    Of several metrics in one row, each has its params under its name.
+    """
+    import json
+
+    params = {r["metric"]: {k: v for k, v in r["params"].items() if k not in ("gates", "summary")} for r in records}
+    stated = next(iter(params.values())) if len(params) == 1 else params
+    what = {
+        "name": row["name"], "metric": " ".join(params), "preset": records[0]["params"].get("preset"), "pred": records[0]["pred"],
+        "gt": records[0]["gt"],
+    }  # fmt: skip
+    compact = json.dumps(stated, ensure_ascii=False, separators=(",", ":"))
+    return {**what, **{k: v for k, v in row.items() if k != "name"}, "params": compact}
 
 
 def _wrapped(text: str) -> str:

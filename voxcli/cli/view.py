@@ -21,6 +21,7 @@ def view(
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels along the longer side of each view.")] = 320,
     threshold: options.Threshold = None,
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="png: pictures are written in no other.")] = None,
     input_format: options.InputFormat = None,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
@@ -37,6 +38,8 @@ def view(
     """
     from voxcli import files
 
+    if format is not None and format.lower().lstrip(".") != "png":
+        raise UsageError(f"--format {format}: pictures are written as PNG.", hint="Leave out --format.")
     if output is None:
         _in_terminal(sources, threshold, kind, input_format)
         return
@@ -45,7 +48,7 @@ def view(
     suffixes = searched_extensions(input_format)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     with items(sources, output, suffixes=suffixes, target_suffix=".png", policy=policy, label="drawing") as todo:
-        other = [item.target for item in todo.items if item.target != "-" and not item.target.lower().endswith(".png")]
+        other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(".png")]
         if other:
             raise UsageError(f"{other[0]}: pictures are written as PNG.", hint="Name a file with -o FILE.png.")
         from voxcli.cli.picture import picture_of
@@ -55,7 +58,7 @@ def view(
             with todo.attempt(chunk[0]):
                 thing = files.read(chunk[0].source, kind=kind, format=input_format)
                 sheet = picture_of(thing, size, options.first(threshold, 0.5))
-                files.write(chunk[0].target, Picture(sheet), format="png" if output == "-" else None, overwrite=overwrite)
+                files.write(chunk[0].target, Picture(sheet), format="png" if output == "-" else format, overwrite=overwrite)
 
 
 def _in_terminal(sources: list[str], threshold: float | None, kind: str | None, input_format: str | None) -> None:

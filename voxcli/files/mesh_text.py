@@ -1,4 +1,4 @@
-"""Mesh writers for formats of a few lines: OBJ, OFF, STL."""
+"""Mesh writers for formats of a few lines: OBJ, OFF, STL; and how such a file states a mesh of nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,25 @@ import numpy as np
 from voxcli.files.ply import label_colours
 from voxcli.files.registry import Options
 from voxcli.scene import Mesh
+
+_OBJ_WORDS = {"o", "g", "s", "mtllib", "usemtl"}
+"""Statements of an OBJ file that add no geometry."""
+
+
+def states_nothing(data: bytes, extension: str) -> bool:
+    """Whether a file in which no face was found says so itself: an OBJ of names and comments alone, an OFF or binary STL whose header
+    counts no faces, a text STL that begins and ends. glTF has no way to say it, as an accessor holds one element or more.
+    """
+    if extension == ".stl" and len(data) == 84:
+        return data[80:] == bytes(4)
+    words = [line.split(b"#")[0].split() for line in data.splitlines()]
+    words = [line for line in words if line]
+    if extension == ".obj":
+        return all(line[0].decode(errors="replace") in _OBJ_WORDS for line in words)
+    if extension == ".off":
+        numbers = [word for line in words for word in line][1:]
+        return len(numbers) >= 2 and numbers[:2] == [b"0", b"0"]
+    return extension == ".stl" and [line[0] for line in words] == [b"solid", b"endsolid"]
 
 
 def shown_face_colours(mesh: Mesh) -> np.ndarray | None:

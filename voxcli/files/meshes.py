@@ -26,14 +26,16 @@ from voxcli.scene import Labels, Mesh
 def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
     """A Mesh in the file's world frame (glTF: +y up, metres).
 
-    Raises FileFormatError where the bytes are not of the format, DataError for a file without faces and for NaN vertices.
+    Raises FileFormatError where the bytes are not of the format, DataError for a file without faces and for NaN vertices; for a file
+    that states that it is a mesh of nothing, that DataError is an EmptyMeshError.
     """
     scene = _load(source, options.extension)
     linear = options.extension in (".glb", ".gltf")
     pieces = list(_pieces(scene))
     if not pieces:
         other = _other_content(scene)
-        nothing = DataError if other else EmptyMeshError  # points or lines are something else than a mesh of nothing
+        # Points, lines or words are something else than a mesh of nothing, which trimesh finds in all of them.
+        nothing = EmptyMeshError if not other and mesh_text.states_nothing(source.data, options.extension) else DataError
         raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
     try:
         with _quiet():

@@ -30,7 +30,10 @@ def read_ply(source: Source, kind: str | None, options: Options) -> Mesh | Point
     ply = parse_ply(source.data, source.name)
     vertex = ply.elements.get("vertex")
     if vertex is None or not vertex.count:
-        kind_of_nothing = EmptyMeshError if "face" in ply.elements else EmptyCloudError
+        face = ply.elements.get("face")
+        if face is not None and face.count:
+            raise FileFormatError(f"{source.name} has faces, but no vertices.", actual=f"{face.count} faces")
+        kind_of_nothing = EmptyMeshError if face is not None else EmptyCloudError
         raise kind_of_nothing(f"{source.name} holds no points.", hint="Its PLY header declares no vertices.")
     points = _columns(vertex, ("x", "y", "z"))
     if points is None:

@@ -73,6 +73,10 @@ class Choices:
             raise UsageError("Thresholds of the F-score must be positive.", actual=list(self.thresholds))
         if self.points is not None and self.points < 1:
             raise UsageError("--points must be at least 1.", actual=self.points)
+        if not (self.scale > 0 and math.isfinite(self.scale)):
+            raise UsageError("--scale must be a positive number.", actual=f"{self.scale:g}")
+        if self.empty_penalty is not None and not (self.empty_penalty >= 0 and math.isfinite(self.empty_penalty)):
+            raise UsageError("--empty-penalty must not be negative.", actual=f"{self.empty_penalty:g}")
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -87,10 +91,21 @@ class Choices:
 
 @dataclass(frozen=True)
 class Sample:
-    """Points that stand for a surface: points [N 3], unit normals [N 3] where they are known."""
+    """Points that stand for a surface: points [N 3], unit normals [N 3] where they are known.
+
+    held: how many points there were, where they are fewer than was asked for and some were therefore drawn more than once.
+    """
 
     points: Tensor
     normals: Tensor | None = None
+    held: int | None = None
+
+
+def drawn_again(pred: Sample, gt: Sample) -> dict[str, Any]:
+    """For the params of a record: whether a set held too few points and was drawn from with replacement, and how many each held."""
+    if pred.held is None and gt.held is None:
+        return {}
+    return {"replaced": True, "held": [len(s.points) if s.held is None else s.held for s in (pred, gt)]}
 
 
 def normalise(pred: Sample, gt: Sample, how: str) -> tuple[Sample, Sample]:
@@ -144,7 +159,7 @@ def distance_records(
     out = []
     for metric, choice in zip(metrics, each, strict=True):
         value, parts, params = _WORK[metric](found, all(empty), choice, pred, gt)
-        params |= {"to": choice.to, "samples": [len(pred.points), len(gt.points)]}
+        params |= {"to": choice.to, "samples": [len(pred.points), len(gt.points)], **drawn_again(pred, gt)}
         if preset:
             params["preset"] = preset
         out.append(make_record(metric, value, parts=parts, params=params, **names))
@@ -210,7 +225,7 @@ def emd_record(pred: Sample, gt: Sample, choices: Choices, /, *, preset: str | N
     params = choices.params("method", "reduce", "scale", "exact_up_to") | {"squared": False}
     if preset:
         params["preset"] = preset
-    params["samples"] = [len(pred.points), len(gt.points)]
+    params |= {"samples": [len(pred.points), len(gt.points)], **drawn_again(pred, gt)}
     soft = choices.method == "approxmatch"
     metric, count = "approxmatch" if soft else "emd", len(pred.points)
     if soft:

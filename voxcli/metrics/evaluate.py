@@ -17,6 +17,7 @@ from voxcli.metrics.choices import DISTANCE_METRICS, Choices, Sample, distance_r
 from voxcli.metrics.presets import merge, prices_empties
 from voxcli.metrics.records import Record
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
+from voxcli.shapes import check_extent
 
 Shape = Mesh | PointCloud | FruxelGrid | VoxelGrid | Surfels | DepthMap
 
@@ -66,7 +67,15 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str,
         together = [m for m in members if m[0] in DISTANCE_METRICS]
         for metric, record in zip([m for m, _ in together], _shared(together, *moved, surfaces, preset, names), strict=True):
             out[metric] = record
+        for metric, _ in members:
+            out[metric]["params"] |= _decided(pred, gt, stand_in, iso)
     return [out[m] for m in metrics]
+
+
+def _decided(pred: Shape, gt: Shape, stand_in: int, iso: float) -> dict[str, Any]:
+    """What `Choices` does not hold and the value depends on: points in place of an empty prediction, the level of contoured grids."""
+    contoured = any(isinstance(shape, (FruxelGrid, VoxelGrid)) for shape in (pred, gt))
+    return ({"empty_points": stand_in} if stand_in else {}) | ({"iso": iso} if contoured else {})
 
 
 def check_known(given: Mapping[str, Any] | None, known: set[str]) -> None:
@@ -125,6 +134,7 @@ def sample(shape: Shape, choices: Choices, *, iso: float = 0.5, which: str = "sh
 
         shape = surface_mesh(shape, iso)
     if isinstance(shape, Mesh):
+        check_extent(shape.vertices, f"Vertices of the {which}")
         return _sample_mesh(shape, choices, generator)
     points: np.ndarray
     normals: np.ndarray | None = None
@@ -139,6 +149,7 @@ def sample(shape: Shape, choices: Choices, *, iso: float = 0.5, which: str = "sh
     if not np.isfinite(points).all():
         bad = int((~np.isfinite(points)).any(axis=1).sum())
         raise DataError(f"Points of the {which} must be finite.", actual=f"{bad} point(s) with NaN or infinity")
+    check_extent(points, f"Points of the {which}")
     found = Sample(as_double(points), None if normals is None else as_double(normals))
     return _subset(found, choices, generator)
 
@@ -166,7 +177,8 @@ def _subset(found: Sample, choices: Choices, generator: torch.Generator) -> Samp
         pick = torch.randint(have, (want,), generator=generator)
     else:
         pick = torch.randperm(have, generator=generator)[:want]
-    return replace(found, points=found.points[pick], normals=None if found.normals is None else found.normals[pick])
+    held = have if want > have and choices.draw != "vertices-replaced" else None
+    return replace(found, points=found.points[pick], normals=None if found.normals is None else found.normals[pick], held=held)
 
 
 def surfel_points(surfels: Surfels) -> tuple[np.ndarray, np.ndarray]:
@@ -226,4 +238,5 @@ def surface_of(shape: Shape, which: str, iso: float) -> tuple[Tensor, Tensor]:
     if not isinstance(shape, Mesh):
         raise UsageError(f"--to surface needs a surface on both sides; the {which} is {type(shape).__name__}.",
                          hint="Use --to points, or give meshes or grids.")  # fmt: skip
+    check_extent(shape.vertices, f"Vertices of the {which}")
     return as_double(shape.vertices), torch.from_numpy(np.ascontiguousarray(shape.faces, np.int64))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 
 Grid = FruxelGrid | VoxelGrid
 
+CAMERAS_DIFFER = "differ, not compared"
+
 
 def grid_iou(
     pred: Grid, gt: Grid, /, *, thresholds: Sequence[float] = (0.5,), strict: bool = False, classes: Sequence[str] | None = None,
@@ -24,7 +26,8 @@ def grid_iou(
 
     Two label grids are compared class by class, classes being matched by name; where one of the two knows only occupancy, occupied space is
     compared. `ignore` overrides the ground truth's own ignore label. `align="world"` refuses voxel grids that lie in different places,
-    `"index"` compares them cell by cell all the same. Fruxels are compared in the frame of the camera, so their frusta must be equal.
+    `"index"` compares them cell by cell all the same. Fruxels are compared in the frame of the camera, so their frusta must be equal;
+    where their cameras stand is not compared, and `params.cameras` says what is known of it.
     `resample` follows Pix3D instead: each volume is cropped to its box of cells >= box_threshold and resampled to a cube of that many
     cells, and the threshold goes to both; sizes and places may then differ. `of` insists on "labels" or
     "occupancy". Raises DataError for grids that cannot be compared.
@@ -37,6 +40,24 @@ def grid_iou(
         record["params"] |= {"resample": resample, "box_threshold": box_threshold}
         return record
     check_same_grid(pred, gt, align)
+    record = _cell_by_cell(pred, gt, thresholds, strict, classes, over, ignore, mask, of, names)
+    if isinstance(pred, FruxelGrid) and isinstance(gt, FruxelGrid):
+        record["params"]["cameras"] = _cameras(pred, gt)
+    return record
+
+
+def _cameras(pred: FruxelGrid, gt: FruxelGrid) -> str:
+    """What is known of the poses of two cameras, in whose frames the fruxels are compared. A pose that no file states is the identity."""
+    stated = [not np.array_equal(grid.world_to_cam, np.eye(4)) for grid in (pred, gt)]
+    if np.allclose(pred.world_to_cam, gt.world_to_cam, rtol=1e-4, atol=1e-6):
+        return "same" if any(stated) else "no pose stated"
+    return CAMERAS_DIFFER if all(stated) else "one without a pose, not compared"
+
+
+def _cell_by_cell(
+    pred: Grid, gt: Grid, thresholds: Sequence[float], strict: bool, classes: Sequence[str] | None, over: str, ignore: int | None,
+    mask: np.ndarray | None, of: str | None, names: Mapping[str, Any],
+) -> Record:  # fmt: skip
     truth_labels, guess_labels = _labels(gt), _labels(pred)
     if of == "labels" and (truth_labels is None or guess_labels is None):
         raise DataError("Labels are to be compared, but one of the two grids holds only occupancy.")

@@ -32,7 +32,7 @@ def shell_iou(pred: Tensor, gt: Tensor, *, resolution: int = SHELL_RESOLUTION, l
 
 def shell_record(pred: Tensor, gt: Tensor, /, *, resolution: int = SHELL_RESOLUTION, low: float = -1.0, high: float = 1.0,
                  percent: bool = False, **names: str) -> Record:  # fmt: skip
-    """The record of the shell IoU."""
+    """The record of the shell IoU; `parts.outside` is the share of each set's points that lie outside the box, and were left out."""
     cells = [_cells_hit(p, resolution, low, high) for p in (pred, gt)]
     both, either = int((cells[0] & cells[1]).sum()), int((cells[0] | cells[1]).sum())
     if not either and (len(pred) or len(gt)):
@@ -40,7 +40,9 @@ def shell_record(pred: Tensor, gt: Tensor, /, *, resolution: int = SHELL_RESOLUT
                         hint="--preset uclid brings both into the frame of the truth.")  # fmt: skip
     value = both / either if either else 1.0
     params = {"of": "shell", "resolution": resolution, "box": [low, high], "samples": [len(pred), len(gt)], "percent": percent}
-    return make_record("iou", 100 * value if percent else value, parts={COUNTS: {"shell": [both, either]}}, params=params, **names)
+    outside = [float(((p < low) | (p > high)).any(-1).double().mean()) if len(p) else 0.0 for p in (pred, gt)]
+    parts = {"outside": dict(zip(("pred", "gt"), outside, strict=True)), COUNTS: {"shell": [both, either]}}
+    return make_record("iou", 100 * value if percent else value, parts=parts, params=params, **names)
 
 
 def _cells_hit(points: Tensor, resolution: int, low: float, high: float) -> Tensor:

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.inside import points_inside
-from voxcli.metrics.choices import Choices, normalise
+from voxcli.metrics.choices import Choices, drawn_again, normalise
 from voxcli.metrics.evaluate import Shape, as_double, check_known, refuse_empty_clouds, sample, stood_in, surface_of
 from voxcli.metrics.grids import grid_iou
 from voxcli.metrics.presets import merge, prices_empties
 from voxcli.metrics.records import Record
 from voxcli.metrics.sampled import mesh_iou, points_record, shell_record
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, Surfels, VoxelGrid
+from voxcli.shapes import check_extent
 
 _IOU_CHOICES = {
     "of", "points", "seed", "padding", "normalise", "resolution", "low", "high", "percent", "thresholds", "strict", "classes", "over",
@@ -41,6 +42,9 @@ def score_iou(
     stated = merge(preset, "iou", dict(given or {}))
     if isinstance(pred, PointCloud) and not len(pred.points) and stated.get("of") != "shell" and prices_empties(preset, given or {}):
         pred = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))  # a file without points: nothing was predicted
+    for shape, which in ((pred, "prediction"), (gt, "ground truth")):
+        if isinstance(shape, Mesh):
+            check_extent(shape.vertices, f"Vertices of the {which}")
     way = _way_to_compare(pred, gt, stated, preset)
     unused = sorted(k for k, v in (given or {}).items() if v is not None and k not in _MEANT_FOR[way] | {"of", "seed"})
     if unused:
@@ -113,7 +117,9 @@ def _shell(pred: Shape, gt: Shape, stated: Mapping[str, Any], names: Mapping[str
     if len(a.points) and len(b.points):
         a, b = normalise(a, b, choices.normalise)
     record = shell_record(a.points, b.points, **_pick(stated, "resolution", "low", "high", "percent"), **names)
-    record["params"] |= {"normalise": choices.normalise, "seed": choices.seed}
+    record["params"] |= {"points": choices.points, "normalise": choices.normalise, "seed": choices.seed, **drawn_again(a, b)}
+    if stand_in:
+        record["params"]["empty_points"] = stand_in
     return record
 
 

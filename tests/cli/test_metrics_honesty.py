@@ -1,0 +1,219 @@
+"""Scores that cannot be taken for others: what is empty and what is garbage, choices that changed a sample, rows that say what they are."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from example_files import box_mesh, fruxel_grid, street_picture
+
+from voxcli import files
+from voxcli.metrics.presets import PRESETS
+from voxcli.scene import FruxelGrid, Mesh, PointCloud, VoxelGrid
+
+CYCLE = '{"asset": {"version": "2.0"}, "nodes": [{"children": [1]}, {"children": [0]}], "scenes": [{"nodes": [0]}], "scene": 0}'
+HELLO = "hello I am text\n"
+NOTHING = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+
+
+def cloud(seed, count=40, size=1.0):
+    return PointCloud(size * np.random.default_rng(seed).random((count, 3)))
+
+
+def record(text):
+    (line,) = text.splitlines()
+    return json.loads(line)
+
+
+def refused(voxcli, *line, **more):
+    code, text, errors = voxcli(*line, **more)
+    assert (code, text) == (2, ""), (line, text, errors)
+    assert 0 < errors.count("\n") <= 3 and "warning" not in errors and "internal" not in errors
+    return errors
+
+
+# ------------------------------------------------------------------------------------------------ empty, and broken
+
+
+@pytest.mark.parametrize(("name", "content"), [("text.obj", HELLO), ("text.stl", HELLO), ("cycle.gltf", CYCLE), ("half.stl", "solid x\n")])
+def test_a_file_that_is_no_mesh_is_not_an_empty_prediction(voxcli, tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    files.write(tmp_path / "b.npy", cloud(0))
+    files.write(tmp_path / "b.obj", box_mesh())
+    for line in (["iou", name, name, "--resolution", 16], ["iou", name, "b.obj"], ["chamfer", name, "b.npy"],
+                 ["chamfer", name, "b.npy", "--preset", "onet"], ["chamfer", "b.npy", name]):  # fmt: skip
+        assert f"{name} holds no faces" in refused(voxcli, "metrics", *line)
+
+
+def test_a_file_with_faces_and_no_vertices_is_not_an_empty_prediction(voxcli, tmp_path):
+    header = "ply\nformat ascii 1.0\nelement vertex 0\nproperty float x\nproperty float y\nproperty float z\nelement face 1\n"
+    (tmp_path / "a.ply").write_text(f"{header}property list uchar int vertex_indices\nend_header\n3 0 1 2\n")
+    files.write(tmp_path / "b.obj", box_mesh())
+    assert "a.ply" in refused(voxcli, "metrics", "iou", "a.ply", "b.obj")
+
+
+def test_what_our_writers_make_of_nothing_is_an_empty_prediction(voxcli, tmp_path):
+    for suffix in ("obj", "off", "stl", "ply"):
+        files.write(tmp_path / f"none.{suffix}", NOTHING)
+    (tmp_path / "text.stl").write_text("solid nothing\nendsolid nothing\n")
+    files.write(tmp_path / "none.npz", VoxelGrid(occupancy=np.zeros((4, 4, 4), bool)))
+    files.write(tmp_path / "b.obj", box_mesh())
+    for name in ("none.obj", "none.off", "none.stl", "none.ply", "text.stl", "none.npz"):
+        code, text, errors = voxcli("metrics", "iou", name, "b.obj")
+        assert code == 0 and record(text)["value"] == 0, (name, errors)
+        code, text, _ = voxcli("metrics", "chamfer", name, "b.obj", "--points", 20)
+        assert code == 0 and record(text)["value"] is None
+
+
+# ------------------------------------------------------------------------------------------------ flags and numbers
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "-inf"])
+def test_scales_are_positive(voxcli, tmp_path, value):
+    for name in ("a.npy", "b.npy"):
+        files.write(tmp_path / name, cloud(0))
+    for metric in ("chamfer", "hausdorff", "emd", "all"):
+        assert "--scale must be" in refused(voxcli, "metrics", metric, "a.npy", "b.npy", f"--scale={value}")
+    assert "--depth-scale must be" in refused(voxcli, "metrics", "depth", "a.npy", "b.npy", f"--depth-scale={value}")
+
+
+@pytest.mark.parametrize("size", [1e31, 1e200])
+def test_coordinates_beyond_any_distance_are_refused_with_the_largest(voxcli, tmp_path, size):
+    files.write(tmp_path / "far.npy", PointCloud(np.array([[0.0, 0, 0], [size, 1, 2], [3, 4, 5]])))
+    files.write(tmp_path / "far.obj", Mesh(box_mesh().vertices * size, box_mesh().faces))
+    files.write(tmp_path / "b.obj", box_mesh())
+    largest = {"far.npy": size, "far.obj": float(np.abs(box_mesh().vertices).max()) * size}
+    for name, number in largest.items():
+        pairs = ((name, "b.obj"), ("b.obj", name))
+        lines = [["metrics", metric, *pair] for metric in ("chamfer", "fscore", "hausdorff", "emd", "iou") for pair in pairs]
+        for line in [*lines, ["metrics", "iou", name, "b.obj", "--shell"], ["view", name, "-o", "p.png"]]:
+            errors = refused(voxcli, *line)
+            assert f"{number:g}" in errors and name in errors
+    assert not (tmp_path / "p.png").exists()
+
+
+# ------------------------------------------------------------------------------------------------ what changed a sample
+
+
+def test_a_cloud_with_too_few_points_says_that_it_was_drawn_from_again(voxcli, tmp_path):
+    for name, count in (("few.npy", 30), ("many.npy", 80)):
+        files.write(tmp_path / name, cloud(count, count))
+    for line in (["chamfer"], ["emd"], ["all"], ["iou", "--shell"]):
+        code, text, errors = voxcli("metrics", line[0], "few.npy", "many.npy", "--points", 50, *line[1:])
+        assert code == 0 and errors.count("prediction holds 30 points, and 50 were asked for") == 1 and "ground truth holds" not in errors
+        for params in (json.loads(row)["params"] for row in text.splitlines()):
+            assert params["replaced"] is True and params["held"] == [30, 50]
+    code, text, errors = voxcli("metrics", "chamfer", "few.npy", "many.npy", "--points", 30)
+    assert (code, errors) == (0, "") and "replaced" not in record(text)["params"]
+
+
+def test_a_folder_is_warned_about_once_with_a_count(voxcli, tmp_path):
+    for folder in ("pred", "gt"):
+        for k, count in enumerate((20, 30, 80)):
+            files.write(tmp_path / f"{folder}/{k}.npy", cloud(k, count))
+    code, _, errors = voxcli("metrics", "chamfer", "pred", "gt", "--points", 50)
+    assert code == 0 and errors.count("warning") == 1 and "in 2 of 3 pairs" in errors
+    assert "0: the prediction holds 20 points" in voxcli("metrics", "chamfer", "pred", "gt", "--points", 50, "-v")[2]
+
+
+def test_the_shell_says_what_lies_outside_its_box(voxcli, tmp_path):
+    inside = np.random.default_rng(0).random((30, 3))
+    files.write(tmp_path / "a.npy", PointCloud(np.concatenate([inside, inside[:10] + 5])))
+    files.write(tmp_path / "b.npy", PointCloud(inside))
+    code, text, errors = voxcli("metrics", "iou", "a.npy", "b.npy", "--shell", "--points", 30)
+    share = record(text)["parts"]["outside"]
+    assert code == 0 and 0 < share["pred"] < 1 and share["gt"] == 0 and f"{100 * share['pred']:.3g} % of the prediction" in errors
+    code, text, errors = voxcli("metrics", "iou", "b.npy", "b.npy", "--shell", "--points", 30)
+    assert (code, errors) == (0, "") and record(text)["parts"]["outside"] == {"pred": 0, "gt": 0}
+
+
+def test_cameras_that_differ_stand_in_the_record(voxcli, tmp_path):
+    grid, poses = fruxel_grid(), [np.eye(4) for _ in range(3)]
+    poses[1][0, 3], poses[2][0, 3] = 1, 2
+    for name, pose in zip("nab", poses, strict=True):
+        files.write(tmp_path / f"{name}.npz", FruxelGrid(grid.labels, grid.frustum, pose, grid.classes))
+    one_without = "one without a pose, not compared"
+    for pair, wanted in (("aa", "same"), ("ab", "differ, not compared"), ("nb", one_without), ("nn", "no pose stated")):
+        code, text, errors = voxcli("metrics", "iou", f"{pair[0]}.npz", f"{pair[1]}.npz")
+        assert code == 0 and record(text)["params"]["cameras"] == wanted and record(text)["value"] == 1
+        assert errors.count("warning: the cameras stand in different places") == (pair == "ab")
+
+
+@pytest.mark.parametrize("preset", [name for name, p in PRESETS.items() if {"chamfer", "fscore", "emd", "hausdorff"} & set(p.metrics)])
+def test_a_record_has_every_choice_of_its_preset(voxcli, tmp_path, preset):
+    files.write(tmp_path / "a.npz", VoxelGrid(occupancy=np.ones((3, 3, 3), bool), origin=np.full(3, -1.0), voxel_size=np.full(3, 0.5)))
+    files.write(tmp_path / "b.obj", box_mesh())
+    code, text, errors = voxcli("metrics", "all", "a.npz", "b.obj", "--preset", preset)
+    assert code == 0, errors
+    for line in text.splitlines():
+        found = json.loads(line)
+        wanted = dict(PRESETS[preset].metrics["emd" if found["metric"] == "approxmatch" else found["metric"]])
+        if wanted.get("method") == "auto":
+            del wanted["method"]  # the record names the one that was taken
+        listed = {k: list(v) if isinstance(v, tuple) else v for k, v in wanted.items()}
+        assert {k: found["params"].get(k, "missing") for k in listed} == listed
+
+
+def test_the_shell_of_uclid_states_what_stands_in_for_nothing(voxcli, tmp_path):
+    files.write(tmp_path / "b.obj", box_mesh())
+    params = record(voxcli("metrics", "iou", "b.obj", "b.obj", "--preset", "uclid")[1])["params"]
+    assert {k: params[k] for k in ("empty_points", "points", "resolution", "normalise", "percent", "preset")} == {
+        "empty_points": 100, "points": 7000, "resolution": 50, "normalise": "unit-sphere", "percent": True, "preset": "uclid",
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ pipes and rows
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_of_the_two_may_come_through_a_pipe(voxcli_process, tmp_path, side):
+    files.write(tmp_path / "a.npy", cloud(0))
+    files.write(tmp_path / "b.ply", cloud(1))
+    pair, name = ["a.npy", "b.ply"], ("npy", "ply")[side]
+    plain = json.loads(voxcli_process("metrics", "chamfer", *pair)[1])
+    piped = (tmp_path / pair[side]).read_bytes()
+    pair[side] = "-"
+    code, text, errors = voxcli_process("metrics", "chamfer", *pair, "--input-format", name, input=piped)
+    assert (code, errors) == (0, "") and json.loads(text)["value"] == plain["value"]
+    code, text, errors = voxcli_process("metrics", "chamfer", *pair, input=piped)
+    assert (code, text) == (2, "") and "--input-format" in errors
+
+
+def test_an_input_format_without_a_pipe_is_that_of_both(voxcli, tmp_path):
+    for folder, suffix in (("pred", "a"), ("gt", "b")):
+        (tmp_path / folder).mkdir()
+        files.write(tmp_path / f"{folder}/x.npy", cloud(0))
+        (tmp_path / f"{folder}.{suffix}").write_bytes((tmp_path / f"{folder}/x.npy").read_bytes())
+    files.write(tmp_path / "pred/other.ply", cloud(0))
+    for pair in (("pred.a", "gt.b"), ("pred", "gt")):
+        code, text, errors = voxcli("metrics", "hausdorff", *pair, "--input-format", "npy")
+        assert (code, errors) == (0, "") and record(text)["value"] == 0
+
+
+def test_a_picture_goes_from_pipe_to_pipe(voxcli_process, tmp_path):
+    files.write(tmp_path / "a.png", street_picture())
+    piped = (tmp_path / "a.png").read_bytes()
+    pictures = [voxcli_process("view", "-", "-o", "-", "--input-format", "png", *more, input=piped) for more in ([], ["--format", "png"])]
+    assert pictures[0] == pictures[1] and pictures[0][0] == 0 and pictures[0][1][1:4] == "PNG"
+    code, text, errors = voxcli_process("view", "a.png", "-o", "-", "--format", "glb")
+    assert (code, text) == (2, "") and "PNG" in errors
+
+
+@pytest.mark.parametrize(("format", "delimiter"), [("csv", ","), ("tsv", "\t")])
+def test_rows_say_what_their_numbers_are(voxcli, tmp_path, format, delimiter):
+    for k in range(2):
+        files.write(tmp_path / f"pred/{k}.npy", cloud(k))
+        files.write(tmp_path / f"gt/{k}.npy", cloud(k + 2))
+    lines = [json.loads(line) for line in voxcli("metrics", "chamfer", "pred", "gt", "--preset", "meshrcnn")[1].splitlines()]
+    code, text, _ = voxcli("metrics", "chamfer", "pred", "gt", "--preset", "meshrcnn", "--format", format)
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+    assert code == 0 and [row["name"] for row in rows] == ["0", "1", "mean over samples"]
+    for row, line in zip(rows, lines, strict=True):
+        assert (row["metric"], row["preset"], row["pred"], row["gt"]) == ("chamfer", "meshrcnn", line["pred"], line["gt"])
+        assert float(row["chamfer"]) == line["value"]
+        assert json.loads(row["params"]) == {k: v for k, v in line["params"].items() if k != "summary"}
+    _, text, _ = voxcli("metrics", "all", "pred/0.npy", "gt/0.npy", "--format", format)
+    (row,) = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    assert row["metric"] == "chamfer fscore hausdorff normals" and set(json.loads(row["params"])) == set(row["metric"].split())
+    assert row["preset"] == "" and row["pred"] == "pred/0.npy" and list(row)[0] == "name"
