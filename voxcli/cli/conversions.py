@@ -49,21 +49,34 @@ def way_to(scene_type: type, target: Format, kind: str | None = None) -> Callabl
         if (scene_type.__name__, wanted.__name__) in CONVERSIONS:
             return CONVERSIONS[scene_type.__name__, wanted.__name__]
     names = {scene_type: name for name, scene_type in KIND_TYPES.items()}
+    name = names[scene_type]
     holds = [names[t] for t in target.writers]
-    others = [name for name, t in KIND_TYPES.items() if (scene_type.__name__, t.__name__) in CONVERSIONS]
+    others = [other for other, t in KIND_TYPES.items() if (scene_type.__name__, t.__name__) in CONVERSIONS]
+    if not holds:
+        raise UsageError(f"{target.extensions[0]} files ({target.name}) are read here, and cannot be written.",
+                         hint=_places([name, *others]))  # fmt: skip
+    if kind in (name, *others):
+        fitting = [each for each in holds if each in (name, *others)]
+        raise UsageError(
+            f"{target.name} cannot hold {kind}.", expected=f"--as {' or '.join(fitting)}" if fitting else None, actual=f"--as {kind}",
+            hint=f"{kind} can be written as {', '.join(formats_writing(KIND_TYPES[kind]))}.",
+        )  # fmt: skip
+    words = [f"It can become {' or '.join(others)}."] if others else []
+    words += [f"{name} can be written as {', '.join(own)}."] if (own := formats_writing(scene_type)) else []
+    words += ["`voxcli predict` makes 3D of images."] if name == "image" else []
     raise UsageError(
-        f"{names[scene_type]} cannot become {kind or f'what {target.name} holds'}.",
-        actual=None if kind in holds else f"{target.name}, which holds {' or '.join(holds) or 'nothing that is written'}",
-        hint=_ways_out(names[scene_type], others, formats_writing(scene_type)),
+        f"{name} cannot become {kind or f'what {target.name} holds'}.",
+        actual=None if kind in holds else f"{target.name}, which holds {' or '.join(holds)}",
+        hint=" ".join(words),
     )
 
 
-def _ways_out(name: str, others: list[str], extensions: list[str]) -> str:
-    """What would work for a kind of thing: what it can become, what it is written as."""
-    words = [f"It can become {' or '.join(others)}."] if others else []
-    words += [f"{name} can be written as {', '.join(extensions)}."] if extensions else []
-    words += ["`voxcli predict` makes 3D of images."] if name == "image" else []
-    return " ".join(words)
+def _places(kinds: list[str]) -> str:
+    """The formats that kinds of things are written as."""
+    from voxcli.files.registry import KIND_TYPES, formats_writing
+
+    written = {kind: formats_writing(KIND_TYPES[kind]) for kind in kinds}
+    return "; ".join(f"{kind} can be written as {', '.join(extensions)}" for kind, extensions in written.items() if extensions) + "."
 
 
 _PREFERRED = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from voxcli.cli import options
 from voxcli.cli.output import out
 from voxcli.errors import VoxcliError, unknown_name
 
@@ -20,9 +21,16 @@ def explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError):
         return 2, _os_error_line(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
-        return 2, "Out of memory.\nTry a smaller --batch-size, --resolution or image size."
+        return 2, f"Out of memory.\n{_ways_to_need_less()}"
     first = (str(error).strip().splitlines() or [""])[0][:200]
     return 2, f"internal error: {type(error).__name__}: {first} (VOXCLI_DEBUG=1 shows the traceback)"
+
+
+def _ways_to_need_less() -> str:
+    """Which options of the command that was called make it need less memory."""
+    known = options.flags_of_command()
+    smaller = [flag for flag in ("--batch-size", "--resolution", "--size", "--depth", "--points", "--workers") if flag in known]
+    return f"Try a smaller {', '.join(smaller[:-1])}{' or ' if smaller[:-1] else ''}{smaller[-1]}." if smaller else "Try smaller inputs."
 
 
 def show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None) -> None:

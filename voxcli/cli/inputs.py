@@ -58,6 +58,14 @@ def expand(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | Non
     return found, several
 
 
+def check_there(path: str) -> None:
+    """Raise UsageError for a file or folder, named by an option, that does not exist."""
+    if not os.path.exists(path):
+        from voxcli.files.source import nearest_sibling
+
+        raise UsageError(f"{path} does not exist.", hint=nearest_sibling(Path(path)))
+
+
 def expand_groups(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | None = None) -> tuple[list[Input], bool]:
     """As `expand`, with several files to an input: all files of a folder are one, and so are all files named directly.
 
@@ -80,7 +88,13 @@ def expand_groups(sources: Sequence[str], suffixes: Sequence[str], leave_out: st
 
 
 def _has_suffix(path: str, suffixes: Sequence[str]) -> bool:
-    return not suffixes or path.lower().endswith(tuple(s.lower() for s in suffixes))
+    """Whether a file is taken: by its extension, or as "NAME beside OTHER" (see voxcli.files.registry.Format)."""
+    endings = tuple(s.lower() for s in suffixes if not s[0].isalnum())
+    pairs = [s.split(" beside ") for s in suffixes if s[0].isalnum()]
+    folder, name = os.path.split(path)
+    if not suffixes or name.lower().endswith(endings):
+        return True
+    return any(name == whole and os.path.exists(os.path.join(folder, other)) for whole, other in pairs)
 
 
 def _stem(relative: str) -> str:
@@ -100,8 +114,9 @@ def _from_folder(folder: str, suffixes: Sequence[str], leave_out: str | None) ->
     for here, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [f for f in folders if not f.startswith(".") and os.path.abspath(os.path.join(here, f)) != barred]
         shown = [f for f in files if not f.startswith(".")]
-        found += [os.path.join(here, f) for f in shown if _has_suffix(f, suffixes)]
-        left += [os.path.splitext(f)[1].lower() or "no extension" for f in shown if not _has_suffix(f, suffixes)]
+        taken = [f for f in shown if _has_suffix(os.path.join(here, f), suffixes)]
+        found += [os.path.join(here, f) for f in taken]
+        left += [os.path.splitext(f)[1].lower() or "no extension" for f in shown if f not in taken]
     if not found:
         raise _none_found(folder, suffixes)
     if left:

@@ -76,6 +76,11 @@ Output = Annotated[
 Model = Annotated[
     str | None, _option("--model", "-m", metavar="MODEL", autocompletion=_complete_models, help="Which model: `voxcli weights` lists them.")
 ]
+ModelOfWeights = Annotated[
+    str | None,
+    _option("--model", "-m", metavar="MODEL", autocompletion=_complete_models,
+            help="Which model: `voxcli weights list` names them; default: that of --weights, else ssz."),
+]  # fmt: skip
 Weights = Annotated[
     str | None,
     _option("--weights", metavar="FILE", help="Weights (.safetensors) that `voxcli train` wrote; default: those shipped for the model."),
@@ -279,16 +284,29 @@ def first(*values: T | None) -> T:
 
 
 _current: list[Any] = []
+_numeric_flags: set[str] = set()
 
 
 @contextlib.contextmanager
 def current(context: Any) -> Iterator[None]:
     """Make `context` the one that `section`, `printing_config` and `show_config` speak of."""
     _current.append(context)
+    _numeric_flags.clear()
+    _numeric_flags.update(name for parameter in context.command.params for name in parameter.opts if _takes_a_number(parameter))
     try:
         yield
     finally:
         _current.pop()
+
+
+def _takes_a_number(parameter: Any) -> bool:
+    kinds = getattr(parameter.type, "types", [parameter.type])
+    return all(kind.name.startswith(("int", "float")) for kind in kinds)
+
+
+def flags_of_command() -> set[str]:
+    """The flags with numbers of the command that runs, or that has just ended: those of them that a hint may name."""
+    return set(_numeric_flags)
 
 
 def _context() -> Any:

@@ -27,7 +27,7 @@ class Crop(enum.Enum):
 def predict(
     sources: options.Sources,
     output: options.Output,
-    model: options.Model = None,
+    model: options.ModelOfWeights = None,
     weights: options.Weights = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Keep class probabilities (float16) beside the labels.")] = False,
     poses: Annotated[

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from voxcli.cli.cameras import camera_for, depth_file
 from voxcli.cli.conversions import Settings, convert_thing, way_to, with_origin
 from voxcli.cli.guesses import GuessFiles
-from voxcli.cli.output import out
+from voxcli.cli.inputs import check_there
+from voxcli.cli.output import Repeated, out
 from voxcli.cli.poses import boxed, pose_files, write_poses
 from voxcli.errors import FileFormatError, UsageError
 
@@ -75,6 +76,9 @@ class Predictions:
         given = dict(asked.flags.values())
         self.guesses = GuessFiles(given.get("camera_out"), given.get("light_out"), todo.items, asked.overwrite)
         self.light: str | None = given.get("relight")
+        for given_file in (asked.camera, asked.depth, self.light):
+            if given_file is not None:
+                check_there(given_file)
         if asked.weights is None:
             check_shipped(self.name)
         path = find_weights(asked.weights or self.name)
@@ -131,9 +135,13 @@ class Predictions:
 
     def run(self) -> None:
         """Predict and write every item."""
+        with Repeated("16-bit grey") as greys:
+            self._run(greys)
+
+    def _run(self, greys: Repeated) -> None:
         asked = self.asked
         for chunk in self.todo.chunks(asked.batch_size):
-            samples = list(self._samples(chunk))
+            samples = list(self._samples(chunk, greys))
             # A camera must fit each picture's own size and may differ: then one at a time. Nothing else fails for one picture alone.
             for batch in [[each] for each in samples] if asked.camera or asked.depth else [samples] if samples else []:
                 results: list[Any] = []
@@ -176,7 +184,7 @@ class Predictions:
             wanted["relight"] = read_lights(self.light)
         return wanted
 
-    def _samples(self, chunk: list[Item]) -> Iterator[tuple[Item, Any]]:
+    def _samples(self, chunk: list[Item], greys: Repeated) -> Iterator[tuple[Item, Any]]:
         """The items whose pictures can be read, each with what the model takes: a picture, or all pictures of an object."""
         from voxcli import files
         from voxcli.scene import Picture
@@ -184,6 +192,9 @@ class Predictions:
         for item in chunk:
             with self.todo.attempt(item):
                 pictures = [files.read_as(path, Picture, format=self.asked.input_format) for path in item.files]
+                for path, picture in zip(item.files, pictures, strict=True):
+                    if picture.rgb.dtype.itemsize > 1:
+                        greys.warn(f"{path}: 16-bit grey, as depth maps are; it is taken for a picture.")
                 yield item, pictures if self.offers.several_views else pictures[0]
 
     def _save(self, item: Item, result: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from voxcli.atomic import check_writable
 from voxcli.cli import options
 from voxcli.cli.output import out
 from voxcli.errors import UsageError
@@ -37,5 +38,6 @@ def iqtt(
 
     if not output.lower().endswith((".h5", ".hdf5")):
         raise UsageError(f"{output} is no HDF5 file.", expected="-o FILE.h5")
+    check_writable([output])
     with out.progress(count, "questions") as bar:
         write_questions(output, count, seed, IQTTConfig(labeled, size), workers, overwrite, bar.advance)

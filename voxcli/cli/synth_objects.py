@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from voxcli.atomic import check_writable
 from voxcli.cli import options
 from voxcli.cli.output import counted, out
 from voxcli.errors import UsageError
@@ -48,6 +50,7 @@ def objects(
 
     if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
         raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
+    check_writable([Path(output) / "meta.json"])
     given: dict = {} if categories is None else {"categories": tuple(name.strip() for name in categories.split(",") if name.strip())}
     config = ObjectsConfig(views=views or (24 if layout is Layout.r2n2 else 36), layout=layout.value, **given)
     with out.progress(count, "objects") as bar:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from voxcli.atomic import check_writable
 from voxcli.cli import options
 from voxcli.cli.output import counted, out
 from voxcli.errors import UsageError
@@ -60,12 +62,12 @@ def rooms(
 
     if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
         raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
+    check_writable([Path(output) / "meta.json"])
     if shapes is not None:
         chosen = tuple(name.strip() for name in shapes.split(",") if name.strip())
     elif variant.value.startswith("box"):
         chosen = ("box",)
     else:
-        from pathlib import Path
 
         chosen = SHAPES if assets is None else tuple(asset_paths(Path(assets)))
     config = RoomsConfig(variant.value, chosen, point_lights, random_lights, turned, size)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from voxcli.atomic import check_writable
 from voxcli.cli import options
 from voxcli.cli.limits import check_cells
 from voxcli.cli.output import counted, out
@@ -51,6 +53,7 @@ def street(
 
     if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
         raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
+    check_writable([Path(output) / "meta.json"])
     config = StreetConfig(fov_jitter_deg=fov_jitter)
     width, height = size or (config.frustum.width, config.frustum.height)
     config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))

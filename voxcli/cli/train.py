@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from voxcli.cli import options
+from voxcli.cli.inputs import check_there
 from voxcli.cli.output import out
 from voxcli.errors import UsageError, unknown_name
 
@@ -25,7 +26,7 @@ def train(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", help="street, street-small, paper, z-gan or a YAML file; default: the model's own, street for ssz."),
+        typer.Option("--recipe", help="One of the above, or a YAML file; default: street for ssz, else that of the model's name."),
     ] = None,
     validation: Annotated[
         list[str] | None, typer.Option("--validation", metavar="DIR", help="Unseen data to validate on; default: a share set aside.")
@@ -38,6 +39,11 @@ def train(
 
     The run folder receives last.pt and best.pt (checkpoints), best.safetensors and weights.safetensors (for predict --weights),
     log.jsonl and previews. Two processes with a thread each are fastest on two cores: torchrun --nproc-per-node 2 -m voxcli train ...
+
+    Recipes, by model. ssz: street, street-small, street-6d (for predict --poses), street-no-6d, street-no-ir2d, street-no-ir2d3d, paper.
+    pix2vox-f: pix2vox, objects-small. uclid: uclid, objects-uclid-small. jof: jof, objects-jof-small. bae: bae,
+    objects-bae-small. pix2scene: pix2scene, rooms-small. iqtt-pix2scene: iqtt-pix2scene, iqtt-small. iqtt-cnn, iqtt-siamese, z-gan and
+    edges2image: one each, of their own names. --print-config shows a recipe whole.
     Single settings of a recipe, here of its stage `full`: --set training.stages.full.batch=8
 
     Examples:
@@ -61,6 +67,8 @@ def train(
             expected="--data DIR -o RUN",
             hint="Make data with: voxcli synth street -o DIR --count N",
         )
+    for path in (*data, *(validation or ()), *([] if resume in ("auto", "never") else [resume])):
+        check_there(path)
     if dry_run:
         from voxcli.training import check
 

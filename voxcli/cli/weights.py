@@ -108,7 +108,8 @@ def export(
 
 def import_(
     sources: Annotated[
-        list[str], typer.Argument(metavar="[MODEL] INPUT...", show_default=False, help="The checkpoint; its model before it, or as -m.")
+        list[str],
+        typer.Argument(metavar="[MODEL] INPUT...", show_default=False, help="The checkpoint, or jof's FOLDER; its model before it, or -m."),
     ],
     output: Target,
     model: options.Model = None,
@@ -118,8 +119,9 @@ def import_(
 
     z-gan reads the generator's latest_net_G.pth; pix2vox-a and pix2vox-f read Pix2Vox-A-ShapeNet.pth and Pix2Vox-F-ShapeNet.pth, and
     refuse each other's; without a name, the file itself tells which of these two it is of. uclid reads UCLID_Net_all_classes.pth and with
-    it, where there, image2depth_all_classes.pth and image2cam_all_classes.pth. What of a file was left out, and how
-    much was used, stands on stderr; -v names every tensor.
+    it, where there, image2depth_all_classes.pth and image2cam_all_classes.pth. jof reads the FOLDER that holds its checkpoints
+    (shape, albedo, image encoder) and normal_cam.mat. What of a file was left out, and how much was used, stands on stderr; -v names every
+    tensor.
 
     Examples:
         voxcli weights import latest_net_G.pth -m z-gan -o z-gan.safetensors

@@ -115,8 +115,10 @@ def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype, packed_bytes
     """Refuse pickles and absurd sizes. Raises FileFormatError that begins with name."""
     if dtype.hasobject:
         raise FileFormatError(f"{name} holds pickled Python objects, which could run code.", expected="plain numbers or text")
+    if min(shape, default=0) < 0:
+        raise FileFormatError(f"{name} declares a negative size.", expected="a shape of whole numbers from 0 on", actual=list(shape))
     size = math.prod(shape) * dtype.itemsize
-    if size > MAX_ARRAY_BYTES or min(shape, default=0) < 0:
+    if size > MAX_ARRAY_BYTES:
         raise FileFormatError(
             f"{name} declares {list(shape)} {dtype}, {size / 2**30:.3g} GiB.", expected=f"at most {MAX_ARRAY_BYTES >> 30} GiB"
         )

@@ -96,4 +96,9 @@ def _lenses(source: Source) -> dict[int, tuple[np.ndarray, int, int]]:
     return lenses
 
 
-register(Format("COLMAP", (".txt",), "cameras: images.txt beside cameras.txt", reads=("cameras",), reader=read_colmap))
+register(
+    Format(
+        "COLMAP", (".txt",), "cameras: images.txt beside cameras.txt", reads=("cameras",), reader=read_colmap,
+        searched=("images.txt beside cameras.txt",),  # a folder's other .txt are notes, lists, licences
+    )
+)  # fmt: skip

@@ -27,6 +27,12 @@ from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, PointClo
 
 Arrays = dict[str, np.ndarray]
 GRID_KEYS = ("occupancy", "labels")
+KNOWN_KEYS = frozenset({
+    "labels", "z_near", "z_far", "fov_x_deg", "world_to_cam", "probabilities", "occupancy", "origin", "voxel_size", "context", "points",
+    "normals", "colors", "radius", "occupancies", "loc", "scale", "depth", "depth_kind", "albedo", "K", "label_names", "empty_label",
+    "ignore_label", "meta",
+})  # fmt: skip
+"""All keys that mean something here: none of them is a misspelling of another."""
 
 
 # --- scene types to arrays -------------------------------------------------------------------------------------------------------
@@ -127,7 +133,8 @@ def from_arrays(arrays: Mapping[str, np.ndarray], ndim: Mapping[str, int], name:
 def missing_key(name: str, found: Any, wanted: list[str]) -> FileFormatError:
     """The error for keys that are not there: what was found, and what may have been meant."""
     found = sorted(map(str, found))
-    near = [(w, m[0]) for w in wanted if (m := difflib.get_close_matches(w, found, n=1, cutoff=0.6))]
+    strange = [key for key in found if key not in KNOWN_KEYS]
+    near = [(w, m[0]) for w in wanted if (m := difflib.get_close_matches(w, strange, n=1, cutoff=0.6))]
     hint = f"Is '{near[0][1]}' meant to be '{near[0][0]}'?" if near else None
     lack = f"lacks '{wanted[0]}'" if len(wanted) == 1 else "holds none of the keys that tell what it is"
     return FileFormatError(
@@ -269,7 +276,21 @@ def _labels(arrays: Mapping[str, np.ndarray], labels: np.ndarray, name: str) -> 
     names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in np.atleast_1d(arrays["label_names"]).tolist())
     empty = int(_number(arrays, "empty_label", name)) if "empty_label" in arrays else -1
     ignore = int(_number(arrays, "ignore_label", name)) if "ignore_label" in arrays else 255
+    _check_range(labels, len(names), ignore, name)
     return Labels(names, None if empty < 0 else empty, None if ignore < 0 else ignore)
+
+
+def _check_range(labels: np.ndarray, count: int, ignore: int, name: str) -> None:
+    """Raise FileFormatError for a label without a name that is not the ignored one either: nobody behind this door could use it."""
+    if not labels.size or int(labels.max()) < count:
+        return
+    nameless = labels[(labels >= count) & (labels != ignore)]
+    if nameless.size:
+        ignored = "" if ignore < 0 else f", or {ignore}, which is ignored"
+        raise FileFormatError(
+            f"{name}: a label is out of range.", expected=f"0..{count - 1}, as 'label_names' has {count} names{ignored}",
+            actual=int(nameless.max()), hint="Name it in 'label_names', or state it as 'ignore_label'.",
+        )  # fmt: skip
 
 
 def _meta(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:

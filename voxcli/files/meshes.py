@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import warnings
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,8 @@ def _load(source: Source, extension: str) -> Any:
         raise FileFormatError(f"{source.name} is empty.")
     if extension == ".stl":
         _check_binary_stl(source)
+    if extension == ".obj":
+        _check_obj_indices(source)
     try:
         with _quiet(), source.open() as file:
             resolver = trimesh.resolvers.FilePathResolver(str(source.path)) if source.path is not None else None
@@ -80,15 +84,34 @@ def _check_binary_stl(source: Source) -> None:
         )
 
 
+_VERTEX_0 = re.compile(rb"^[ \t]*f[ \t](?:[^\n]*[ \t])?0+(?=[/\s]|\Z)", re.MULTILINE)
+
+
+def _check_obj_indices(source: Source) -> None:
+    """OBJ counts vertices from 1, and from -1 backwards; trimesh would take vertex 0 for the last one."""
+    if found := _VERTEX_0.search(source.data):
+        line = source.data.count(b"\n", 0, found.start()) + 1
+        text = source.data[found.start() :].splitlines()[0]
+        raise FileFormatError(f"{source.name}, line {line}: a face names vertex 0.", expected="1 for the first vertex, as OBJ counts",
+                              actual=text.strip()[:60].decode(errors="replace"))  # fmt: skip
+
+
 def _unreadable(name: str, extension: str, error: Exception) -> FileFormatError:
-    """What trimesh or NumPy say of their own arrays and modules tells a user nothing."""
-    own = isinstance(error, (IndexError, KeyError, AttributeError, TypeError, ImportError))
-    reason = None if own else (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    """What trimesh and NumPy say of their own functions, arrays and modules tells a user nothing: only what we can put in our own words."""
+    reason = None
     if isinstance(error, IndexError):
         reason = "an index beyond what the file holds"
+    elif isinstance(error, FileNotFoundError) and error.filename:
+        reason = f"the name of a file that is not beside it, {PurePath(error.filename).name}"
+    elif "escapes resolver root" in str(error):
+        reason = "the name of a file outside its own folder"
     return FileFormatError(
-        f"{name} cannot be read as {extension.lstrip('.').upper()}.", actual=reason, hint="The file may be truncated, or another format."
-    )
+        f"{name} cannot be read as {_PRODUCT.get(extension, extension.lstrip('.').upper())}.", actual=reason,
+        hint="The file may be truncated or damaged, or another format.",
+    )  # fmt: skip
+
+
+_PRODUCT = {".gltf": "glTF"}
 
 
 @contextlib.contextmanager
@@ -128,7 +151,12 @@ def _part_name(scene: Any, node: str, geometry: Any) -> str:
 
 def _other_content(scene: Any) -> str | None:
     kinds = sorted({type(g).__name__ for g in scene.geometry.values() if len(getattr(g, "vertices", ()))})
-    return f"only {' and '.join(kinds)}" if kinds else None
+    return f"only {' and '.join(_IN_WORDS.get(kind, 'other shapes') for kind in kinds)}" if kinds else None
+
+
+_IN_WORDS = {
+    "Trimesh": "vertices, and no face of three corners or more", "PointCloud": "points", "Path2D": "lines", "Path3D": "lines",
+}  # fmt: skip
 
 
 def _joined(pieces: list[tuple[str, np.ndarray, Any]], linear: bool, weld: bool, restored: dict[str, Any], name: str) -> Mesh:

@@ -70,7 +70,8 @@ class Format:
 
     extensions: with the dot, the first is the usual one. reads: kinds that a file may hold, the one taken without a hint first.
     names: what --format and --input-format call it besides, and the extension of its files then: that may belong to another format,
-    whose files are told from this one's by name only. searched: extensions that a folder is searched for; None means all.
+    whose files are told from this one's by name only. searched: extensions that a folder is searched for, or "NAME beside OTHER" for a
+    file that counts only next to another one; None means all extensions.
     told_by_content: the bytes say which kind they hold; otherwise the caller's kind, or the first, decides.
     writers: scene type -> function that makes the bytes of the whole file.
     """

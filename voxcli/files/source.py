@@ -26,7 +26,7 @@ class Source:
         if path.is_dir():
             raise UsageError(f"{path} is a folder.", expected="a file")
         if not path.exists():
-            raise UsageError(f"{path} does not exist.", hint=_nearest_sibling(path))
+            raise UsageError(f"{path} does not exist.", hint=nearest_sibling(path))
         source = cls(str(path), path)
         try:
             with source.open() as file:
@@ -73,7 +73,8 @@ class Source:
         return text
 
 
-def _nearest_sibling(path: Path) -> str | None:
+def nearest_sibling(path: Path) -> str | None:
+    """A hint for a path that does not exist: the file beside it of the nearest name, or the folder that is not there either."""
     import difflib
 
     if not path.parent.is_dir():

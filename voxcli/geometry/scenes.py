@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,7 @@ def voxelize_scene(scene: SceneDescription, shape: tuple[int, int, int], origin:
 
 def bounding_cube(scene: SceneDescription, resolution: int) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
     """(shape, origin, voxel_size) of the cube of resolution^3 voxels that a scene fills, centred, longest side to the full."""
+    check_area([o.mesh for o in scene.objects if len(o.mesh.faces)])
     points = np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
     low, high = points.min(0), points.max(0)
     side = float((high - low).max())
@@ -84,11 +86,26 @@ def _parts(scene: SceneDescription, to_grid: np.ndarray, device: torch.device | 
     order = sorted((i for i, o in enumerate(scene.objects) if len(o.mesh.faces)), key=lambda i: scene.objects[i].class_name != "ground")
     if not order:
         raise DataError("There is nothing to fill: no object of the scene has a face.")
+    check_area([scene.objects[i].mesh for i in order])
     parts = []
     for i in order:
         vertices = transformed(placed_vertices(scene.objects[i]), to_grid)
         parts.append((_tensor(vertices, device), _tensor(scene.objects[i].mesh.faces, device)))
     return order, parts
+
+
+def check_area(meshes: Sequence[Mesh]) -> None:
+    """Raise DataError where all faces of all the meshes are points or lines: nothing of such would be filled, nor seen."""
+    for mesh in meshes:
+        first, second, third = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+        with np.errstate(all="ignore"):
+            edges = np.stack([second - first, third - first])
+            edges /= np.abs(edges).max(initial=0.0) or 1.0  # the squares of tiny edges would vanish, those of huge ones overflow
+            if np.cross(edges[0], edges[1]).any():
+                return
+    count = sum(len(mesh.faces) for mesh in meshes)
+    what = "mesh has" if len(meshes) == 1 else "scene's meshes have"
+    raise DataError(f"The {what} no area: all faces are points or lines.", actual=f"{count} face(s)")
 
 
 def _tensor(array: np.ndarray, device: torch.device | str) -> Tensor:

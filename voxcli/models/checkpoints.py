@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -43,27 +43,28 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     modules = ("numpy.core.multiarray", "numpy._core.multiarray")
     allowed: list[Any] = [(_NumberType, "numpy.dtype"), *((_number, f"{module}.scalar") for module in modules)]
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of other programs' pickles, and advises to run them
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds here, from zip errors to IndexError
         raise FileFormatError(
             f"'{path}' is no checkpoint of tensors.", expected="what torch.save writes of tensors, lists, dictionaries and numbers",
-            actual=_reason(error),
+            actual=why_refused(error),
         ) from error  # fmt: skip
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise FileFormatError(f"'{path}' holds no dictionary of tensors.", expected="tensors by name", actual=type(found).__name__)
     return found
 
 
-def _reason(error: Exception) -> str:
-    """Why a file was refused, without torch's advice to read it unsafely."""
+def why_refused(error: Exception) -> str:
+    """Why torch.load refused a file, without its own words: an advice to read it unsafely, or positions in its archives."""
     text = " ".join(str(error).split())
     asked = re.search(r"GLOBAL ([\w.]+)", text)
     if asked:
         return f"an object of {asked[1]}, which would run code of its own"
-    if isinstance(error, pickle.UnpicklingError):
-        return "another format, or a damaged file"
-    return text[:120] or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return text[:120] if isinstance(error, ValueError) and text.startswith("a NumPy value") else "a damaged file, or another kind of file"
 
 
 def named_tensors(state: Any) -> dict[str, Tensor]:

@@ -64,7 +64,7 @@ def load_weights(source: str | Path) -> Weights:
         model, config = metadata["model"], json.loads(metadata["config"])
         facts = {k: json.loads(v) for k, v in metadata.items() if k not in ("model", "config", "version")}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise FileFormatError(f"'{path}' is no voxcli weights file.", actual=f"{type(error).__name__}: {error}") from error
+        raise _no_weights(path, error) from error
     tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
     return Weights(tensors, model, config, {**facts, "version": metadata.get("version", "")})
 
@@ -78,7 +78,19 @@ def model_of(source: str | Path) -> str:
         with safe_open(path, framework="pt") as file:
             return (file.metadata() or {})["model"]
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise FileFormatError(f"'{path}' is no voxcli weights file.", actual=f"{type(error).__name__}: {error}") from error
+        raise _no_weights(path, error) from error
+
+
+def _no_weights(path: Path, error: Exception) -> FileFormatError:
+    """The error for a file that cannot be read as weights; the library's own words are about its header's bytes."""
+    if isinstance(error, KeyError):
+        actual, hint = f"tensors without '{error.args[0]}'", "Weights of other programs are taken over by: voxcli weights import"
+    elif isinstance(error, OSError) and error.strerror:
+        actual, hint = error.strerror, None
+    else:
+        actual, hint = "a damaged file, or another kind of file", None
+    return FileFormatError(f"'{path}' is no voxcli weights file.", expected="what `voxcli train` writes as .safetensors", actual=actual,
+                           hint=hint)  # fmt: skip
 
 
 def find_weights(source: str | Path) -> Path:

@@ -77,8 +77,8 @@ class Frustum:
     fov_x_deg: float
 
     def __post_init__(self) -> None:
-        numbers = (self.z_near, self.z_far, self.fov_x_deg)
-        _need(all(math.isfinite(v) for v in numbers), "A frustum needs finite numbers.", actual=numbers)
+        for name in ("z_near", "z_far", "fov_x_deg"):
+            _need(math.isfinite(getattr(self, name)), f"{name} of a frustum must be a finite number.", actual=getattr(self, name))
         _need(min(self.width, self.height, self.depth) >= 1, "A frustum needs at least one fruxel along each axis.",
               actual=f"width {self.width}, height {self.height}, depth {self.depth}")  # fmt: skip
         _need(self.z_near > 0, "z_near must be positive: the frustum starts in front of the camera.", actual=f"z_near = {self.z_near:g}")

@@ -15,6 +15,7 @@ import torch
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.checkpoints import why_refused
 
 LAST, BEFORE, BEST = "last.pt", "before.pt", "best.pt"
 
@@ -92,16 +93,30 @@ def _keep(path: Path, before: Path) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Load one checkpoint (tensors and plain types only). Raises FileFormatError where it is damaged."""
+    """Load one checkpoint (tensors and plain types only). Raises UsageError where it is not there, FileFormatError where it is damaged."""
+    if not path.is_file():
+        raise UsageError(f"'{path}' {'is a folder' if path.is_dir() else 'does not exist'}.", expected=_CHECKPOINTS)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of other programs' pickles, and advises to run them
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds here, from zip errors to EOFError
-        raise FileFormatError(
-            f"'{path}' is no checkpoint that can be read.", actual=f"{type(error).__name__}: {str(error)[:200]}"
-        ) from error
+        raise FileFormatError(f"'{path}' is no checkpoint that can be read.", expected=_CHECKPOINTS, actual=why_refused(error),
+                              hint=_another(path)) from error  # fmt: skip
     if not isinstance(state, dict) or "step" not in state:
-        raise FileFormatError(f"'{path}' is no checkpoint of a training.", expected="last.pt, before.pt or best.pt of a run folder")
+        raise FileFormatError(f"'{path}' is no checkpoint of a training.", expected=_CHECKPOINTS, hint=_another(path))
     return state
+
+
+_CHECKPOINTS = f"{LAST}, {BEFORE} or {BEST} of a run folder"
+
+
+def _another(path: Path) -> str:
+    """What to do about a checkpoint that cannot be read."""
+    others = [other for name in (LAST, BEFORE, BEST) if (other := path.with_name(name)) != path and other.is_file()]
+    if path.name in (LAST, BEFORE, BEST) and others:
+        return f"Go on from another one: --resume {others[0]}"
+    return "Start afresh: --resume never, in another folder."
 
 
 LAYOUT = ("network_config", "network", "average", "optimiser", "constants", "step", "position", "best", "random")
@@ -140,5 +155,6 @@ def newest_checkpoint(run: Path) -> dict[str, Any] | None:
             warnings.warn(f"{failure.message} '{path}' of step {state['step']} is used instead.", stacklevel=2)
         return state
     if failure is not None:
-        raise failure
+        raise FileFormatError(failure.message, actual=failure.actual,
+                              hint=f"No checkpoint of '{run}' can be read: begin in another folder, or remove this one.")  # fmt: skip
     return None

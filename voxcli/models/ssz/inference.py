@@ -25,6 +25,10 @@ from voxcli.scene.types import Camera, Frustum, FruxelGrid, Picture
 OFFERS = Offers("FruxelGrid", frozenset({"fov_x_deg", "camera", "probabilities", "poses"}))
 
 
+SMALLEST = 8
+"""Pixels a side of the smallest picture that is taken: of less, nothing could be told, and any scene would be invented."""
+
+
 @dataclass(frozen=True)
 class Predictor:
     """A trained generator with what its numbers mean: the frustum of its output and its classes."""
@@ -107,6 +111,8 @@ def fit(picture: Picture, frustum: Frustum, fov_x_deg: float | None = None, came
     neither field of view nor camera, the largest centred part of the model's aspect is taken to span the model's field of view.
     """
     height, width = picture.rgb.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise DataError(f"The picture is smaller than {SMALLEST} pixels a side.", actual=f"{width}x{height}")
     if camera is not None and (camera.width, camera.height) != (width, height):
         raise DataError(
             "The camera is that of an image of another size.", expected=f"{width}x{height}", actual=f"{camera.width}x{camera.height}"

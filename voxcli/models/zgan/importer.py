@@ -9,6 +9,7 @@ import torch
 
 from voxcli import config
 from voxcli.errors import FileFormatError
+from voxcli.models.checkpoints import read_checkpoint
 from voxcli.models.weights import Weights
 from voxcli.models.zgan.network import Generator, ZGANConfig
 
@@ -21,11 +22,8 @@ def import_weights(path: str | Path, model: str = "z-gan", tell: Callable[[str, 
 
     Names may start with `module.`, and `num_batches_tracked` may be absent. Raises FileFormatError for anything else.
     """
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds here, from zip errors to IndexError
-        raise FileFormatError(f"'{path}' is no checkpoint of tensors.", actual=f"{type(error).__name__}: {str(error)[:200]}") from error
-    if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(t, torch.Tensor) for k, t in found.items()):
+    found = read_checkpoint(path)
+    if not all(isinstance(t, torch.Tensor) for t in found.values()):
         raise FileFormatError(f"'{path}' holds no state_dict.", expected="tensors by name")
     tensors = {key.removeprefix("module."): tensor for key, tensor in found.items()}
     first = tensors.get("model.model.0.weight")
