@@ -96,11 +96,12 @@ def main() -> None:
     parser.add_argument("--unseen", nargs="+", help="categories kept out of training; default: those that the weights do not name")
     parser.add_argument("--objects", type=int, help="the first of each category, so many at most")
     parser.add_argument("--views", type=int, nargs="+", default=list(VIEWS))
-    parser.add_argument("--threshold", type=float, default=0.4)
+    parser.add_argument("--threshold", type=float, help="occupied at or above; default: that of the weights")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     weights = load_weights(options.weights)
     predictor = load_predictor(weights, options.device)
+    threshold = predictor.threshold if options.threshold is None else options.threshold
     data = R2N2Folder(options.data, None if options.split == "all" else options.split, categories=options.categories)
     groups: dict[str, list[int]] = defaultdict(list)
     for index, item in enumerate(data.items):
@@ -108,11 +109,11 @@ def main() -> None:
             groups[item.category].append(index)
     found: dict[str, Scores] = {}
     for category, indices in groups.items():
-        found[category] = pooled([one_object(predictor, data, i, options.views, options.threshold) for i in indices])
+        found[category] = pooled([one_object(predictor, data, i, options.views, threshold) for i in indices])
         sys.stderr.write(f"{category}: {len(indices)} objects, context {line('', found[category]['context'])}\n")
     seen = weights.facts.get("categories", list(found))
     unseen = options.unseen or [name for name in found if name not in seen]
-    print(f"{predictor.model}, IoU in per cent at threshold {options.threshold:g}, {options.data.name}, split {options.split}\n")
+    print(f"{predictor.model}, IoU in per cent at threshold {threshold:g}, {options.data.name}, split {options.split}\n")
     for title, wanted in (("categories of the training", False), ("categories that it has not seen", True)):
         chosen = {name: scores for name, scores in found.items() if (name in unseen) == wanted}
         if chosen:

@@ -44,6 +44,19 @@ def test_a_picture_becomes_occupancy_with_its_probabilities_and_an_account(voxcl
     assert np.array_equal(files.read(folder / "b.npz").values, grid.probabilities >= 0.6)
 
 
+def test_weights_may_name_a_threshold_of_their_own(voxcli, folder):
+    from voxcli.models.weights import Weights, load_weights, save_weights
+
+    w = load_weights(folder / "object.safetensors")
+    save_weights(folder / "own.safetensors", Weights(w.tensors, w.model, w.config, w.facts | {"threshold": 0.55}))
+    ran(voxcli, "predict", "view0.png", "--weights", "own.safetensors", "-o", "a.npz")
+    ran(voxcli, "predict", "view0.png", "--weights", "own.safetensors", "-o", "coarse.npz", "--coarse")
+    ran(voxcli, "fuse-views", "coarse.npz", "--weights", "own.safetensors", "-o", "fused.npz")
+    for name in ("a.npz", "fused.npz"):
+        grid = files.read(folder / name)
+        assert np.array_equal(grid.values, grid.probabilities >= 0.55)
+
+
 def test_every_output_holds_the_same_object(voxcli, folder):
     for suffix in ("npz", "h5", "binvox", "vox", "glb", "ply", "obj"):
         ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", f"a.{suffix}")

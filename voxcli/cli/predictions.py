@@ -83,7 +83,7 @@ class Predictions:
             check_shipped(self.name)
         path = find_weights(asked.weights or self.name)
         self.predictor = self._load(path)
-        threshold = asked.options.get("threshold", getattr(self.module, "THRESHOLD", None))
+        threshold = asked.options.get("threshold", getattr(self.predictor, "threshold", getattr(self.module, "THRESHOLD", None)))
         self.settings = Settings(asked.resolution) if threshold is None else Settings(asked.resolution, threshold)
         self.digests = {} if asked.camera is None else {asked.camera: sha256_file(asked.camera)}
         self.digests |= {} if self.light is None else {self.light: sha256_file(self.light)}

@@ -26,7 +26,7 @@ OFFERS = Offers(
 )  # fmt: skip
 
 THRESHOLD = 0.4
-"""Section 4.1; at or above it a cell is occupied."""
+"""Section 4.1; at or above it a cell is occupied. Weights may name one of their own."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Predictor:
     model: str
     device: torch.device
     dtype: torch.dtype
+    threshold: float = THRESHOLD
 
 
 def load_predictor(weights: str | Path | Weights = "pix2vox-f", device: str = "auto", dtype: str = "auto") -> Predictor:
@@ -59,7 +60,8 @@ def load_predictor(weights: str | Path | Weights = "pix2vox-f", device: str = "a
     number = backend.pick_dtype(dtype, where)
     if where.type == "cpu":
         backend.keep_freed_memory()
-    return Predictor(Folded(network.eval().requires_grad_(False), where, number), weights.model, where, number)
+    folded = Folded(network.eval().requires_grad_(False), where, number)
+    return Predictor(folded, weights.model, where, number, _checked_threshold(weights.facts.get("threshold", THRESHOLD)))
 
 
 def build_empty(settings: Pix2VoxConfig) -> Any:
@@ -75,12 +77,13 @@ def predict(
 ) -> Iterator[VoxelGrid]:  # fmt: skip
     """The volume of each object, in order, from one or more pictures of it each: occupancy [32, 32, 32] and its probabilities (float32).
 
-    background, crop, bbox: see Preparation; what was done to each picture stands in meta["pictures"]. threshold: occupied at or above.
+    background, crop, bbox: see Preparation; what was done to each picture stands in meta["pictures"]. threshold: occupied at or above
+    (None: that of the weights).
     coarse: the volume of the decoder alone with its context, for `fuse_volumes` later; then one picture a sample. method: context, mean
     or max, where a sample has several pictures.
     """
     how = Preparation(background or (240, 240, 240), crop or "auto", bbox)  # type: ignore[arg-type]
-    level = _checked_threshold(threshold)
+    level = predictor.threshold if threshold is None else _checked_threshold(threshold)
     if coarse and any(len(pictures) != 1 for pictures in samples):
         raise UsageError("Coarse volumes are those of single pictures.", hint="Fuse them afterwards.")
     for group in _of_equal_counts(samples, batch_size):
@@ -104,7 +107,8 @@ def fuse_volumes(
     method: as for `fuse`; `context` needs the predictor whose network made the volumes. Returns the fused volume and each view's score
     map [V, 32, 32, 32] (equation (1), None for other methods). The order of the volumes changes nothing but rounding.
     """
-    level = _checked_threshold(threshold)
+    usual = THRESHOLD if predictor is None else predictor.threshold
+    level = usual if threshold is None else _checked_threshold(threshold)
     shapes = {grid.values.shape for grid in grids}
     if shapes != {(CELLS,) * 3}:
         raise DataError("Coarse volumes have 32 cells a side.", actual=", ".join(str(list(shape)) for shape in sorted(shapes)))
@@ -129,11 +133,10 @@ def volume_of(probabilities: Tensor, threshold: float, meta: dict[str, Any], con
     return VoxelGrid(share >= threshold, None, np.full(3, -0.5), size, None, meta, share, context)
 
 
-def _checked_threshold(threshold: float | None) -> float:
-    level = THRESHOLD if threshold is None else threshold
-    if not 0 < level <= 1:
-        raise UsageError("A threshold of occupancy lies above 0 and at most at 1.", actual=f"{level:g}")
-    return level
+def _checked_threshold(threshold: float) -> float:
+    if not 0 < threshold <= 1:
+        raise UsageError("A threshold of occupancy lies above 0 and at most at 1.", actual=f"{threshold:g}")
+    return threshold
 
 
 def _coarse_values(grid: VoxelGrid) -> np.ndarray:
