@@ -118,7 +118,7 @@ def test_frozen_parts_keep_their_statistics_in_fusion(folder):
     assert {k.partition(".")[0] for k, p in network.named_parameters() if p.grad is not None} == {"merger"}
 
 
-@pytest.mark.parametrize("name", ["pix2vox", "objects-small"])
+@pytest.mark.parametrize("name", ["pix2vox-f", "objects-small"])
 def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name):
     few = {"steps": 1, "batch": 4}
     shorter = {s.name: few | ({"settings": {"views": [1, 2]}} if s.step == "fusion" else {}) for s in load_recipe(name).stages}
