@@ -187,6 +187,7 @@ def test_stages_that_cannot_be_are_refused(folder):
     ):
         with pytest.raises(UsageError, match=said):
             stages.check_stage(Stage("x", 1, **stage), config, data)
+    stages.check_stage(Stage("x", 1, step="shape", losses={"shape": 1.0, "category": 0.0}), tiny(category=0), data)  # left out by --set
     with pytest.raises(UsageError, match="unknown key"):
         stages.open_data([folder], {"splt": "val"})
     with pytest.raises(UsageError, match="Unknown loss"):

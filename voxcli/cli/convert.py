@@ -14,6 +14,7 @@ from voxcli.cli.batch import Item, Policy, items
 from voxcli.cli.conversions import Settings, convert_thing, with_origin
 from voxcli.cli.data_sets import LAYOUTS, convert_data_set
 from voxcli.cli.packing import pack, packs
+from voxcli.cli.shapes_for_training import LAYOUT, convert_shapes
 from voxcli.errors import UsageError, unknown_name
 
 
@@ -21,7 +22,7 @@ def convert(
     sources: options.Sources,
     output: options.Output,
     to: Annotated[
-        str | None, typer.Option("--to", help="Extension of the outputs in a folder, such as npz; nuscenes or street for data sets.")
+        str | None, typer.Option("--to", help="Extension of the outputs in a folder, such as npz; nuscenes, street or jof for data sets.")
     ] = None,
     becomes: Annotated[
         str | None,
@@ -49,7 +50,8 @@ def convert(
     colours); voxels become points or meshes; meshes become solid voxels or sampled points. A folder of `voxcli synth street` becomes one
     HDF5 file for `voxcli train`: convert street/ -o street.h5
 
-    Data sets: --to nuscenes lays a street folder out as SemanticVoxels is (tables of nuScenes); --to street takes pictures, camera and
+    Data sets: --to jof makes of a folder of shapes, a folder a category, coloured voxels and point-value pairs (.mat) for training jof and
+    bae; --to nuscenes lays a street folder out as SemanticVoxels is (tables of nuScenes); --to street takes pictures, camera and
     boxes out of a nuScenes folder. Formats told by name: kitti (.label .bin .invalid .occluded), nyu (.bin, read), zgan (.npy).
 
     Examples:
@@ -63,6 +65,11 @@ def convert(
         return convert_data_set(sources, output, to, channel, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
     if channel is not None:
         raise UsageError("--channel names a camera of a nuScenes folder.", hint="It goes with --to street.")
+    if to == LAYOUT:
+        cells = options.first(resolution, 64)
+        given = {"--as": becomes, "--kind": kind, "--format": format, "--resolution": None if cells == 64 else cells}
+        policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+        return convert_shapes(sources, output, input_format=input_format, policy=policy, workers=workers, given=given)
     if packs(sources, output):
         return pack(sources[0], output, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
     suffix = _extension(output, to, format)
@@ -96,7 +103,7 @@ def _extension(output: str, to: str | None, format: str | None) -> str:
 
         name = names.pop()
         if name not in (known := format_names(writing=True)):
-            raise unknown_name("file format", name, known if to is None else [*known, *LAYOUTS])
+            raise unknown_name("file format", name, known if to is None else [*known, *LAYOUTS, LAYOUT])
         return extension_of(name)
     return "" if output == "-" or os.path.isdir(output) else Path(output).suffix.lower()
 

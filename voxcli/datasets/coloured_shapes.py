@@ -1,4 +1,4 @@
-"""Reader of JOF's published shapes: .mat files, each with `colored_voxel` and point-value pairs `data_16`, `data_32`, `data_64`.
+"""JOF's published shapes, read and written: .mat files, each with `colored_voxel` and point-value pairs `data_16`, `data_32`, `data_64`.
 
 ROOT/SYNSET/NAME.mat (or ROOT/NAME.mat). The volume has 64 cells a side and three channels, first or last, in 0..1 or 0..255; rows of pairs
 are x, y, z, occupied, r, g, b, with coordinates in [-1, 1] (or indices of cells).
@@ -10,10 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from voxcli.datasets.objects import PointValues
+from voxcli.datasets.objects import ColouredVoxels, PointValues, point_values
 from voxcli.errors import DataError, FileFormatError
+from voxcli.geometry.coloured import ColouredVolume
+from voxcli.scene import Labels
 
 CELLS = 64
+
+PAIRS = {16: 4096, 32: 8192, 64: 32768}
+"""Resolution -> how many point-value pairs are written, as the published files have them."""
 
 
 class ColouredShapes:
@@ -65,6 +70,28 @@ class ColouredShapes:
         return PointValues((points / 2).astype(np.float32), occupied, colours, np.where(occupied, 255, 0).astype(np.uint8))
 
 
+def shape_bytes(volume: ColouredVolume, seed: int = 0) -> bytes:
+    """A .mat file of a solid, coloured volume of 64 cells: what the class above reads. The same volume and seed give the same bytes.
+
+    Half of the pairs of the finer resolutions lie beside the surface. Black becomes the darkest colour that is not air.
+    """
+    import io
+
+    from scipy.io import savemat
+
+    colours = np.where(volume.occupied[..., None], np.maximum(volume.colours, 1), 0).astype(np.uint8)
+    voxels = ColouredVoxels(volume.occupied.astype(np.uint8), colours, Labels(("air", "solid"), 0, None))
+    arrays: dict[str, np.ndarray] = {"colored_voxel": colours}
+    for resolution, count in PAIRS.items():
+        pairs = point_values(voxels, resolution, count, np.random.default_rng([seed, resolution]))
+        columns = (pairs.points * 2, pairs.occupied[:, None], pairs.colours / np.float32(255))
+        arrays[f"data_{resolution}"] = np.concatenate(columns, 1).astype(np.float32)
+    buffer = io.BytesIO()
+    savemat(buffer, arrays, do_compression=True)
+    # The text that such a file begins with names the hour; ours names the format alone.
+    return b"MATLAB 5.0 MAT-file, coloured voxels and point-value pairs".ljust(116) + buffer.getvalue()[116:]
+
+
 def _arrays(path: Path, key: str) -> np.ndarray:
     from voxcli.files.matlab import read_mat_arrays
 
@@ -75,7 +102,9 @@ def _arrays(path: Path, key: str) -> np.ndarray:
 
 
 def _as_bytes(colours: np.ndarray, path: Path) -> np.ndarray:
-    """Colours of 0..1, of -1..1 or of 0..255 as uint8."""
+    """Colours of 0..1, of -1..1 or of 0..255 as uint8; bytes as they are."""
+    if colours.dtype == np.uint8:
+        return colours
     low, high = float(colours.min(initial=0)), float(colours.max(initial=0))
     if low < -1 or high > 255:
         raise FileFormatError(f"'{path}' holds no colours.", expected="numbers in 0..1 or 0..255", actual=f"{low:g} to {high:g}")

@@ -111,7 +111,7 @@ def check_stage(stage: Stage, settings: JOFConfig, data: ShapeSamples) -> None:
     if missing or (stage.step != "self" and not source) or ("albedo" in stage.losses and "albedo" not in settings.parts):
         lacking = missing or ["encoder or latents"] if not source else missing or ["albedo"]
         raise UsageError(f"Stage '{stage.name}' needs parts that the network lacks.", expected=", ".join(lacking))
-    if "category" in stage.losses and not settings.category:
+    if stage.losses.get("category") and not settings.category:
         raise UsageError(f"Stage '{stage.name}': without a category code there is no loss 'category'.")
     if stage.step != "shape" and "shape" not in stage.frozen:
         raise UsageError(f"Stage '{stage.name}': the shape decoder stays as it is after step 1.", expected="frozen: [shape, ...]")
