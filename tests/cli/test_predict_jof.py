@@ -86,8 +86,8 @@ def test_a_fit_moves_the_guess_and_wants_a_silhouette(voxcli, folder):
 
 
 def test_refusals_say_what_to_give(voxcli, folder):
-    code, text, errors = voxcli("predict", "object.png", "-m", "jof", "-o", "out.glb")
-    assert (code, text) == (2, "") and "No weights of jof come with voxcli" in errors and "--weights FILE.safetensors" in errors
+    code, text, errors = voxcli("predict", "object.png", "-m", "pix2vox-a", "-o", "out.glb")
+    assert (code, text) == (2, "") and "No weights of pix2vox-a come with voxcli" in errors and "--weights FILE.safetensors" in errors
     for said, more in {
         "--relight draws pictures": ("-o", "out.glb", "--relight", "light.yaml"),
         "--poses means nothing to jof": ("-o", "out.glb", "--poses", "poses.json"),

@@ -70,9 +70,8 @@ def test_small_and_empty_shapes(voxcli, folder):
 
 
 def test_refusals_say_what_to_give(voxcli, folder):
-    for model in ("jof", "bae"):
-        code, _, errors = voxcli("segment", "shapes/box.obj", "-m", model, "-o", "out.glb")
-        assert code == 2 and f"No weights of {model} come with voxcli" in errors and f"train -m {model}" in errors
+    code, _, errors = voxcli("segment", "shapes/box.obj", "-m", "bae", "-o", "out.glb")
+    assert code == 2 and "No weights of bae come with voxcli" in errors and "train -m bae" in errors
     code, _, errors = voxcli("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.glb", "--gap", "0.1")
     assert code == 2 and "--gap means nothing to jof" in errors
     code, _, errors = voxcli("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.png")
