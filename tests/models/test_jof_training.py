@@ -245,3 +245,25 @@ def test_projections_that_no_camera_has_are_told():
     flat, behind = good.clone(), good.clone()
     flat[1], behind[2, 3] = flat[0], -2
     assert usable(torch.stack([good, flat, behind, good * float("nan")])).tolist() == [True, False, False, False]
+
+
+def test_codes_known_in_advance_are_those_of_every_step(folder):
+    data, network = ShapeSamples([folder], {}), build(tiny())
+    stage = Stage("views", steps=3, batch=3, step="image", losses={"shape_code": 1.0, "camera": 1.0}, frozen=("encoder", "shape", "albedo"))
+    found = stages.frozen_constants(network, data, [0, 1, 2, 4], stage)
+    known, whole = (batch_of(data, viewed=True, known=flag) for flag in (True, False))
+    assert stages.reader(data, stage, stages.Augmentation()).known and not known.shaped and whole.shaped
+    context = Context(stage, data, found)
+    for code, twin in zip(stages._true_codes(network, known, context), stages.shape_codes(network, whole)[0], strict=True):
+        assert_close(code, twin, rtol=1e-5, atol=1e-6)
+    assert set(stages.image_step(network, known, context)) == {"category_code", "shape_code", "albedo_code", "camera"}
+
+
+def test_codes_that_change_or_are_seldom_wanted_are_not_found_in_advance(folder):
+    data, network = ShapeSamples([folder], {}), build(tiny())
+    for stage in (
+        Stage("few", steps=1, batch=3, step="image", frozen=("encoder", "shape")),
+        Stage("moving", steps=9, step="image", frozen=("shape",)),
+    ):  # fmt: skip
+        assert stages.frozen_constants(network, data, range(6), stage) == {}
+        assert not stages.reader(data, stage, stages.Augmentation()).known

@@ -169,8 +169,9 @@ Read = Callable[[int, "Draws | None"], Any]
 
 @dataclass(frozen=True)
 class Context:
-    """What a step is told besides network and batch. step: steps of the stage that are done. constants: what `constants` found, on the
-    device. add: the sum of a tensor over the processes that share the batch, for terms that are no means over samples; None: one alone."""
+    """What a step is told besides network and batch. step: steps of the stage that are done. constants: what `constants` and, for this
+    stage, `frozen_constants` found, on the device. add: the sum of a tensor over the processes that share the batch, for terms that are no
+    means over samples; None: one alone."""
 
     stage: Stage
     data: Any
@@ -208,6 +209,9 @@ class Task(Protocol):
     def constants(self, data: Any, indices: Sequence[int], weights: ClassWeights) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors that steps need, found once from the training samples and kept in checkpoints; and what the log says of them."""
         ...
+
+    # def frozen_constants(self, network, data, indices, stage) -> dict[str, Tensor]: a task may offer this too. Tensors that parts of the
+    # network which a stage leaves alone give for its training samples, found when the stage begins, and again when a run goes on.
 
     def reader(self, data: Any, stage: Stage, augmentation: Augmentation) -> Read:
         """How a sample is read for a stage."""

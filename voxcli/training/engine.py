@@ -27,7 +27,8 @@ from voxcli.training.recipe import Recipe, changes, shaping
 
 @dataclass
 class _Stretch:
-    """A stage under way: its number and first step in the whole run, what it trains, the rate of each group of the optimiser."""
+    """A stage under way: its number and first step in the whole run, what it trains, the rate of each group of the optimiser, and the
+    tensors that its steps need."""
 
     number: int
     stage: Stage
@@ -35,6 +36,7 @@ class _Stretch:
     parameters: list[nn.Parameter]
     optimiser: torch.optim.Optimizer
     rates: list[float]
+    constants: dict[str, Tensor]
 
 
 class Trainer:
@@ -216,10 +218,18 @@ class Trainer:
         if self.average is not None and self.step == first:
             # A stage may wake parts that were never trained: the average starts afresh with it.
             self.average = self._copy_of_weights()
-        return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates)
+        return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates, {**(self.constants or {}), **self._of_frozen(stage)})
+
+    def _of_frozen(self, stage: Stage) -> dict[str, Tensor]:
+        find = getattr(self.task, "frozen_constants", None)
+        if find is None:
+            return {}
+        self.network.eval()
+        with torch.no_grad():
+            return find(self.network, self.data, self.train_indices, stage)
 
     def _context(self, stretch: _Stretch, data: Samples) -> Context:
-        return Context(stretch.stage, data, self.constants or {}, self.arithmetic.add, self.step - stretch.first)
+        return Context(stretch.stage, data, stretch.constants, self.arithmetic.add, self.step - stretch.first)
 
     def _batches(self, stage: Stage) -> Generator[Batch, None, None]:
         reader = loader.Reader(self.task.reader(self.data, stage, self.recipe.augmentation), self.recipe.seed)

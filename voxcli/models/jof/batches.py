@@ -88,10 +88,15 @@ class ShapeSamples:
             raise DataError(f"'{self.name(index)}' has no renderings.", hint="Write them with 'voxcli synth objects --layout r2n2'.")
         return renders, table[found.name(place)]
 
-    def projections(self, index: int) -> np.ndarray:
-        """From [-1, 1]^3 to pixels of 128 x 128, of all views: [V, 3, 4] float32."""
+    def view_count(self, index: int) -> int:
+        """How many views a shape has."""
         renders, place = self._rendered(index)
-        cameras = renders.cameras(place, range(renders.view_count(place)), IMAGE)
+        return renders.view_count(place)
+
+    def projections(self, index: int, views: Sequence[int] | None = None) -> np.ndarray:
+        """From [-1, 1]^3 to pixels of 128 x 128, of some views or all: [V, 3, 4] float32."""
+        renders, place = self._rendered(index)
+        cameras = renders.cameras(place, range(renders.view_count(place)) if views is None else views, IMAGE)
         return np.stack([compose(camera.K, camera.world_to_cam) @ TO_OWN for camera in cameras]).astype(np.float32)
 
     def rendering(self, index: int, view: int) -> np.ndarray:
@@ -141,7 +146,8 @@ class ShapeBatch:
 @dataclass(frozen=True)
 class ShapeReader:
     """Reads a shape with `count` point-value pairs of `resolution`; with `viewed`, one of its views drawn at random too (the first without
-    random numbers); with `pictured`, while training, a picture without 3D in place of all that, where the data has any.
+    random numbers); with `pictured`, while training, a picture without 3D in place of all that, where the data has any; with `known`,
+    while training, the view alone, because the shape's codes are known.
 
     Augmentation: brightness, contrast and colour of views, and backgrounds of any grey.
     """
@@ -151,25 +157,27 @@ class ShapeReader:
     count: int
     viewed: bool = False
     pictured: bool = False
+    known: bool = False
     augmentation: Augmentation = Augmentation()
 
     def __call__(self, index: int, draws: Draws | None) -> dict[str, Any]:
         rng = np.random.default_rng(0) if draws is None else draws.own
         if self.pictured and draws is not None and self.data.pictures:
             return self._picture(index, rng)
-        volume, found = self.data.shape(index, self.resolution, self.count, rng)
-        solid = found.occupied[:, None]
-        sample = {
-            "volumes": volume, "points": found.points * 2, "occupied": found.occupied,
-            "colours": np.where(solid, found.colours / np.float32(127.5) - 1, 0).astype(np.float32), "parts": found.labels,
-            "categories": self.data.categories.index(self.data.category(index)), "places": index, "names": self.data.name(index),
-        }  # fmt: skip
+        category = self.data.categories.index(self.data.category(index))
+        sample = {"categories": category, "places": index, "names": self.data.name(index)}
+        if not self.known or draws is None:
+            volume, found = self.data.shape(index, self.resolution, self.count, rng)
+            solid = found.occupied[:, None]
+            sample |= {
+                "volumes": volume, "points": found.points * 2, "occupied": found.occupied,
+                "colours": np.where(solid, found.colours / np.float32(127.5) - 1, 0).astype(np.float32), "parts": found.labels,
+            }  # fmt: skip
         if self.viewed:
-            projections = self.data.projections(index)
-            view = 0 if draws is None else int(rng.integers(len(projections)))
+            view = 0 if draws is None else int(rng.integers(self.data.view_count(index)))
             rgba = self.data.rendering(index, view)
             image, mask = self._prepared(rgba[..., :3], rgba[..., 3], None if draws is None else rng)
-            sample |= {"images": image, "masks": mask, "projections": projections[view]}
+            sample |= {"images": image, "masks": mask, "projections": self.data.projections(index, [view])[0]}
         return sample
 
     def _picture(self, index: int, rng: np.random.Generator) -> dict[str, Any]:

@@ -34,6 +34,9 @@ TERMS = {
 }
 """The weighted terms of equation (8), of L_2, and of equation (4)."""
 
+ENCODED = 16
+"""Volumes that are encoded at a time when their codes are found in advance."""
+
 SCANNED = 200
 """Objects whose cameras give mean and deviation of projections."""
 
@@ -125,7 +128,28 @@ def constants(data: ShapeSamples, indices: Sequence[int], weights: ClassWeights)
 def reader(data: ShapeSamples, stage: Stage, augmentation: Augmentation) -> ShapeReader:
     """Shapes for step 1, with a view each for steps 2 and 3, where pictures without 3D may stand in their place."""
     wanted = _settings(stage)
-    return ShapeReader(data, wanted.resolution, wanted.points, stage.step != "shape", stage.step == "self", augmentation)
+    viewed, pictured = stage.step != "shape", stage.step == "self"
+    return ShapeReader(data, wanted.resolution, wanted.points, viewed, pictured, _known(stage, data), augmentation)
+
+
+def _known(stage: Stage, data: ShapeSamples) -> bool:
+    """Whether a stage learns codes that do not change while it lasts, of shapes that it mostly sees more than once."""
+    return stage.step == "image" and "encoder" in stage.frozen and stage.steps * stage.batch >= len(data)
+
+
+def frozen_constants(network: nn.Module, data: ShapeSamples, indices: Sequence[int], stage: Stage) -> dict[str, Tensor]:
+    """The codes that E' finds for the training shapes, a row each, in the order of Codes: volumes are read and encoded once a stage."""
+    model: Any = network
+    if not _known(stage, data) or not hasattr(model, "encoder"):
+        return {}
+    device = next(model.parameters()).device
+    rows: Tensor | None = None
+    for chosen in (list(indices[i : i + ENCODED]) for i in range(0, len(indices), ENCODED)):
+        volumes = np.stack([data.shape(index, CELLS, 1, np.random.default_rng(0))[0] for index in chosen])
+        codes = torch.cat(model.encoder(coloured(torch.from_numpy(volumes).to(device), model.config.darkest))[0], 1)
+        rows = codes.new_zeros(len(data), codes.shape[1]) if rows is None else rows
+        rows[chosen] = codes
+    return {} if rows is None else {"codes": rows}
 
 
 # -- step 1: equation (8) --------------------------------------------------------------------------------------------------------------
@@ -135,6 +159,14 @@ def coloured(volumes: Tensor, darkest: float) -> Tensor:
     """uint8 [B, 4, 64, 64, 64] as the 3D encoder takes it: colours from `darkest` to 1 where occupied, 0 in air."""
     colours = volumes[:, :3].float() * ((1 - darkest) / 255) + darkest
     return colours * (volumes[:, 3:] > 0)
+
+
+def _true_codes(model: Any, batch: ShapeBatch, context: Context) -> Codes:
+    """Codes that E is to find: those known in advance, or `shape_codes`."""
+    if "codes" in context.constants:
+        lengths = (model.config.category, model.config.shape, model.config.albedo)
+        return Codes(*context.constants["codes"][batch.places].split(lengths, 1))
+    return shape_codes(model, batch)[0]
 
 
 def shape_codes(model: Any, batch: ShapeBatch) -> tuple[Codes, Tensor]:
@@ -174,7 +206,7 @@ def image_step(network: nn.Module, batch: ShapeBatch, context: Context) -> dict[
     model: Any = network
     weights = context.stage.losses
     with torch.no_grad():
-        truth, _ = shape_codes(model, batch)
+        truth = _true_codes(model, batch, context)
     guess, _ = model.image(standard_image(batch.images))
     terms = {name: weights.get(name, 0.0) * value for name, value in losses.code_losses(guess.codes, truth).items()}
     found, true = guess.camera, standardised(batch.projections, model.config)
