@@ -113,13 +113,11 @@ class ImageGuess(NamedTuple):
 
 def joined(layer: nn.Linear, parts: tuple[Tensor, ...]) -> Tensor:
     """layer(concatenation of the parts), where parts [B, n] stand for every point and those [B, N, n] for their own. [B, N, out]"""
-    start = 0
-    result: Tensor = layer.bias
-    for part in parts:
-        share = F.linear(part, layer.weight[:, start : start + part.shape[-1]])
-        result = result + (share if part.ndim == 3 else share[:, None])
-        start += part.shape[-1]
-    return result
+    weights = layer.weight.split([part.shape[-1] for part in parts], 1)
+    shares = [(part, F.linear(part, weight)) for part, weight in zip(parts, weights, strict=True)]
+    # Small sums first: those over all points are as large as the layer's output.
+    once = layer.bias + sum(share for part, share in shares if part.ndim == 2)
+    return sum((share for part, share in shares if part.ndim == 3), once[:, None])
 
 
 class ShapeDecoder(nn.Module):
