@@ -2,6 +2,7 @@
 
 QUESTIONS.h5: of `voxcli synth iqtt` with another seed than the training's, or a published file that states answers. Each line is a JSON
 record: accuracy with its standard error, how often each kind of choice was taken, and from how many labels the weights have learnt.
+--untrained scores the same networks before any training beside them: what the baselines know from 0 labels, the paper's first row.
 --answers FILE also writes the answers of the last weights, for `voxcli metrics iqtt`.
 """
 
@@ -13,25 +14,37 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from voxcli import config
 from voxcli.datasets.iqtt import IQTTFile
 from voxcli.datasets.synthetic.iqtt import KINDS
 from voxcli.metrics.iqtt import accuracy_record
 from voxcli.models.iqtt.inference import answers, load_predictor
-from voxcli.models.weights import load_weights
+from voxcli.models.iqtt.network import IQTTConfig, build
+from voxcli.models.weights import Weights, load_weights
+
+
+def untrained(weights: Weights) -> Weights:
+    """The network of these weights as it begins, from seed 0."""
+    torch.manual_seed(0)
+    network = build(config.from_mapping(IQTTConfig, weights.config, "network"))
+    return Weights(network.state_dict(), weights.model, weights.config, {**weights.facts, "labels": 0, "training": None})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions")
     parser.add_argument("weights", nargs="+")
+    parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--answers", type=Path)
     args = parser.parse_args()
     file = IQTTFile(args.questions)
-    for path in args.weights:
-        weights = load_weights(path)
+    loaded = [(path, load_weights(path)) for path in args.weights]
+    before = [(f"{path}, untrained", untrained(weights)) for path, weights in loaded] if args.untrained else []
+    for path, weights in [*before, *loaded]:
         given = np.array(list(answers(load_predictor(weights, "auto"), [file.labeled, file.unlabeled])))
-        found = accuracy_record(given, file.answers, kinds=file.kinds, kind_names=KINDS, pred=path, gt=args.questions)
+        found = accuracy_record(given, file.answers, kinds=file.kinds, kind_names=KINDS, pred=str(path), gt=args.questions)
         sys.stdout.write(json.dumps({"model": weights.model, "labels": weights.facts.get("labels"), **found}, default=str) + "\n")
         if args.answers:
             args.answers.write_text("".join(f"{choice}\n" for choice in given), encoding="utf-8")
