@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voxcli.cli import options
 from voxcli.cli.output import out
-from voxcli.errors import UsageError
+from voxcli.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from voxcli.models.weights import Weights
 
 OneFile = Annotated[str, typer.Argument(metavar="INPUT", show_default=False, help="One file.")]
 Target = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; its extension picks the format.")]
@@ -113,9 +116,12 @@ def import_(
     ],
     output: Target,
     model: options.Model = None,
+    half: Annotated[bool, typer.Option("--half", help="Round floats to half precision (float16): half the size, other digits.")] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Turn an official checkpoint into voxcli weights. Only tensors and numbers are read: a checkpoint cannot run code here.
+
+    Numbers keep the checkpoint's own precision, unless --half rounds them.
 
     z-gan reads the generator's latest_net_G.pth; pix2vox-a and pix2vox-f read Pix2Vox-A-ShapeNet.pth and Pix2Vox-F-ShapeNet.pth, and
     refuse each other's; without a name, the file itself tells which of these two it is of. uclid reads UCLID_Net_all_classes.pth and with
@@ -125,13 +131,16 @@ def import_(
 
     Examples:
         voxcli weights import latest_net_G.pth -m z-gan -o z-gan.safetensors
-        voxcli weights import pix2vox-f Pix2Vox-F-ShapeNet.pth -o pix2vox-f.safetensors
+        voxcli weights import pix2vox-f Pix2Vox-F-ShapeNet.pth -o pix2vox-f.safetensors --half
         voxcli weights import uclid UCLID_Net_all_classes.pth image2cam_all_classes.pth -o uclid.safetensors
     """
+    from voxcli.cli.inputs import check_there
     from voxcli.models.registry import model_module
-    from voxcli.models.weights import save_weights
+    from voxcli.models.weights import check_finite, save_weights
 
     name, given = (sources[0], sources[1:]) if len(sources) > 1 and model is None else (model, sources)
+    for source in given:
+        check_there(source)
     if name is None:
         name = _recognised(given[0])
     importer = model_module(name, "importer")
@@ -141,8 +150,20 @@ def import_(
     target = _target(output, (".safetensors",), overwrite)
     fates: dict[str, list[str]] = {"used": [], "filled": [], "left": []}
     weights = importer.import_weights(given if several else given[0], name, lambda fate, entry: fates[fate].append(entry))
-    save_weights(target, weights)
+    try:
+        check_finite(weights)
+    except DataError as error:
+        raise DataError(f"{', '.join(given)}: {error.message}", actual=error.actual, hint="The file is damaged.") from error
+    save_weights(target, weights, half)
     _report(", ".join(given), fates)
+    if half:
+        out.note(f"rounded to half precision: numbers differ from the checkpoint's by up to {_rounding(weights):.2g}")
+
+
+def _rounding(weights: Weights) -> float:
+    """The largest change that half precision makes to any number."""
+    floats = [t for t in weights.tensors.values() if t.is_floating_point() and t.numel()]
+    return max((float((t.half().double() - t.double()).abs().max()) for t in floats), default=0.0)
 
 
 def _recognised(source: str) -> str:

@@ -1,4 +1,5 @@
-"""Weights as safetensors: half precision tensors and metadata (model, resolved configuration, label names, training data, version)."""
+"""Weights as safetensors: tensors, in half precision where nothing else is asked for, and metadata (model, resolved configuration, label
+names, training data, version)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from voxcli.atomic import atomic_write_bytes
-from voxcli.errors import FileFormatError, UsageError, unknown_name
+from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.version import __version__
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
@@ -20,7 +21,7 @@ SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 @dataclass(frozen=True)
 class Weights:
-    """tensors by name (float32 where they are floats), the model's name, its resolved configuration, and what is known besides."""
+    """tensors by name (floats are float32, unless a foreign checkpoint has others), the model's name, its configuration, other facts."""
 
     tensors: dict[str, Tensor]
     model: str
@@ -28,17 +29,31 @@ class Weights:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def save_weights(path: str | Path, weights: Weights) -> None:
-    """Write weights, floats as float16, atomically. The same weights give the same bytes."""
+def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
+    """Write weights atomically: floats as float16, or with half=False as they are. The same weights give the same bytes.
+
+    Raises DataError that names the first tensor with values that are not finite, UsageError where one is too large for float16.
+    """
     from safetensors.torch import save
 
-    tensors = {k: (t.half() if t.is_floating_point() else t).detach().cpu().contiguous() for k, t in sorted(weights.tensors.items())}
+    check_finite(weights)
+    tensors = {k: t.half() if half and t.is_floating_point() else t for k, t in sorted(weights.tensors.items())}
+    tensors = {k: t.detach().cpu().contiguous() for k, t in tensors.items()}
     worst = [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
     if worst:
-        raise UsageError(f"'{worst[0]}' does not fit into half precision.", hint="Train on, or with a smaller learning rate.")
+        largest = float(weights.tensors[worst[0]].abs().max())
+        raise UsageError(f"'{worst[0]}' does not fit into half precision.", expected="numbers up to 65504", actual=f"{largest:.3g}")
     metadata = {"model": weights.model, "config": json.dumps(weights.config, sort_keys=True), "version": __version__}
     metadata |= {k: json.dumps(v, sort_keys=True) for k, v in weights.facts.items()}
     atomic_write_bytes(path, _with_sorted_header(save(tensors, metadata)), overwrite=True)
+
+
+def check_finite(weights: Weights) -> None:
+    """Raise DataError that names the first tensor with NaN or infinite values."""
+    for name, tensor in sorted(weights.tensors.items()):
+        bad = int((~torch.isfinite(tensor)).sum()) if tensor.is_floating_point() else 0
+        if bad:
+            raise DataError(f"'{name}' holds NaN or infinite values.", actual=f"{bad} of {tensor.numel()}")
 
 
 def _with_sorted_header(data: bytes) -> bytes:
@@ -71,12 +86,21 @@ def load_weights(source: str | Path) -> Weights:
 
 def model_of(source: str | Path) -> str:
     """The model that a weights file is of, from its header alone. Raises as `load_weights` does."""
-    path = find_weights(source)
+    return _header(find_weights(source))[0]
+
+
+def config_of(source: str | Path) -> dict[str, Any]:
+    """The configuration of the network in a weights file, from its header alone. Raises as `load_weights` does."""
+    return _header(find_weights(source))[1]
+
+
+def _header(path: Path) -> tuple[str, dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return (file.metadata() or {})["model"]
+            metadata = file.metadata() or {}
+            return metadata["model"], json.loads(metadata["config"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise _no_weights(path, error) from error
 
