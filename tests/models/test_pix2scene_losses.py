@@ -78,6 +78,14 @@ def test_distances_pull_the_answer_and_push_the_distractors():
     assert torch.equal(answer.grad, answer.detach()) and torch.equal(far.grad, -far.detach())
 
 
+def test_distractors_that_are_far_enough_push_no_further():
+    z, far = torch.zeros(1, 2), torch.tensor([[[1.0, 0.0], [0.0, 30.0]]], requires_grad=True)
+    loss = distance_loss(z, z, far, farthest=20.0)
+    assert loss.item() == pytest.approx(-0.5 * (1 + 400))
+    loss.backward()
+    assert torch.equal(far.grad, torch.tensor([[[-1.0, 0.0], [0.0, 0.0]]]))
+
+
 def test_independent_parts_share_no_information_and_equal_ones_do():
     torch.manual_seed(0)
     constant = mutual_information(lambda z: torch.full((len(z),), 0.7), torch.randn(50, 2), 1)

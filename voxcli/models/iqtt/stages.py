@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +38,12 @@ KINDS = {"semisupervised": "pix2scene", "answers": "cnn", "contrast": "siamese"}
 @dataclass(frozen=True)
 class StageSettings:
     """A stage's `settings`. critic_steps, penalty: as for pix2scene; every: steps from one supervised step to the next (Algorithm 1,
-    line 5); margin: of equation (7)."""
+    line 5); farthest: see distance_loss, for equation (5); margin: of equation (7)."""
 
     critic_steps: int = 5
     penalty: float = 10.0
     every: int = 1
+    farthest: float = math.inf
     margin: float = 2.0
 
 
@@ -69,7 +71,9 @@ def configure(settings: Mapping[str, Any], data: QuestionSamples) -> IQTTConfig:
 
 
 def check_stage(stage: Stage, config: IQTTConfig, data: QuestionSamples) -> None:
-    """Refuse steps of another kind of solver, unknown terms and settings, and supervised steps without labels."""
+    """Refuse steps of another kind of solver, unknown terms and settings, more labels than there are, supervised steps without any."""
+    if data.asked is not None and data.asked > data.known:
+        raise UsageError("dataset.labels asks for more answers than there are.", expected=f"0 to {data.known}", actual=data.asked)
     if KINDS[stage.step] != config.kind:
         fitting = next(step for step, kind in KINDS.items() if kind == config.kind)
         raise UsageError(f"Stage '{stage.name}': the step '{stage.step}' is for another network.", expected=fitting, actual=stage.step)
@@ -81,6 +85,8 @@ def check_stage(stage: Stage, config: IQTTConfig, data: QuestionSamples) -> None
     settings = _settings(stage)
     if min(settings.critic_steps, settings.every) < 1:
         raise UsageError(f"Stage '{stage.name}': critic_steps and every are counted from 1.")
+    if not settings.farthest > 0:
+        raise UsageError(f"Stage '{stage.name}': farthest is a distance.", expected="a positive number", actual=settings.farthest)
     supervised = config.kind != "pix2scene" or stage.losses.get("distance", 0.0)
     if supervised and not data.labelled:
         raise UsageError(f"Stage '{stage.name}' learns from answers, and there are none.", hint="Give labels, or leave out 'distance'.")
@@ -119,7 +125,7 @@ def semisupervised_step(network: nn.Module, batch: QuestionBatch, context: Conte
         questions, labels = labelled(batch, context)
         if len(questions):
             found = solver.embed_all(questions)
-            terms["distance"] = losses["distance"] * distance_loss(found[:, 0], *distractors(found[:, 1:], labels))
+            terms["distance"] = losses["distance"] * distance_loss(found[:, 0], *distractors(found[:, 1:], labels), settings.farthest)
     yield terms
 
 

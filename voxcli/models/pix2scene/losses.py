@@ -44,13 +44,14 @@ def reconstruction_loss(x: Tensor, again: Tensor) -> Tensor:
     return ((x - again).flatten(1).square().sum(1) + _TINY).sqrt().mean()
 
 
-def distance_loss(reference: Tensor, answer: Tensor, distractors: Tensor) -> Tensor:
+def distance_loss(reference: Tensor, answer: Tensor, distractors: Tensor, farthest: float = math.inf) -> Tensor:
     """Equation (5): 1/2 |z_ref - z_ans|^2 - 1/2 sum_i |z_ref - z_d_i|^2, the mean over questions.
 
-    Scene parts of the codes: reference, answer [B, n]; distractors [B, 2, n]. As printed it has no lower bound.
+    Scene parts of the codes: reference, answer [B, n]; distractors [B, 2, n]. As printed it has no lower bound, and codes may run away
+    from each other for ever; distractors beyond `farthest` (ours) push no further.
     """
     near = (reference - answer).square().sum(1)
-    far = (reference[:, None] - distractors).square().sum((1, 2))
+    far = (reference[:, None] - distractors).square().sum(2).clamp_max(farthest * farthest).sum(1)
     return 0.5 * (near - far).mean()
 
 
