@@ -116,7 +116,7 @@ _voxcli() {
         'weights list:-'*) COMPREPLY=($(compgen -W '--format --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights info:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights export:-'*) COMPREPLY=($(compgen -W '--output -o --generator-only --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'weights import:-'*) COMPREPLY=($(compgen -W '--output -o --model -m --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'weights import:-'*) COMPREPLY=($(compgen -W '--output -o --model -m --half --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --seed --kind --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;

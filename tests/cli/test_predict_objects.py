@@ -106,7 +106,7 @@ def test_a_published_file_is_taken_over_whichever_of_the_two_it_is(voxcli, folde
     ran(voxcli, "predict", "view0.png", "--weights", "mine.safetensors", "-o", "a.npz")
     code, _, errors = voxcli("weights", "import", "pix2vox-a", "official.pth", "-o", "other.safetensors")
     assert code == 2 and "a checkpoint of pix2vox-f" in errors and "[2048, 512, 4, 4, 4]" in errors
-    silent = {"object.safetensors": "-m MODEL", "absent.pth": "No such file", ".": "-m MODEL", "view0.png": "no checkpoint"}
+    silent = {"object.safetensors": "-m MODEL", "absent.pth": "absent.pth does not exist", ".": "-m MODEL", "view0.png": "no checkpoint"}
     for name, said in silent.items():
         code, _, errors = voxcli("weights", "import", name, "-o", "other.safetensors")
         assert code == 2 and said in errors and len(errors.splitlines()) <= 3, errors
@@ -224,11 +224,11 @@ REFUSED = {
     "damaged image": ("cut.png", ()),
     "image file is truncated": ("cut.jpg", ()),
     "is empty.": ("nothing.png", ()),
-    "cannot hold image": ("moving.gif", ()),
+    "GIF files are written here": ("moving.gif", ()),
     "not an image": ("text.png", ()),
     "transparent": ("clear.png", ("--crop", "none")),
     "no alpha": ("plain.png", ("--crop", "box")),
-    "outside of the picture": ("plain.png", ("--bbox", "500", "500", "600", "600")),
+    "plain.png: The bounding box lies outside of the picture": ("plain.png", ("--bbox", "500", "500", "600", "600")),
     "is empty": ("plain.png", ("--bbox", "50", "50", "40", "60")),
     "contradict": ("plain.png", ("--bbox", "5", "5", "40", "60", "--crop", "none")),
     "--background is a grey level": ("plain.png", ("--background", "red")),

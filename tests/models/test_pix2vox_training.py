@@ -46,6 +46,55 @@ def folder(tmp_path):
     return tmp_path
 
 
+def photographed(root, layout):
+    """Two chairs in the layout of Pix3D or Pascal3D+: 90 inside of the box, 10 outside; a volume of 64 cells whose lowest corner is set."""
+    from scipy.io import savemat
+
+    pixels = np.full((100, 160, 3), 10, np.uint8)
+    pixels[20:60, 50:110] = 90
+    solid = np.zeros((64, 64, 64), bool)
+    solid[0, 0, 0] = True
+    place = {"pix3d": "img/chair", "pascal": "Images/chair_imagenet"}[layout]
+    for sub in (place, "mask", "model/chair", "Annotations/chair_imagenet", "CAD/chair"):
+        if sub == place or (sub[0].isupper() == (layout == "pascal")):
+            (root / sub).mkdir(parents=True)
+    entries = []
+    for k in range(2):
+        Image.fromarray(pixels).save(root / place / (f"{k}.png" if layout == "pix3d" else f"{k}.JPEG"), quality=100)
+        if layout == "pix3d":
+            Image.fromarray(pixels[..., 0] * 2).save(root / f"mask/{k}.png")
+            entries.append({"img": f"img/chair/{k}.png", "category": "chair", "img_size": [160, 100], "mask": f"mask/{k}.png",
+                            "model": "model/chair/model.obj", "voxel": "model/chair/voxel.mat", "rot_mat": np.eye(3).tolist(),
+                            "trans_mat": [0, 0, 2], "focal_length": 35, "bbox": [50, 20, 110, 60]})  # fmt: skip
+        else:
+            one = {"class": "chair", "bbox": np.array([51.0, 21, 110, 60]), "cad_index": 1}
+            savemat(root / f"Annotations/chair_imagenet/{k}.mat", {"record": {"imgsize": np.array([160, 100, 3]), "objects": one}})
+    if layout == "pix3d":
+        savemat(root / "model/chair/voxel.mat", {"voxel": solid.astype(np.uint8)})
+        (root / "pix3d.json").write_text(json.dumps(entries))
+    else:
+        files.write(root / "CAD/chair/01.binvox", VoxelGrid(solid))
+
+
+@pytest.mark.parametrize("layout", ["pix3d", "pascal"])
+def test_photographs_are_read_as_objects_of_one_view(tmp_path, layout):
+    photographed(tmp_path, layout)
+    data = stages.open_data([tmp_path], {})
+    assert len(data) == 2 and data.categories == ["chair"] and data.name(0) == f"{tmp_path.name}/chair/0"
+    images, volume, category, _ = ObjectReader(data, 1, 1, 224, Augmentation())(0, None)
+    # The square about a box of 60 x 40 pixels: the object over its whole width, and two thirds of its height.
+    inside = images[0].mean(0) > (50 / 255 - 0.5) / 0.5
+    assert inside[:, 5:-5].mean(0) == pytest.approx(2 / 3, abs=0.03) and category == 0
+    assert volume.shape == (32, 32, 32) and volume.sum() == 1
+    # The lowest corner of the file, in ShapeNet's axes: Pix3D's (x left, y out, z up), Pascal3D+'s (z up, front -y).
+    assert np.argwhere(volume).tolist() == {"pix3d": [[0, 0, 0]], "pascal": [[31, 0, 31]]}[layout]
+    with pytest.raises(UsageError, match="no splits"):
+        stages.open_data([tmp_path], {"split": "test"})
+    stage = Stage("fusion", 1, step="fusion", losses={"coarse": 1.0}, settings={"views": [1, 3]})
+    with pytest.raises(UsageError, match="photographs have one each"):
+        stages.check_stage(stage, Pix2VoxConfig(), data)
+
+
 def draws(seed=0):
     return Draws(np.random.default_rng(seed), np.random.default_rng(99))
 

@@ -27,7 +27,7 @@ from voxcli.atomic import check_writable, holds_nothing
 from voxcli.cli import interrupts
 from voxcli.cli.failures import explain, show_warning
 from voxcli.cli.inputs import Input, expand, expand_groups
-from voxcli.cli.output import Progress, out
+from voxcli.cli.output import Progress, counted, out
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def items(
     if output == "-":
         out.check_binary()
     found, several = (expand_groups if grouped else expand)(sources, suffixes, leave_out=output)
-    todo = _place(found, output, several, target_suffix, {target_suffix, *target_suffixes} - {""})
+    todo = _place(found, output, several, target_suffix, {target_suffix, *target_suffixes} - {""}, grouped)
     _check_distinct(todo)
     todo = _apply_policy(todo, policy)
     check_writable(item.target for item in todo if item.target != "-")
@@ -235,13 +235,18 @@ def items(
     return Batch(todo, keep_going=policy.keep_going, label=label)
 
 
-def _place(found: Sequence[Input], output: str, several: bool, suffix: str, file_suffixes: set[str]) -> list[Item]:
+def _place(
+    found: Sequence[Input], output: str, several: bool, suffix: str, file_suffixes: set[str], grouped: bool = False
+) -> list[Item]:
     folder = output.endswith(("/", os.sep)) or (output != "-" and Path(output).is_dir() and suffix != "")
     if not several and not folder:
         return [Item(found[0].path, output, found[0].name, found[0].parts)]
     if output == "-":
         raise UsageError(f"{len(found)} inputs do not fit into stdout.", hint="Give a folder: -o FOLDER/.")
     looks_like_file = not folder and Path(output).suffix.lower() in file_suffixes
+    if grouped and (looks_like_file or Path(output).is_file()):
+        raise UsageError(f"{counted(len(found), 'object')} in subfolders, but -o {output} is one file.",
+                         hint="Each folder of pictures is an object: give a folder, -o FOLDER/, or name the pictures of one.")  # fmt: skip
     if looks_like_file or Path(output).is_file():
         raise UsageError(f"Several inputs, but -o {output} is one file.", hint="Give a folder: -o FOLDER/.")
     return [Item(each.path, f"{Path(output) / each.name}{suffix}", each.name, each.parts) for each in found]

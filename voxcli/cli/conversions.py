@@ -163,6 +163,11 @@ CONVERSIONS: dict[tuple[str, str], Callable[[Any, Settings], Any]] = {
 """(scene type, scene type) by name -> function."""
 
 
+def takes_resolution(way: Callable[[Any, Settings], Any] | None) -> bool:
+    """Whether a conversion asks how many cells there are to be."""
+    return way in (_box, _solid, _closed)
+
+
 def with_origin(
     thing: Any, command: str, settings: Mapping[str, Any], inputs: Mapping[str, str], seed: int | None = None, weights: str | None = None,
 ) -> Any:  # fmt: skip

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.conversions import Settings, convert_thing, with_origin
+from voxcli.cli.limits import check_probabilities
 from voxcli.cli.output import out
-from voxcli.cli.predictions import as_contoured, check_shipped
-from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+from voxcli.cli.predictions import as_contoured, check_shipped, tell_of_nothing
+from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError, unknown_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +49,8 @@ def fuse_object_files(
 ) -> None:  # fmt: skip
     """Read coarse volumes (`predict --coarse`), fuse and refine them, and write the volume, or what the target's extension can hold.
 
-    Without a model, --method mean and max fuse any 32^3 occupancies, and nothing is refined.
+    Without a model, --method mean and max fuse any 32^3 occupancies, and nothing is refined. Sums are taken in the order of the sources.
+    Raises DataError that names the file which holds no such volume, before any weights are loaded.
     """
     from voxcli import files
     from voxcli.files.registry import find_format
@@ -58,12 +60,16 @@ def fuse_object_files(
     wanted.check()
     found, _ = find_format(target, format)
     maps = _map_files(sources, wanted, overwrite)
-    grids = [files.read_as(source, VoxelGrid, format=input_format) for source in sources]
+    grids = []
+    for source in sources:
+        grids.append(files.read_as(source, VoxelGrid, format=input_format))
+        _check_numbers(source, grids[-1])
     module, predictor, digest = _scorer(sources, grids, wanted)
     grid, shares = module.fuse_volumes(predictor, grids, wanted.method, wanted.threshold)
     if maps and shares is None:
         raise UsageError("This model fuses views without scores.", hint="Leave out --score-maps.")
     level = grid.meta["threshold"]
+    tell_of_nothing(target, grid, level, found, becomes)
     thing = convert_thing(as_contoured(grid, found, becomes), found, becomes, Settings(threshold=level))
     recorded = {"method": wanted.method, "model": None if predictor is None else predictor.model, "threshold": level}
     read = {source: sha256_file(source) for source in sources if source != "-"}
@@ -79,17 +85,22 @@ def fuse_object_files(
 
 def _scorer(sources: Sequence[str], grids: Sequence[VoxelGrid], wanted: ObjectFusion) -> tuple[Any, Any, str | None]:
     """(inference module, predictor or None, SHA-256 of its weights)."""
-    from voxcli.backend import pick_device
-    from voxcli.models.registry import model_module
-    from voxcli.models.weights import find_weights, model_of
-    from voxcli.provenance import sha256_file
-
     named = {grid.meta.get("options", {}).get("model") for grid in grids}
+    maker = next(iter(named)) if len(named) == 1 else None
+    known = wanted.model or maker
+    if known or wanted.weights is None:
+        _check_each(sources, grids, known or "pix2vox-f", known is not None and wanted.method == "context")
+    from voxcli.models.weights import config_of, find_weights, model_of
+
     name = wanted.model or (None if wanted.weights is None else model_of(wanted.weights))
     if name is None and wanted.method == "context":
-        name = next(iter(named)) if len(named) == 1 else None
+        name = maker
         if name is None:
             raise UsageError("Scores need the network that made the volumes.", expected="-m MODEL", hint="Or choose --method mean.")
+    from voxcli.backend import pick_device
+    from voxcli.models.registry import model_module
+    from voxcli.provenance import sha256_file
+
     module = model_module(name or "pix2vox-f", "inference")
     if not hasattr(module, "fuse_volumes"):
         raise UsageError(f"{name} fuses no coarse volumes.", expected="-m pix2vox-f or pix2vox-a")
@@ -101,12 +112,44 @@ def _scorer(sources: Sequence[str], grids: Sequence[VoxelGrid], wanted: ObjectFu
     digest = sha256_file(path)
     for source, grid in zip(sources, grids, strict=True):
         if wanted.method == "context" and grid.meta.get("weights", digest) != digest:
-            raise DataError(f"{source} was made by other weights than '{path}': its context would mean nothing to them.",
+            raise DataError(f"{source} was made by other weights than '{wanted.weights or name}': its context would mean nothing to them.",
                             hint="Name the same weights for predict --coarse and fuse-views.")  # fmt: skip
+    if wanted.method == "context":
+        _check_each(sources, grids, name, True, config_of(path))
     predictor = module.load_predictor(path, str(pick_device(wanted.device)), "float32")
     if predictor.model != name:
-        raise FileFormatError(f"'{path}' holds weights of another model.", expected=name, actual=predictor.model)
+        raise FileFormatError(f"'{wanted.weights or name}' holds weights of another model.", expected=name, actual=predictor.model)
     return module, predictor, digest
+
+
+def _check_numbers(source: str, grid: VoxelGrid) -> None:
+    """Raise DataError for probabilities that are none, and contexts that are not finite."""
+    import numpy as np
+
+    if grid.labels is None:
+        check_probabilities(source, grid.values if grid.probabilities is None else grid.probabilities)
+    if grid.context is not None and not np.isfinite(grid.context).all():
+        raise DataError(f"{source}: the context must be finite.", actual="NaN or infinite values")
+
+
+def _check_each(
+    sources: Sequence[str], grids: Sequence[VoxelGrid], name: str, scored: bool, settings: Mapping[str, Any] | None = None
+) -> None:
+    """Raise DataError that names the file whose volume, or where it is scored the context, is not one of the model's (or its weights')."""
+    import importlib.util
+
+    from voxcli.models.registry import MODELS, model_module
+
+    if name not in MODELS or importlib.util.find_spec(f"{MODELS[name]}.coarse") is None:
+        return
+    coarse = model_module(name, "coarse")
+    for source, grid in zip(sources, grids, strict=True):
+        try:
+            coarse.check_volume(grid)
+            if scored:
+                coarse.check_context(grid, None if settings is None else coarse.channels_of(settings))
+        except VoxcliError as error:
+            raise DataError(f"{source}: {error.message}", expected=error.expected, actual=error.actual, hint=error.hint) from error
 
 
 def _map_files(sources: Sequence[str], wanted: ObjectFusion, overwrite: bool) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.conversions import Settings, convert_thing, way_to, with_origin
-from voxcli.cli.limits import check_cells
+from voxcli.cli.limits import check_cells, check_probabilities
 from voxcli.cli.output import out
 from voxcli.errors import DataError, UsageError
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from voxcli.scene import FruxelGrid
 
 METHODS = ("bayes", "vote", "mean")
+
+ALONE = 0.01
+"""A view of whose visible voxels fewer than this share are seen by another view stands, most likely, in another place."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,9 @@ def fuse_scene_files(
     found, _ = find_format(target, format)
     way_to(VoxelGrid, found, becomes)
     views = [files.read_as(source, FruxelGrid, format=input_format) for source in sources]
+    for source, view in zip(sources, views, strict=True):
+        if view.probabilities is not None:
+            check_probabilities(source, view.probabilities)
     _check_classes(sources, views)
     if wanted.cameras is not None:
         views = _placed(sources, views, wanted.cameras, wanted.scale)
@@ -83,6 +89,7 @@ def fuse_scene_files(
     if fused.unobserved == 1:
         hint = "Set another --box, or --cameras of the same world."
         raise DataError("No view sees anything of the box.", expected=_span(*_box_of(views)), hint=hint)
+    _warn_of_lonely_views(sources, fused)
     _tell(sources, fused)
     thing = convert_thing(fused.grid, found, becomes, Settings(wanted.resolution))
     thing = with_origin(thing, "fuse-views", _recorded(wanted), _digests(sources, wanted.cameras))
@@ -129,6 +136,13 @@ def _warn_of_equal_cameras(views: Sequence[FruxelGrid]) -> None:
         out.warn("all views stand in the same place: were they predicted without a camera? Give them with --cameras FILE.")
 
 
+def _warn_of_lonely_views(sources: Sequence[str], fused: Fused) -> None:
+    alone = [(source, view.shared or 0) for source, view in zip(sources, fused.agreement, strict=True) if (view.shared or 0) < ALONE]
+    if len(sources) > 1 and alone:
+        named = ", ".join(f"{source} ({share:.1%})" for source, share in alone[:3]) + (", ..." if len(alone) > 3 else "")
+        out.warn(f"hardly any voxel is also seen by another view: {named}. Do the cameras stand in one world? --cameras FILE says where.")
+
+
 def _box_of(views: Sequence[FruxelGrid]) -> tuple[np.ndarray, np.ndarray]:
     from voxcli.geometry.fusion import views_box
 
@@ -147,8 +161,9 @@ def _voxels(views: Sequence[FruxelGrid], wanted: SceneFusion) -> tuple[tuple[int
 
 def _tell(sources: Sequence[str], fused: Fused) -> None:
     for source, view in zip(sources, fused.agreement, strict=True):
-        all_, occupied = ("-" if share is None else f"{share:.1%}" for share in (view.agreeing, view.agreeing_occupied))
-        out.detail(f"{source}: sees {view.visible} of {fused.grid.values.size} voxels, agrees in {all_}, where occupied in {occupied}")
+        shares = (("agrees in", view.agreeing), ("where occupied in", view.agreeing_occupied))
+        words = [f"{what} {share:.1%}" for what, share in shares if share is not None]
+        out.detail(", ".join([f"{source}: sees {view.visible} of {fused.grid.values.size} voxels", *words]))
     out.detail(f"unobserved: {fused.unobserved:.1%}")
 
 

@@ -8,6 +8,7 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.inputs import expand
+from voxcli.cli.limits import check_threshold
 from voxcli.cli.output import out
 from voxcli.errors import UsageError
 
@@ -52,7 +53,7 @@ def fuse_views(
     becomes: Annotated[
         str | None, typer.Option("--as", metavar="KIND", help="voxels, points or mesh, where the output's format could hold several.")
     ] = None,
-    device: options.Device = "cpu",
+    device: options.Device = "auto",
     format: options.Format = None,
     input_format: options.InputFormat = None,
     overwrite: options.Overwrite = False,
@@ -67,6 +68,7 @@ def fuse_views(
     the output's meta; -v prints it.
 
     Coarse volumes of several pictures of an object (`predict --coarse`) become the volume that `predict --views` makes of the pictures.
+    Views are taken in the order of their names: however they are given, the same bytes are written.
 
     Examples:
         voxcli fuse-views left.npz right.npz -o fused.npz
@@ -80,8 +82,10 @@ def fuse_views(
     of_scenes = {"--cameras": cameras, "--camera-scale": camera_scale, "--resolution": resolution, "--box": box or None, "--trust": trust,
                  "--behind": behind}  # fmt: skip
     of_objects = {"--model": model, "--weights": weights, "--threshold": threshold, "--score-maps": score_maps}
+    check_threshold(threshold)
     found, _ = expand(sources, SUFFIXES, leave_out=output)
-    paths = [each.path for each in found]
+    paths = _in_order([each.path for each in found])
+    _check_writable_kind(output, format)
     if output == "-":
         out.check_binary()
     elif skip_existing and _exists(output):
@@ -106,6 +110,28 @@ def fuse_views(
     object_choices = ObjectFusion(method or "context", model, weights, threshold, score_maps, device)
     object_choices.check()
     return _said(paths, output) if dry_run else fuse_object_files(paths, output, object_choices, **common)
+
+
+def _in_order(paths: list[str]) -> list[str]:
+    """The files in the order of their names. Raises UsageError where one is given twice."""
+    import os
+    from pathlib import PurePath
+
+    seen: set[str] = set()
+    for path in paths:
+        place = path if path == "-" else os.path.realpath(path)
+        if place in seen:
+            raise UsageError(f"{path} is given twice.", hint="Name each view once.")
+        seen.add(place)
+    return sorted(paths, key=lambda path: (PurePath(path).name, path))
+
+
+def _check_writable_kind(output: str, format: str | None) -> None:
+    """Raise UsageError that lists what is written here, for an extension that no format has."""
+    from voxcli.files.registry import find_format, formats_writing
+    from voxcli.scene import Mesh, PointCloud, VoxelGrid
+
+    find_format(output, format, choices=dict.fromkeys(e for kind in (VoxelGrid, Mesh, PointCloud) for e in formats_writing(kind)))
 
 
 def _holds_scenes(paths: list[str], input_format: str | None, of_objects: dict[str, Any]) -> bool:

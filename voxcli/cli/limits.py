@@ -1,10 +1,14 @@
-"""How large a grid may be asked for: a clear error instead of hours, or of a machine without memory."""
+"""How large a grid may be asked for, and which numbers are probabilities: a clear error instead of hours, or of a result that is none."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from voxcli.errors import UsageError
+from voxcli.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_CELLS = 1 << 30
 """1024 cubed: filling takes about 7 bytes a cell, and no file format of ours holds more than 4 GiB."""
@@ -14,3 +18,18 @@ def check_cells(*shape: int) -> None:
     """Raise UsageError for a grid of more cells than MOST_CELLS."""
     if math.prod(max(n, 0) for n in shape) > MOST_CELLS:
         raise UsageError(f"A grid of {' x '.join(map(str, shape))} cells is too large.", expected=f"at most {MOST_CELLS} (1024 cubed)")
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raise UsageError for a --threshold that no probability could be compared with."""
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError("--threshold is a probability.", expected="0 to 1", actual=f"{threshold:g}")
+
+
+def check_probabilities(source: str, values: np.ndarray) -> None:
+    """Raise DataError, which names the source, for NaN or numbers outside of 0 to 1, apart from rounding."""
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))        # NaN if any is
+    if math.isnan(low) or math.isnan(high):
+        raise DataError(f"{source}: probabilities must be numbers from 0 to 1.", actual="NaN")
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise DataError(f"{source}: probabilities must be numbers from 0 to 1.", actual=f"{low:.3g} to {high:.3g}")

@@ -9,6 +9,7 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Policy, items
+from voxcli.cli.limits import check_threshold
 from voxcli.cli.predictions import TARGETS, Asked, Predictions
 from voxcli.errors import UsageError
 
@@ -40,7 +41,7 @@ def predict(
         str | None,
         typer.Option("--depth", metavar="FILE", help="The picture's depth map, if known; a folder holds one by each picture's name."),
     ] = None,
-    views: Annotated[bool, typer.Option("--views", help="The images named, and those of each folder, are views of one object.")] = False,
+    views: Annotated[bool, typer.Option("--views", help="The images named are views of one object; each folder is an object.")] = False,
     coarse: Annotated[bool, typer.Option("--coarse", help="Write each view's coarse volume, for fuse-views.")] = False,
     threshold: options.Threshold = None,
     points: Annotated[int | None, typer.Option("--points", min=1, help="Points in each occupied cell of a surface (50).")] = None,
@@ -71,7 +72,7 @@ def predict(
         str | None,
         typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
     ] = None,
-    resolution: options.Resolution = 64,
+    resolution: options.Resolution = None,
     device: options.Device = "auto",
     dtype: options.DType = options.Dtype.auto,
     batch_size: options.BatchSize = 1,
@@ -101,7 +102,7 @@ def predict(
     and --depth give them: the camera's world is then the object's frame, the depth is in its units.
 
     -m jof turns one image of an object into its surface with albedo, one node a part (.glb .ply .obj; --parts for part labels), looked for
-    on --resolution cells a side, or draws it again (.png), as it is or in another light.
+    on --resolution cells a side (64), or draws it again (.png), as it is or in another light.
 
     Examples:
         voxcli predict street.png -m ssz -o scene.npz
@@ -114,8 +115,10 @@ def predict(
         raise UsageError("--fov and --camera contradict each other.", hint="Give one of them.")
     if views and coarse:
         raise UsageError("--views and --coarse contradict each other.", hint="Fuse coarse volumes with fuse-views.")
+    check_threshold(threshold)
+    _check_part(crop, bbox)
     asked = Asked(
-        model, weights, device, dtype.value, becomes, options.first(resolution, 64), batch_size, format, input_format, overwrite, camera,
+        model, weights, device, dtype.value, becomes, batch_size, format, input_format, overwrite, camera,
         poses, depth,
         {
             "--fov": ("fov_x_deg", fov), "--camera": ("camera", camera), "--probabilities": ("probabilities", probabilities or None),
@@ -123,7 +126,7 @@ def predict(
             "--background": ("background", _colour(background)), "--crop": ("crop", crop and crop.value), "--bbox": ("bbox", bbox or None),
             "--parts": ("parts", parts or None), "--fit": ("fit", fit), "--camera-out": ("camera_out", camera_out),
             "--light-out": ("light_out", light_out), "--relight": ("relight", relight),
-            "--depth": ("depth", depth), "--points": ("points", points),
+            "--depth": ("depth", depth), "--points": ("points", points), "--resolution": ("resolution", resolution),
         },
         views,
     )  # fmt: skip
@@ -133,6 +136,14 @@ def predict(
     with items(sources, output, policy=policy, label="predicting", grouped=views, **places) as todo:  # type: ignore[arg-type]
         if len(todo):
             Predictions(asked, todo).run()
+
+
+def _check_part(crop: Crop | None, bbox: tuple[float, float, float, float] | None) -> None:
+    """Raise UsageError for a crop and a box that contradict each other, or an empty box."""
+    if bbox:
+        from voxcli.models.pix2vox.preprocessing import Preparation
+
+        Preparation(crop=crop.value if crop else "auto", bbox=bbox)
 
 
 def _colour(text: str | None) -> tuple[int, ...] | None:

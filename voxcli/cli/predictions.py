@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.cameras import camera_for, depth_file
-from voxcli.cli.conversions import Settings, convert_thing, way_to, with_origin
+from voxcli.cli.conversions import Settings, convert_thing, takes_resolution, way_to, with_origin
 from voxcli.cli.guesses import GuessFiles
 from voxcli.cli.inputs import check_there
 from voxcli.cli.output import Repeated, out
 from voxcli.cli.poses import boxed, pose_files, write_poses
-from voxcli.errors import FileFormatError, UsageError
+from voxcli.errors import DataError, FileFormatError, UsageError
 
 if TYPE_CHECKING:
     from voxcli.cli.batch import Batch, Item
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".xyz", ".npy", ".png")
 """What any model may write; each one's OFFERS say which of them."""
 
-_OF_ITEMS = ("camera", "depth", "camera_out", "light_out", "relight")
+_OF_ITEMS = ("camera", "depth", "camera_out", "light_out", "relight", "resolution")
 """Options that `predict` is given in another form than the command's, or not at all."""
 
 
@@ -36,7 +36,6 @@ class Asked:
     device: str
     dtype: str
     becomes: str | None
-    resolution: int
     batch_size: int
     format: str | None
     input_format: str | None
@@ -58,6 +57,8 @@ class Predictions:
     """The model and the items of one call, checked as far as can be before the model is loaded."""
 
     def __init__(self, asked: Asked, todo: Batch):
+        if not todo.keep_going:
+            _check_boxes(todo, dict(asked.flags.values()).get("bbox"))  # before torch is loaded
         from voxcli.files.registry import find_format
         from voxcli.models.registry import model_module
         from voxcli.models.weights import find_weights, model_of
@@ -70,6 +71,7 @@ class Predictions:
         if not hasattr(self.module, "OFFERS"):
             raise UsageError(f"{self.name} predicts no 3D.", hint="`voxcli weights list` names all models.")
         self.offers = self.module.OFFERS
+        self.resolves = self._takes_resolution()
         self._check_flags()
         self._check_formats()
         self.beside: dict[str, Path] = {} if asked.poses is None else pose_files(asked.poses, todo.items, asked.overwrite)
@@ -84,19 +86,30 @@ class Predictions:
         path = find_weights(asked.weights or self.name)
         self.predictor = self._load(path)
         threshold = asked.options.get("threshold", getattr(self.predictor, "threshold", getattr(self.module, "THRESHOLD", None)))
-        self.settings = Settings(asked.resolution) if threshold is None else Settings(asked.resolution, threshold)
+        resolution = given.get("resolution") or Settings.resolution
+        self.settings = Settings(resolution) if threshold is None else Settings(resolution, threshold)
         self.digests = {} if asked.camera is None else {asked.camera: sha256_file(asked.camera)}
         self.digests |= {} if self.light is None else {self.light: sha256_file(self.light)}
         self.digest = sha256_file(path)
 
     def _check_flags(self) -> None:
         """Raise UsageError for a flag that means nothing to the model."""
+        taken = self.offers.options | ({"resolution"} if self.resolves else set())
         for flag, (option, value) in self.asked.flags.items():
-            if value is not None and option not in self.offers.options:
-                known = [other for other, (name, _) in self.asked.flags.items() if name in self.offers.options]
+            if value is not None and option not in taken:
+                known = [other for other, (name, _) in self.asked.flags.items() if name in taken]
+                known += ["--views"] if self.offers.several_views else []
                 raise UsageError(f"{flag} means nothing to {self.name}.", hint=f"Flags of {self.name}: {', '.join(sorted(known))}.")
         if self.asked.views and not self.offers.several_views:
             raise UsageError(f"--views means nothing to {self.name}, which takes one image.")
+
+    def _takes_resolution(self) -> bool:
+        """Whether --resolution means something: the model looks for surfaces on so many cells, or an output has so many."""
+        from voxcli.files.registry import KIND_TYPES
+
+        made = next(kind for kind in KIND_TYPES.values() if kind.__name__ == self.offers.gives)
+        converted = [each for each in self.formats.values() if not self._drawn(each)]
+        return "resolution" in self.offers.options or any(takes_resolution(way_to(made, each, self.asked.becomes)) for each in converted)
 
     def _check_formats(self) -> None:
         """Raise UsageError where an output cannot hold what is asked for."""
@@ -130,18 +143,19 @@ class Predictions:
             out.detail(f"device: {where}")
         predictor = self.module.load_predictor(path, str(where), self.asked.dtype)
         if getattr(predictor, "model", self.name) != self.name:
-            raise FileFormatError(f"'{path}' holds weights of another model.", expected=self.name, actual=predictor.model)
+            given = self.asked.weights or self.name
+            raise FileFormatError(f"'{given}' holds weights of another model.", expected=self.name, actual=predictor.model)
         return predictor
 
     def run(self) -> None:
         """Predict and write every item."""
-        with Repeated("16-bit grey") as greys:
-            self._run(greys)
+        with Repeated("16-bit grey") as greys, Repeated("pictures of unusual size") as sizes:
+            self._run(greys, sizes)
 
-    def _run(self, greys: Repeated) -> None:
+    def _run(self, greys: Repeated, sizes: Repeated) -> None:
         asked = self.asked
         for chunk in self.todo.chunks(asked.batch_size):
-            samples = list(self._samples(chunk, greys))
+            samples = list(self._samples(chunk, greys, sizes))
             # A camera must fit each picture's own size and may differ: then one at a time. Nothing else fails for one picture alone.
             for batch in [[each] for each in samples] if asked.camera or asked.depth else [samples] if samples else []:
                 results: list[Any] = []
@@ -184,7 +198,7 @@ class Predictions:
             wanted["relight"] = read_lights(self.light)
         return wanted
 
-    def _samples(self, chunk: list[Item], greys: Repeated) -> Iterator[tuple[Item, Any]]:
+    def _samples(self, chunk: list[Item], greys: Repeated, sizes: Repeated) -> Iterator[tuple[Item, Any]]:
         """The items whose pictures can be read, each with what the model takes: a picture, or all pictures of an object."""
         from voxcli import files
         from voxcli.scene import Picture
@@ -195,6 +209,8 @@ class Predictions:
                 for path, picture in zip(item.files, pictures, strict=True):
                     if picture.rgb.dtype.itemsize > 1:
                         greys.warn(f"{path}: 16-bit grey, as depth maps are; it is taken for a picture.")
+                    if unusual := _unusual(picture.rgb.shape[1], picture.rgb.shape[0]):
+                        sizes.warn(f"{path}: {unusual}")
                 yield item, pictures if self.offers.several_views else pictures[0]
 
     def _save(self, item: Item, result: Any) -> None:
@@ -208,6 +224,9 @@ class Predictions:
         if self._drawn(self.formats[item.target]):
             thing = self.module.picture_of(self.predictor, result)
         else:
+            level = result.meta.get("threshold", self.settings.threshold)
+            if not asked.options.get("coarse"):
+                tell_of_nothing(item.source, result, level, self.formats[item.target], asked.becomes)
             thing = as_contoured(result, self.formats[item.target], asked.becomes)
             thing = convert_thing(thing, self.formats[item.target], asked.becomes, self.settings)
         thing = boxed(thing, result) if self.beside else thing
@@ -225,7 +244,8 @@ class Predictions:
         mine = {flag.lstrip("-"): value for flag, (option, value) in self.asked.flags.items() if option in self.offers.options}
         mine |= {name: bool(mine[name]) for name in ("probabilities", "poses", "coarse") if name in mine}
         number = str(self.predictor.dtype).rpartition(".")[2]
-        return {"model": self.name, **mine, "dtype": number, "resolution": self.settings.resolution}
+        mine |= {"resolution": self.settings.resolution} if self.resolves else {}
+        return {"model": self.name, **mine, "dtype": number}
 
 
 def as_contoured(thing: Any, format: Format, becomes: str | None) -> Any:
@@ -235,6 +255,48 @@ def as_contoured(thing: Any, format: Format, becomes: str | None) -> Any:
     if isinstance(thing, VoxelGrid) and thing.probabilities is not None and way_to(VoxelGrid, format, becomes) is not None:
         return replace(thing, occupancy=thing.probabilities, probabilities=None, context=None)
     return thing
+
+
+def tell_of_nothing(source: str, thing: Any, threshold: float, format: Format, becomes: str | None) -> None:
+    """Warn of a volume none of whose probabilities reaches the threshold. Raises DataError where it is to become a surface or points."""
+    from voxcli.scene import VoxelGrid
+
+    if not isinstance(thing, VoxelGrid) or thing.occupancy is None or thing.probabilities is None or thing.occupancy.any():
+        return
+    said = f"{source}: nothing reaches the threshold {threshold:g}"
+    highest = f"{float(thing.probabilities.max()):.4g}"
+    if way_to(VoxelGrid, format, becomes) is not None:
+        raise DataError(f"{said}.", expected="an occupied cell", actual=f"{highest} at most", hint="Lower --threshold.")
+    out.warn(f"{said}; the highest probability is {highest}. Lower --threshold.")
+
+
+SMALL, LONG = 32, 4
+"""Pixels a side of the smallest picture, and the largest ratio of its sides, that are taken without a word."""
+
+
+def _unusual(width: int, height: int) -> str | None:
+    """What is unusual about the size of a picture, if anything."""
+    if min(width, height) < SMALL:
+        return f"{width}x{height} pixels are very few: little can be told from them."
+    if max(width, height) > LONG * min(width, height):
+        return f"{width}x{height} pixels are far from square: models see it squeezed, or a part of it. Cut out what is to be seen."
+    return None
+
+
+def _check_boxes(todo: Batch, box: tuple[float, float, float, float] | None) -> None:
+    """Raise DataError for a bounding box outside of a picture, by the pictures' headers alone."""
+    if box is None:
+        return
+    from voxcli import files
+    from voxcli.models.pix2vox.preprocessing import box_in_pixels
+
+    for path in (path for item in todo.items for path in item.files if path != "-"):
+        size = files.picture_size(path)
+        try:
+            if size is not None:
+                box_in_pixels(box, *size)
+        except DataError as error:
+            raise DataError(f"{path}: {error.message}", expected=error.expected, actual=error.actual) from error
 
 
 def _steps(item: Item, facts: dict[str, Any]) -> Iterator[str]:

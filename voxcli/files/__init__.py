@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voxcli.files.access import read, read_as, write
     from voxcli.files.cameras import read_cameras
+    from voxcli.files.images import picture_size
     from voxcli.files.mesh_parts import label_parts
     from voxcli.files.registry import Format, formats_writing, known_formats
 
@@ -22,6 +23,7 @@ _HOMES = {
     "read": "access",
     "read_as": "access",
     "write": "access",
+    "picture_size": "images",
     "read_cameras": "cameras",
     "label_parts": "mesh_parts",
     "Format": "registry",
@@ -29,7 +31,7 @@ _HOMES = {
     "formats_writing": "registry",
 }
 
-__all__ = ["Format", "formats_writing", "known_formats", "label_parts", "read", "read_as", "read_cameras", "write"]
+__all__ = ["Format", "formats_writing", "known_formats", "label_parts", "picture_size", "read", "read_as", "read_cameras", "write"]
 
 
 def __getattr__(name: str):

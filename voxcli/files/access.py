@@ -13,7 +13,7 @@ from voxcli.atomic import atomic_write_bytes, refuse_existing
 from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageError, VoxcliError, unknown_name
 from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
 from voxcli.files.source import Source
-from voxcli.scene import PointCloud
+from voxcli.scene import Animation, PointCloud
 
 T = TypeVar("T")
 _KIND_OF = {scene_type: kind for kind, scene_type in KIND_TYPES.items()}
@@ -61,8 +61,11 @@ def read_as(path: str | Path, wanted: Any, *, format: str | None = None, depth_s
     names = " or ".join(_KIND_OF[t] for t in wanted)
     if found.reader is None or not possible:
         extensions = list(dict.fromkeys(e for t in wanted for e in formats_reading(t)))
+        if found.reader is None:
+            raise FileFormatError(f"{path}: {found.name} files are written here, and cannot be read.",
+                                  expected=f"{names}: one of {', '.join(extensions)}", hint=_still_hint(found))  # fmt: skip
         raise FileFormatError(f"{path} cannot hold {names}.", expected=f"one of {', '.join(extensions)}",
-                              actual=f"{found.name}, which holds {' or '.join(found.reads) or 'nothing that can be read'}")  # fmt: skip
+                              actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
     thing = read(path, kind=None if found.told_by_content else possible[0], format=format, depth_scale=depth_scale)
     if not isinstance(thing, wanted):
         raise FileFormatError(f"{path} holds something else.", expected=names, actual=_kind_name(thing))
@@ -134,6 +137,10 @@ def _call_named(name: str, work: Any) -> Any:
 
 def _kind_name(thing: Any) -> str:
     return _KIND_OF.get(type(thing), type(thing).__name__)
+
+
+def _still_hint(found: Format) -> str | None:
+    return "Save the frame that is to be seen as PNG." if Animation in found.writers else None
 
 
 def _readable_hint(kind: str | None) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ MAX_PIXELS = 150_000_000
 MILLIMETRE = 0.001
 TIFF_DESCRIPTION = 270  # TIFF 6.0, tag ImageDescription
 _CHUNK = "voxcli"
+_ORIENTATION = 0x0112  # EXIF
 
 
 def read_image(source: Source, kind: str | None, options: Options) -> Picture | DepthMap:
@@ -47,15 +49,16 @@ def open_image(source: Source) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns at 89 million pixels; our limit is an error
             image: Any = Image.open(io.BytesIO(source.data))
+            image_kind = image.format
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise _too_large(source.name, f"{width}x{height}")
+            frames = getattr(image, "n_frames", 1)
             image.load()
             statement = image.tag_v2.get(TIFF_DESCRIPTION) if hasattr(image, "tag_v2") else image.info.get(_CHUNK)
             image = ImageOps.exif_transpose(image)
             if isinstance(statement, str):
                 image.info[_CHUNK] = statement
-            return image
     except UnidentifiedImageError as error:
         kinds = "PNG, JPEG, WebP, BMP or TIFF"
         raise FileFormatError(f"{source.name} is not an image.", expected=kinds, actual=_first_bytes(source.data)) from error
@@ -63,6 +66,23 @@ def open_image(source: Source) -> Any:
         raise _too_large(source.name, "more") from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
         raise FileFormatError(f"{source.name} is a damaged image.", actual=str(error), hint="The file may be truncated.") from error
+    if frames > 1 and image_kind != "MPO":                                       # MPO: a photograph, and previews of it
+        warnings.warn(f"{source.name} holds {frames} pictures; the first is taken.", stacklevel=2)
+    return image
+
+
+def picture_size(path: str | Path) -> tuple[int, int] | None:
+    """(width, height) of an upright picture, by its header; None for what is no image, which reading it will tell."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                turned = image.getexif().get(_ORIENTATION, 1) >= 5
+                return (image.height, image.width) if turned else (image.width, image.height)
+    except Exception:  # Pillow raises a dozen kinds for damaged headers
+        return None
 
 
 def _too_large(name: str, size: str) -> DataError:

@@ -42,13 +42,15 @@ class Agreement:
     """How one view fits what was fused, over voxels.
 
     seen: voxels that its frustum holds; visible: those that its rays reach; agreeing: the share of `visible` where its own class is
-    the fused one; agreeing_occupied: the same over voxels where it or the fused grid is occupied. None where there is no such voxel.
+    the fused one; agreeing_occupied: the same over voxels where it or the fused grid is occupied; shared: the share of `visible` that
+    the rays of another view reach, too. None where there is no such voxel.
     """
 
     seen: int
     visible: int
     agreeing: float | None
     agreeing_occupied: float | None
+    shared: float | None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def fuse_views(
     order = sorted(range(len(views)), key=lambda v: _fingerprint(views[v]))
     unknown = classes.ignore if classes.ignore is not None else (classes.empty or 0)
     labels = np.full(shape, unknown, np.uint8 if max(n, unknown + 1) <= 256 else np.uint16)
-    counts = np.zeros((len(views), 5), np.int64)
+    counts = np.zeros((len(views), 6), np.int64)
     observed = 0
     planes = max(1, _CELLS_AT_ONCE // (shape[1] * shape[2]))
     for x in range(0, shape[0], planes):
@@ -108,11 +110,15 @@ def fuse_views(
         known = weight > 0
         observed += int(known.sum())
         labels[x : x + size[0]] = torch.where(known, best, unknown).reshape(size).cpu().numpy()
+        reached = torch.zeros(len(centres), dtype=torch.int64, device=device)
+        for look in looks:
+            reached[look.voxel[look.visible]] += 1
         for v, look in enumerate(looks):
-            counts[v] += _compared(look, best, classes.empty)
+            counts[v, :5] += _compared(look, best, classes.empty)
+            counts[v, 5] += int((reached[look.voxel[look.visible]] > 1).sum())
     agreement = tuple(
-        Agreement(int(seen), int(visible), _share(same, visible), _share(same_occupied, occupied))
-        for seen, visible, same, occupied, same_occupied in counts
+        Agreement(int(seen), int(visible), _share(same, visible), _share(same_occupied, occupied), _share(shared, visible))
+        for seen, visible, same, occupied, same_occupied, shared in counts
     )
     grid = VoxelGrid(labels=labels, origin=np.asarray(origin, np.float64), voxel_size=np.asarray(voxel_size, np.float64), classes=classes)
     return Fused(grid, agreement, 1 - observed / labels.size)

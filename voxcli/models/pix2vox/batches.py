@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from voxcli.datasets.photographs import PhotographFolder, is_photographs
 from voxcli.datasets.r2n2 import R2N2Folder
 from voxcli.errors import DataError, UsageError
-from voxcli.models.pix2vox.network import CELLS, IMAGE
 from voxcli.models.pix2vox.preprocessing import Preparation, prepare
+from voxcli.models.pix2vox.sizes import CELLS, IMAGE
 from voxcli.models.tasks import Augmentation, Draws
 from voxcli.scene.types import Picture
 
@@ -23,7 +24,10 @@ Prepared = tuple[np.ndarray, np.ndarray, int, str]
 
 
 class ObjectSamples:
-    """The objects of one split of one or more folders of 3D-R2N2's layout. settings: `split` (train) and `categories` (all)."""
+    """The objects of one split of one or more folders laid out as 3D-R2N2's data, Pix3D or Pascal3D+.
+
+    settings: `split` (train) and `categories` (all). one_view: whether any of the folders has a single picture of each object.
+    """
 
     def __init__(self, sources: Sequence[str | Path], settings: Mapping[str, Any]):
         for key in settings:
@@ -32,7 +36,11 @@ class ObjectSamples:
         if not sources:
             raise DataError("There are no folders of objects to read.", hint="Make one with 'voxcli synth objects -o DIR --count N'.")
         split, kept = settings.get("split", "train"), settings.get("categories")
-        self.folders = [R2N2Folder(source, split, categories=kept) for source in sources]
+        self.one_view = any(is_photographs(source) for source in sources)
+        self.folders: list[R2N2Folder | PhotographFolder] = [
+            PhotographFolder(source, split, kept) if is_photographs(source) else R2N2Folder(source, split, categories=kept)
+            for source in sources
+        ]
         self.places = [(k, i) for k, folder in enumerate(self.folders) for i in range(len(folder))]
         self.categories = list(dict.fromkeys(name for folder in self.folders for name in folder.categories))
         if not self.places:
@@ -73,7 +81,8 @@ class ObjectReader:
             if there < count:
                 raise DataError(f"'{self.data.name(index)}' has too few views.", expected=f"at least {self.high}", actual=there)
             views = [int(v) for v in draws.own.permutation(there)[:count]]
-        pictures = [self._picture(rgba, draws) for rgba in folder.images(place, views)]
+        cut: Literal["auto", "none"] = "auto" if isinstance(folder, R2N2Folder) else "none"  # photographs come cut out
+        pictures = [self._picture(rgba, cut, draws) for rgba in folder.images(place, views)]
         volume = folder.volume(place)
         if volume.shape != (CELLS,) * 3:
             raise DataError(f"'{self.data.name(index)}' has a volume of another size.", expected="32 cells a side", actual=volume.shape)
@@ -82,9 +91,9 @@ class ObjectReader:
         category = self.data.categories.index(folder.items[place].category)
         return np.stack(pictures), np.ascontiguousarray(volume), category, self.data.name(index)
 
-    def _picture(self, rgba: np.ndarray, draws: Draws | None) -> np.ndarray:
+    def _picture(self, rgba: np.ndarray, cut: Literal["auto", "none"], draws: Draws | None) -> np.ndarray:
         background = (240, 240, 240) if draws is None else tuple(int(v) for v in draws.own.integers(225, 256, 3))
-        image, _ = prepare(Picture(rgba[..., :3], rgba[..., 3]), Preparation(background))  # type: ignore[arg-type]
+        image, _ = prepare(Picture(rgba[..., :3], rgba[..., 3]), Preparation(background, cut))  # type: ignore[arg-type]
         step = IMAGE // self.side
         if step > 1:
             image = image.reshape(3, self.side, step, self.side, step).mean((2, 4))

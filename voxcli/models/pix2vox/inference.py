@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from voxcli import backend, config
-from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.offers import Offers
+from voxcli.models.pix2vox.coarse import check_context, check_volume
 from voxcli.models.pix2vox.folded import Folded
-from voxcli.models.pix2vox.network import CELLS, PRESETS, Pix2VoxConfig, build, fuse, score_maps
+from voxcli.models.pix2vox.network import PRESETS, Pix2VoxConfig, build, fuse, score_maps
 from voxcli.models.pix2vox.preprocessing import Preparation, prepare
+from voxcli.models.pix2vox.sizes import CELLS
 from voxcli.models.weights import Weights, load_weights
 from voxcli.scene.types import Picture, VoxelGrid
 
@@ -109,16 +111,17 @@ def fuse_volumes(
     """
     usual = THRESHOLD if predictor is None else predictor.threshold
     level = usual if threshold is None else _checked_threshold(threshold)
-    shapes = {grid.values.shape for grid in grids}
-    if shapes != {(CELLS,) * 3}:
-        raise DataError("Coarse volumes have 32 cells a side.", actual=", ".join(str(list(shape)) for shape in sorted(shapes)))
+    for grid in grids:
+        check_volume(grid)
     device = predictor.device if predictor is not None else torch.device("cpu")
     volumes = torch.from_numpy(np.stack([_coarse_values(grid) for grid in grids]))[None].to(device)
     shares = None
     if method == "context":
         if predictor is None:
             raise UsageError("Fusing by context needs the network's scores.", hint="Name the model (-m), or choose --method mean.")
-        inner = torch.from_numpy(np.stack([_context_of(grid) for grid in grids])).float()[None].to(device)
+        for grid in grids:
+            check_context(grid, predictor.network.config.decoder[-1])
+        inner = torch.from_numpy(np.stack([grid.context for grid in grids if grid.context is not None])).float()[None].to(device)
         shares = score_maps(predictor.network.scores(torch.cat([inner, volumes[:, :, None]], 2)))
     with torch.inference_mode():
         result = fuse(volumes, shares, method)
@@ -140,16 +143,7 @@ def _checked_threshold(threshold: float) -> float:
 
 
 def _coarse_values(grid: VoxelGrid) -> np.ndarray:
-    values = grid.probabilities if grid.probabilities is not None else grid.occupancy
-    if values is None:
-        raise DataError("A coarse volume holds probabilities of being occupied.", actual="labels", hint="voxcli predict --coarse")
-    return np.asarray(values, np.float32)
-
-
-def _context_of(grid: VoxelGrid) -> np.ndarray:
-    if grid.context is None:
-        raise DataError("The volume has no context to score it by.", hint="Write it with predict --coarse, or choose --method mean.")
-    return grid.context
+    return np.asarray(grid.values if grid.probabilities is None else grid.probabilities, np.float32)
 
 
 def _of_equal_counts(samples: Sequence[Sequence[Picture]], batch_size: int) -> Iterator[Sequence[Sequence[Picture]]]:

@@ -15,10 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError, unknown_name
+from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.shapes import check_shape
-
-IMAGE, CELLS = 224, 32
-"""Pixels of an image, and cells of the volume, along a side."""
 
 TRUNK_POOLED_AFTER = (1, 3, 6)
 """After which of VGG-16's convolutions a maximum over 2x2 pixels follows, as far as the trunk goes."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from voxcli.errors import DataError, UsageError, unknown_name
-from voxcli.models.pix2vox.network import IMAGE
+from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.scene.types import Picture
 
 CROPS = ("auto", "box", "center", "none")
@@ -61,7 +61,8 @@ def prepare(picture: Picture, how: Preparation) -> tuple[np.ndarray, dict[str, A
     Raises DataError for a picture that shows nothing.
     """
     if picture.alpha is not None and not picture.alpha.any():
-        raise DataError("The picture is transparent everywhere: there is nothing to see.", expected="alpha above 0 on the object")
+        raise DataError("The picture is transparent everywhere: there is nothing to see.", expected="alpha above 0 on the object",
+                        hint="Save it without transparency, or with alpha above 0 where the object is.")  # fmt: skip
     rule, (left, top, right, bottom) = _part(picture, how)
     bgr = picture.rgb[..., ::-1]
     columns, rows = _taps(left, right - left, picture.rgb.shape[1]), _taps(top, bottom - top, picture.rgb.shape[0])
@@ -81,7 +82,7 @@ def _part(picture: Picture, how: Preparation) -> tuple[str, tuple[int, int, int,
     height, width = picture.rgb.shape[:2]
     whole = (0, 0, width, height)
     if how.bbox is not None:
-        return "box", _square(_in_pixels(how.bbox, width, height))
+        return "box", _square(box_in_pixels(how.bbox, width, height))
     between = min(width, height) > CENTRE and max(width, height) < IMAGE
     if how.crop == "center" or (how.crop == "auto" and between):
         if min(width, height) <= CENTRE:
@@ -100,7 +101,8 @@ def _part(picture: Picture, how: Preparation) -> tuple[str, tuple[int, int, int,
     return "none", whole
 
 
-def _in_pixels(box: Box, width: int, height: int) -> Box:
+def box_in_pixels(box: Box, width: int, height: int) -> Box:
+    """A bounding box in pixels, which it may be already. Raises DataError where it lies outside of a picture of this size."""
     scaled = box if max(box) > 1 else tuple(v * s for v, s in zip(box, (width, height, width, height), strict=True))
     if scaled[0] >= width or scaled[1] >= height or scaled[2] <= 0 or scaled[3] <= 0:
         raise DataError("The bounding box lies outside of the picture.", expected=f"{width}x{height} pixels", actual=list(box))

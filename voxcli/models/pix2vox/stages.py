@@ -18,7 +18,8 @@ from voxcli.models.pix2vox import network as networks
 from voxcli.models.pix2vox.batches import ObjectBatch, ObjectReader, ObjectSamples, collate  # noqa: F401 - part of what stages offer
 from voxcli.models.pix2vox.importer import load_trunk
 from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps, soft_overlap_loss
-from voxcli.models.pix2vox.network import IMAGE, PRESETS, Pix2Vox, Pix2VoxConfig
+from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig
+from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
 
 TERMS = ("coarse", "overlap", "refined")
@@ -41,7 +42,7 @@ class StageSettings:
 
 
 def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> ObjectSamples:
-    """Folders in 3D-R2N2's layout, as `synth objects` writes it. settings: `split` and `categories`."""
+    """Folders in 3D-R2N2's layout, as `synth objects` writes it, or of Pix3D or Pascal3D+. settings: `split` and `categories`."""
     return ObjectSamples(sources, settings)
 
 
@@ -75,6 +76,9 @@ def check_stage(stage: Stage, settings: Pix2VoxConfig, data: ObjectSamples) -> N
         raise UsageError(f"Stage '{stage.name}': views are counted from the fewest to the most.", actual=list(wanted.views))
     if stage.step == "fusion" and high < 2:
         raise UsageError(f"Stage '{stage.name}': fusion needs two views or more.", expected="settings: {views: [1, 5]}")
+    if data.one_view and high > 1:
+        raise UsageError(f"Stage '{stage.name}' takes up to {high} views of an object: the photographs have one each.",
+                         hint="Use a recipe with the stage 'single' alone.")  # fmt: skip
     if stage.step == "single" and high != 1:
         raise UsageError(f"Stage '{stage.name}': the step 'single' takes one view of an object.", hint="Use the step 'fusion'.")
     if wanted.side not in (IMAGE, IMAGE // 2):
