@@ -36,6 +36,14 @@ def test_several_inputs_are_mirrored_into_a_folder(tree):
     assert targets(["d/*.txt"], "o") == ["o/a.out"]
 
 
+def test_inputs_that_differ_in_their_extensions_alone_keep_them(tree):
+    (tree / "d/a.TXT").write_text("")
+    (tree / "d/sub/c.txt.txt").write_text("")
+    assert targets(["d"], "o") == ["o/a.TXT.out", "o/a.txt.out", "o/sub/b.out", "o/sub/c.out", "o/sub/c.txt.out"]
+    with pytest.raises(UsageError, match="given twice"):
+        targets(["d/a.txt", "d/a.txt"], "o")
+
+
 @pytest.mark.parametrize(
     ("sources", "output", "said"),
     [

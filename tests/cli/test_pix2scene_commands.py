@@ -38,10 +38,25 @@ def test_codes_and_weights_must_belong_together(folder, voxcli):
     changed.meta["weights"] = "0" * 64
     files.write(folder / "other.npz", changed)
     code, _, errors = voxcli("render-surfels", "other.npz", "--weights", "rooms.safetensors", "--camera", "there.yaml", "-o", "x.png")
-    assert code in (1, 2) and "not of the weights" in errors
+    assert code in (1, 2) and "not of the weights" in errors and "predicted with others" in errors
     FILES["car.obj"](folder / "car.obj")
     code, _, errors = voxcli("render-surfels", "car.obj", "--weights", "rooms.safetensors", "-o", "x.png")
     assert code in (1, 2) and "holds none" in errors and not (folder / "x.png").exists()
+
+
+@pytest.mark.parametrize("value", ["abc", float("nan"), 1e30, True, None, [1]])
+def test_a_code_that_cannot_be_decoded_is_refused_with_the_number(folder, voxcli, value):
+    assert voxcli("predict", "b.png", "--weights", "rooms.safetensors", "--camera", "here.yaml", "-o", "one.npz")[0] == 0
+    changed = files.read(folder / "one.npz")
+    changed.meta["prediction"]["latent"][3] = value
+    files.write(folder / "odd.npz", changed)
+    code, _, errors = voxcli("render-surfels", "odd.npz", "--weights", "rooms.safetensors", "--camera", "there.yaml", "-o", "x.png")
+    assert code == 2 and "odd.npz" in errors and "8 numbers" in errors and "in place 3" in errors and not (folder / "x.png").exists()
+
+
+def test_what_is_assumed_of_pictures_without_a_camera_is_said_once(folder, voxcli):
+    code, _, errors = voxcli("predict", "a.png", "b.png", "--weights", "rooms.safetensors", "-o", "both/")
+    assert code == 0 and errors.count("no --camera") == 1
 
 
 def test_the_same_samples_twice_and_others_of_another_seed(folder, voxcli):
@@ -57,10 +72,17 @@ def test_the_same_samples_twice_and_others_of_another_seed(folder, voxcli):
 def test_a_turntable_decodes_the_code_for_each_view(folder, voxcli):
     assert voxcli("predict", "b.png", "--weights", "rooms.safetensors", "--camera", "here.yaml", "-o", "here.npz")[0] == 0
     line = ["render-surfels", "here.npz", "--weights", "rooms.safetensors"]
-    assert voxcli(*line, "--views", "3", "-o", "turning.png")[0] == 0
+    assert voxcli(*line, "--views", "3", "-o", "turning.png") == (0, "", "")     # where the training's cameras stood: no word of caution
     sheet = files.read(folder / "turning.png").rgb                               # two views a row, of the picture's size
-    first, second = (sheet[:512, k * 512 : (k + 1) * 512] for k in (0, 1))
-    assert sheet.shape == (1024, 1024, 3) and (first != second).any()
+    first, second = (sheet[:16, k * 16 : (k + 1) * 16] for k in (0, 1))
+    assert sheet.shape == (32, 32, 3) and (first != second).any()
+    assert voxcli(*line, "--views", "4", "-o", "turning.gif") == (0, "", "")
+    code, _, errors = voxcli(*line, "--views", "4", "--camera", "here.yaml", "-o", "around.gif")
+    assert code == 0 and errors.count("warning:") == 1 and "3 of 4 views" in errors
+    K = np.array([[14.4, 0, 8], [0, 14.4, 8], [0, 0, 1]])
+    files.write(folder / "away.yaml", Camera(K, 16, 16, look_at([0.4, 0.5, 4], [0, -0.25, 0])))
+    code, _, errors = voxcli(*line, "--camera", "away.yaml", "-o", "away.png")
+    assert code == 0 and errors.count("warning:") == 1 and "in training" in errors
     assert voxcli("render-surfels", "here.npz", "-o", "plain.png")[0] == 0       # its own view needs no weights
 
 

@@ -62,7 +62,7 @@ def test_every_kind_of_input_makes_a_picture_with_something_in_it(voxcli, folder
     places = rng.normal(size=(800, 3))
     places /= np.linalg.norm(places, axis=1, keepdims=True)
     z = np.full((20, 20), 3.0, np.float32)
-    z[:4], z[5, 5], z[6, 6], z[7, 7] = np.nan, 0, -1, np.inf
+    z[:4], z[5, 5] = np.nan, 0
     things = {
         "fruxels.npz": fruxel_grid(), "voxels.npz": VoxelGrid(occupancy=np.ones((3, 4, 5), bool)), "mesh.obj": box_mesh(),
         "points.ply": PointCloud(places), "discs.npz": PointCloud(places, normals=places), "depth.npz": DepthMap(z, camera=camera()),
@@ -102,7 +102,8 @@ def test_points_are_balls_of_the_radius_that_is_given_or_in_the_file(voxcli, fol
 def test_the_command_of_the_vision_works(voxcli, folder):
     assert voxcli("fruxelize", "scene.yaml", "-o", "out.npz")[0] == 0
     assert voxcli("render-surfels", "out.npz", "-o", "view.png") == (0, "", "")
-    assert picture(folder / "view.png").shape == (512, 512, 3)
+    width = files.read(folder / "out.npz").frustum.width
+    assert picture(folder / "view.png").shape == (width, width, 3)               # its own camera's
 
 
 @pytest.mark.parametrize("flag", [(), ("--cells",)])
@@ -214,12 +215,98 @@ def test_a_depth_map_takes_the_camera_it_lacks_and_keeps_the_one_it_has(voxcli, 
 def test_a_single_pixel_and_depth_of_nothing_are_defined(voxcli, folder):
     files.write(folder / "one.npz", DepthMap(np.full((1, 1), 2.0, np.float32), camera=camera(1)))
     code, text, errors = voxcli("render-surfels", "one.npz", "-o", "one.png", "--size", "8")
-    assert (code, text) == (0, "") and picture(folder / "one.png").shape == (8, 8, 3), errors
+    assert (code, text) == (0, "") and picture(folder / "one.png").shape == (8, 8, 3) and not errors
     assert voxcli("render-surfels", "one.npz", "-o", "s.npz") == (0, "", "")
     assert np.allclose(files.read_as(folder / "s.npz", Surfels).normals, [0, 0, -1])
     files.write(folder / "none.npz", DepthMap(np.array([[np.nan, 0.0], [-1.0, np.inf]], np.float32), camera=camera(2)))
     code, text, errors = voxcli("render-surfels", "none.npz", "-o", "none.png")
     assert (code, text) == (2, "") and "nothing to see" in errors and not (folder / "none.png").exists()
+
+
+def test_a_depth_map_without_a_surface_says_what_one_would_be(voxcli, folder):
+    np.save(folder / "empty.npy", np.zeros((0, 4), np.float32))
+    np.save(folder / "far.npy", np.full((30, 40), 2e30, np.float32))
+    for name, said in (("empty.npy", ("empty.npy", "[0, 4]", "at least one pixel")), ("far.npy", ("far.npy", "1e+09", "2e+30"))):
+        code, text, errors = voxcli("render-surfels", name, "--kind", "depth", "--camera", "front.yaml", "-o", "x.png")
+        assert (code, text) == (2, "") and all(word in errors for word in said) and len(errors.splitlines()) <= 3, errors
+
+
+@pytest.mark.parametrize("name", ["odd.npz", "surfels.npz"])
+def test_depths_that_are_neither_surfaces_nor_holes_are_counted(voxcli, folder, name):
+    z = np.full((20, 20), 3.0, np.float32)
+    z[0], z[1, :5], z[2], z[3, :2] = np.inf, -1, np.nan, 0
+    surfels = Surfels(z, np.tile(np.float32([0, 0, -1]), (20, 20, 1)), np.full((20, 20, 3), 0.5, np.float32), camera())
+    files.write(folder / name, DepthMap(z, camera=camera()) if name == "odd.npz" else surfels)
+    code, _, errors = voxcli("render-surfels", name, "-o", "x.png")
+    assert code == 0 and errors.count("warning:") == 1 and "of 400 depths 20 infinite and 5 negative" in errors
+
+
+@pytest.mark.parametrize("name", ["depth.npz", "fruxels.npz", "surfels.npz", "bare.npy"])
+def test_a_picture_has_the_size_of_the_camera_unless_another_is_asked_for(voxcli, folder, name):
+    z = np.full((20, 20), 3.0, np.float32)
+    surfels = Surfels(z, np.tile(np.float32([0, 0, -1]), (20, 20, 1)), np.full((20, 20, 3), 0.5, np.float32), camera())
+    things = {"depth.npz": DepthMap(z, camera=camera()), "fruxels.npz": fruxel_grid(), "surfels.npz": surfels, "bare.npy": DepthMap(z)}
+    files.write(folder / name, things[name])
+    (folder / "square.yaml").write_text(CAMERA.replace("height: 30", "height: 40"))
+    flags = ("--kind", "depth", "--camera", "square.yaml") if name == "bare.npy" else ()
+    own = things[name].camera or camera()
+    assert voxcli("render-surfels", name, "-o", "own.png", *flags)[0] == 0
+    assert picture(folder / "own.png").shape[:2] == (own.height, own.width)
+    assert voxcli("render-surfels", name, "-o", "asked.png", "--size", "32", *flags)[0] == 0
+    assert max(picture(folder / "asked.png").shape[:2]) == 32
+    if name != "bare.npy":
+        assert voxcli("render-surfels", name, "-o", "given.png", "--camera", "front.yaml")[0] == 0
+        assert picture(folder / "given.png").shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize("points", [[[0, 0, 0]], [[1, 2, 3]] * 5, [[0, 0, 0], [1, 0, 0]]])
+def test_the_camera_of_few_points_has_all_of_their_balls_in_view(voxcli, folder, points):
+    files.write(folder / "few.ply", PointCloud(np.array(points, np.float64)))
+    for flags in ((), ("--radius", "30")):
+        assert voxcli("render-surfels", "few.ply", "-o", "few.png", "--size", "48", "--overwrite", *flags) == (0, "", "")
+        found = picture(folder / "few.png")
+        blank = (found == found[0, 0]).all(-1)
+        assert 0.05 < 1 - blank.mean() < 0.9
+        assert all(side.all() for side in (blank[0], blank[-1], blank[:, 0], blank[:, -1]))
+
+
+@pytest.mark.parametrize("side", [0, 1e-30, 1e18, 1e30, 1e300])
+def test_what_no_camera_could_frame_is_refused_once_and_clearly(voxcli, folder, side):
+    vertices = f"v 0 0 0\nv {side} 0 0\nv 0 {side} 0\nv 0 0 {side}\n"
+    (folder / "odd.obj").write_text(vertices + "f 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n")
+    code, text, errors = voxcli("render-surfels", "odd.obj", "-o", "x.png")
+    assert (code, text) == (2, "") and "warning" not in errors and "odd.obj" in errors and len(errors.splitlines()) <= 3, errors
+    assert "too far out" in errors and "1e+300" in errors if side == 1e300 else f"got {side * 3**0.5:g}" in errors
+    if side > 1e12:
+        code, _, errors = voxcli("fruxelize", "odd.obj", "-o", "x.npz")
+        assert code == 2 and "warning" not in errors and "too far out" in errors, errors
+
+
+def test_a_picture_of_one_colour_need_not_be_empty(voxcli, folder):
+    for size in ("1", "8"):
+        assert voxcli("render-surfels", "car.obj", "-o", f"s{size}.png", "--size", size) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("car.obj", "-o", "x.png", "--radius", "3"), "--radius is of points"),
+        (("car.obj", "-o", "x.png", "--cells"), "--cells are of a grid"),
+        (("car.obj", "-o", "x.gif"), "--views"),
+        (("car.obj", "-o", "x"), "apng, gif, npy, npz, ply, png, tif, tiff."),
+        (("car.obj", "-o", "-"), "apng, gif, npy, npz, ply, png, tif, tiff."),
+        (("flat.npy", "-o", "x.png"), "--kind depth"),
+        (("car.obj", "-o", "x.png", "--camera", "huge.yaml"), "huge.yaml"),
+        (("car.obj", "-o", "x.png", "--camera", "flat.yaml"), "det R = 0"),
+    ],
+)
+def test_options_that_mean_nothing_and_cameras_that_cannot_be_are_refused(voxcli, folder, arguments, said):
+    np.save(folder / "flat.npy", np.ones((8, 8), np.float32))
+    (folder / "huge.yaml").write_text(CAMERA.replace("40", "100000").replace("30", "100000"))
+    nothing = "[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]"
+    (folder / "flat.yaml").write_text(f"camera: {{width: 8, height: 8, K: [[8, 0, 4], [0, 8, 4], [0, 0, 1]], world_to_cam: {nothing}}}\n")
+    code, text, errors = voxcli("render-surfels", *arguments)
+    assert (code, text) == (2, "") and said in errors and len(errors.splitlines()) <= 3 and "mirror" not in errors, errors
 
 
 def test_ray_depth_is_turned_into_z(voxcli, folder):
@@ -271,13 +358,16 @@ def test_a_light_on_a_surface_and_harmonics_leave_no_hole(voxcli, folder):
         ("ambient: [1, 1]\n", "ambient"),
         ("ambient: 1\n", "ambient"),
         ("ambient: [1, .nan, 1]\n", "ambient must be finite"),
-        ("ambient: [1, -1, 1]\n", "not negative"),
-        ("points: [{position: [0, 1.0e+200, 0]}]\n", "at most 1e+30"),
-        ("points: [{position: [0, 0, 0], colour: [1.0e+300, 0, 0]}]\n", "at most 1e+30"),
+        ("ambient: [1, -1, 1]\n", "0 to 1e+30, got -1"),
+        ("ambient: [.nan, 0, 1]\n", "lights.yaml: ambient"),
+        ("ambient: red\n", "lights.yaml: lights.ambient"),
+        ("points: [{position: [0, 1.0e+200, 0]}]\n", "-1e+30 to 1e+30"),
+        ("points: [{position: [0, 0, 0], colour: [1.0e+300, 0, 0]}]\n", "0 to 1e+30"),
         ("points: [{position: [0, .inf, 0]}]\n", "points[0].position"),
         ("points: [{colour: [0, 0, 0]}]\n", "position"),
         ("points: [{position: [0, 0, 0]}]\nattenuation: {quadratic: 0}\n", "infinite"),
         ("ambient: [1, 1, 1]\nharmonics: [[1], [1], [1]]\n", "nine numbers"),
+        (f"harmonics: [{', '.join(['[1, 1, 1]'] * 9)}]\n", "three rows of nine"),
         ("frame: wrold\nambient: [1, 1, 1]\n", "Did you mean 'world'?"),
         ("{}\n", "holds no light"),
         ("ambient: [", "YAML"),

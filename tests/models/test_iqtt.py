@@ -78,8 +78,24 @@ def test_answers_are_learnt_from_labelled_questions_alone(file):
     questions, labels = stages.labelled(batch, Context(Stage("a", 1), data, found))
     kept = [sample for sample in samples if sample.drawn != 0]
     assert labels.tolist() == [sample.label for sample in kept] and len(questions) == len(kept)
+
+
+def test_labels_count_answers_to_learn_from_and_never_those_of_scores(file, tmp_path):
+    many = stages.open_data([file], {"labels": 6})                               # of a file with 5, as a small validation file may be
+    config = stages.configure({"preset": "iqtt-cnn"}, many)
+    stage = Stage("a", 1, step="answers", losses={"answers": 1})
     with pytest.raises(UsageError, match="more answers"):
-        stages.open_data([file], {"labels": 6})
+        stages.check_stage(stage, config, many)
+    with pytest.raises(UsageError, match="number of answers"):
+        stages.open_data([file], {"labels": -1})
+    for labels in (0, 3, 6):
+        data = stages.open_data([file], {"labels": labels})
+        read = stages.reader(data, stage, Augmentation())
+        batch = stages.collate([read(i, None) for i in range(len(data))])
+        assert batch.answers.tolist() == IQTTFile(file).truth.tolist()
+        right = torch.eye(3)[batch.answers]
+        score = stages.tally(lambda questions, right=right: right, batch, Context(stage, data, {}))
+        assert score.tolist() == [len(data), len(data)]
 
 
 def test_the_statistics_network_raises_what_the_encoder_lowers(file):

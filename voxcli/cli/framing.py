@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.fruxel_options import AZIMUTH, ELEVATION
 from voxcli.cli.limits import check_cells
+from voxcli.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from voxcli.cli.fruxel_options import Wanted
     from voxcli.scene import Camera, Frustum, SceneDescription
+
+_FARTHEST = 1e12
+"""Of a vertex: farther out a step of a few units would be lost in the last digits of a camera's place."""
 
 
 def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
@@ -51,6 +55,9 @@ def default_view(scene: SceneDescription, frustum: Frustum, wanted: Wanted) -> n
     from voxcli.geometry.cameras import look_at
 
     points = _points(scene)
+    if (largest := float(np.abs(points).max(initial=0))) > _FARTHEST:
+        raise DataError("The scene lies too far out to place a camera before it.", expected=f"coordinates up to {_FARTHEST:g}",
+                        actual=f"{largest:g}", hint="Scale it, or give a --camera.")  # fmt: skip
     centre = (points.min(0) + points.max(0)) / 2
     a, e = math.radians(first(wanted.azimuth, AZIMUTH)), math.radians(first(wanted.elevation, ELEVATION))
     distance = first(wanted.distance, (frustum.z_near + frustum.z_far) / 2)
@@ -82,5 +89,8 @@ def _points(scene: SceneDescription) -> np.ndarray:
     import numpy as np
 
     from voxcli.geometry.scenes import placed_vertices
+    from voxcli.shapes import check_extent
 
-    return np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
+    points = np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
+    check_extent(points, "The scene's vertices")
+    return points

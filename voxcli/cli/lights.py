@@ -82,7 +82,7 @@ class LightFile:
 
 def read_lights(path: str) -> LightFile:
     """The lights of a YAML file. Raises VoxcliErrors that name the file and the key."""
-    lights = config.from_mapping(LightFile, config.load(path), path)
+    lights = config.from_mapping(LightFile, config.load(path), f"{path}: lights")
     a = lights.attenuation
     _need_numbers(path, "ambient", lights.ambient, least=0.0)
     for i, point in enumerate(lights.points):
@@ -92,8 +92,9 @@ def read_lights(path: str) -> LightFile:
     if max(a.constant, a.linear, a.quadratic) == 0:
         raise DataError(f"{path}: attenuation is 0 altogether, so light would be infinite.", hint="Give constant: 1 for none.")
     if lights.harmonics is not None:
-        if [len(row) for row in lights.harmonics] != [9, 9, 9]:
-            raise DataError(f"{path}: harmonics are nine numbers each for red, green and blue.", actual=[len(r) for r in lights.harmonics])
+        if (lengths := [len(row) for row in lights.harmonics]) != [9, 9, 9]:
+            raise DataError(f"{path}: harmonics are nine numbers each for red, green and blue.", expected="three rows of nine",
+                            actual=f"rows of {', '.join(map(str, lengths[:12]))}" if lengths else "none")  # fmt: skip
         _need_numbers(path, "harmonics", [v for row in lights.harmonics for v in row])
     if not lights.points and max(lights.ambient) == 0 and lights.harmonics is None:
         raise DataError(f"{path} holds no light.", expected="ambient, points or harmonics")
@@ -104,4 +105,4 @@ def _need_numbers(path: str, key: str, values: Iterable[float], least: float = -
     bad = [v for v in values if not max(least, -_LARGEST) <= v <= _LARGEST]
     if bad:
         wanted = "finite numbers" if least < 0 else "finite numbers that are not negative"
-        raise DataError(f"{path}: {key} must be {wanted}.", expected=f"at most {_LARGEST:g}", actual=bad[0])
+        raise DataError(f"{path}: {key} must be {wanted}.", expected=f"{max(least, -_LARGEST):g} to {_LARGEST:g}", actual=bad[0])

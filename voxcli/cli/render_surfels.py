@@ -12,7 +12,7 @@ import typer
 from voxcli.cli import options
 from voxcli.cli.batch import Item, Policy, items
 from voxcli.cli.output import out
-from voxcli.errors import UsageError
+from voxcli.errors import FileFormatError, UsageError
 
 if TYPE_CHECKING:
     from voxcli.scene import Camera
@@ -30,6 +30,7 @@ class What(str, enum.Enum):
 SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".npy", ".xyz", ".tif", ".tiff")
 _TARGETS = (".png", ".gif", ".apng", ".npz", ".ply", ".npy", ".tif", ".tiff")
 _MOST_VIEWS = 720
+_LARGEST_SIDE = 8192
 
 
 def render_surfels(
@@ -40,7 +41,7 @@ def render_surfels(
         typer.Option("--as", show_default=False, help="What to write; default: by the extension, pictures shaded."),
     ] = None,
     camera: options.Camera = None,
-    views: Annotated[int, typer.Option("--views", min=1, max=_MOST_VIEWS, help="Views of a turntable around the vertical.")] = 1,
+    views: Annotated[int, typer.Option("--views", min=1, max=_MOST_VIEWS, help="Views around the vertical.")] = 1,
     lights: Annotated[
         str | None,
         typer.Option("--lights", metavar="FILE", help="YAML: ambient, points, attenuation, harmonics; default: a sun and an even sky."),
@@ -74,7 +75,8 @@ def render_surfels(
     another (normals as .png, depth as 16-bit .png in millimetres or as .npz). The camera is the one of --camera, else the file's
     own, else one that has all in view; several views in a .png stand side by side. Points are balls, discs where they have normals.
 
-    What pix2scene predicted (.npz) holds a latent code: --camera and --views decode it anew, with the weights that it came from.
+    What pix2scene predicted (.npz) holds a latent code: --camera and --views decode it anew, with the weights that it came from. It knows
+    rooms from where its training's cameras stood: --views without --camera goes there and back within that part alone.
 
     Examples:
         voxcli render-surfels scene.npz -o view.png
@@ -94,9 +96,9 @@ def render_surfels(
     ) as todo:
         for item in todo.items:
             wanted.target_of(item)
-        for item, nothing in todo.run(partial(render_one, wanted=wanted), workers):
-            if nothing:
-                out.warn(f"{item.source}: nothing of it is seen from this camera.")
+        for item, cautions in todo.run(partial(render_one, wanted=wanted), workers):
+            for caution in cautions:
+                out.warn(f"{'stdin' if item.source == '-' else item.source}: {caution}")
 
 
 @dataclass(frozen=True)
@@ -134,16 +136,19 @@ class Wanted:
         from voxcli.files.registry import find_format, formats_writing
         from voxcli.scene import Animation, DepthMap, Picture, Surfels
 
-        found, extension = find_format(item.target, self.format)
         kinds = {"shaded": (Picture, Animation), "normals": (Picture, Animation), "depth": (DepthMap,), "surfels": (Surfels,)}
         possible: tuple[type, ...] = (Picture, Surfels, DepthMap, Animation) if self.what is None else kinds[self.what]
+        writable = list(dict.fromkeys(e for kind in possible for e in formats_writing(kind)))
+        found, extension = find_format(item.target, self.format, choices=writable)
         target = next((kind for kind in possible if kind in found.writers), None)
         if target is None:
-            expected = ", ".join(dict.fromkeys(e for kind in possible for e in formats_writing(kind)))
+            expected = ", ".join(writable)
             what = self.what or "what is seen"
             raise UsageError(f"{item.target}: {what} cannot be written as {extension}.", expected=f"one of {expected}")
         if self.views > 1 and target not in (Picture, Animation):
             raise UsageError(f"{item.target}: {extension} holds one view.", actual=f"--views {self.views}", hint="Use .gif, .apng or .png.")
+        if self.views == 1 and target is Animation:
+            raise UsageError(f"{item.target}: {extension} is for several views.", expected="--views 24, or so", actual="--views 1")
         if self.lights is not None and target not in (Picture, Animation):
             raise UsageError(f"{item.target}: there is no light in {extension}.", hint="Leave out --lights.")
         return target
@@ -154,16 +159,13 @@ class Wanted:
         return {k: v for k, v in vars(self).items() if v is not None and k not in left_out}
 
 
-def render_one(item: Item, wanted: Wanted) -> bool:
-    """Read, render, write one input. Returns whether its picture shows nothing."""
-    import numpy as np
-
+def render_one(item: Item, wanted: Wanted) -> list[str]:
+    """Read, render, write one input. Returns what its user should know of the result."""
     from voxcli import files
     from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.cli import rendering
     from voxcli.cli.conversions import with_origin
     from voxcli.cli.lights import read_lights
-    from voxcli.scene import Picture, Surfels
 
     keep_freed_memory()
     settings = rendering.Settings(wanted.threshold, wanted.cells, wanted.radius, str(pick_device(wanted.device)))
@@ -171,15 +173,17 @@ def render_one(item: Item, wanted: Wanted) -> bool:
     thing = latent_scene(thing, wanted)
     ready = rendering.Prepared(thing, settings)
     target = wanted.target_of(item)
-    cameras = rendering.cameras_for(ready, given, wanted.views, wanted.size, target not in (Surfels, rendering.DepthMap))
+    cameras = rendering.cameras_for(ready, given, wanted.views, wanted.size, target is rendering.Animation)
+    if max(cameras[0].width, cameras[0].height) > _LARGEST_SIDE:
+        raise UsageError(f"{wanted.camera or item.source}: the camera's picture is too large.", expected=f"at most {_LARGEST_SIDE} a side",
+                         actual=f"{cameras[0].width}x{cameras[0].height}", hint="State a smaller one with --size.")  # fmt: skip
     lights = None if wanted.lights is None else read_lights(wanted.lights)
     made = rendering.shown(ready, cameras, wanted.what or "shaded", lights, target)
     if target is not rendering.Animation:
         made = with_origin(made, "render-surfels", wanted.recorded(), _digests(item, wanted))
     files.write(item.target, made, format=wanted.format, overwrite=wanted.overwrite)
-    if isinstance(made, Picture):
-        return bool((made.rgb == made.rgb[0, 0]).all())
-    return not np.isfinite(made.depth).any() if hasattr(made, "depth") else False
+    strange = rendering.strange_places(ready, cameras)
+    return ready.cautions + strange + ([] if ready.found else ["nothing of it is seen from this camera."])
 
 
 def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
@@ -194,7 +198,12 @@ def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
         if not isinstance(thing, RENDERED):
             raise UsageError(f"--kind {wanted.kind} is nothing that can be rendered.", hint="Leave it out, or use depth.")
     else:
-        thing = files.read_as(item.source, RENDERED, format=wanted.input_format)
+        try:
+            thing = files.read_as(item.source, RENDERED, format=wanted.input_format)
+        except FileFormatError as error:
+            if error.hint is None and "points have the wrong shape" in error.message:
+                error = FileFormatError(error.message, expected=error.expected, actual=error.actual, hint="A depth map wants --kind depth.")
+            raise error from None
     given = camera_for(wanted.camera, item.source) if wanted.camera else None
     if isinstance(thing, DepthMap) and thing.camera is None and given is not None:
         assert wanted.camera is not None
@@ -229,10 +238,13 @@ def latent_scene(thing: Any, wanted: Wanted) -> Any:
                          hint="Give the weights that the input was predicted with.")  # fmt: skip
     path = find_weights(wanted.weights or "pix2scene")
     if thing.meta.get("weights") != (digest := sha256_file(path)):
-        raise DataError(f"The latent code is not of the weights '{path}'.", expected=thing.meta.get("weights"), actual=digest,
+        raise DataError(f"The latent code is not of the weights '{path}': the input was predicted with others.",
+                        expected=f"those with the SHA-256 {str(thing.meta.get('weights'))[:12]}...", actual=f"{digest[:12]}...",
                         hint="Give --weights that the input was predicted with.")  # fmt: skip
     predictor = inference.load_predictor(path, wanted.device)
-    return Imagined(thing, lambda camera: inference.seen_from(predictor, told, camera), np.asarray(predictor.facts["target"]))
+    places = inference.trained_places(predictor)
+    return Imagined(thing, lambda camera: inference.seen_from(predictor, told, camera), np.asarray(predictor.facts["target"]),
+                    places.turns_of(thing.camera), places.strange)  # fmt: skip
 
 
 def _digests(item: Item, wanted: Wanted) -> dict[str, str]:

@@ -16,6 +16,7 @@ import torch
 from voxcli.cli.picture import normals_picture, placed_scene, used_vertices
 from voxcli.cli.viewpoints import around, resized, turned
 from voxcli.errors import DataError, UsageError
+from voxcli.geometry.rays import LARGEST, SMALLEST, is_surface
 from voxcli.geometry.shading import finer, shaded, sun_and_sky
 from voxcli.geometry.surfaces import cell_faces, surface_mesh
 from voxcli.geometry.surfels import SurfelMaps, back_project, surfels_of_depth, z_depth
@@ -32,6 +33,7 @@ from voxcli.scene import (
     Surfels,
     VoxelGrid,
 )  # fmt: skip
+from voxcli.shapes import check_extent
 
 if TYPE_CHECKING:
     from voxcli.cli.lights import LightFile
@@ -57,11 +59,14 @@ class Settings:
 @dataclass(frozen=True)
 class Imagined:
     """A predicted scene whose latent code is decoded anew for every camera. surfels: as the file holds them; seen_from: a camera's own;
-    target [3]: what the model's cameras look at."""
+    target [3]: what the model's cameras look at; turns: the degrees, counter-clockwise seen from above, by which the file's own camera
+    can be turned around it and still stand where the training's cameras stood; strange: what is strange about a camera, if anything."""
 
     surfels: Surfels
     seen_from: Callable[[Camera], SurfelMaps]
     target: np.ndarray
+    turns: tuple[float, float]
+    strange: Callable[[Camera], str | None]
 
     @property
     def camera(self) -> Camera:
@@ -73,13 +78,19 @@ class Imagined:
 
 
 class Prepared:
-    """An input made ready to be seen from any number of cameras: surfaces of grids and radii of points are found once."""
+    """An input made ready to be seen from any number of cameras: surfaces of grids and radii of points are found once.
+
+    found: whether any pixel of the views so far had something in it; cautions: what the user should know of the input.
+    """
 
     def __init__(self, thing: Any, settings: Settings):
         self.settings = settings
         self.normals: np.ndarray | None = None
         self.radius: np.ndarray | None = None
         self.thing = thing
+        self.found = False
+        self.cautions: list[str] = []
+        _check_settings(thing, settings)
         self.own: Camera | None = getattr(thing, "camera", None)
         if isinstance(thing, SceneDescription):
             self.thing = placed_scene(thing)
@@ -87,23 +98,59 @@ class Prepared:
             self.thing = cell_faces(thing, settings.threshold) if settings.cells else surface_mesh(thing, settings.threshold)
             if not settings.cells:
                 self.normals = smooth_normals(self.thing)
-        elif isinstance(thing, DepthMap):
-            self.thing = _surfels_of(thing)
+        elif isinstance(thing, (DepthMap, Surfels)):
+            self._check_depth(thing.depth)
+            self.thing = _surfels_of(thing) if isinstance(thing, DepthMap) else thing
         elif isinstance(thing, PointCloud):
+            check_extent(thing.points, "The points")
             self.radius = _radii(thing, settings.radius)
-        if isinstance(self.thing, Mesh) and not len(self.thing.faces):
-            raise DataError("There is nothing to see: no face, or no filled cell.")
-        if isinstance(self.thing, Surfels) and not np.isfinite(self.thing.depth).any():
-            raise DataError("There is nothing to see: no depth is finite and positive.")
+        if isinstance(self.thing, Mesh):
+            if not len(self.thing.faces):
+                raise DataError("There is nothing to see: no face, or no filled cell.")
+            check_extent(self.thing.vertices, "The vertices")
+
+    def _check_depth(self, depth: np.ndarray) -> None:
+        """Raise DataError where no depth is a surface; a caution where some are neither that nor the marks of holes, 0 and NaN."""
+        if not is_surface(torch.from_numpy(np.asarray(depth, np.float64))).any():
+            told = depth[~np.isnan(depth)]
+            values = f"{told.min():g} to {told.max():g}" if told.size else "NaN alone"
+            raise DataError("There is nothing to see: no depth is a surface's.", expected=f"more than {SMALLEST:g}, less than {LARGEST:g}",
+                            actual=values)  # fmt: skip
+        finite = np.isfinite(depth)
+        kinds = {
+            "infinite": np.isinf(depth), "negative": finite & (depth < 0), f"of {LARGEST:g} or more": finite & (depth >= LARGEST),
+            f"of at most {SMALLEST:g}": (depth > 0) & (depth <= SMALLEST),
+        }  # fmt: skip
+        odd = " and ".join(f"{kind.sum()} {words}" for words, kind in kinds.items() if kind.any())
+        if odd:
+            self.cautions.append(f"of {depth.size} depths {odd}: taken for holes, as 0 and NaN are.")
 
     @property
     def extent(self) -> np.ndarray:
-        """Points [N, 3] in the world that a camera around the thing has to have in view."""
-        return extent_of(self.thing)
+        """Points [N, 3] in the world that a camera around the thing has to have in view; of balls their outermost ones."""
+        points = extent_of(self.thing)
+        if isinstance(self.thing, Surfels):
+            K, depth = self.thing.camera.K, np.asarray(self.thing.depth, np.float64)
+            reach = depth[is_surface(torch.from_numpy(depth)).numpy()] / np.sqrt(2 * K[0, 0] * K[1, 1])
+        elif self.radius is not None:
+            reach = self.radius
+        else:
+            return points
+        return np.concatenate([points - reach[:, None], points + reach[:, None]])
 
     def seen_from(self, camera: Camera) -> SurfelMaps:
         """Surfels, one a pixel of the camera."""
-        return SEEN[type(self.thing)](self, camera)
+        maps = SEEN[type(self.thing)](self, camera)
+        self.found |= bool(torch.isfinite(maps.depth).any())
+        return maps
+
+
+def _check_settings(thing: Any, settings: Settings) -> None:
+    """Raise UsageError for settings that mean nothing of this kind of thing."""
+    if settings.radius is not None and not isinstance(thing, PointCloud):
+        raise UsageError("--radius is of points, and the input holds none.", hint="Leave it out.")
+    if settings.cells and not isinstance(thing, (FruxelGrid, VoxelGrid)):
+        raise UsageError("--cells are of a grid, and the input is none.", hint="Leave it out.")
 
 
 def _mesh_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
@@ -192,20 +239,36 @@ def _spacing(points: np.ndarray) -> float:
 # -- from where -----------------------------------------------------------------------------------------------------------------------
 
 
-def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | None, picture: bool) -> list[Camera]:
-    """One camera a view: the given one, the thing's own, or one that has all of it in view; turned around it for several views."""
+def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | None, looped: bool = True) -> list[Camera]:
+    """One camera a view: the given one, the thing's own, or one that has all of it in view; turned around it for several views.
+
+    looped: the views follow each other without end (which matters where they do not go all around).
+    """
     own = given or ready.own
     # A network knows scenes from where its training's cameras stood: its turntable keeps to their distance.
     if own is None or (views > 1 and given is None and not isinstance(ready.thing, Imagined)):
         first = around(ready.extent, own, size or PICTURE_SIZE, _AZIMUTH, _ELEVATION)
     else:
-        wanted = size or (PICTURE_SIZE if picture and given is None else None)
-        first = own if wanted is None or wanted == max(own.width, own.height) else resized(own, wanted)
+        first = own if size is None or size == max(own.width, own.height) else resized(own, size)
     if views == 1:
         return [first]
+    if isinstance(ready.thing, Imagined) and given is None:
+        low, high = ready.thing.turns
+        # There and back where the last view is followed by the first.
+        shares = [(1 - np.cos(2 * np.pi * k / views)) / 2 if looped else k / (views - 1) for k in range(views)]
+        return [turned(first, ready.thing.target, float(low + (high - low) * share)) for share in shares]
     points = ready.extent
     centre = (points.min(0) + points.max(0)) / 2
     return [turned(first, centre, 360 * k / views) for k in range(views)]
+
+
+def strange_places(ready: Prepared, cameras: Sequence[Camera]) -> list[str]:
+    """One caution where a network is asked for views from where its training's cameras never stood."""
+    if not isinstance(ready.thing, Imagined):
+        return []
+    told = [text for camera in cameras if (text := ready.thing.strange(camera)) is not None]
+    views = "" if len(cameras) == 1 else f"{len(told)} of {len(cameras)} views: "
+    return [f"{views}{told[0]}"] if told else []
 
 
 def fitted(camera: Camera, depth: DepthMap, name: str) -> DepthMap:

@@ -6,9 +6,12 @@ import math
 
 import numpy as np
 
+from voxcli.errors import DataError
 from voxcli.scene import Camera
 
 _FOV = 25.0  # degrees: little perspective, as in product photographs
+_SMALLEST, _LARGEST = 1e-3, 2e8
+"""Of a thing across that a camera can be put in front of: nearer than 0.001 and farther than 1e9 nothing is drawn."""
 
 
 def resized(camera: Camera, size: int) -> Camera:
@@ -22,11 +25,13 @@ def resized(camera: Camera, size: int) -> Camera:
 
 
 def around(points: np.ndarray, own: Camera | None, size: int, azimuth: float, elevation: float) -> Camera:
-    """A camera that has all points [N, 3] in view; azimuth counts from the thing's own camera, or from +z. Degrees."""
+    """A camera that has all points [N, 3] in view; azimuth counts from the thing's own camera, or from +z. Degrees.
+
+    Raises DataError for things of no size, and those too small or too large to be drawn at all. No points have the size 2.
+    """
     from voxcli.geometry.cameras import intrinsics, look_at
 
-    low, high = (points.min(0), points.max(0)) if len(points) else (np.zeros(3), np.zeros(3))
-    centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 1e-6)
+    centre, radius = (np.zeros(3), 1.0) if not len(points) else _ball(points)
     up = np.array([0.0, 1.0, 0.0])
     front = np.array([0.0, 0.0, 1.0])
     if own is not None:                                                          # turn with the camera, whose axes need not be the world's
@@ -39,6 +44,17 @@ def around(points: np.ndarray, own: Camera | None, size: int, azimuth: float, el
     direction = (front * math.cos(a) + side * math.sin(a)) * math.cos(e) + up * math.sin(e)
     distance = radius / math.sin(math.radians(_FOV / 2)) * 1.02
     return Camera(intrinsics(_FOV, size, size), size, size, look_at(centre + distance * direction, centre, up))
+
+
+def _ball(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre [3] and radius of a ball around the box around points."""
+    low, high = points.min(0), points.max(0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        across = float(np.linalg.norm(high - low))
+    if not _SMALLEST <= across <= _LARGEST:
+        raise DataError("There is no camera that has all of it in view.", expected=f"something {_SMALLEST:g} to {_LARGEST:g} across",
+                        actual=f"{across:g}", hint="Scale it; points count with their radius." if across else None)  # fmt: skip
+    return (low + high) / 2, across / 2
 
 
 def turned(camera: Camera, centre: np.ndarray, degrees: float) -> Camera:

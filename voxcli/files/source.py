@@ -74,10 +74,11 @@ class Source:
 
 
 def nearest_sibling(path: Path) -> str | None:
-    """A hint for a path that does not exist: the file beside it of the nearest name, or the folder that is not there either."""
+    """A hint for a path that does not exist: the file of its kind beside it of the nearest name, or the folder that is not there either."""
     import difflib
 
     if not path.parent.is_dir():
         return f"There is no folder {path.parent}."
-    near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
+    alike = [p.name for p in path.parent.iterdir() if p.suffix.lower() == path.suffix.lower()]
+    near = difflib.get_close_matches(path.name, alike, n=1)
     return f"Did you mean '{path.with_name(near[0])}'?" if near else None

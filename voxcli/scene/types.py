@@ -37,11 +37,12 @@ def _need_rigid(name: str, matrix: np.ndarray) -> None:
     _need_finite(name, matrix)
     rotation = matrix[:3, :3]
     square = np.abs(rotation @ rotation.T - np.eye(3)).max()
+    turn = np.linalg.det(rotation)
     _need(
-        square < 1e-3 and np.linalg.det(rotation) > 0 and np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6),
+        square < 1e-3 and turn > 0 and np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6),
         f"{name} must be a rigid motion: a rotation and a translation.",
-        actual=f"R R^T off the identity by {square:.2g}, det R = {np.linalg.det(rotation):.3g}",
-        hint="A mirrored camera often comes from OpenGL or left-handed axes: see voxcli.geometry.cameras.",
+        actual=f"R R^T off the identity by {square:.2g}, det R = {turn:.3g}",
+        hint="A mirrored camera often comes from OpenGL or left-handed axes: see voxcli.geometry.cameras." if turn < 0 else None,
     )
 
 
@@ -240,6 +241,7 @@ class DepthMap:
 
     def __post_init__(self) -> None:
         _need_shape("depth", self.depth, (None, None))
+        _need(self.depth.size > 0, "A depth map needs at least one pixel.", actual=list(self.depth.shape))
         _need(self.kind in ("z", "ray"), "depth_kind must be z or ray.", actual=self.kind)
 
 

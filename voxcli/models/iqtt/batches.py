@@ -64,8 +64,9 @@ class QuestionBatch:
 
 class QuestionSamples:
     """The questions of files, labelled ones first within each. labels: how many answers may be learnt from, of the first ones; None: all.
+    Scores know every answer (`answer`), whatever may be learnt from; so do the questions of a validation file, however few.
 
-    Raises DataError for files of different picture sizes.
+    Raises DataError where there are no files, UsageError for labels below 0.
     """
 
     def __init__(self, sources: Sequence[str | Path], labels: int | None = None):
@@ -75,8 +76,9 @@ class QuestionSamples:
         self._places = [(k, i) for k, f in enumerate(self.files) for i in range(len(f.labeled) + len(f.unlabeled))]
         self.size = self.pictures(0).shape[1] if self._places else 0
         known = [i for i, (k, n) in enumerate(self._places) if n < len(self.files[k].labeled)]
-        if labels is not None and not 0 <= labels <= len(known):
-            raise UsageError("dataset.labels asks for more answers than there are.", expected=f"0 to {len(known)}", actual=labels)
+        if labels is not None and (type(labels) is not int or labels < 0):
+            raise UsageError("dataset.labels is a number of answers.", expected=f"0 to {len(known)}", actual=labels)
+        self.asked, self.known = labels, len(known)
         self.labelled = known if labels is None else known[:labels]
 
     def __len__(self) -> int:

@@ -7,8 +7,9 @@ its cameras looked at. Another camera is served by the surfels seen from its pla
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from voxcli.geometry.visible import surfels_elsewhere
 from voxcli.models.offers import Offers
 from voxcli.models.pix2scene.losses import reconstruction_loss
 from voxcli.models.pix2scene.network import Pix2Scene, Pix2SceneConfig, build
+from voxcli.models.pix2scene.places import Places, places_of
 from voxcli.models.pix2scene.previews import light_picture
 from voxcli.models.ssz.inference import fit
 from voxcli.models.weights import Weights, load_weights
@@ -35,14 +37,22 @@ FRAME, UNITS = "world: +y up; camera: x right, y down, z forward", "sides of the
 OFFERS = Offers("Surfels", frozenset({"fov_x_deg", "camera"}), frame=FRAME, units=UNITS)
 
 
+LARGEST_CODE = 1e4
+"""Of a number in a latent code: those of training are drawn from N(0, 1)."""
+
+
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network with what its data were like: lens, target, eyes, light, albedo, as `batches.facts_of` found them."""
+    """A trained network with what its data were like: lens, target, eyes, light, albedo, as `batches.facts_of` found them.
+
+    told: what has been warned of, which is not said again for every picture.
+    """
 
     network: Pix2Scene
     facts: dict[str, Any]
     device: torch.device
     dtype: torch.dtype
+    told: set[str] = field(default_factory=set, compare=False)
 
     @property
     def config(self) -> Pix2SceneConfig:
@@ -108,6 +118,9 @@ def predict(
     Pictures are cropped or padded to the network's lens (see ssz's `fit`), and taken for linear light, as the training data is.
     camera: whose place the network is told; without one, the usual place is assumed, and meta says so.
     """
+    if camera is None and (assumed := _assumed(predictor, fov_x_deg)) not in predictor.told:
+        predictor.told.add(assumed)
+        warnings.warn(assumed, stacklevel=2)
     eye = predictor.usual_eye if camera is None else inverse_rigid(camera.world_to_cam)[:3, 3]
     view = Frustum(predictor.config.size, predictor.config.size, 1, 1.0, 2.0, predictor.fov_x_deg)
     for start in range(0, len(pictures), batch_size):
@@ -119,6 +132,18 @@ def predict(
             seen = decode(predictor, z, eye, kind)
             seen.meta.update({"crop": crop, "fov_assumed": fov_x_deg is None and camera is None, "place_assumed": camera is None})
             yield seen
+
+
+def _assumed(predictor: Predictor, fov_x_deg: float | None) -> str:
+    """What is taken for granted of a picture that comes without a camera."""
+    eye = ", ".join(f"{v:.2g}" for v in predictor.usual_eye)
+    lens = "" if fov_x_deg is not None else f", with a lens of {predictor.fov_x_deg:.0f} degrees"
+    return f"no --camera: the picture is taken for one from [{eye}]{lens}, as the training's on the average."
+
+
+def trained_places(predictor: Predictor) -> Places:
+    """Where the cameras of the training data stood, as far as the weights remember."""
+    return places_of(predictor.facts["eyes"])
 
 
 @torch.inference_mode()
@@ -152,10 +177,15 @@ def seen_from(predictor: Predictor, meta: Mapping[str, Any], camera: Camera) -> 
     A camera with another lens or direction than the network's is shown the surfels that the network sees from its place; what lies
     beyond them is empty. Raises DataError where the meta holds no code of this network.
     """
-    latent = meta.get("latent")
-    if not isinstance(latent, list) or len(latent) != predictor.config.latent or not np.isfinite(np.asarray(latent, np.float64)).all():
-        raise DataError("The file holds no latent code of these weights.", expected=f"{predictor.config.latent} numbers",
+    latent, count = meta.get("latent"), predictor.config.latent
+    if not isinstance(latent, list) or len(latent) != count:
+        raise DataError("The file holds no latent code of these weights.", expected=f"{count} numbers",
                         actual=f"{len(latent)} numbers" if isinstance(latent, list) else "none")  # fmt: skip
+    for k, value in enumerate(latent):
+        if type(value) not in (int, float) or not abs(value) <= LARGEST_CODE:
+            shown = repr(value[:40]) if isinstance(value, str) else str(value)[:40]
+            raise DataError("The file's latent code cannot be decoded.", expected=f"{count} numbers, none beyond {LARGEST_CODE:g}",
+                            actual=f"{shown} in place {k}")  # fmt: skip
     seen = decode(predictor, predictor.tensor(latent), inverse_rigid(camera.world_to_cam)[:3, 3], meta.get("class"))
     maps = _as_maps(seen)
     own = seen.camera
