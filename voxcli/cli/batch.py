@@ -207,7 +207,8 @@ def items(
     """Decide every output before anything is computed.
 
     One input file goes to `output` itself, or into it if it is a folder (it exists, or ends in /). Several inputs, a folder, a glob or a
-    list go into the folder `output`, which mirrors their relative paths and stems with `target_suffix`.
+    list go into the folder `output`, which mirrors their relative paths and stems with `target_suffix`; of several files with one stem in
+    one folder the outputs keep the extensions, too (box.obj.png and box.ply.png).
 
     Args:
         sources: paths, folders, globs, @list.txt, -.
@@ -249,7 +250,17 @@ def _place(
                          hint="Each folder of pictures is an object: give a folder, -o FOLDER/, or name the pictures of one.")  # fmt: skip
     if looks_like_file or Path(output).is_file():
         raise UsageError(f"Several inputs, but -o {output} is one file.", hint="Give a folder: -o FOLDER/.")
-    return [Item(each.path, f"{Path(output) / each.name}{suffix}", each.name, each.parts) for each in found]
+    names = _distinct_names(found)
+    return [Item(each.path, f"{Path(output) / name}{suffix}", name, each.parts) for each, name in zip(found, names, strict=True)]
+
+
+def _distinct_names(found: Sequence[Input]) -> list[str]:
+    """The names of inputs; those that differ in their extensions alone keep them: box.obj and box.ply, not box twice."""
+    places: dict[str, list[str]] = {}
+    for each in found:
+        places.setdefault(each.name, []).append(os.path.splitext(os.path.normpath(each.path))[0])
+    shared = {name for name, paths in places.items() if len(paths) > 1 and len(set(paths)) == 1}
+    return [each.name + (os.path.splitext(each.path)[1] if each.name in shared and not each.parts else "") for each in found]
 
 
 def _check_distinct(todo: Sequence[Item]) -> None:
