@@ -74,7 +74,8 @@ Output = Annotated[
     _option("--output", "-o", metavar="OUTPUT", help="File, or folder for several inputs; - is stdout. The extension picks the format."),
 ]
 Model = Annotated[
-    str | None, _option("--model", "-m", metavar="MODEL", autocompletion=_complete_models, help="Which model: `voxcli weights` lists them.")
+    str | None,
+    _option("--model", "-m", metavar="MODEL", autocompletion=_complete_models, help="Which model: `voxcli weights list` lists them."),
 ]
 ModelOfWeights = Annotated[
     str | None,

@@ -52,8 +52,8 @@ def sample(
     there are. With --interpolate, the latent codes of two pictures and of those between them on a straight line, both ends included.
 
     Examples:
-        voxcli sample --weights rooms.safetensors -n 16 -o grid.png
-        voxcli sample --weights rooms.safetensors -n 7 --interpolate a.png b.png -o between.png
+        voxcli sample -m pix2scene -n 16 -o grid.png
+        voxcli sample -m pix2scene -n 7 --interpolate a.png b.png -o between.png
     """
     from voxcli.models.registry import model_module
 

@@ -18,7 +18,7 @@ def train(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            "--data", metavar="DIR", help="Folder of `voxcli synth street`, or one packed as .h5 (edges2image: pictures); repeat for more."
+            "--data", metavar="DIR", help="Data of a `voxcli synth` command or a reader's, as the model wants (below); repeat for more."
         ),
     ] = None,
     output: Annotated[
@@ -44,6 +44,11 @@ def train(
     pix2vox-f: pix2vox-f, objects-small. uclid: uclid, objects-uclid-small. jof: jof, objects-jof-small, objects-jof-self. bae: bae,
     objects-bae-small. pix2scene: pix2scene, rooms-small. iqtt-pix2scene: iqtt-pix2scene, iqtt-small. pix2vox-a, iqtt-cnn, iqtt-siamese,
     z-gan and edges2image: one each, of their own names. --print-config shows a recipe whole.
+
+    Data, by model. ssz, z-gan: synth street, or that packed as .h5. pix2vox-f, pix2vox-a: synth objects, or 3D-R2N2's. uclid: synth objects
+    --layout disn, or DISN's. jof, bae: synth objects, or convert --to jof. pix2scene: synth rooms. The iqtt models: files of synth iqtt.
+    edges2image: pictures.
+
     Single settings of a recipe, here of its stage `full`: --set training.stages.full.batch=8
 
     Examples:
