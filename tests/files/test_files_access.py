@@ -220,3 +220,13 @@ def test_errors_of_the_scene_types_get_the_name_of_the_file(tmp_path):
     np.savez(tmp_path / "b.npz", labels=np.zeros((2, 2, 2), np.uint8), z_near=1.0, z_far=2.0, fov_x_deg=200.0)
     with pytest.raises(DataError, match=r"b\.npz: fov_x_deg"):
         read(tmp_path / "b.npz")
+
+
+def test_a_file_that_is_not_there_is_guessed_among_those_of_its_kind(tmp_path):
+    for name in ("scene.yml", "scenes.npz", "other.glb"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(UsageError, match="does not exist") as caught:
+        read(tmp_path / "scene.glb")
+    assert "Did you mean" not in str(caught.value)
+    with pytest.raises(UsageError, match="Did you mean '.*scenes.npz'"):
+        read(tmp_path / "scene.npz")
