@@ -23,7 +23,7 @@ def check_cells(*shape: int) -> None:
 def check_threshold(threshold: float | None) -> None:
     """Raise UsageError for a --threshold that no probability could be compared with."""
     if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError("--threshold is a probability.", expected="0 to 1", actual=f"{threshold:g}")
+        raise UsageError("--threshold is a probability, which lies between 0 and 1.", actual=f"{threshold:g}")
 
 
 def check_probabilities(source: str, values: np.ndarray) -> None:
