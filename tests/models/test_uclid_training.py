@@ -172,6 +172,9 @@ def test_shipped_recipes_fit_their_network(folder, name):
 # ------------------------------------------------------------------------------------------------ by heart
 
 
+STEPS_BY_HEART = 260
+
+
 @pytest.mark.slow
 def test_shapes_are_learnt_by_heart_to_near_the_noise_of_sampling():
     """Ten shapes in one view each. The floor is the Chamfer distance of two samplings of the truth of as many points as are compared."""
@@ -191,22 +194,22 @@ def test_shapes_are_learnt_by_heart_to_near_the_noise_of_sampling():
     pictures = torch.stack([torch.rand(3, 8, 8) for _ in clouds]).repeat_interleave(28, -1).repeat_interleave(28, -2)
     everywhere = torch.ones(len(shapes), 6000, dtype=torch.bool)
     depth = torch.full((len(shapes), 1, 112, 112), torch.nan)
-    stage = Stage("s", 1, step="shape", losses=SHAPE, settings={"samples": 16})
+    stage = Stage("s", 1, step="shape", losses=SHAPE, settings={"samples": 6})
     batch = ObjectBatch(
         pictures[:, None], unit_projection(K, motions, 224, 224)[:, None], motions[:, None], depth, truth,
         occupied_cells(truth, everywhere, CELLS).bool(), [str(k) for k in range(len(shapes))],
     )  # fmt: skip
     network = build(stages.configure({
-        "preset": "small", "encoder": [8, 8, 16, 16], "reduced": [6, 6, 6, 14], "decoder": [16, 16, 16], "depth": None, "camera": None,
+        "preset": "small", "encoder": [8, 8, 16, 16], "reduced": [4, 4, 4, 12], "decoder": [16, 12, 12], "depth": None, "camera": None,
         "depth_channels": 0,
     }, None))  # fmt: skip
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     whole = Context(Stage("s", 1, step="shape", losses={"chamfer": 300.0, "occupancy": 100.0}, settings=stage.settings), None, {})
     start = Context(Stage("s", 1, step="occupancy", losses={"occupancy": 100.0}, settings=stage.settings), None, {})
-    for step in range(300):
+    for step in range(STEPS_BY_HEART):
         context = whole if step >= 40 else start                             # before that, nearly every cell would have a patch
         for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * (1 + math.cos(math.pi * step / 300)) / 2 + 1e-5
+            group["lr"] = 3e-3 * (1 + math.cos(math.pi * step / STEPS_BY_HEART)) / 2 + 1e-5
         optimiser.zero_grad()
         sum(stages.shape_step(network, batch, context).values()).backward()
         optimiser.step()
