@@ -9,11 +9,13 @@ from torch.testing import assert_close
 from voxcli.models.jof.losses import (
     albedo_constancy,
     albedo_loss,
+    balance_loss,
     code_loss,
     local_consistency,
     main_variation,
     occupancy_loss,
     photometric_loss,
+    places_loss,
     silhouette_loss,
     white_shading,
 )
@@ -27,6 +29,27 @@ def test_means_of_equation_8():
     assert float(albedo_loss(found, colours, occupied)) == pytest.approx((1 + 4) / 2)
     assert float(albedo_loss(found, colours, occupied & False)) == 0
     assert float(code_loss(torch.tensor([[3.0, 4.0], [0, 0]]), torch.zeros(2, 2))) == pytest.approx(12.5)
+
+
+def test_branches_begin_at_the_places_nearest_to_them():
+    seeds = torch.tensor([[-1.0, 0, 0], [1.0, 0, 0]])
+    points = torch.tensor([[[-0.9, 0, 0], [0.8, 0, 0], [-0.7, 0, 0]]])
+    occupied = torch.tensor([[True, True, False]])
+    wanted = torch.tensor([[[1.0, 0], [0, 1], [0, 0]]])
+    assert float(places_loss(wanted, points, occupied, seeds)) == 0
+    assert float(places_loss(1 - wanted, points, occupied, seeds)) == pytest.approx(2)
+    assert float(places_loss(torch.zeros(1, 3, 2), points, occupied, seeds)) == pytest.approx(2 / 3)
+
+
+def test_balance_is_zero_for_equal_shares_and_the_logarithm_of_their_number_for_one_winner():
+    occupied = torch.tensor([[True, True, False]])
+    equal = torch.tensor([[[0.9, 0.0], [0.0, 0.9], [0.0, 0.0]]])
+    alone = torch.tensor([[[0.9, 0.0], [0.3, 0.0], [0.0, 1.0]]])
+    assert float(balance_loss(equal, occupied)) == pytest.approx(0, abs=1e-6)
+    assert float(balance_loss(alone, occupied)) == pytest.approx(math.log(2), abs=1e-6)
+    assert float(balance_loss(alone, occupied & False)) == 0
+    branches = torch.rand(2, 4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda b: balance_loss(b, torch.rand(2, 4) > -1), branches)
 
 
 def test_the_silhouette_wants_one_half_inside_and_nothing_outside():

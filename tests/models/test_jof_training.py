@@ -1,5 +1,7 @@
 """JOF and BAE-NET as tasks of the training engine, on tiny objects: every step, both sources of codes, what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.testing import assert_close
 from voxcli.datasets.coloured_shapes import ColouredShapes
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.bae import stages as bae_stages
-from voxcli.models.jof import stages
+from voxcli.models.jof import losses, stages
 from voxcli.models.jof.batches import ShapeReader, ShapeSamples, collate
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
 from voxcli.models.jof.network import Codes, ImageGuess, build, projection_of
@@ -111,7 +113,9 @@ def test_every_term_of_a_step_reaches_the_parts_that_it_trains(folder, step):
         network.image.fc_cam2.bias.copy_(((torch.from_numpy(data.projections(0)[0]).flatten()) - torch.tensor(config.camera_mean))
                                          / torch.tensor(config.camera_std))  # fmt: skip
     batch = batch_of(data, 4, viewed=step != "shape")
-    terms = stages.STEPS[step](network, batch, context(data, step))
+    told = context(data, step)
+    told = replace(told, constants=stages.stage_constants(network, data, range(6), told.stage))
+    terms = stages.STEPS[step](network, batch, told)
     assert set(terms) == set(stages.TERMS[step]) and all(t.ndim == 0 and bool(t.isfinite()) for t in terms.values())
     sum(terms.values()).backward()
     moved = {name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None and float(p.grad.abs().sum()) > 0}
@@ -250,11 +254,11 @@ def test_projections_that_no_camera_has_are_told():
 def test_codes_known_in_advance_are_those_of_every_step(folder):
     data, network = ShapeSamples([folder], {}), build(tiny())
     stage = Stage("views", steps=3, batch=3, step="image", losses={"shape_code": 1.0, "camera": 1.0}, frozen=("encoder", "shape", "albedo"))
-    found = stages.frozen_constants(network, data, [0, 1, 2, 4], stage)
+    found = stages.stage_constants(network, data, [0, 1, 2, 4], stage)
     known, whole = (batch_of(data, viewed=True, known=flag) for flag in (True, False))
     assert stages.reader(data, stage, stages.Augmentation()).known and not known.shaped and whole.shaped
     context = Context(stage, data, found)
-    for code, twin in zip(stages._true_codes(network, known, context), stages.shape_codes(network, whole)[0], strict=True):
+    for code, twin in zip(stages._codes_and_logits(network, known, context)[0], stages.shape_codes(network, whole)[0], strict=True):
         assert_close(code, twin, rtol=1e-5, atol=1e-6)
     assert set(stages.image_step(network, known, context)) == {"category_code", "shape_code", "albedo_code", "camera"}
 
@@ -265,5 +269,45 @@ def test_codes_that_change_or_are_seldom_wanted_are_not_found_in_advance(folder)
         Stage("few", steps=1, batch=3, step="image", frozen=("encoder", "shape")),
         Stage("moving", steps=9, step="image", frozen=("shape",)),
     ):  # fmt: skip
-        assert stages.frozen_constants(network, data, range(6), stage) == {}
+        assert stages.stage_constants(network, data, range(6), stage) == {}
         assert not stages.reader(data, stage, stages.Augmentation()).known
+
+
+def test_places_are_the_centres_of_what_is_nearest_to_them(folder):
+    data = ShapeSamples([folder], {})
+    seeds = stages._seeds(data, range(6), 4)
+    solid = torch.cat([torch.from_numpy(found.points[found.occupied][:: max(1, int(found.occupied.sum()) // stages.DRAWN)] * 2)
+                       for found in (data.shape(i, 64, None, np.random.default_rng(0))[1] for i in range(6))])  # fmt: skip
+    owner = torch.cdist(solid, seeds).argmin(1)
+    assert_close(seeds, torch.stack([solid[owner == k].mean(0) for k in range(4)]), rtol=0, atol=0.02)
+    stage = Stage("places", steps=1, step="shape", losses={"places": 1.0}, frozen=("image",))
+    network = build(tiny())
+    found = stages.stage_constants(network, data, range(6), stage)
+    assert found["seeds"].shape == (4, 3) and "codes" not in found
+    batch = batch_of(data)
+    terms = stages.shape_step(network, batch, Context(stage, data, found))
+    assert terms["places"].requires_grad and float(terms["places"].detach()) > 0
+
+
+def test_one_branch_wins_all_without_places_and_several_share_with_them(folder):
+    """The reason for the two losses: with the maximum alone, whoever wins first is the only one to learn."""
+    data = ShapeSamples([folder], {})
+    batch, seeds, shares = batch_of(data, 6), stages._seeds(data, range(6), 4), []
+    for helped in (False, True):
+        torch.manual_seed(0)
+        network = build(tiny())
+        with torch.no_grad():
+            codes = stages.shape_codes(network, batch)[0]
+        optimiser = torch.optim.Adam(network.shape.parameters(), 1e-2)
+        for _ in range(150):
+            branches = network.branches(codes, batch.points)
+            loss = losses.occupancy_loss(branches.amax(-1), batch.occupied)
+            if helped:
+                loss = losses.places_loss(branches, batch.points, batch.occupied, seeds)
+                loss = loss + 0.05 * losses.balance_loss(branches, batch.occupied)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        winners = network.winners(codes, batch.points)[batch.occupied]
+        shares.append(float(torch.bincount(winners, minlength=4).max() / len(winners)))
+    assert shares[0] == 1 and shares[1] < 0.75, shares

@@ -170,7 +170,7 @@ Read = Callable[[int, "Draws | None"], Any]
 @dataclass(frozen=True)
 class Context:
     """What a step is told besides network and batch. step: steps of the stage that are done. constants: what `constants` and, for this
-    stage, `frozen_constants` found, on the device. add: the sum of a tensor over the processes that share the batch, for terms that are no
+    stage, `stage_constants` found, on the device. add: the sum of a tensor over the processes that share the batch, for terms that are no
     means over samples; None: one alone."""
 
     stage: Stage
@@ -210,8 +210,8 @@ class Task(Protocol):
         """Tensors that steps need, found once from the training samples and kept in checkpoints; and what the log says of them."""
         ...
 
-    # def frozen_constants(self, network, data, indices, stage) -> dict[str, Tensor]: a task may offer this too. Tensors that parts of the
-    # network which a stage leaves alone give for its training samples, found when the stage begins, and again when a run goes on.
+    # def stage_constants(self, network, data, indices, stage) -> dict[str, Tensor]: a task may offer this too. Tensors that the steps of a
+    # stage need, found when it begins, and again when a run goes on: from the data, or from parts of the network that it leaves alone.
 
     def reader(self, data: Any, stage: Stage, augmentation: Augmentation) -> Read:
         """How a sample is read for a stage."""

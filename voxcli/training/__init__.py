@@ -8,7 +8,7 @@ How a model plugs in: its `stages` module (named by models/registry.py) offers, 
     check_stage(stage, config, data)    refuse what this network cannot train, before anything is computed (also in --dry-run)
     build(config)                       -> nn.Module
     constants(data, indices, weights)   -> ({name: Tensor} for the steps, {key: value} for the log); ({}, {}) where there are none
-    frozen_constants(network, data, indices, stage)   -> {name: Tensor}, found as each stage begins; optional
+    stage_constants(network, data, indices, stage)   -> {name: Tensor}, found as each stage begins; optional
     reader(data, stage, augmentation)   -> read(index, draws): one sample; draws.own is random for it, draws.shared for its whole batch
     collate(samples)                    -> batch with `.names` and `.to(device)`
     STEPS[stage.step](network, batch, context)   -> {term: weighted scalar}, or an iterator of such, a phase each (adversarial training)

@@ -218,10 +218,10 @@ class Trainer:
         if self.average is not None and self.step == first:
             # A stage may wake parts that were never trained: the average starts afresh with it.
             self.average = self._copy_of_weights()
-        return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates, {**(self.constants or {}), **self._of_frozen(stage)})
+        return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates, {**(self.constants or {}), **self._of_stage(stage)})
 
-    def _of_frozen(self, stage: Stage) -> dict[str, Tensor]:
-        find = getattr(self.task, "frozen_constants", None)
+    def _of_stage(self, stage: Stage) -> dict[str, Tensor]:
+        find = getattr(self.task, "stage_constants", None)
         if find is None:
             return {}
         self.network.eval()

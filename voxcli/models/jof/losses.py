@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,6 +23,26 @@ def albedo_loss(found: Tensor, colours: Tensor, occupied: Tensor) -> Tensor:
     """L_A of equation (8) over the occupied points: [B, N, 3] against [B, N, 3], in -1..1. Air has no colour to compare."""
     weight = occupied.to(found.dtype)[..., None]
     return ((found - colours) ** 2 * weight).sum() / (3 * weight.sum()).clamp_min(1)
+
+
+def places_loss(branches: Tensor, points: Tensor, occupied: Tensor, seeds: Tensor) -> Tensor:
+    """Where branches begin (ours): branch j is occupied where the shape is and seed j the nearest. branches [B, N, k], points [B, N, 3],
+    occupied bool [B, N], seeds [k, 3]. Of branches that begin alike, the first to win takes all points of all shapes, for ever: only the
+    winner learns.
+    """
+    nearest = torch.cdist(points, seeds.to(points)).argmin(-1)
+    own = F.one_hot(nearest, len(seeds)) * occupied[..., None]
+    return (branches - own).square().sum(-1).mean()
+
+
+def balance_loss(branches: Tensor, occupied: Tensor) -> Tensor:
+    """That all branches go on taking part (ours): log k minus the entropy, in nats, of their mean shares of the occupied points of a batch.
+    branches [B, N, k], occupied bool [B, N]. Shapes may lack a part; a batch of them should not."""
+    inside = branches[occupied]
+    if not len(inside):
+        return branches.sum() * 0
+    shares = (inside / inside.sum(-1, keepdim=True).clamp_min(1e-6)).mean(0)
+    return math.log(branches.shape[-1]) + (shares * shares.clamp_min(1e-9).log()).sum()
 
 
 def code_loss(found: Tensor, truth: Tensor) -> Tensor:

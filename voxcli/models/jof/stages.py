@@ -28,11 +28,14 @@ from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
 from voxcli.models.weights import load_weights
 
 TERMS = {
-    "shape": ("shape", "albedo", "category"),
+    "shape": ("shape", "albedo", "category", "places", "balance"),
     "image": ("image", "category_code", "shape_code", "albedo_code", "camera"),
     "self": ("image", "silhouette", "features", "albedo_constancy", "white_shading"),
 }
-"""The weighted terms of equation (8), of L_2, and of equation (4)."""
+"""The weighted terms of equation (8) with two of ours that keep all branches at work, of L_2, and of equation (4)."""
+
+SEEN, DRAWN, ROUNDS = 64, 200, 30
+"""Shapes, occupied points of each and rounds of Lloyd's that give the places where branches begin."""
 
 ENCODED = 16
 """Volumes that are encoded at a time when their codes are found in advance."""
@@ -129,27 +132,57 @@ def reader(data: ShapeSamples, stage: Stage, augmentation: Augmentation) -> Shap
     """Shapes for step 1, with a view each for steps 2 and 3, where pictures without 3D may stand in their place."""
     wanted = _settings(stage)
     viewed, pictured = stage.step != "shape", stage.step == "self"
-    return ShapeReader(data, wanted.resolution, wanted.points, viewed, pictured, _known(stage, data), augmentation)
+    known = stage.step == "image" and _known(stage, data)
+    return ShapeReader(data, wanted.resolution, wanted.points, viewed, pictured, known, augmentation)
 
 
 def _known(stage: Stage, data: ShapeSamples) -> bool:
-    """Whether a stage learns codes that do not change while it lasts, of shapes that it mostly sees more than once."""
-    return stage.step == "image" and "encoder" in stage.frozen and stage.steps * stage.batch >= len(data)
+    """Whether the codes that a stage is told do not change while it lasts, and it sees most shapes more than once."""
+    return stage.step != "self" and "encoder" in stage.frozen and stage.steps * stage.batch >= len(data)
 
 
-def frozen_constants(network: nn.Module, data: ShapeSamples, indices: Sequence[int], stage: Stage) -> dict[str, Tensor]:
-    """The codes that E' finds for the training shapes, a row each, in the order of Codes: volumes are read and encoded once a stage."""
+def stage_constants(network: nn.Module, data: ShapeSamples, indices: Sequence[int], stage: Stage) -> dict[str, Tensor]:
+    """`codes`, those that E' finds for the training shapes, where it stays as it is: a row each, in the order of Codes, so that volumes
+    are encoded once a stage. `seeds` [k, 3], the places where branches begin, for the loss `places`."""
     model: Any = network
-    if not _known(stage, data) or not hasattr(model, "encoder"):
-        return {}
     device = next(model.parameters()).device
+    found = {}
+    if _known(stage, data) and hasattr(model, "encoder"):
+        found["codes"] = _encoded(model, data, indices, device)
+    if stage.losses.get("places"):
+        found["seeds"] = _seeds(data, indices, model.config.branches).to(device)
+    return found
+
+
+def _seeds(data: ShapeSamples, indices: Sequence[int], count: int) -> Tensor:
+    """Centres of `count` clusters of the occupied points of some shapes, by Lloyd's rounds from the farthest points on. [count, 3]"""
+    chosen = list(indices)[:: max(1, len(indices) // SEEN)]
+    clouds = []
+    for index in chosen:
+        pairs = data.shape(index, CELLS, None, np.random.default_rng(0))[1]
+        solid = pairs.points[pairs.occupied]
+        clouds.append(solid[:: max(1, len(solid) // DRAWN)] * 2)
+    points = torch.from_numpy(np.concatenate(clouds)).float()
+    if len(points) < count:
+        raise DataError("The shapes have fewer occupied points than the network has branches.", expected=count, actual=len(points))
+    seeds = points[:1]
+    while len(seeds) < count:
+        seeds = torch.cat([seeds, points[torch.cdist(points, seeds).amin(1).argmax()][None]])
+    for _ in range(ROUNDS):
+        owner = F.one_hot(torch.cdist(points, seeds).argmin(1), count).to(points.dtype)
+        seeds = torch.where(owner.sum(0)[:, None] > 0, owner.T @ points / owner.sum(0)[:, None].clamp_min(1), seeds)
+    return seeds
+
+
+def _encoded(model: Any, data: ShapeSamples, indices: Sequence[int], device: torch.device) -> Tensor:
     rows: Tensor | None = None
     for chosen in (list(indices[i : i + ENCODED]) for i in range(0, len(indices), ENCODED)):
         volumes = np.stack([data.shape(index, CELLS, 1, np.random.default_rng(0))[0] for index in chosen])
         codes = torch.cat(model.encoder(coloured(torch.from_numpy(volumes).to(device), model.config.darkest))[0], 1)
         rows = codes.new_zeros(len(data), codes.shape[1]) if rows is None else rows
         rows[chosen] = codes
-    return {} if rows is None else {"codes": rows}
+    assert rows is not None
+    return rows
 
 
 # -- step 1: equation (8) --------------------------------------------------------------------------------------------------------------
@@ -161,12 +194,13 @@ def coloured(volumes: Tensor, darkest: float) -> Tensor:
     return colours * (volumes[:, 3:] > 0)
 
 
-def _true_codes(model: Any, batch: ShapeBatch, context: Context) -> Codes:
-    """Codes that E is to find: those known in advance, or `shape_codes`."""
-    if "codes" in context.constants:
-        lengths = (model.config.category, model.config.shape, model.config.albedo)
-        return Codes(*context.constants["codes"][batch.places].split(lengths, 1))
-    return shape_codes(model, batch)[0]
+def _codes_and_logits(model: Any, batch: ShapeBatch, context: Context) -> tuple[Codes, Tensor]:
+    """`shape_codes`, or codes that are known in advance."""
+    if "codes" not in context.constants:
+        return shape_codes(model, batch)
+    lengths = (model.config.category, model.config.shape, model.config.albedo)
+    codes = Codes(*context.constants["codes"][batch.places].split(lengths, 1))
+    return codes, model.encoder.linear(codes.category)
 
 
 def shape_codes(model: Any, batch: ShapeBatch) -> tuple[Codes, Tensor]:
@@ -180,9 +214,13 @@ def shape_step(network: nn.Module, batch: ShapeBatch, context: Context) -> dict[
     """L_S + L_A + L_C."""
     model: Any = network
     weights = context.stage.losses
-    codes, logits = shape_codes(model, batch)
+    codes, logits = _codes_and_logits(model, batch, context)
     branches = model.branches(codes, batch.points)
     terms = {"shape": weights.get("shape", 0.0) * losses.occupancy_loss(branches.amax(-1), batch.occupied)}
+    if weights.get("places"):
+        terms["places"] = weights["places"] * losses.places_loss(branches, batch.points, batch.occupied, context.constants["seeds"])
+    if weights.get("balance"):
+        terms["balance"] = weights["balance"] * losses.balance_loss(branches, batch.occupied)
     if weights.get("albedo"):
         found = model.colours(codes, batch.points, branches.argmax(-1))
         terms["albedo"] = weights["albedo"] * losses.albedo_loss(found, batch.colours, batch.occupied)
@@ -206,7 +244,7 @@ def image_step(network: nn.Module, batch: ShapeBatch, context: Context) -> dict[
     model: Any = network
     weights = context.stage.losses
     with torch.no_grad():
-        truth = _true_codes(model, batch, context)
+        truth, _ = _codes_and_logits(model, batch, context)
     guess, _ = model.image(standard_image(batch.images))
     terms = {name: weights.get(name, 0.0) * value for name, value in losses.code_losses(guess.codes, truth).items()}
     found, true = guess.camera, standardised(batch.projections, model.config)
