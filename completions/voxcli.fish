@@ -219,7 +219,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subc
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from iou' -l mask-out -r -d 'Leave out the cells that this grid fills (.invalid); a folder for folders.'
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from iou' -l align -r -d 'world: voxel grids must lie in one place (default); index: compare cell by cell.'
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from iou' -l shell -d 'Shell IoU of UCLID-Net: 7,000 points of each surface on a 50^3 grid.'
-complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from iou' -l parts -d 'Part IoU of labelled points, by BAE-NET'\''s rule.'
+complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from iou' -l parts -d 'Part IoU of labelled points, voxels or meshes of parts, by BAE-NET'\''s rule.'
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from iou' -l match-parts -d 'With --parts: name unsupervised parts by the truth over the whole set first.'
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from iou' -l points -r -d 'Points drawn from each; default: clouds as they are, 100,000 from a mesh.'
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from iou' -l seed -r -d 'Seed; each item'\''s own derives from it and the item'\''s relative name.'

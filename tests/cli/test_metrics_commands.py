@@ -392,3 +392,19 @@ def test_workers_change_nothing(voxcli_process, set_of_three):
 def test_a_pipe_gets_json_lines(voxcli_process):
     code, text, _ = voxcli_process("metrics", "presets")
     assert code == 0 and {row["preset"] for row in lines(text)} == set(PRESETS)
+
+
+@pytest.mark.parametrize("shape", ["box.obj", "cloud.ply", "grid.npz"])
+def test_what_segment_writes_has_a_part_iou(voxcli, tmp_path, shape):
+    from example_files import FILES
+
+    FILES["jof.safetensors"](tmp_path / "jof.safetensors")
+    solid = np.zeros((8, 8, 8), bool)
+    solid[1:7, 2:5, 1:6] = True
+    put(tmp_path, box_obj=box_mesh(), cloud_ply=cloud(0, 300), grid_npz=grid(solid))
+    target = {"box.obj": "parts.glb", "cloud.ply": "parts.ply", "grid.npz": "parts.npz"}[shape]
+    assert voxcli("segment", shape, "--weights", "jof.safetensors", "-o", target)[0] == 0
+    code, text, _ = voxcli("metrics", "iou", target, target, "--parts")
+    (record,) = lines(text)
+    assert code == 0 and record["value"] == 1 and "air" not in record["params"]["parts"]
+    assert record["params"]["compared"].split()[0].rstrip(",") == {"glb": "faces", "ply": "points", "npz": "cells"}[target[-3:]]

@@ -47,7 +47,9 @@ def iou(
         str | None, typer.Option("--align", help="world: voxel grids must lie in one place (default); index: compare cell by cell.")
     ] = None,
     shell: Annotated[bool, typer.Option("--shell", help="Shell IoU of UCLID-Net: 7,000 points of each surface on a 50^3 grid.")] = False,
-    parts: Annotated[bool, typer.Option("--parts", help="Part IoU of labelled points, by BAE-NET's rule.")] = False,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Part IoU of labelled points, voxels or meshes of parts, by BAE-NET's rule.")
+    ] = False,
     match: Annotated[
         bool, typer.Option("--match-parts", help="With --parts: name unsupervised parts by the truth over the whole set first.")
     ] = False,
@@ -89,12 +91,13 @@ def iou(
     parts = parts or _meaning(preset, stated) == "parts"
     if match and not parts:
         raise UsageError("--match-parts belongs to --parts.")
-    if parts and (mask or mask_out or set(stated) - {"of"}):
-        raise UsageError("Part IoU compares labels of the same points: no other choice has a meaning for it.")
+    if parts and (mask or mask_out or set(stated) - {"of", "ignore"}):
+        raise UsageError("Part IoU compares labels of the same points, faces or cells: no other choice has a meaning for it.",
+                         expected="--match-parts, --ignore-label or --category-from")  # fmt: skip
     if parts and (input_format or "-" in (pred, gt)):
-        raise UsageError("Part IoU reads labelled points by their names, twice.", hint="Give files with the extensions of their formats.")
-    names = _part_names(pred, gt, match, category_from) if parts else None
-    work = partial(score, given=stated, preset=preset, seed=seed, masks=(mask, mask_out), part_names=names, input_format=input_format)
+        raise UsageError("Part IoU reads labelled shapes by their names, twice.", hint="Give files with the extensions of their formats.")
+    categories = _categories(pred, gt, match, ignore, category_from) if parts else None
+    work = partial(score, given=stated, preset=preset, seed=seed, masks=(mask, mask_out), categories=categories, input_format=input_format)
     scoring.run(pred, gt, work, metrics=["iou"], suffixes=scoring.SHAPES, category_from=category_from, fail_under=fail_under,
                 fail_over=fail_over, format=format, workers=workers, keep_going=keep_going, rules=[rule],
                 input_format=input_format)  # fmt: skip
@@ -118,16 +121,15 @@ def _summary(preset: str | None, stated: dict[str, Any], best: bool) -> str:
 
 
 def score(
-    item: Item, *, given: dict[str, Any], preset: str | None, seed: int, masks: tuple[str | None, str | None], part_names: Any,
+    item: Item, *, given: dict[str, Any], preset: str | None, seed: int, masks: tuple[str | None, str | None], categories: Any,
     input_format: str | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The record of one pair: item.source is the prediction, item.target the ground truth."""
     from voxcli.metrics.presets import prices_empties
     from voxcli.scene import FruxelGrid, VoxelGrid
 
-    if part_names is not None:
-        parts, renamed = part_names[item.name]
-        return [_score_parts(item, parts, renamed, preset)]
+    if categories is not None:
+        return [_score_parts(item, categories[item.name], given.get("ignore"), preset)]
     priced, paths = prices_empties(preset, {}), (item.source, item.target)
     guess, truth = (scoring.read_shape(path, priced, scoring.format_for(path, item, input_format)) for path in paths)
     names = {"pred": item.source, "gt": item.target}
@@ -184,61 +186,40 @@ def _mask(item: Item, masks: tuple[str | None, str | None], truth: Any) -> Any:
     return counted
 
 
-def _labels_of(path: str) -> Any:
+def _labelled_pair(pred: str, gt: str) -> Any:
     from voxcli import files
-    from voxcli.scene import PointCloud
+    from voxcli.metrics.parts import labelled_pair
+    from voxcli.scene import Mesh, PointCloud, VoxelGrid
 
-    cloud = files.read_as(path, PointCloud)
-    if cloud.labels is None:
-        raise DataError(f"{path} has no part labels.", expected="points with labels")
-    return cloud
+    return labelled_pair(*(files.read_as(path, (PointCloud, Mesh, VoxelGrid)) for path in (pred, gt)))
 
 
-def _score_parts(item: Item, names: list[str], renamed: Any, preset: str | None) -> dict[str, Any]:
-    from voxcli.metrics.sampled import part_record
+def _score_parts(item: Item, category: Any, ignore: int | None, preset: str | None) -> dict[str, Any]:
+    from voxcli.metrics.parts import parts_record
 
-    guess, truth = _labels_of(item.source), _labels_of(item.target)
-    labels = guess.labels if renamed is None else renamed[guess.labels]
-    if len(labels) != len(truth.labels):
-        raise DataError("Prediction and ground truth label different points.", expected=len(truth.labels), actual=len(labels))
-    record = part_record(labels, truth.labels, names, pred=item.source, gt=item.target)
-    if renamed is not None:
-        record["params"]["matched"] = [names[part] for part in renamed]
+    pair = _labelled_pair(item.source, item.target)
+    record = parts_record(pair, category, ignore=ignore, pred=item.source, gt=item.target)
     if preset:
         record["params"]["preset"] = preset
     return record
 
 
-def _part_names(pred: str, gt: str, match: bool, category_from: str | None) -> dict[str, tuple[list[str], Any]]:
-    """By the name of each pair: (names of its category's parts, the part that each predicted branch stands for). Both need the whole
-    category; a file that cannot be read is left to the loop, which tells of it.
+def _categories(pred: str, gt: str, match: bool, ignore: int | None, category_from: str | None) -> dict[str, Any]:
+    """By the name of each pair what its category has: parts, and what each predicted branch stands for. Both need the whole category;
+    a file that cannot be read is left to the loop, which tells of it.
     """
     from voxcli.cli.inputs import pairs
+    from voxcli.metrics.parts import category_of
 
     by_category: dict[str | None, list[Any]] = {}
-    for pair in pairs(pred, gt, suffixes=scoring.POINTS, category_from=category_from).pairs:
+    for pair in pairs(pred, gt, suffixes=scoring.SHAPES, category_from=category_from).pairs:
         by_category.setdefault(pair.category, []).append(pair)
-    found: dict[str, tuple[list[str], Any]] = {}
+    found: dict[str, Any] = {}
     for members in by_category.values():
         read = []
         for pair in members:
             with suppress(VoxcliError, OSError):
-                read.append((_labels_of(pair.pred), _labels_of(pair.gt)))
-        fitting = [(p, g) for p, g in read if len(p.labels) == len(g.labels)]
-        shared = _category_parts([p for p, _ in fitting], [g for _, g in fitting], match)
+                read.append(_labelled_pair(pair.pred, pair.gt))
+        shared = category_of(read, match=match, ignore=ignore) if read else None
         found |= {pair.name: shared for pair in members}
     return found
-
-
-def _category_parts(guesses: list[Any], truths: list[Any], match: bool) -> tuple[list[str], Any]:
-    if not truths:
-        return [], None
-    count = 1 + max(int(t.labels.max(initial=0)) for t in truths)
-    classes = truths[0].classes
-    names = list(classes.names) if classes is not None and len(classes.names) >= count else [f"part {i}" for i in range(count)]
-    if not match:
-        return names, None
-    from voxcli.metrics.sampled import match_parts
-
-    branches = 1 + max(int(g.labels.max(initial=0)) for g in guesses)
-    return names, match_parts([g.labels for g in guesses], [t.labels for t in truths], branches, len(names))
