@@ -169,6 +169,21 @@ def test_shipped_recipes_fit_their_network(folder, name):
     assert [stage.step for stage in recipe.stages][-3:] == ["shape"] * 3 or name != "uclid"
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_several_views_are_learnt_with_the_statistics_of_single_ones(folder, most):
+    """Statistics of sums of one and of several grids fit neither; a decoder trained by a batch's own falls apart when it is used."""
+    torch.manual_seed(0)
+    network = build(NARROW).train()
+    data = stages.open_data([folder], {"split": None})
+    stage = Stage("views", 1, step="shape", losses=SHAPE, settings={"views": [1, most], "samples": 2, "truth": 50})
+    read = stages.reader(data, stage, Augmentation())
+    batch = stages.collate([read(index, draws(index)) for index in range(2)])
+    before = {name: value.clone() for name, value in network.reconstruction.named_buffers()}
+    stages.shape_step(network, batch, Context(stage, data, {}))
+    moved = [name for name, value in network.reconstruction.named_buffers() if not torch.equal(value, before[name])]
+    assert bool(moved) == (most == 1)
+
+
 # ------------------------------------------------------------------------------------------------ by heart
 
 

@@ -127,6 +127,8 @@ def camera_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dic
 def shape_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dict[str, Tensor]:
     """Occupancy and, where the stage weighs it, the points of the cells that are predicted to be occupied."""
     model, losses = network, context.stage.losses
+    if _settings(context.stage).views[1] > 1:
+        _keep_statistics(model)
     logits, codes = _decoded(model, batch, context)
     terms = {"occupancy": losses.get("occupancy", 0.0) * occupancy_loss(logits, batch.occupancy)}
     if "chamfer" in losses:
@@ -138,6 +140,14 @@ def shape_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dict
         none = 0.0 * torch.stack([p.sum() for p in fold.fold.parameters()]).sum() if not len(cells) else 0.0
         terms["chamfer"] = losses["chamfer"] * (chamfer_loss(points, cells, batch.points) + none)
     return terms
+
+
+def _keep_statistics(network: Any) -> None:
+    """Batch normalisation by what single views have left. Grids of n views add up to n times as much: statistics of a batch would hide that
+    from the decoder, and their running means, over batches of all n, fit none of them when they are used."""
+    for module in network.reconstruction.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm3d)):
+            module.eval()
 
 
 STEPS = {"depth": depth_step, "camera": camera_step, "occupancy": shape_step, "shape": shape_step}
