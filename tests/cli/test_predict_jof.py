@@ -100,3 +100,34 @@ def test_refusals_say_what_to_give(voxcli, folder):
     FILES["best.safetensors"](folder / "best.safetensors")
     code, _, errors = voxcli("predict", "object.png", "--weights", "best.safetensors", "-o", "out.npz", "--parts")
     assert code == 2 and "--parts means nothing to ssz" in errors
+
+
+def test_resolutions_are_bounded_before_anything_is_loaded(voxcli, folder):
+    (folder / "broken.safetensors").write_bytes((folder / "jof.safetensors").read_bytes()[:-64])
+    for resolution in ("1", "1025", "100000"):
+        line = ("predict", "object.png", "-m", "jof", "--weights", "broken.safetensors", "--resolution", resolution, "-o", "out.glb")
+        code, _, errors = voxcli(*line)
+        assert code == 2 and "from 2 to 1024" in errors and resolution in errors and "fit" not in errors
+
+
+def test_outputs_of_one_call_are_files_of_their_own(voxcli, folder):
+    for more in (("--camera-out", "x.yaml", "--light-out", "./x.yaml"), ("--light-out", "out.yaml", "--camera-out", "out.yaml")):
+        code, _, errors = predict(voxcli, "-o", "out.glb", *more)
+        assert code == 2 and "Two outputs" in errors and not (folder / "out.glb").exists()
+
+
+def test_without_a_usable_camera_all_or_nothing_is_written(voxcli, folder, monkeypatch):
+    from voxcli.models.jof import inference
+
+    honest = inference.described
+    monkeypatch.setattr(inference, "described", lambda *given: honest(*given) | {"camera": None})
+    code, _, errors = predict(voxcli, "-o", "out.glb", "--camera-out", "camera.yaml", "--light-out", "light.yaml")
+    assert code == 2 and "none that a picture" in errors
+    assert not any((folder / name).exists() for name in ("out.glb", "camera.yaml", "light.yaml"))
+    assert predict(voxcli, "-o", "out.glb", "--light-out", "light.yaml")[0] == 0
+
+
+def test_a_transparent_picture_shows_nothing(voxcli, folder):
+    Image.new("RGBA", (48, 48), (200, 10, 10, 0)).save(folder / "clear.png")
+    code, _, errors = predict(voxcli, "-o", "out.glb", source="clear.png")
+    assert code == 2 and "transparent everywhere" in errors and not (folder / "out.glb").exists()

@@ -107,6 +107,13 @@ def far(folder):
     files.write(folder / "wrong.yaml", Camera(camera.K, 128, 96, aside))
 
 
+def far_away(folder):
+    camera = files.read_as(folder / "camera0.yaml", Camera)
+    away = camera.world_to_cam.copy()
+    away[:3, 3] *= 1000
+    files.write(folder / "wrong.yaml", Camera(camera.K, 128, 96, away))
+
+
 def edited(before, after):
     def change(folder):
         text = (folder / "camera0.yaml").read_text()
@@ -118,7 +125,8 @@ def edited(before, after):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [(opengl, "behind the camera"), (far, "outside the picture"), (edited("width: 128", "width: 200"), "other proportions")],
+    [(opengl, "behind the camera"), (far, "outside the picture"), (far_away, "camera stood in millimetres"),
+     (edited("width: 128", "width: 200"), "other proportions")],
 )
 def test_wrong_cameras_say_what_is_wrong(voxcli, folder, wrong, message):
     wrong(folder)
@@ -161,3 +169,47 @@ def test_refusals(voxcli, folder, line, message):
 def test_no_model_s_weights_are_another_s(voxcli, folder):
     code, _, errors = voxcli("fuse-views", "a.npz", "-m", "uclid", "-o", "b.npz")
     assert code == 2
+
+
+def test_a_camera_in_millimetres_is_told_what_the_cube_must_cover(voxcli, folder):
+    far_away(folder)
+    code, _, errors = voxcli("predict", "view0.png", *WEIGHTS, "--camera", "wrong.yaml", "-o", "a.ply")
+    assert code == 2 and "at least 4.57 of 128 pixels" in errors and "at a distance of 3317" in errors and "by 0.001" in errors
+
+
+def test_what_is_wrong_with_a_camera_or_a_depth_is_said_before_weights_are_loaded(voxcli, folder):
+    (folder / "broken.safetensors").write_bytes((folder / "uclid.safetensors").read_bytes()[:-64])
+    (folder / "bad.yaml").write_text("camera: [")
+    (folder / "bad.npy").write_bytes(b"none")
+    for flag, name in (("--camera", "bad.yaml"), ("--depth", "bad.npy")):
+        code, _, errors = voxcli("predict", "view0.png", "-m", "uclid", "--weights", "broken.safetensors", flag, name, "-o", "a.ply")
+        assert code == 2 and name in errors and "broken" not in errors
+
+
+def test_options_are_recorded_as_they_took_effect(voxcli, folder):
+    ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", "a.npz")
+    ran(voxcli, "predict", "view0.png", *WEIGHTS, "-o", "a.obj.glb", "--resolution", "20", "--points", "3")
+    cloud, mesh = files.read_as(folder / "a.npz", PointCloud), files.read_as(folder / "a.obj.glb", Mesh)
+    assert cloud.meta["options"] == {"coarse": False, "dtype": "float32", "model": "uclid", "points": 50, "threshold": 0.35}
+    assert mesh.meta["options"] == cloud.meta["options"] | {"points": 3, "resolution": 20}
+
+
+def test_fused_views_have_as_many_points_as_asked_for(voxcli, folder):
+    ran(voxcli, "predict", "view0.png", "view1.png", "--coarse", *WEIGHTS, "-o", "coarse/")
+    ran(voxcli, "fuse-views", "coarse/view0.npz", "coarse/view1.npz", *WEIGHTS, "--points", "7", "-o", "fused.npz")
+    fused = files.read_as(folder / "fused.npz", PointCloud)
+    assert len(fused.points) == 7 * fused.meta["prediction"]["cells"] if "prediction" in fused.meta else len(fused.points) % 7 == 0
+    assert fused.meta["options"]["points"] == 7
+    code, _, errors = voxcli("fuse-views", "coarse/view0.npz", "coarse/view0.npz", *WEIGHTS, "-o", "twice.npz")
+    assert code == 2 and "is given twice" in errors
+    code, _, errors = voxcli("fuse-views", "coarse/view0.npz", "coarse/view1.npz", "--method", "mean", "--points", "7", "-o", "b.npz")
+    assert code == 2
+
+
+def test_a_surface_of_nothing_is_an_error_that_names_the_threshold(voxcli, folder):
+    weights = load_weights(folder / "uclid.safetensors")
+    weights.tensors["reconstruction.occ.bias"] -= 1e4
+    save_weights(folder / "uclid.safetensors", weights)
+    code, text, errors = voxcli("predict", "view0.png", *WEIGHTS, "-o", "a.glb")
+    assert (code, text) == (2, "") and "0.35" in errors and "highest" in errors and "--threshold" in errors and "warning" not in errors
+    assert "view0.png" in errors and not (folder / "a.glb").exists()

@@ -78,6 +78,18 @@ def test_a_soft_rod_that_touches_nothing_is_found_by_its_faint_surroundings():
     assert torch.equal(dense.values >= 0.5, fine.values >= 0.5) and fine.queries < 0.1 * dense.queries
 
 
+@pytest.mark.parametrize("resolution,coarsest", [(127, 16), (129, 16), (95, 8)])
+def test_odd_numbers_of_cells_are_halved_too_and_miss_nothing(resolution, coarsest):
+    field = stool(0.03, sharp=60.0)
+    fine = sample_field(field, resolution, coarsest=coarsest)
+    every = field(cell_centres(torch.arange(resolution**3), resolution)).view((resolution,) * 3)
+    assert torch.equal(fine.values >= 0.5, every >= 0.5) and fine.queries < 0.25 * resolution**3
+    assert fine.levels[0][0] <= 2 * coarsest and [size for size, _ in fine.levels][-1] == resolution
+    assert fine.values.shape == every.shape
+    known = fine.values == every
+    assert bool(known[unsettled(every, 0.5, 2.0)].all())
+
+
 def test_nothing_and_everything_cost_the_coarsest_level():
     for value in (0.0, 1.0):
         found = sample_field(lambda x, value=value: torch.full((len(x),), value), 64, coarsest=16)

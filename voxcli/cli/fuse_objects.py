@@ -25,7 +25,7 @@ METHODS = ("context", "mean", "max")
 class ObjectFusion:
     """The choices of one call. model: the network that scores and refines; None: the one that the volumes name, where it is needed.
 
-    score_maps: folder for each view's scores. threshold: None for the paper's.
+    score_maps: folder for each view's scores. threshold: None for the paper's. points: in each occupied cell, for models that make points.
     """
 
     method: str = "context"
@@ -34,6 +34,7 @@ class ObjectFusion:
     threshold: float | None = None
     score_maps: str | None = None
     device: str = "cpu"
+    points: int | None = None
 
     def check(self) -> None:
         """Raise UsageError for choices that mean nothing, before any file is read."""
@@ -65,13 +66,18 @@ def fuse_object_files(
         grids.append(files.read_as(source, VoxelGrid, format=input_format))
         _check_numbers(source, grids[-1])
     module, predictor, digest = _scorer(sources, grids, wanted)
-    grid, shares = module.fuse_volumes(predictor, grids, wanted.method, wanted.threshold)
+    more = {} if wanted.points is None else {"points": wanted.points}
+    if more and "points" not in module.OFFERS.options:
+        raise UsageError(f"--points means nothing to {'volumes' if predictor is None else predictor.model}.",
+                         hint="uclid makes points of fused views.")  # fmt: skip
+    grid, shares = module.fuse_volumes(predictor, grids, wanted.method, wanted.threshold, **more)
     if maps and shares is None:
         raise UsageError("This model fuses views without scores.", hint="Leave out --score-maps.")
     level = grid.meta["threshold"]
     tell_of_nothing(target, grid, level, found, becomes)
     thing = convert_thing(as_contoured(grid, found, becomes), found, becomes, Settings(threshold=level))
     recorded = {"method": wanted.method, "model": None if predictor is None else predictor.model, "threshold": level}
+    recorded |= {"points": grid.meta["points"]} if "points" in grid.meta else {}
     read = {source: sha256_file(source) for source in sources if source != "-"}
     thing = with_origin(thing, "fuse-views", recorded, read, weights=digest)
     thing.meta.update(frame=module.OFFERS.frame, units=module.OFFERS.units)

@@ -29,6 +29,7 @@ def fuse_views(
     model: options.Model = None,
     weights: options.Weights = None,
     threshold: options.Threshold = None,
+    points: Annotated[int | None, typer.Option("--points", min=1, help="Points in each occupied cell of a surface (50).")] = None,
     score_maps: Annotated[
         str | None, typer.Option("--score-maps", metavar="DIR", help="Also write the score of each cell in each view of an object.")
     ] = None,
@@ -81,7 +82,8 @@ def fuse_views(
         raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
     of_scenes = {"--cameras": cameras, "--camera-scale": camera_scale, "--resolution": resolution, "--box": box or None, "--trust": trust,
                  "--behind": behind}  # fmt: skip
-    of_objects = {"--model": model, "--weights": weights, "--threshold": threshold, "--score-maps": score_maps}
+    of_objects = {"--model": model, "--weights": weights, "--threshold": threshold, "--points": points,
+                  "--score-maps": score_maps}  # fmt: skip
     check_threshold(threshold)
     found, _ = expand(sources, SUFFIXES, leave_out=output)
     paths = _in_order([each.path for each in found])
@@ -107,7 +109,7 @@ def fuse_views(
         return _said(paths, output) if dry_run else fuse_scene_files(paths, output, scene_choices, **common)
     from voxcli.cli.fuse_objects import ObjectFusion, fuse_object_files
 
-    object_choices = ObjectFusion(method or "context", model, weights, threshold, score_maps, device)
+    object_choices = ObjectFusion(method or "context", model, weights, threshold, score_maps, device, points)
     object_choices.check()
     return _said(paths, output) if dry_run else fuse_object_files(paths, output, object_choices, **common)
 

@@ -102,7 +102,7 @@ def predict(
     and --depth give them: the camera's world is then the object's frame, the depth is in its units.
 
     -m jof turns one image of an object into its surface with albedo, one node a part (.glb .ply .obj; --parts for part labels), looked for
-    on --resolution cells a side (64), or draws it again (.png), as it is or in another light.
+    on --resolution cells a side (64; 2 to 1024), or draws it again (.png), as it is or in another light.
 
     Examples:
         voxcli predict street.png -m ssz -o scene.npz

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,6 +82,7 @@ class Predictions:
         for given_file in (asked.camera, asked.depth, self.light):
             if given_file is not None:
                 check_there(given_file)
+        self._check_known()
         if asked.weights is None:
             check_shipped(self.name)
         path = find_weights(asked.weights or self.name)
@@ -102,6 +104,12 @@ class Predictions:
                 raise UsageError(f"{flag} means nothing to {self.name}.", hint=f"Flags of {self.name}: {', '.join(sorted(known))}.")
         if self.asked.views and not self.offers.several_views:
             raise UsageError(f"--views means nothing to {self.name}, which takes one image.")
+
+    def _check_known(self) -> None:
+        """Raise VoxcliErrors of the camera and the depth of the first item, by their files alone; those of others come in their turn."""
+        if (self.asked.camera is not None or self.asked.depth is not None) and not self.todo.keep_going:
+            with self.todo.attempt(self.todo.items[0]):
+                self._known(self.todo.items[0])
 
     def _takes_resolution(self) -> bool:
         """Whether --resolution means something: the model looks for surfaces on so many cells, or an output has so many."""
@@ -126,8 +134,15 @@ class Predictions:
             raise UsageError("--relight draws pictures.", expected="an output .png", actual=next(iter(self.formats)))
         if given.get("probabilities") and converted:
             raise UsageError(f"{converted[0]} has no place for probabilities.", expected="fruxels in .npz or .h5")
+        self._check_resolution()
         if given.get("coarse") and (flat or converted):
             raise UsageError(f"{(flat or converted)[0]} has no place for a coarse volume's context.", expected=".npz or .h5")
+
+    def _check_resolution(self) -> None:
+        """Raise UsageError for more or fewer cells a side than the model looks for surfaces on."""
+        asked, (least, most) = self.asked.flags["--resolution"][1], getattr(self.module, "RESOLUTIONS", (1, math.inf))
+        if asked is not None and not least <= asked <= most:
+            raise UsageError(f"--resolution of {self.name} is from {least} to {most} cells a side.", actual=asked)
 
     def _drawn(self, format: Format) -> bool:
         """Whether the model itself makes the picture that the output holds."""
@@ -220,6 +235,7 @@ class Predictions:
         asked = self.asked
         for line in _steps(item, result.meta):
             out.detail(line)
+        self.guesses.check(item, result.meta)
         read = {path: sha256_file(path) for path in (*item.files, *self._depth_files(item)) if path != "-"}
         if self._drawn(self.formats[item.target]):
             thing = self.module.picture_of(self.predictor, result)
@@ -242,7 +258,11 @@ class Predictions:
     def _recorded(self) -> dict[str, Any]:
         """The options that a result's provenance names: all of the model's, given or not."""
         mine = {flag.lstrip("-"): value for flag, (option, value) in self.asked.flags.items() if option in self.offers.options}
-        mine |= {name: bool(mine[name]) for name in ("probabilities", "poses", "coarse") if name in mine}
+        mine |= {name: bool(mine[name]) for name in ("probabilities", "poses", "coarse", "parts") if name in mine}
+        usual = {"threshold": self.settings.threshold, "fit": 0}
+        usual |= {name: getattr(self.module, name.upper(), None) for name in ("points", "background")}
+        mine = {name: usual.get(name) if value is None else value for name, value in mine.items()}
+        mine = {name: value for name, value in mine.items() if value is not None}
         number = str(self.predictor.dtype).rpartition(".")[2]
         mine |= {"resolution": self.settings.resolution} if self.resolves else {}
         return {"model": self.name, **mine, "dtype": number}
@@ -258,9 +278,17 @@ def as_contoured(thing: Any, format: Format, becomes: str | None) -> Any:
 
 
 def tell_of_nothing(source: str, thing: Any, threshold: float, format: Format, becomes: str | None) -> None:
-    """Warn of a volume none of whose probabilities reaches the threshold. Raises DataError where it is to become a surface or points."""
-    from voxcli.scene import VoxelGrid
+    """Warn of a volume or cloud of nothing, as no probability reaches the threshold. Raises DataError where it is to become another kind.
+    """
+    from voxcli.scene import PointCloud, VoxelGrid
 
+    if isinstance(thing, PointCloud) and not len(thing.points) and "highest" in thing.meta:
+        most = f"{thing.meta['highest']:.2g}"
+        if way_to(PointCloud, format, becomes) is not None:
+            raise DataError(f"{source}: no cell is occupied: there is no surface.", expected=f"an occupancy above {threshold:g}",
+                            actual=f"{most}, the highest", hint="Lower --threshold, or look at the picture.")  # fmt: skip
+        out.warn(f"{source}: No cell is occupied above {threshold:g} (the highest is at {most}): the cloud is empty.")
+        return
     if not isinstance(thing, VoxelGrid) or thing.occupancy is None or thing.probabilities is None or thing.occupancy.any():
         return
     said = f"{source}: nothing reaches the threshold {threshold:g}"

@@ -1,6 +1,7 @@
 """Occupancy fields on fine grids for marching cubes, evaluated from coarse to fine: only where the surface may pass.
 
-Each level halves the cells of the one before. A cell is evaluated again where it or one around it differs in sign from another, or is not
+Each level halves the cells of the one before; where a level has an odd number of cells, the last ones of the coarser one reach beyond its
+far sides by half. A cell is evaluated again where it or one around it differs in sign from another, or is not
 clearly empty; elsewhere its children take its value. After each level, the evaluated region grows wherever the sign changes at its
 border, cell by cell, so that whatever is known in part is followed to its ends: a chair's leg thinner than the coarsest cells, from the
 seat down. A piece that no cell of the coarsest level sees, and that touches none that one sees, is not found.
@@ -31,10 +32,10 @@ class FieldGrid(NamedTuple):
     levels: tuple[tuple[int, int], ...]
 
 
-def cell_centres(cells: Tensor, resolution: int, reach: float = 1.0) -> Tensor:
-    """Centres [N, 3] of cells given by their flat index [N]."""
+def cell_centres(cells: Tensor, resolution: int, reach: float = 1.0, width: float | None = None) -> Tensor:
+    """Centres [N, 3] of cells given by their flat index [N]. width: of a cell, by default such that resolution cells fill the cube."""
     index = torch.stack([cells // (resolution * resolution), cells // resolution % resolution, cells % resolution], -1)
-    return (index.to(torch.float32) + 0.5) * (2 * reach / resolution) - reach
+    return (index.to(torch.float32) + 0.5) * (2 * reach / resolution if width is None else width) - reach
 
 
 @torch.no_grad()
@@ -45,24 +46,25 @@ def sample_field(
     """The field on resolution^3 cells; the same sign everywhere as evaluating every cell, but for what the module's text says.
 
     faint: occupancy from which on an empty cell is looked into; networks leave a haze below a tenth in empty space. coarsest: the first
-    level has at most so many cells a side where the resolution halves evenly down to that; 0 evaluates every cell. batch: points evaluated
+    level has at most so many cells a side (twice as many where they are odd); 0 evaluates every cell. batch: points evaluated
     at once; by default as many as leave a network's layers in a processor's cache (a third of the time of 2^16), or fill a GPU.
     """
     if resolution < 1:
         raise UsageError("A grid needs at least one cell.", actual=resolution)
     batch = batch or (1 << 12 if torch.device(device).type == "cpu" else 1 << 18)
     sizes = [resolution]
-    while coarsest and sizes[0] > coarsest and sizes[0] % 2 == 0:
-        sizes.insert(0, sizes[0] // 2)
+    while coarsest and sizes[0] > (2 * coarsest if sizes[0] % 2 else coarsest):  # odd ones cost an overhang: only where it saves much
+        sizes.insert(0, (sizes[0] + 1) // 2)
+    widths = [2 * reach / resolution * 2**halvings for halvings in reversed(range(len(sizes)))]
     levels = []
-    grid = _Level(field, sizes[0], threshold, reach, batch)
+    grid = _Level(field, sizes[0], widths[0], threshold, reach, batch)
     grid.start(torch.zeros(sizes[0] ** 3, device=device), torch.ones(sizes[0] ** 3, dtype=torch.bool, device=device))
     levels.append((sizes[0], grid.queries))
-    for size in sizes[1:]:
-        coarse = grid.values.view((size // 2,) * 3)
-        open_cells = _doubled(unsettled(coarse, threshold, faint))
-        grid = _Level(field, size, threshold, reach, batch)
-        grid.start(_doubled(coarse).reshape(-1), open_cells.reshape(-1))
+    for size, width in zip(sizes[1:], widths[1:], strict=True):
+        coarse = grid.values.view((grid.size,) * 3)
+        open_cells = _doubled(unsettled(coarse, threshold, faint), size)
+        grid = _Level(field, size, width, threshold, reach, batch)
+        grid.start(_doubled(coarse, size).reshape(-1), open_cells.reshape(-1))
         grid.follow()
         levels.append((size, grid.queries))
     return FieldGrid(grid.values.view((resolution,) * 3), sum(queries for _, queries in levels), tuple(levels))
@@ -77,17 +79,18 @@ def unsettled(values: Tensor, threshold: float, faint: float) -> Tensor:
     return ((some != all_of_them) | (F.max_pool3d(doubtful, 3, 1, 1) > 0))[0, 0]
 
 
-def _doubled(values: Tensor) -> Tensor:
+def _doubled(values: Tensor, size: int) -> Tensor:
+    """Each cell as the eight that it is made of, as far as the finer grid of `size` cells a side has them."""
     for axis in range(3):
-        values = values.repeat_interleave(2, axis)
-    return values
+        values = values.repeat_interleave(2, axis).narrow(axis, 0, size)
+    return values.contiguous()
 
 
 class _Level:
     """One resolution: values and which of them were evaluated, by flat index."""
 
-    def __init__(self, field: PointField, size: int, threshold: float, reach: float, batch: int):
-        self.field, self.size, self.threshold, self.reach, self.batch = field, size, threshold, reach, batch
+    def __init__(self, field: PointField, size: int, width: float, threshold: float, reach: float, batch: int):
+        self.field, self.size, self.width, self.threshold, self.reach, self.batch = field, size, width, threshold, reach, batch
         self.queries = 0
 
     def start(self, values: Tensor, chosen: Tensor) -> None:
@@ -98,7 +101,8 @@ class _Level:
 
     def _evaluate(self, cells: Tensor) -> None:
         for some in cells.split(self.batch):
-            self.values[some] = self.field(cell_centres(some, self.size, self.reach).to(self.values.device)).to(self.values.dtype)
+            places = cell_centres(some, self.size, self.reach, self.width).to(self.values.device)
+            self.values[some] = self.field(places).to(self.values.dtype)
         self.known[cells] = True
         self.queries += len(cells)
 

@@ -276,7 +276,7 @@ def _guess_table(pair: LabelledPair, category: Category, truth_table: dict[int, 
     if strange:
         shown = [classes.names[i] if classes is not None and i < len(classes.names) else str(i) for i in strange]
         raise DataError("The prediction has labels that the ground truth does not know.", expected=_listed(list(category.names)),
-                        actual=_listed(shown), hint="Parts that were learnt without names: --match-parts names them by the truth.")  # fmt: skip
+                        actual=_listed(shown), hint="Parts learnt without names: --match-parts names them by the truth.")  # fmt: skip
     return place_of
 
 

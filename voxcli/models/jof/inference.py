@@ -37,6 +37,9 @@ OFFERS = Offers(
 THRESHOLD = 0.5
 """Section 3.3's tau; the surface lies there."""
 
+RESOLUTIONS = (2, 1024)
+"""Cells a side between which surfaces are looked for: 1024 cubed take 4 GB."""
+
 
 @dataclass(frozen=True)
 class Predictor:
@@ -96,8 +99,11 @@ def predict(
     level = THRESHOLD if threshold is None else threshold
     if not 0 < level < 1:
         raise UsageError("A threshold of occupancy lies between 0 and 1.", actual=f"{level:g}")
-    if fit < 0 or resolution < 2:
-        raise UsageError("Steps of a fit are not negative, and a resolution is at least 2.", actual=f"{fit}, {resolution}")
+    if fit < 0:
+        raise UsageError("Steps of a fit are not negative.", actual=fit)
+    if not RESOLUTIONS[0] <= resolution <= RESOLUTIONS[1]:
+        raise UsageError("A surface is looked for on other numbers of cells a side.", expected=f"{RESOLUTIONS[0]} to {RESOLUTIONS[1]}",
+                         actual=resolution)  # fmt: skip
     for sample in samples:
         image, mask, facts = _taken_in(predictor, sample, background or BACKGROUND, fit)
         with torch.no_grad():
@@ -116,6 +122,8 @@ def _taken_in(
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     rgb, alpha = (x if x is None or x.dtype == np.uint8 else (x >> 8).astype(np.uint8) for x in (sample.rgb, sample.alpha))
     assert rgb is not None
+    if alpha is not None and alpha.max() < 128:
+        raise DataError("The picture is transparent everywhere: there is nothing to see.", expected="alpha of at least one half")
     if fit and (alpha is None or alpha.min() == 255):
         raise DataError("A fit needs the object's silhouette.", expected="a picture with alpha", hint="Cut the object out first.")
     colours, cover = prepare(rgb, alpha, background)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +78,7 @@ def predict(
     camera, depth: of each picture, in the order of the samples; None: regressed. A camera's world is the object's cube, and depth is in
     its units. threshold: cells are occupied above it (0.35). points: in each occupied cell, evenly over its patch, or with a seed drawn
     from U[0, 1]^2. coarse: each picture's grids in place of points, for `fuse_volumes`. What was given and what regressed stands in meta.
-    An object of no occupied cell is an empty cloud, with a warning. Raises DataError for cameras and depths that do not fit.
+    An object of no occupied cell is an empty cloud, whose meta["highest"] is the highest occupancy. Raises DataError for cameras and depths that do not fit.
     """
     level = checked_threshold(threshold)
     if points < 1:
@@ -112,11 +111,12 @@ def predict(
 
 
 def fuse_volumes(
-    predictor: Predictor | None, grids: Sequence[VoxelGrid], method: str = "context", threshold: float | None = None
+    predictor: Predictor | None, grids: Sequence[VoxelGrid], method: str = "context", threshold: float | None = None,
+    points: int = POINTS,
 ) -> tuple[PointCloud, None]:
     """The points of one object from the grids of several views (`predict --coarse`), which are added up and decoded together.
 
-    The way to fuse is the network's own, `context`; there are no scores, so the second result is None.
+    points: in each occupied cell. The way to fuse is the network's own, `context`; there are no scores, so the second result is None.
     """
     level = checked_threshold(threshold)
     if method != "context":
@@ -127,7 +127,7 @@ def fuse_volumes(
     with torch.inference_mode():
         total = [torch.stack(scale).sum(0, keepdim=True).to(predictor.device) for scale in zip(*views, strict=True)]
         logits, codes = predictor.network.reconstruction.decode(total)
-    return _cloud(predictor, logits, codes, {"threshold": level, "views": len(grids)}, level, POINTS, None), None
+    return _cloud(predictor, logits, codes, {"threshold": level, "views": len(grids)}, level, points, None), None
 
 
 def checked_threshold(threshold: float | None) -> float:
@@ -166,10 +166,10 @@ def _cloud(
         cells = occupied(logits, level)
         uv = even_uv(count) if seed is None else random_uv(len(cells), count, torch.Generator().manual_seed(seed))
         points = predictor.network.reconstruction.points(codes, cells, uv.to(codes.device))
+    facts: dict[str, Any] = {**meta, "cells": len(cells), "points": count}
     if not len(cells):
-        highest = float(torch.sigmoid(logits.max()))
-        warnings.warn(f"No cell is occupied above {level:g} (the highest is at {highest:.2g}): the cloud is empty.", stacklevel=3)
-    return PointCloud(points.flatten(0, 1).cpu().numpy().astype(np.float32), meta={**meta, "cells": len(cells), "points": count})
+        facts["highest"] = float(f"{float(torch.sigmoid(logits.max())):.4g}")
+    return PointCloud(points.flatten(0, 1).cpu().numpy().astype(np.float32), meta=facts)
 
 
 # ------------------------------------------------------------------------------------------------ grids of one view in a file

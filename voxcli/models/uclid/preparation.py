@@ -14,10 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxcli.errors import DataError
-from voxcli.geometry.backproject import check_sight, unit_projection
+from voxcli.geometry.backproject import check_sight, cube_points, unit_projection
 from voxcli.geometry.surfels import z_depth
 from voxcli.models.uclid.regressors import LEAST_SIDE
 from voxcli.scene.types import Camera, DepthMap, Picture
+
+LEAST_SHOWN = 1 / 28
+"""Share of the picture's longer side that the object's cube must cover under a given camera: fewer pixels than the finest grid has cells
+hold nothing that could be told apart."""
 
 
 def prepare(picture: Picture, side: int) -> tuple[Tensor, dict[str, Any]]:
@@ -51,7 +55,8 @@ def resized(image: Tensor, side: int) -> Tensor:
 def projection_of(camera: Camera, picture: Picture) -> Tensor:
     """P [3, 4] float32 of a picture's camera, for the square. The camera's world is the object's cube.
 
-    K may be for another resolution of the same picture. Raises DataError for other proportions, and for a camera that cannot see the cube.
+    K may be for another resolution of the same picture. Raises DataError for other proportions, and for a camera that cannot see the
+    cube, or sees it from so far that it covers next to nothing.
     """
     height, width = picture.rgb.shape[:2]
     if abs(camera.width * height - camera.height * width) > max(camera.height, height):
@@ -64,7 +69,30 @@ def projection_of(camera: Camera, picture: Picture) -> Tensor:
     side = max(camera.width, camera.height)
     projection = unit_projection(torch.from_numpy(K), torch.from_numpy(np.asarray(camera.world_to_cam, np.float64)), side, side)
     check_sight(projection)
+    _check_size(projection, side)
     return projection.float()
+
+
+def _check_size(projection: Tensor, side: int) -> None:
+    """Raise DataError where the object's cube shrinks to a few pixels of the camera's square: most often its unit is another."""
+    corners = cube_points(2, projection).reshape(8, 3) @ projection[:, :3].T + projection[:, 3]
+    if not bool((corners[:, 2] > 0).all()):
+        return                                                                   # the camera stands in the cube or beside it
+    places = corners[:, :2] / corners[:, 2:]
+    shown = float((places.amax(0) - places.amin(0)).max()) / 2
+    if shown >= LEAST_SHOWN:
+        return
+    distance = float(projection[2, 3])
+    hint = "A camera's world is the object's frame, in halves of its longest side."
+    for factor, unit in ((1000.0, "millimetres"), (100.0, "centimetres")):
+        if 0.02 < shown * factor < 4:
+            hint += f" It looks as if the camera stood in {unit}: scale its translation by {1 / factor:g}."
+            break
+    raise DataError(
+        "The camera stands so far away that the object's cube covers next to nothing of the picture: another unit?",
+        expected=f"at least {max(1.0, LEAST_SHOWN * side):.3g} of {side} pixels, as at a distance of {distance * shown / LEAST_SHOWN:.3g}",
+        actual=f"{shown * side:.2g} pixels at a distance of {distance:.4g}", hint=hint,
+    )  # fmt: skip
 
 
 def square_depth(depth: DepthMap, picture: Picture, camera: Camera | None) -> Tensor:
