@@ -189,7 +189,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from segment' -l gap -r -d 'Metres
 complete -c voxcli -n '__fish_seen_subcommand_from segment' -l min-volume -r -d 'Leave out instances of less volume, in cubic metres.'
 complete -c voxcli -n '__fish_seen_subcommand_from segment' -l only -r -d 'Leave out all but this class; may be repeated.'
 complete -c voxcli -n '__fish_seen_subcommand_from segment' -l by -x -a 'instance class' -d 'What the nodes of a mesh, the labels of a grid or the files of --split are.'
-complete -c voxcli -n '__fish_seen_subcommand_from segment' -l split -r -d 'OUTPUT is a folder: one file of this extension for each piece.'
+complete -c voxcli -n '__fish_seen_subcommand_from segment' -l split -r -d 'OUTPUT is a folder: one file of this extension for each piece, in place of an earlier call'\''s with --overwrite.'
 complete -c voxcli -n '__fish_seen_subcommand_from segment' -l indices -d 'Label images as class ids (16-bit grey) instead of class colours.'
 complete -c voxcli -n '__fish_seen_subcommand_from segment' -l legend -r -d 'Also write what the ids and colours of label images mean, as JSON.'
 complete -c voxcli -n '__fish_seen_subcommand_from segment' -l fov -r -d 'Horizontal field of view of the images in degrees, if known.'

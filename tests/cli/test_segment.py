@@ -169,9 +169,29 @@ def test_a_scene_of_nothing_gives_files_of_nothing(voxcli, folder):
     assert record(folder)["instances"] == []
     assert voxcli("segment", "air.npz", "-o", "out.npz")[0] == 0 and not files.read(folder / "out.npz").labels.any()
     assert voxcli("segment", "air.npz", "-o", "out.png")[0] == 0 and (np.asarray(Image.open(folder / "out.png")) == 255).all()
-    assert voxcli("segment", "air.npz", "-o", "parts", "--split", "glb")[0] == 0 and not list((folder / "parts").iterdir())
-    code, _, errors = voxcli("segment", "air.npz", "-o", "out.glb")
-    assert code == 2 and "no instance" in errors and "air.npz" in errors and not (folder / "out.glb").exists()
+    for name, more in (("out.glb", ()), ("parts", ("--split", "glb"))):
+        code, _, errors = voxcli("segment", "air.npz", "-o", name, *more)
+        assert code == 2 and "no instance" in errors and "air.npz" in errors and not (folder / name).exists()
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 3), (3, 0, 3), (3, 3, 0), (0, 0, 0)])
+@pytest.mark.parametrize("gap", ["0", "1"])
+def test_a_grid_of_no_cells_has_no_instances(voxcli, folder, shape, gap):
+    files.write(folder / "none.npz", VoxelGrid(np.zeros(shape, bool)))
+    code, _, errors = voxcli("segment", "none.npz", "-o", "out.json", "--gap", gap)
+    assert (code, errors) == (0, "") and record(folder)["instances"] == []
+    code, _, errors = voxcli("segment", "none.npz", "-o", "out.glb")
+    assert code == 2 and "no instance" in errors
+
+
+def test_pieces_of_an_earlier_call_are_replaced_and_nothing_else_is(voxcli, folder):
+    line = ("segment", "scene.npz", "-o", "parts", "--split", "ply")
+    assert voxcli(*line)[0] == 0
+    for name in ("car-notes.ply", "car-1.obj", "mine-1.ply"):
+        (folder / "parts" / name).write_text("kept")
+    code, _, errors = voxcli(*line, "--only", "car", "--overwrite")
+    assert code == 0 and "2 pieces of an earlier call removed" in errors
+    assert sorted(path.name for path in (folder / "parts").iterdir()) == ["car-1.obj", "car-1.ply", "car-notes.ply", "mine-1.ply"]
 
 
 def test_one_legend_serves_scenes_of_the_same_classes(voxcli, folder):
@@ -193,13 +213,19 @@ def test_one_legend_serves_scenes_of_the_same_classes(voxcli, folder):
     ("words", "said"),
     [
         ("segment car.obj -o out.json", "car.obj has no cells"),
+        ("segment car.obj -o out.json", "-m jof"),
+        ("segment car.obj -o out.json -m uclid", "uclid divides nothing"),
+        ("segment scene.npz -o out.json --only air", "class 'air'"),
+        ("segment scene.npz -o parts --split json", "npz, h5, glb, ply"),
+        ("segment scene.npz -o -", "glb, h5, json, npz"),
+        ("segment scene.npz -o out.xyzzy", "glb"),
         ("segment cloud.npz -o out.json", "cloud.npz has no cells"),
         ("segment scene.npz -o out.json --gap -1", "--gap"),
         ("segment scene.npz -o out.json --gap nan", "--gap"),
         ("segment scene.npz -o out.json --min-volume -1", "--min-volume"),
         ("segment scene.npz -o out.json --only carr", "Did you mean 'car'?"),
         ("segment scene.npz -o parts --split glbb", "glbb"),
-        ("segment scene.npz -o parts --split png", "PNG"),
+        ("segment scene.npz -o parts --split png", "PNG holds a whole scene"),
         ("segment scene.npz -o - --split glb", "-o"),
         ("segment scene.npz -o parts --split glb --format npz", "contradict"),
         ("segment scene.npz -o out.mat", "cannot"),

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from example_files import FILES, box_mesh
+from PIL import Image
 
 from voxcli import files
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
@@ -78,3 +79,8 @@ def test_refusals_say_what_to_give(voxcli, folder):
     assert code == 2 and "no label image" in errors
     code, _, errors = voxcli("segment", "shapes/box.obj", "-m", "bae", "--weights", "jof.safetensors", "-o", "out.glb")
     assert code == 2 and "weights of another model" in errors
+    Image.new("RGB", (40, 40)).save(folder / "photo.png")
+    code, _, errors = voxcli("segment", "photo.png", "--weights", "jof.safetensors", "-o", "out.glb")
+    assert code == 2 and "image" in errors and "Picture" not in errors
+    code, _, errors = voxcli("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "-")
+    assert code == 2 and "glb" in errors and "png" not in errors

@@ -98,8 +98,8 @@ def predict(
     other cameras by render-surfels.
 
     -m uclid turns one image of an object, or with --views several, into points on its surface, between -1 and 1 of the object's own frame
-    (.ply, .npz, .xyz), or a closed surface around them (.glb, .obj, or --as mesh). Camera and depth are regressed unless --camera
-    and --depth give them: the camera's world is then the object's frame, the depth is in its units.
+    (.ply, .npz, .xyz), or the outline of these points in --resolution voxels (64), gaps closed (.glb, .obj, or --as mesh). Camera and
+    depth are regressed unless --camera and --depth give them: the camera's world is then the object's frame, the depth is in its units.
 
     -m jof turns one image of an object into its surface with albedo, one node a part (.glb .ply .obj; --parts for part labels), looked for
     on --resolution cells a side (64; 2 to 1024), or draws it again (.png), as it is or in another light.

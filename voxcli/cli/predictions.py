@@ -259,7 +259,7 @@ class Predictions:
         """The options that a result's provenance names: all of the model's, given or not."""
         mine = {flag.lstrip("-"): value for flag, (option, value) in self.asked.flags.items() if option in self.offers.options}
         mine |= {name: bool(mine[name]) for name in ("probabilities", "poses", "coarse", "parts") if name in mine}
-        usual = {"threshold": self.settings.threshold, "fit": 0}
+        usual: dict[str, Any] = {"threshold": self.settings.threshold, "fit": 0}
         usual |= {name: getattr(self.module, name.upper(), None) for name in ("points", "background")}
         mine = {name: usual.get(name) if value is None else value for name, value in mine.items()}
         mine = {name: value for name, value in mine.items() if value is not None}

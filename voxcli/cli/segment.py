@@ -19,7 +19,7 @@ from voxcli.cli import options
 from voxcli.cli.batch import Batch, Item, Policy, items
 from voxcli.cli.cameras import camera_for
 from voxcli.cli.output import out
-from voxcli.cli.segment_images import LegendFile, ScenePredictor, as_picture, label_image, legend
+from voxcli.cli.segment_images import LegendFile, ScenePredictor, as_picture, check_makes_scenes, label_image, legend
 from voxcli.cli.segment_scenes import SceneSegmentation, as_scene, segment_scene, write_grid_or_mesh, write_instances, write_pieces
 from voxcli.cli.segment_shapes import SUFFIXES as SHAPES
 from voxcli.cli.segment_shapes import ShapeSegmenter, shape_model
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".npz", ".h5", ".binvox", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TARGETS = (".json", ".png", ".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".vox")
+
+PIECES = tuple(each for each in TARGETS if each not in (".json", ".png"))
 
 
 class Piece(str, enum.Enum):
@@ -53,7 +55,9 @@ def segment(
         Piece, typer.Option("--by", help="What the nodes of a mesh, the labels of a grid or the files of --split are.")
     ] = Piece.instance,
     split: Annotated[
-        str | None, typer.Option("--split", metavar="EXT", help="OUTPUT is a folder: one file of this extension for each piece.")
+        str | None,
+        typer.Option("--split", metavar="EXT", help="OUTPUT is a folder: one file of this extension for each piece, in place "
+                     "of an earlier call's with --overwrite."),
     ] = None,
     indices: Annotated[bool, typer.Option("--indices", help="Label images as class ids (16-bit grey) instead of class colours.")] = False,
     legend_file: Annotated[
@@ -93,6 +97,7 @@ def segment(
     if fov is not None and camera is not None:
         raise UsageError("--fov and --camera contradict each other.", hint="Give one of them.")
     suffix = _suffix(split, format)
+    _check_split(split)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     dividing = shape_model(model, weights)
     if dividing is not None:
@@ -103,6 +108,7 @@ def segment(
                 raise UsageError(f"{flag} means nothing to {dividing}, which divides shapes.")
         shapes = ShapeSegmenter(dividing, weights, device, dtype.value, wanted.threshold, wanted.resolution)
         return _divide_shapes(shapes, sources, output, suffix, policy, format, input_format)
+    check_makes_scenes(model, weights)
     place = output.rstrip("/") if split and output != "/" else output
     with items(sources, place, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=TARGETS, policy=policy, label="segmenting") as todo:
         _check_targets(todo, split, format)
@@ -122,12 +128,16 @@ def segment(
 def _divide_shapes(
     shapes: ShapeSegmenter, sources: list[str], output: str, suffix: str, policy: Policy, format: str | None, input_format: str | None
 ) -> None:
+    from voxcli.files.registry import find_format
+
     recorded = {"model": shapes.model, "threshold": shapes.threshold}
     targets = (*TARGETS, ".xyz")
     with items(sources, output, suffixes=SHAPES, target_suffix=suffix, target_suffixes=targets, policy=policy, label="segmenting") as todo:
         for item in todo.items:
             if _extension(item.target, format) == "png":
                 raise UsageError("Parts of shapes have no label image.", expected=".json, .glb, .ply or .npz", actual=item.target)
+            if _extension(item.target, format) != "json":
+                find_format(item.target, format, choices=[each for each in targets if each != ".png"])
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
                 shapes.one(chunk[0], recorded, format, input_format, policy.overwrite)
@@ -140,6 +150,14 @@ def _suffix(split: str | None, format: str | None) -> str:
     return "" if split is not None else f".{format.lower().lstrip('.')}" if format else ".npz"
 
 
+def _check_split(split: str | None) -> None:
+    """Raise UsageError for pieces that are no grids or meshes: lists and label images are of all of a scene."""
+    wanted = None if split is None else split.lower().lstrip(".")
+    if wanted in ("json", "png"):
+        raise UsageError(f"--split {split}: pieces are meshes or grids, and {wanted.upper()} holds a whole scene.",
+                         expected=", ".join(each.lstrip(".") for each in PIECES))  # fmt: skip
+
+
 def _check_targets(todo: Batch, split: str | None, format: str | None) -> None:
     """Raise UsageError for an output that cannot be, before anything is computed."""
     from voxcli.cli.conversions import way_to
@@ -150,9 +168,17 @@ def _check_targets(todo: Batch, split: str | None, format: str | None) -> None:
         if split is not None:
             if item.target == "-":
                 raise UsageError("Many pieces do not fit into stdout.", hint="Name a folder with -o, or leave out --split.")
-            way_to(FruxelGrid, find_format(f"piece.{split.lower().lstrip('.')}")[0])
+            way_to(FruxelGrid, find_format(f"piece.{split.lower().lstrip('.')}", choices=PIECES)[0])
         elif _extension(item.target, format) not in ("json", "png"):
-            way_to(FruxelGrid, find_format(item.target, format)[0])
+            way_to(FruxelGrid, find_format(item.target, format, choices=TARGETS)[0])
+
+
+def _hint_for(thing: Any) -> str:
+    """What else can be done with a mesh or points, which have no cells."""
+    from voxcli.scene import Mesh
+
+    fill = " Or fill it and find instances: voxcli fruxelize MESH --grid voxel." if isinstance(thing, Mesh) else ""
+    return f"Parts of a shape: voxcli segment -m jof.{fill}"
 
 
 def _extension(target: str, format: str | None) -> str:
@@ -183,7 +209,7 @@ class _Work:
             thing = self.predictor.scene(picture, self.fov, view)
         if not isinstance(thing, (FruxelGrid, VoxelGrid)):
             raise DataError(f"{item.source} has no cells to tell apart.", expected="fruxels, voxels or an image",
-                            hint="Fill a mesh first: voxcli fruxelize MESH --grid voxel.")  # fmt: skip
+                            hint=_hint_for(thing))  # fmt: skip
         scene = as_scene(thing, self.wanted.threshold)
         digests = {path: sha256_file(path) for path in (item.source, self.camera) if path and path != "-"}
         weights = self.predictor.digest if picture is not None else None

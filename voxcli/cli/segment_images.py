@@ -57,6 +57,20 @@ class ScenePredictor:
         return partial(module.predict, predictor)
 
 
+def check_makes_scenes(model: str | None, weights: str | None) -> None:
+    """Raise UsageError for a model, named or told by its weights, that makes no labelled scenes, before anything is read."""
+    from voxcli.models.registry import model_module
+    from voxcli.models.weights import model_of
+
+    name = model if model is not None or weights is None else model_of(weights)
+    if name in (None, "ssz"):
+        return
+    offers = getattr(model_module(name, "inference"), "OFFERS", None)
+    if offers is None or offers.gives != "FruxelGrid":
+        raise UsageError(f"{name} divides nothing: it makes no labelled scenes of images, and tells no parts.",
+                         hint="-m ssz for images of streets, -m jof or bae for shapes; labelled scenes need no model.")  # fmt: skip
+
+
 def label_image(scene: FruxelGrid, picture: Picture | None) -> np.ndarray:
     """The first solid class along each ray, [H, W]: the scene's own pixels, or those of the picture that it was predicted from.
 

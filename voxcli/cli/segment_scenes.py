@@ -121,7 +121,8 @@ def write_pieces(
 ) -> None:
     """One file for each instance or class into the folder `target`, named by it ("car-1.glb").
 
-    The folder appears whole: it is filled under another name first. Into one that is there already (overwrite), files are put one by one.
+    The folder appears whole: it is filled under another name first. Into one that is there already (overwrite), files are put one by one,
+    and pieces of an earlier call, by their names, are removed. Raises DataError where there is no piece.
     """
     import os
     import shutil
@@ -133,12 +134,15 @@ def write_pieces(
     from voxcli.files.registry import find_format
     from voxcli.scene import Labels
 
+    if not found.instances:
+        raise DataError(f"There is no instance to write as {extension}.", hint="JSON and NPZ hold a scene of nothing too.")
     grid = piece_grid(scene, found, wanted.by)
     assert grid.labels is not None and grid.classes is not None
     found_format, _ = find_format(f"piece.{extension}")
     folder = Path(target)
     filling = folder if folder.is_dir() else folder.with_name(f".{folder.name}.partial")
     names = file_names(grid.classes.names)
+    written = set()
     try:
         for label in grid.classes.solid_ids:
             alone = (grid.labels == label).astype(np.uint8)
@@ -147,14 +151,31 @@ def write_pieces(
                 thing = convert_thing(piece, found_format, None, Settings(wanted.resolution))
                 path = filling / f"{names[label]}.{extension}"
                 files.write(path, replace(thing, meta=meta), overwrite=overwrite or filling != folder)
-        filling.mkdir(parents=True, exist_ok=True)                               # a scene of nothing: an empty folder
-        if filling != folder:
+                written.add(path.name)
+        if filling == folder:
+            _remove_earlier(folder, scene.classes.names, wanted.by, extension, written)
+        else:
             os.replace(filling, folder)
     except OSError as error:
         raise UsageError(f"{target} cannot be written.", actual=error.strerror or str(error)) from error
     finally:
         if filling != folder:
             shutil.rmtree(filling, ignore_errors=True)
+
+
+def _remove_earlier(folder: Path, classes: tuple[str, ...], by: str, extension: str, written: set[str]) -> None:
+    """Remove pieces that an earlier call left in a folder, and this one did not replace: CLASS-N.EXT, or CLASS.EXT of pieces by class."""
+    import re
+
+    from voxcli.cli.output import out
+
+    known = "|".join(map(re.escape, file_names(classes)))
+    ours = re.compile(rf"({known}){'-[0-9]+' if by == 'instance' else ''}\.{re.escape(extension)}")
+    stale = sorted(path for path in folder.iterdir() if path.is_file() and ours.fullmatch(path.name) and path.name not in written)
+    for path in stale:
+        path.unlink()
+    if stale:
+        out.note(f"{folder}: {len(stale)} pieces of an earlier call removed.")
 
 
 def file_names(pieces: tuple[str, ...]) -> list[str]:

@@ -90,11 +90,12 @@ class ShapeSegmenter:
         """The shape with labels of parts on its faces, points or cells, and a row for each part that it has."""
         import numpy as np
 
+        from voxcli.files.access import kind_name
         from voxcli.geometry.coloured import colour_volume
         from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
         if not isinstance(thing, (Mesh, PointCloud, VoxelGrid)):
-            raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=type(thing).__name__)
+            raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=kind_name(thing))
         volume = colour_volume(thing, threshold=self.threshold)
         codes = self.network.codes(volume.occupied, volume.colours)
         classes = Labels(("air", *self.network.names), 0, None)

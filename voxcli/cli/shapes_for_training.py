@@ -35,10 +35,11 @@ def _convert_one(item: Item, *, input_format: str | None, overwrite: bool) -> No
     from voxcli import files
     from voxcli.atomic import atomic_write_bytes
     from voxcli.datasets.coloured_shapes import shape_bytes
+    from voxcli.files.access import kind_name
     from voxcli.geometry.coloured import colour_volume
     from voxcli.scene import Mesh, PointCloud, VoxelGrid
 
     thing = files.read(item.source, format=input_format)
     if not isinstance(thing, (Mesh, PointCloud, VoxelGrid)):
-        raise DataError("This is no shape.", expected="a mesh, points or voxels", actual=type(thing).__name__)
+        raise DataError("This is no shape.", expected="a mesh, points or voxels", actual=kind_name(thing))
     atomic_write_bytes(item.target, shape_bytes(colour_volume(thing), item.seed(0)), overwrite=overwrite)

@@ -42,7 +42,7 @@ def read(path: str | Path, *, kind: str | None = None, format: str | None = None
     source = Source.from_stdin() if str(path) == "-" else Source.from_path(path)
     thing = _read_named(found, source, kind, Options(depth_scale, extension))
     if kind is not None and not isinstance(thing, KIND_TYPES[kind]):
-        raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=_kind_name(thing))
+        raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=kind_name(thing))
     return thing
 
 
@@ -68,7 +68,7 @@ def read_as(path: str | Path, wanted: Any, *, format: str | None = None, depth_s
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
     thing = read(path, kind=None if found.told_by_content else possible[0], format=format, depth_scale=depth_scale)
     if not isinstance(thing, wanted):
-        raise FileFormatError(f"{path} holds something else.", expected=names, actual=_kind_name(thing))
+        raise FileFormatError(f"{path} holds something else.", expected=names, actual=kind_name(thing))
     return thing
 
 
@@ -89,7 +89,7 @@ def write(path: str | Path, scene_thing: Any, *, format: str | None = None, over
     if writer is None:
         kinds = formats_writing(type(scene_thing))
         raise UsageError(
-            f"{_kind_name(scene_thing)} cannot be written as {extension}.", expected=f"one of {', '.join(kinds) or 'no format'}"
+            f"{kind_name(scene_thing)} cannot be written as {extension}.", expected=f"one of {', '.join(kinds) or 'no format'}"
         )
     to_stdout = str(path) == "-"
     if to_stdout and sys.stdout.isatty():
@@ -135,7 +135,8 @@ def _call_named(name: str, work: Any) -> Any:
         raise FileFormatError(f"{name} needs more memory than there is.") from error
 
 
-def _kind_name(thing: Any) -> str:
+def kind_name(thing: Any) -> str:
+    """What a scene type is called towards users: fruxels, image, ..."""
     return _KIND_OF.get(type(thing), type(thing).__name__)
 
 

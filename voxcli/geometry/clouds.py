@@ -1,4 +1,7 @@
-"""A closed surface around a cloud of points that lies densely on one, such as the patches of UCLID-Net."""
+"""A closed surface around a cloud of points that lies densely on one, such as the patches of UCLID-Net.
+
+The points are put into cells and these are closed morphologically: no normals, no Poisson equation, and no triangles of the patches.
+"""
 
 from __future__ import annotations
 

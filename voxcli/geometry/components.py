@@ -135,9 +135,10 @@ def _labelled(grid: FruxelGrid | VoxelGrid) -> tuple[np.ndarray, Labels]:
 def _class_ids(classes: Labels, only: Collection[str] | None) -> set[int]:
     if only is None:
         return set(classes.solid_ids)
+    solid = [classes.names[i] for i in classes.solid_ids]
     for name in only:
-        if name not in classes.names:
-            raise unknown_name("class", name, [classes.names[i] for i in classes.solid_ids], DataError)
+        if name not in solid:
+            raise unknown_name("class", name, solid, DataError)
     return {i for i in classes.solid_ids if classes.names[i] in only}
 
 
@@ -145,6 +146,8 @@ def _class_boxes(labels: np.ndarray):
     """(label, index box that holds all its cells), by label."""
     from scipy import ndimage
 
+    if not labels.size:
+        return []                                                                # a grid of no cells
     boxes = ndimage.find_objects(labels.astype(np.int32) + 1)  # 0 means nothing to it, and may be a class to us
     return [(label, where) for label, where in enumerate(boxes) if where is not None]
 

@@ -78,7 +78,8 @@ def predict(
     camera, depth: of each picture, in the order of the samples; None: regressed. A camera's world is the object's cube, and depth is in
     its units. threshold: cells are occupied above it (0.35). points: in each occupied cell, evenly over its patch, or with a seed drawn
     from U[0, 1]^2. coarse: each picture's grids in place of points, for `fuse_volumes`. What was given and what regressed stands in meta.
-    An object of no occupied cell is an empty cloud, whose meta["highest"] is the highest occupancy. Raises DataError for cameras and depths that do not fit.
+    An object of no occupied cell is an empty cloud, whose meta["highest"] is the highest occupancy. Raises DataError for
+    cameras and depths that do not fit.
     """
     level = checked_threshold(threshold)
     if points < 1:
