@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 
 import numpy as np
@@ -73,7 +74,8 @@ def test_a_folder_that_takes_no_file_is_told_before_computing(voxcli, tmp_path, 
 def test_fusing_asks_before_reading_too(voxcli, scene):
     if not os.path.isdir("/proc/self"):
         pytest.skip("no /proc here")
-    code, text, errors = voxcli("fuse-views", "scene.npz", "scene.npz", "-o", "/proc/x.npz")
+    shutil.copy(scene / "scene.npz", scene / "other.npz")
+    code, text, errors = voxcli("fuse-views", "scene.npz", "other.npz", "-o", "/proc/x.npz")
     assert (code, text) == (2, "") and "/proc/x.npz cannot be written" in errors and "takes no file" in errors
 
 
