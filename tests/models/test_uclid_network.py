@@ -1,5 +1,6 @@
 """UCLID-Net: published numbers of parameters, and a plain recomputation from the same tensors."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from voxcli.errors import ShapeError, UsageError
 from voxcli.geometry.backproject import unit_projection
 from voxcli.geometry.cameras import look_at
 from voxcli.models.uclid.folding import Fold, even_uv, random_uv
-from voxcli.models.uclid.network import CELLS, PRESETS, SIZES, Reconstruction, UCLIDConfig, build, occupied
+from voxcli.models.uclid.network import CELLS, PRESETS, SIZES, Reconstruction, UCLIDConfig, build, for_inference, occupied
 from voxcli.models.uclid.regressors import CameraConfig, CameraNet, DepthConfig, DepthNet, rotation_of_six
 
 NARROW = UCLIDConfig(
@@ -194,3 +195,15 @@ def test_small_pictures_and_wrong_settings_are_refused():
 def test_configurations_survive_their_mapping():
     for settings in (*PRESETS.values(), replace(NARROW, camera=None)):
         assert config.from_mapping(UCLIDConfig, config.to_mapping(settings), "here") == settings
+
+
+@torch.no_grad()
+def test_the_decoder_for_inference_is_the_same_without_normalisation():
+    torch.manual_seed(0)
+    plain = living(build(NARROW)).reconstruction.decoder
+    joined = [width + NARROW.depth_channels for width in NARROW.reduced]
+    grids = [torch.rand(2, joined[s], n, n, n, dtype=torch.float64) for s, n in enumerate(SIZES)]
+    wanted = plain(grids)
+    fast = for_inference(copy.deepcopy(plain))
+    assert_close(fast(grids), wanted, rtol=1e-10, atol=1e-10)
+    assert not [m for m in fast.modules() if isinstance(m, torch.nn.BatchNorm3d)]

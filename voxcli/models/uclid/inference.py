@@ -15,7 +15,7 @@ from voxcli import backend, config
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.offers import Offers
 from voxcli.models.uclid.folding import even_uv, random_uv
-from voxcli.models.uclid.network import CELLS, SIZES, UCLID, UCLIDConfig, added, occupied
+from voxcli.models.uclid.network import CELLS, SIZES, UCLID, UCLIDConfig, added, for_inference, occupied
 from voxcli.models.uclid.preparation import prepare, projection_of, square_depth
 from voxcli.models.uclid.views import view_grids
 from voxcli.models.weights import Weights, load_weights
@@ -65,7 +65,9 @@ def load_predictor(weights: str | Path | Weights = "uclid", device: str = "auto"
         raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
     if where.type == "cpu":
         backend.keep_freed_memory()
-    return Predictor(network.eval().requires_grad_(False).to(where), weights.model, where, torch.float32)
+    network = network.eval().requires_grad_(False).to(where)
+    network.reconstruction.decoder = for_inference(network.reconstruction.decoder)
+    return Predictor(network, weights.model, where, torch.float32)
 
 
 def predict(
