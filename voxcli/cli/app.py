@@ -247,11 +247,11 @@ def _print_version(value: bool) -> None:
 def _root(
     version: bool = typer.Option(False, "--version", is_eager=True, callback=_print_version, help="Print the version."),
 ) -> None:
-    pass
+    """--version acts by itself, before this; a group wants a function to carry its options."""
 
 
 def _nothing() -> None:
-    pass
+    """What a group without options of its own is made of."""
 
 
 # -- the edge: errors become lines and exit codes -------------------------------------------------------------------------------------

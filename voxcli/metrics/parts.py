@@ -19,7 +19,7 @@ import numpy as np
 from voxcli.errors import DataError
 from voxcli.metrics.grids import check_same_grid
 from voxcli.metrics.records import Record, make_record
-from voxcli.metrics.sampled import match_parts
+from voxcli.metrics.sampled import parts_of_branches
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _corners_apart(faces: np.ndarray, face: np.ndarray) -> np.ndarray:
 def category_of(pairs: Sequence[LabelledPair], *, match: bool = False, ignore: int | None = None) -> Category:
     """The parts that the truths of one category have, and with `match` what each predicted label stands for among them.
 
-    match: labels of the prediction are unsupervised, and named over all pairs by the part that they mostly are (see `match_parts`).
+    match: labels of the prediction are unsupervised, and named over all pairs by the part that they mostly are (see `parts_of_branches`).
     ignore: a further label of the truth that is no part. Raises DataError where the truths label nothing.
     """
     if all(pair.truth_classes is not None for pair in pairs):
@@ -224,12 +224,12 @@ def _branch_places(pair: LabelledPair, branches: tuple[str, ...]) -> np.ndarray:
 
 
 def _matched(guesses: list[np.ndarray], truths: list[np.ndarray], weights: list[np.ndarray], branches: int, parts: int) -> np.ndarray:
-    """`match_parts` over the elements that both label, by their weights."""
+    """`parts_of_branches` over the elements that both label, by their weights."""
     table = np.zeros((parts, branches))
     for guess, truth, weight in zip(guesses, truths, weights, strict=True):
         both = (guess >= 0) & (truth >= 0)
         table += np.bincount(truth[both] * branches + guess[both], weight[both], parts * branches).reshape(parts, branches)
-    return match_parts(table=table)
+    return parts_of_branches(table)
 
 
 # ------------------------------------------------------------------------------------------------ the score

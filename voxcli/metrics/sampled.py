@@ -114,18 +114,29 @@ def part_record(pred: Any, gt: Any, /, names_of_parts: Sequence[str], *, absent:
     return make_record("iou", values.mean(), parts={"classes": dict(zip(names_of_parts, values, strict=True))}, params=params, **names)
 
 
-def match_parts(
-    predictions: Sequence[Any] = (), truths: Sequence[Any] = (), branches: int = 0, parts: int = 0, *, table: np.ndarray | None = None
-) -> np.ndarray:  # fmt: skip
+def match_parts(predictions: Sequence[Any], truths: Sequence[Any], branches: int, parts: int) -> np.ndarray:
     """Names for the branches of an unsupervised segmentation: the part that each branch stands for over a whole set -> [branches].
 
-    predictions: branch labels [N] of every shape (0..branches-1), truths: part labels of the same points. The part of a branch is the
-    one that most of its points belong to; a branch without points gets the most frequent part. Several branches may be one part, as
-    there are usually more branches than parts. With as many as parts the matching is one to one, with the most points in agreement.
-    table: in place of all these, how much of each part each branch holds, [parts, branches].
+    predictions: branch labels [N] of every shape (0..branches-1), truths: part labels of the same points. See `parts_of_branches`.
     """
-    if table is None:
-        table = _shared_points(predictions, truths, branches, parts)
+    if len(predictions) != len(truths) or not predictions:
+        raise UsageError("Matching parts needs a prediction for every truth.", expected=len(truths), actual=len(predictions))
+    table = np.zeros((parts, branches), np.int64)
+    size = max(parts, branches)
+    for pred, gt in zip(predictions, truths, strict=True):
+        guess, truth = as_array(pred), as_array(gt)
+        if guess.shape != truth.shape:
+            raise ShapeError("Prediction and ground truth label different points.", expected=list(truth.shape), actual=list(guess.shape))
+        table += confusion(guess, truth, size)[:parts, :branches]
+    return parts_of_branches(table)
+
+
+def parts_of_branches(table: np.ndarray) -> np.ndarray:
+    """Which part each branch stands for [branches], of how much of each part each branch holds [parts, branches].
+
+    The part of a branch is the one that most of it belongs to; an empty branch gets the most frequent part. Several branches may be one
+    part, as there are usually more branches than parts. With as many as parts the matching is one to one, with the most in agreement.
+    """
     parts, branches = table.shape
     if branches == parts:
         from scipy.optimize import linear_sum_assignment
@@ -137,17 +148,3 @@ def match_parts(
     names = table.argmax(axis=0)
     names[table.sum(axis=0) == 0] = int(table.sum(axis=1).argmax())
     return names
-
-
-def _shared_points(predictions: Sequence[Any], truths: Sequence[Any], branches: int, parts: int) -> np.ndarray:
-    """How many points of each part each branch holds, int64 [parts, branches]."""
-    if len(predictions) != len(truths) or not predictions:
-        raise UsageError("Matching parts needs a prediction for every truth.", expected=len(truths), actual=len(predictions))
-    table = np.zeros((parts, branches), np.int64)
-    size = max(parts, branches)
-    for pred, gt in zip(predictions, truths, strict=True):
-        guess, truth = as_array(pred), as_array(gt)
-        if guess.shape != truth.shape:
-            raise ShapeError("Prediction and ground truth label different points.", expected=list(truth.shape), actual=list(guess.shape))
-        table += confusion(guess, truth, size)[:parts, :branches]
-    return table
