@@ -111,8 +111,9 @@ def _write_open_file(descriptor: int, data: bytes | bytearray | memoryview) -> N
 def _write_and_replace(final: Path, data: bytes | bytearray | memoryview) -> None:
     # Not tempfile.mkstemp: its 0600 would become the mode of the final file, instead of what the user's umask says.
     temporary = final.parent / f".{final.name[:100]}.{secrets.token_hex(6)}.part"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
+        # Within: an interrupt may come between the making of the file and the next line.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()

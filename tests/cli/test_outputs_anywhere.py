@@ -10,7 +10,7 @@ import pytest
 from conftest import environment
 from example_files import FILES
 
-from voxcli.atomic import check_writable, own_descriptor
+from voxcli.atomic import atomic_write_bytes, check_writable, own_descriptor
 from voxcli.errors import UsageError
 
 needs_devices = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such devices here")
@@ -100,3 +100,16 @@ def test_a_failure_among_several_says_what_was_done_and_how_to_go_on(voxcli, sce
     assert len(errors.splitlines()) <= 3
     code, _, errors = voxcli("convert", "in/c.npz", "-o", "out.ply")
     assert code == 2 and "--keep-going" not in errors
+
+
+def test_an_interrupt_right_after_the_temporary_file_is_made_leaves_nothing(tmp_path, monkeypatch):
+    make = os.open
+
+    def interrupted(*arguments):
+        os.close(make(*arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("voxcli.atomic.os.open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        atomic_write_bytes(tmp_path / "scene.npz", b"scene")
+    assert os.listdir(tmp_path) == []
