@@ -63,15 +63,19 @@ def test_pictures_without_3d_stand_in_for_renderings(folder, tmp_path):
     data = ShapeSamples([folder], {"images": [str(tmp_path)]})
     assert len(data.pictures) == 2
     reader = ShapeReader(data, 16, 50, True, True)
-    batch = collate([reader(i, draws()) for i in range(2)])
+    by_name = {sample["names"]: sample for sample in (reader(i % 2, draws(i)) for i in range(20))}
+    batch = collate([by_name["a.png"], by_name["b.jpg"]])  # both are drawn for any object
     assert not batch.shaped and batch.categories.tolist() == [0, 0]
     assert_close(batch.masks[0], batch.masks[1], rtol=0, atol=0.05)
     assert 0.3 < float(batch.masks[0].mean()) < 0.5
+    # Alpha cuts the object out; a mask leaves the picture whole. Columns at the sides are padding, 16 to 65 are left of the silhouette.
+    assert float(batch.images[0, :, :, 16:60].min()) > 0.6
+    assert_close(batch.images[1, :, :, 16:110], torch.full((3, 128, 94), 90 / 255), rtol=0, atol=0.02)
     assert collate([reader(0, None)]).shaped  # validation keeps its truth
     Image.fromarray(rgba[..., :3]).save(tmp_path / "chair" / "c.png")
     bare = ShapeSamples([folder], {"images": [str(tmp_path)]})
     with pytest.raises(DataError, match="silhouette"):
-        [ShapeReader(bare, 16, 50, True, True)(i, draws()) for i in range(3)]
+        [ShapeReader(bare, 16, 50, True, True)(0, draws(i)) for i in range(20)]
 
 
 def test_the_published_layout_is_read(tmp_path):

@@ -30,7 +30,8 @@ TO_OWN = np.diag([0.5, 0.5, 0.5, 1.0])
 class ShapeSamples:
     """Shapes of one split of folders that `synth objects` wrote, or of published .mat shapes. settings: `split` (train), `categories`
     (all), `images`: folders of pictures for self-supervision, with alpha, or with NAME_mask.png beside NAME.png; the folder that a picture
-    lies in is its category, where that is a name of one.
+    lies in is its category, where that is a name of one. Alpha cuts the object out, as in `predict`; a mask says where it is, and the
+    picture is seen whole.
     """
 
     def __init__(self, sources: Sequence[str | Path], settings: Mapping[str, Any]):
@@ -146,7 +147,7 @@ class ShapeBatch:
 @dataclass(frozen=True)
 class ShapeReader:
     """Reads a shape with `count` point-value pairs of `resolution`; with `viewed`, one of its views drawn at random too (the first without
-    random numbers); with `pictured`, while training, a picture without 3D in place of all that, where the data has any; with `known`,
+    random numbers); with `pictured`, while training, any picture without 3D in place of all that, where the data has some; with `known`,
     while training, the view alone, because the shape's codes are known.
 
     Augmentation: brightness, contrast and colour of views, and backgrounds of any grey.
@@ -163,7 +164,7 @@ class ShapeReader:
     def __call__(self, index: int, draws: Draws | None) -> dict[str, Any]:
         rng = np.random.default_rng(0) if draws is None else draws.own
         if self.pictured and draws is not None and self.data.pictures:
-            return self._picture(index, rng)
+            return self._picture(index, int(rng.integers(len(self.data.pictures))), rng)
         category = self.data.categories.index(self.data.category(index))
         sample = {"categories": category, "places": index, "names": self.data.name(index)}
         if not self.known or draws is None:
@@ -180,15 +181,17 @@ class ShapeReader:
             sample |= {"images": image, "masks": mask, "projections": self.data.projections(index, [view])[0]}
         return sample
 
-    def _picture(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
-        path, mask_path, folder = self.data.pictures[index % len(self.data.pictures)]
+    def _picture(self, index: int, place: int, rng: np.random.Generator) -> dict[str, Any]:
+        path, mask_path, folder = self.data.pictures[place]
         rgba = read_rgba(path)
         alpha = rgba[..., 3] if mask_path is None else read_rgba(mask_path)[..., 0]
         if mask_path is None and alpha.min() == 255:
             raise DataError(f"'{path}' shows no silhouette.", expected=f"alpha, or a mask {path.stem}_mask.png")
         if alpha.shape != rgba.shape[:2]:
             raise DataError(f"'{mask_path}' is not as large as its picture.", expected=rgba.shape[:2], actual=alpha.shape)
-        image, mask = self._prepared(rgba[..., :3], alpha, rng)
+        image, mask = self._prepared(rgba[..., :3], rgba[..., 3], rng)
+        if mask_path is not None:
+            _, mask = prepare(rgba[..., :3], alpha)
         known = self.data.categories.index(folder) if folder in self.data.categories else -1
         return {"categories": known, "places": index, "names": str(path.name), "images": image, "masks": mask}
 
