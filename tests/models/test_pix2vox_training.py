@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_photographs_are_read_as_objects_of_one_view(tmp_path, layout):
     photographed(tmp_path, layout)
     data = stages.open_data([tmp_path], {})
     assert len(data) == 2 and data.categories == ["chair"] and data.name(0) == f"{tmp_path.name}/chair/0"
-    images, volume, category, _ = ObjectReader(data, 1, 1, 224, Augmentation())(0, None)
+    images, volume, category, *_ = ObjectReader(data, 1, 1, 224, Augmentation())(0, None)
     # The square about a box of 60 x 40 pixels: the object over its whole width, and two thirds of its height.
     inside = images[0].mean(0) > (50 / 255 - 0.5) / 0.5
     assert inside[:, 5:-5].mean(0) == pytest.approx(2 / 3, abs=0.03) and category == 0
@@ -118,7 +119,7 @@ def test_validation_reads_evenly_spaced_views_and_training_draws_them(folder):
     data = ObjectSamples([folder], {})
     assert len(data) == 4 and data.categories == ["chair", "lamp"] and data.name(2).endswith("002/o0")
     reader = ObjectReader(data, 1, 3, 224, Augmentation())
-    images, volume, category, _ = reader(3, None)
+    images, volume, category, *_ = reader(3, None)
     assert images.shape == (2, 3, 224, 224) and volume.sum() == 10 * 12 * 10 and category == 1
     shown = (images[:, 0, 0, -1] + 1) * 127.5
     assert_close(shown, np.array([100.0, 105.0], np.float32), rtol=0, atol=1e-3)
@@ -134,7 +135,7 @@ def test_a_mirrored_picture_goes_with_the_mirrored_volume(folder):
     plain = reader(0, None)[1]
     sides = set()
     for seed in range(8):
-        images, volume, _, _ = reader(0, draws(seed))
+        images, volume, *_ = reader(0, draws(seed))
         object_is_right = images[0, 0, 0, -1] < images[0, 0, 0, 0]
         assert np.array_equal(volume, plain if object_is_right else plain[:, :, ::-1])
         sides.add(bool(object_is_right))
@@ -167,10 +168,29 @@ def test_frozen_parts_keep_their_statistics_in_fusion(folder):
     assert {k.partition(".")[0] for k, p in network.named_parameters() if p.grad is not None} == {"merger"}
 
 
+def test_pictures_encoded_in_advance_teach_the_same(folder):
+    torch.manual_seed(0)
+    network = stages.build(Pix2VoxConfig(**{k: tuple(v) for k, v in TINY.items()})).eval()
+    data, indices = ObjectSamples([folder], {}), [0, 2, 3]
+    how = {"losses": {"coarse": 10.0, "overlap": 1.0}, "frozen": ("encoder", "decoder")}
+    stage = Stage("fusion", 1, step="fusion", settings={"views": [2, 2], "encoded": True}, **how)
+    constants = stages.stage_constants(network, data, indices, stage)
+    assert constants["features"].shape[0] == 9 and constants["first"].tolist() == [0, 3, 3, 6]
+    reader = stages.reader(data, stage, Augmentation(flip=True, brightness=0.3))
+    batch = collate([reader(i, draws(i)) for i in (3, 0)])
+    assert batch.images.numel() == 0 and batch.places.tolist() == [3, 0] and batch.views.shape == (2, 2)
+    plain = collate([(data.pictures(i, v.tolist()), data.folders[0].volume(i), 0, "", i, v.tolist()) for i, v in zip((3, 0), batch.views)])
+    seen = replace(stage, settings={"views": [2, 2]})
+    first = stages.fusion_step(network, batch, Context(stage, data, constants))
+    second = stages.fusion_step(network, plain, Context(seen, data, stages.stage_constants(network, data, indices, seen)))
+    assert_close(first, second, rtol=1e-4, atol=1e-5)
+    assert collate([reader(0, None)]).images.shape[-1] == 224  # validation reads them
+
+
 @pytest.mark.parametrize("name", ["pix2vox-f", "objects-small"])
 def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name):
     few = {"steps": 1, "batch": 4}
-    shorter = {s.name: few | ({"settings": {"views": [1, 2]}} if s.step == "fusion" else {}) for s in load_recipe(name).stages}
+    shorter = {s.name: few | ({"settings": {**s.settings, "views": [1, 2]}} if s.step == "fusion" else {}) for s in load_recipe(name).stages}
     recipe = load_recipe(name, {"network": dict(TINY), "validation": {"share": 0.25}, "stages": shorter})
     records = []
     train("pix2vox-f", [folder], tmp_path / "run", recipe, progress=records.append)
@@ -209,6 +229,7 @@ def test_stages_that_cannot_be_are_refused(folder):
         "takes one view": {"step": "single", "settings": {"views": [1, 3]}},
         "from the fewest": {"step": "fusion", "settings": {"views": [3, 2]}},
         "or half of that": {"settings": {"side": 100}},
+        "while it trains": {"step": "fusion", "settings": {"views": [2, 3], "encoded": True}, "frozen": ("decoder",)},
         "vews": {"settings": {"vews": [1, 3]}},
     }.items():
         with pytest.raises(UsageError, match=said):

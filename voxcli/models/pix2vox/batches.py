@@ -19,8 +19,8 @@ from voxcli.models.pix2vox.sizes import CELLS, IMAGE
 from voxcli.models.tasks import Augmentation, Draws
 from voxcli.scene.types import Picture
 
-Prepared = tuple[np.ndarray, np.ndarray, int, str]
-"""(pictures [V, 3, s, s] float32, volume [32, 32, 32] bool, number of the category, name)."""
+Prepared = tuple[np.ndarray, np.ndarray, int, str, int, list[int]]
+"""(pictures [V, 3, s, s] float32, volume [32, 32, 32] bool, number of the category, name, place in the data, numbers of the views)."""
 
 
 class ObjectSamples:
@@ -54,6 +54,16 @@ class ObjectSamples:
         folder, place = self.places[index]
         return f"{self.folders[folder].root.name}/{self.folders[folder].name(place)}"
 
+    def view_count(self, index: int) -> int:
+        """How many pictures of an object there are."""
+        folder, place = self.places[index]
+        return self.folders[folder].view_count(place)
+
+    def pictures(self, index: int, views: Sequence[int]) -> np.ndarray:
+        """Views of an object as they are tested, [V, 3, 224, 224]."""
+        reader = ObjectReader(self, 1, 1, IMAGE, Augmentation())
+        return reader.pictures(index, views, None)
+
 
 @dataclass(frozen=True)
 class ObjectReader:
@@ -61,7 +71,8 @@ class ObjectReader:
 
     Without random numbers: evenly spaced views, (low + high) / 2 of them. side: of the pictures, 224 or a whole part of it, by averaging.
     Augmentation follows the original (background of 225 to 255, colours, noise, channels in any order), but a mirrored picture goes with
-    the mirrored volume: left and right are z in the canonical frame.
+    the mirrored volume: left and right are z in the canonical frame. encoded: a training that knows what the encoder makes of each
+    picture is told the views' numbers alone.
     """
 
     data: ObjectSamples
@@ -69,6 +80,7 @@ class ObjectReader:
     high: int
     side: int
     augmentation: Augmentation
+    encoded: bool = False
 
     def __call__(self, index: int, draws: Draws | None) -> Prepared:
         folder, place = (self.data.folders[self.data.places[index][0]], self.data.places[index][1])
@@ -81,15 +93,22 @@ class ObjectReader:
             if there < count:
                 raise DataError(f"'{self.data.name(index)}' has too few views.", expected=f"at least {self.high}", actual=there)
             views = [int(v) for v in draws.own.permutation(there)[:count]]
-        cut: Literal["auto", "none"] = "auto" if isinstance(folder, R2N2Folder) else "none"  # photographs come cut out
-        pictures = [self._picture(rgba, cut, draws) for rgba in folder.images(place, views)]
+        known = self.encoded and draws is not None
+        pictures = np.zeros((count, 3, 0, 0), np.float32) if known else self.pictures(index, views, draws)
         volume = folder.volume(place)
         if volume.shape != (CELLS,) * 3:
             raise DataError(f"'{self.data.name(index)}' has a volume of another size.", expected="32 cells a side", actual=volume.shape)
-        if draws is not None and self.augmentation.flip and draws.own.random() < 0.5:
-            pictures, volume = [picture[:, :, ::-1] for picture in pictures], volume[:, :, ::-1]
+        if draws is not None and not known and self.augmentation.flip and draws.own.random() < 0.5:
+            pictures, volume = pictures[..., ::-1], volume[:, :, ::-1]
         category = self.data.categories.index(folder.items[place].category)
-        return np.stack(pictures), np.ascontiguousarray(volume), category, self.data.name(index)
+        arrays = (np.ascontiguousarray(pictures), np.ascontiguousarray(volume))
+        return *arrays, category, self.data.name(index), index, views
+
+    def pictures(self, index: int, views: Sequence[int], draws: Draws | None) -> np.ndarray:
+        """Some views of an object, varied where there are random numbers: [V, 3, side, side]."""
+        folder, place = (self.data.folders[self.data.places[index][0]], self.data.places[index][1])
+        cut: Literal["auto", "none"] = "auto" if isinstance(folder, R2N2Folder) else "none"  # photographs come cut out
+        return np.stack([self._picture(rgba, cut, draws) for rgba in folder.images(place, views)])
 
     def _picture(self, rgba: np.ndarray, cut: Literal["auto", "none"], draws: Draws | None) -> np.ndarray:
         background = (240, 240, 240) if draws is None else tuple(int(v) for v in draws.own.integers(225, 256, 3))
@@ -116,23 +135,29 @@ def recoloured(image: np.ndarray, how: Augmentation, rng: np.random.Generator) -
 
 @dataclass(frozen=True)
 class ObjectBatch:
-    """images [B, V, 3, s, s] float32 in -1..1; volumes [B, 32, 32, 32] bool; categories [B] int64; names for messages."""
+    """images [B, V, 3, s, s] float32 in -1..1 (s = 0 where they are encoded already); volumes [B, 32, 32, 32] bool; categories [B] int64;
+    names for messages; places [B] in the data and views [B, V], the numbers of the pictures.
+    """
 
     images: Tensor
     volumes: Tensor
     categories: Tensor
     names: list[str]
+    places: Tensor
+    views: Tensor
 
     def to(self, device: torch.device) -> ObjectBatch:
         """The batch on another device; the copy to CUDA goes through pinned memory and does not wait."""
         if device.type == "cpu":
             return self
-        images, volumes, categories = (t.pin_memory().to(device, non_blocking=True) for t in (self.images, self.volumes, self.categories))
-        return ObjectBatch(images, volumes, categories, self.names)
+        own = (self.images, self.volumes, self.categories, self.places, self.views)
+        images, volumes, categories, places, views = (t.pin_memory().to(device, non_blocking=True) for t in own)
+        return ObjectBatch(images, volumes, categories, self.names, places, views)
 
 
 def collate(samples: list[Prepared]) -> ObjectBatch:
     """Stack samples with the same number of views into tensors."""
-    images, volumes, categories, names = zip(*samples, strict=True)
+    images, volumes, categories, names, places, views = zip(*samples, strict=True)
     stacked = [torch.from_numpy(np.stack(each)) for each in (images, volumes)]
-    return ObjectBatch(stacked[0], stacked[1], torch.tensor(categories), list(names))
+    numbers = [torch.tensor(each) for each in (categories, places, views)]
+    return ObjectBatch(stacked[0], stacked[1], numbers[0], list(names), numbers[1], numbers[2])

@@ -49,7 +49,7 @@ class Folded(nn.Module):
         self.last = last.weight.detach().to(self.device, dtype)
         layers = [scorer.layer1, scorer.layer2, scorer.layer3, scorer.layer4, scorer.layer5]
         self.scorer = [self._placed(*fold(layer[0], layer[1]), torch.float32, torch.channels_last_3d) for layer in layers]
-        self.refiner = network.refiner.eval().requires_grad_(False).to(self.device) if self.config.refiner else None
+        self.refiner = network.refiner.eval().to(self.device) if self.config.refiner else None
 
     def _placed(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, order: torch.memory_format) -> tuple[Tensor, Tensor]:
         return weight.to(self.device, dtype).contiguous(memory_format=order), bias.to(self.device, dtype)
