@@ -179,7 +179,7 @@ def test_pictures_encoded_in_advance_teach_the_same(folder):
     reader = stages.reader(data, stage, Augmentation(flip=True, brightness=0.3))
     batch = collate([reader(i, draws(i)) for i in (3, 0)])
     assert batch.images.numel() == 0 and batch.places.tolist() == [3, 0] and batch.views.shape == (2, 2)
-    plain = collate([(data.pictures(i, v.tolist()), data.folders[0].volume(i), 0, "", i, v.tolist()) for i, v in zip((3, 0), batch.views)])
+    plain = collate([(data.pictures(i, v.tolist()), data.folders[0].volume(i), 0, "", i, v.tolist()) for i, v in zip((3, 0), batch.views, strict=False)])
     seen = replace(stage, settings={"views": [2, 2]})
     first = stages.fusion_step(network, batch, Context(stage, data, constants))
     second = stages.fusion_step(network, plain, Context(seen, data, stages.stage_constants(network, data, indices, seen)))
