@@ -179,7 +179,8 @@ def test_pictures_encoded_in_advance_teach_the_same(folder):
     reader = stages.reader(data, stage, Augmentation(flip=True, brightness=0.3))
     batch = collate([reader(i, draws(i)) for i in (3, 0)])
     assert batch.images.numel() == 0 and batch.places.tolist() == [3, 0] and batch.views.shape == (2, 2)
-    plain = collate([(data.pictures(i, v.tolist()), data.folders[0].volume(i), 0, "", i, v.tolist()) for i, v in zip((3, 0), batch.views, strict=False)])
+    wanted = zip((3, 0), batch.views.tolist(), strict=True)
+    plain = collate([(data.pictures(i, views), data.folders[0].volume(i), 0, "", i, views) for i, views in wanted])
     seen = replace(stage, settings={"views": [2, 2]})
     first = stages.fusion_step(network, batch, Context(stage, data, constants))
     second = stages.fusion_step(network, plain, Context(seen, data, stages.stage_constants(network, data, indices, seen)))
@@ -190,7 +191,8 @@ def test_pictures_encoded_in_advance_teach_the_same(folder):
 @pytest.mark.parametrize("name", ["pix2vox-f", "objects-small"])
 def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name):
     few = {"steps": 1, "batch": 4}
-    shorter = {s.name: few | ({"settings": {**s.settings, "views": [1, 2]}} if s.step == "fusion" else {}) for s in load_recipe(name).stages}
+    fewer = {"views": [1, 2]}
+    shorter = {s.name: few | ({"settings": {**s.settings, **fewer}} if s.step == "fusion" else {}) for s in load_recipe(name).stages}
     recipe = load_recipe(name, {"network": dict(TINY), "validation": {"share": 0.25}, "stages": shorter})
     records = []
     train("pix2vox-f", [folder], tmp_path / "run", recipe, progress=records.append)
