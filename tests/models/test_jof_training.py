@@ -16,7 +16,7 @@ from voxcli.models.jof.batches import ShapeReader, ShapeSamples, collate
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
 from voxcli.models.jof.network import Codes, ImageGuess, build, projection_of
 from voxcli.models.jof.rendering import boundary_points, draw, usable
-from voxcli.models.tasks import Context, Draws, Stage
+from voxcli.models.tasks import Augmentation, Context, Draws, Stage
 from voxcli.training import train
 from voxcli.training.recipe import load_recipe
 
@@ -124,6 +124,42 @@ def test_every_term_of_a_step_reaches_the_parts_that_it_trains(folder, step):
     sum(terms.values()).backward()
     moved = {name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None and float(p.grad.abs().sum()) > 0}
     assert {"shape": {"encoder", "shape", "albedo"}, "image": {"image"}, "self": {"image", "albedo"}}[step] <= moved
+
+
+def test_renderings_come_between_pictures_and_say_what_is_known_of_them(folder, tmp_path):
+    from PIL import Image
+
+    rgba = np.full((128, 128, 4), 90, np.uint8)
+    rgba[..., 3] = 255 * (np.arange(128) > 60)
+    (tmp_path / "chair").mkdir()
+    Image.fromarray(rgba).save(tmp_path / "chair" / "a.png")
+    data = ShapeSamples([folder], {"images": [str(tmp_path)]})
+    network = stages.build(stages.configure(dict(TINY), data)).train()
+    weights = dict.fromkeys([*stages.TERMS["self"], *stages.REHEARSED], 1.0)
+    settings = {"side": 8, "evaluations": 12, "refinements": 2, "boundary": 8, "rehearsed": 0.5}
+    stage = Stage("x", 10, batch=2, step="self", losses=weights, settings=settings, frozen=("encoder", "shape"))
+    stages.check_stage(stage, network.config, data)
+    told = Context(stage, data, stages.stage_constants(network, data, range(6), stage))
+    reader, kinds = stages.reader(data, stage, Augmentation()), {}
+    for seed in range(20):
+        shared = [Draws(np.random.default_rng(k), np.random.default_rng(seed)) for k in range(2)]
+        samples = [reader(k, draws) for k, draws in enumerate(shared)]
+        assert len({"projections" in sample for sample in samples}) == 1  # a batch is of one kind
+        kinds["projections" in samples[0]] = collate(samples)
+    assert set(kinds) == {False, True}
+    known, unknown = ({k: t.detach() for k, t in stages.self_step(network, kinds[kind], told).items()} for kind in (True, False))
+    assert set(known) == set(unknown) == set(weights)
+    assert all(float(known[name]) > 0 and float(unknown[name]) == 0 for name in stages.REHEARSED)
+    assert all(float(known[name]) == 0 for name in stages.TERMS["self"])
+    assert float(unknown["silhouette"]) > 0
+    # What is known is L_2's own, without its picture.
+    second = stages.image_step(network, kinds[True], replace(told, stage=replace(stage, losses=dict.fromkeys(stages.REHEARSED, 1.0))))
+    assert_close({name: known[name] for name in second}, {name: term.detach() for name, term in second.items()})
+    for wrong, said in (({"rehearsed": 1.0}, "less than 1"), ({}, "loss of the step 'self'")):
+        with pytest.raises(UsageError, match=said):
+            stages.check_stage(replace(stage, settings=wrong), network.config, data)
+    with pytest.raises(UsageError, match="there are none"):
+        stages.check_stage(stage, network.config, ShapeSamples([folder], {}))
 
 
 def test_a_shape_is_learnt_and_its_codes_are_found_again_without_an_encoder(folder):

@@ -148,7 +148,8 @@ class ShapeBatch:
 class ShapeReader:
     """Reads a shape with `count` point-value pairs of `resolution`; with `viewed`, one of its views drawn at random too (the first without
     random numbers); with `pictured`, while training, any picture without 3D in place of all that, where the data has some; with `known`,
-    while training, the view alone, because the shape's codes are known.
+    while training, the view alone, because the shape's codes are known. rehearsed: how often shapes come all the same where `pictured`
+    (the samples of a batch agree).
 
     Augmentation: brightness, contrast and colour of views, and backgrounds of any grey.
     """
@@ -160,10 +161,11 @@ class ShapeReader:
     pictured: bool = False
     known: bool = False
     augmentation: Augmentation = Augmentation()
+    rehearsed: float = 0.0
 
     def __call__(self, index: int, draws: Draws | None) -> dict[str, Any]:
         rng = np.random.default_rng(0) if draws is None else draws.own
-        if self.pictured and draws is not None and self.data.pictures:
+        if draws is not None and self.pictured and self.data.pictures and draws.shared.random() >= self.rehearsed:
             return self._picture(index, int(rng.integers(len(self.data.pictures))), rng)
         category = self.data.categories.index(self.data.category(index))
         sample = {"categories": category, "places": index, "names": self.data.name(index)}

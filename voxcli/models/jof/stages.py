@@ -19,7 +19,7 @@ from voxcli.geometry.field_surface import cell_centres
 from voxcli.models.jof import losses
 from voxcli.models.jof.batches import ShapeBatch, ShapeReader, ShapeSamples, collate  # noqa: F401 - part of what stages offer
 from voxcli.models.jof.fitting import fit_to_points
-from voxcli.models.jof.network import CELLS, JOF, Codes, JOFConfig, projection_of, standardised
+from voxcli.models.jof.network import CELLS, JOF, Codes, ImageGuess, JOFConfig, projection_of, standardised
 from voxcli.models.jof.network import build as build_network
 from voxcli.models.jof.preparation import standard_image
 from voxcli.models.jof.rendering import boundary_points, draw, local_variations, on_lattice, usable
@@ -33,6 +33,9 @@ TERMS = {
     "self": ("image", "silhouette", "features", "albedo_constancy", "white_shading"),
 }
 """The weighted terms of equation (8) with two of ours that keep all branches at work, of L_2, and of equation (4)."""
+
+REHEARSED = ("category_code", "shape_code", "albedo_code", "camera")
+"""Terms of L_2 that step 3 takes where batches of renderings come in between."""
 
 SEEN, DRAWN, ROUNDS = 64, 200, 30
 """Shapes, occupied points of each and rounds of Lloyd's that give the places where branches begin."""
@@ -48,7 +51,9 @@ SCANNED = 200
 class StageSettings:
     """A stage's `settings`. resolution, points: of the point-value pairs (16, 32 or 64; how many a shape). side: pixels of a drawn picture
     along a side; evaluations, refinements: of the field along each ray. boundary: points of equation (7). own_camera: step `image` draws
-    through the camera that E guesses (else the true one: a camera not learnt yet shows nothing).
+    through the camera that E guesses (else the true one: a camera not learnt yet shows nothing). rehearsed: which part of the batches of
+    step `self` are renderings, with what is known of them (ours): pictures alone do not say front from back, and what step 2 taught
+    of it would be lost.
     """
 
     resolution: int = 64
@@ -58,6 +63,7 @@ class StageSettings:
     refinements: int = 6
     boundary: int = 64
     own_camera: bool = False
+    rehearsed: float = 0.0
 
 
 def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> ShapeSamples:
@@ -105,18 +111,28 @@ def check_stage(stage: Stage, settings: JOFConfig, data: ShapeSamples) -> None:
     """Raise UsageError for losses, parts or sizes that mean nothing."""
     if stage.step not in TERMS:
         raise unknown_name("step", stage.step, TERMS)
-    for name in stage.losses:
-        if name not in TERMS[stage.step]:
-            raise unknown_name(f"loss of the step '{stage.step}'", name, TERMS[stage.step])
     wanted = _settings(stage)
+    terms = TERMS[stage.step] + (REHEARSED if stage.step == "self" and wanted.rehearsed else ())
+    for name in stage.losses:
+        if name not in terms:
+            raise unknown_name(f"loss of the step '{stage.step}'", name, terms)
+    if not 0 <= wanted.rehearsed < 1 or (wanted.rehearsed and stage.step != "self"):
+        raise UsageError(f"Stage '{stage.name}': 'rehearsed' is a part of the batches of step 'self'.", expected="0 or more, less than 1",
+                         actual=wanted.rehearsed)  # fmt: skip
     if wanted.resolution not in (16, 32, 64) or wanted.points < 1 or wanted.side < 2:
         raise UsageError(f"Stage '{stage.name}': pairs have a resolution of 16, 32 or 64.", actual=wanted.resolution)
+    if wanted.rehearsed and not data.pictures:
+        raise UsageError(f"Stage '{stage.name}' rehearses renderings between pictures without 3D, of which there are none.",
+                         hint="Name some: --set 'training.dataset.images=[DIR]'.")  # fmt: skip
     source = {"encoder", "latents"} & set(settings.parts)
     needed = {"shape": ("shape",), "image": ("shape", "image"), "self": ("shape", "albedo", "image")}[stage.step]
     missing = [part for part in needed if part not in settings.parts]
-    if missing or (stage.step != "self" and not source) or ("albedo" in stage.losses and "albedo" not in settings.parts):
-        lacking = missing or ["encoder or latents"] if not source else missing or ["albedo"]
-        raise UsageError(f"Stage '{stage.name}' needs parts that the network lacks.", expected=", ".join(lacking))
+    if (stage.step != "self" or wanted.rehearsed) and not source:
+        missing = missing or ["encoder or latents"]
+    if "albedo" in stage.losses and "albedo" not in settings.parts:
+        missing = missing or ["albedo"]
+    if missing:
+        raise UsageError(f"Stage '{stage.name}' needs parts that the network lacks.", expected=", ".join(missing))
     if stage.losses.get("category") and not settings.category:
         raise UsageError(f"Stage '{stage.name}': without a category code there is no loss 'category'.")
     if stage.step != "shape" and "shape" not in stage.frozen:
@@ -132,13 +148,14 @@ def reader(data: ShapeSamples, stage: Stage, augmentation: Augmentation) -> Shap
     """Shapes for step 1, with a view each for steps 2 and 3, where pictures without 3D may stand in their place."""
     wanted = _settings(stage)
     viewed, pictured = stage.step != "shape", stage.step == "self"
-    known = stage.step == "image" and _known(stage, data)
-    return ShapeReader(data, wanted.resolution, wanted.points, viewed, pictured, known, augmentation)
+    known = viewed and _known(stage, data)
+    return ShapeReader(data, wanted.resolution, wanted.points, viewed, pictured, known, augmentation, wanted.rehearsed)
 
 
 def _known(stage: Stage, data: ShapeSamples) -> bool:
     """Whether the codes that a stage is told do not change while it lasts, and it sees most shapes more than once."""
-    return stage.step != "self" and "encoder" in stage.frozen and stage.steps * stage.batch >= len(data)
+    told = stage.step != "self" or _settings(stage).rehearsed
+    return bool(told) and "encoder" in stage.frozen and stage.steps * stage.batch >= len(data)
 
 
 def stage_constants(network: nn.Module, data: ShapeSamples, indices: Sequence[int], stage: Stage) -> dict[str, Tensor]:
@@ -243,17 +260,20 @@ def image_step(network: nn.Module, batch: ShapeBatch, context: Context) -> dict[
     """Codes and camera against the true ones, and the picture that they make against the given one."""
     model: Any = network
     weights = context.stage.losses
-    with torch.no_grad():
-        truth, _ = _codes_and_logits(model, batch, context)
     guess, _ = model.image(standard_image(batch.images))
-    terms = {name: weights.get(name, 0.0) * value for name, value in losses.code_losses(guess.codes, truth).items()}
-    found, true = guess.camera, standardised(batch.projections, model.config)
-    terms["camera"] = weights.get("camera", 0.0) * F.mse_loss(found, true)
+    terms = {name: weights.get(name, 0.0) * value for name, value in _against_truth(model, guess, batch, context).items()}
     if weights.get("image"):
-        projection = projection_of(found, model.config) if _settings(context.stage).own_camera else batch.projections
+        projection = projection_of(guess.camera, model.config) if _settings(context.stage).own_camera else batch.projections
         picture, target, mask, kept = _drawn(model, guess.codes, projection, guess.light, batch, context)
         terms["image"] = weights["image"] * losses.photometric_loss(picture.colour, target, mask & picture.hit & kept[:, None])
     return terms
+
+
+def _against_truth(model: Any, guess: ImageGuess, batch: ShapeBatch, context: Context) -> dict[str, Tensor]:
+    """The terms of L_2 that need no picture drawn, not yet weighted."""
+    with torch.no_grad():
+        truth, _ = _codes_and_logits(model, batch, context)
+    return losses.code_losses(guess.codes, truth) | {"camera": F.mse_loss(guess.camera, standardised(batch.projections, model.config))}
 
 
 def _drawn(
@@ -272,10 +292,14 @@ def _drawn(
 
 
 def self_step(network: nn.Module, batch: ShapeBatch, context: Context) -> dict[str, Tensor]:
-    """L_img + L_sil + L_fea-const + L_reg: pictures and silhouettes alone."""
+    """L_img + L_sil + L_fea-const + L_reg: pictures and silhouettes alone. Of renderings that come in between, what L_2 knows of them."""
     model: Any = network
     weights, wanted = context.stage.losses, _settings(context.stage)
     guess, maps = model.image(standard_image(batch.images))
+    zero = guess.camera.sum() * 0
+    if wanted.rehearsed and batch.projections.shape[1]:
+        told = _against_truth(model, guess, batch, context)
+        return {name: weight * told[name] if name in REHEARSED and name in told else zero for name, weight in weights.items()}
     projection = projection_of(guess.camera, model.config)
     picture, target, mask, kept = _drawn(model, guess.codes, projection, guess.light, batch, context)
     seen = mask & picture.hit & kept[:, None]
@@ -297,7 +321,6 @@ def self_step(network: nn.Module, batch: ShapeBatch, context: Context) -> dict[s
         if int(use.sum()) > 1:
             variations = local_variations([m[use] for m in maps], projection[use], points[use])
             found["features"] = losses.local_consistency(variations, batch.categories[use])
-    zero = guess.camera.sum() * 0
     return {name: weight * found.get(name, zero) for name, weight in weights.items()}
 
 
