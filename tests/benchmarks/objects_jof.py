@@ -16,8 +16,8 @@ training.stages.pictures.losses.silhouette=0, and so on).
 
 `shape` is the Chamfer-L1 of the shape given as coloured voxels, through the 3D encoder (Table 2); the others are of one picture of each
 object: Chamfer-L1 and F-score by the preset `jof`, and the median error of the azimuth. `none` counts pictures in which nothing was seen;
-they have no distance. --shifted takes the pictures to another domain: a coloured light from one side, blotches on the object, and a
-background of noise, which the network sees in those pictures alone, as in photographs. Seeds are the names of the objects.
+they have no distance. --shifted takes the pictures to another domain: a coloured light from one side, blotches on the object, and an uneven
+background of any bright colour, which is seen in those pictures alone, as in photographs. Seeds are the names of the objects.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def shifted(rgba: np.ndarray, name: str) -> np.ndarray:
     v, u = np.mgrid[:side, :side] / (side - 1) * 2 - 1
     light = 1 + 0.5 * (np.cos(turn) * u + np.sin(turn) * v)[..., None] * (1 + 0.3 * rng.uniform(-1, 1, 3))
     object_ = rgba[..., :3] / 255 * light * (1 + 0.25 * rng.uniform(-1, 1, 3)) + 0.12 * noise(rng, side, 9)
-    background = 0.5 + 0.3 * rng.uniform(-1, 1, 3) + 0.25 * noise(rng, side, 5) + 0.1 * noise(rng, side, 33)
+    background = 0.8 + 0.15 * rng.uniform(-1, 1, 3) + 0.08 * noise(rng, side, 5)
     alpha = rgba[..., 3:] / 255
     return (255 * (object_ * alpha + background * (1 - alpha)).clip(0, 1) + 0.5).astype(np.uint8)
 
@@ -104,7 +104,8 @@ def of_shape(predictor: inference.Predictor, objects: ObjectsFolder, index: int,
 
 def scored(predictor: inference.Predictor, data: Path, wanted: argparse.Namespace) -> Scores:
     """All objects of the test split, or so many spread evenly."""
-    found, objects, renders = Scores(), ObjectsFolder(data, wanted.split), R2N2Folder(data, None)
+    split = None if wanted.split == "all" else wanted.split
+    found, objects, renders = Scores(), ObjectsFolder(data, split), R2N2Folder(data, None)
     places = {renders.name(i): i for i in range(len(renders))}
     for index in range(0, len(objects), max(1, len(objects) // wanted.most) if wanted.most else 1):
         name, truth = objects.name(index), objects.mesh(index)
@@ -136,7 +137,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="write the training objects' pictures in the other domain into this folder, and stop")
     parser.add_argument("--views", type=int, default=4, help="pictures of each object that --write writes")
     parser.add_argument("--shifted", action="store_true", help="score on pictures of the other domain")
-    parser.add_argument("--split", default="test")
+    parser.add_argument("--split", choices=("train", "val", "test", "all"), default="test")
     parser.add_argument("--view", type=int, default=0)
     parser.add_argument("--most", type=int, default=0, help="objects at most, spread evenly; 0: all")
     parser.add_argument("--resolution", type=int, default=64)

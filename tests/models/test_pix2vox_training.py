@@ -160,6 +160,8 @@ def test_frozen_parts_keep_their_statistics_in_fusion(folder):
     reader = ObjectReader(ObjectSamples([folder], {}), 2, 2, 224, Augmentation())
     batch = collate([reader(i, None) for i in range(2)])
     stage = Stage("fusion", 1, step="fusion", losses={"coarse": 10.0}, settings={"views": [2, 2]}, frozen=("encoder", "decoder"))
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(not name.startswith(stage.frozen))  # as the engine does
     before = {k: v.clone() for k, v in network.state_dict().items()}
     terms = stages.fusion_step(network, batch, Context(stage, reader.data, {}))
     sum(terms.values()).backward()
@@ -173,17 +175,20 @@ def test_pictures_encoded_in_advance_teach_the_same(folder):
     network = stages.build(Pix2VoxConfig(**{k: tuple(v) for k, v in TINY.items()})).eval()
     data, indices = ObjectSamples([folder], {}), [0, 2, 3]
     how = {"losses": {"coarse": 10.0, "overlap": 1.0}, "frozen": ("encoder", "decoder")}
-    stage = Stage("fusion", 1, step="fusion", settings={"views": [2, 2], "encoded": True}, **how)
+    stage = Stage("fusion", 1, step="fusion", settings={"views": [2, 2], "encoded": 2}, **how)
     constants = stages.stage_constants(network, data, indices, stage)
-    assert constants["features"].shape[0] == 9 and constants["first"].tolist() == [0, 3, 3, 6]
+    assert constants["features"].shape[0] == 6 and constants["first"].tolist() == [0, 2, 2, 4]
     reader = stages.reader(data, stage, Augmentation(flip=True, brightness=0.3))
     batch = collate([reader(i, draws(i)) for i in (3, 0)])
     assert batch.images.numel() == 0 and batch.places.tolist() == [3, 0] and batch.views.shape == (2, 2)
     wanted = zip((3, 0), batch.views.tolist(), strict=True)
     plain = collate([(data.pictures(i, views), data.folders[0].volume(i), 0, "", i, views) for i, views in wanted])
     seen = replace(stage, settings={"views": [2, 2]})
-    first = stages.fusion_step(network, batch, Context(stage, data, constants))
-    second = stages.fusion_step(network, plain, Context(seen, data, stages.stage_constants(network, data, indices, seen)))
+    assert stages.stage_constants(network, data, indices, seen) == {}
+    first, second = (stages.fusion_step(network, b, Context(s, data, c)) for b, s, c in ((batch, stage, constants), (plain, seen, {})))
+    assert_close(first, second, rtol=1e-4, atol=1e-5)
+    one, alike = replace(batch, views=batch.views[:, :1]), replace(plain, images=plain.images[:, :1])
+    first, second = (stages.single_step(network, b, Context(s, data, c)) for b, s, c in ((one, stage, constants), (alike, seen, {})))
     assert_close(first, second, rtol=1e-4, atol=1e-5)
     assert collate([reader(0, None)]).images.shape[-1] == 224  # validation reads them
 
@@ -231,7 +236,8 @@ def test_stages_that_cannot_be_are_refused(folder):
         "takes one view": {"step": "single", "settings": {"views": [1, 3]}},
         "from the fewest": {"step": "fusion", "settings": {"views": [3, 2]}},
         "or half of that": {"settings": {"side": 100}},
-        "while it trains": {"step": "fusion", "settings": {"views": [2, 3], "encoded": True}, "frozen": ("decoder",)},
+        "while it trains": {"step": "fusion", "settings": {"views": [2, 3], "encoded": 3}, "frozen": ("decoder",)},
+        "fewer pictures": {"step": "fusion", "settings": {"views": [2, 3], "encoded": 2}, "frozen": ("encoder",)},
         "vews": {"settings": {"vews": [1, 3]}},
     }.items():
         with pytest.raises(UsageError, match=said):

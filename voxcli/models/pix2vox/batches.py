@@ -71,8 +71,8 @@ class ObjectReader:
 
     Without random numbers: evenly spaced views, (low + high) / 2 of them. side: of the pictures, 224 or a whole part of it, by averaging.
     Augmentation follows the original (background of 225 to 255, colours, noise, channels in any order), but a mirrored picture goes with
-    the mirrored volume: left and right are z in the canonical frame. encoded: a training that knows what the encoder makes of each
-    picture is told the views' numbers alone.
+    the mirrored volume: left and right are z in the canonical frame. encoded: how many of an object's pictures, the first, a
+    training knows the features of: it is told the numbers of views among these, and reads no picture. 0: none.
     """
 
     data: ObjectSamples
@@ -80,11 +80,14 @@ class ObjectReader:
     high: int
     side: int
     augmentation: Augmentation
-    encoded: bool = False
+    encoded: int = 0
 
     def __call__(self, index: int, draws: Draws | None) -> Prepared:
         folder, place = (self.data.folders[self.data.places[index][0]], self.data.places[index][1])
         there = folder.view_count(place)
+        known = bool(self.encoded) and draws is not None
+        if known:
+            there = min(there, self.encoded)
         if draws is None:
             count = min(there, (self.low + self.high) // 2)
             views = [k * there // count for k in range(count)]
@@ -93,7 +96,6 @@ class ObjectReader:
             if there < count:
                 raise DataError(f"'{self.data.name(index)}' has too few views.", expected=f"at least {self.high}", actual=there)
             views = [int(v) for v in draws.own.permutation(there)[:count]]
-        known = self.encoded and draws is not None
         pictures = np.zeros((count, 3, 0, 0), np.float32) if known else self.pictures(index, views, draws)
         volume = folder.volume(place)
         if volume.shape != (CELLS,) * 3:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,12 +38,12 @@ ENCODED = 8
 @dataclass(frozen=True)
 class StageSettings:
     """A stage's `settings`. views: the fewest and the most views of an object. side: of the pictures: 224, or 112 for a quarter of the
-    work (ours). encoded: fusion takes what the frozen encoder makes of every picture as it is tested, found once as the stage begins,
-    8 KiB a picture in F: a step then costs a fifth (ours)."""
+    work (ours). encoded: so many pictures of each object, its first, are encoded once, as they are tested, when the stage begins; a step
+    then costs a fifth (ours; 8 KiB a picture in F). 0: pictures are read at every step."""
 
     views: tuple[int, int] = (1, 1)
     side: int = IMAGE
-    encoded: bool = False
+    encoded: int = 0
 
 
 def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> ObjectSamples:
@@ -87,9 +86,12 @@ def check_stage(stage: Stage, settings: Pix2VoxConfig, data: ObjectSamples) -> N
                          hint="Use a recipe with the stage 'single' alone.")  # fmt: skip
     if stage.step == "single" and high != 1:
         raise UsageError(f"Stage '{stage.name}': the step 'single' takes one view of an object.", hint="Use the step 'fusion'.")
-    if wanted.encoded and not (stage.step == "fusion" and _frozen(stage)):
-        raise UsageError(f"Stage '{stage.name}': what pictures are encoded to changes while it trains.", actual="settings: {encoded: true}",
-                         hint="That is for the step 'fusion' with frozen: [encoder, decoder].")  # fmt: skip
+    if wanted.encoded and "encoder" not in stage.frozen:
+        raise UsageError(f"Stage '{stage.name}': what pictures are encoded to changes while it trains.", expected="frozen: [encoder, ...]",
+                         actual=f"settings: {{encoded: {wanted.encoded}}}")  # fmt: skip
+    if wanted.encoded < 0 or 0 < wanted.encoded < high:
+        raise UsageError(f"Stage '{stage.name}': fewer pictures are encoded than are fused.", expected=f"{high} or more, or 0 for none",
+                         actual=wanted.encoded)  # fmt: skip
     if wanted.side not in (IMAGE, IMAGE // 2):
         raise UsageError(f"Stage '{stage.name}': pictures have {IMAGE} pixels a side, or half of that.", actual=wanted.side)
 
@@ -108,13 +110,14 @@ def reader(data: ObjectSamples, stage: Stage, augmentation: Augmentation) -> Obj
 def stage_constants(network: nn.Module, data: ObjectSamples, indices: Sequence[int], stage: Stage) -> dict[str, Tensor]:
     """Where pictures are encoded in advance: `features` of those of the training objects, a row each, and `first` [len(data)], the row
     of an object's first."""
-    if not _settings(stage).encoded:
+    most = _settings(stage).encoded
+    if not most:
         return {}
     model: Any = network
     device = next(model.parameters()).device
     folded = Folded(model, device)
     counts = torch.zeros(len(data), dtype=torch.int64)
-    counts[list(indices)] = torch.tensor([data.view_count(index) for index in indices])
+    counts[list(indices)] = torch.tensor([min(most, data.view_count(index)) for index in indices])
     first = counts.cumsum(0) - counts
     side = round((model.config.features / model.config.encoder[-1]) ** 0.5)
     features = torch.zeros(int(counts.sum()), model.config.encoder[-1], side, side, device=device)
@@ -128,24 +131,18 @@ def stage_constants(network: nn.Module, data: ObjectSamples, indices: Sequence[i
 def single_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dict[str, Tensor]:
     """The coarse volume of one view, and the refined one where there is such a loss. The context scorer has no part in it."""
     model: Any = network
-    _, logits = model.decoder(model.encoder(_channels_last(batch.images)))
+    _, logits = model.decoder(_features(model, batch, context))
     losses = context.stage.losses
     terms = {"coarse": losses.get("coarse", 0.0) * cross_entropy_of_logits(logits, batch.volumes)}
     return terms | _other_terms(model, torch.sigmoid(logits.float()), batch, losses)
 
 
 def fusion_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dict[str, Tensor]:
-    """The fusion of several views, and the refined one. Where encoder and decoder are frozen, so is their normalisation."""
+    """The fusion of several views, and the refined one. Where the decoder is frozen, so is its normalisation."""
     model: Any = network
-    frozen = _frozen(context.stage)
-    if frozen:
-        model.encoder.eval(), model.decoder.eval()
-    with torch.no_grad() if frozen else nullcontext():
-        if "features" in context.constants:
-            rows = context.constants["first"][batch.places][:, None] + batch.views
-            views, volumes = model.volumes(context.constants["features"][rows].flatten(0, 1), tuple(rows.shape))
-        else:
-            views, volumes = _coarse(model, batch.images)
+    if "decoder" in context.stage.frozen:
+        model.decoder.eval()
+    views, volumes = model.volumes(_features(model, batch, context), tuple(batch.views.shape))
     fused = model.fused(views, volumes.float())
     losses = context.stage.losses
     terms = {"coarse": losses.get("coarse", 0.0) * cross_entropy(fused, batch.volumes)}
@@ -200,8 +197,14 @@ def _settings(stage: Stage) -> StageSettings:
     return config.from_mapping(StageSettings, stage.settings, f"settings of stage '{stage.name}'")
 
 
-def _frozen(stage: Stage) -> bool:
-    return all(part in stage.frozen for part in ("encoder", "decoder"))
+def _features(model: Any, batch: ObjectBatch, context: Context) -> Tensor:
+    """What the encoder makes of a batch's pictures, or has made of them: [B * V, C, s, s]. Frozen, its normalisation is, too."""
+    if "encoder" in context.stage.frozen:
+        model.encoder.eval()
+    if "features" not in context.constants:
+        return model.encoder(_channels_last(batch.images))
+    rows = context.constants["first"][batch.places][:, None] + batch.views
+    return context.constants["features"][rows].flatten(0, 1)
 
 
 def _channels_last(images: Tensor) -> Tensor:
