@@ -30,6 +30,7 @@ def living(config, seed=0):
     torch.manual_seed(seed)
     network = build(config)
     network.decoder.layer5[0].weight.data *= 10
+    network.decoder.layer4[1].bias.data.zero_()
     for key, buffer in network.named_buffers():
         if key.endswith("running_mean"):
             buffer.normal_(0, 0.3)
@@ -39,6 +40,15 @@ def living(config, seed=0):
         if parameter.ndim == 1:
             parameter.data += 0.2 * torch.randn_like(parameter)
     return network.eval().requires_grad_(False)
+
+
+def test_every_cell_can_learn_at_the_start():
+    torch.manual_seed(0)
+    network = build(PRESETS["pix2vox-f"])
+    with torch.no_grad():
+        inner, _ = network.decoder(torch.randn(4, 2048).view(4, 128, 4, 4))
+    # With the usual offset of 0, one cell in 256 would have all of its eight channels cut off, if they were independent.
+    assert float((inner.amax(1) <= 0).float().mean()) < 1e-3
 
 
 def test_parameter_counts_of_each_part_are_the_published_ones():

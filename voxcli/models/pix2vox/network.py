@@ -245,7 +245,9 @@ def variant_of(config: Pix2VoxConfig) -> str:
 def initialise(network: Pix2Vox) -> None:
     """Draw all weights afresh: Kaiming's normal law for convolutions, N(0, 0.01) for linear layers, neutral normalisation.
 
-    The last layer of the decoder is drawn ten times smaller (ours): the law would begin with a decided and wrong guess of every cell.
+    Two things are ours. The last layer of the decoder is drawn ten times smaller: the law would begin with a decided and wrong guess of
+    every cell. And the normalisation before it begins with an offset: that layer has none, so that a cell whose channels its rectifier all
+    cuts off is occupied by 1/2 and learns nothing any more, and many came to that.
     """
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)):
@@ -255,6 +257,7 @@ def initialise(network: Pix2Vox) -> None:
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)) and module.bias is not None:
             nn.init.zeros_(module.bias)
     with torch.no_grad():
+        network.decoder.layer4[1].bias.fill_(1.0)
         for parameter in network.decoder.layer5.parameters():
             parameter.mul_(0.1)
 
