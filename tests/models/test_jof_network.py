@@ -1,5 +1,7 @@
 """JOF and BAE-NET: parameter counts of the originals, the gate of albedo, shares of the first layers, codes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -125,3 +127,8 @@ def test_bae_takes_the_largest_of_its_branches():
     for name in ("linear_1", "linear_2"):
         x = F.leaky_relu(network.generator[name](x), 0.02)
     assert_close(network(volumes, points), torch.sigmoid(network.generator["linear_3"](x)))
+
+
+def test_a_network_without_a_category_code_is_made_in_silence(recwarn):
+    network = build(replace(SMALL, category=0))
+    assert network.encoder.linear.weight.shape == (14, 0) and not recwarn.list

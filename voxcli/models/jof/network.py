@@ -8,6 +8,7 @@ the widths, and tanh for albedo. Codes meet the first layers as a share that is 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -153,6 +154,13 @@ class AlbedoDecoder(nn.Module):
         return torch.tanh(getattr(self, f"ad_fc{self.layers}")(x)).unflatten(-1, (-1, 3))
 
 
+def linear(before: int, after: int) -> nn.Linear:
+    """A linear layer, also from or to a code of no length (Table 2), of whose empty weights the framework would warn."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+        return nn.Linear(before, after)
+
+
 class VoxelEncoder(nn.Module):
     """E' of Figure 5. Coloured volumes [B, 3, 64, 64, 64] -> codes, and logits of the categories [B, classes + 1]."""
 
@@ -165,7 +173,7 @@ class VoxelEncoder(nn.Module):
         self.conv_3 = nn.Conv3d(c2, c3, 4, stride=2, padding=1, bias=False)
         self.conv_4 = nn.Conv3d(c3, c4, 4, stride=2, padding=1, bias=False)
         self.conv_5 = nn.Conv3d(c4, sum(self.lengths), 4)
-        self.linear = nn.Linear(config.category, config.logits)
+        self.linear = linear(config.category, config.logits)
 
     def forward(self, volumes: Tensor) -> tuple[Codes, Tensor]:
         check_shape(volumes, f"B 3 {CELLS} {CELLS} {CELLS}", "coloured volumes")
@@ -185,7 +193,7 @@ class Latents(nn.Module):
         super().__init__()
         for name, length in (("c_latent", config.category), ("a_latent", config.albedo), ("s_latent", config.shape)):
             setattr(self, name, nn.Parameter(torch.zeros(config.shapes, length)))
-        self.linear = nn.Linear(config.category, config.logits)
+        self.linear = linear(config.category, config.logits)
 
     def forward(self, places: Tensor) -> tuple[Codes, Tensor]:
         codes = Codes(self.c_latent[places], self.s_latent[places], self.a_latent[places])  # type: ignore[index]
@@ -202,7 +210,7 @@ class ImageEncoder(nn.Module):
         heads = {"class": config.category, "albedo": config.albedo, "shape": config.shape, "cam": CAMERA, "light": LIGHT}
         for name, length in heads.items():
             setattr(self, f"fc_{name}1", nn.Linear(width, width))
-            setattr(self, f"fc_{name}2", nn.Linear(width, length))
+            setattr(self, f"fc_{name}2", linear(width, length))
 
     def forward(self, images: Tensor) -> tuple[ImageGuess, list[Tensor]]:
         check_shape(images, f"B 3 {IMAGE} {IMAGE}", "images")
