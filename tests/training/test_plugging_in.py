@@ -165,6 +165,23 @@ def test_a_resumed_duel_ends_with_the_same_bits(toy, recipe, tmp_path, monkeypat
     assert (tmp_path / "whole/weights.safetensors").read_bytes() == (tmp_path / "cut/weights.safetensors").read_bytes()
 
 
+def test_what_a_stage_needs_is_found_as_it_begins(toy, recipe, tmp_path, monkeypatch):
+    asked = []
+
+    def found(network, data, indices, stage):
+        assert not network.training and not torch.is_grad_enabled() and len(indices) == 11
+        asked.append(stage.name)
+        return {"scale": torch.tensor(0.0)} if stage.name == recipe.stages[0].name else {}
+
+    monkeypatch.setattr(sys.modules["toy_model.stages"], "stage_constants", found, raising=False)
+    train("toy", [], tmp_path / "run", recipe)
+    names = [stage.name for stage in recipe.stages]
+    assert asked == names
+    records = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [(r["stage"], r["step"]) for r in records if r["event"] == "preparing"] == [(names[0], 0), (names[1], recipe.stages[0].steps)]
+    assert all(r["error"] == 0 for r in records if r["event"] == "step" and r["stage"] == names[0])  # that of a stage goes before the run's
+
+
 def test_a_stage_that_the_model_refuses_is_named_before_anything_is_written(toy, recipe, tmp_path):
     from dataclasses import replace
 

@@ -90,7 +90,8 @@ def train(
             nonlocal seen
             step = int(record.get("step", seen))
             latest.update({key: record[key] for key in _SHOWN if isinstance(record.get(key), float)})
-            bar.advance(max(0, step - seen), ", ".join(f"{label} {latest[key]:.3g}" for key, label in _SHOWN.items() if key in latest))
+            numbers = ", ".join(f"{label} {latest[key]:.3g}" for key, label in _SHOWN.items() if key in latest)
+            bar.advance(max(0, step - seen), f"preparing stage '{record['stage']}'" if record["event"] == "preparing" else numbers)
             seen = max(seen, step)
             if not out.shows_progress:
                 out.detail(_line(record))

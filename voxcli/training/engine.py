@@ -224,6 +224,8 @@ class Trainer:
         find = getattr(self.task, "stage_constants", None)
         if find is None:
             return {}
+        # Said before, for it may take minutes in which no step is reported.
+        self.journal.write({"event": "preparing", "step": self.step, "stage": stage.name})
         self.network.eval()
         with torch.no_grad():
             return find(self.network, self.data, self.train_indices, stage)
