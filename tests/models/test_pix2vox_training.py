@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from voxcli import files
-from voxcli.errors import DataError, UsageError
+from voxcli import config, files
+from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.pix2vox import stages
 from voxcli.models.pix2vox.batches import ObjectReader, ObjectSamples, collate, recoloured
 from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps, soft_overlap_loss
 from voxcli.models.pix2vox.network import Pix2VoxConfig
 from voxcli.models.tasks import Augmentation, Context, Draws, Stage
-from voxcli.models.weights import load_weights
+from voxcli.models.weights import Weights, load_weights, save_weights
 from voxcli.scene import VoxelGrid
 from voxcli.training import train
 from voxcli.training.recipe import load_recipe
@@ -225,6 +225,27 @@ def test_a_training_starts_from_the_imagenet_trunk_and_keeps_it_where_it_is_froz
     for key, value in other.items():
         if not key.endswith(("running_mean", "running_var", "num_batches_tracked")):
             assert torch.equal(kept[f"encoder.vgg.{key}"], value.half().float()), key
+
+
+def test_a_training_goes_on_from_weights_and_may_add_a_refiner(folder, tmp_path):
+    data = stages.open_data([folder], {})
+    first = stages.configure({**TINY, "preset": "pix2vox-f"}, data)
+    torch.manual_seed(1)
+    weights = stages.build(first).state_dict()
+    save_weights(tmp_path / "f.safetensors", Weights(weights, "pix2vox-f", config.to_mapping(first), {"categories": data.categories}))
+    start = {"start": str(tmp_path / "f.safetensors")}
+    assert stages.configure(start, data) == replace(first, **start)
+    recipe = load_recipe("objects-small", {
+        "network": {**start, "refiner": [2, 2, 2], "hidden": 4}, "average": None, "validation": {"every": 5, "samples": 1},
+        "stages": [{"name": "refiner", "step": "fusion", "steps": 2, "batch": 2, "losses": {"refined": 10},
+                    "settings": {"views": [1, 3], "encoded": 3}, "frozen": ["encoder", "decoder", "merger"]}],
+    })  # fmt: skip
+    train("pix2vox-f", [folder], tmp_path / "run", recipe)
+    after = load_weights(tmp_path / "run/weights.safetensors").tensors
+    assert all(torch.equal(after[key], value.half().to(value.dtype)) for key, value in weights.items())
+    assert any(key.startswith("refiner.") for key in after)
+    with pytest.raises(FileFormatError, match="another model"):
+        stages.configure({**start, "preset": "pix2vox-a"}, data)
 
 
 def test_stages_that_cannot_be_are_refused(folder):

@@ -9,6 +9,7 @@ convolutions of VGG-16 instead of nine, pooling by 4 in F and 3 in A instead of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +33,8 @@ class Pix2VoxConfig:
     trunk: channels of VGG-16's first eight convolutions. encoder, kernels, pool: channels and kernel sizes of the three layers after it,
     and the maximum taken after the second. decoder: channels that the features become at 2^3 cells, then of the four layers that double.
     scorer: channels inside of the context scoring network. refiner: channels of the refiner's levels; empty for none;
-    hidden: width of its middle layer. imagenet: file whose VGG-16 a training began with (see importer.load_trunk); empty: none.
+    hidden: width of its middle layer. imagenet: file whose VGG-16 a training began with (see importer.load_trunk). start: weights of
+    this model that it began with, as far as they have the same parts. Both: empty for none.
     """
 
     trunk: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512)
@@ -44,6 +46,7 @@ class Pix2VoxConfig:
     refiner: tuple[int, ...] = ()
     hidden: int = 2048
     imagenet: str = ""
+    start: str = ""
 
     def __post_init__(self) -> None:
         lengths = {"trunk": 8, "encoder": 3, "kernels": 3, "decoder": 5, "scorer": 4}
@@ -237,11 +240,6 @@ class Pix2Vox(nn.Module):
         return self.refined(self.fused(*self.coarse(images), method))
 
 
-def variant_of(config: Pix2VoxConfig) -> str:
-    """The preset's name of a configuration; `pix2vox` for one of other widths."""
-    return next((name for name, preset in PRESETS.items() if preset == config), "pix2vox")
-
-
 def initialise(network: Pix2Vox) -> None:
     """Draw all weights afresh: Kaiming's normal law for convolutions, N(0, 0.01) for linear layers, neutral normalisation.
 
@@ -257,7 +255,8 @@ def initialise(network: Pix2Vox) -> None:
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)) and module.bias is not None:
             nn.init.zeros_(module.bias)
     with torch.no_grad():
-        network.decoder.layer4[1].bias.fill_(1.0)
+        normalisation: Any = network.decoder.layer4[1]
+        normalisation.bias.fill_(1.0)
         for parameter in network.decoder.layer5.parameters():
             parameter.mul_(0.1)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from voxcli import config
-from voxcli.errors import UsageError, unknown_name
+from voxcli.errors import FileFormatError, UsageError, unknown_name
 from voxcli.models.pix2vox import network as networks
 from voxcli.models.pix2vox.batches import ObjectBatch, ObjectReader, ObjectSamples, collate  # noqa: F401 - part of what stages offer
 from voxcli.models.pix2vox.folded import Folded
@@ -21,6 +21,7 @@ from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits,
 from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig
 from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
+from voxcli.models.weights import load_weights
 
 TERMS = ("coarse", "overlap", "refined")
 """`coarse`: equation (3) on the coarse volumes or their fusion, `refined`: on the refiner's output (10 each in the original); `overlap`:
@@ -52,19 +53,33 @@ def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> Obj
 
 
 def configure(settings: Mapping[str, Any], data: ObjectSamples) -> Pix2VoxConfig:
-    """The configuration of a recipe: `preset` names where to start, other keys are fields of Pix2VoxConfig."""
+    """The configuration of a recipe: `preset` names the widths, those of the weights that `start` names replace them, other keys are
+    fields of Pix2VoxConfig."""
     settings = dict(settings)
     preset = settings.pop("preset", "pix2vox-f")
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
-    return config.from_mapping(Pix2VoxConfig, config.merge(config.to_mapping(PRESETS[preset]), settings), "network")
+    given = config.to_mapping(PRESETS[preset])
+    if settings.get("start"):
+        weights = load_weights(settings["start"])
+        if weights.model != preset:
+            raise FileFormatError(f"'{settings['start']}': weights of another model.", expected=preset, actual=weights.model)
+        given = config.merge(config.merge(given, weights.config), {"imagenet": ""})
+    return config.from_mapping(Pix2VoxConfig, config.merge(given, settings), "network")
 
 
 def build(settings: Pix2VoxConfig) -> Pix2Vox:
-    """A freshly initialised network; its trunk from an ImageNet file where the configuration names one."""
+    """A freshly initialised network; its trunk from an ImageNet file where the configuration names one, and the parts that `start` has
+    from there."""
     network = networks.build(settings)
     if settings.imagenet:
         load_trunk(network.encoder.vgg, settings.imagenet)
+    if settings.start:
+        own = network.state_dict()
+        fits = {k: t for k, t in load_weights(settings.start).tensors.items() if k in own and own[k].shape == t.shape}
+        if not fits:
+            raise FileFormatError(f"'{settings.start}' has no part of this network.", expected="parts of the same widths")
+        network.load_state_dict(fits, strict=False)
     return network
 
 
@@ -138,10 +153,11 @@ def single_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dic
 
 
 def fusion_step(network: nn.Module, batch: ObjectBatch, context: Context) -> dict[str, Tensor]:
-    """The fusion of several views, and the refined one. Where the decoder is frozen, so is its normalisation."""
+    """The fusion of several views, and the refined one. The normalisation of frozen parts stays as it is, too."""
     model: Any = network
-    if "decoder" in context.stage.frozen:
-        model.decoder.eval()
+    for part in ("decoder", "merger"):
+        if part in context.stage.frozen:
+            getattr(model, part).eval()
     views, volumes = model.volumes(_features(model, batch, context), tuple(batch.views.shape))
     fused = model.fused(views, volumes.float())
     losses = context.stage.losses
