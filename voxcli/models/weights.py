@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
@@ -82,6 +82,18 @@ def load_weights(source: str | Path) -> Weights:
         raise _no_weights(path, error) from error
     tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
     return Weights(tensors, model, config, {**facts, "version": metadata.get("version", "")})
+
+
+def load_parts(network: nn.Module, source: str | Path) -> None:
+    """Give a network those tensors of a weights file that it has under the same name and shape; the others stay as they are.
+
+    Raises FileFormatError where there are none.
+    """
+    own = network.state_dict()
+    fits = {k: t for k, t in load_weights(source).tensors.items() if k in own and own[k].shape == t.shape}
+    if not fits:
+        raise FileFormatError(f"'{source}' has no part of this network.", expected="parts of the same widths")
+    network.load_state_dict(fits, strict=False)
 
 
 def model_of(source: str | Path) -> str:

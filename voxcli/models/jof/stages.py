@@ -25,7 +25,7 @@ from voxcli.models.jof.preparation import standard_image
 from voxcli.models.jof.rendering import boundary_points, draw, local_variations, on_lattice, usable
 from voxcli.models.jof.scores import branch_summary, branch_tally, winners_picture
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
-from voxcli.models.weights import load_weights
+from voxcli.models.weights import load_parts, load_weights
 
 TERMS = {
     "shape": ("shape", "albedo", "category", "places", "balance"),
@@ -99,11 +99,7 @@ def build(settings: JOFConfig) -> JOF:
     """A freshly initialised network; parts that `start` has are taken from there."""
     network = build_network(settings)
     if settings.start:
-        own = network.state_dict()
-        fits = {k: t for k, t in load_weights(settings.start).tensors.items() if k in own and own[k].shape == t.shape}
-        if not fits:
-            raise FileFormatError(f"'{settings.start}' has no part of this network.", expected="parts of the same widths")
-        network.load_state_dict(fits, strict=False)
+        load_parts(network, settings.start)
     return network
 
 

@@ -21,7 +21,7 @@ from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits,
 from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig
 from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
-from voxcli.models.weights import load_weights
+from voxcli.models.weights import load_parts, load_weights
 
 TERMS = ("coarse", "overlap", "refined")
 """`coarse`: equation (3) on the coarse volumes or their fusion, `refined`: on the refiner's output (10 each in the original); `overlap`:
@@ -75,11 +75,7 @@ def build(settings: Pix2VoxConfig) -> Pix2Vox:
     if settings.imagenet:
         load_trunk(network.encoder.vgg, settings.imagenet)
     if settings.start:
-        own = network.state_dict()
-        fits = {k: t for k, t in load_weights(settings.start).tensors.items() if k in own and own[k].shape == t.shape}
-        if not fits:
-            raise FileFormatError(f"'{settings.start}' has no part of this network.", expected="parts of the same widths")
-        network.load_state_dict(fits, strict=False)
+        load_parts(network, settings.start)
     return network
 
 
