@@ -41,8 +41,9 @@ def train(
     log.jsonl and previews. Two processes with a thread each are fastest on two cores: torchrun --nproc-per-node 2 -m voxcli train ...
 
     Recipes, by model. ssz: street, street-small, street-6d (for predict --poses), street-no-6d, street-no-ir2d, street-no-ir2d3d, paper.
-    pix2vox-f: pix2vox-f, objects-small. uclid: uclid, objects-uclid-small. jof: jof, objects-jof-small, objects-jof-self. bae: bae,
-    objects-bae-small. pix2scene: pix2scene, rooms-small. iqtt-pix2scene: iqtt-pix2scene, iqtt-small. pix2vox-a, iqtt-cnn, iqtt-siamese,
+    pix2vox-f: pix2vox-f, objects-small, objects-refiner-small. uclid: uclid, objects-uclid-small. jof: jof, objects-jof-small,
+    objects-jof-self (for which see `--set training.network.start`, `training.dataset.images`). bae: bae, objects-bae-small.
+    pix2scene: pix2scene, rooms-small. iqtt-pix2scene: iqtt-pix2scene, iqtt-small. pix2vox-a, iqtt-cnn, iqtt-siamese,
     z-gan and edges2image: one each, of their own names. --print-config shows a recipe whole.
 
     Data, by model. ssz, z-gan: synth street, or that packed as .h5. pix2vox-f, pix2vox-a: synth objects, or 3D-R2N2's. uclid: synth objects
