@@ -407,4 +407,6 @@ def test_what_segment_writes_has_a_part_iou(voxcli, tmp_path, shape):
     code, text, _ = voxcli("metrics", "iou", target, target, "--parts")
     (record,) = lines(text)
     assert code == 0 and record["value"] == 1 and "air" not in record["params"]["parts"]
+    code, _, errors = voxcli("metrics", "iou", target, shape, "--parts")  # a truth without parts is named, not the prediction
+    assert code == 2 and f"The ground truth '{shape}' has no part labels" in errors
     assert record["params"]["compared"].split()[0].rstrip(",") == {"glb": "faces", "ply": "points", "npz": "cells"}[target[-3:]]

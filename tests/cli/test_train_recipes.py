@@ -10,7 +10,7 @@ from voxcli.training.recipe import SHIPPED, load_recipe
 DATA = {
     "ssz": "synth street -o {} --count 2 --size SIDE SIDE --depth SIDE",
     "z-gan": "synth street -o {} --count 2 --size SIDE SIDE --depth SIDE",
-    "pix2vox": "synth objects -o {} --count 4 --views 2",
+    "pix2vox": "synth objects -o {} --count 4 --views 8",
     "jof": "synth objects -o {} --count 4 --views 2",
     "bae": "synth objects -o {} --count 4 --views 2",
     "iqtt": "synth iqtt -o {} --count 20 --labeled 10 --size 32",

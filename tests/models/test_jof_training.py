@@ -72,8 +72,22 @@ def test_pictures_without_3d_stand_in_for_renderings(folder, tmp_path):
     assert float(batch.images[0, :, :, 16:60].min()) > 0.6
     assert_close(batch.images[1, :, :, 16:110], torch.full((3, 128, 94), 90 / 255), rtol=0, atol=0.02)
     assert collate([reader(0, None)]).shaped  # validation keeps its truth
-    Image.fromarray(rgba[..., :3]).save(tmp_path / "chair" / "c.png")
-    bare = ShapeSamples([folder], {"images": [str(tmp_path)]})
+    for name, pixels, said in (
+        ("c.png", rgba[..., :3], "c.png' shows no silhouette"), ("b_mask.png", rgba[:20, :, 3], "b_mask.png' is not as large"),
+    ):
+        Image.fromarray(pixels).save(tmp_path / "chair" / name)
+        with pytest.raises(DataError, match=said):  # before a training begins
+            ShapeSamples([folder], {"images": str(tmp_path)})
+        (tmp_path / "chair" / name).unlink()
+        Image.fromarray(rgba[..., 3]).save(tmp_path / "chair" / "b_mask.png")
+    (tmp_path / "chair" / "d.png").write_bytes(b"none")
+    with pytest.raises(DataError, match="d.png' is no picture"):
+        ShapeSamples([folder], {"images": str(tmp_path)})
+    with pytest.raises(DataError, match="nowhere' is not there"):
+        ShapeSamples([folder], {"images": str(tmp_path / "nowhere")})
+    (tmp_path / "chair" / "d.png").unlink()
+    Image.fromarray(np.full((50, 40, 4), 255, np.uint8)).save(tmp_path / "chair" / "e.png")  # its alpha says nothing
+    bare = ShapeSamples([folder], {"images": [str(tmp_path / "chair")]})
     with pytest.raises(DataError, match="silhouette"):
         [ShapeReader(bare, 16, 50, True, True)(0, draws(i)) for i in range(20)]
 
@@ -155,9 +169,11 @@ def test_renderings_come_between_pictures_and_say_what_is_known_of_them(folder, 
     # What is known is L_2's own, without its picture.
     second = stages.image_step(network, kinds[True], replace(told, stage=replace(stage, losses=dict.fromkeys(stages.REHEARSED, 1.0))))
     assert_close({name: known[name] for name in second}, {name: term.detach() for name, term in second.items()})
-    for wrong, said in (({"rehearsed": 1.0}, "less than 1"), ({}, "loss of the step 'self'")):
-        with pytest.raises(UsageError, match=said):
-            stages.check_stage(replace(stage, settings=wrong), network.config, data)
+    with pytest.raises(UsageError, match="less than 1"):
+        stages.check_stage(replace(stage, settings={"rehearsed": 1.0}), network.config, data)
+    alone = replace(stage, settings={**settings, "rehearsed": 0.0})
+    stages.check_stage(alone, network.config, data)  # as the paper: what is known of renderings is left out
+    assert set(stages.self_step(network, kinds[False], replace(told, stage=alone))) == set(stages.TERMS["self"])
     with pytest.raises(UsageError, match="there are none"):
         stages.check_stage(stage, network.config, ShapeSamples([folder], {}))
 

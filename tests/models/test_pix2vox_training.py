@@ -246,6 +246,14 @@ def test_a_training_goes_on_from_weights_and_may_add_a_refiner(folder, tmp_path)
     assert any(key.startswith("refiner.") for key in after)
     with pytest.raises(FileFormatError, match="another model"):
         stages.configure({**start, "preset": "pix2vox-a"}, data)
+    with pytest.raises(UsageError, match="Unknown weights '3'"):
+        stages.configure({"start": 3}, data)
+    with pytest.raises(UsageError, match="Leave out one"):
+        stages.configure({**start, "imagenet": "vgg.pth"}, data)
+    with pytest.raises(FileFormatError, match="'refiner.layer1.0.[a-z]*' has other widths"):
+        stages.build(replace(first, start=str(tmp_path / "run/weights.safetensors"), refiner=(4, 2, 2), hidden=4))
+    with pytest.raises(UsageError, match="three positive numbers"):
+        stages.configure({**start, "refiner": [8, 16, -3]}, data)
 
 
 def test_stages_that_cannot_be_are_refused(folder):
@@ -259,6 +267,7 @@ def test_stages_that_cannot_be_are_refused(folder):
         "or half of that": {"settings": {"side": 100}},
         "while it trains": {"step": "fusion", "settings": {"views": [2, 3], "encoded": 3}, "frozen": ("decoder",)},
         "fewer pictures": {"step": "fusion", "settings": {"views": [2, 3], "encoded": 2}, "frozen": ("encoder",)},
+        "takes up to 5 views": {"step": "fusion", "settings": {"views": [2, 5]}},
         "vews": {"settings": {"vews": [1, 3]}},
     }.items():
         with pytest.raises(UsageError, match=said):

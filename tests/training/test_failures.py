@@ -75,6 +75,7 @@ def test_signals_save_and_exit_with_130(street, tmp_path, number):
         time.sleep(0.1)
     process.send_signal(number)
     assert process.wait(timeout=60) == 130
+    assert b"the same command goes on" in process.stderr.read()
     assert json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])["event"] == "interrupted"
 
 

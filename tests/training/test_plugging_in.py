@@ -190,7 +190,7 @@ def test_a_stage_that_the_model_refuses_is_named_before_anything_is_written(toy,
         check("toy", [], spoilt)
     with pytest.raises(UsageError, match="settings.power"):
         train("toy", [], tmp_path / "run", spoilt)
-    assert not (tmp_path / "run/last.pt").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_rates_follow_prefixes_and_milestones():

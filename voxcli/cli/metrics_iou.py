@@ -191,7 +191,8 @@ def _labelled_pair(pred: str, gt: str) -> Any:
     from voxcli.metrics.parts import labelled_pair
     from voxcli.scene import Mesh, PointCloud, VoxelGrid
 
-    return labelled_pair(*(files.read_as(path, (PointCloud, Mesh, VoxelGrid)) for path in (pred, gt)))
+    guess, truth = (files.read_as(path, (PointCloud, Mesh, VoxelGrid)) for path in (pred, gt))
+    return labelled_pair(guess, truth, (f"prediction '{pred}'", f"ground truth '{gt}'"))
 
 
 def _score_parts(item: Item, category: Any, ignore: int | None, preset: str | None) -> dict[str, Any]:

@@ -84,11 +84,12 @@ def train(
     from voxcli.training import train as run
 
     with out.progress(sum(stage.steps for stage in chosen.stages), "training") as bar:
-        seen = 0
+        seen, saved = 0, False
         latest: dict[str, float] = {}
 
         def show(record: dict[str, Any]) -> None:
-            nonlocal seen
+            nonlocal seen, saved
+            saved = record["event"] == "interrupted"
             step = int(record.get("step", seen))
             latest.update({key: record[key] for key in _SHOWN if isinstance(record.get(key), float)})
             numbers = ", ".join(f"{label} {latest[key]:.3g}" for key, label in _SHOWN.items() if key in latest)
@@ -97,7 +98,12 @@ def train(
             if not out.shows_progress:
                 out.detail(_line(record))
 
-        run(model, data, output, chosen, resume, show, validation_dirs=validation or (), device=device)
+        try:
+            run(model, data, output, chosen, resume, show, validation_dirs=validation or (), device=device)
+        except KeyboardInterrupt:
+            if saved:
+                out.note(f"{output} holds step {seen}: the same command goes on.")
+            raise
     return None
 
 

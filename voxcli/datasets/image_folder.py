@@ -28,7 +28,8 @@ class ImageFolder:
         for root in map(Path, sources):
             found = sorted(_pictures(root))
             if not found:
-                raise DataError(f"'{root}' holds no pictures.", expected=f"a folder of {', '.join(SUFFIXES)}")
+                what = "holds no pictures" if root.is_dir() else "is no folder" if root.exists() else "is not there"
+                raise DataError(f"'{root}' {what}.", expected=f"a folder of {', '.join(SUFFIXES)}")
             self.paths += found
             self._names += [f"{root.name}/{path.relative_to(root)}" for path in found]
 

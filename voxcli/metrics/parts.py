@@ -60,13 +60,13 @@ class Category:
 # ------------------------------------------------------------------------------------------------ the same elements of both
 
 
-def labelled_pair(pred: Shape, gt: Shape) -> LabelledPair:
-    """The labels of two shapes of one kind, element by element.
+def labelled_pair(pred: Shape, gt: Shape, names: tuple[str, str] = ("prediction", "ground truth")) -> LabelledPair:
+    """The labels of two shapes of one kind, element by element. names: what errors call them.
 
     Faces of the same corners belong together in whatever order they come; points and cells keep their order. Raises DataError for shapes
     without labels, of two kinds, and whose points, faces or cells are not the same.
     """
-    for what, thing in (("prediction", pred), ("ground truth", gt)):
+    for what, thing in zip(names, (pred, gt), strict=True):
         if _labels(thing)[0] is None:
             raise DataError(f"The {what} has no part labels.", expected="labelled points or voxels, or a mesh of named parts")
     if type(pred) is not type(gt):

@@ -85,14 +85,18 @@ def load_weights(source: str | Path) -> Weights:
 
 
 def load_parts(network: nn.Module, source: str | Path) -> None:
-    """Give a network those tensors of a weights file that it has under the same name and shape; the others stay as they are.
+    """Give a network those tensors of a weights file that it has, too; the others stay as they are.
 
-    Raises FileFormatError where there are none.
+    Raises FileFormatError where there are none, and where one has another shape.
     """
     own = network.state_dict()
-    fits = {k: t for k, t in load_weights(source).tensors.items() if k in own and own[k].shape == t.shape}
+    fits = {k: t for k, t in load_weights(source).tensors.items() if k in own}
     if not fits:
-        raise FileFormatError(f"'{source}' has no part of this network.", expected="parts of the same widths")
+        raise FileFormatError(f"'{source}' has no part of this network.", expected=f"some of {', '.join(list(own)[:3])}, ...")
+    for name, tensor in fits.items():
+        if tensor.shape != own[name].shape:
+            raise FileFormatError(f"'{source}': '{name}' has other widths than the network asked for.", expected=list(own[name].shape),
+                                  actual=list(tensor.shape), hint="Leave out the widths: the weights state their own.")  # fmt: skip
     network.load_state_dict(fits, strict=False)
 
 

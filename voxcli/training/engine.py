@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -405,8 +405,15 @@ def train_run(
             raise UsageError(f"'{run}' holds a run already.", hint="Resume it, or choose another folder.")
     else:
         state = checkpoints.load_checkpoint(Path(resume))
+    there = run.exists()
     checkpoints.prepare_folder(run)
-    trainer = Trainer(task, recipe, *open_data(task, recipe, data, unseen), run, device, listener)
+    try:
+        trainer = Trainer(task, recipe, *open_data(task, recipe, data, unseen), run, device, listener)
+    except BaseException:
+        if not there:
+            with suppress(OSError):  # it is not empty, if another process is in it
+                run.rmdir()
+        raise
     if state is not None:
         trainer.restore(state)
     trainer.fit()

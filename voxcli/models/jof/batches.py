@@ -49,7 +49,8 @@ class ShapeSamples:
             raise DataError("The folders hold no shapes of these categories and this split.", actual=f"split {split}")
         self.categories = list(dict.fromkeys(self.category(index) for index in range(len(self.places))))
         self.renderings: dict[int, tuple[R2N2Folder, dict[str, int]]] = {}
-        self.pictures = _masked_pictures(settings["images"]) if settings.get("images") else []
+        images = settings.get("images") or []
+        self.pictures = _masked_pictures([images] if isinstance(images, str) else images) if images else []
 
     def __len__(self) -> int:
         return len(self.places)
@@ -107,10 +108,33 @@ class ShapeSamples:
 
 
 def _masked_pictures(folders: Sequence[str | Path]) -> list[tuple[Path, Path | None, str]]:
-    """(picture, mask file or None, folder's name) of all pictures, masks left out."""
+    """(picture, mask file or None, folder's name) of all pictures, masks left out. Raises DataError for one that can have no silhouette."""
     paths = ImageFolder(folders).paths
     masks = {path.with_name(path.stem.removesuffix("_mask")): path for path in paths if path.stem.endswith("_mask")}
-    return [(p, masks.get(p.with_name(p.stem)), p.parent.name) for p in paths if not p.stem.endswith("_mask")]
+    found = [(p, masks.get(p.with_name(p.stem)), p.parent.name) for p in paths if not p.stem.endswith("_mask")]
+    for path, mask, _ in found:
+        _check_silhouette(path, mask)
+    return found
+
+
+def _check_silhouette(path: Path, mask: Path | None) -> None:
+    """By the headers alone, so that a long training does not come upon a bad picture in the middle."""
+    size, alpha = _header(path)
+    if mask is None and not alpha:
+        raise DataError(f"'{path}' shows no silhouette.", expected=f"alpha, or a mask {path.stem}_mask.png")
+    if mask is not None and sorted(_header(mask)[0]) != sorted(size):  # one of them may be turned as it is read
+        raise DataError(f"'{mask}' is not as large as its picture.", expected=list(size), actual=list(_header(mask)[0]))
+
+
+def _header(path: Path) -> tuple[tuple[int, int], bool]:
+    """Width and height of a picture, and whether it may have alpha."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.size, image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"'{path}' is no picture.", expected=".png, .jpg or .jpeg", actual=str(error)[:80]) from error
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ TERMS = {
 """The weighted terms of equation (8) with two of ours that keep all branches at work, of L_2, and of equation (4)."""
 
 REHEARSED = ("category_code", "shape_code", "albedo_code", "camera")
-"""Terms of L_2 that step 3 takes where batches of renderings come in between."""
+"""Terms of L_2 that step 3 takes where batches of renderings come in between (`rehearsed`), and leaves out where none do."""
 
 SEEN, DRAWN, ROUNDS = 64, 200, 30
 """Shapes, occupied points of each and rounds of Lloyd's that give the places where branches begin."""
@@ -79,7 +79,7 @@ def configure(settings: Mapping[str, Any], data: ShapeSamples) -> JOFConfig:
     settings = dict(settings)
     given: dict[str, Any] = {}
     if settings.get("start"):
-        weights = load_weights(settings["start"])
+        weights = load_weights(str(settings["start"]))
         if weights.model != "jof":
             raise FileFormatError(f"'{settings['start']}': weights of another model.", expected="jof", actual=weights.model)
         given = weights.config
@@ -108,7 +108,7 @@ def check_stage(stage: Stage, settings: JOFConfig, data: ShapeSamples) -> None:
     if stage.step not in TERMS:
         raise unknown_name("step", stage.step, TERMS)
     wanted = _settings(stage)
-    terms = TERMS[stage.step] + (REHEARSED if stage.step == "self" and wanted.rehearsed else ())
+    terms = TERMS[stage.step] + (REHEARSED if stage.step == "self" else ())
     for name in stage.losses:
         if name not in terms:
             raise unknown_name(f"loss of the step '{stage.step}'", name, terms)
@@ -317,7 +317,7 @@ def self_step(network: nn.Module, batch: ShapeBatch, context: Context) -> dict[s
         if int(use.sum()) > 1:
             variations = local_variations([m[use] for m in maps], projection[use], points[use])
             found["features"] = losses.local_consistency(variations, batch.categories[use])
-    return {name: weight * found.get(name, zero) for name, weight in weights.items()}
+    return {name: weight * found.get(name, zero) for name, weight in weights.items() if wanted.rehearsed or name not in REHEARSED}
 
 
 STEPS = {"shape": shape_step, "image": image_step, "self": self_step}

@@ -49,6 +49,11 @@ class ObjectSamples:
     def __len__(self) -> int:
         return len(self.places)
 
+    @property
+    def categories_of(self) -> list[str]:
+        """The category of each object."""
+        return [self.folders[folder].items[place].category for folder, place in self.places]
+
     def name(self, index: int) -> str:
         """SYNSET/ID in its folder."""
         folder, place = self.places[index]

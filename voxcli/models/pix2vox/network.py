@@ -53,8 +53,9 @@ class Pix2VoxConfig:
         for name, length in lengths.items():
             if len(getattr(self, name)) != length or min(getattr(self, name)) < 1:
                 raise UsageError(f"pix2vox: '{name}' needs {length} positive numbers.", actual=list(getattr(self, name)))
-        if len(self.refiner) not in (0, 3) or self.pool < 1:
-            raise UsageError("pix2vox: 'refiner' needs three numbers or none, 'pool' a positive one.")
+        if len(self.refiner) not in (0, 3) or min(self.pool, self.hidden, *self.refiner) < 1:
+            raise UsageError("pix2vox: 'refiner' needs three positive numbers or none, 'pool' and 'hidden' a positive one.",
+                             actual=f"refiner {list(self.refiner)}, pool {self.pool}, hidden {self.hidden}")  # fmt: skip
         if self.features != 8 * self.decoder[0]:
             raise UsageError("pix2vox: the encoder's features must fill the decoder's first volume.", expected=f"{self.features} numbers",
                              actual=f"{self.decoder[0]} channels of 2x2x2 cells")  # fmt: skip

@@ -60,8 +60,11 @@ def configure(settings: Mapping[str, Any], data: ObjectSamples) -> Pix2VoxConfig
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
     given = config.to_mapping(PRESETS[preset])
+    if settings.get("start") and settings.get("imagenet"):
+        raise UsageError("A training begins with an ImageNet trunk, or with weights that have one already.",
+                         actual="training.network.imagenet and training.network.start", hint="Leave out one of them.")  # fmt: skip
     if settings.get("start"):
-        weights = load_weights(settings["start"])
+        weights = load_weights(str(settings["start"]))
         if weights.model != preset:
             raise FileFormatError(f"'{settings['start']}': weights of another model.", expected=preset, actual=weights.model)
         given = config.merge(config.merge(given, weights.config), {"imagenet": ""})
@@ -95,6 +98,12 @@ def check_stage(stage: Stage, settings: Pix2VoxConfig, data: ObjectSamples) -> N
     if data.one_view and high > 1:
         raise UsageError(f"Stage '{stage.name}' takes up to {high} views of an object: the photographs have one each.",
                          hint="Use a recipe with the stage 'single' alone.")  # fmt: skip
+    seen = {category: index for index, category in reversed(list(enumerate(data.categories_of)))}
+    for index in seen.values():  # one of each category: they hardly ever differ within one
+        there = data.view_count(index)
+        if there < high:
+            raise UsageError(f"Stage '{stage.name}' takes up to {high} views of an object: '{data.name(index)}' has {there}.",
+                             hint=f"--set training.stages.{stage.name}.settings.views=[{min(low, there)},{there}]")  # fmt: skip
     if stage.step == "single" and high != 1:
         raise UsageError(f"Stage '{stage.name}': the step 'single' takes one view of an object.", hint="Use the step 'fusion'.")
     if wanted.encoded and "encoder" not in stage.frozen:
