@@ -29,7 +29,7 @@ def living(config, seed=0):
     """A network whose normalisation has seen something, so that nothing in it is neutral."""
     torch.manual_seed(seed)
     network = build(config)
-    network.decoder.layer5[0].weight.data *= 10
+    network.decoder.layer5[0].weight.data.normal_()
     network.decoder.layer4[1].bias.data.zero_()
     for key, buffer in network.named_buffers():
         if key.endswith("running_mean"):
@@ -46,9 +46,10 @@ def test_every_cell_can_learn_at_the_start():
     torch.manual_seed(0)
     network = build(PRESETS["pix2vox-f"])
     with torch.no_grad():
-        inner, _ = network.decoder(torch.randn(4, 2048).view(4, 128, 4, 4))
+        inner, logits = network.decoder(torch.randn(4, 2048).view(4, 128, 4, 4))
     # With the usual offset of 0, one cell in 256 would have all of its eight channels cut off, if they were independent.
     assert float((inner.amax(1) <= 0).float().mean()) < 1e-3
+    assert 0.05 < float(torch.sigmoid(logits).mean()) < 0.25 and float((logits > 0).float().mean()) < 0.02  # most cells are empty
 
 
 def test_parameter_counts_of_each_part_are_the_published_ones():

@@ -22,6 +22,9 @@ from voxcli.shapes import check_shape
 TRUNK_POOLED_AFTER = (1, 3, 6)
 """After which of VGG-16's convolutions a maximum over 2x2 pixels follows, as far as the trunk goes."""
 
+EMPTY = -2.0
+"""About the logit of every cell in a network that has learnt nothing: one in eight is occupied."""
+
 METHODS = ("context", "mean", "max")
 """How coarse volumes are fused: by the scores of their contexts (section 3.2.3), by equation (5), or cell by cell by the largest (ours)."""
 
@@ -244,9 +247,9 @@ class Pix2Vox(nn.Module):
 def initialise(network: Pix2Vox) -> None:
     """Draw all weights afresh: Kaiming's normal law for convolutions, N(0, 0.01) for linear layers, neutral normalisation.
 
-    Two things are ours. The last layer of the decoder is drawn ten times smaller: the law would begin with a decided and wrong guess of
-    every cell. And the normalisation before it begins with an offset: that layer has none, so that a cell whose channels its rectifier all
-    cuts off is occupied by 1/2 and learns nothing any more, and many came to that.
+    The end of the decoder is ours. Its last layer has no offset: a cell whose channels are all cut off by the rectifier before it is
+    occupied by 1/2 and learns nothing any more, and many came to that. So the normalisation before it begins with an offset of 1, and the
+    layer with nearly equal weights that make of it what most cells are, empty.
     """
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)):
@@ -259,7 +262,7 @@ def initialise(network: Pix2Vox) -> None:
         normalisation: Any = network.decoder.layer4[1]
         normalisation.bias.fill_(1.0)
         for parameter in network.decoder.layer5.parameters():
-            parameter.mul_(0.1)
+            parameter.mul_(0.1).add_(EMPTY / parameter.shape[0])
 
 
 def build(config: Pix2VoxConfig) -> Pix2Vox:
