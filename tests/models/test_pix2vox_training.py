@@ -92,7 +92,7 @@ def test_photographs_are_read_as_objects_of_one_view(tmp_path, layout):
     with pytest.raises(UsageError, match="no splits"):
         stages.open_data([tmp_path], {"split": "test"})
     stage = Stage("fusion", 1, step="fusion", losses={"coarse": 1.0}, settings={"views": [1, 3]})
-    with pytest.raises(UsageError, match="photographs have one each"):
+    with pytest.raises(UsageError, match="takes up to 3 views .* has 1(.|\n)*'single' alone"):
         stages.check_stage(stage, Pix2VoxConfig(), data)
 
 
@@ -181,8 +181,8 @@ def test_pictures_encoded_in_advance_teach_the_same(folder):
     reader = stages.reader(data, stage, Augmentation(flip=True, brightness=0.3))
     batch = collate([reader(i, draws(i)) for i in (3, 0)])
     assert batch.images.numel() == 0 and batch.places.tolist() == [3, 0] and batch.views.shape == (2, 2)
-    wanted = zip((3, 0), batch.views.tolist(), strict=True)
-    plain = collate([(data.pictures(i, views), data.folders[0].volume(i), 0, "", i, views) for i, views in wanted])
+    wanted, tested = zip((3, 0), batch.views.tolist(), strict=True), ObjectReader(data, 1, 1, 224, Augmentation())
+    plain = collate([(tested.pictures(i, views, None), data.folders[0].volume(i), 0, "", i, views) for i, views in wanted])
     seen = replace(stage, settings={"views": [2, 2]})
     assert stages.stage_constants(network, data, indices, seen) == {}
     first, second = (stages.fusion_step(network, b, Context(s, data, c)) for b, s, c in ((batch, stage, constants), (plain, seen, {})))
@@ -250,6 +250,8 @@ def test_a_training_goes_on_from_weights_and_may_add_a_refiner(folder, tmp_path)
         stages.configure({"start": 3}, data)
     with pytest.raises(UsageError, match="Leave out one"):
         stages.configure({**start, "imagenet": "vgg.pth"}, data)
+    with pytest.raises(FileFormatError, match="'vgg.pth' is not there"):
+        stages.configure({"imagenet": "vgg.pth"}, data)
     with pytest.raises(FileFormatError, match="'refiner.layer1.0.[a-z]*' has other widths"):
         stages.build(replace(first, start=str(tmp_path / "run/weights.safetensors"), refiner=(4, 2, 2), hidden=4))
     with pytest.raises(UsageError, match="three positive numbers"):

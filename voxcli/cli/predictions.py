@@ -133,7 +133,8 @@ class Predictions:
         if self.asked.flags.get("--relight", ("", None))[1] is not None and not all(drawn):
             raise UsageError("--relight draws pictures.", expected="an output .png", actual=next(iter(self.formats)))
         if self.asked.flags.get("--parts", ("", None))[1] and any(drawn):
-            raise UsageError("--parts labels the faces of a surface.", expected="an output .glb, .ply, .obj or .npz", actual=".png")
+            raise UsageError("--parts labels the faces of a surface.", expected="an output .glb, .ply, .obj or .npz",
+                             actual=next(target for target, each in self.formats.items() if self._drawn(each)))  # fmt: skip
         if given.get("probabilities") and converted:
             raise UsageError(f"{converted[0]} has no place for probabilities.", expected="fruxels in .npz or .h5")
         self._check_resolution()

@@ -8,7 +8,7 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.inputs import check_there
-from voxcli.cli.output import out
+from voxcli.cli.output import Progress, out
 from voxcli.errors import UsageError, unknown_name
 
 
@@ -84,30 +84,35 @@ def train(
     from voxcli.training import train as run
 
     with out.progress(sum(stage.steps for stage in chosen.stages), "training") as bar:
-        seen, saved = 0, False
-        latest: dict[str, float] = {}
-
-        def show(record: dict[str, Any]) -> None:
-            nonlocal seen, saved
-            saved = record["event"] == "interrupted"
-            step = int(record.get("step", seen))
-            latest.update({key: record[key] for key in _SHOWN if isinstance(record.get(key), float)})
-            numbers = ", ".join(f"{label} {latest[key]:.3g}" for key, label in _SHOWN.items() if key in latest)
-            bar.advance(max(0, step - seen), f"preparing stage '{record['stage']}'" if record["event"] == "preparing" else numbers)
-            seen = max(seen, step)
-            if not out.shows_progress:
-                out.detail(_line(record))
-
+        watcher = _Watcher(bar)
         try:
-            run(model, data, output, chosen, resume, show, validation_dirs=validation or (), device=device)
+            run(model, data, output, chosen, resume, watcher, validation_dirs=validation or (), device=device)
         except KeyboardInterrupt:
-            if saved:
-                out.note(f"{output} holds step {seen}: the same command goes on.")
+            if watcher.saved:
+                out.note(f"{output} holds step {watcher.step}: the same command goes on.")
             raise
     return None
 
 
 _SHOWN = {"loss": "loss", "mean_iou": "IoU", "samples_per_second": "samples/s"}
+
+
+class _Watcher:
+    """Shows the records of a training as they come; `saved`: whether the last one says that it was stopped, and kept."""
+
+    def __init__(self, bar: Progress):
+        self.bar, self.step, self.saved = bar, 0, False
+        self.latest: dict[str, float] = {}
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        self.saved = record["event"] == "interrupted"
+        step = max(self.step, int(record.get("step", 0)))
+        self.latest.update({key: record[key] for key in _SHOWN if isinstance(record.get(key), float)})
+        numbers = ", ".join(f"{label} {self.latest[key]:.3g}" for key, label in _SHOWN.items() if key in self.latest)
+        self.bar.advance(step - self.step, f"preparing stage '{record['stage']}'" if record["event"] == "preparing" else numbers)
+        self.step = step
+        if not out.shows_progress:
+            out.detail(_line(record))
 
 
 def _line(record: dict[str, Any]) -> str:

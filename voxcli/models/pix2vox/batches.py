@@ -26,7 +26,7 @@ Prepared = tuple[np.ndarray, np.ndarray, int, str, int, list[int]]
 class ObjectSamples:
     """The objects of one split of one or more folders laid out as 3D-R2N2's data, Pix3D or Pascal3D+.
 
-    settings: `split` (train) and `categories` (all). one_view: whether any of the folders has a single picture of each object.
+    settings: `split` (train) and `categories` (all).
     """
 
     def __init__(self, sources: Sequence[str | Path], settings: Mapping[str, Any]):
@@ -36,7 +36,6 @@ class ObjectSamples:
         if not sources:
             raise DataError("There are no folders of objects to read.", hint="Make one with 'voxcli synth objects -o DIR --count N'.")
         split, kept = settings.get("split", "train"), settings.get("categories")
-        self.one_view = any(is_photographs(source) for source in sources)
         self.folders: list[R2N2Folder | PhotographFolder] = [
             PhotographFolder(source, split, kept) if is_photographs(source) else R2N2Folder(source, split, categories=kept)
             for source in sources
@@ -49,10 +48,12 @@ class ObjectSamples:
     def __len__(self) -> int:
         return len(self.places)
 
-    @property
-    def categories_of(self) -> list[str]:
-        """The category of each object."""
-        return [self.folders[folder].items[place].category for folder, place in self.places]
+    def examples(self) -> list[int]:
+        """The first object of each category in each folder: views hardly ever differ in number within one."""
+        first: dict[tuple[int, str], int] = {}
+        for index, (folder, place) in enumerate(self.places):
+            first.setdefault((folder, self.folders[folder].items[place].category), index)
+        return list(first.values())
 
     def name(self, index: int) -> str:
         """SYNSET/ID in its folder."""
@@ -63,11 +64,6 @@ class ObjectSamples:
         """How many pictures of an object there are."""
         folder, place = self.places[index]
         return self.folders[folder].view_count(place)
-
-    def pictures(self, index: int, views: Sequence[int]) -> np.ndarray:
-        """Views of an object as they are tested, [V, 3, 224, 224]."""
-        reader = ObjectReader(self, 1, 1, IMAGE, Augmentation())
-        return reader.pictures(index, views, None)
 
 
 @dataclass(frozen=True)
@@ -112,7 +108,7 @@ class ObjectReader:
         return *arrays, category, self.data.name(index), index, views
 
     def pictures(self, index: int, views: Sequence[int], draws: Draws | None) -> np.ndarray:
-        """Some views of an object, varied where there are random numbers: [V, 3, side, side]."""
+        """Some views of an object, as they are tested, or varied by random numbers: [V, 3, side, side]."""
         folder, place = (self.data.folders[self.data.places[index][0]], self.data.places[index][1])
         cut: Literal["auto", "none"] = "auto" if isinstance(folder, R2N2Folder) else "none"  # photographs come cut out
         return np.stack([self._picture(rgba, cut, draws) for rgba in folder.images(place, views)])

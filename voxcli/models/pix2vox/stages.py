@@ -68,6 +68,8 @@ def configure(settings: Mapping[str, Any], data: ObjectSamples) -> Pix2VoxConfig
         if weights.model != preset:
             raise FileFormatError(f"'{settings['start']}': weights of another model.", expected=preset, actual=weights.model)
         given = config.merge(config.merge(given, weights.config), {"imagenet": ""})
+    if settings.get("imagenet") and not Path(str(settings["imagenet"])).is_file():
+        raise FileFormatError(f"'{settings['imagenet']}' is not there.", expected="torchvision's VGG-16 with normalisation")
     return config.from_mapping(Pix2VoxConfig, config.merge(given, settings), "network")
 
 
@@ -95,15 +97,12 @@ def check_stage(stage: Stage, settings: Pix2VoxConfig, data: ObjectSamples) -> N
         raise UsageError(f"Stage '{stage.name}': views are counted from the fewest to the most.", actual=list(wanted.views))
     if stage.step == "fusion" and high < 2:
         raise UsageError(f"Stage '{stage.name}': fusion needs two views or more.", expected="settings: {views: [1, 5]}")
-    if data.one_view and high > 1:
-        raise UsageError(f"Stage '{stage.name}' takes up to {high} views of an object: the photographs have one each.",
-                         hint="Use a recipe with the stage 'single' alone.")  # fmt: skip
-    seen = {category: index for index, category in reversed(list(enumerate(data.categories_of)))}
-    for index in seen.values():  # one of each category: they hardly ever differ within one
+    for index in data.examples():
         there = data.view_count(index)
         if there < high:
+            fewer = f"Take fewer: --set training.stages.{stage.name}.settings.views=[{min(low, there)},{there}]"
             raise UsageError(f"Stage '{stage.name}' takes up to {high} views of an object: '{data.name(index)}' has {there}.",
-                             hint=f"--set training.stages.{stage.name}.settings.views=[{min(low, there)},{there}]")  # fmt: skip
+                             hint=fewer if there > 1 else "Use a recipe with stages of the step 'single' alone.")  # fmt: skip
     if stage.step == "single" and high != 1:
         raise UsageError(f"Stage '{stage.name}': the step 'single' takes one view of an object.", hint="Use the step 'fusion'.")
     if wanted.encoded and "encoder" not in stage.frozen:
@@ -135,7 +134,7 @@ def stage_constants(network: nn.Module, data: ObjectSamples, indices: Sequence[i
         return {}
     model: Any = network
     device = next(model.parameters()).device
-    folded = Folded(model, device)
+    folded, tested = Folded(model, device), ObjectReader(data, 1, 1, IMAGE, Augmentation())
     counts = torch.zeros(len(data), dtype=torch.int64)
     counts[list(indices)] = torch.tensor([min(most, data.view_count(index)) for index in indices])
     first = counts.cumsum(0) - counts
@@ -144,7 +143,7 @@ def stage_constants(network: nn.Module, data: ObjectSamples, indices: Sequence[i
     for index in indices:
         for views in torch.arange(int(counts[index])).split(ENCODED):
             rows = slice(int(first[index] + views[0]), int(first[index] + views[-1] + 1))
-            features[rows] = folded.features(torch.from_numpy(data.pictures(index, views.tolist()))).float()
+            features[rows] = folded.features(torch.from_numpy(tested.pictures(index, views.tolist(), None))).float()
     return {"features": features, "first": first.to(device)}
 
 
