@@ -12,7 +12,8 @@
     python tests/benchmarks/objects_jof.py --data test/ --split all --most 80 --shifted jof/weights.safetensors self/weights.safetensors
 
 Table 2 compares the first two weights, Table 6 the last two, on objects of another seed; for Table 3, leave out one loss of step 3 at a
-time (--set training.stages.pictures.losses.silhouette=0, and so on), or all of the paper's for a control.
+time (--set training.stages.pictures.losses.silhouette=0, and so on), or all five of the paper's: renderings alone. Pictures alone: --set
+training.stages.pictures.settings.rehearsed=0.
 
 `shape` is the Chamfer-L1 of the shape given as coloured voxels, through the 3D encoder (Table 2); the others are of one picture of each
 object: Chamfer-L1 and F-score by the preset `jof`, and the median error of the azimuth. `none` counts pictures in which nothing was seen;

@@ -1,13 +1,15 @@
 """Part IoU of JOF and BAE-NET on unseen `synth objects`, per category: Table 4 of JOF at our scale.
 
-    voxcli synth objects -o data/ --count 1000 --seed 1
+    voxcli synth objects -o data/ --count 1190 --seed 1
     voxcli train -m jof --data data/ -o jof/ --recipe objects-jof-small
-    voxcli train -m bae --data data/ -o bae-chair/ --recipe objects-bae-small --set 'training.dataset.categories=[chair]'
-    python tests/benchmarks/objects_parts.py --data data/ jof/best.safetensors bae-chair/best.safetensors
+    voxcli train -m bae --data data/ -o bae-chair/ --recipe objects-bae-small --set 'training.dataset.categories=[chair]' \\
+        --set training.stages.coarse.steps=150 --set training.stages.fine.steps=300
+    python tests/benchmarks/objects_parts.py --data data/ --train 60 jof/weights.safetensors bae-chair/weights.safetensors
 
 Branches are named by the part that they win most often over the training objects of the category (at most --train of them), then scored on
 the surface points of its test objects: mean over parts, a part absent from prediction and truth counting 1, then over objects (BAE-NET's
-rule). Weights of BAE-NET are scored on the categories that they were trained on.
+rule). What JOF is before `places` and `balance` is the recipe without the stages from `places` on. Weights of BAE-NET are scored on the
+categories that they were trained on.
 """
 
 from __future__ import annotations
