@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from voxcli.backend import keep_freed_memory
 from voxcli.models.blocks import residual
-from voxcli.models.ssz.losses import voxel_loss
+from voxcli.models.frustum.losses import voxel_loss
 from voxcli.models.ssz.network import PRESETS, Generator
 from voxcli.training.parallel import Processes
 from voxcli.training.statistics import GlobalStatistics

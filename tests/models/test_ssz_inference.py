@@ -4,7 +4,8 @@ import torch
 
 from voxcli import config
 from voxcli.errors import DataError, FileFormatError, UsageError
-from voxcli.models.ssz.inference import fit, load_predictor, predict
+from voxcli.models.frustum.fitting import fit
+from voxcli.models.ssz.inference import load_predictor, predict
 from voxcli.models.ssz.network import PRESETS, Generator, SSZConfig
 from voxcli.models.weights import Weights, load_weights, save_weights
 from voxcli.scene.types import Camera, Frustum, Picture

@@ -5,7 +5,7 @@ import torch
 from references.ssz_twins import dice_and_likelihood, equation_two
 
 from voxcli.errors import DataError
-from voxcli.models.ssz.losses import frequency_weights, negative_log_likelihood, soft_dice, voxel_loss
+from voxcli.models.frustum.losses import frequency_weights, negative_log_likelihood, soft_dice, voxel_loss
 
 
 def test_equation_two_by_hand():

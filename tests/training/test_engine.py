@@ -9,8 +9,8 @@ from voxcli import config
 from voxcli.datasets.packing import pack_street
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.frustum.scores import per_class_iou
 from voxcli.models.registry import model_module
-from voxcli.models.ssz.stages import per_class_iou
 from voxcli.models.weights import load_weights
 from voxcli.training import check, checkpoints, train
 from voxcli.training.recipe import SHIPPED, Recipe, load_recipe

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from voxcli.errors import UsageError
+from voxcli.models.frustum.losses import voxel_loss
 from voxcli.models.ssz import stages
-from voxcli.models.ssz.losses import voxel_loss
 from voxcli.training.arithmetic import Arithmetic
 from voxcli.training.parallel import Processes
 from voxcli.training.recipe import Computation

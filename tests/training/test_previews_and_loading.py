@@ -5,8 +5,8 @@ import torch
 from voxcli.datasets.packing import pack_street
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import FileFormatError, UsageError
-from voxcli.models.ssz import previews
-from voxcli.models.ssz.batches import StreetReader, collate
+from voxcli.models.frustum import previews
+from voxcli.models.frustum.batches import StreetReader, collate
 from voxcli.models.tasks import Augmentation, Stage
 from voxcli.scene import Frustum, Labels
 from voxcli.training import loader

@@ -22,7 +22,10 @@ LARGEST_GRID = 1 << 28
 
 @dataclass(frozen=True)
 class StreetSample:
-    """image [H, W, 3] uint8 and labels [D, H, W] uint8 of one scene, its name, and the poses of its objects where the folder has them."""
+    """image [sH, sW, 3] uint8 and labels [D, H, W] uint8 of one scene, its name, and the poses of its objects where the folder has them.
+
+    The picture may have s x s pixels for each column of fruxels, s = 1, 2, ...
+    """
 
     name: str
     image: np.ndarray
@@ -72,10 +75,13 @@ class StreetFolder:
     def __getitem__(self, index: int) -> StreetSample:
         source, own = self.samples[index]
         image, labels = source.read(own)
-        if labels.shape[1:] != image.shape[:2]:
+        (height, width), (rows, columns) = image.shape[:2], labels.shape[1:]
+        scale = width // columns
+        if not scale or (rows * scale, columns * scale) != (height, width):
             raise DataError(
-                f"Image and fruxels of '{self.name(index)}' differ in size.", expected=list(image.shape[:2]), actual=list(labels.shape)
-            )
+                f"Image and fruxels of '{self.name(index)}' differ in size.", expected=f"{columns}x{rows} pixels or a multiple",
+                actual=f"{width}x{height}",
+            )  # fmt: skip
         poses = source.poses_text(own)
         return StreetSample(self.name(index), image, labels, parse_poses(poses, self.name(index), self.classes) if poses else None)
 

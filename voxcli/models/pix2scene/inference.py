@@ -23,12 +23,12 @@ from voxcli.geometry.cameras import inverse_rigid, look_at
 from voxcli.geometry.lighting import Lights
 from voxcli.geometry.surfels import SurfelMaps, render_surfels, surfels_of_depth
 from voxcli.geometry.visible import surfels_elsewhere
+from voxcli.models.frustum.fitting import fit
 from voxcli.models.offers import Offers
 from voxcli.models.pix2scene.losses import reconstruction_loss
 from voxcli.models.pix2scene.network import Pix2Scene, Pix2SceneConfig, build
 from voxcli.models.pix2scene.places import Places, places_of
 from voxcli.models.pix2scene.previews import light_picture
-from voxcli.models.ssz.inference import fit
 from voxcli.models.weights import Weights, load_weights
 from voxcli.scene.types import Camera, Frustum, Picture, Surfels
 

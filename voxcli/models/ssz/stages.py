@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from voxcli import config
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError, unknown_name
-from voxcli.models.ssz import previews
-from voxcli.models.ssz.batches import StreetBatch, StreetReader, collate, count_classes  # noqa: F401 - `collate` and `build` are part of
-from voxcli.models.ssz.losses import frequency_weights, voxel_loss
+from voxcli.models.frustum import previews
+from voxcli.models.frustum.batches import StreetBatch, StreetReader, collate, count_classes  # noqa: F401 - `collate` and `build` are part of
+from voxcli.models.frustum.losses import frequency_weights, voxel_loss
+from voxcli.models.frustum.scores import confusion, per_class_iou, predicted_labels
 from voxcli.models.ssz.network import PRESETS, SSZConfig, build  # noqa: F401 - what a stages module offers
 from voxcli.models.ssz.poses import Assigned, assign, certificate_loss
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
@@ -229,13 +230,6 @@ def summary(total: Tensor, context: Context) -> tuple[float, dict[str, Any]]:
     return mean, {"scale": scale, "mean_iou": mean, "iou": dict(zip(classes.names, iou, strict=True))}
 
 
-def per_class_iou(confusion: Tensor) -> list[float | None]:
-    """Intersection over union of each class from counts [n, n] (row = truth); None for a class in neither truth nor prediction."""
-    hits = confusion.diagonal()
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return [round(float(h) / float(u), 5) if u else None for h, u in zip(hits, union, strict=True)]
-
-
 def preview(network: nn.Module, batches: Iterator[StreetBatch], context: Context) -> np.ndarray:
     """A sheet with one row a sample: input, prediction and ground truth from the camera and from above. uint8 [H, W, 3]."""
     data, scale = context.data, min(_scales(context.stage))
@@ -257,22 +251,3 @@ def weight_facts(data: StreetFolder) -> dict[str, Any]:
         "ignore_label": classes.ignore,
         "frustum": {"z_near": frustum.z_near, "z_far": frustum.z_far, "fov_x_deg": frustum.fov_x_deg},
     }
-
-
-@torch.no_grad()
-def confusion(network: nn.Module, images: Tensor, labels: Tensor, scale: int, ignore: int | None) -> Tensor:
-    """Counts [n, n]: row = true class, column = predicted class, of one batch at one scale; ignored fruxels left out."""
-    scores = network(images, (scale,))[scale]
-    n = scores.shape[1]
-    predicted = scores.argmax(1)
-    truth = labels.long()
-    if ignore is not None and bool((labels == ignore).any()):
-        keep = labels != ignore
-        truth, predicted = truth[keep], predicted[keep]
-    return torch.bincount((truth * n + predicted).reshape(-1), minlength=n * n).reshape(n, n)
-
-
-@torch.no_grad()
-def predicted_labels(network: nn.Module, images: Tensor, scale: int) -> Tensor:
-    """The most probable class of every fruxel at one scale: [B, D/s, H/s, W/s] uint8."""
-    return network(images, (scale,))[scale].argmax(1).to(torch.uint8)

@@ -11,8 +11,8 @@ import torch
 
 from voxcli import backend, config
 from voxcli.errors import FileFormatError
+from voxcli.models.frustum.fitting import fit
 from voxcli.models.offers import Offers
-from voxcli.models.ssz.inference import fit
 from voxcli.models.weights import Weights, load_weights
 from voxcli.models.zgan.network import Generator, ZGANConfig
 from voxcli.scene.labels import Labels

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from voxcli import config as configuration
 from voxcli.datasets.street import StreetFolder, StreetSample
 from voxcli.errors import UsageError, unknown_name
-from voxcli.models.ssz import previews
-from voxcli.models.ssz.batches import Prepared, StreetBatch, augment, collate  # noqa: F401 - `collate` and `build` are part of
-from voxcli.models.ssz.stages import per_class_iou
+from voxcli.models.frustum import previews
+from voxcli.models.frustum.batches import Prepared, StreetBatch, augment, collate  # noqa: F401 - `collate` and `build` are part of
+from voxcli.models.frustum.scores import per_class_iou
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Draws, Stage
 from voxcli.models.zgan.inference import CELLS, IMAGE, THRESHOLD
 from voxcli.models.zgan.network import ZGANConfig, build  # noqa: F401 - what a stages module offers
