@@ -10,6 +10,7 @@ from voxcli.errors import UsageError, unknown_name
 
 MODELS = {
     "ssz": "voxcli.models.ssz",
+    "rays": "voxcli.models.rays",
     "z-gan": "voxcli.models.zgan",
     "edges2image": "voxcli.models.edges2image",
     "pix2vox-f": "voxcli.models.pix2vox",

@@ -81,7 +81,8 @@ class Stage:
 
     step: which training step of the model. scales: weight of the loss at each resolution, for networks that score at several (full, half,
     quarter); coarser ones alone cost a fraction. losses: weight of each term. settings: what else the model's step wants to be told.
-    frozen: prefixes of parameter names that stay as they are. parts: a step goes through its batch in so many parts and adds up their
+    frozen: prefixes of parameter names that stay as they are. frozen_statistics: prefixes of the names of modules whose batch normalisation
+    keeps its running mean and variance and normalises by them. parts: a step goes through its batch in so many parts and adds up their
     gradients, where the whole does not fit into memory; batch statistics and Dice are then a part's.
     """
 
@@ -94,6 +95,7 @@ class Stage:
     settings: dict[str, Any] = field(default_factory=dict)
     optimiser: Optimiser = field(default_factory=Optimiser)
     frozen: tuple[str, ...] = ()
+    frozen_statistics: tuple[str, ...] = ()
     parts: int = 1
 
     def __post_init__(self) -> None:
@@ -106,16 +108,21 @@ class Stage:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Mirror image and ground truth together; brightness, contrast and colour vary by up to +- the share; noise in 0..1 (deviation)."""
+    """Mirror image and ground truth together; brightness, contrast and colour vary by up to +- the share; noise in 0..1 (deviation).
+
+    photographic: share of street pictures that go through what a camera does (exposure, white balance, blur, haze, noise, ...).
+    """
 
     flip: bool = False
     brightness: float = 0.0
     contrast: float = 0.0
     colour: float = 0.0
     noise: float = 0.0
+    photographic: float = 0.0
 
     def __post_init__(self) -> None:
-        shares = {"brightness": self.brightness, "contrast": self.contrast, "colour": self.colour, "noise": self.noise}
+        shares = {"brightness": self.brightness, "contrast": self.contrast, "colour": self.colour, "noise": self.noise,
+                  "photographic": self.photographic}  # fmt: skip
         require("augmentation", shares, "a share, 0 to 1", lambda value: 0 <= value <= 1)
 
 
@@ -212,6 +219,9 @@ class Task(Protocol):
 
     # def stage_constants(self, network, data, indices, stage) -> dict[str, Tensor]: a task may offer this too. Tensors that the steps of a
     # stage need, found when it begins, and again when a run goes on: from the data, or from parts of the network that it leaves alone.
+
+    # def photographs(self, network, folder, context) -> dict[str, float]: and this. Scores of photographs that people labelled, `mean`
+    # among them, for recipes that name such a folder as validation.photographs.
 
     def reader(self, data: Any, stage: Stage, augmentation: Augmentation) -> Read:
         """How a sample is read for a stage."""

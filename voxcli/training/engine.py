@@ -27,8 +27,8 @@ from voxcli.training.recipe import Recipe, changes, shaping
 
 @dataclass
 class _Stretch:
-    """A stage under way: its number and first step in the whole run, what it trains, the rate of each group of the optimiser, and the
-    tensors that its steps need."""
+    """A stage under way: its number and first step in the whole run, what it trains, the rate of each group of the optimiser, the tensors
+    that its steps need, and the modules whose batch statistics stay as they are."""
 
     number: int
     stage: Stage
@@ -37,6 +37,7 @@ class _Stretch:
     optimiser: torch.optim.Optimizer
     rates: list[float]
     constants: dict[str, Tensor]
+    still: list[nn.Module]
 
 
 class Trainer:
@@ -65,6 +66,7 @@ class Trainer:
         self.optimiser_state: dict[str, Any] | None = None
         self.saved: int | None = None  # the step of the newest checkpoint
         self.stop = StopRequests()
+        self.photographs = validation.open_photographs(task, recipe.validation.photographs)
 
     def _copy_of_weights(self) -> dict[str, Tensor]:
         return {k: t.clone() for k, t in self.network.state_dict().items()}
@@ -218,7 +220,10 @@ class Trainer:
         if self.average is not None and self.step == first:
             # A stage may wake parts that were never trained: the average starts afresh with it.
             self.average = self._copy_of_weights()
-        return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates, {**(self.constants or {}), **self._of_stage(stage)})
+        still = [module for name, module in self.network.named_modules() if name.startswith(stage.frozen_statistics)
+                 and isinstance(module, nn.modules.batchnorm._BatchNorm)] if stage.frozen_statistics else []  # fmt: skip
+        constants = {**(self.constants or {}), **self._of_stage(stage)}
+        return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates, constants, still)
 
     def _of_stage(self, stage: Stage) -> dict[str, Tensor]:
         find = getattr(self.task, "stage_constants", None)
@@ -243,6 +248,8 @@ class Trainer:
     def _train_step(self, stretch: _Stretch, batches: Iterator[Batch]) -> dict[str, float]:
         """One step: in each phase of the model's step, the gradients of all parts of the batch, then the optimiser."""
         self.network.train()
+        for module in stretch.still:
+            module.eval()
         taken = [next(batches).to(self.device) for _ in range(stretch.stage.parts)]
         names = [name for batch in taken for name in batch.names]
         parts = [self._phases(stretch, batch) for batch in taken]
@@ -321,6 +328,10 @@ class Trainer:
         context = self._context(stretch, self.validation_data)
         scores = validation.score(self.task, self.network, self.arithmetic, self.held_out, context)
         record = {"event": "validation", "step": self.step, "stage": stretch.stage.name, **scores}
+        if self.photographs is not None:
+            found = validation.score_photographs(self.task, self.network, self.arithmetic, self.photographs, context)
+            share = self.recipe.validation.photographs_weight
+            record |= {"photographs": found, "score": (1 - share) * scores["score"] + share * found["mean"]}
         if self.processes.first and self.recipe.validation.pictures:
             shown = self.held_out[: self.recipe.validation.pictures]
             picture = validation.preview(self.task, self.network, self.arithmetic, shown, context)

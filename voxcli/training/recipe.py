@@ -21,6 +21,8 @@ class Validation:
     """Every so many steps, on at most `samples` samples; `share` of the data is set aside where no validation data is given.
 
     data: unseen data to use instead, unless the command names some. pictures: samples shown in each preview (0: no previews).
+    photographs: a folder of labelled photographs (see models.frustum.photographs) that are scored each time, for models of fruxels;
+    photographs_weight: their share in the score by which the best weights are chosen.
     """
 
     every: int = 500
@@ -28,10 +30,13 @@ class Validation:
     share: float = 0.05
     data: tuple[str, ...] = ()
     pictures: int = 3
+    photographs: str | None = None
+    photographs_weight: float = 0.5
 
     def __post_init__(self) -> None:
         require("validation", {"every": self.every, "samples": self.samples}, "at least 1", lambda value: value >= 1)
         require("validation", {"pictures": self.pictures}, "zero or more", lambda value: value >= 0)
+        require("validation", {"photographs_weight": self.photographs_weight}, "a share, 0 to 1", lambda value: 0 <= value <= 1)
         require("validation", {"share": self.share}, "more than 0, less than 1", lambda value: 0 < value < 1)
 
 

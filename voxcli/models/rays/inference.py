@@ -1,0 +1,103 @@
+"""Rays at work: pictures of any size in, labelled fruxels out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxcli import backend, config
+from voxcli.backend import keep_freed_memory
+from voxcli.errors import FileFormatError
+from voxcli.models.frustum.fitting import fit
+from voxcli.models.offers import Offers
+from voxcli.models.rays.network import Features, Rays, RaysConfig
+from voxcli.models.weights import Weights, load_weights
+from voxcli.scene.labels import Labels
+from voxcli.scene.types import Camera, Frustum, FruxelGrid, Picture
+
+OFFERS = Offers("FruxelGrid", frozenset({"fov_x_deg", "camera", "probabilities"}))
+
+RAYS_AT_ONCE = 2048
+"""Rays whose scores are in memory at a time: 10 classes x 128 slices of each are 10 MB as float32."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network with what its numbers mean: the frustum of its output and its classes."""
+
+    network: Rays
+    frustum: Frustum
+    classes: Labels
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load_predictor(weights: str | Path | Weights = "rays", device: str = "auto", dtype: str = "auto") -> Predictor:
+    """A predictor from a weights file, the name of shipped weights, or weights in memory.
+
+    dtype `auto` is bfloat16 on CUDA and on processors that multiply it in hardware, float32 elsewhere.
+    """
+    name = "The weights" if isinstance(weights, Weights) else f"'{weights}'"
+    if not isinstance(weights, Weights):
+        weights = load_weights(weights)
+    if weights.model != "rays":
+        raise FileFormatError(f"{name}: weights of another model.", expected="rays", actual=weights.model)
+    where, facts = backend.pick_device(device), weights.facts
+    settings = config.from_mapping(RaysConfig, weights.config, f"{name}: configuration")
+    network = Rays(settings)
+    try:
+        network.load_state_dict(weights.tensors)
+        frustum = Frustum(settings.width, settings.height, settings.depth, **facts["frustum"])
+        classes = Labels(tuple(facts["label_names"]), facts["empty_label"], facts["ignore_label"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
+    number = backend.pick_dtype(dtype, where)
+    if where.type == "cpu":
+        keep_freed_memory()
+    return Predictor(network.eval().requires_grad_(False).to(where, number), frustum, classes, where, number)
+
+
+def predict(
+    predictor: Predictor, pictures: Sequence[Picture], *, fov_x_deg: float | None = None, camera: Camera | None = None,
+    probabilities: bool = False, batch_size: int = 1,
+) -> Iterator[FruxelGrid]:  # fmt: skip
+    """The fruxels of each picture, in order.
+
+    Pictures are cropped or padded to the network's camera (see `fit`). fov_x_deg: the pictures' horizontal field of view; camera: their
+    whole camera, whose place in the world the result takes over. probabilities: the class probabilities as float16 come along.
+    """
+    frustum, scale = predictor.frustum, predictor.network.config.picture_scale
+    seen_by = Frustum(frustum.width * scale, frustum.height * scale, 1, frustum.z_near, frustum.z_far, frustum.fov_x_deg)
+    for start in range(0, len(pictures), batch_size):
+        fitted = [fit(picture, seen_by, fov_x_deg, camera) for picture in pictures[start : start + batch_size]]
+        images = torch.from_numpy(np.stack([image for image, _ in fitted])).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            features = predictor.network.features(images.to(predictor.device).to(predictor.dtype) / 255)
+            labels, shares = decode(predictor.network, features, probabilities)
+        for k, (_, part) in enumerate(fitted):
+            yield FruxelGrid(
+                labels[k].cpu().numpy(), frustum, camera.world_to_cam if camera is not None else np.eye(4), predictor.classes,
+                None if shares is None else shares[k].cpu().numpy(),
+                {"crop": part, "fov_assumed": fov_x_deg is None and camera is None},
+            )  # fmt: skip
+
+
+def decode(network: Rays, features: Features, probabilities: bool = False) -> tuple[Tensor, Tensor | None]:
+    """Labels [B, D, H, W] uint8 and, where asked for, probabilities [B, n, D, H, W] float16: some rays at a time, for little memory."""
+    config_, batch = network.config, len(features.coarse)
+    pixels = torch.arange(config_.width * config_.height, device=features.coarse.device)
+    labels, shares = [], []
+    for some in pixels.split(RAYS_AT_ONCE):
+        scores = network.rays(features, some)
+        labels.append(scores.argmax(1).to(torch.uint8))
+        if probabilities:
+            shares.append(torch.softmax(scores, 1).half())
+    size = (config_.depth, config_.height, config_.width)
+    whole = torch.cat(labels, 2).reshape(batch, *size)
+    return whole, torch.cat(shares, 3).reshape(batch, config_.classes, *size) if probabilities else None
