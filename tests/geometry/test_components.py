@@ -206,6 +206,7 @@ def test_the_first_label_is_the_nearest_solid_one():
     labels = np.zeros((4, 1, 4), np.uint8)
     labels[2:, 0, 0], labels[1, 0, 1], labels[3, 0, 1], labels[0, 0, 2], labels[1, 0, 2] = 1, 2, 1, 255, 1
     assert first_labels(labels, CLASSES).tolist() == [[1, 2, 1, 0]]
+    assert first_labels(np.array([[[255, 0]], [[255, 255]]], np.uint8), CLASSES).tolist() == [[255, 0]]
 
 
 def test_transmittance_is_what_is_left_of_a_ray():

@@ -3,12 +3,11 @@ import pytest
 import torch
 
 from voxcli import config
-from voxcli.errors import DataError, FileFormatError, UsageError
-from voxcli.models.frustum.fitting import fit
+from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.ssz.inference import load_predictor, predict
 from voxcli.models.ssz.network import PRESETS, Generator, SSZConfig
 from voxcli.models.weights import Weights, load_weights, save_weights
-from voxcli.scene.types import Camera, Frustum, Picture
+from voxcli.scene.types import Camera, Picture
 
 TINY = SSZConfig(
     width=32, height=16, depth=8, classes=3, encoder=(8, 8, 16), encoder_blocks=(1, 1, 1), decoder=(8, 8, 8), decoder_blocks=(1, 0, 0)
@@ -62,49 +61,24 @@ def test_batching_changes_nothing():
     assert all(np.array_equal(a.labels, b.labels) for a, b in zip(one, many, strict=True))
 
 
-def test_a_picture_of_the_models_camera_is_taken_as_it_is():
-    frustum = Frustum(32, 16, 8, 2.0, 12.0, 40.0)
-    source = picture(32, 16)
-    image, box = fit(source, frustum, 40.0)
-    assert np.array_equal(image, source.rgb)
-    assert box == [0, 0, 32, 16]
-
-
-def test_a_larger_picture_is_averaged_and_a_wider_one_is_cropped():
-    frustum = Frustum(32, 16, 8, 2.0, 12.0, 40.0)
-    source = picture(128, 32)  # twice the size, twice too wide
-    image, box = fit(source, frustum)
-    assert box == [32, 0, 96, 32]
-    blocks = source.rgb[:, 32:96].astype(float).reshape(16, 2, 32, 2, 3).mean((1, 3))
-    assert np.abs(image - blocks).max() <= 1  # two passes round to whole numbers
-
-
-def test_a_narrower_field_of_view_is_padded_and_a_wider_one_cropped_at_the_exact_place():
-    frustum = Frustum(32, 32, 8, 2.0, 12.0, 2 * np.degrees(np.arctan(1.0)))  # tan(fov / 2) = 1
-    source = picture(32, 32)
-    narrow, box = fit(source, frustum, 2 * np.degrees(np.arctan(0.5)))
-    assert box == pytest.approx([-16, -16, 48, 48])
-    assert np.abs(narrow[8:24, 8:24] - source.rgb.astype(float).reshape(16, 2, 16, 2, 3).mean((1, 3))).max() <= 1
-    assert (narrow[:8, 8:24] == narrow[8, 8:24]).all()
-    _, box = fit(source, frustum, 2 * np.degrees(np.arctan(2.0)))
-    assert box == pytest.approx([8, 8, 24, 24])
-
-
-def test_a_camera_off_centre_moves_the_part_and_its_place_in_the_world_is_kept():
+def test_columns_that_a_narrow_picture_does_not_show_are_ignored_and_not_guessed():
     predictor = load_predictor(tiny_weights(), device="cpu")
-    frustum = predictor.frustum
-    K = frustum.K.copy()
-    K[0, 2] += 5
+    half = 2 * np.degrees(np.arctan(np.tan(np.radians(20)) / 2))  # the picture spans half of the columns, and half of the rows
+    (grid,) = predict(predictor, [picture(64, 32)], fov_x_deg=half, probabilities=True)
+    shown = np.zeros((16, 32), bool)
+    shown[4:12, 8:24] = True
+    assert (grid.labels[:, ~shown] == 255).all() and (grid.labels[:, shown] < 3).all()
+    assert (grid.probabilities[:, :, ~shown] == 0).all()
+    assert np.abs(grid.probabilities[:, :, shown].astype(np.float32).sum(0) - 1).max() < 2e-3
+    assert grid.meta["frustum_unseen"] == 0.75 and grid.meta["picture_lost"] == 0
+
+
+def test_a_camera_keeps_its_place_in_the_world():
+    predictor = load_predictor(tiny_weights(), device="cpu")
     place = np.eye(4)
     place[0, 3] = 7
-    camera = Camera(K, 32, 16, place)
-    _, box = fit(picture(32, 16), frustum, camera=camera)
-    assert box == pytest.approx([5, 0, 37, 16])
-    (grid,) = predict(predictor, [picture(32, 16)], camera=camera)
-    assert grid.world_to_cam[0, 3] == 7
-    K[0, 2] += 100
-    with pytest.raises(DataError, match="nothing"):
-        fit(picture(32, 16), frustum, camera=Camera(K, 32, 16))
+    (grid,) = predict(predictor, [picture(32, 16)], camera=Camera(predictor.frustum.K, 32, 16, place))
+    assert grid.world_to_cam[0, 3] == 7 and grid.meta["fov_source"] == "camera" and not grid.meta["fov_assumed"]
 
 
 def test_weights_come_back_as_they_were_to_half_precision_with_the_same_bytes(tmp_path):

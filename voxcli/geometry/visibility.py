@@ -11,12 +11,15 @@ def first_labels(labels: np.ndarray, classes: Labels) -> np.ndarray:
     """The first solid label along each ray, near to far. labels [D, H, W] -> [H, W] of the same type.
 
     A ray that meets nothing solid has the empty label (0 where the classes name none). Ignored cells and ids without a name are
-    looked through.
+    looked through; a ray of nothing but ignored cells has the ignore label.
     """
     solid = np.isin(labels, classes.solid_ids)
     first = solid.argmax(0)
     seen = np.take_along_axis(labels, first[None], 0)[0]
-    return np.where(solid.any(0), seen, labels.dtype.type(classes.empty or 0))
+    nothing = np.full(seen.shape, classes.empty or 0, labels.dtype)
+    if classes.ignore is not None:
+        nothing[(labels == classes.ignore).all(0)] = classes.ignore
+    return np.where(solid.any(0), seen, nothing)
 
 
 def transmittance(occupancy: np.ndarray) -> np.ndarray:

@@ -264,11 +264,17 @@ class Surfels:
 
 @dataclass(frozen=True)
 class Picture:
-    """rgb [H, W, 3] uint8 or uint16, and alpha [H, W] of the same type where the file has one (object mask)."""
+    """rgb [H, W, 3] uint8 or uint16, and alpha [H, W] of the same type where the file has one (object mask).
+
+    fov_x_deg: horizontal field of view of the upright picture in degrees, where its file tells (EXIF). stored: (width, height) of the
+    upright picture in its file, where it was read at a reduced size.
+    """
 
     rgb: np.ndarray
     alpha: np.ndarray | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    fov_x_deg: float | None = None
+    stored: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         _need_shape("rgb", self.rgb, (None, None, 3))

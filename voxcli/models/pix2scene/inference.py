@@ -115,7 +115,7 @@ def predict(
 ) -> Iterator[Surfels]:  # fmt: skip
     """The surfels of each picture, in order; meta["latent"] is z, from which `seen_from` decodes other views.
 
-    Pictures are cropped or padded to the network's lens (see ssz's `fit`), and taken for linear light, as the training data is.
+    Pictures are cropped or padded to the network's lens (see `fit`), and taken for linear light, as the training data is.
     camera: whose place the network is told; without one, the usual place is assumed, and meta says so.
     """
     if camera is None and (assumed := _assumed(predictor, fov_x_deg)) not in predictor.told:
@@ -124,13 +124,13 @@ def predict(
     eye = predictor.usual_eye if camera is None else inverse_rigid(camera.world_to_cam)[:3, 3]
     view = Frustum(predictor.config.size, predictor.config.size, 1, 1.0, 2.0, predictor.fov_x_deg)
     for start in range(0, len(pictures), batch_size):
-        fitted = [fit(picture, view, fov_x_deg, camera) for picture in pictures[start : start + batch_size]]
-        images = predictor.tensor(np.stack([image for image, _ in fitted])).permute(0, 3, 1, 2) / 255
+        fitted = [fit(each, view, fov_x_deg=fov_x_deg, camera=camera) for each in pictures[start : start + batch_size]]
+        images = predictor.tensor(np.stack([each.image for each in fitted])).permute(0, 3, 1, 2) / 255
         codes = encode(predictor, images, eye)
-        for (_, crop), image, z in zip(fitted, images, codes, strict=True):
+        for each, image, z in zip(fitted, images, codes, strict=True):
             kind = _likeliest(predictor, image, z, eye)
             seen = decode(predictor, z, eye, kind)
-            seen.meta.update({"crop": crop, "fov_assumed": fov_x_deg is None and camera is None, "place_assumed": camera is None})
+            seen.meta.update(each.facts | {"place_assumed": camera is None})
             yield seen
 
 

@@ -11,7 +11,7 @@ import torch
 
 from voxcli import backend, config
 from voxcli.errors import FileFormatError
-from voxcli.models.frustum.fitting import fit
+from voxcli.models.frustum.fitting import fit, leave_out
 from voxcli.models.offers import Offers
 from voxcli.models.weights import Weights, load_weights
 from voxcli.models.zgan.network import Generator, ZGANConfig
@@ -62,16 +62,15 @@ def predict(
 
     probabilities: the output, clipped to 0..1, as that of class 1.
     """
-    view = Frustum(IMAGE, IMAGE, CELLS, predictor.frustum.z_near, predictor.frustum.z_far, predictor.frustum.fov_x_deg)
     for start in range(0, len(pictures), batch_size):
-        fitted = [fit(picture, view, fov_x_deg, camera) for picture in pictures[start : start + batch_size]]
-        images = torch.from_numpy(np.stack([image for image, _ in fitted])).permute(0, 3, 1, 2)
+        chunk = pictures[start : start + batch_size]
+        fitted = [fit(each, predictor.frustum, scale=IMAGE // CELLS, fov_x_deg=fov_x_deg, camera=camera) for each in chunk]
+        images = torch.from_numpy(np.stack([each.image for each in fitted])).permute(0, 3, 1, 2)
         with torch.inference_mode():
             scores = predictor.network(images.to(predictor.device).to(predictor.dtype) / 127.5 - 1)[:, 0].float().cpu()
-        for (_, crop), score in zip(fitted, scores, strict=True):
-            share = score.clamp(0, 1).half().numpy()
-            yield FruxelGrid(
-                (score > THRESHOLD).to(torch.uint8).numpy(), predictor.frustum, camera.world_to_cam if camera is not None else np.eye(4),
-                predictor.classes, np.stack([1 - share, share]) if probabilities else None,
-                {"crop": crop, "fov_assumed": fov_x_deg is None and camera is None},
-            )  # fmt: skip
+        for each, score in zip(fitted, scores, strict=True):
+            labels, share = (score > THRESHOLD).to(torch.uint8).numpy(), score.clamp(0, 1).half().numpy()
+            shares = np.stack([1 - share, share]) if probabilities else None
+            leave_out(labels, each.unseen, predictor.classes, shares)
+            place = camera.world_to_cam if camera is not None else np.eye(4)
+            yield FruxelGrid(labels, predictor.frustum, place, predictor.classes, shares, each.facts)
