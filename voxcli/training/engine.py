@@ -220,8 +220,10 @@ class Trainer:
         if self.average is not None and self.step == first:
             # A stage may wake parts that were never trained: the average starts afresh with it.
             self.average = self._copy_of_weights()
-        still = [module for name, module in self.network.named_modules() if name.startswith(stage.frozen_statistics)
-                 and isinstance(module, nn.modules.batchnorm._BatchNorm)] if stage.frozen_statistics else []  # fmt: skip
+        still: list[nn.Module] = [
+            module for name, module in self.network.named_modules()
+            if name.startswith(stage.frozen_statistics) and isinstance(module, nn.modules.batchnorm._BatchNorm)
+        ]  # fmt: skip
         constants = {**(self.constants or {}), **self._of_stage(stage)}
         return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates, constants, still)
 

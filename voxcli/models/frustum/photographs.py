@@ -69,7 +69,8 @@ def score_photographs(
 ) -> dict[str, float]:
     """Intersection over union of each group over all pixels of all photographs, and their `mean` over the seven groups.
 
-    The pictures are fitted to the network's camera as `predict` does without a field of view; scale: of the network's scores.
+    The whole pictures are fitted into the network's frustum, which is also the camera that is assumed of them; scale: of the network's
+    scores.
     """
     table = np.zeros(256, np.int64)
     for number, name in enumerate(classes.names):
@@ -77,8 +78,9 @@ def score_photographs(
     counts = np.zeros((7, 7), np.int64)
     device = next(network.parameters()).device
     for rgb, truth in zip(photographs.pictures, photographs.labels, strict=True):
-        image, part = network_picture(network, rgb, frustum)
-        labels = predicted_labels(network, torch.from_numpy(image).permute(2, 0, 1)[None].float().to(device) / 255, scale)
+        fitted = fit(Picture(rgb), frustum, scale=getattr(network.config, "picture_scale", 1), whole=True)
+        image, part = torch.from_numpy(fitted.image).permute(2, 0, 1)[None], fitted.part
+        labels = predicted_labels(network, image.float().to(device) / 255, scale)
         seen = first_met(labels[0].cpu().numpy(), classes.empty)
         row, inside_rows = _cells(part[1], part[3], truth.shape[0], seen.shape[0])
         column, inside_columns = _cells(part[0], part[2], truth.shape[1], seen.shape[1])
@@ -89,13 +91,6 @@ def score_photographs(
     union = counts.sum(0) + counts.sum(1) - hits
     values = hits / np.maximum(union, 1)
     return {"mean": round(float(values.mean()), 4), **{name: round(float(v), 4) for name, v in zip(GROUPS, values, strict=True)}}
-
-
-def network_picture(network: nn.Module, rgb: np.ndarray, frustum: Frustum) -> tuple[np.ndarray, list[float]]:
-    """A picture as the network takes it, uint8, and the part [left, top, right, bottom] of it that it shows."""
-    scale = getattr(network.config, "picture_scale", 1)
-    big = Frustum(frustum.width * scale, frustum.height * scale, 1, frustum.z_near, frustum.z_far, frustum.fov_x_deg)
-    return fit(Picture(rgb), big)
 
 
 def _cells(low: float, high: float, pixels: int, cells: int) -> tuple[np.ndarray, np.ndarray]:

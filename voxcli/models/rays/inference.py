@@ -13,7 +13,7 @@ from torch import Tensor
 from voxcli import backend, config
 from voxcli.backend import keep_freed_memory
 from voxcli.errors import FileFormatError
-from voxcli.models.frustum.fitting import fit
+from voxcli.models.frustum.fitting import fit, leave_out
 from voxcli.models.offers import Offers
 from voxcli.models.rays.network import Features, Rays, RaysConfig
 from voxcli.models.weights import Weights, load_weights
@@ -69,23 +69,24 @@ def predict(
 ) -> Iterator[FruxelGrid]:  # fmt: skip
     """The fruxels of each picture, in order.
 
-    Pictures are cropped or padded to the network's camera (see `fit`). fov_x_deg: the pictures' horizontal field of view; camera: their
-    whole camera, whose place in the world the result takes over. probabilities: the class probabilities as float16 come along.
+    Pictures are fitted to the network's camera (see `fit`); one whose field of view is unknown lies whole within the frustum. Columns that
+    a picture does not show are marked as ignored. fov_x_deg: the pictures' horizontal field of view; camera: their whole camera, whose
+    place in the world the result takes over. probabilities: the class probabilities as float16 come along.
     """
-    frustum, scale = predictor.frustum, predictor.network.config.picture_scale
-    seen_by = Frustum(frustum.width * scale, frustum.height * scale, 1, frustum.z_near, frustum.z_far, frustum.fov_x_deg)
+    network, frustum, classes = predictor.network, predictor.frustum, predictor.classes
     for start in range(0, len(pictures), batch_size):
-        fitted = [fit(picture, seen_by, fov_x_deg, camera) for picture in pictures[start : start + batch_size]]
-        images = torch.from_numpy(np.stack([image for image, _ in fitted])).permute(0, 3, 1, 2)
+        chosen = pictures[start : start + batch_size]
+        fitted = [
+            fit(picture, frustum, scale=network.config.picture_scale, fov_x_deg=fov_x_deg, camera=camera, whole=True) for picture in chosen
+        ]
+        images = torch.from_numpy(np.stack([each.image for each in fitted])).permute(0, 3, 1, 2)
         with torch.inference_mode():
-            features = predictor.network.features(images.to(predictor.device).to(predictor.dtype) / 255)
-            labels, shares = decode(predictor.network, features, probabilities)
-        for k, (_, part) in enumerate(fitted):
-            yield FruxelGrid(
-                labels[k].cpu().numpy(), frustum, camera.world_to_cam if camera is not None else np.eye(4), predictor.classes,
-                None if shares is None else shares[k].cpu().numpy(),
-                {"crop": part, "fov_assumed": fov_x_deg is None and camera is None},
-            )  # fmt: skip
+            features = network.features(images.to(predictor.device).to(predictor.dtype) / 255)
+            labels, shares = decode(network, features, probabilities)
+        for k, each in enumerate(fitted):
+            volume, share = labels[k].cpu().numpy(), None if shares is None else shares[k].cpu().numpy()
+            leave_out(volume, each.unseen, classes, share)
+            yield FruxelGrid(volume, frustum, camera.world_to_cam if camera is not None else np.eye(4), classes, share, each.facts)
 
 
 def decode(network: Rays, features: Features, probabilities: bool = False) -> tuple[Tensor, Tensor | None]:

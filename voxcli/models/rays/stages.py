@@ -126,6 +126,7 @@ def rays_step(network: nn.Module, batch: RaysBatch, context: Context) -> dict[st
     scales, losses, classes = _scales(context.stage), context.stage.losses, context.data.classes
     weights = context.constants["class_weights"]
     balance = float(weights.sum()) / len(weights)
+    assert isinstance(network, Rays)
     features = network.features(batch.images, fine=1 in scales)
     terms = {}
     for scale, weight in scales.items():
