@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import Tensor, nn
@@ -126,14 +126,13 @@ def rays_step(network: nn.Module, batch: RaysBatch, context: Context) -> dict[st
     scales, losses, classes = _scales(context.stage), context.stage.losses, context.data.classes
     weights = context.constants["class_weights"]
     balance = float(weights.sum()) / len(weights)
-    assert isinstance(network, Rays)
-    features = network.features(batch.images, fine=1 in scales)
+    features = cast(Rays, network).features(batch.images, fine=1 in scales)
     terms = {}
     for scale, weight in scales.items():
         scores, labels = features.coarse.float(), batch.labels[scale]
         if scale == 1:
             assert batch.pixels is not None
-            scores, labels = network.rays(features, batch.pixels)[:, :, :, None], labels[:, :, None]
+            scores, labels = cast(Rays, network).rays(features, batch.pixels)[:, :, :, None], labels[:, :, None]
         scores = scores.contiguous()
         terms[f"scale{scale}"] = weight * voxel_loss(
             scores, labels, weights, likelihood=losses.get("likelihood", 0.0) * balance, dice=losses.get("dice", 0.0),
