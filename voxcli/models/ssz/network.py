@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcli.errors import UsageError
+from voxcli.errors import UsageError, unknown_name
+from voxcli.models.blocks.efficientnet import CHANNELS, ENCODERS, EfficientNetLite0
 from voxcli.models.blocks.plain import PlainDownscale2d, PlainResidual2d, PlainResidual3d, PlainUpscale3d
 from voxcli.models.blocks.residual import (
     LEAK,
@@ -26,6 +27,9 @@ from voxcli.models.blocks.residual import (
 from voxcli.models.ssz.discriminator import Discriminator, DiscriminatorConfig
 from voxcli.shapes import check_shape
 
+STEM = 16
+"""Channels at the full resolution before a published encoder."""
+
 
 @dataclass(frozen=True)
 class SSZConfig:
@@ -33,8 +37,12 @@ class SSZConfig:
 
     width, height, depth: pixels and slices of the output, which has the image's resolution.
     classes: number of classes, air included.
-    encoder: channels of the 2D levels, finest first. The last level is the bottleneck.
-    encoder_blocks: inverted residual blocks at each 2D level.
+    encoder: channels of the 2D levels, finest first, the last one the bottleneck; or the name of a published encoder, whose maps follow
+        a stem of ours at the full resolution.
+    pretrained: for a published encoder, its ImageNet weights when a training begins: `true` for those of the installed package, or the
+        path of a file. Weights of ours hold the encoder themselves.
+    start: weights of this model that a training goes on from, as far as they have the same parts.
+    encoder_blocks: inverted residual blocks at each 2D level of an encoder given by its channels.
     decoder: channels of the 3D levels, coarsest (the bottleneck volume) first, as many as there are 2D levels.
     decoder_blocks: volumetric inverted residual blocks of stride 1 at each 3D level (ours; the paper upscales only).
     expansion, expansion3d: hidden channels of an inverted residual block as a multiple of its input's.
@@ -49,7 +57,9 @@ class SSZConfig:
     height: int = 128
     depth: int = 128
     classes: int = 10
-    encoder: tuple[int, ...] = (16, 32, 64, 128, 192, 256)
+    encoder: tuple[int, ...] | str = (16, 32, 64, 128, 192, 256)
+    pretrained: bool | str = True
+    start: str = ""
     encoder_blocks: tuple[int, ...] = (1, 2, 3, 3, 2, 2)
     decoder: tuple[int, ...] = (128, 96, 64, 32, 16, 8)
     decoder_blocks: tuple[int, ...] = (1, 2, 2, 1, 0, 0)
@@ -62,10 +72,15 @@ class SSZConfig:
     discriminator: DiscriminatorConfig | None = None
 
     def __post_init__(self) -> None:
-        levels = len(self.encoder)
+        if isinstance(self.encoder, str):
+            if self.encoder not in ENCODERS:
+                raise unknown_name("encoder", self.encoder, ENCODERS)
+        else:
+            object.__setattr__(self, "encoder", tuple(self.encoder))
+        levels = len(self.widths)
         if levels < 3:
             raise UsageError("SSZ: the encoder needs at least three levels.", actual=list(self.encoder))
-        for name in ("encoder", "encoder_blocks", "decoder", "decoder_blocks"):
+        for name in ("encoder_blocks", "decoder", "decoder_blocks"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
             if len(getattr(self, name)) != levels:
                 raise UsageError(f"SSZ: {name} needs one number a level.", expected=levels, actual=list(getattr(self, name)))
@@ -75,9 +90,14 @@ class SSZConfig:
                 raise UsageError(f"SSZ: {name} must be a multiple of {step}, for {levels} levels.", actual=getattr(self, name))
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the 2D levels, finest first."""
+        return (STEM, *CHANNELS) if isinstance(self.encoder, str) else self.encoder
+
+    @property
     def bottleneck(self) -> tuple[int, int, int]:
         """(D, H, W) of the coarsest volume."""
-        step = 2 ** (len(self.encoder) - 1)
+        step = 2 ** (len(self.widths) - 1)
         return self.depth // step, self.height // step, self.width // step
 
 
@@ -105,7 +125,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: SSZConfig):
         super().__init__()
-        widths = config.encoder
+        widths = config.widths
         self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 3, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU6(inplace=True))
         self.levels = nn.ModuleList()
         plain = config.blocks2d == "plain"
@@ -120,11 +140,28 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         features = []
-        x = self.stem(image)
+        x = self.stem((image - 0.5) * 4)  # centred on 0 with a spread of about 1, as initialisation expects
         for level in self.levels:
             x = level(x)
             features.append(x)
         return features
+
+
+class PublishedEncoder(nn.Module):
+    """The same features from EfficientNet-Lite0, which is made of the inverted residual blocks that the paper asks for and has published
+    ImageNet weights. It begins at half the resolution: a stem and a block of ours give the level before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, STEM, 3, padding=1, bias=False), nn.BatchNorm2d(STEM), nn.ReLU6(inplace=True), InvertedResidual2d(STEM, STEM, 2)
+        )
+        self.published = EfficientNetLite0()
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        maps = self.published(image)
+        kind = self.stem[0].weight.dtype
+        return [self.stem((image - 0.5) * 4), *(each if torch.is_autocast_enabled(image.device.type) else each.to(kind) for each in maps)]
 
 
 class Decoder(nn.Module):
@@ -133,7 +170,7 @@ class Decoder(nn.Module):
     def __init__(self, config: SSZConfig):
         super().__init__()
         self.config = config
-        skips = config.encoder[::-1]
+        skips = config.widths[::-1]
         widths = config.decoder
         self.inflate = nn.Conv2d(skips[0], widths[0] * config.bottleneck[0], 1)
         plain = config.blocks3d == "plain"
@@ -192,15 +229,13 @@ class Generator(nn.Module):
     def __init__(self, config: SSZConfig):
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
+        self.encoder = PublishedEncoder() if isinstance(config.encoder, str) else Encoder(config)
         self.decoder = Decoder(config)
 
     def forward(self, image: Tensor, scales: tuple[int, ...] = (1,)) -> dict[int, Tensor]:
         """Logits for each scale s: [B, n, D/s, H/s, W/s]; 1 is the full resolution, 2 and 4 are the auxiliary heads."""
         check_shape(image, f"B 3 {self.config.height} {self.config.width}", "image")
-        # Centred on 0 with a spread of about 1, as initialisation expects.
-        x = ((image - 0.5) * 4).contiguous(memory_format=torch.channels_last)
-        return self.decoder(self.encoder(x), scales)
+        return self.decoder(self.encoder(image.contiguous(memory_format=torch.channels_last)), scales)
 
     def probabilities(self, image: Tensor) -> Tensor:
         """B of equation (1): softmax over the classes, air included, [B, n, D, H, W] float32."""

@@ -15,14 +15,18 @@ from torch import Tensor, nn
 from voxcli import config
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError, unknown_name
+from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.frustum import previews
 from voxcli.models.frustum.batches import StreetBatch, StreetReader, collate, count_classes  # noqa: F401 - `collate` and `build` are part of
 from voxcli.models.frustum.facts import frustum_facts, open_street
 from voxcli.models.frustum.losses import frequency_weights, voxel_loss
+from voxcli.models.frustum.photographs import LabelledPhotographs, score_photographs
 from voxcli.models.frustum.scores import confusion, per_class_iou, predicted_labels
-from voxcli.models.ssz.network import PRESETS, SSZConfig, build  # noqa: F401 - what a stages module offers
+from voxcli.models.ssz import network as networks
+from voxcli.models.ssz.network import PRESETS, Generator, PublishedEncoder, SSZConfig
 from voxcli.models.ssz.poses import Assigned, assign, certificate_loss
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
+from voxcli.models.weights import load_parts
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
 
@@ -66,6 +70,16 @@ def resolve_config(settings: dict[str, Any], classes: int, shape: tuple[int, int
         raise UsageError("The network's output does not have the shape of the data.", expected=f"(D, H, W) = {shape}", actual=own,
                          hint="Set network.width, height and depth in the recipe, or choose another preset.")  # fmt: skip
     return resolved
+
+
+def build(settings: SSZConfig) -> Generator:
+    """A network with the pretrained encoder that its configuration names, or with the parts that the weights have that it starts from."""
+    network = networks.build(settings)
+    if settings.start:
+        load_parts(network, settings.start)
+    elif isinstance(network.encoder, PublishedEncoder):
+        load_imagenet(network.encoder.published, settings.pretrained)
+    return network
 
 
 def generator_step(
@@ -243,3 +257,8 @@ def preview(network: nn.Module, batches: Iterator[StreetBatch], context: Context
 def weight_facts(data: StreetFolder) -> dict[str, Any]:
     """Label names and the frustum, for `predict`."""
     return frustum_facts(data)
+
+
+def photographs(network: nn.Module, folder: LabelledPhotographs, context: Context) -> dict[str, float]:
+    """Scores of labelled photographs at the stage's finest scale (see frustum.photographs)."""
+    return score_photographs(network, folder, context.data.frustum, context.data.classes, min(_scales(context.stage)))
