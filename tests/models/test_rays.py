@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from voxcli import config
+from voxcli.errors import ShapeError, UsageError
+from voxcli.models.frustum.losses import visible_class_loss
+from voxcli.models.rays import inference
+from voxcli.models.rays.network import COARSE, PRESETS, Rays, RaysConfig
+from voxcli.models.weights import Weights
+from voxcli.scene.types import Camera, Picture
+
+TINY = RaysConfig(width=32, height=16, depth=8, classes=3, pretrained=False, pyramid=8, volume=4, fine=(8, 8))
+FACTS = {
+    "frustum": {"z_near": 2.0, "z_far": 50.0, "fov_x_deg": 70.0},
+    "label_names": ["air", "car", "ground"], "empty_label": 0, "ignore_label": 255,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    made = Rays(TINY).eval()
+    torch.nn.init.normal_(made.fine_ray.weight)
+    torch.nn.init.normal_(made.coarse.spread.weight)
+    return made
+
+
+def predictor(network):
+    weights = Weights(network.state_dict(), "rays", config.to_mapping(TINY), FACTS)
+    return inference.load_predictor(weights, device="cpu", dtype="float32")
+
+
+def picture(width, height, seed=0):
+    return Picture(np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_shipped_sizes_give_scores_of_the_frustum_at_both_scales_and_fit_their_file(preset):
+    settings = PRESETS[preset]
+    network = Rays(settings).eval()
+    with torch.inference_mode():
+        scores = network(torch.rand(1, 3, *settings.picture_size), (1, 4))
+    for scale, score in scores.items():
+        assert score.shape == (1, 10, settings.depth // scale, settings.height // scale, settings.width // scale)
+    assert 2 * sum(tensor.numel() for tensor in network.state_dict().values()) < 12 * 2**20
+
+
+def test_the_scores_of_some_rays_are_those_of_the_whole(network):
+    image = torch.rand(2, 3, 32, 64)
+    with torch.no_grad():
+        whole = network(image)[1].flatten(3)
+        chosen = torch.tensor([0, 31, 77, 300, 511])
+        torch.testing.assert_close(network.rays(network.features(image), chosen), whole[:, :, :, chosen], rtol=1e-5, atol=1e-5)
+
+
+def test_without_fine_features_the_full_resolution_is_the_coarse_one_interpolated(network):
+    image = torch.rand(1, 3, 32, 64)
+    plain = Rays(TINY).eval()  # its fine rays are zero at first
+    with torch.no_grad():
+        scores = plain(image, (1, 4))
+        size = (TINY.depth, TINY.height, TINY.width)
+        wanted = F.interpolate(scores[4].float(), size=size, mode="trilinear", align_corners=False)
+    torch.testing.assert_close(scores[1], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_fine_ray_is_a_linear_map_of_its_own_pixel(network):
+    image = torch.rand(1, 3, 32, 64)
+    with torch.no_grad():
+        features = network.features(image)
+        moved = torch.zeros_like(features.pixels)
+        moved[:, :, 3, 5] = 1.0
+        changed = type(features)(features.coarse, features.pixels + moved, features.summary)
+        everywhere = torch.arange(TINY.width * TINY.height)
+        difference = (network.rays(changed, everywhere) - network.rays(features, everywhere)).abs().amax((0, 1, 2)) > 1e-6
+    assert difference.nonzero().flatten().tolist() == [3 * TINY.width + 5]
+
+
+def test_pictures_of_another_size_are_refused(network):
+    with pytest.raises(ShapeError):
+        network(torch.rand(1, 3, 16, 32))
+
+
+@pytest.mark.parametrize("wrong", [{"width": 40}, {"depth": 6}, {"picture_scale": 1}, {"encoder": "resnet"}])
+def test_sizes_that_the_network_cannot_have_are_refused(wrong):
+    with pytest.raises(UsageError):
+        RaysConfig(**wrong)
+
+
+def test_rays_decoded_in_pieces_are_the_most_probable_classes(network, monkeypatch):
+    monkeypatch.setattr(inference, "RAYS_AT_ONCE", 100)
+    with torch.no_grad():
+        features = network.features(torch.rand(2, 3, 32, 64))
+        labels, shares = inference.decode(network, features, probabilities=True)
+        scores = network.rays(features, torch.arange(TINY.width * TINY.height)).unflatten(3, (TINY.height, TINY.width))
+    assert torch.equal(labels, scores.argmax(1).to(torch.uint8))
+    torch.testing.assert_close(shares.float(), torch.softmax(scores, 1), rtol=0, atol=1e-3)
+
+
+def test_batching_changes_nothing(network):
+    pictures = [picture(40, 30, seed) for seed in range(3)]
+    one, many = (list(inference.predict(predictor(network), pictures, probabilities=True, batch_size=b)) for b in (1, 3))
+    for a, b in zip(one, many, strict=True):
+        assert np.abs(a.probabilities.astype(np.float32) - b.probabilities.astype(np.float32)).max() < 2e-3
+
+
+def test_columns_that_a_narrow_picture_does_not_show_are_ignored_and_the_others_are_not(network):
+    (grid,) = inference.predict(predictor(network), [picture(40, 20)], fov_x_deg=35.0, probabilities=True)
+    half = np.tan(np.radians(35 / 2)) / np.tan(np.radians(70 / 2)) * TINY.width / 2  # columns from the middle to the picture's border
+    middles = np.abs(np.arange(TINY.width) + 0.5 - TINY.width / 2)
+    shown = (grid.labels != 255).all(0).any(0)
+    assert np.array_equal(shown, middles < half)
+    assert grid.probabilities[:, :, :, ~shown].max() == 0
+
+
+def test_the_camera_that_is_given_is_taken_over(network):
+    world_to_cam = np.eye(4)
+    world_to_cam[2, 3] = 3.0
+    camera = Camera(np.array([[30.0, 0, 20], [0, 30.0, 10], [0, 0, 1]]), 40, 20, world_to_cam)
+    (grid,) = inference.predict(predictor(network), [picture(40, 20)], camera=camera)
+    assert np.array_equal(grid.world_to_cam, world_to_cam)
+
+
+def visible_by_hand(probabilities, truth):
+    """-log of the chance that a ray's first class is the true one, from P [n, D] and labels [D], slice by slice. Class 0 is air."""
+    passed, chance = 1.0, np.zeros(len(probabilities))
+    for d in range(probabilities.shape[1]):
+        chance[1:] += passed * probabilities[1:, d]
+        passed *= probabilities[0, d]
+    chance[0] = passed
+    solid = [label for label in truth if label != 0]
+    return -np.log(chance[solid[0] if solid else 0])
+
+
+def test_visible_class_loss_is_the_likelihood_of_what_each_ray_meets_first():
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(2, 4, 5, 3, 2, generator=generator, dtype=torch.float64)
+    labels = torch.randint(0, 4, (2, 5, 3, 2), generator=generator).where(torch.rand(2, 5, 3, 2, generator=generator) > 0.6, 0)
+    labels[0, :, 0, 0] = 0
+    k = torch.tensor([1.0, 2.0, 3.0, 0.5], dtype=torch.float64)
+    labels[1, 2, 1, 1], labels[1, :2, 1, 1] = 255, 0  # unknown before anything solid: does not count
+    total = weight = 0.0
+    for b in range(2):
+        for i in range(3):
+            for j in range(2):
+                truth = labels[b, :, i, j].tolist()
+                first = next((label for label in truth if label), 0)
+                if first != 255:
+                    total += float(k[first]) * visible_by_hand(torch.softmax(scores[b, :, :, i, j], 0).numpy(), truth)
+                    weight += float(k[first])
+    found = visible_class_loss(scores, labels.to(torch.uint8), k)
+    assert float(found) == pytest.approx(total / weight, rel=1e-5)
+
+
+def test_coarse_cells_divide_every_shipped_frustum():
+    for settings in PRESETS.values():
+        assert settings.depth % COARSE == settings.height % COARSE == settings.width % COARSE == 0
