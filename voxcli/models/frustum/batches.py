@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voxcli.datasets.synthetic.camera_pipeline import photographic
 from voxcli.datasets.street import StreetFolder, StreetSample, pool_labels
 from voxcli.models.tasks import Augmentation, Draws
 from voxcli.scene.poses import Poses
@@ -62,6 +63,7 @@ def augment(sample: StreetSample, how: Augmentation, rng: np.random.Generator) -
     """A mirrored and recoloured copy. Always draws the same number of random values, whatever is switched on."""
     mirrored, light, contrast = rng.random() < 0.5, rng.uniform(-1, 1), rng.uniform(-1, 1)
     tint, noise_seed = rng.uniform(-1, 1, 3), rng.integers(1 << 31)
+    through_camera = rng.random()
     image, labels, poses = sample.image, sample.labels, sample.poses
     if how.flip and mirrored:
         image, labels = image[:, ::-1], np.ascontiguousarray(labels[:, :, ::-1])
@@ -74,6 +76,8 @@ def augment(sample: StreetSample, how: Augmentation, rng: np.random.Generator) -
         if how.noise:
             x += np.random.default_rng(noise_seed).standard_normal(x.shape, dtype=np.float32) * (255 * how.noise)
         image = x.clip(0, 255).astype(np.uint8)
+    if how.photographic and through_camera < how.photographic:
+        image = photographic(np.ascontiguousarray(image), np.random.default_rng([noise_seed, 1]))
     return StreetSample(sample.name, np.ascontiguousarray(image), labels, poses)
 
 
