@@ -1,11 +1,12 @@
-"""Mean IoU of SSZ on unseen street scenes, beside the prior that predicts every fruxel's most frequent class of the training data.
+"""Mean IoU of networks on unseen street scenes, beside the prior that predicts every fruxel's most frequent class of the training data.
 
     voxcli synth street -o train/ --count 2000 --seed 1 --workers 2
-    voxcli synth street -o test/ --count 200 --seed 1000 --workers 2
-    python tests/benchmarks/street_iou.py --train train/ --test test/ [--weights FILE]
+    voxcli synth street -o test/ --count 200 --seed 1000 --picture-scale 2 --workers 2
+    python tests/benchmarks/street_iou.py --test test/ [--train train/] [--weights ssz --weights rays-near ...]
 
-Two means of the nine classes are printed, since papers differ: over all cells of the set at once (pooled), and per scene over the classes
-that the scene or its prediction shows, then over scenes.
+Pictures of two pixels a column serve all networks alike: those that take one are given averages of four. Two means of the nine classes are
+printed, since papers differ: over all cells of the set at once (pooled), and per scene over the classes that the scene or its prediction
+shows, then over scenes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from voxcli import files
 from voxcli.datasets.street import StreetFolder
 from voxcli.metrics.counting import confusion
 from voxcli.metrics.overlap import label_table_record
-from voxcli.models.ssz.inference import load_predictor, predict
+from voxcli.models.registry import model_module
+from voxcli.models.weights import model_of
 from voxcli.scene import FruxelGrid, Picture
 
 
@@ -37,24 +39,27 @@ def prior(folder: Path, most: int) -> np.ndarray:
 def main() -> None:
     """Score both on the test folder and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--train", type=Path, help="data for the prior; without it there is none")
     parser.add_argument("--test", type=Path, required=True)
-    parser.add_argument("--weights", default="ssz")
+    parser.add_argument("--weights", action="append", help="names of shipped weights, or files (ssz)")
     parser.add_argument("--most", type=int, default=2000, help="training scenes that the prior looks at")
     options = parser.parse_args()
-    predictor = load_predictor(options.weights)
+    networks = {}
+    for weights in options.weights or ["ssz"]:
+        module = model_module(model_of(weights), "inference")
+        networks[weights] = (module, module.load_predictor(weights))
+    guesses = {"class prior": prior(options.train, options.most)} if options.train else {}
     names = sorted(p.stem for p in (options.test / "fruxels").glob("*.npz"))
-    guesses = {"class prior": prior(options.train, options.most), "ssz": None}
-    tables = {name: np.zeros((10, 10), np.int64) for name in guesses}
-    per_scene: dict[str, list[float]] = {name: [] for name in guesses}
+    tables = {name: np.zeros((10, 10), np.int64) for name in (*guesses, *networks)}
+    per_scene: dict[str, list[float]] = {name: [] for name in tables}
     labels = None
     for stem in names:
         truth = files.read_as(options.test / "fruxels" / f"{stem}.npz", FruxelGrid)
         picture = files.read_as(options.test / "images" / f"{stem}.png", Picture)
         labels = truth.classes
-        (predicted,) = predict(predictor, [picture])
-        for name, guess in guesses.items():
-            table = confusion(predicted.labels if guess is None else guess, truth.labels, len(labels.names), labels.ignore)
+        found = {name: next(iter(module.predict(predictor, [picture]))).labels for name, (module, predictor) in networks.items()}
+        for name, guess in (guesses | found).items():
+            table = confusion(guess, truth.labels, len(labels.names), labels.ignore)
             tables[name] += table
             per_scene[name].append(label_table_record(table, labels)["value"])
     assert labels is not None

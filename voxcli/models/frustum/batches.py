@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli.datasets.synthetic.camera_pipeline import photographic
 from voxcli.datasets.street import StreetFolder, StreetSample, pool_labels
+from voxcli.datasets.synthetic.camera_pipeline import photographic
 from voxcli.models.tasks import Augmentation, Draws
 from voxcli.scene.poses import Poses
 

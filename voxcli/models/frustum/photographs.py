@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from voxcli.errors import DataError, FileFormatError
+from voxcli.geometry.visibility import first_labels
 from voxcli.models.frustum.fitting import fit
 from voxcli.models.frustum.scores import predicted_labels
 from voxcli.scene.labels import Labels
@@ -57,12 +58,6 @@ def read_photographs(folder: str | Path) -> LabelledPhotographs:
     return LabelledPhotographs(tuple(pictures), tuple(labels))
 
 
-def first_met(labels: np.ndarray, empty: int | None) -> np.ndarray:
-    """The first label that is not empty along each ray, or the empty one: [D, H, W] -> [H, W]."""
-    solid = labels != (-1 if empty is None else empty)
-    return np.take_along_axis(labels, solid.argmax(0)[None], 0)[0]
-
-
 @torch.no_grad()
 def score_photographs(
     network: nn.Module, photographs: LabelledPhotographs, frustum: Frustum, classes: Labels, scale: int = 1
@@ -81,7 +76,7 @@ def score_photographs(
         fitted = fit(Picture(rgb), frustum, scale=getattr(network.config, "picture_scale", 1), whole=True)
         image, part = torch.from_numpy(fitted.image).permute(2, 0, 1)[None], fitted.part
         labels = predicted_labels(network, image.float().to(device) / 255, scale)
-        seen = first_met(labels[0].cpu().numpy(), classes.empty)
+        seen = first_labels(labels[0].cpu().numpy(), classes)
         row, inside_rows = _cells(part[1], part[3], truth.shape[0], seen.shape[0])
         column, inside_columns = _cells(part[0], part[2], truth.shape[1], seen.shape[1])
         guess = np.where(inside_rows[:, None] & inside_columns, table[seen[np.ix_(row, column)]], 0)
