@@ -14,8 +14,9 @@ from voxcli import files
 from voxcli.datasets.synthetic.street import ground_slab, make_sample
 from voxcli.datasets.synthetic.street_assets import is_rest_pose, load_assets, to_object
 from voxcli.datasets.synthetic.street_dataset import write_dataset
-from voxcli.datasets.synthetic.street_layout import Footprints, lay_out, overlaps
+from voxcli.datasets.synthetic.street_layout import lay_out
 from voxcli.datasets.synthetic.street_people import person
+from voxcli.datasets.synthetic.street_plan import Footprints, overlaps
 from voxcli.datasets.synthetic.street_render import gather
 from voxcli.datasets.synthetic.street_sample import StreetConfig
 from voxcli.errors import DataError, UsageError

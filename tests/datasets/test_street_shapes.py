@@ -7,8 +7,8 @@ import pytest
 
 from voxcli.datasets.synthetic import shapes
 from voxcli.datasets.synthetic.street_assets import is_closed
-from voxcli.datasets.synthetic.street_layout import Footprints, overlaps
 from voxcli.datasets.synthetic.street_people import bicycle, person
+from voxcli.datasets.synthetic.street_plan import Footprints, overlaps
 from voxcli.datasets.synthetic.street_scenery import building, tree
 from voxcli.datasets.synthetic.street_vehicles import bus, car, truck, van
 

@@ -1,7 +1,7 @@
 """One HDF5 file that holds a whole `synth street` folder: one file to copy, no search of folders, one seek a sample.
 
-Root data sets: `images` [N, H, W, 3] and `labels` [N, D, H, W] uint8, one chunk a sample; `names`; `poses`, the text of
-each poses file, empty where there is none; and the keys that all samples share
+Root data sets: `images` [N, sH, sW, 3] (s x s pixels for each column of fruxels) and `labels` [N, D, H, W] uint8, one chunk a
+sample; `names`; `poses`, the text of each poses file, empty where there is none; and the keys that all samples share
 (z_near, z_far, fov_x_deg, label_names, empty_label, ignore_label). `meta` is the folder's meta.json. Depth and
 instances stay behind: training does not read them.
 """
@@ -48,20 +48,23 @@ class PackedSamples:
                 hint="Make one with: voxcli convert DIR -o FILE.h5",
             ) from error  # fmt: skip
         (n, height, width, _), (m, depth, *area) = shapes if len(shapes[0]) == len(shapes[1]) == 4 else ((0,) * 4, (1,) * 4)
-        fits = n == m == len(self.names) == len(self._poses) and [height, width] == area and shapes[0][3] == 3
+        scale = width // max(area[-1], 1)
+        fits = n == m == len(self.names) == len(self._poses) and scale > 0 and shapes[0][3] == 3
+        fits = fits and len(area) == 2 and [height, width] == [scale * a for a in area]
         fits = fits and kinds == {np.dtype(np.uint8)}
         if not fits or not whole or max(math.prod(shape[1:]) for shape in shapes) > LARGEST_SAMPLE:
             raise FileFormatError(
-                f"'{path}': images and labels do not belong together.", expected="uint8 [N, H, W, 3] and [N, D, H, W], one chunk a sample",
+                f"'{path}': images and labels do not belong together.",
+                expected="uint8 [N, sH, sW, 3] and [N, D, H, W], one chunk a sample",
                 actual=f"{list(shapes[0])} and {list(shapes[1])} for {len(self.names)} names",
             )  # fmt: skip
-        self.frustum, self.classes = Frustum(width, height, depth, *numbers), Labels(classes, *ids)
+        self.frustum, self.classes = Frustum(area[1], area[0], depth, *numbers), Labels(classes, *ids)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """image [H, W, 3] and labels [D, H, W], uint8."""
+        """image [sH, sW, 3] and labels [D, H, W], uint8."""
         import h5py
 
         try:

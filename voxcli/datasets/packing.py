@@ -57,7 +57,8 @@ def _write(file: Any, data: StreetFolder, progress: Callable[[int], None] | None
     for key in ("z_near", "z_far", "fov_x_deg"):
         put(key, float(getattr(frustum, key)))
     put("meta", data.meta, dtype=text)
-    shapes = {"images": (frustum.height, frustum.width, 3), "labels": frustum.shape}
+    pixels = data[0].image.shape
+    shapes = {"images": pixels, "labels": frustum.shape}
     made = {
         key: file.create_dataset(key, (len(data), *shape), np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=4,
                                  track_times=False)
@@ -68,6 +69,9 @@ def _write(file: Any, data: StreetFolder, progress: Callable[[int], None] | None
         if sample.labels.shape != frustum.shape:
             raise DataError(f"'{sample.name}' has another shape than the first sample.", expected=list(frustum.shape),
                             actual=list(sample.labels.shape))  # fmt: skip
+        if sample.image.shape != pixels:
+            sizes = [f"{shape[1]}x{shape[0]}" for shape in (pixels, sample.image.shape)]
+            raise DataError(f"The picture of '{sample.name}' has another size than the first.", expected=sizes[0], actual=sizes[1])
         made["images"][index], made["labels"][index] = sample.image, sample.labels
         if progress is not None:
             progress(1)

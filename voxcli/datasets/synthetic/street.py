@@ -10,10 +10,12 @@ import torch
 
 from voxcli.datasets.synthetic.shapes import box
 from voxcli.datasets.synthetic.street_assets import AssetShelf
-from voxcli.datasets.synthetic.street_layout import Placed, lay_out
+from voxcli.datasets.synthetic.street_far import lay_out_far
+from voxcli.datasets.synthetic.street_layout import lay_out
 from voxcli.datasets.synthetic.street_objects import StreetObject, yaw_matrix
 from voxcli.datasets.synthetic.street_people import bicycle, person
-from voxcli.datasets.synthetic.street_render import GROUND_THICKNESS, draw_weather, gather, render
+from voxcli.datasets.synthetic.street_plan import Placed
+from voxcli.datasets.synthetic.street_render import FAR, GROUND_THICKNESS, NEAR, draw_weather, gather, render
 from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
 from voxcli.datasets.synthetic.street_scenery import building, tree
 from voxcli.datasets.synthetic.street_vehicles import bus, car, truck, van
@@ -58,9 +60,11 @@ def make_sample(seed: int, index: int, config: StreetConfig | None = None, asset
     frustum = config.frustum
     if config.fov_jitter_deg:
         frustum = replace(frustum, fov_x_deg=frustum.fov_x_deg + config.fov_jitter_deg * rng.uniform(-1, 1))
-    street, view, placed = lay_out(rng, frustum, _Maker(assets, config.asset_share))
+    lay = lay_out_far if config.preset == "far" else lay_out
+    street, view, placed = lay(rng, frustum, _Maker(assets, config.asset_share))
     soup = gather(placed, ground_slab(view.position))
-    rendered = render(rng, soup, placed, street, view, draw_weather(rng))
+    camera = _picture_camera(frustum, config.picture_scale, view.world_to_cam)
+    rendered = render(rng, soup, placed, street, view, draw_weather(rng), camera, FAR if config.preset == "far" else NEAR)
     to_cam = view.world_to_cam
     cam = torch.from_numpy(soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3])
     kinds = [None, *(p.thing.kinds for p in placed)]
@@ -69,8 +73,14 @@ def make_sample(seed: int, index: int, config: StreetConfig | None = None, asset
     labels = _labels(parts, ids, frustum)
     return StreetSample(
         Picture(rendered.rgb), FruxelGrid(labels, frustum, to_cam), rendered.depth, (rendered.owner + 1).astype(np.uint16),
-        [_pose(k + 2, p, to_cam) for k, p in enumerate(placed)], Camera(frustum.K, frustum.width, frustum.height, to_cam),
+        [_pose(k + 2, p, to_cam) for k, p in enumerate(placed)], camera,
     )  # fmt: skip
+
+
+def _picture_camera(frustum: Frustum, scale: int, world_to_cam: np.ndarray) -> Camera:
+    """The camera of a picture of `scale` pixels for each column of the frustum, along width and height."""
+    K = frustum.K * np.array([[scale], [scale], [1.0]])
+    return Camera(K, scale * frustum.width, scale * frustum.height, world_to_cam)
 
 
 def _sorted(faces: torch.Tensor, kinds: np.ndarray | None) -> SortedFaces:

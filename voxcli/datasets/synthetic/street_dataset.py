@@ -1,7 +1,7 @@
 """Data sets of street scenes on disk: resumable, in parallel, and the same bytes for any number of workers.
 
 DIR/meta.json                   what made it (seed, frustum, classes, assets)
-DIR/images/000123.png           colour, 8 bits
+DIR/images/000123.png           colour, 8 bits; as depth and instances, a whole number of pixels for each column of fruxels (picture_scale)
 DIR/depth/000123.png            z-depth in millimetres, 16 bits, 0 = sky or beyond 65 m
 DIR/instances/000123.png        0 = sky, 1 = ground, from 2 on the objects of the poses, 16 bits
 DIR/poses/000123.json           camera (K, world_to_cam) and 6-DoF poses
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def _dataset_meta(seed: int, config: StreetConfig, assets_dir: str | Path | None
     inputs = {}
     if assets_dir is not None:
         inputs = {f"{p.parent.name}/{p.name}": sha256_file(p) for paths in asset_paths(Path(assets_dir)).values() for p in paths}
-    options = asdict(config) | {"classes": list(STREET_CLASSES)}
+    options = config.options() | {"classes": list(STREET_CLASSES)}
     return make_meta("street-dataset", "synth street", options, inputs, seed, "camera: x right, y down, z forward; world: +y up", "m")
 
 

@@ -10,13 +10,25 @@ import numpy as np
 import torch
 
 from voxcli.datasets.synthetic import street_textures as textures
-from voxcli.datasets.synthetic.street_layout import Placed, Street, View
 from voxcli.datasets.synthetic.street_objects import STYLE_SIZE, Surface, between, yaw_matrix
+from voxcli.datasets.synthetic.street_plan import Placed, Street, View
 from voxcli.geometry.zbuffer import nearest, zbuffer
+from voxcli.scene import Camera
 
 GROUND_THICKNESS = 0.25
-_SHADOW_SIZE = 256
-_SHADOW_REACH = 9.5  # metres around the middle of the view that receive shadows
+
+
+@dataclass(frozen=True)
+class ShadowRange:
+    """The shadow map: cells along each side, metres from its middle that receive shadows, and metres of the middle ahead of the camera."""
+
+    cells: int
+    reach: float
+    ahead: float
+
+
+NEAR = ShadowRange(256, 9.5, 7.5)
+FAR = ShadowRange(640, 30.0, 25.0)
 
 
 @dataclass(frozen=True)
@@ -113,27 +125,27 @@ def draw_weather(rng: np.random.Generator) -> Weather:
     )  # fmt: skip
 
 
-def _shadow(soup: Soup, world: np.ndarray, normal: np.ndarray, view: View, sun: np.ndarray) -> np.ndarray:
+def _shadow(soup: Soup, world: np.ndarray, normal: np.ndarray, view: View, sun: np.ndarray, span: ShadowRange) -> np.ndarray:
     """Share of sunlight at world points [N, 3] by a shadow map: four neighbours, weighted. [N] float32"""
     side = np.cross(sun, [0.0, 1.0, 0.0])
     side /= np.linalg.norm(side)
     axes = np.stack([side, np.cross(sun, side), -sun]).astype(np.float64)  # [3, 3]; the third is depth along the light
-    middle = view.plan(np.array(7.5), np.array(0.0))
+    middle = view.plan(np.array(span.ahead), np.array(0.0))
     centre = axes @ np.array([middle[0], 1.0, middle[1]])
-    scale = _SHADOW_SIZE / (2 * _SHADOW_REACH)
+    scale = span.cells / (2 * span.reach)
     first = int(soup.owner.searchsorted(1))
     points = soup.vertices @ axes.T
-    points[:, :2] = (points[:, :2] - centre[:2]) * scale + _SHADOW_SIZE / 2
+    points[:, :2] = (points[:, :2] - centre[:2]) * scale + span.cells / 2
     casters = soup.facing(np.append(sun, 0.0))
     faces = torch.from_numpy(soup.faces[casters[casters >= first]])
-    depth = nearest(torch.from_numpy(points), faces, _SHADOW_SIZE, _SHADOW_SIZE).depth.numpy().astype(np.float32)
+    depth = nearest(torch.from_numpy(points), faces, span.cells, span.cells).depth.numpy().astype(np.float32)
     at = (world + 0.03 * normal) @ axes.T.astype(np.float32)
-    u, v = ((at[:, k] - np.float32(centre[k])) * np.float32(scale) + (_SHADOW_SIZE / 2 - 0.5) for k in range(2))
+    u, v = ((at[:, k] - np.float32(centre[k])) * np.float32(scale) + (span.cells / 2 - 0.5) for k in range(2))
     i, j = np.floor(u), np.floor(v)
     a, b = u - i, v - j
     i, j = i.astype(np.int32), j.astype(np.int32)
-    known = (i >= 0) & (j >= 0) & (i < _SHADOW_SIZE - 1) & (j < _SHADOW_SIZE - 1)
-    i, j = i.clip(0, _SHADOW_SIZE - 2), j.clip(0, _SHADOW_SIZE - 2)
+    known = (i >= 0) & (j >= 0) & (i < span.cells - 1) & (j < span.cells - 1)
+    i, j = i.clip(0, span.cells - 2), j.clip(0, span.cells - 2)
     limit = at[:, 2] - 0.05
     lit = [(depth[j + dj, i + di] > limit) * (a if di else 1 - a) * (b if dj else 1 - b) for di in (0, 1) for dj in (0, 1)]
     return np.where(known, sum(lit), 1.0).astype(np.float32)
@@ -246,17 +258,20 @@ class Rendered:
     owner: np.ndarray
 
 
-def render(rng: np.random.Generator, soup: Soup, placed: list[Placed], street: Street, view: View, weather: Weather) -> Rendered:
-    """The picture of a scene from its view.
+def render(
+    rng: np.random.Generator, soup: Soup, placed: list[Placed], street: Street, view: View, weather: Weather, camera: Camera,
+    shadows: ShadowRange,
+) -> Rendered:
+    """The picture of a scene from its view, by a camera of the picture's size that stands there.
 
     Samples lie on the corners, edge midpoints and centres of the pixels, [2H + 1, 2W + 1] of them, and a tent of one pixel's reach filters
     them; so every pixel's centre is a sample, and depth and instances come from the same pass as the colours.
     """
-    width, height = view.frustum.width, view.frustum.height
+    width, height = camera.width, camera.height
     fine_w, fine_h = 2 * width + 1, 2 * height + 1
-    K = view.frustum.K * np.array([[2.0], [2.0], [1.0]])
+    K = camera.K * np.array([[2.0], [2.0], [1.0]])
     K[:2, 2] += 0.5
-    to_cam = view.world_to_cam
+    to_cam = camera.world_to_cam
     cam = soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3]
     facing = soup.facing(np.append(view.position, 1.0))
     buffer = zbuffer(torch.from_numpy(cam), torch.from_numpy(soup.faces[facing]), torch.from_numpy(K), fine_w, fine_h)
@@ -275,7 +290,9 @@ def render(rng: np.random.Generator, soup: Soup, placed: list[Placed], street: S
     skyline = _far_line(unit, weather)
     out[skyline] = 0.72 * weather.horizon + 0.28 * np.array([0.16, 0.18, 0.16], np.float32)
     colour, mirror, gloss = _albedo(soup, hit, world, normal, placed, street)
-    sunlight = _shadow(soup, world, normal, view, weather.sun) if weather.sun_colour.max() > 0.15 else np.ones(len(hit), dtype=np.float32)
+    sunlight = np.ones(len(hit), dtype=np.float32)
+    if weather.sun_colour.max() > 0.15:
+        sunlight = _shadow(soup, world, normal, view, weather.sun, shadows)
     light = _lit(colour, mirror, gloss, normal, unit.take(shown, 0), sunlight, weather, _shelter(soup, world, placed, soup.owner[hit]))
     clear = np.exp(away * length.take(shown) / -weather.visibility)[:, None]
     out[shown] = light * clear + weather.horizon * (1 - clear)

@@ -32,7 +32,7 @@ def _crown(rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray, leve
 
 
 def tree(rng: np.random.Generator, kind: str | None = None) -> StreetObject:
-    """A deciduous tree, a young street tree, a conifer, a cypress, a bush or a clipped hedge (drawn unless given)."""
+    """A deciduous tree, a young street tree, a conifer, a cypress, a bush or a clipped hedge (drawn unless given), or a `tall` one."""
     kind = kind or str(rng.choice(["broad", "young", "conifer", "cypress", "bush", "hedge"], p=[0.34, 0.22, 0.1, 0.08, 0.16, 0.1]))
     leaf = tint(rng, LEAVES, 0.12)
     a = Assembly("tree")
@@ -56,6 +56,9 @@ def tree(rng: np.random.Generator, kind: str | None = None) -> StreetObject:
         crown.vertices[:, [0, 2]] *= 1 + 0.08 * rng.standard_normal((len(crown.vertices), 1))
         a.add(crown, leaf * 0.8, Surface.FOLIAGE)
         return a.finish(style=_leaf_style(rng))
+    if kind == "tall":  # only where it is asked for: wide avenues and parks
+        size = (between(rng, 8.0, 15.0), between(rng, 2.3, 4.2), between(rng, 0.18, 0.42), between(rng, 2.0, 4.2))
+        return _leafy(a, rng, leaf, bark, *size, 2)
     young = kind == "young"
     height = between(rng, 3.0, 4.8) if young else between(rng, 4.6, 9.5)
     clear = between(rng, 1.6, 2.1) if young else between(rng, 1.9, 3.0)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from voxcli.datasets.synthetic.street_layout import Street
+from voxcli.datasets.synthetic.street_plan import Street
 
 _SIZE = 256
 
@@ -145,6 +145,10 @@ def ground(x: np.ndarray, z: np.ndarray, street: Street) -> np.ndarray:
         if street.garden[side] or not street.built[side]:
             grass = (1 + 0.3 * grain(x * 22, z * 22) + 0.28 * clouds(x * 10, z * 10)).clip(0.25, 2)[:, None] * green
             out = np.where((t > lines[2])[:, None], grass, out)
+    for c in street.crossings:
+        road = np.abs(z - c.z) < c.half
+        road &= ((x < 0) & (x < -street.road_half) & c.sides[0]) | ((x > 0) & (x > street.road_half) & c.sides[1])
+        out = np.where(road[:, None], asphalt[:, None] * np.array([1.0, 1.0, 1.03], np.float32), out)
     return out.astype(np.float32, copy=False)
 
 
@@ -164,6 +168,8 @@ def _markings(x: np.ndarray, z: np.ndarray, street: Street, draw: np.random.Gene
             paint |= (np.abs(t - street.road_half) < 0.05) | (
                 (t > street.road_half) & (t < street.line(side, "parking")) & ((z + shift) % 5.6 < 0.1)
             )
+    for c in street.crossings:
+        paint &= np.abs(z - c.z) > c.half
     if street.zebra is not None:
         across = (z > street.zebra - 1.5) & (z < street.zebra + 1.5) & (np.abs(x) < street.road_half - 0.15)
         paint = np.where(across, (x + 10.25) % 1.0 < 0.5, paint)
