@@ -5,12 +5,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from references.pose_twins import assigned_by_hand, discriminator_by_concatenation, pose_term_written_out
+from references.pose_twins import assigned_by_hand, discriminator_by_concatenation, pose_term_written_out, realism_written_out
 
 from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.models.blocks.depthwise import depthwise_strided3d, depthwise_transposed3d
 from voxcli.models.ssz.discriminator import Discriminator, DiscriminatorConfig
-from voxcli.models.ssz.poses import assign, cell_centres, certificate_loss, object_centres, pose_loss, rotation_matrix
+from voxcli.models.ssz.poses import (
+    Assigned,
+    assign,
+    cell_centres,
+    certificate_loss,
+    object_centres,
+    pose_loss,
+    realism_loss,
+    rotation_matrix,
+)
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
 
@@ -77,8 +86,62 @@ def test_a_certificate_has_a_cell_for_every_stride_and_unit_quaternions():
     assert torch.allclose(certificate.q.norm(dim=-1), torch.ones(2, 2, 4, 8), atol=1e-6)
 
 
+def test_what_the_discriminator_says_of_a_volume_depends_on_no_other_volume():
+    # No statistics of a batch, in any layer: in training as in use, a volume in company is judged as it is alone.
+    network = Discriminator(DiscriminatorConfig(), 4)
+    assert not any(True for _ in network.buffers())
+    image, fruxels, frustum = torch.rand(3, 3, 16, 32), probabilities(3, 4, (16, 16, 32)).float(), replace(FRUSTUM, depth=16)
+    with torch.no_grad():
+        together, alone = (network(image[:k], fruxels[:k], frustum) for k in (3, 1))
+        in_use = network.eval()(image[:1], fruxels[:1], frustum)
+    for name in ("t", "q", "r"):
+        assert torch.allclose(getattr(together, name)[:1], getattr(alone, name), atol=1e-5)
+        assert torch.equal(getattr(in_use, name), getattr(alone, name))
+
+
+def test_weights_of_a_discriminator_with_batch_normalisation_compute_the_same_without_it():
+    torch.manual_seed(0)
+    network = Discriminator(TINY, 4)
+    older = {k: t.clone() for k, t in network.state_dict().items() if not k.endswith("project.conv.bias")}
+    norms = []
+    for level, width in enumerate(TINY.widths):
+        norm = {key: torch.rand(width) + 0.5 for key in ("weight", "bias", "running_mean", "running_var")}
+        norms.append({key: t.double() for key, t in norm.items()})
+        older |= {f"levels.{level}.1.norm.{key}": t for key, t in {**norm, "num_batches_tracked": torch.tensor(7)}.items()}
+    before = set(older)
+    network.load_state_dict(older)
+    assert set(older) == before  # what the caller holds stays as it was
+    image, fruxels = torch.rand(2, 3, 16, 32, dtype=torch.float64), probabilities(2, 4, FRUSTUM.shape)
+    twin = Discriminator(TINY, 4).double()
+    twin.load_state_dict({k: t for k, t in older.items() if ".norm." not in k}, strict=False)
+    for level in twin.levels:
+        torch.nn.init.zeros_(level[1].project.conv.bias)
+    wanted = discriminator_by_concatenation(twin, image, fruxels, FRUSTUM, norms)
+    got = network.double()(image, fruxels, FRUSTUM)
+    for a, b in zip((got.t, got.q, got.r), wanted, strict=True):
+        assert torch.allclose(a.double(), b, atol=1e-5)
+    # The same within a whole network, under a prefix.
+    system = torch.nn.ModuleDict({"discriminator": Discriminator(TINY, 4)})
+    system.load_state_dict({f"discriminator.{k}": t for k, t in older.items()})
+    folded = system["discriminator"].double()(image, fruxels, FRUSTUM)
+    assert torch.equal(folded.r, got.r)
+
+
+def test_values_keep_their_spread_on_the_way_to_the_certificate():
+    # Nothing normalises them: initialisation alone has to see to it, at the widths that are trained.
+    torch.manual_seed(0)
+    network, spreads = Discriminator(DiscriminatorConfig(), 10), []
+    for level in network.levels:
+        level.register_forward_hook(lambda module, inputs, output: spreads.append(float(output.std())))
+    frustum = Frustum(32, 32, 32, 2.0, 12.0, 40.0)
+    labels = torch.randint(0, 10, (2, 4, 4, 4)).repeat_interleave(8, 1).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    with torch.no_grad():
+        network(torch.rand(2, 3, 32, 32), F.one_hot(labels, 10).permute(0, 4, 1, 2, 3).float(), frustum)
+    assert len(spreads) == 4 and all(0.3 < spread < 3 for spread in spreads)
+
+
 def test_a_cell_sees_its_surroundings_and_nothing_far_away():
-    # PatchGAN: no pooling over the whole volume. Statistics of a batch would mix cells, hence evaluation mode.
+    # PatchGAN: no pooling over the whole volume.
     network = Discriminator(TINY, 4).eval()
     frustum = replace(FRUSTUM, depth=64)
     image, fruxels = torch.rand(1, 3, 16, 32), probabilities(1, 4, frustum.shape).float()
@@ -159,6 +222,62 @@ def test_cells_without_an_object_carry_no_pose_term():
     (gradient,) = torch.autograd.grad(certificate_loss(certificate, one, 1, 1), certificate.t)
     moved = gradient.abs().sum(-1)
     assert moved[0, 0, 2, 4] > 0 and int((moved > 0).sum()) == 1
+
+
+# -- "real" or "fake" ---------------------------------------------------------------------------------------------------------------
+
+
+def instances_at(*cells):
+    return Assigned(torch.tensor(cells, dtype=torch.int64).reshape(-1, 4), random(len(cells), 3), random(len(cells), 4))
+
+
+CELLS = ((0, 0, 1, 3), (0, 1, 0, 0), (0, 1, 1, 2), (2, 0, 0, 5))  # three instances, none, one
+
+
+@pytest.mark.parametrize("target", [1.0, 0.9, 0.0])
+def test_realism_agrees_with_its_sum_written_out(target):
+    r = 2 * random(3, 2, 2, 6)
+    got = realism_loss(r, target, instances_at(*CELLS))
+    assert float(got) == pytest.approx(realism_written_out(r.tolist(), target, CELLS), rel=1e-12)
+
+
+def test_realism_by_hand():
+    # D says 0.8 and 0.5 of the two instances of one sample; the other sample has none.
+    r = torch.zeros(2, 1, 1, 2, dtype=torch.float64)
+    r[0, 0, 0, 0] = math.log(0.8 / 0.2)
+    both = instances_at((0, 0, 0, 0), (0, 0, 0, 1))
+    assert float(realism_loss(r, 1.0, both)) == pytest.approx(-(math.log(0.8) + math.log(0.5)) / 2 / 2)
+    assert float(realism_loss(r, 0.0, both)) == pytest.approx(-(math.log(0.2) + math.log(0.5)) / 2 / 2)
+
+
+@pytest.mark.parametrize("truth", [instances_at(*CELLS), None])
+def test_realism_passes_gradcheck(truth):
+    assert torch.autograd.gradcheck(lambda r: realism_loss(r, 0.9, truth), random(3, 2, 2, 6).requires_grad_())
+
+
+def test_only_cells_with_an_instance_are_judged_and_asking_all_cells_judges_all():
+    r = random(3, 2, 2, 6).requires_grad_()
+    (gradient,) = torch.autograd.grad(realism_loss(r, 1.0, instances_at(*CELLS)), r)
+    assert {tuple(cell) for cell in gradient.nonzero().tolist()} == set(CELLS)
+    (gradient,) = torch.autograd.grad(realism_loss(r, 1.0, None), r)
+    assert bool((gradient != 0).all())
+
+
+def test_every_sample_counts_alike_however_many_instances_it_has():
+    # So halves of a batch, on two processes, give the mean of their losses.
+    r = random(4, 2, 2, 6)
+    cells = ((0, 0, 1, 3), (0, 1, 0, 0), (2, 0, 0, 5), (3, 1, 1, 1), (3, 0, 1, 1), (3, 0, 0, 0))
+    halves = [
+        realism_loss(r[k : k + 2], 1.0, instances_at(*((s - k, *cell) for s, *cell in cells if k <= s < k + 2))) for k in (0, 2)
+    ]
+    assert float(realism_loss(r, 1.0, instances_at(*cells))) == pytest.approx(float(sum(halves)) / 2, rel=1e-12)
+
+
+def test_scenes_without_an_object_are_neither_real_nor_fake():
+    r = random(2, 2, 2, 6).requires_grad_()
+    loss = realism_loss(r, 1.0, instances_at())
+    assert loss.item() == 0
+    assert torch.equal(torch.autograd.grad(loss, r)[0], torch.zeros_like(r))
 
 
 # -- equation (3) -----------------------------------------------------------------------------------------------------------------

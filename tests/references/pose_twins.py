@@ -8,8 +8,12 @@ import torch
 import torch.nn.functional as F
 
 
-def discriminator_by_concatenation(network, image, fruxels, frustum):
-    """The discriminator with the inflated image built and concatenated, and dense formulations of its blocks. -> t, q, r"""
+def discriminator_by_concatenation(network, image, fruxels, frustum, norms=None):
+    """The discriminator with the inflated image built and concatenated, and dense formulations of its blocks. -> t, q, r
+
+    norms: batch normalisation of the blocks in their order, in use (running statistics), as earlier discriminators had it.
+    """
+    norms = iter(norms or ())
     depth, height = fruxels.shape[2:4]
     step = image.shape[2] // height
     image = image.unflatten(2, (-1, step)).unflatten(4, (-1, step)).mean((3, 5))
@@ -23,7 +27,7 @@ def discriminator_by_concatenation(network, image, fruxels, frustum):
         for block in blocks:
             y = F.leaky_relu(pointwise(block.expand, x), 0.2)
             y = F.leaky_relu(F.conv3d(y, block.weight, padding=1, groups=y.shape[1]), 0.2)
-            x = x + normalised(block.norm, pointwise(block.project, y))
+            x = x + normalised(next(norms, None), pointwise(block.project, y))
     x = pointwise(network.head, F.leaky_relu(x, 0.2))
     u, v, w = x.shape[2:]
     t = torch.zeros_like(x[:, :3])
@@ -45,8 +49,10 @@ def pointwise(block, x):
 
 
 def normalised(norm, x):
-    mean, variance = x.mean((0, 2, 3, 4), keepdim=True), x.var((0, 2, 3, 4), unbiased=False, keepdim=True)
-    return (x - mean) / (variance + norm.eps).sqrt() * norm.weight.reshape(1, -1, 1, 1, 1) + norm.bias.reshape(1, -1, 1, 1, 1)
+    if norm is None:
+        return x
+    weight, bias, mean, variance = (norm[key].reshape(1, -1, 1, 1, 1) for key in ("weight", "bias", "running_mean", "running_var"))
+    return (x - mean) / (variance + 1e-5).sqrt() * weight + bias
 
 
 def turned(q, v):
@@ -64,6 +70,30 @@ def pose_term_written_out(t_predicted, q_predicted, t, q):
     total = 0.0
     for a, p, b, r in zip(t_predicted, q_predicted, t, q, strict=True):
         total += sum((x - y) ** 2 for x, y in zip(turned(p, a), turned(r, b), strict=True))
+    return total
+
+
+def realism_written_out(r, target, cells):
+    """The mean over samples of: the mean over the sample's cells of -target log p - (1 - target) log(1 - p), p = 1 / (1 + exp(-r)).
+
+    r: nested lists [B][u][v][w]; cells: (sample, u, v, w) of each instance. A sample without instances adds 0.
+    """
+    total = 0.0
+    for sample, volume in enumerate(r):
+        own = [volume[i][j][k] for s, i, j, k in cells if s == sample]
+        for x in own:
+            p = 1 / (1 + math.exp(-x))
+            total -= (target * math.log(p) + (1 - target) * math.log(1 - p)) / len(own)
+    return total / len(r)
+
+
+def expectations_of_equation_three(real, fake, cells):
+    """log D(F) + log(1 - D(G(A))) of one sample, from the certificate's r [u][v][w] of its real and its generated volume. D answers for
+    each instance: the logarithms are means over the cells (u, v, w) of the instances."""
+    total = 0.0
+    for i, j, k in cells:
+        p_real, p_fake = 1 / (1 + math.exp(-real[i][j][k])), 1 / (1 + math.exp(-fake[i][j][k]))
+        total += (math.log(p_real) + math.log(1 - p_fake)) / len(cells)
     return total
 
 

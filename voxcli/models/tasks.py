@@ -128,13 +128,20 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class ClassWeights:
-    """k_i of equation (2) of SSZ: (most frequent / own frequency) ** power, at most `largest`, counted over `samples` samples."""
+    """k_i of equation (2) of SSZ, for which the paper gives no values.
+
+    by_hand: weights by the name of the class. Classes that it does not name get theirs from the data (ours): (most frequent / own
+    frequency) ** power, at most `largest`, counted over `samples` samples. power 0 is a weight of 1 for each.
+    """
 
     power: float = 0.3
     largest: float = 5.0
     samples: int = 300
+    by_hand: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        by_hand = {f"by_hand.{name}": weight for name, weight in self.by_hand.items()}
+        require("class_weights", by_hand, "zero or more", lambda value: 0 <= value < math.inf)
         require("class_weights", {"power": self.power}, "zero or more", lambda value: 0 <= value < math.inf)
         require("class_weights", {"largest": self.largest, "samples": self.samples}, "at least 1", lambda value: 1 <= value < math.inf)
 
@@ -216,6 +223,9 @@ class Task(Protocol):
     def constants(self, data: Any, indices: Sequence[int], weights: ClassWeights) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors that steps need, found once from the training samples and kept in checkpoints; and what the log says of them."""
         ...
+
+    # def check_class_weights(self, weights, data) -> None: a task that weighs classes offers this too. Raise UsageError for weights that do
+    # not fit the data. Called before anything is computed. Weights by hand are refused for a task without it.
 
     # def stage_constants(self, network, data, indices, stage) -> dict[str, Tensor]: a task may offer this too. Tensors that the steps of a
     # stage need, found when it begins, and again when a run goes on: from the data, or from parts of the network that it leaves alone.

@@ -5,6 +5,7 @@ How a model plugs in: its `stages` module (named by models/registry.py) offers, 
 
     open_data(sources, settings)        folders or files -> Samples; `settings` is the recipe's `dataset`
     configure(settings, data)           the recipe's `network` -> frozen dataclass that travels in weights and checkpoints
+    check_class_weights(weights, data)  refuse weights by hand that do not fit the data; optional, for models that weigh classes
     check_stage(stage, config, data)    refuse what this network cannot train, before anything is computed (also in --dry-run)
     build(config)                       -> nn.Module
     constants(data, indices, weights)   -> ({name: Tensor} for the steps, {key: value} for the log); ({}, {}) where there are none

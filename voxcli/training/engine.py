@@ -384,6 +384,7 @@ class Trainer:
 def resolve(task: Task, recipe: Recipe, data: Samples, processes: int) -> Any:
     """The network's configuration, once every stage is found to be one that it can train."""
     settings = task.configure(recipe.network, data)
+    _check_class_weights(task, recipe, data)
     for stage in recipe.stages:
         if stage.step not in task.STEPS:
             raise unknown_name("training step", stage.step, task.STEPS)
@@ -394,6 +395,15 @@ def resolve(task: Task, recipe: Recipe, data: Samples, processes: int) -> Any:
                 expected=f"a multiple of {processes} x {stage.parts}", actual=stage.batch,
             )  # fmt: skip
     return settings
+
+
+def _check_class_weights(task: Task, recipe: Recipe, data: Samples) -> None:
+    check = getattr(task, "check_class_weights", None)
+    if check is not None:
+        check(recipe.class_weights, data)
+    elif recipe.class_weights.by_hand:
+        raise UsageError(f"The model '{recipe.model}' weighs no classes.", expected="no class_weights.by_hand",
+                         actual=recipe.class_weights.by_hand)  # fmt: skip
 
 
 def open_data(

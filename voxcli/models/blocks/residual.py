@@ -145,15 +145,16 @@ class InvertedResidual3d(nn.Module):
     """Pointwise expansion, depthwise 3^3, linear pointwise projection, residual: [B, C, D, H, W] -> the same shape.
 
     The paper's volumetric block at stride 1; that the decoder has some of these between its upscalings is ours.
+    normalise: whether batch normalisation follows the projection. Without it the projection has a bias.
     """
 
-    def __init__(self, channels: int, expansion: int):
+    def __init__(self, channels: int, expansion: int, normalise: bool = True):
         super().__init__()
         hidden = channels * expansion
         self.expand = Pointwise3d(channels, hidden)
         self.weight = nn.Parameter(torch.zeros(hidden, 1, 3, 3, 3))
-        self.project = Pointwise3d(hidden, channels, bias=False)
-        self.norm = Norm3d(channels)
+        self.project = Pointwise3d(hidden, channels, bias=not normalise)
+        self.norm = Norm3d(channels) if normalise else nn.Identity()
         nn.init.kaiming_uniform_(self.weight, a=LEAK)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -186,8 +187,7 @@ class Upscale3d(nn.Module):
 class Downscale3d(nn.Module):
     """`Downscale2d` with volumetric convolutions, for the discriminator: [B, c_in, D, H, W] -> [B, c_out, D/2, H/2, W/2].
 
-    Without batch normalisation: real and generated volumes come in batches of their own, and normalising each by its own statistics
-    would take away what tells them apart.
+    Without batch normalisation, as all of the discriminator: see models/ssz/discriminator.py.
     """
 
     def __init__(self, c_in: int, c_out: int):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from voxcli.datasets.street import StreetFolder, StreetSample, pool_labels
-from voxcli.datasets.synthetic.camera_pipeline import photographic
 from voxcli.models.tasks import Augmentation, Draws
 from voxcli.scene.poses import Poses
 
@@ -77,6 +76,8 @@ def augment(sample: StreetSample, how: Augmentation, rng: np.random.Generator) -
             x += np.random.default_rng(noise_seed).standard_normal(x.shape, dtype=np.float32) * (255 * how.noise)
         image = x.clip(0, 255).astype(np.uint8)
     if how.photographic and through_camera < how.photographic:
+        from voxcli.datasets.synthetic.camera_pipeline import photographic
+
         image = photographic(np.ascontiguousarray(image), np.random.default_rng([noise_seed, 1]))
     return StreetSample(sample.name, np.ascontiguousarray(image), labels, poses)
 

@@ -16,10 +16,11 @@ CHUNK = 1 << 17
 
 
 def frequency_weights(counts: Tensor, power: float = 0.3, largest: float = 5.0) -> Tensor:
-    """k_i of equation (2) from fruxel counts [n]: (most frequent / own count) ** power, at most `largest`.
+    """Weights for equation (2) from fruxel counts [n]: (most frequent / own count) ** power, at most `largest`.
 
-    The paper says "from frequency" without a formula; this one is ours. Full inverse frequency (power 1) fills the air with
-    objects. A class that never occurs gets `largest`.
+    That weights follow from frequency is ours. The paper calls k_i "a scalar weight of an object class i" and says neither its value
+    nor where it comes from. power 0 gives all classes the weight 1. Full inverse frequency (power 1) fills the air with objects. A class
+    that never occurs gets `largest`, or 1 where the power is 0.
     """
     if counts.ndim != 1 or not bool((counts >= 0).all()) or counts.sum() <= 0:
         raise DataError("Class weights need non-negative fruxel counts, one a class.", actual=counts.tolist())

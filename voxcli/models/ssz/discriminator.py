@@ -2,11 +2,17 @@
 turned, and whether they look real.
 
 The paper leaves the sizes, the grid's relation to the frustum and the parametrisation of t open: what the configuration names is ours.
+
+It also leaves normalisation open. The encoder that the discriminator resembles has batch normalisation; the discriminator has none, in
+any layer. In training, real and generated volumes come in batches of their own. Each batch normalised by its own statistics would lose
+what tells the two apart. In use, one generated volume comes alone, and running statistics would be a mixture of both kinds.
 """
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +24,9 @@ from voxcli.models.ssz.poses import Certificate, cell_centres
 from voxcli.scene.types import Frustum
 from voxcli.shapes import check_shape
 
+NORM_EPSILON = 1e-5
+"""Of the batch normalisation that earlier discriminators had."""
+
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
@@ -25,6 +34,9 @@ class DiscriminatorConfig:
 
     widths: channels of the levels; each halves the volume, so that a cell of the certificate is 2^levels fruxels wide.
     blocks: inverted residual blocks at each level. expansion: their hidden channels as a multiple of their input's.
+    judged: the cells that are asked for "real" or "fake". Section 3.3 wants this answer for each instance of an object: `instances` asks
+        the cells that hold an object's centre. `cells` asks all cells, as PatchGAN does: it also reaches the ground, and objects where
+        none should be, but most of its cells hold air.
     real_label: what the discriminator shall say of real volumes (one-sided label smoothing; 1 is the plain loss).
     softness: share of a real volume's one-hot labels that is spread over all classes, so that certainty alone betrays nothing.
     translation, rotation: weights, relative to the pose term of equation (3), of ||t^ - t||^2 and ||R(q^) - R(q)||^2. Equation (3)
@@ -34,6 +46,7 @@ class DiscriminatorConfig:
     widths: tuple[int, ...] = (16, 32, 64, 128)
     blocks: tuple[int, ...] = (0, 1, 1, 1)
     expansion: int = 2
+    judged: Literal["instances", "cells"] = "instances"
     real_label: float = 0.9
     softness: float = 0.1
     translation: float = 1.0
@@ -65,10 +78,16 @@ class Discriminator(nn.Module):
         self.levels = nn.ModuleList()
         for level, width in enumerate(widths):
             blocks: list[nn.Module] = [Downscale3d(widths[max(0, level - 1)], width)]
-            blocks += [InvertedResidual3d(width, config.expansion) for _ in range(config.blocks[level])]
+            blocks += [InvertedResidual3d(width, config.expansion, normalise=False) for _ in range(config.blocks[level])]
             self.levels.append(nn.Sequential(*blocks))
         self.head = Pointwise3d(widths[-1], 8)
+        self.register_load_state_dict_pre_hook(_fold_normalisation)
         with torch.no_grad():
+            # Without normalisation the spread of the values must survive from layer to layer by itself. Projections keep their smaller
+            # start: what they make is added to their input.
+            for name, module in self.named_modules():
+                if isinstance(module, Pointwise3d) and not name.endswith("project"):
+                    nn.init.kaiming_normal_(module.conv.weight, a=LEAK)
             # An untrained cell points at its own centre, unturned: the quaternion's norm never starts near 0.
             nn.init.normal_(self.head.conv.weight, std=0.02)
             bias = self.head.conv.bias
@@ -97,3 +116,19 @@ class Discriminator(nn.Module):
         scale = (frustum.z_far - frustum.z_near) / u
         t = cell_centres(frustum, (u, v, w)).to(x) + scale * x[..., :3]
         return Certificate(t, F.normalize(x[..., 3:7], dim=-1, eps=1e-6), x[..., 7])
+
+
+def _fold_normalisation(
+    module: nn.Module, tensors: MutableMapping[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Weights of a time when the blocks ended in batch normalisation, as weights of blocks without it that compute the same.
+
+    In use, normalisation is a scale and a shift for each channel, which the projection before it takes over.
+    """
+    for key in [key for key in tensors if key.startswith(prefix) and key.endswith(".norm.running_var")]:
+        block = key.removesuffix("norm.running_var")
+        weight, bias, mean, variance = (tensors.pop(f"{block}norm.{name}") for name in ("weight", "bias", "running_mean", "running_var"))
+        tensors.pop(f"{block}norm.num_batches_tracked", None)
+        scale = weight / (variance + NORM_EPSILON).sqrt()
+        tensors[f"{block}project.conv.weight"] = tensors[f"{block}project.conv.weight"] * scale[:, None, None, None]
+        tensors[f"{block}project.conv.bias"] = bias - mean * scale

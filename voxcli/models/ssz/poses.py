@@ -1,4 +1,4 @@
-"""Poses in the cells of the discriminator's certificate, and the pose term of equation (3) (SSZ, section 3.3)."""
+"""The terms of equation (3) in the cells of the discriminator's certificate: poses, and "real" or "fake" (SSZ, section 3.3)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from voxcli.errors import DataError
@@ -75,6 +76,23 @@ def certificate_loss(certificate: Certificate, truth: Assigned, translation: flo
     at = tuple(truth.cells.to(certificate.t.device).unbind(1))
     t, q = truth.t.to(certificate.t), truth.q.to(certificate.q)
     return pose_loss(certificate.t[at], certificate.q[at], t, q, translation, rotation) / len(certificate.t)
+
+
+def realism_loss(r: Tensor, target: float, truth: Assigned | None) -> Tensor:
+    """-log of the probability that the certificate's r [B, u, v, w] (logits) gives to `target`, a scalar: 1 for real, 0 for fake.
+
+    With target 1 it is the first expectation of equation (3), with 0 the second, both with their sign changed: a mean over samples.
+    Of a sample, the mean over its instances in `truth` counts, each asked at its own cell; a sample without any counts 0. Generated
+    volumes are asked at the same cells as real ones: an object that the generator left out is a fake one. truth None: all cells count.
+    """
+    sizes = check_shape(r, "B u v w", "r")
+    if truth is None:
+        return F.binary_cross_entropy_with_logits(r, torch.full_like(r, target))
+    cells = truth.cells.to(r.device)
+    instances = torch.bincount(cells[:, 0], minlength=sizes["B"])
+    asked = r[tuple(cells.unbind(1))]
+    each = F.binary_cross_entropy_with_logits(asked, torch.full_like(asked, target), reduction="none")
+    return (each / instances[cells[:, 0]]).sum() / sizes["B"]
 
 
 def object_centres(poses: Poses) -> Tensor:

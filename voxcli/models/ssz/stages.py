@@ -9,22 +9,21 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli import config
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError, unknown_name
 from voxcli.models.blocks.efficientnet import load_imagenet
-from voxcli.models.frustum import previews
-from voxcli.models.frustum.batches import StreetBatch, StreetReader, collate, count_classes  # noqa: F401 - `collate` and `build` are part of
+from voxcli.models.frustum import previews, weighting
+from voxcli.models.frustum.batches import StreetBatch, StreetReader, collate  # noqa: F401 - `collate` is part of what stages offer
 from voxcli.models.frustum.facts import frustum_facts, open_street
-from voxcli.models.frustum.losses import frequency_weights, voxel_loss
+from voxcli.models.frustum.losses import voxel_loss
 from voxcli.models.frustum.photographs import LabelledPhotographs, score_photographs
 from voxcli.models.frustum.scores import confusion, per_class_iou, predicted_labels
 from voxcli.models.ssz import network as networks
 from voxcli.models.ssz.network import PRESETS, Generator, PublishedEncoder, SSZConfig
-from voxcli.models.ssz.poses import Assigned, assign, certificate_loss
+from voxcli.models.ssz.poses import Assigned, assign, certificate_loss, realism_loss
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage
 from voxcli.models.weights import load_parts
 from voxcli.scene.poses import Poses
@@ -38,9 +37,10 @@ TERMS = ("likelihood", "dice")
 the weights change; q cancels in Adam otherwise); `dice` is ours."""
 
 ADVERSARIAL_TERMS = (*TERMS, "adversarial", "pose", "discriminator", "discriminator_pose")
-"""Equation (3) term by term, each with a weight of its own (ours; the paper adds them up). For the generator `adversarial`, how little
-real its fruxels look, and `pose`, how far the poses that they show are from the truth; for the discriminator `discriminator`, how badly
-it tells real from generated (weight 1 unless named), and `discriminator_pose`, its error on real fruxels (1 unless named)."""
+"""Equation (3) term by term, each with a weight (the paper adds the terms up: weights of 1). For the generator `adversarial`, how little
+real its objects look, and `pose`, how far the poses that they show are from the truth. For the discriminator `discriminator`, how badly
+it tells real from generated (the sum of the two expectations; a weight of 0.5 is pix2pix's), and `discriminator_pose`, the error of the
+poses that it finds in real fruxels. These two have the weight 1 unless named."""
 
 
 def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> StreetFolder:
@@ -102,6 +102,9 @@ def adversarial_step(
 ) -> Iterator[dict[str, Tensor]]:  # fmt: skip
     """Equation (3) in two phases, as in pix2pix: the discriminator's losses with the generator's fruxels detached, then the generator's
     with the discriminator as it has become, held still. The discriminator sees the finest of the scales.
+
+    Section 3.3 asks for "real" or "fake" at each instance of an object; `judged` of the discriminator's configuration says whether it
+    is asked there or at all cells.
     """
     _check_losses(losses, ADVERSARIAL_TERMS)
     judge = getattr(network, "discriminator", None)
@@ -115,7 +118,8 @@ def adversarial_step(
     seen, imagined = judge(images, real, frustum), judge(images, fake.detach(), frustum)
     truth: Assigned = assign(poses, frustum, tuple(seen.r.shape[1:]))
     extra = (judge.config.translation, judge.config.rotation)
-    realism = 0.5 * (_verdict(seen.r, judge.config.real_label) + _verdict(imagined.r, 0.0))
+    asked = truth if judge.config.judged == "instances" else None
+    realism = realism_loss(seen.r, judge.config.real_label, asked) + realism_loss(imagined.r, 0.0, asked)
     yield {
         "discriminator": losses.get("discriminator", 1.0) * realism,
         "discriminator_pose": losses.get("discriminator_pose", 1.0) * certificate_loss(seen, truth, *extra),
@@ -128,8 +132,9 @@ def adversarial_step(
     for parameter in moving:  # what has been computed stays without them
         parameter.requires_grad_(True)
     terms = _voxel_terms(scores, labels, scales, losses, class_weights, ignore, add, in_place=False)
-    # -log D(G(A)) for the printed log(1 - D(G(A))): the same fixed point with gradients that do not vanish, as in pix2pix.
-    terms["adversarial"] = losses.get("adversarial", 0.0) * _verdict(certificate.r, 1.0)
+    # -log D(G(A)) for the printed log(1 - D(G(A))). Section 3 says the generator's aim in these words: make it probable that the
+    # discriminator takes generated fruxels for real ones. The fixed point is the same, the gradients do not vanish. So does pix2pix.
+    terms["adversarial"] = losses.get("adversarial", 0.0) * realism_loss(certificate.r, 1.0, asked)
     terms["pose"] = losses.get("pose", 0.0) * certificate_loss(certificate, truth, *extra)
     yield terms
 
@@ -153,10 +158,6 @@ def _check_losses(losses: dict[str, float], known: tuple[str, ...]) -> None:
             raise unknown_name("loss", name, known)
 
 
-def _verdict(r: Tensor, target: float) -> Tensor:
-    return F.binary_cross_entropy_with_logits(r, torch.full_like(r, target))
-
-
 def _voxel_terms(
     scores: dict[int, Tensor], labels: dict[int, Tensor], scales: dict[int, float], losses: dict[str, float], class_weights: Tensor,
     ignore: int | None, add: Callable[[Tensor], Tensor] | None, in_place: bool,
@@ -172,8 +173,14 @@ def _voxel_terms(
     }  # fmt: skip
 
 
+def check_class_weights(weights: ClassWeights, data: StreetFolder) -> None:
+    """Refuse weights by hand of classes that the data do not have, and weights that are all 0."""
+    weighting.check_class_weights(weights, data.classes.names)
+
+
 def check_stage(stage: Stage, config: SSZConfig, data: StreetFolder) -> None:
-    """Refuse scales that the network has no scores for, unknown loss terms, and adversarial stages without a discriminator."""
+    """Refuse scales that the network has no scores for, unknown loss terms, adversarial stages without a discriminator, and batches of
+    one for a network that comes down to one pixel."""
     available = {name: scale for name, scale in SCALES.items() if scale <= 2 ** (len(config.decoder) - 2)}
     for name in stage.scales:
         if name not in SCALES:
@@ -188,13 +195,18 @@ def check_stage(stage: Stage, config: SSZConfig, data: StreetFolder) -> None:
     _check_losses(stage.losses, ADVERSARIAL_TERMS if stage.step == "adversarial" else TERMS)
     if stage.step == "adversarial" and config.discriminator is None:
         raise UsageError("An adversarial stage needs a discriminator.", hint="Add to the recipe: network: {discriminator: {}}")
+    if config.bottleneck[1:] == (1, 1) and stage.batch == stage.parts:
+        raise UsageError(
+            f"Stage '{stage.name}': batch normalisation at 1x1 has one value a channel, which says nothing.",
+            expected="at least 2 samples in each part of a batch", actual=f"batch {stage.batch} in {stage.parts} parts",
+            hint="Set a larger batch, or fewer parts.",
+        )  # fmt: skip
 
 
 def constants(data: StreetFolder, indices: Sequence[int], weights: ClassWeights) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """k of equation (2), from the class frequencies of the training samples."""
-    names = data.classes.names
-    found = frequency_weights(count_classes(data, indices, len(names), weights.samples), weights.power, weights.largest)
-    return {"class_weights": found}, {"class_weights": dict(zip(names, found.tolist(), strict=True))}
+    """k of equation (2), by hand or from the class frequencies of the training samples."""
+    found = weighting.find_class_weights(data, indices, weights)
+    return {"class_weights": found}, {"class_weights": dict(zip(data.classes.names, found.tolist(), strict=True))}
 
 
 def reader(data: StreetFolder, stage: Stage, augmentation: Augmentation) -> StreetReader:
