@@ -94,6 +94,16 @@ def test_one_view_is_resampling_and_what_it_does_not_see_is_ignored(method):
     assert agreement.seen == (resampled >= 0).sum() and fused.unobserved == pytest.approx((resampled < 0).mean())
 
 
+def test_what_a_view_leaves_out_is_no_evidence_whatever_its_probabilities():
+    sure = even(0.1, 0.8, 0.1)
+    silent = replace(even(0, 0, 0), labels=np.full(FRUSTUM.shape, 255, np.uint8))
+    for method in METHODS:
+        both, alone = (fuse_views(views, *BOX, method) for views in ([sure, silent], [sure]))
+        assert np.array_equal(both.grid.labels, alone.grid.labels)
+        assert both.agreement[1].visible == 0
+        assert (fuse_views([silent], *BOX, method).grid.labels == 255).all()
+
+
 def test_what_no_view_sees_is_empty_where_nothing_can_be_ignored():
     nothing = replace(view(), classes=replace(CLASSES, ignore=None))
     assert not fuse_views([nothing], *BOX).grid.labels.any()

@@ -115,6 +115,22 @@ def test_labels_by_hand():
     assert record["params"]["mean_over"] == "present" and record["pred"] == "p"
 
 
+def test_cells_of_which_a_prediction_says_nothing_are_misses():
+    gt = np.array([[[0, 0, 1, 1, 2, 255]]], np.uint8)
+    pred = np.array([[[0, 255, 1, 255, 255, 255]]], np.uint8)
+    said, truth = (VoxelGrid(labels=labels, classes=NAMES) for labels in (pred, gt))
+    # car: {2} of {2, 3}; tree: none of {4}; air: {0} of {0, 1}; occupied: {2} of {2, 3, 4}. The last cell does not count.
+    record = grid_iou(said, truth)
+    assert record["parts"]["classes"] == pytest.approx({"car": 1 / 2, "tree": 0})
+    assert record["parts"]["empty"] == pytest.approx(1 / 2) and record["parts"]["completion"] == pytest.approx(1 / 3)
+    assert record["parts"]["counts"] == {"car": [1, 2], "tree": [0, 1], "completion": [1, 3]}
+    assert record["params"]["unsaid"] == 3 and "unsaid" not in grid_iou(truth, truth)["params"]
+    masked = grid_iou(said, truth, mask=np.array([[[1, 1, 1, 0, 1, 1]]], bool))
+    assert masked["parts"]["classes"] == pytest.approx({"car": 1, "tree": 0}) and masked["params"]["unsaid"] == 2
+    filled = VoxelGrid(occupancy=np.array([[[0, 0, 1, 1, 1, 1]]], bool))
+    assert grid_iou(said, filled)["parts"]["counts"]["occupied"] == [1, 4]
+
+
 def test_a_class_absent_from_both_is_null_and_leaves_the_mean():
     gt = np.array([[[0, 1, 1]]], np.uint8)
     record = label_record(gt, gt, NAMES)

@@ -86,8 +86,9 @@ def predict(
     """Predict 3D from images. The output's extension picks what is written; -v says what was done to each image.
 
     -m ssz turns a street image into a labelled fruxel scene: fruxels (.npz, .h5), a mesh in class colours (.glb, .ply, .obj) or voxels
-    (.binvox, .vox). Images of any size are cropped or padded to the model's frustum: with --fov or --camera to exactly what the model's
-    camera would have seen, else to the largest centred part. --poses lists the objects with class, translation, rotation and score, and
+    (.binvox, .vox). Images of any size are cropped or padded to the model's frustum: with --camera, --fov or a focal length in their EXIF
+    to exactly what the model's camera would have seen, else to the largest centred part. What an image does not show is marked as ignored,
+    not guessed. --poses lists the objects with class, translation, rotation and score, and
     draws their boxes into a .glb; it needs weights trained with a discriminator.
 
     -m pix2vox-f and pix2vox-a turn one image of an object, or with --views several, into 32x32x32 voxels in the object's own frame:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.cameras import camera_for, depth_file
 from voxcli.cli.conversions import Settings, convert_thing, takes_resolution, way_to, with_origin
+from voxcli.cli.fields_of_view import FieldsOfView
 from voxcli.cli.guesses import GuessFiles
 from voxcli.cli.inputs import check_there
+from voxcli.cli.odd_pictures import unusual_size
 from voxcli.cli.output import Repeated, out
 from voxcli.cli.poses import boxed, pose_files, write_poses
 from voxcli.errors import DataError, FileFormatError, UsageError
@@ -19,6 +21,7 @@ from voxcli.errors import DataError, FileFormatError, UsageError
 if TYPE_CHECKING:
     from voxcli.cli.batch import Batch, Item
     from voxcli.files import Format
+    from voxcli.scene import Frustum
 
 
 TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".xyz", ".npy", ".png")
@@ -93,6 +96,7 @@ class Predictions:
         self.digests = {} if asked.camera is None else {asked.camera: sha256_file(asked.camera)}
         self.digests |= {} if self.light is None else {self.light: sha256_file(self.light)}
         self.digest = sha256_file(path)
+        self.fields = FieldsOfView()
 
     def _check_flags(self) -> None:
         """Raise UsageError for a flag that means nothing to the model."""
@@ -167,7 +171,7 @@ class Predictions:
 
     def run(self) -> None:
         """Predict and write every item."""
-        with Repeated("16-bit grey") as greys, Repeated("pictures of unusual size") as sizes:
+        with Repeated("16-bit grey") as greys, Repeated("pictures of unusual size") as sizes, self.fields:
             self._run(greys, sizes)
 
     def _run(self, greys: Repeated, sizes: Repeated) -> None:
@@ -223,13 +227,18 @@ class Predictions:
 
         for item in chunk:
             with self.todo.attempt(item):
-                pictures = [files.read_as(path, Picture, format=self.asked.input_format) for path in item.files]
+                how = {"format": self.asked.input_format, "seen_by": self._seen_by(), "fov_x_deg": self.asked.options.get("fov_x_deg")}
+                pictures = [files.read_as(path, Picture, **how) for path in item.files]
                 for path, picture in zip(item.files, pictures, strict=True):
                     if picture.rgb.dtype.itemsize > 1:
                         greys.warn(f"{path}: 16-bit grey, as depth maps are; it is taken for a picture.")
-                    if unusual := _unusual(picture.rgb.shape[1], picture.rgb.shape[0]):
+                    if unusual := unusual_size(*picture.size):
                         sizes.warn(f"{path}: {unusual}")
                 yield item, pictures if self.offers.several_views else pictures[0]
+
+    def _seen_by(self) -> Frustum | None:
+        """The camera for which pictures are read: none where one is given, whose pixels are those of the file."""
+        return None if self.asked.camera is not None else getattr(self.predictor, "view", None)
 
     def _save(self, item: Item, result: Any) -> None:
         from voxcli import files
@@ -257,6 +266,7 @@ class Predictions:
         self.guesses.write(item, result.meta)
         if self.beside:
             write_poses(self.beside[item.source], result, asked.overwrite)
+        self.fields.add(item.source, result.meta)
 
     def _recorded(self) -> dict[str, Any]:
         """The options that a result's provenance names: all of the model's, given or not."""
@@ -299,19 +309,6 @@ def tell_of_nothing(source: str, thing: Any, threshold: float, format: Format, b
     if way_to(VoxelGrid, format, becomes) is not None:
         raise DataError(f"{said}.", expected="an occupied cell", actual=f"{highest} at most", hint="Lower --threshold.")
     out.warn(f"{said}; the highest probability is {highest}. Lower --threshold.")
-
-
-SMALL, LONG = 32, 4
-"""Pixels a side of the smallest picture, and the largest ratio of its sides, that are taken without a word."""
-
-
-def _unusual(width: int, height: int) -> str | None:
-    """What is unusual about the size of a picture, if anything."""
-    if min(width, height) < SMALL:
-        return f"{width}x{height} pixels are very few: little can be told from them."
-    if max(width, height) > LONG * min(width, height):
-        return f"{width}x{height} pixels are far from square: models see it squeezed, or a part of it. Cut out what is to be seen."
-    return None
 
 
 def _check_boxes(todo: Batch, box: tuple[float, float, float, float] | None) -> None:

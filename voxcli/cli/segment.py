@@ -18,6 +18,7 @@ import typer
 from voxcli.cli import options
 from voxcli.cli.batch import Batch, Item, Policy, items
 from voxcli.cli.cameras import camera_for
+from voxcli.cli.fields_of_view import FieldsOfView
 from voxcli.cli.output import out
 from voxcli.cli.segment_images import LegendFile, ScenePredictor, as_picture, check_makes_scenes, label_image, legend
 from voxcli.cli.segment_scenes import SceneSegmentation, as_scene, segment_scene, write_grid_or_mesh, write_instances, write_pieces
@@ -118,10 +119,11 @@ def segment(
         labels = LegendFile(legend_file, overwrite)
         recorded = {"model": model, "fov": fov, "camera": camera} | vars(wanted)
         recorded = {key: value for key, value in recorded.items() if value not in (None, ())}
-        work = _Work(wanted, predictor, labels, recorded, indices, split, fov, camera, format, input_format, overwrite)
-        for chunk in todo.chunks(1):
-            with todo.attempt(chunk[0]):
-                work.one(chunk[0])
+        with FieldsOfView() as fields:
+            work = _Work(wanted, predictor, labels, recorded, indices, split, fov, camera, format, input_format, overwrite, fields)
+            for chunk in todo.chunks(1):
+                with todo.attempt(chunk[0]):
+                    work.one(chunk[0])
     return None
 
 
@@ -191,10 +193,11 @@ class _Work:
     def __init__(
         self, wanted: SceneSegmentation, predictor: ScenePredictor, labels: LegendFile, recorded: dict[str, Any], indices: bool,
         split: str | None, fov: float | None, camera: str | None, format: str | None, input_format: str | None, overwrite: bool,
+        fields: FieldsOfView,
     ):  # fmt: skip
         self.wanted, self.predictor, self.labels, self.recorded, self.indices = wanted, predictor, labels, recorded, indices
         self.split, self.fov, self.camera = split, fov, camera
-        self.format, self.input_format, self.overwrite = format, input_format, overwrite
+        self.format, self.input_format, self.overwrite, self.fields = format, input_format, overwrite, fields
 
     def one(self, item: Item) -> None:
         """Read one input, divide it, write its output."""
@@ -207,6 +210,7 @@ class _Work:
         if picture is not None:
             view = camera_for(self.camera, item.source) if self.camera else None
             thing = self.predictor.scene(picture, self.fov, view)
+            self.fields.add(item.source, thing.meta)
         if not isinstance(thing, (FruxelGrid, VoxelGrid)):
             raise DataError(f"{item.source} has no cells to tell apart.", expected="fruxels, voxels or an image",
                             hint=_hint_for(thing))  # fmt: skip

@@ -84,7 +84,7 @@ def label_image(scene: FruxelGrid, picture: Picture | None) -> np.ndarray:
     if picture is None:
         return seen
     left, top, right, bottom = scene.meta["crop"]
-    height, width = picture.rgb.shape[:2]
+    width, height = picture.size
     column = np.floor((np.arange(width) + 0.5 - left) / (right - left) * scene.frustum.width).astype(int)
     row = np.floor((np.arange(height) + 0.5 - top) / (bottom - top) * scene.frustum.height).astype(int)
     inside = ((row >= 0) & (row < scene.frustum.height))[:, None] & ((column >= 0) & (column < scene.frustum.width))

@@ -13,13 +13,16 @@ from voxcli.atomic import atomic_write_bytes, refuse_existing
 from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageError, VoxcliError, unknown_name
 from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
 from voxcli.files.source import Source
-from voxcli.scene import Animation, PointCloud
+from voxcli.scene import Animation, Frustum, PointCloud
 
 T = TypeVar("T")
 _KIND_OF = {scene_type: kind for kind, scene_type in KIND_TYPES.items()}
 
 
-def read(path: str | Path, *, kind: str | None = None, format: str | None = None, depth_scale: float | None = None) -> Any:
+def read(
+    path: str | Path, *, kind: str | None = None, format: str | None = None, depth_scale: float | None = None,
+    seen_by: Frustum | None = None, fov_x_deg: float | None = None,
+) -> Any:  # fmt: skip
     """Read a file into its scene type.
 
     Args:
@@ -28,6 +31,9 @@ def read(path: str | Path, *, kind: str | None = None, format: str | None = None
             nor the bytes tell: a 16-bit PNG is an image unless kind is depth. An error where the file holds another kind.
         format: an extension without the dot, used instead of the path's own.
         depth_scale: metres per unit of integer depth images; None takes the file's own statement, else 0.001.
+        seen_by: what a picture is read for: a camera of so many pixels (width, height) and such a field of view. A JPEG of far more
+            pixels than it can make use of is then decoded at a smaller size, and Picture.stored has its own.
+        fov_x_deg: the picture's horizontal field of view, if known otherwise than by EXIF; it is for `seen_by` alone.
 
     Returns a scene type; for kind `cameras` a list of (name, Camera). Raises a VoxcliError that names the file.
     """
@@ -40,18 +46,29 @@ def read(path: str | Path, *, kind: str | None = None, format: str | None = None
         raise FileFormatError(f"{path} cannot hold {kind}.", expected=f"one of {', '.join(formats_reading(KIND_TYPES[kind]))}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
     source = Source.from_stdin() if str(path) == "-" else Source.from_path(path)
-    thing = _read_named(found, source, kind, Options(depth_scale, extension))
+    thing = _read_named(found, source, kind, Options(depth_scale, extension, seen_by, fov_x_deg))
     if kind is not None and not isinstance(thing, KIND_TYPES[kind]):
         raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=kind_name(thing))
     return thing
 
 
 @overload
-def read_as(path: str | Path, wanted: type[T], *, format: str | None = None, depth_scale: float | None = None) -> T: ...
+def read_as(
+    path: str | Path, wanted: type[T], *, format: str | None = None, depth_scale: float | None = None, seen_by: Frustum | None = None,
+    fov_x_deg: float | None = None,
+) -> T: ...
 @overload
-def read_as(path: str | Path, wanted: tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None) -> Any: ...
-def read_as(path: str | Path, wanted: Any, *, format: str | None = None, depth_scale: float | None = None) -> Any:
+def read_as(
+    path: str | Path, wanted: tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None,
+    seen_by: Frustum | None = None, fov_x_deg: float | None = None,
+) -> Any: ...
+def read_as(
+    path: str | Path, wanted: Any, *, format: str | None = None, depth_scale: float | None = None, seen_by: Frustum | None = None,
+    fov_x_deg: float | None = None,
+) -> Any:  # fmt: skip
     """Read a file that must hold one of the wanted scene types; the type also decides where a format may hold several kinds.
+
+    The other arguments are those of `read`.
 
     Raises FileFormatError that says what was expected and what came, VoxcliErrors of `read` otherwise.
     """
@@ -66,7 +83,8 @@ def read_as(path: str | Path, wanted: Any, *, format: str | None = None, depth_s
                                   expected=f"{names}: one of {', '.join(extensions)}", hint=_still_hint(found))  # fmt: skip
         raise FileFormatError(f"{path} cannot hold {names}.", expected=f"one of {', '.join(extensions)}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
-    thing = read(path, kind=None if found.told_by_content else possible[0], format=format, depth_scale=depth_scale)
+    kind = None if found.told_by_content else possible[0]
+    thing = read(path, kind=kind, format=format, depth_scale=depth_scale, seen_by=seen_by, fov_x_deg=fov_x_deg)
     if not isinstance(thing, wanted):
         raise FileFormatError(f"{path} holds something else.", expected=names, actual=kind_name(thing))
     return thing

@@ -18,6 +18,7 @@ from voxcli.scene import (
     Animation,
     Camera,
     DepthMap,
+    Frustum,
     FruxelGrid,
     Mesh,
     Picture,
@@ -53,11 +54,14 @@ class Options:
     """What a caller may state about bytes that do not say it themselves.
 
     depth_scale: metres per unit of an integer depth image; None takes what the file says, else 0.001 (millimetres).
-    extension: with the dot, for files that serve several.
+    extension: with the dot, for files that serve several. seen_by: the camera that a picture is read for, width and height in pixels of its
+    image; fov_x_deg: the picture's horizontal field of view in degrees, where the caller knows it better than the file.
     """
 
     depth_scale: float | None = None
     extension: str = ""
+    seen_by: Frustum | None = None
+    fov_x_deg: float | None = None
 
 
 Reader = Callable[[Source, "str | None", Options], Any]

@@ -147,7 +147,7 @@ class _Evidence:
 
     @classmethod
     def of(cls, view: FruxelGrid, behind: float, device: torch.device | str) -> _Evidence:
-        known = np.ones(view.labels.shape, bool)
+        known = view.labels < len(view.classes.names)                            # neither ignored nor without a name
         shares = None
         if view.probabilities is not None:
             if not np.isfinite(view.probabilities).all():
@@ -155,7 +155,6 @@ class _Evidence:
             shares = torch.from_numpy(view.probabilities).to(device).flatten(1)
             labels = view.probabilities.argmax(0)
         else:
-            known = view.labels < len(view.classes.names)                        # neither ignored nor without a name
             labels = view.labels.astype(np.int64)
         # By the most probable class, not by the product of all chances of air: the haze of small doubts that a network spreads over
         # free space would hide everything far away.

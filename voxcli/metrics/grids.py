@@ -25,9 +25,10 @@ def grid_iou(
     """The IoU record of two grids.
 
     Two label grids are compared class by class, classes being matched by name; where one of the two knows only occupancy, occupied space is
-    compared. `ignore` overrides the ground truth's own ignore label. `align="world"` refuses voxel grids that lie in different places,
-    `"index"` compares them cell by cell all the same. Fruxels are compared in the frame of the camera, so their frusta must be equal;
-    where their cameras stand is not compared, and `params.cameras` says what is known of it.
+    compared. `ignore` overrides the ground truth's own ignore label; cells to which the prediction gives its own ignore label count as
+    missed. `align="world"` refuses voxel grids that lie in different places, `"index"` compares them cell by cell all the same. Fruxels are
+    compared in the frame of the camera, so their frusta must be equal; where their cameras stand is not compared, and `params.cameras` says
+    what is known of it.
     `resample` follows Pix3D instead: each volume is cropped to its box of cells >= box_threshold and resampled to a cube of that many
     cells, and the threshold goes to both; sizes and places may then differ. `of` insists on "labels" or
     "occupancy". Raises DataError for grids that cannot be compared.
@@ -65,8 +66,12 @@ def _cell_by_cell(
         classes_of_gt = gt.classes or Labels()
         if ignore is not None:
             classes_of_gt = Labels(classes_of_gt.names, classes_of_gt.empty, ignore)
-        guess = rename_classes(guess_labels, pred.classes or classes_of_gt, classes_of_gt)
-        return label_record(guess, truth_labels, classes_of_gt, mask=mask, classes=classes, over=over, **names)
+        own = pred.classes or classes_of_gt
+        unsaid = _unsaid(guess_labels, own)
+        if unsaid is not None:
+            guess_labels = np.where(unsaid, guess_labels.dtype.type(own.empty or 0), guess_labels)
+        guess = rename_classes(guess_labels, own, classes_of_gt)
+        return label_record(guess, truth_labels, classes_of_gt, mask=mask, classes=classes, over=over, unsaid=unsaid, **names)
     if classes:
         raise UsageError("Classes were named, but one of the two grids holds no labels.", hint="Leave --class out to compare occupancy.")
     truth, left_out = _occupancy(gt, ignore)
@@ -74,6 +79,14 @@ def _cell_by_cell(
     if left_out is not None:
         mask = ~left_out if mask is None else mask & ~left_out
     return occupancy_iou(guess, truth, thresholds, strict=strict, mask=mask, **names)
+
+
+def _unsaid(labels: np.ndarray, classes: Labels) -> np.ndarray | None:
+    """The cells of a prediction that have its ignore label: nothing is said of them. None where there are none."""
+    if classes.ignore is None or classes.ignore < len(classes.names):
+        return None
+    unsaid = labels == classes.ignore
+    return unsaid if unsaid.any() else None
 
 
 def check_same_grid(pred: Grid, gt: Grid, align: str = "world") -> None:
@@ -155,7 +168,9 @@ def _occupancy(grid: Grid, ignore: int | None) -> tuple[np.ndarray, np.ndarray |
     if classes.empty is None:
         raise DataError("The grid does not say which label is empty space, so its occupancy is not known.")
     void = classes.ignore if ignore is None else ignore
-    return labels != classes.empty, (None if void is None else labels == void)
+    if void is None:
+        return labels != classes.empty, None
+    return (labels != classes.empty) & (labels != void), labels == void
 
 
 def _kind(grid: Grid) -> str:

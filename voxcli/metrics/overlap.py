@@ -141,16 +141,23 @@ def at_best_threshold(records: Sequence[Record]) -> list[Record]:
 
 
 def class_counts(table: np.ndarray) -> Counts:
-    """Intersections and unions [K] of the classes of a confusion matrix [K, K] (row = truth)."""
+    """Intersections and unions [K] of the classes of a confusion matrix [K, K] (row = truth).
+
+    A further column, [K, K + 1], holds cells of which the prediction says nothing: they miss their class.
+    """
     hit = table.diagonal()
-    return Counts(hit.copy(), table.sum(axis=0) + table.sum(axis=1) - hit)
+    return Counts(hit.copy(), table.sum(axis=0)[: len(table)] + table.sum(axis=1) - hit)
 
 
 def completion_counts(table: np.ndarray, empty: int) -> Counts:
-    """Intersection and union of occupied space, whatever its class: the completion IoU of semantic scene completion."""
-    both_empty = table[empty, empty]
-    either = table.sum() - both_empty
-    return Counts(np.asarray(either - table[empty].sum() - table[:, empty].sum() + 2 * both_empty), np.asarray(either))
+    """Intersection and union of occupied space, whatever its class: the completion IoU of semantic scene completion.
+
+    Cells of the column of nothing said (see `class_counts`) are not occupied in the prediction.
+    """
+    occupied = np.arange(len(table)) != empty
+    both = table[occupied][:, : len(table)][:, occupied].sum()
+    either = table[occupied].sum() + table[empty, : len(table)].sum() - table[empty, empty]
+    return Counts(np.asarray(both), np.asarray(either))
 
 
 def label_iou(pred: Any, gt: Any, classes: int, *, ignore: int | None = 255, mask: Any = None) -> np.ndarray:
@@ -178,23 +185,35 @@ def mean_iou(counts: Counts, truth: np.ndarray, classes: Sequence[int], over: st
 
 
 def label_record(
-    pred: Any, gt: Any, labels: Labels, /, *, mask: Any = None, classes: Sequence[str] | None = None, over: str = "present", **names: str
-) -> Record:
+    pred: Any, gt: Any, labels: Labels, /, *, mask: Any = None, classes: Sequence[str] | None = None, over: str = "present",
+    unsaid: np.ndarray | None = None, **names: str,
+) -> Record:  # fmt: skip
     """The record of one pair of label grids that share the class names of `labels`.
 
     `value` is the mean IoU over `classes` (default: every class but empty space) by one of MEAN_OVER. `parts.classes` has each class (null
     where it is absent from both), `parts.empty` empty space, `parts.completion` occupied against empty whatever the class, `parts.counts`
-    [intersection, union] for pooling.
+    [intersection, union] for pooling. unsaid: bool, cells of which the prediction says nothing, whatever label stands there: each is a
+    miss of its true class, and `params.unsaid` has their number where there are any.
     """
-    table = confusion(as_array(pred), as_array(gt), len(labels.names), labels.ignore, None if mask is None else as_array(mask))
-    return label_table_record(table, labels, classes=classes, over=over, masked=mask is not None, shape=as_array(gt).shape, **names)
+    pred, gt, count = as_array(pred), as_array(gt), len(labels.names)
+    counted = None if mask is None else as_array(mask)
+    said = counted if unsaid is None else ~unsaid if counted is None else ~unsaid & counted.astype(bool)
+    table = confusion(pred, gt, count, labels.ignore, said)
+    if unsaid is not None:
+        missed = confusion(np.zeros_like(gt), gt, count, labels.ignore, unsaid if counted is None else unsaid & counted.astype(bool))
+        table = np.concatenate([table, missed.sum(axis=1, keepdims=True)], axis=1)
+    record = label_table_record(table, labels, classes=classes, over=over, masked=mask is not None, shape=gt.shape, **names)
+    if silent := int(table[:, count:].sum()):
+        record["params"]["unsaid"] = silent
+    return record
 
 
 def label_table_record(
     table: np.ndarray, labels: Labels, /, *, classes: Sequence[str] | None = None, over: str = "present", masked: bool = False,
     shape: Sequence[int] = (), **names: str,
 ) -> Record:  # fmt: skip
-    """As `label_record`, from a confusion matrix [K, K]: of one pair, or summed over a set as scene completion benchmarks do."""
+    """As `label_record`, from a confusion matrix (see `class_counts`), of one pair or summed over a set as scene completion benchmarks do.
+    """
     ids = labels.solid_ids if classes is None else [_class_id(labels, name) for name in classes]
     if not ids:
         raise UsageError("There is no class to average over.", expected=f"one of {', '.join(labels.names)}")

@@ -281,6 +281,11 @@ class Picture:
         if self.alpha is not None:
             _need_shape("alpha", self.alpha, self.rgb.shape[:2])
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the upright picture as its file holds it."""
+        return self.stored or (self.rgb.shape[1], self.rgb.shape[0])
+
 
 @dataclass(frozen=True)
 class Animation:

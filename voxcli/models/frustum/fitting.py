@@ -63,10 +63,10 @@ def fit(
     Raises DataError for a picture of fewer than 8 pixels a side, a camera of an image of another size, and a field of view with which
     picture and frustum share less than a pixel.
     """
-    width, height = picture.stored or picture.rgb.shape[1::-1]
+    width, height = picture.size
     if min(height, width) < SMALLEST:
         raise DataError(f"The picture is smaller than {SMALLEST} pixels a side.", actual=f"{width}x{height}")
-    (fx, fy), (cx, cy), source = _lens(picture, (width, height), frustum, fov_x_deg, camera, whole)
+    (fx, fy), (cx, cy), source = _lens(picture, frustum, fov_x_deg, camera, whole)
     fov = math.degrees(2 * math.atan(width / 2 / fx))
     step_x, step_y = fx / frustum.focal, fy / frustum.focal  # pixels of the picture to one column of the frustum
     if step_x > width or step_y > height or min(step_x * frustum.width, step_y * frustum.height) < 1:
@@ -98,12 +98,12 @@ def leave_out(labels: np.ndarray, unseen: np.ndarray, classes: Labels, probabili
 
 
 def _lens(
-    picture: Picture, size: tuple[int, int], frustum: Frustum, fov_x_deg: float | None, camera: Camera | None, whole: bool
+    picture: Picture, frustum: Frustum, fov_x_deg: float | None, camera: Camera | None, whole: bool
 ) -> tuple[tuple[float, float], tuple[float, float], str]:
     """Focal lengths and principal point in pixels of the picture's file, and where they are known from."""
-    width, height = size
+    width, height = picture.size
     if camera is not None:
-        if (camera.width, camera.height) != size:
+        if (camera.width, camera.height) != (width, height):
             raise DataError(
                 "The camera is that of an image of another size.", expected=f"{width}x{height}", actual=f"{camera.width}x{camera.height}"
             )

@@ -65,6 +65,11 @@ class Predictor:
         return math.degrees(2 * math.atan(0.5 / self.facts["lens"]))
 
     @property
+    def view(self) -> Frustum:
+        """What the network's camera sees, in pixels of its image; depth is of no meaning."""
+        return Frustum(self.config.size, self.config.size, 1, 1.0, 2.0, self.fov_x_deg)
+
+    @property
     def usual_eye(self) -> np.ndarray:
         """Where a camera stands that nothing is known of [3]: amid those of the training data."""
         eyes = np.asarray(self.facts["eyes"])
@@ -118,13 +123,12 @@ def predict(
     Pictures are cropped or padded to the network's lens (see `fit`), and taken for linear light, as the training data is.
     camera: whose place the network is told; without one, the usual place is assumed, and meta says so.
     """
-    if camera is None and (assumed := _assumed(predictor, fov_x_deg)) not in predictor.told:
+    if camera is None and (assumed := _assumed(predictor, fov_x_deg, pictures)) not in predictor.told:
         predictor.told.add(assumed)
         warnings.warn(assumed, stacklevel=2)
     eye = predictor.usual_eye if camera is None else inverse_rigid(camera.world_to_cam)[:3, 3]
-    view = Frustum(predictor.config.size, predictor.config.size, 1, 1.0, 2.0, predictor.fov_x_deg)
     for start in range(0, len(pictures), batch_size):
-        fitted = [fit(each, view, fov_x_deg=fov_x_deg, camera=camera) for each in pictures[start : start + batch_size]]
+        fitted = [fit(each, predictor.view, fov_x_deg=fov_x_deg, camera=camera) for each in pictures[start : start + batch_size]]
         images = predictor.tensor(np.stack([each.image for each in fitted])).permute(0, 3, 1, 2) / 255
         codes = encode(predictor, images, eye)
         for each, image, z in zip(fitted, images, codes, strict=True):
@@ -134,10 +138,11 @@ def predict(
             yield seen
 
 
-def _assumed(predictor: Predictor, fov_x_deg: float | None) -> str:
+def _assumed(predictor: Predictor, fov_x_deg: float | None, pictures: Sequence[Picture]) -> str:
     """What is taken for granted of a picture that comes without a camera."""
     eye = ", ".join(f"{v:.2g}" for v in predictor.usual_eye)
-    lens = "" if fov_x_deg is not None else f", with a lens of {predictor.fov_x_deg:.0f} degrees"
+    known = fov_x_deg is not None or all(picture.fov_x_deg is not None for picture in pictures)
+    lens = "" if known else f", with a lens of {predictor.fov_x_deg:.0f} degrees"
     return f"no --camera: the picture is taken for one from [{eye}]{lens}, as the training's on the average."
 
 

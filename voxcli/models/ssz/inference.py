@@ -34,6 +34,11 @@ class Predictor:
     device: torch.device
     dtype: torch.dtype
 
+    @property
+    def view(self) -> Frustum:
+        """What the network's camera sees, in pixels of its image."""
+        return self.frustum
+
 
 def load_predictor(weights: str | Path | Weights = "ssz", device: str = "auto", dtype: str = "auto") -> Predictor:
     """A predictor from a weights file, the name of shipped weights, or weights in memory.

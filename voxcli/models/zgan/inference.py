@@ -35,6 +35,11 @@ class Predictor:
     device: torch.device
     dtype: torch.dtype
 
+    @property
+    def view(self) -> Frustum:
+        """What the network's camera sees, in pixels of its image."""
+        return replace(self.frustum, width=IMAGE, height=IMAGE)
+
 
 def load_predictor(weights: str | Path | Weights, device: str = "auto", dtype: str = "auto") -> Predictor:
     """A predictor from a weights file or weights in memory. dtype `auto` is as for the other models."""
