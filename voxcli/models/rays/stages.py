@@ -14,10 +14,9 @@ from voxcli import config
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.models.blocks.efficientnet import load_imagenet
-from voxcli.models.frustum import previews
-from voxcli.models.frustum.batches import count_classes
+from voxcli.models.frustum import previews, weighting
 from voxcli.models.frustum.facts import frustum_facts, open_street
-from voxcli.models.frustum.losses import frequency_weights, visible_class_loss, voxel_loss
+from voxcli.models.frustum.losses import visible_class_loss, voxel_loss
 from voxcli.models.frustum.photographs import LabelledPhotographs, score_photographs
 from voxcli.models.frustum.scores import confusion, per_class_iou, predicted_labels
 from voxcli.models.rays import network as networks
@@ -26,8 +25,8 @@ from voxcli.models.rays.network import PRESETS, Rays, RaysConfig
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage, require
 from voxcli.models.weights import load_parts, load_weights
 
-__all__ = ["STEPS", "build", "check_stage", "collate", "configure", "constants", "open_data", "photographs", "preview", "reader", "summary",
-           "tally", "weight_facts"]  # fmt: skip
+__all__ = ["STEPS", "build", "check_class_weights", "check_stage", "collate", "configure", "constants", "open_data", "photographs", "preview", "reader",
+           "summary", "tally", "weight_facts"]  # fmt: skip
 
 SCALES = {"full": 1, "quarter": 4}
 """Names of the resolutions at which the network may be asked for scores."""
@@ -88,6 +87,11 @@ def build(settings: RaysConfig) -> Rays:
     return network
 
 
+def check_class_weights(weights: ClassWeights, data: StreetFolder) -> None:
+    """Refuse weights by hand of classes that the data do not have, and weights that are all 0."""
+    weighting.check_class_weights(weights, data.classes.names)
+
+
 def check_stage(stage: Stage, settings: RaysConfig, data: StreetFolder) -> None:
     """Refuse scales that the network has no scores for, unknown loss terms and settings."""
     for name in stage.scales:
@@ -108,9 +112,9 @@ def _scales(stage: Stage) -> dict[int, float]:
 
 
 def constants(data: StreetFolder, indices: Sequence[int], weights: ClassWeights) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """k of equation (2) of SSZ, from the class frequencies of the training samples."""
+    """k of equation (2) of SSZ, by hand or from the class frequencies of the training samples."""
     names = data.classes.names
-    found = frequency_weights(count_classes(data, indices, len(names), weights.samples), weights.power, weights.largest)
+    found = weighting.find_class_weights(data, indices, weights)
     return {"class_weights": found}, {"class_weights": dict(zip(names, found.tolist(), strict=True))}
 
 

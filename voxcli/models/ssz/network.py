@@ -102,7 +102,8 @@ class SSZConfig:
 
 
 PRESETS = {
-    "street": SSZConfig(refines=True),
+    "street": SSZConfig(encoder="efficientnet-lite0", refines=True),
+    "scratch": SSZConfig(refines=True),
     "small": SSZConfig(
         width=64, height=64, depth=64, encoder=(16, 32, 64, 128, 192), encoder_blocks=(1, 2, 2, 2, 2),
         decoder=(128, 64, 32, 16, 8), decoder_blocks=(1, 1, 1, 0, 0), normalised_levels=3, refines=True,
@@ -113,11 +114,12 @@ PRESETS = {
     ),
 }  # fmt: skip
 PRESETS |= {
-    "no-ir2d": replace(PRESETS["street"], blocks2d="plain"),
-    "no-ir2d3d": replace(PRESETS["street"], blocks2d="plain", blocks3d="plain"),
+    "no-ir2d": replace(PRESETS["scratch"], blocks2d="plain"),
+    "no-ir2d3d": replace(PRESETS["scratch"], blocks2d="plain", blocks3d="plain"),
 }
-"""`street` is the shipped network; `no-ir2d` and `no-ir2d3d` are its ablations (section 4.5), and without a discriminator it is the
-third of them, "no 6D". The paper states no widths: `paper` has pix2pix's, from 1x1 up, without blocks of ours."""
+"""`street` is the shipped network, with a pretrained encoder; `scratch` has an encoder of its own that begins from nothing. `no-ir2d` and
+`no-ir2d3d` are the ablations of `scratch` (section 4.5), and without a discriminator it is the third of them, "no 6D". The paper states
+no widths: `paper` has pix2pix's, from 1x1 up, without blocks of ours."""
 
 
 class Encoder(nn.Module):
