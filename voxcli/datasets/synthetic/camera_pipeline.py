@@ -1,0 +1,261 @@
+"""What a camera does to light: lens, exposure, white balance, noise, tone curve, sharpening, JPEG. Every number is drawn at random.
+
+`develop` takes the linear light of a rendering (or a finished picture) through all of it. `photographic` is a cheap version for
+pictures of 8 bits, for augmentation while a network trains. Both are functions of the picture and the generator alone.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+_GAMMA = 2.2
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_NOISE = 512
+
+
+@lru_cache(maxsize=1)
+def _noise_table() -> np.ndarray:
+    """Normal noise [512, 512, 3] float32: drawing it anew for each picture would take most of the time."""
+    return np.random.default_rng(20240917).standard_normal((_NOISE, _NOISE, 3), dtype=np.float32)
+
+
+def _noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Normal noise [height, width, 3]: a piece of the table from a random place, mirrored at random."""
+    table = _noise_table()
+    rows, columns = -(-height // _NOISE), -(-width // _NOISE)
+    if rows > 1 or columns > 1:
+        return rng.standard_normal((height, width, 3), dtype=np.float32)
+    y, x = int(rng.integers(_NOISE - height + 1)), int(rng.integers(_NOISE - width + 1))
+    piece = table[y : y + height, x : x + width]
+    return piece[:: 1 if rng.random() < 0.5 else -1, :: 1 if rng.random() < 0.5 else -1]
+
+
+def _shifted(image: np.ndarray, dy: int, dx: int) -> np.ndarray:
+    """image[y - dy, x - dx], its borders repeated."""
+    height, width = image.shape[:2]
+    if dy:
+        image = image[np.arange(-dy, height - dy).clip(0, height - 1)]
+    return image[:, np.arange(-dx, width - dx).clip(0, width - 1)] if dx else image
+
+
+def _soften(image: np.ndarray, strength: float) -> np.ndarray:
+    """One pass of a 3 x 3 tent filter, mixed in by `strength` from 0 (nothing) to 1. [H, W, 3] float32"""
+    out = image.copy()
+    out[1:-1] += strength * 0.25 * (image[:-2] + image[2:] - 2 * image[1:-1])
+    first = out.copy()
+    out[:, 1:-1] += strength * 0.25 * (first[:, :-2] + first[:, 2:] - 2 * first[:, 1:-1])
+    return out
+
+
+def _smear(image: np.ndarray, dy: float, dx: float) -> np.ndarray:
+    """Motion blur along (dy, dx) pixels: the mean of the picture at places along that way. [H, W, 3] float32"""
+    steps = min(int(max(abs(dy), abs(dx))) + 1, 9)
+    places = {(round(dy * (k / steps - 0.5)), round(dx * (k / steps - 0.5))) for k in range(steps + 1)}
+    return sum(_shifted(image, *place) for place in sorted(places)) / np.float32(len(places))
+
+
+def _halved(image: np.ndarray, times: int) -> np.ndarray:
+    for _ in range(times):
+        image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
+        image = 0.25 * (image[::2, ::2] + image[1::2, ::2] + image[::2, 1::2] + image[1::2, 1::2])
+    return image
+
+
+def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinear interpolation of [h, w, C] float32 to [height, width, C]."""
+    out = image
+    for axis, size in ((0, height), (1, width)):
+        at = ((np.arange(size) + 0.5) * (out.shape[axis] / size) - 0.5).clip(0, out.shape[axis] - 1)
+        low = np.minimum(at.astype(np.int64), max(out.shape[axis] - 2, 0))
+        share = (at - low).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+        first, second = out.take(low, axis), out.take(np.minimum(low + 1, out.shape[axis] - 1), axis)
+        out = first + share * (second - first)
+    return out
+
+
+def _radius2(height: int, width: int, rng: np.random.Generator, wander: float) -> np.ndarray:
+    """Squared distance from (about) the middle, 1 at the ends of the longer side. [H, W] float32"""
+    span = max(height, width) / 2
+    y = (np.arange(height, dtype=np.float32) - (height / 2 + wander * span * rng.standard_normal())) / span
+    x = (np.arange(width, dtype=np.float32) - (width / 2 + wander * span * rng.standard_normal())) / span
+    return ((y * y)[:, None] + (x * x)[None]).astype(np.float32)
+
+
+def _s_curve(x: np.ndarray, contrast: float, pivot: float) -> np.ndarray:
+    """A tone curve on [0, 1]: steeper about the pivot by `contrast` > 0, flatter below 0; ends stay."""
+    low = pivot * (np.maximum(x, 0) / pivot) ** (1 + contrast)
+    high = 1 - (1 - pivot) * (np.maximum(1 - x, 0) / (1 - pivot)) ** (1 + contrast)
+    return np.where(x < pivot, low, high)
+
+
+def photographic(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture as another camera, hour or weather might have left it. image [H, W, 3] uint8 -> [H, W, 3] uint8, the same scene in place.
+
+    Blur, haze, vignette, exposure, contrast, white balance, saturation, noise by brightness. 2 ms for 256 x 192 pixels.
+    """
+    height, width = image.shape[:2]
+    # Exposure, contrast, black level and balance act on each channel by its value alone: one table.
+    base = np.linspace(0, 1, 256)
+    gain = 2.0 ** (rng.uniform(-1.6, 0.9) / _GAMMA)
+    curve = _s_curve(np.minimum(base * gain, 1.0), rng.uniform(-0.25, 0.8), rng.uniform(0.35, 0.6))
+    lift = max(0.0, 0.05 * rng.standard_normal())
+    balance = np.exp(0.07 * rng.standard_normal() * np.array([1.0, 0.0, -1.0]) + 0.025 * rng.standard_normal(3))
+    tables = (lift + (1 - lift) * np.minimum(curve[:, None] * balance, 1.0)).astype(np.float32)
+    out = np.stack([tables[:, c].take(image[..., c]) for c in range(3)], -1)
+    saturation = rng.uniform(0.25, 1.25)
+    out = out * np.float32(saturation) + (np.float32(1 - saturation) * (out @ _LUMA))[..., None]
+    if rng.random() < 0.35:  # haze, or light scattered in the lens; more of it towards the horizon's rows
+        veil = np.float32(rng.uniform(0.0, 0.35)) * np.linspace(rng.uniform(0.4, 1), rng.uniform(0.4, 1), height, dtype=np.float32)
+        colour = np.float32(rng.uniform(0.5, 0.95) * (1 + 0.05 * rng.standard_normal(3)))
+        out += veil[:, None, None] * (colour - out)
+    if rng.random() < 0.6:
+        out *= (1 - np.float32(rng.uniform(0.0, 0.4)) * _radius2(height, width, rng, 0.1))[..., None]
+    kind = rng.random()
+    if kind < 0.3:
+        out = _soften(out, rng.uniform(0.3, 1.0))
+    elif kind < 0.42:
+        out = _soften(_soften(out, 1.0), 1.0)
+    elif kind < 0.54:
+        reach = rng.uniform(1.0, 5.0) * width / 256
+        out = _smear(out, reach * rng.normal(0, 0.25), reach)
+    elif kind < 0.7:  # sharpened by the camera
+        out += np.float32(rng.uniform(0.2, 0.8)) * (out - _soften(out, 1.0))
+    if rng.random() < 0.7:
+        noise = _noise(rng, height, width)
+        if rng.random() < 0.5:
+            noise = noise[..., :1]
+        out += np.float32(rng.uniform(0.0, 0.045)) * (np.float32(1.15) - np.minimum(out, 1)) * noise
+    out *= 255
+    out += 0.5
+    return np.clip(out, 0, 255, out=out).astype(np.uint8)
+
+
+def develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The photograph that a randomly drawn camera takes. picture [H, W, 3], linear light (float, any scale) or uint8 -> [H, W, 3] uint8
+
+    Linear light may exceed what the sensor holds: it clips, and spills over by glare. Exposure is set by the picture itself, as a
+    camera's automatic one does, then moved at random.
+    """
+    height, width = picture.shape[:2]
+    light = (picture.astype(np.float32) / 255) ** _GAMMA if picture.dtype == np.uint8 else picture.astype(np.float32)
+    light = np.maximum(light, 0) * np.float32(_metered(light, rng))
+    light = _lens(light, rng)
+    light *= np.exp(0.09 * rng.standard_normal() * np.array([1.0, 0.0, -1.0]) + 0.03 * rng.standard_normal(3)).astype(np.float32)
+    light = _sensor(light, rng)
+    out = _toned(light, rng)
+    if rng.random() < 0.5:  # sharpened by the camera
+        out += np.float32(rng.uniform(0.1, 0.9)) * (out - _soften(out, 1.0))
+    if rng.random() < 0.75:
+        out = jpeg(np.clip(out, 0, 1), int(rng.integers(35, 96)))
+    return np.clip(out * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _metered(light: np.ndarray, rng: np.random.Generator) -> float:
+    """The factor that exposes the picture: its mean (of the whole, of the middle or of what is darker than the sky) becomes a mid tone."""
+    luma = _halved(light, 2) @ _LUMA
+    kind = rng.random()
+    if kind < 0.3:
+        level = float(luma.mean())
+    elif kind < 0.7:
+        level = float(np.exp(np.log(luma + 1e-3).mean()))
+    else:
+        level = float(luma[luma.shape[0] // 2 :].mean())
+    return float(0.2 / max(level, 1e-4) * 2.0 ** rng.normal(-0.35, 0.75))
+
+
+def _lens(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Defocus, motion, glare, dirt on the glass, fringes of colour, vignette."""
+    height, width = light.shape[:2]
+    if rng.random() < 0.7:
+        light = _soften(light, rng.uniform(0.2, 1.0))
+        if rng.random() < 0.2:
+            light = _soften(light, 1.0)
+    if rng.random() < 0.15:
+        reach = rng.uniform(1.5, 5.0) * width / 256
+        light = _smear(light, reach * rng.normal(0, 0.3), reach * rng.choice([-1, 1]))
+    if min(height, width) >= 64:
+        spill = _halved(np.minimum(light, 8), 4)
+        for _ in range(2):
+            spill = _soften(spill, 1.0)
+        share = rng.uniform(0.0, 0.1) if rng.random() < 0.8 else rng.uniform(0.1, 0.3)
+        glare = resized(spill, height, width) * (0.6 * share) + light.mean((0, 1)) * (0.4 * share)
+        if rng.random() < 0.15:  # dirt scatters what is bright
+            dirt = resized(np.maximum(_noise(rng, height // 16, width // 16)[..., :1] - 1.2, 0).copy(), height, width)
+            glare = glare + light.mean((0, 1)) * dirt * rng.uniform(0.1, 0.6)
+        light = light * (1 - share) + glare
+    if rng.random() < 0.3:
+        light = light.copy()
+        shift = int(rng.choice([-1, 1]))
+        middle = width // 2
+        fringe = np.float32(rng.uniform(0.1, 0.5))
+        light[:, :middle, 0] += fringe * (_shifted(light, 0, shift)[:, :middle, 0] - light[:, :middle, 0])
+        light[:, middle:, 0] += fringe * (_shifted(light, 0, -shift)[:, middle:, 0] - light[:, middle:, 0])
+    fall = rng.uniform(0.0, 0.55) if rng.random() < 0.6 else 0.0
+    return (light * (1 - fall * np.minimum(_radius2(height, width, rng, 0.03), 1.5) / 1.5)[..., None]).astype(np.float32)
+
+
+def _sensor(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise of photons and of reading out, then the clipping of full cells."""
+    height, width = light.shape[:2]
+    level = 10 ** rng.uniform(-2.9, -1.5)
+    noise = _noise(rng, height, width)
+    if rng.random() < 0.5:
+        noise = _soften(noise.copy(), 0.8) * 1.5
+    light = np.minimum(light, 1.0)
+    return np.clip(light + np.sqrt((level * level) * (light + rng.uniform(0.01, 0.1))) * noise, 0, 1).astype(np.float32)
+
+
+def _toned(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Saturation, gamma, contrast, black level: linear [0, 1] to display values [0, 1]."""
+    saturation = rng.uniform(0.45, 1.15)
+    light = np.maximum(light * np.float32(saturation) + (np.float32(1 - saturation) * (light @ _LUMA))[..., None], 0)
+    steps = np.linspace(0, 1, 1025)
+    curve = _s_curve(steps ** (1 / rng.uniform(1.9, 2.5)), rng.uniform(-0.1, 0.55), rng.uniform(0.4, 0.6))
+    black = rng.uniform(-0.05, 0.05)
+    table = np.clip(black + (1 - black) * curve, 0, 1).astype(np.float32)
+    return table.take((np.minimum(light, 1) * 1024 + 0.5).astype(np.int32))
+
+
+# JPEG's tables for brightness and colour, quality 50 (ITU T.81, annex K).
+_LUMA_STEPS = np.array([
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
+    18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100,
+    103, 99,
+], np.float32).reshape(8, 8)  # fmt: skip
+_COLOUR_STEPS = np.full((8, 8), 99, np.float32)
+_COLOUR_STEPS[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
+
+
+@lru_cache(maxsize=1)
+def _cosines() -> np.ndarray:
+    """The orthonormal cosine transform of eight numbers. [8, 8]"""
+    k, n = np.meshgrid(np.arange(8), np.arange(8), indexing="ij")
+    rows = np.cos((2 * n + 1) * k * np.pi / 16) / 2
+    rows[0] /= np.sqrt(2)
+    return rows.astype(np.float32)
+
+
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """What JPEG keeps of a picture [H, W, 3] float in 0..1: blocks of 8 x 8 rounded in the cosine domain, colour at half the size."""
+    height, width = image.shape[:2]
+    scale = (50 / quality if quality < 50 else 2 - quality / 50) or 0.01
+    rows, columns = -(-height // 16) * 16, -(-width // 16) * 16
+    full = np.pad(image.astype(np.float32), ((0, rows - height), (0, columns - width), (0, 0)), mode="edge")
+    ycc = (full * 255) @ _YCC.T
+    y = _rounded(ycc[..., 0] - 128, np.maximum(_LUMA_STEPS * scale, 1)) + 128
+    colour = [_rounded(c, np.maximum(_COLOUR_STEPS * scale, 1)) for c in np.moveaxis(_halved(ycc[..., 1:], 1), -1, 0)]
+    cb, cr = (np.repeat(np.repeat(c, 2, 0), 2, 1) for c in colour)
+    rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], -1) / 255
+    return rgb[:height, :width].astype(np.float32)
+
+
+def _rounded(plane: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """A plane [8h, 8w] with the cosine coefficients of its blocks rounded to multiples of steps [8, 8]."""
+    height, width = plane.shape
+    blocks = plane.reshape(height // 8, 8, width // 8, 8).transpose(0, 2, 1, 3)
+    c = _cosines()
+    kept = np.round(c @ blocks @ c.T / steps) * steps
+    return (c.T @ kept @ c).transpose(0, 2, 1, 3).reshape(height, width)
