@@ -210,7 +210,7 @@ def test_sixteen_bits_are_as_good_as_eight(voxcli, folder):
     Image.fromarray(grey).save(folder / "eight.png")
     Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "sixteen.png")
     for name in ("eight", "sixteen"):
-        ran(voxcli, "predict", f"{name}.png", *WEIGHTS, "-o", f"{name}.npz")
+        ran(voxcli, "predict", f"{name}.png", *WEIGHTS, "-o", f"{name}.npz", "--dtype", "float32")
     assert np.abs(files.read(folder / "eight.npz").probabilities - files.read(folder / "sixteen.npz").probabilities).max() < 1e-5
 
 

@@ -59,6 +59,26 @@ def test_edges_do_not_depend_on_brightness_s_offset_and_weak_ones_need_a_strong_
         EdgeSettings(low=0.5, high=0.1)
 
 
+def test_a_step_between_two_pixels_marks_both_whatever_its_height_and_colour():
+    for low, high in ((0, 255), (40, 220), ((13, 77, 200), (201, 91, 3)), ((7, 0, 9), (7, 140, 9))):
+        image = np.zeros((20, 20, 3), np.uint8)
+        image[:, :10], image[:, 10:] = low, high
+        columns = np.isin(np.arange(20), (9, 10))
+        assert np.array_equal(find_edges(image)[1:-1], np.tile(columns, (18, 1)))  # skimage's Canny leaves the picture's rim out
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.0, 2.3])
+def test_edges_turn_and_mirror_with_the_picture(sigma):
+    rng, how = np.random.default_rng(3), EdgeSettings(sigma=sigma)
+    blocks = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(5, 0).repeat(5, 1)  # steps between pixels: many ties
+    for image in (square(), blocks, rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)):
+        edges = find_edges(image, how)
+        assert edges.any()
+        for turned in range(4):
+            assert np.array_equal(find_edges(np.rot90(image, turned), how), np.rot90(edges, turned))
+            assert np.array_equal(find_edges(np.rot90(image, turned)[::-1], how), np.rot90(edges, turned)[::-1])
+
+
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (20, 37), (1, 5)])
 def test_the_generator_keeps_any_size_and_stays_within_the_range_of_colours(height, width):
     torch.manual_seed(0)
