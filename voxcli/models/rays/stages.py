@@ -25,8 +25,10 @@ from voxcli.models.rays.network import PRESETS, Rays, RaysConfig
 from voxcli.models.tasks import Augmentation, ClassWeights, Context, Stage, require
 from voxcli.models.weights import load_parts, load_weights
 
-__all__ = ["STEPS", "build", "check_class_weights", "check_stage", "collate", "configure", "constants", "open_data", "photographs", "preview",
-           "reader", "summary", "tally", "weight_facts"]  # fmt: skip
+__all__ = [
+    "STEPS", "build", "check_class_weights", "check_stage", "collate", "configure", "constants", "open_data", "photographs", "preview",
+    "reader", "summary", "tally", "weight_facts",
+]  # fmt: skip
 
 SCALES = {"full": 1, "quarter": 4}
 """Names of the resolutions at which the network may be asked for scores."""
