@@ -82,10 +82,11 @@ def test_weights_by_hand_stand_and_the_other_classes_are_counted():
     how = config.from_mapping(ClassWeights, {"power": 0.5, "largest": 4, "by_hand": {"air": 0.25}}, "class_weights")
     # ground: sqrt(7 / 1); a car never occurs, so it gets the largest weight.
     assert find_class_weights(Scenes(), [0, 1], how).tolist() == pytest.approx([0.25, 4, math.sqrt(7)])
-    assert find_class_weights(Scenes(), [0, 1], ClassWeights(power=0)).tolist() == [1, 1, 1]
 
 
-def test_nothing_is_counted_where_all_weights_are_by_hand():
+def test_nothing_is_counted_where_no_weight_depends_on_it():
+    assert find_class_weights(Scenes(readable=False), [0, 1], ClassWeights(power=0, by_hand={"car": 3})).tolist() == [1, 3, 1]
+    assert frequency_weights(torch.tensor([7, 0, 1]), power=0).tolist() == [1, 1, 1]  # what counting would have given
     how = ClassWeights(by_hand={"ground": 1, "car": 2.5, "air": 0})
     assert find_class_weights(Scenes(readable=False), [0, 1], how).tolist() == [0, 2.5, 1]
 
