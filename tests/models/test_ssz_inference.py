@@ -28,12 +28,24 @@ def picture(width, height, seed=0):
 
 
 @pytest.mark.parametrize("preset", ["street", "small"])
-def test_presets_give_scores_of_the_stated_shape_at_each_scale(preset):
+def test_each_scale_has_the_scores_of_its_own_head_whichever_others_are_asked_for(preset):
     settings = PRESETS[preset]
+    torch.manual_seed(0)
+    network, image = Generator(settings).eval(), torch.rand(1, 3, settings.height, settings.width)
     with torch.inference_mode():
-        scores = Generator(settings).eval()(torch.rand(1, 3, settings.height, settings.width), (1, 2, 4))
-    for scale, score in scores.items():
-        assert score.shape == (1, 10, settings.depth // scale, settings.height // scale, settings.width // scale)
+        scores = network(image, (1, 2, 4))
+        for scale, score in scores.items():
+            assert score.shape == (1, 10, settings.depth // scale, settings.height // scale, settings.width // scale)
+            assert torch.equal(network(image, (scale,))[scale], score)
+        assert torch.equal(network.labels(image), scores[1].argmax(1).byte())
+        # A head that looks at nothing says its bias everywhere. The full resolution adds to what the half one says.
+        heads = {1: network.decoder.head, 2: network.decoder.coarse_heads["2"], 4: network.decoder.coarse_heads["4"]}
+        for head in heads.values():
+            head.conv.weight.zero_()
+        said = {scale: head.conv.bias.clone() for scale, head in heads.items()}
+        said[1] += said[2]
+        for scale, score in network(image, (1, 2, 4)).items():
+            assert torch.allclose(score, said[scale].reshape(1, 10, 1, 1, 1).expand_as(score), atol=1e-6)
 
 
 def test_sizes_that_do_not_halve_are_refused():

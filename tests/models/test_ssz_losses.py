@@ -1,11 +1,17 @@
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from references.ssz_twins import dice_and_likelihood, equation_two
 
-from voxcli.errors import DataError
+from voxcli import config
+from voxcli.errors import DataError, UsageError
 from voxcli.models.frustum.losses import frequency_weights, negative_log_likelihood, soft_dice, voxel_loss
+from voxcli.models.frustum.weighting import check_class_weights, find_class_weights
+from voxcli.models.tasks import ClassWeights
+from voxcli.scene.labels import Labels
 
 
 def test_equation_two_by_hand():
@@ -57,3 +63,52 @@ def test_weights_grow_with_rarity_up_to_the_cap():
     assert weights.tolist() == pytest.approx([1, 10, 20, 20])
     with pytest.raises(DataError):
         frequency_weights(torch.tensor([0, 0]))
+
+
+class Scenes:
+    """Two scenes of four fruxels: seven of air, one of ground, no car."""
+
+    classes = Labels(("air", "car", "ground"))
+
+    def __init__(self, readable=True):
+        self.readable = readable
+
+    def __getitem__(self, index):
+        assert self.readable, "nothing needs to be counted"
+        return SimpleNamespace(labels=np.uint8([0, 0, 0, 2 if index else 0]).reshape(1, 2, 2))
+
+
+def test_weights_by_hand_stand_and_the_other_classes_are_counted():
+    how = config.from_mapping(ClassWeights, {"power": 0.5, "largest": 4, "by_hand": {"air": 0.25}}, "class_weights")
+    # ground: sqrt(7 / 1); a car never occurs, so it gets the largest weight.
+    assert find_class_weights(Scenes(), [0, 1], how).tolist() == pytest.approx([0.25, 4, math.sqrt(7)])
+
+
+def test_nothing_is_counted_where_no_weight_depends_on_it():
+    assert find_class_weights(Scenes(readable=False), [0, 1], ClassWeights(power=0, by_hand={"car": 3})).tolist() == [1, 3, 1]
+    assert frequency_weights(torch.tensor([7, 0, 1]), power=0).tolist() == [1, 1, 1]  # what counting would have given
+    how = ClassWeights(by_hand={"ground": 1, "car": 2.5, "air": 0})
+    assert find_class_weights(Scenes(readable=False), [0, 1], how).tolist() == [0, 2.5, 1]
+
+
+def test_a_fruxel_of_a_class_with_twice_the_weight_pulls_twice_as_hard():
+    k = find_class_weights(Scenes(readable=False), [], ClassWeights(by_hand={"air": 1.5, "car": 3, "ground": 0}))
+    scores = torch.zeros(1, 3, 1, 1, 3, requires_grad=True)
+    labels = torch.tensor([[[[0, 1, 2]]]], dtype=torch.uint8)
+    (gradient,) = torch.autograd.grad(negative_log_likelihood(scores, labels, k), scores)
+    air, car, ground = gradient[0, :, 0, 0].T
+    assert float(car[1] / air[0]) == pytest.approx(2) and not ground.any()
+
+
+def test_weights_that_mean_nothing_are_refused():
+    with pytest.raises(UsageError, match="by_hand.car") as caught:
+        ClassWeights(by_hand={"car": -1})
+    assert caught.value.actual == -1
+    names = Scenes.classes.names
+    with pytest.raises(UsageError, match="'cra'.*") as caught:
+        check_class_weights(ClassWeights(by_hand={"cra": 2}), names)
+    assert "car" in caught.value.hint
+    with pytest.raises(UsageError, match="no class"):
+        check_class_weights(ClassWeights(by_hand=dict.fromkeys(names, 0.0)), names)
+    with pytest.raises(UsageError, match="by_hand"):
+        config.from_mapping(ClassWeights, {"by_hand": [1, 2, 3]}, "class_weights")

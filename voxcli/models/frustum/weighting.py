@@ -26,12 +26,12 @@ def check_class_weights(how: ClassWeights, names: Sequence[str]) -> None:
 def find_class_weights(data: StreetFolder, indices: Sequence[int], how: ClassWeights) -> Tensor:
     """k [n] float32 of the n classes of the data: those of `by_hand`, the others from the fruxels of the samples `indices`.
 
-    Nothing is counted where all classes have weights by hand.
+    Nothing is counted where no weight depends on it.
     """
     names = data.classes.names
     check_class_weights(how, names)
-    if all(name in how.by_hand for name in names):
-        found = torch.zeros(len(names))
+    if how.power == 0 or all(name in how.by_hand for name in names):
+        found = torch.ones(len(names))
     else:
         found = frequency_weights(count_classes(data, indices, len(names), how.samples), how.power, how.largest)
     for place, name in enumerate(names):

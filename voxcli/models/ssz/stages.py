@@ -34,7 +34,7 @@ SCALES = {"full": 1, "half": 2, "quarter": 4}
 
 TERMS = ("likelihood", "dice")
 """`likelihood` is equation (2), times the sum q of the class weights over their number (a scale that keeps the terms' balance when
-the weights change; q cancels in Adam otherwise); `dice` is ours."""
+the weights change; q cancels in Adam otherwise; weights whose mean is 1 leave equation (2) as it is); `dice` is ours."""
 
 ADVERSARIAL_TERMS = (*TERMS, "adversarial", "pose", "discriminator", "discriminator_pose")
 """Equation (3) term by term, each with a weight (the paper adds the terms up: weights of 1). For the generator `adversarial`, how little
