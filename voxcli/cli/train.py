@@ -40,13 +40,14 @@ def train(
     The run folder receives last.pt and best.pt (checkpoints), best.safetensors and weights.safetensors (for predict --weights),
     log.jsonl and previews. Two processes with a thread each are fastest on two cores: torchrun --nproc-per-node 2 -m voxcli train ...
 
-    Recipes, by model. ssz: street, street-small, street-6d (for predict --poses), street-no-6d, street-no-ir2d, street-no-ir2d3d, paper.
+    Recipes, by model. ssz: street, street-small, street-6d and paper (for predict --poses), street-no-6d, street-no-ir2d,
+    street-no-ir2d3d. rays: rays (for synth street --picture-scale 2), rays-far (and --preset far).
     pix2vox-f: pix2vox-f, objects-small, objects-refiner-small. uclid: uclid, objects-uclid-small. jof: jof, objects-jof-small,
     objects-jof-self (for which see `--set training.network.start`, `training.dataset.images`). bae: bae, objects-bae-small.
     pix2scene: pix2scene, rooms-small. iqtt-pix2scene: iqtt-pix2scene, iqtt-small. pix2vox-a, iqtt-cnn, iqtt-siamese,
     z-gan and edges2image: one each, of their own names. --print-config shows a recipe whole.
 
-    Data, by model. ssz, z-gan: synth street, or that packed as .h5. pix2vox-f, pix2vox-a: synth objects, or 3D-R2N2's. uclid: synth objects
+    Data, by model. ssz, rays, z-gan: synth street, or that packed as .h5. pix2vox-f, pix2vox-a: synth objects, or 3D-R2N2's. uclid: synth objects
     --layout disn, or DISN's. jof, bae: synth objects, or convert --to jof. pix2scene: synth rooms. The iqtt models: files of synth iqtt.
     edges2image: pictures.
 
