@@ -47,9 +47,9 @@ def train(
     pix2scene: pix2scene, rooms-small. iqtt-pix2scene: iqtt-pix2scene, iqtt-small. pix2vox-a, iqtt-cnn, iqtt-siamese,
     z-gan and edges2image: one each, of their own names. --print-config shows a recipe whole.
 
-    Data, by model. ssz, rays, z-gan: synth street, or that packed as .h5. pix2vox-f, pix2vox-a: synth objects, or 3D-R2N2's. uclid: synth objects
-    --layout disn, or DISN's. jof, bae: synth objects, or convert --to jof. pix2scene: synth rooms. The iqtt models: files of synth iqtt.
-    edges2image: pictures.
+    Data, by model. ssz, rays, z-gan: synth street, or that packed as .h5. pix2vox-f, pix2vox-a: synth objects, or 3D-R2N2's. uclid: synth
+    objects --layout disn, or DISN's. jof, bae: synth objects, or convert --to jof. pix2scene: synth rooms. The iqtt models: files of synth
+    iqtt. edges2image: pictures.
 
     Single settings of a recipe, here of its stage `full`: --set training.stages.full.batch=8
 
