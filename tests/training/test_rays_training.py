@@ -1,0 +1,180 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.models.frustum.photographs import GROUPS, read_photographs, score_photographs
+from voxcli.models.rays.network import Rays, RaysConfig
+from voxcli.models.weights import load_weights
+from voxcli.scene import Frustum, Labels
+from voxcli.training import check, train
+from voxcli.training.recipe import SHIPPED, Recipe, load_recipe
+
+RECIPE = """
+model: rays
+network: {preset: near, width: 32, height: 16, depth: 16, pyramid: 8, volume: 4, fine: [8, 8], pretrained: false}
+average: 0.9
+augmentation: {flip: true, photographic: 0.5}
+validation: {every: 4, samples: 2}
+checkpoint_every: 3
+stages:
+  - {name: coarse, step: rays, steps: 4, batch: 2, scales: {quarter: 1}, losses: {likelihood: 1, dice: 1, visible: 0.3},
+     frozen: [encoder], frozen_statistics: [encoder], optimiser: {rate: 1e-2}}
+  - {name: full, step: rays, steps: 4, batch: 2, scales: {full: 1, quarter: 0.3}, losses: {likelihood: 1, visible: 0.3},
+     settings: {rays: 0.25}, frozen_statistics: [encoder], optimiser: {rate: 1e-2, rates: {encoder: 1e-3}}}
+"""
+
+
+def write_scenes(folder, scale=2, count=6):
+    """Scenes of 32 x 16 columns and 16 slices, `scale` pixels a column: ground, and a red box."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "fruxels").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        labels = np.zeros((16, 16, 32), np.uint8)
+        labels[:, 12:] = 2
+        x = rng.integers(0, 20)
+        labels[6:12, 6:12, x : x + 10] = 1
+        image = np.full((16, 32, 3), 200, np.uint8)
+        image[12:], image[6:12, x : x + 10] = 90, (250, 20, 20)
+        Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)).save(folder / "images" / f"{i:06d}.png")
+        np.savez_compressed(
+            folder / "fruxels" / f"{i:06d}.npz", labels=labels, z_near=2.0, z_far=50.0, fov_x_deg=70.0, world_to_cam=np.eye(4),
+            label_names=np.array(["air", "car", "ground"]), empty_label=0, ignore_label=255,
+        )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    return write_scenes(tmp_path_factory.mktemp("rays") / "data")
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    return load_recipe(tmp_path / "recipe.yaml")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Two photographs: sky above, ground below; of the second, the lower half is left out."""
+    folder = tmp_path_factory.mktemp("photographs")
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    for number in range(2):
+        picture = np.full((40, 80, 3), 230, np.uint8)
+        picture[20:] = 80
+        labels = np.zeros((40, 80), np.uint8)
+        labels[20:] = GROUPS.index("ground") if number == 0 else 255
+        Image.fromarray(picture).save(folder / "images" / f"{number}.png")
+        Image.fromarray(labels).save(folder / "labels" / f"{number}.png")
+    return folder
+
+
+def test_a_still_encoder_keeps_weights_and_statistics_and_the_rest_learns(scenes, recipe, tmp_path):
+    first = Recipe(stages=recipe.stages[:1], model="rays", network=recipe.network, validation=recipe.validation)
+    train("rays", [scenes], tmp_path / "run", first)
+    torch.manual_seed(0)
+    fresh = Rays(RaysConfig(width=32, height=16, depth=16, classes=3, pyramid=8, volume=4, fine=(8, 8), pretrained=False)).state_dict()
+    trained = load_weights(tmp_path / "run" / "weights.safetensors").tensors
+    for name, tensor in trained.items():
+        same = torch.allclose(tensor.float(), fresh[name].float(), rtol=1e-3, atol=1e-4)
+        if name.startswith("encoder."):
+            assert same, name
+    assert not torch.allclose(trained["pyramid.smooth8.0.1.running_mean"], fresh["pyramid.smooth8.0.1.running_mean"], atol=1e-4)
+    assert not torch.allclose(trained["coarse.ray.weight"], fresh["coarse.ray.weight"], rtol=1e-3, atol=1e-4)
+
+
+def test_statistics_alone_can_stay_while_the_weights_learn(scenes, recipe, tmp_path):
+    train("rays", [scenes], tmp_path / "run", recipe)
+    tensors = load_weights(tmp_path / "run" / "weights.safetensors").tensors
+    assert float(tensors["encoder.stem_norm.running_mean"].abs().max()) == 0
+    assert float((tensors["encoder.stem_norm.weight"] - 1).abs().max()) > 0
+
+
+def test_photographs_are_scored_at_each_validation_and_share_in_the_choice(scenes, recipe, photographs, tmp_path):
+    watched = load_recipe(tmp_path / "recipe.yaml", {"validation": {"photographs": str(photographs), "photographs_weight": 0.25}})
+    train("rays", [scenes], tmp_path / "run", watched)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    found = [line for line in lines if line["event"] == "validation"]
+    assert len(found) == 2
+    for line in found:
+        assert line["score"] == pytest.approx(0.75 * line["mean_iou"] + 0.25 * line["photographs"]["mean"])
+        assert set(line["photographs"]) == {"mean", *GROUPS}
+
+
+class Sees(torch.nn.Module):
+    """A network that takes what is darker than 128 for ground in slice 2, and the rest for air."""
+
+    def __init__(self):
+        super().__init__()
+        self.config = RaysConfig(width=32, height=16, depth=4, pretrained=False)
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, picture, scales):
+        dark = torch.nn.functional.avg_pool2d(picture, 2).mean(1) < 0.5
+        scores = torch.zeros(1, 3, 4, *dark.shape[1:])
+        scores[:, 0] = 1
+        scores[:, 2, 2] = 2 * dark.float()
+        return {1: scores}
+
+
+def test_photographs_are_scored_by_what_rays_meet_first(photographs):
+    frustum, classes = Frustum(32, 16, 4, 2.0, 50.0, 70.0), Labels(("air", "car", "ground"), 0, 255)
+    found = score_photographs(Sees(), read_photographs(photographs), frustum, classes)
+    # The picture of 2 x 1 fills the frustum: 40 rows on 16. Both groups are found to the row.
+    assert found["ground"] == 1 and found["none"] == 1
+    assert found["mean"] == pytest.approx(2 / 7, abs=1e-4)
+
+
+def test_photographs_without_labels_of_their_size_are_refused(photographs, tmp_path):
+    with pytest.raises(DataError):
+        read_photographs(tmp_path)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "a.png")
+    Image.new("L", (8, 9)).save(tmp_path / "labels" / "a.png")
+    with pytest.raises(FileFormatError):
+        read_photographs(tmp_path)
+
+
+def test_models_that_see_no_streets_are_not_scored_on_photographs(scenes, photographs, tmp_path):
+    recipe = load_recipe("z-gan", {"validation": {"photographs": str(photographs)}})
+    with pytest.raises(UsageError):
+        train("z-gan", [scenes], tmp_path / "run", recipe)
+    assert not (tmp_path / "run").exists()
+
+
+def test_pictures_of_one_pixel_a_column_are_refused_before_anything_is_computed(recipe, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        check("rays", [write_scenes(tmp_path / "data", scale=1)], recipe)
+    assert (caught.value.expected, caught.value.actual) == ("64x32 pixels", "32x16")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scales": {"half": 1}}, {"losses": {"adversarial": 1}}, {"settings": {"rays": 1.5}}, {"settings": {"pixels": 3}}]
+)
+def test_stages_that_rays_cannot_run_are_refused(scenes, recipe, tmp_path, wrong):
+    changed = load_recipe(tmp_path / "recipe.yaml", {"stages": {"coarse": wrong}})
+    with pytest.raises(UsageError):
+        check("rays", [scenes], changed)
+
+
+def test_a_training_goes_on_from_half_precision_weights(scenes, recipe, tmp_path):
+    train("rays", [scenes], tmp_path / "run", recipe)
+    start = {"network": {"start": str(tmp_path / "run" / "weights.safetensors")}, "stages": {"coarse": {"optimiser": {"rate": 1e-9}}}}
+    again = load_recipe(tmp_path / "recipe.yaml", start)
+    train("rays", [scenes], tmp_path / "again", Recipe(stages=again.stages[:1], model="rays", network=again.network))
+    before, after = (load_weights(tmp_path / name / "weights.safetensors").tensors for name in ("run", "again"))
+    for name, tensor in before.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(after[name], tensor, rtol=2e-3, atol=1e-4)
+
+
+def test_shipped_recipes_of_rays_are_read():
+    for name in ("rays", "rays-far"):
+        assert load_recipe(SHIPPED / f"{name}.yaml").model == "rays"
