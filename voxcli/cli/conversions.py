@@ -170,15 +170,20 @@ def takes_resolution(way: Callable[[Any, Settings], Any] | None) -> bool:
 
 def with_origin(
     thing: Any, command: str, settings: Mapping[str, Any], inputs: Mapping[str, str], seed: int | None = None, weights: str | None = None,
+    of: Mapping[str, Any] | None = None,
 ) -> Any:  # fmt: skip
-    """The thing with the provenance of the command that made it; what has no place for one stays as it is."""
+    """The thing with the provenance of the command that made it; what has no place for one stays as it is.
+
+    of: the meta of what it was made of, which may state that its camera was assumed.
+    """
     from dataclasses import replace
 
     from voxcli.files.registry import KIND_TYPES
     from voxcli.provenance import make_meta
+    from voxcli.scene.frames import carried, frame_of
 
     kind = next((name for name, scene_type in KIND_TYPES.items() if isinstance(thing, scene_type)), None)
     if kind is None or not hasattr(thing, "meta"):
         return thing
-    frame = "camera" if kind == "fruxels" else "world"
-    return replace(thing, meta=make_meta(kind, command, settings, inputs, seed, frame, "m", weights))
+    frame = "camera" if kind == "fruxels" else frame_of(of or {}, "world")
+    return replace(thing, meta=make_meta(kind, command, settings, inputs, seed, frame, "m", weights) | carried(of or {}))

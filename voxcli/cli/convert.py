@@ -128,5 +128,5 @@ def convert_one(
     made = convert_thing(thing, target, becomes, replace(settings, seed=item.seed(settings.seed)))
     if made is not thing:  # another kind of thing: what the source said about itself no longer holds
         digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
-        made = with_origin(made, "convert", vars(settings), digests, settings.seed)
+        made = with_origin(made, "convert", vars(settings), digests, settings.seed, of=getattr(thing, "meta", None))
     files.write(item.target, made, format=format, overwrite=overwrite)

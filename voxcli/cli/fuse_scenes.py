@@ -72,6 +72,7 @@ def fuse_scene_files(
     from voxcli.files.registry import find_format
     from voxcli.geometry.fusion import fuse_views
     from voxcli.scene import FruxelGrid, VoxelGrid
+    from voxcli.scene.frames import assumed_camera
 
     wanted.check()
     found, _ = find_format(target, format)
@@ -83,7 +84,7 @@ def fuse_scene_files(
     _check_classes(sources, views)
     if wanted.cameras is not None:
         views = _placed(sources, views, wanted.cameras, wanted.scale)
-    _warn_of_equal_cameras(views)
+    _warn_of_assumed_cameras(sources, views)
     shape, origin, voxel_size = _voxels(views, wanted)
     fused = fuse_views(views, shape, origin, voxel_size, wanted.method, wanted.trust, wanted.behind, pick_device(wanted.device))
     if fused.unobserved == 1:
@@ -92,7 +93,8 @@ def fuse_scene_files(
     _warn_of_lonely_views(sources, fused)
     _tell(sources, fused)
     thing = convert_thing(fused.grid, found, becomes, Settings(wanted.resolution))
-    thing = with_origin(thing, "fuse-views", _recorded(wanted), _digests(sources, wanted.cameras))
+    of = next((view.meta for view in views if assumed_camera(view.meta)), None)
+    thing = with_origin(thing, "fuse-views", _recorded(wanted), _digests(sources, wanted.cameras), of=of)
     if hasattr(thing, "meta"):
         thing.meta["agreement"] = [{"view": PurePath(s).name} | asdict(a) for s, a in zip(sources, fused.agreement, strict=True)]
         thing.meta["unobserved"] = fused.unobserved
@@ -126,13 +128,21 @@ def _placed(sources: Sequence[str], views: Sequence[FruxelGrid], cameras: str, s
             )  # fmt: skip
         moved = fitting[0].world_to_cam.copy()
         moved[:3, 3] *= scale
-        placed.append(replace(view, world_to_cam=moved))
+        placed.append(replace(view, world_to_cam=moved, meta={}))
     return placed
 
 
-def _warn_of_equal_cameras(views: Sequence[FruxelGrid]) -> None:
+def _warn_of_assumed_cameras(sources: Sequence[str], views: Sequence[FruxelGrid]) -> None:
+    from voxcli.scene.frames import assumed_camera
+
+    if len(views) < 2:
+        return
+    assumed = [source for source, view in zip(sources, views, strict=True) if assumed_camera(view.meta)]
     first = views[0].world_to_cam
-    if len(views) > 1 and all(abs(view.world_to_cam - first).max() < 1e-9 for view in views):
+    if assumed:
+        which = "all views" if len(assumed) == len(views) else ", ".join(assumed[:3]) + (", ..." if len(assumed) > 3 else "")
+        out.warn(f"predicted without a camera, so that the place is assumed: {which}. Give the cameras with --cameras FILE.")
+    elif all(abs(view.world_to_cam - first).max() < 1e-9 for view in views):
         out.warn("all views stand in the same place: were they predicted without a camera? Give them with --cameras FILE.")
 
 

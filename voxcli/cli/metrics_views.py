@@ -141,8 +141,23 @@ def score_pose(
         cameras = files.read_cameras(path, format=scoring.format_for(path, item, input_format))
         if len(cameras) != 1:
             raise DataError(f"{path} holds {len(cameras)} cameras.", expected="one")
+        _refuse_assumed(path, scoring.format_for(path, item, input_format))
         matrices.append(cameras[0][1].world_to_cam)
     return [_named_after(preset, pose_record(matrices[0], matrices[1], value=value, pred=item.source, gt=item.target))]
+
+
+def _refuse_assumed(path: str, format: str | None) -> None:
+    """Raise DataError for the camera of a scene that was predicted without one: where it stands was assumed, not guessed."""
+    from voxcli import files
+    from voxcli.files.registry import find_format
+    from voxcli.scene import FruxelGrid
+    from voxcli.scene.frames import assumed_camera
+
+    if path == "-" or "fruxels" not in find_format(path, format, "--input-format")[0].reads:
+        return
+    thing = files.read(path, format=format)
+    if isinstance(thing, FruxelGrid) and assumed_camera(thing.meta):
+        raise DataError(f"{path} has no camera but one that was assumed.", hint="Predict with --camera FILE.")
 
 
 def presets(format: options.Records = None) -> None:

@@ -245,6 +245,7 @@ class Predictions:
         from voxcli.provenance import sha256_file
 
         asked = self.asked
+        told, result = result.meta, self._placed(result)
         for line in _steps(item, result.meta):
             out.detail(line)
         self.guesses.check(item, result.meta)
@@ -258,15 +259,22 @@ class Predictions:
             thing = as_contoured(result, self.formats[item.target], asked.becomes)
             thing = convert_thing(thing, self.formats[item.target], asked.becomes, self.settings)
         thing = boxed(thing, result) if self.beside else thing
-        thing = with_origin(thing, "predict", self._recorded(), self.digests | read, weights=self.digest)
+        thing = with_origin(thing, "predict", self._recorded(), self.digests | read, weights=self.digest, of=result.meta)
         if self.offers.frame is not None:
             thing.meta.update(frame=self.offers.frame, units=self.offers.units)
-        thing.meta["prediction"] = result.meta
+        thing.meta["prediction"] = told
         files.write(item.target, thing, format=asked.format, overwrite=asked.overwrite)
         self.guesses.write(item, result.meta)
         if self.beside:
             write_poses(self.beside[item.source], result, asked.overwrite)
         self.fields.add(item.source, result.meta)
+
+    def _placed(self, result: Any) -> Any:
+        """Fruxels of a picture whose camera is not known, before the camera that is assumed; anything else as it is."""
+        from voxcli.geometry.placing import stand_level
+        from voxcli.scene import FruxelGrid
+
+        return stand_level(result) if isinstance(result, FruxelGrid) and self.asked.camera is None else result
 
     def _recorded(self) -> dict[str, Any]:
         """The options that a result's provenance names: all of the model's, given or not."""

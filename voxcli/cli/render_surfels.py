@@ -180,7 +180,7 @@ def render_one(item: Item, wanted: Wanted) -> list[str]:
     lights = None if wanted.lights is None else read_lights(wanted.lights)
     made = rendering.shown(ready, cameras, wanted.what or "shaded", lights, target)
     if target is not rendering.Animation:
-        made = with_origin(made, "render-surfels", wanted.recorded(), _digests(item, wanted))
+        made = with_origin(made, "render-surfels", wanted.recorded(), _digests(item, wanted), of=getattr(thing, "meta", None))
     files.write(item.target, made, format=wanted.format, overwrite=wanted.overwrite)
     strange = rendering.strange_places(ready, cameras)
     return ready.cautions + strange + ([] if ready.found else ["nothing of it is seen from this camera."])

@@ -204,6 +204,7 @@ class _Work:
         from voxcli import files
         from voxcli.provenance import make_meta, sha256_file
         from voxcli.scene import FruxelGrid, Picture, VoxelGrid
+        from voxcli.scene.frames import carried, frame_of
 
         thing = files.read(item.source, format=self.input_format)
         picture = thing if isinstance(thing, Picture) else None
@@ -217,7 +218,7 @@ class _Work:
         scene = as_scene(thing, self.wanted.threshold)
         digests = {path: sha256_file(path) for path in (item.source, self.camera) if path and path != "-"}
         weights = self.predictor.digest if picture is not None else None
-        meta = make_meta("instances", "segment", self.recorded, digests, None, "world, +y up", "m", weights)
+        meta = make_meta("instances", "segment", self.recorded, digests, None, frame_of(scene.meta), "m", weights) | carried(scene.meta)
         extension = _extension(item.target, self.format)
         if self.split is None and extension == "png":
             return self._write_label_image(item, scene, picture, meta)

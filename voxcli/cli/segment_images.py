@@ -30,7 +30,9 @@ class ScenePredictor:
         self.digest: str | None = None
 
     def scene(self, picture: Picture, fov: float | None, camera: Camera | None) -> FruxelGrid:
-        """The labelled fruxels of one picture. Raises UsageError for a model that makes something else."""
+        """The labelled fruxels of one picture, before a level camera where none is given. Raises UsageError for a model that makes
+        something else."""
+        from voxcli.geometry.placing import stand_level
         from voxcli.scene import FruxelGrid
 
         if self._run is None:
@@ -38,7 +40,7 @@ class ScenePredictor:
         (scene,) = self._run([picture], fov_x_deg=fov, camera=camera)
         if not isinstance(scene, FruxelGrid):
             raise UsageError(f"-m {self._model} makes no labelled scenes of images.", hint="Use -m ssz.")
-        return scene
+        return stand_level(scene) if camera is None else scene
 
     def _load(self) -> Callable[..., Any]:
         from functools import partial

@@ -206,7 +206,7 @@ def write_grid_or_mesh(
         _refuse_empty_mesh(target, format)
     thing = convert_thing(grid, find_format(target, format)[0], None, Settings(wanted.resolution, wanted.threshold))
     options, digests, weights = meta
-    files.write(target, with_origin(thing, "segment", options, digests, weights=weights), format=format, overwrite=overwrite)
+    files.write(target, with_origin(thing, "segment", options, digests, weights=weights, of=scene.meta), format=format, overwrite=overwrite)
 
 
 def _refuse_empty_mesh(target: str, format: str | None) -> None:

@@ -14,6 +14,7 @@ from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.geometry.sampling import sample_surface
 from voxcli.geometry.surface_distance import distance_to_surface
 from voxcli.metrics.choices import DISTANCE_METRICS, Choices, Sample, distance_records, emd_record, frame
+from voxcli.metrics.frames import in_one_frame
 from voxcli.metrics.presets import merge, prices_empties
 from voxcli.metrics.records import Record
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
@@ -53,6 +54,7 @@ def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str,
         key = (choices.points, choices.draw, choices.seed, choices.normalise, choices.to, stand_in, iso)
         groups.setdefault(key, []).append((metric, choices))
     refuse_empty_clouds(pred, gt, prices_empties(preset, given or {}))
+    pred, gt = in_one_frame(pred, gt)
     for (*_, stand_in, iso), members in groups.items():
         first = members[0][1]
         a, b = (sample(shape, first, iso=iso, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))

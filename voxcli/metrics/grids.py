@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from voxcli.errors import DataError, UsageError
+from voxcli.metrics.frames import check_frames
 from voxcli.metrics.overlap import label_record, occupancy_iou
 from voxcli.metrics.records import Record
 from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
+from voxcli.scene.frames import assumed_camera
 
 Grid = FruxelGrid | VoxelGrid
 
@@ -48,10 +50,14 @@ def grid_iou(
 
 
 def _cameras(pred: FruxelGrid, gt: FruxelGrid) -> str:
-    """What is known of the poses of two cameras, in whose frames the fruxels are compared. A pose that no file states is the identity."""
-    stated = [not np.array_equal(grid.world_to_cam, np.eye(4)) for grid in (pred, gt)]
-    if np.allclose(pred.world_to_cam, gt.world_to_cam, rtol=1e-4, atol=1e-6):
-        return "same" if any(stated) else "no pose stated"
+    """What is known of the poses of two cameras, in whose frames the fruxels are compared. A pose that no file states is the identity, or
+    one that was assumed."""
+    assumed = [assumed_camera(grid.meta) is not None for grid in (pred, gt)]
+    stated = [not a and not np.array_equal(grid.world_to_cam, np.eye(4)) for a, grid in zip(assumed, (pred, gt), strict=True)]
+    if not any(stated):
+        return "no pose stated"
+    if not any(assumed) and np.allclose(pred.world_to_cam, gt.world_to_cam, rtol=1e-4, atol=1e-6):
+        return "same"
     return CAMERAS_DIFFER if all(stated) else "one without a pose, not compared"
 
 
@@ -100,6 +106,8 @@ def check_same_grid(pred: Grid, gt: Grid, align: str = "world") -> None:
             raise DataError("The fruxels lie in different frusta.", expected=describe(gt.frustum), actual=describe(pred.frustum))
         return
     assert isinstance(gt, VoxelGrid)
+    if align == "world":
+        check_frames(pred, gt)
     if pred.values.shape != gt.values.shape:
         raise DataError("The voxel grids have different sizes.", expected=list(gt.values.shape), actual=list(pred.values.shape))
     if align not in ("world", "index"):

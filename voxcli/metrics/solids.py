@@ -14,6 +14,7 @@ from voxcli.errors import DataError, UsageError
 from voxcli.geometry.inside import points_inside
 from voxcli.metrics.choices import Choices, drawn_again, normalise
 from voxcli.metrics.evaluate import Shape, as_double, check_known, refuse_empty_clouds, sample, stood_in, surface_of
+from voxcli.metrics.frames import in_one_frame
 from voxcli.metrics.grids import grid_iou
 from voxcli.metrics.presets import merge, prices_empties
 from voxcli.metrics.records import Record
@@ -46,6 +47,7 @@ def score_iou(
         if isinstance(shape, Mesh):
             check_extent(shape.vertices, f"Vertices of the {which}")
     way = _way_to_compare(pred, gt, stated, preset)
+    pred, gt = _in_one_frame(pred, gt, stated)
     unused = sorted(k for k, v in (given or {}).items() if v is not None and k not in _MEANT_FOR[way] | {"of", "seed"})
     if unused:
         raise UsageError(f"{unused[0]} has no meaning here: {_WAYS[way]}.", expected=", ".join(sorted(_MEANT_FOR[way])))
@@ -65,6 +67,12 @@ def score_iou(
     if preset:
         record["params"]["preset"] = preset
     return record
+
+
+def _in_one_frame(pred: Shape, gt: Shape, stated: Mapping[str, Any]) -> tuple[Shape, Shape]:
+    """The shapes as their places can be compared; as they are where their places do not count."""
+    grids = isinstance(pred, (FruxelGrid, VoxelGrid)) and isinstance(gt, (FruxelGrid, VoxelGrid)) and stated.get("of") != "shell"
+    return (pred, gt) if grids else in_one_frame(pred, gt)  # of two grids, the cells are checked
 
 
 _WAYS = {

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from voxcli.geometry.cameras import quaternion_to_rotation, rotation_to_quaternion
 from voxcli.geometry.frusta import fruxel_centres, fruxel_index
 from voxcli.geometry.regrid import world_points
 from voxcli.models.ssz.poses import Certificate, cell_grid, rotation_matrix
+from voxcli.scene.frames import frame_of
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum, FruxelGrid, Mesh
 
@@ -62,10 +64,20 @@ def _rounded(values: np.ndarray, digits: int) -> list[float]:
 
 
 def poses_record(grid: FruxelGrid, instances: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a poses file holds: the camera and the objects, in the form that `synth street` writes."""
+    """What a poses file holds: the camera and the objects, in the form that `synth street` writes, and each object's place in the world."""
     frustum = grid.frustum
     camera = {"K": frustum.K.tolist(), "width": frustum.width, "height": frustum.height, "world_to_cam": grid.world_to_cam.tolist()}
-    return {"camera": camera, "objects": instances}
+    frames = {"translation, rotation_wxyz": "camera: x right, y down, z forward", "world": frame_of(grid.meta)}
+    return {"camera": camera, "frames": frames, "objects": [each | {"world": _in_world(each, grid.world_to_cam)} for each in instances]}
+
+
+def _in_world(instance: dict[str, Any], world_to_cam: np.ndarray) -> dict[str, list[float]]:
+    """Translation and rotation of an instance in the world."""
+    turn = quaternion_to_rotation(instance["rotation_wxyz"])
+    place = world_points(np.array(instance["translation"], np.float64), world_to_cam)
+    return {
+        "translation": _rounded(place, 6), "rotation_wxyz": _rounded(rotation_to_quaternion(world_to_cam[:3, :3].T @ turn), 8),
+    }  # fmt: skip
 
 
 def with_boxes(mesh: Mesh, instances: list[dict[str, Any]], world_to_cam: np.ndarray) -> Mesh:
