@@ -36,9 +36,12 @@ def pick_device(name: str = "auto") -> torch.device:
 
 @lru_cache(maxsize=1)
 def cpu_has_bfloat16_units() -> bool:
-    """True where the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX); elsewhere bfloat16 is emulated and slow."""
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None) or getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return bool(probe and probe())
+    """True where the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX); elsewhere bfloat16 is emulated and slow.
+
+    torch's own question whether oneDNN takes bfloat16 is another one: it is true of every processor with AVX-512.
+    """
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(probe is not None and probe() for probe in probes)
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:

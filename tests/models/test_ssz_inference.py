@@ -67,7 +67,7 @@ def test_labels_are_the_most_probable_classes_and_probabilities_sum_to_one():
 
 
 def test_batching_changes_nothing():
-    predictor = load_predictor(tiny_weights(), device="cpu")
+    predictor = load_predictor(tiny_weights(), "cpu", "float32")
     pictures = [picture(40, 40, seed) for seed in range(3)]
     one, many = (list(predict(predictor, pictures, batch_size=b)) for b in (1, 3))
     assert all(np.array_equal(a.labels, b.labels) for a, b in zip(one, many, strict=True))

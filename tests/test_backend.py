@@ -1,0 +1,47 @@
+"""Which precision `--dtype auto` takes on which processor."""
+
+import pytest
+import torch
+
+from voxcli import backend
+from voxcli.errors import UsageError
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture
+def processor(monkeypatch):
+    """Make torch tell of another processor."""
+
+    def become(**units):
+        for name in ("avx512_bf16", "amx_tile"):
+            monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda name=name: units.get(name, False), raising=False)
+        backend.cpu_has_bfloat16_units.cache_clear()
+
+    yield become
+    monkeypatch.undo()
+    backend.cpu_has_bfloat16_units.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("units", "precision"),
+    [({}, torch.float32), ({"avx512_bf16": True}, torch.bfloat16), ({"avx512_bf16": True, "amx_tile": True}, torch.bfloat16)],
+    ids=["AVX2 or AVX-512 alone", "AVX512-BF16", "AMX"],
+)
+def test_auto_is_bfloat16_where_the_hardware_multiplies_it(processor, units, precision):
+    processor(**units)
+    assert backend.pick_dtype("auto", CPU) == precision
+    assert backend.pick_dtype("auto", CUDA) == torch.bfloat16
+    assert backend.pick_dtype("float32", CPU) == backend.pick_dtype("float32", CUDA) == torch.float32
+
+
+def test_a_torch_that_cannot_say_gets_float32(processor, monkeypatch):
+    processor()
+    for name in ("avx512_bf16", "amx_tile"):
+        monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")
+    assert backend.pick_dtype("auto", CPU) == torch.float32
+
+
+def test_unknown_precisions_are_refused_with_the_known_ones():
+    with pytest.raises(UsageError, match="Unknown dtype 'float3'"):
+        backend.pick_dtype("float3", CPU)
