@@ -27,7 +27,7 @@ def draw_street(rng: np.random.Generator) -> Street:
     parking = [w if p < 0.5 else 0.0 for w, p in zip(park, pair, strict=True)]
     cycle = [w if rng.random() < 0.16 else 0.0 for w in path]
     city = rng.random() < 0.6
-    built = [rng.random() < (0.86 if city else 0.75) for _ in range(2)]
+    built = [rng.random() < (0.82 if city else 0.68) for _ in range(2)]
     garden = [0.0 if rng.random() < (0.9 if city else 0.15) else between(rng, 0.8, 6.0) for _ in range(2)]
     row = [rng.random() < (0.93 if city else 0.25) for _ in range(2)]
     crossings = []
