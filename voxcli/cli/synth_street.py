@@ -68,10 +68,10 @@ def street(
     The nine classes of SemanticVoxels, by default in its frustum (2 to 12 m, 40 degrees). --preset far makes what people photograph: whole
     streets from 2 to 50 m, 70 degrees wide. --picture-scale 2 makes images, depth and instances of twice the grid's width and height, of
     the same scenes with the same labels. --look photo draws them as photographed: sun, cloud, dusk, wet roads, worn surfaces, trees that
-    one sees through, lens, exposure, noise; far has it by default, semantic-voxels is clean by default. Scene k depends on
-    the seed, the preset and k alone, whatever the number of workers; an interrupted data set goes on where it stopped. --realism edges2image replaces each picture by what a network
-    that you trained on photographs draws from its edges, and keeps the rendering in rendered/. It redraws textures, not shapes: edges that
-    Canny's operator misses are lost, labels are not adapted, and it is only as realistic as its training.
+    one sees through, lens, exposure, noise; far has it by default, semantic-voxels is clean by default. Scene k depends on the seed, the
+    preset and k alone, whatever the number of workers; an interrupted data set goes on where it stopped. --realism edges2image replaces
+    each picture by what a network that you trained on photographs draws from its edges, and keeps the rendering in rendered/. It redraws
+    textures, not shapes: edges that Canny's operator misses are lost, labels are not adapted, and it is only as realistic as its training.
 
     Examples:
         voxcli synth street -o street/ --count 2 --size 32 32 --depth 32

@@ -93,14 +93,14 @@ class _Traffic(FarBuilder):
     def bicycles(self) -> None:
         """Riders near the edges of the road or on their paths, and parked bicycles, alone or in rows."""
         rng, street = self.rng, self.street
-        for _ in range(int(rng.choice(5, p=[0.26, 0.32, 0.22, 0.12, 0.08]))):
+        for _ in range(int(rng.choice(5, p=[0.2, 0.31, 0.24, 0.15, 0.1]))):
             for _ in range(5):
                 side = int(rng.integers(2))
                 low, high = street.road_half - 1.3, street.road_half - 0.35
                 if street.cycle[side] and rng.random() < 0.7:
                     low, high = street.line(side, "parking") + 0.4, street.line(side, "cycle") - 0.4
                 sign = self._direction(side)
-                x, s = (2 * side - 1) * between(rng, low, high), self.distance(3.2, 40.0)
+                x, s = (2 * side - 1) * between(rng, low, high), self.distance(3.0, 36.0)
                 if self.ride(x, s, (0.0 if sign > 0 else math.pi) + 0.1 * rng.standard_normal()):
                     break
         for _ in range(int(rng.choice(3, p=[0.5, 0.32, 0.18]))):

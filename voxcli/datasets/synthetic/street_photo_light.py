@@ -65,7 +65,7 @@ def draw_photo_light(rng: np.random.Generator) -> PhotoLight:
     cloud = {"clear": 0.7 * (rng.random() < 0.4), "broken": 1.0, "overcast": 0.25, "haze": 0.2, "dusk": 0.6}[kind] * between(rng, 0.4, 1.0)
     mist = rng.random() < (0.4 if kind == "haze" else 0.02)
     visibility = 10 ** (between(rng, 1.7, 2.3) if mist else between(rng, 2.5, 3.7))
-    wet = between(rng, 0.3, 1.0) if rng.random() < {"overcast": 0.35, "dusk": 0.3, "broken": 0.15}.get(kind, 0.03) else 0.0
+    wet = between(rng, 0.3, 1.0) if rng.random() < {"overcast": 0.25, "dusk": 0.25, "broken": 0.1}.get(kind, 0.02) else 0.0
     lit = between(rng, 0.1, 0.6) if kind == "dusk" else between(rng, 0.0, 0.12) if kind == "overcast" else 0.0
     colours = [np.asarray(v, dtype=np.float32) for v in (sun, strength * warm, zenith, horizon, ambient, 0.9 * horizon)]
     return PhotoLight(colours[0], colours[1], colours[2], colours[3], between(rng, 0.35, 0.8), between(rng, 0.2, 2.0) * strong, colours[4],

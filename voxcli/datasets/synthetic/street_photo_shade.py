@@ -165,7 +165,7 @@ class Shader:
             if self.light.wet:
                 wet = (smooth * 2 - 2 + 2 * self.light.wet).clip(0, 1)
                 colour[road] *= (1 - 0.45 * wet)[:, None]
-                mirror[road] = 0.05 + 0.25 * wet
+                mirror[road] = 0.12 * wet
                 ripple = 0.03 * fade(seen.step[road], 0.06)
                 normal[road, 0] += ripple * textures.grain(x * 40, z * 40)
                 normal[road, 2] += ripple * textures.grain(x * 40 + 9, z * 40)
@@ -226,7 +226,8 @@ class Shader:
                 facing = np.abs(np.einsum("ij,ij->i", n, r))
                 back = r + 2 * facing[:, None] * n
                 back /= np.sqrt(np.einsum("ij,ij->i", back, back))[:, None]
-                part = mirror[shiny] + (1 - mirror[shiny]) * np.clip(1 - facing, 0, 1) ** 5 * np.where(seen.owner[shiny] > 0, 0.75, 0.45)
+                most = np.where(seen.owner[shiny] > 0, 0.75, 2.6 * mirror[shiny])       # a wet road mirrors as far as it is wet
+                part = mirror[shiny] + (1 - mirror[shiny]) * np.clip(1 - facing, 0, 1) ** 5 * most
                 out[shiny] *= (1 - part)[:, None]
                 out[shiny] += part[:, None] * environment(seen.world.take(shiny, 0), back, light, self.canyon)
                 spark = (0.6 * np.maximum(back @ light.sun, 0) ** 80 * (direct[shiny] > 0))[:, None]
