@@ -18,6 +18,13 @@ from voxcli.cli.realism import Realism, check_realism, redraw
 from voxcli.errors import UsageError
 
 
+class Look(str, enum.Enum):
+    """How pictures are drawn."""
+
+    clean = "clean"
+    photo = "photo"
+
+
 class Preset(str, enum.Enum):
     """The frusta that streets are laid out for."""
 
@@ -42,6 +49,9 @@ def street(
     picture_scale: Annotated[
         int, typer.Option("--picture-scale", min=1, max=8, help="Pixels of the images for each column of fruxels, along width and height.")
     ] = 1,
+    look: Annotated[
+        Look | None, typer.Option("--look", help="Pictures: clean renderings, or as photographed (weather, wear, a camera's faults).")
+    ] = None,
     fov_jitter: Annotated[
         float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which fields of view vary; 0 keeps to the preset's frustum.")
     ] = 0.0,
@@ -57,14 +67,16 @@ def street(
 
     The nine classes of SemanticVoxels, by default in its frustum (2 to 12 m, 40 degrees). --preset far makes what people photograph: whole
     streets from 2 to 50 m, 70 degrees wide. --picture-scale 2 makes images, depth and instances of twice the grid's width and height, of
-    the same scenes with the same labels. Scene k depends on the seed, the preset and k alone, whatever the number of workers; an
-    interrupted data set goes on where it stopped. --realism edges2image replaces each picture by what a network
-    that you trained on photographs draws from its edges, and keeps the rendering in rendered/. It redraws textures, not shapes: edges that
-    Canny's operator misses are lost, labels are not adapted, and it is only as realistic as its training.
+    the same scenes with the same labels. --look photo draws them as photographed: sun, cloud, dusk, wet roads, worn surfaces, trees that
+    one sees through, lens, exposure, noise; far has it by default, semantic-voxels is clean by default. Scene k depends on the seed, the
+    preset and k alone, whatever the number of workers; an interrupted data set goes on where it stopped. --realism edges2image replaces
+    each picture by what a network that you trained on photographs draws from its edges, and keeps the rendering in rendered/. It redraws
+    textures, not shapes: edges that Canny's operator misses are lost, labels are not adapted, and it is only as realistic as its training.
 
     Examples:
         voxcli synth street -o street/ --count 2 --size 32 32 --depth 32
         voxcli synth street -o far/ --preset far --picture-scale 2 --count 2
+        voxcli synth street -o photo/ --look photo --count 2 --size 64 64 --depth 64
         voxcli synth street -o more/ --count 2 --seed 7 --workers 2 --size 32 32 --depth 32
     """
     from voxcli.datasets.synthetic.street_dataset import write_dataset
@@ -74,7 +86,8 @@ def street(
     if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
         raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
     check_writable([Path(output) / "meta.json"])
-    config = StreetConfig(FRUSTUM_PRESETS[preset.value], fov_jitter_deg=fov_jitter, preset=preset.value, picture_scale=picture_scale)
+    config = StreetConfig(FRUSTUM_PRESETS[preset.value], fov_jitter_deg=fov_jitter, preset=preset.value, picture_scale=picture_scale,
+                          look=look.value if look else "")  # fmt: skip
     width, height = size or (config.frustum.width, config.frustum.height)
     config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))
     check_cells(*config.frustum.shape)

@@ -35,6 +35,23 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
     across the camera's plane are cut at z = 0.001 in the units of the vertices, and their weights still refer to the whole triangle.
     """
     vertices = vertices.double()
+    found = first_faces(vertices, faces, K, width, height)
+    nothing = found.face < 0
+    if bool(nothing.all()):
+        return ZBuffer(found.depth, found.face, vertices.new_zeros(height, width, 3))
+    face = found.face.clamp_min(0)
+    weights = _plane_weights(vertices, faces, face, K)
+    # The key of the nearest face holds its depth in float32 alone.
+    corner_z = vertices[:, 2].index_select(0, faces.t().index_select(1, face.view(-1)).view(-1)).view(3, height, width)
+    exact = weights[0] * corner_z[0] + weights[1] * corner_z[1] + weights[2] * corner_z[2]
+    return ZBuffer(
+        exact.masked_fill_(nothing, torch.inf), face.masked_fill_(nothing, -1), weights.masked_fill_(nothing, 0).permute(1, 2, 0)
+    )
+
+
+def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Nearest:
+    """The same without weights, and faster: z-depth rounded to float32, and the nearest face, at every pixel centre."""
+    vertices = vertices.double()
     source = _maybe_seen(vertices, faces, K, width, height)
     points, cut_faces = vertices, faces.index_select(0, source)
     if bool((vertices[:, 2] < NEAREST).any()):
@@ -42,22 +59,15 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
         source = source.index_select(0, part)
     if not len(source):
         depth = vertices.new_full((height, width), torch.inf)
-        return ZBuffer(depth, torch.full_like(depth, -1, dtype=torch.int64), vertices.new_zeros(height, width, 3))
+        return Nearest(depth, torch.full_like(depth, -1, dtype=torch.int64))
     z = points[:, 2].clamp_min(NEAREST)                                           # vertices left unused by the cut
     x = K[0, 0] * points[:, 0] / z + K[0, 2]
     y = K[1, 1] * points[:, 1] / z + K[1, 2]
     # A plane stays a plane under (x/z, y/z, 1/z): interpolate 1/z linearly on the image.
-    cut_face = nearest(torch.stack([x, y, -1 / z], 1), cut_faces, width, height).face
-    shown = cut_face >= 0
-    face = source.index_select(0, cut_face.clamp_min(0).view(-1)).view(height, width)
-    weights = _plane_weights(vertices, faces, face, K)
-    # The key of the nearest face holds its depth in float32 alone.
-    corner_z = vertices[:, 2].index_select(0, faces.t().index_select(1, face.view(-1)).view(-1)).view(3, height, width)
-    exact = weights[0] * corner_z[0] + weights[1] * corner_z[1] + weights[2] * corner_z[2]
-    nothing = ~shown
-    return ZBuffer(
-        exact.masked_fill_(nothing, torch.inf), face.masked_fill_(nothing, -1), weights.masked_fill_(nothing, 0).permute(1, 2, 0)
-    )
+    found = nearest(torch.stack([x, y, -1 / z], 1), cut_faces, width, height)
+    nothing = found.face < 0
+    face = source.index_select(0, found.face.clamp_min(0).view(-1)).view(height, width)
+    return Nearest((-1 / found.depth).masked_fill_(nothing, torch.inf), face.masked_fill_(nothing, -1))
 
 
 def _maybe_seen(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Tensor:

@@ -140,6 +140,8 @@ def develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     height, width = picture.shape[:2]
     light = (picture.astype(np.float32) / 255) ** _GAMMA if picture.dtype == np.uint8 else picture.astype(np.float32)
+    if picture.dtype != np.uint8:  # samples under a tent are softer than pixels
+        light = np.maximum(light + np.float32(rng.uniform(0.3, 1.3)) * (light - _soften(light, 1.0)), 0)
     light = np.maximum(light, 0) * np.float32(_metered(light, rng))
     light = _lens(light, rng)
     light *= np.exp(0.09 * rng.standard_normal() * np.array([1.0, 0.0, -1.0]) + 0.03 * rng.standard_normal(3)).astype(np.float32)
@@ -147,8 +149,8 @@ def develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     out = _toned(light, rng)
     if rng.random() < 0.5:  # sharpened by the camera
         out += np.float32(rng.uniform(0.1, 0.9)) * (out - _soften(out, 1.0))
-    if rng.random() < 0.75:
-        out = jpeg(np.clip(out, 0, 1), int(rng.integers(35, 96)))
+    if rng.random() < 0.5:
+        out = jpeg(np.clip(out, 0, 1), int(rng.integers(50, 97)))
     return np.clip(out * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -156,23 +158,25 @@ def _metered(light: np.ndarray, rng: np.random.Generator) -> float:
     """The factor that exposes the picture: its mean (of the whole, of the middle or of what is darker than the sky) becomes a mid tone."""
     luma = _halved(light, 2) @ _LUMA
     kind = rng.random()
-    if kind < 0.3:
+    if kind < 0.4:
         level = float(luma.mean())
     elif kind < 0.7:
         level = float(np.exp(np.log(luma + 1e-3).mean()))
     else:
         level = float(luma[luma.shape[0] // 2 :].mean())
-    return float(0.2 / max(level, 1e-4) * 2.0 ** rng.normal(-0.35, 0.75))
+    gain = 0.2 / max(level, 1e-4) * 2.0 ** rng.normal(-0.35, 0.6)
+    bright = float(np.percentile(luma, 92))                                          # skies are seldom grey in photographs
+    return float(max(gain, rng.uniform(0.15, 0.95) / max(bright, 1e-4)))
 
 
 def _lens(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Defocus, motion, glare, dirt on the glass, fringes of colour, vignette."""
     height, width = light.shape[:2]
-    if rng.random() < 0.7:
+    if rng.random() < 0.4:
         light = _soften(light, rng.uniform(0.2, 1.0))
-        if rng.random() < 0.2:
+        if rng.random() < 0.15:
             light = _soften(light, 1.0)
-    if rng.random() < 0.15:
+    if rng.random() < 0.12:
         reach = rng.uniform(1.5, 5.0) * width / 256
         light = _smear(light, reach * rng.normal(0, 0.3), reach * rng.choice([-1, 1]))
     if min(height, width) >= 64:
@@ -181,7 +185,7 @@ def _lens(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             spill = _soften(spill, 1.0)
         share = rng.uniform(0.0, 0.1) if rng.random() < 0.8 else rng.uniform(0.1, 0.3)
         glare = resized(spill, height, width) * (0.6 * share) + light.mean((0, 1)) * (0.4 * share)
-        if rng.random() < 0.15:  # dirt scatters what is bright
+        if rng.random() < 0.1:  # dirt scatters what is bright
             dirt = resized(np.maximum(_noise(rng, height // 16, width // 16)[..., :1] - 1.2, 0).copy(), height, width)
             glare = glare + light.mean((0, 1)) * dirt * rng.uniform(0.1, 0.6)
         light = light * (1 - share) + glare
@@ -199,7 +203,7 @@ def _lens(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _sensor(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Noise of photons and of reading out, then the clipping of full cells."""
     height, width = light.shape[:2]
-    level = 10 ** rng.uniform(-2.9, -1.5)
+    level = 10 ** rng.uniform(-3.0, -1.6)
     noise = _noise(rng, height, width)
     if rng.random() < 0.5:
         noise = _soften(noise.copy(), 0.8) * 1.5
@@ -212,8 +216,8 @@ def _toned(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     saturation = rng.uniform(0.45, 1.15)
     light = np.maximum(light * np.float32(saturation) + (np.float32(1 - saturation) * (light @ _LUMA))[..., None], 0)
     steps = np.linspace(0, 1, 1025)
-    curve = _s_curve(steps ** (1 / rng.uniform(1.9, 2.5)), rng.uniform(-0.1, 0.55), rng.uniform(0.4, 0.6))
-    black = rng.uniform(-0.05, 0.05)
+    curve = _s_curve(steps ** (1 / rng.uniform(1.9, 2.5)), rng.uniform(-0.05, 0.8), rng.uniform(0.4, 0.6))
+    black = rng.uniform(-0.08, 0.04)
     table = np.clip(black + (1 - black) * curve, 0, 1).astype(np.float32)
     return table.take((np.minimum(light, 1) * 1024 + 0.5).astype(np.int32))
 

@@ -10,15 +10,16 @@ import torch
 
 from voxcli.datasets.synthetic.shapes import box
 from voxcli.datasets.synthetic.street_assets import AssetShelf
-from voxcli.datasets.synthetic.street_far import lay_out_far
+from voxcli.datasets.synthetic.street_far import FarLayout, lay_out_far
 from voxcli.datasets.synthetic.street_layout import lay_out
-from voxcli.datasets.synthetic.street_objects import StreetObject, yaw_matrix
+from voxcli.datasets.synthetic.street_objects import StreetObject, darker, yaw_matrix
 from voxcli.datasets.synthetic.street_people import bicycle, person
+from voxcli.datasets.synthetic.street_photo import render_photo
 from voxcli.datasets.synthetic.street_plan import Placed
 from voxcli.datasets.synthetic.street_render import FAR, GROUND_THICKNESS, NEAR, draw_weather, gather, render
 from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
 from voxcli.datasets.synthetic.street_scenery import building, tree
-from voxcli.datasets.synthetic.street_vehicles import bus, car, truck, van
+from voxcli.datasets.synthetic.street_vehicles import COMMON_PAINTS, bus, car, truck, van
 from voxcli.geometry.cameras import rotation_to_quaternion
 from voxcli.geometry.lattice import FruxelLattice
 from voxcli.geometry.solid import SortedFaces, fill_sorted, sorted_faces
@@ -36,13 +37,14 @@ class _Maker:
 
     assets: AssetShelf | None
     share: float
+    far: bool = False
 
     def __call__(self, class_name: str, rng: np.random.Generator, kind: str | None = None) -> StreetObject:
         posed = kind in ("upright", "riding")
         if self.assets is not None and not posed and class_name in self.assets.things and rng.random() < self.share:
             return self.assets.draw(class_name, rng)
         if class_name == "person":
-            return person(rng, kind)
+            return person(rng, kind) if not self.far else darker(person(rng, kind), rng)
         if class_name == "bicycle":
             return bicycle(rng, upright=kind == "upright")
         if class_name == "tree":
@@ -50,7 +52,7 @@ class _Maker:
         if class_name == "building":
             form, width = (kind or "house:8").split(":")
             return building(rng, float(width), form)
-        return _SHAPES[class_name](rng)
+        return car(rng, COMMON_PAINTS) if self.far and class_name == "car" else _SHAPES[class_name](rng)
 
 
 def make_sample(seed: int, index: int, config: StreetConfig | None = None, assets: AssetShelf | None = None) -> StreetSample:
@@ -60,15 +62,23 @@ def make_sample(seed: int, index: int, config: StreetConfig | None = None, asset
     frustum = config.frustum
     if config.fov_jitter_deg:
         frustum = replace(frustum, fov_x_deg=frustum.fov_x_deg + config.fov_jitter_deg * rng.uniform(-1, 1))
-    lay = lay_out_far if config.preset == "far" else lay_out
-    street, view, placed = lay(rng, frustum, _Maker(assets, config.asset_share))
-    soup = gather(placed, ground_slab(view.position))
+    make = _Maker(assets, config.asset_share, config.preset == "far")
+    scene = lay_out_far(rng, frustum, make) if config.preset == "far" else FarLayout(*lay_out(rng, frustum, make), [])
+    street, view, placed = scene.street, scene.view, scene.placed
+    photo = config.drawn_look == "photo"
+    drawn = placed + scene.extras if photo else placed
+    soup = gather(drawn, ground_slab(view.position))
     camera = _picture_camera(frustum, config.picture_scale, view.world_to_cam)
-    rendered = render(rng, soup, placed, street, view, draw_weather(rng), camera, FAR if config.preset == "far" else NEAR)
+    shadows = FAR if config.preset == "far" else NEAR
+    if photo:
+        rendered = render_photo(rng, soup, drawn, len(placed), street, view, camera, shadows)
+    else:
+        rendered = render(rng, soup, placed, street, view, draw_weather(rng), camera, shadows)
     to_cam = view.world_to_cam
     cam = torch.from_numpy(soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3])
     kinds = [None, *(p.thing.kinds for p in placed)]
-    parts = [(cam[where], _sorted(torch.from_numpy(faces), kind)) for (where, faces), kind in zip(soup.parts, kinds, strict=True)]
+    labelled = soup.parts[: len(kinds)]
+    parts = [(cam[where], _sorted(torch.from_numpy(faces), kind)) for (where, faces), kind in zip(labelled, kinds, strict=True)]
     ids = np.array([STREET_CLASSES.index(name) for name in ("ground", *(p.thing.class_name for p in placed))])
     labels = _labels(parts, ids, frustum)
     return StreetSample(

@@ -16,18 +16,18 @@ REACH = 100.0
 
 def draw_street(rng: np.random.Generator) -> Street:
     """One to four lanes with traffic on the right or the left, parking lanes, cycle paths, pavements; a city, a suburb or a park's edge."""
-    count = int(rng.choice([1, 2, 3, 4], p=[0.12, 0.64, 0.08, 0.16]))
-    width, hand = between(rng, 2.7, 3.5), 1 if rng.random() < 0.5 else -1
+    count = int(rng.choice([1, 2, 3, 4], p=[0.18, 0.65, 0.06, 0.11]))
+    width, hand = between(rng, 2.6, 3.4), 1 if rng.random() < 0.5 else -1
     middles = (np.arange(count) - (count - 1) / 2) * width
     one_way = count == 1 or rng.random() < 0.12
     lanes = tuple((float(x), hand if one_way else int(-np.sign(x - 1e-6) * hand)) for x in middles)
     half = width * count / 2 + between(rng, 0.1, 0.5)
     pair = rng.random(2)
-    park, path, walk = ([between(rng, *limits) for _ in range(2)] for limits in ((1.9, 2.4), (1.3, 2.0), (1.4, 4.6)))
+    park, path, walk = ([between(rng, *limits) for _ in range(2)] for limits in ((1.9, 2.4), (1.3, 2.0), (1.2, 4.2)))
     parking = [w if p < 0.5 else 0.0 for w, p in zip(park, pair, strict=True)]
     cycle = [w if rng.random() < 0.16 else 0.0 for w in path]
     city = rng.random() < 0.6
-    built = [rng.random() < (0.86 if city else 0.75) for _ in range(2)]
+    built = [rng.random() < (0.84 if city else 0.7) for _ in range(2)]
     garden = [0.0 if rng.random() < (0.9 if city else 0.15) else between(rng, 0.8, 6.0) for _ in range(2)]
     row = [rng.random() < (0.93 if city else 0.25) for _ in range(2)]
     crossings = []

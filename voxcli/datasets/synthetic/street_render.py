@@ -16,6 +16,7 @@ from voxcli.geometry.zbuffer import nearest, zbuffer
 from voxcli.scene import Camera
 
 GROUND_THICKNESS = 0.25
+_LEAFY = (Surface.FOLIAGE, Surface.LEAVES, Surface.TWIGS)
 
 
 @dataclass(frozen=True)
@@ -190,11 +191,11 @@ def _albedo(
     road = np.flatnonzero(surface == Surface.GROUND)
     if len(road):
         colour[road] = textures.ground(world[road, 0], world[road, 2], street)
-    for kind, paint in ((Surface.FOLIAGE, textures.foliage), (Surface.BARK, textures.bark), (Surface.ROOF, textures.roof)):
-        chosen = np.flatnonzero(surface == kind)
+    for kind, paint in ((_LEAFY, textures.foliage), (Surface.BARK, textures.bark), (Surface.ROOF, textures.roof)):
+        chosen = np.flatnonzero(np.isin(surface, kind))
         if len(chosen):
             colour[chosen] *= paint(local(chosen, world, True), styles.take(owner[chosen] - 1, 0))[:, None]
-    wall = np.flatnonzero(surface == Surface.FACADE)
+    wall = np.flatnonzero((surface == Surface.FACADE) | (surface == Surface.FRONT))
     if len(wall):
         colour[wall], glass = textures.facade(
             local(wall, world, True), local(wall, normal, False), styles.take(owner[wall] - 1, 0), colour.take(wall, 0)

@@ -32,7 +32,7 @@ def _crown(rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray, leve
 
 
 def tree(rng: np.random.Generator, kind: str | None = None) -> StreetObject:
-    """A deciduous tree, a young street tree, a conifer, a cypress, a bush or a clipped hedge (drawn unless given), or a `tall` one."""
+    """A deciduous tree, a young street tree, a conifer, a cypress, a bush or a clipped hedge (drawn unless given)."""
     kind = kind or str(rng.choice(["broad", "young", "conifer", "cypress", "bush", "hedge"], p=[0.34, 0.22, 0.1, 0.08, 0.16, 0.1]))
     leaf = tint(rng, LEAVES, 0.12)
     a = Assembly("tree")
@@ -56,9 +56,6 @@ def tree(rng: np.random.Generator, kind: str | None = None) -> StreetObject:
         crown.vertices[:, [0, 2]] *= 1 + 0.08 * rng.standard_normal((len(crown.vertices), 1))
         a.add(crown, leaf * 0.8, Surface.FOLIAGE)
         return a.finish(style=_leaf_style(rng))
-    if kind == "tall":  # only where it is asked for: wide avenues and parks
-        size = (between(rng, 8.0, 15.0), between(rng, 2.3, 4.2), between(rng, 0.18, 0.42), between(rng, 2.0, 4.2))
-        return _leafy(a, rng, leaf, bark, *size, 2)
     young = kind == "young"
     height = between(rng, 3.0, 4.8) if young else between(rng, 4.6, 9.5)
     clear = between(rng, 1.6, 2.1) if young else between(rng, 1.9, 3.0)
@@ -129,20 +126,10 @@ def _facade_style(rng: np.random.Generator, storey: float, ground: float, width:
     frame = np.array([0.88, 0.87, 0.84]) if wood < 0.6 else np.array([0.3, 0.2, 0.14]) if wood < 0.8 else np.array([0.15, 0.16, 0.17])
     pattern = rng.choice(4, p=[0.38, 0.34, 0.16, 0.12])  # plaster, brick, stone courses, cladding
     glass = between(rng, 0.05, 0.3)
-    return np.array(
-        [
-            storey,
-            ground,
-            width / columns,
-            between(rng, 0.36, 0.62),
-            between(rng, 0.42, 0.68),
-            pattern,
-            glass,
-            *frame,
-            rng.integers(1, 1000),
-            columns,
-        ]
-    )
+    wide, tall, seed = between(rng, 0.36, 0.62), between(rng, 0.42, 0.68), rng.integers(1, 1000)
+    style = np.zeros(STYLE_SIZE)
+    style[:12] = storey, ground, width / columns, wide, tall, pattern, glass, *frame, seed, columns
+    return style
 
 
 def _street_level(
@@ -206,7 +193,7 @@ def building(rng: np.random.Generator, width: float | None = None, kind: str | N
         a.add(box((width + 0.2, 0.35, depth + 0.2), (0.0, height, 0.0)), wall * between(rng, 0.6, 1.15))
         top = height + 0.2
     else:
-        top = _roof(a, rng, width, depth, height, wall, along=kind == "terrace" or rng.random() < 0.5)
+        top = roof(a, rng, width, depth, height, wall, along=kind == "terrace" or rng.random() < 0.5)
     balcony = 0.0
     if kind == "block" and rng.random() < 0.45:
         balcony = _balconies(a, rng, style, ground, storey, int(storeys), depth, wall)
@@ -226,7 +213,7 @@ def building(rng: np.random.Generator, width: float | None = None, kind: str | N
     return a.finish(blocks, style=style)
 
 
-def _roof(a: Assembly, rng: np.random.Generator, width: float, depth: float, height: float, wall: np.ndarray, along: bool) -> float:
+def roof(a: Assembly, rng: np.random.Generator, width: float, depth: float, height: float, wall: np.ndarray, along: bool) -> float:
     """A gable or hip roof, ridge along the street or across it. -> its top"""
     tiles, pitch = tint(rng, ROOFS, 0.1), between(rng, 0.45, 0.95)
     if along:

@@ -11,6 +11,8 @@ PAINTS = np.array([
     [0.82, 0.83, 0.84], [0.55, 0.57, 0.6], [0.08, 0.08, 0.09], [0.25, 0.26, 0.29], [0.6, 0.06, 0.06], [0.08, 0.16, 0.45],
     [0.12, 0.3, 0.55], [0.1, 0.28, 0.16], [0.75, 0.66, 0.45], [0.8, 0.55, 0.08], [0.35, 0.12, 0.1], [0.4, 0.6, 0.72], [0.9, 0.88, 0.8],
 ])  # fmt: skip
+COMMON_PAINTS = np.concatenate([PAINTS[[0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6, 7]] * 0.9, PAINTS])
+"""Paints as often as streets show them: most cars are white, silver, grey or black."""
 LIVERIES = np.array([
     [0.85, 0.85, 0.84], [0.9, 0.9, 0.9], [0.75, 0.1, 0.1], [0.9, 0.7, 0.1], [0.15, 0.3, 0.6], [0.2, 0.45, 0.3], [0.9, 0.45, 0.1],
     [0.4, 0.42, 0.45],
@@ -53,12 +55,12 @@ CAR_FORMS = {
 }
 
 
-def car(rng: np.random.Generator) -> StreetObject:
-    """A passenger car of one of five forms."""
+def car(rng: np.random.Generator, paints: np.ndarray = PAINTS) -> StreetObject:
+    """A passenger car of one of five forms, in one of the paints [N, 3]."""
     form = list(CAR_FORMS)[rng.choice(5, p=[0.26, 0.28, 0.16, 0.22, 0.08])]
     lengths, widths, heights, stations, belt_share = CAR_FORMS[form]
     length, width, height = between(rng, *lengths), between(rng, *widths), between(rng, *heights)
-    paint = tint(rng, PAINTS)
+    paint = tint(rng, paints)
     a = Assembly("car")
     clearance = between(rng, 0.16, 0.22) + (0.08 if form == "suv" else 0.0)
     belt = (belt_share + between(rng, -0.02, 0.03)) * height

@@ -1,0 +1,277 @@
+"""Colours of picture samples: materials by surface, sun with shadows, sky between the houses, mirrors, lamps, haze."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from voxcli.datasets.synthetic import street_photo_walls as walls
+from voxcli.datasets.synthetic import street_textures as textures
+from voxcli.datasets.synthetic.street_objects import STYLE_SIZE, Surface
+from voxcli.datasets.synthetic.street_photo_cover import bark
+from voxcli.datasets.synthetic.street_photo_ground import fade, ground
+from voxcli.datasets.synthetic.street_photo_light import Canyon, PhotoLight, environment, sky, skyline
+from voxcli.datasets.synthetic.street_plan import Placed, Street, View
+from voxcli.datasets.synthetic.street_render import ShadowRange, Soup
+from voxcli.geometry.zbuffer import nearest
+
+_VEHICLES = ("car", "van", "truck", "bus")
+
+
+@dataclass(frozen=True)
+class ShadowMap:
+    """Depths along the sun's direction on a square of cells, and how much light each cell's caster lets through."""
+
+    axes: np.ndarray
+    centre: np.ndarray
+    scale: float
+    depth: np.ndarray
+    through: np.ndarray
+
+    @staticmethod
+    def make(soup: Soup, view: View, sun: np.ndarray, span: ShadowRange) -> ShadowMap:
+        """The map over the part of the street that `span` names, from everything but the ground."""
+        side = np.cross(sun, [0.0, 1.0, 0.0])
+        side /= np.linalg.norm(side)
+        axes = np.stack([side, np.cross(sun, side), -sun]).astype(np.float64)
+        middle = view.plan(np.array(span.ahead), np.array(0.0))
+        centre = axes @ np.array([middle[0], 1.0, middle[1]])
+        scale = span.cells / (2 * span.reach)
+        points = soup.vertices @ axes.T
+        points[:, :2] = (points[:, :2] - centre[:2]) * scale + span.cells / 2
+        casters = soup.facing(np.append(sun, 0.0))
+        casters = casters[casters >= int(soup.owner.searchsorted(1))]
+        found = nearest(torch.from_numpy(points), torch.from_numpy(soup.faces[casters]), span.cells, span.cells)
+        share = np.zeros(256, np.float32)
+        share[[Surface.FOLIAGE, Surface.LEAVES]], share[Surface.TWIGS], share[Surface.RAILING] = 0.18, 0.5, 0.6
+        kinds = np.append(share[soup.surfaces[casters]], 0)
+        return ShadowMap(axes.astype(np.float32), centre, scale, found.depth.numpy().astype(np.float32), kinds[found.face.numpy()])
+
+    def sunlight(self, world: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """The share of sunlight at world points [N, 3]: four cells, weighted; dappled under crowns. [N] float32"""
+        cells = len(self.depth)
+        at = (world + 0.05 * normal) @ self.axes.T
+        u, v = ((at[:, k] - np.float32(self.centre[k])) * np.float32(self.scale) + np.float32(cells / 2 - 0.5) for k in range(2))
+        i, j = np.floor(u), np.floor(v)
+        a, b = u - i, v - j
+        i, j = i.astype(np.int32), j.astype(np.int32)
+        known = (i >= 0) & (j >= 0) & (i < cells - 1) & (j < cells - 1)
+        i, j = i.clip(0, cells - 2), j.clip(0, cells - 2)
+        limit = at[:, 2] - 0.12
+        flat, low = self.depth.ravel(), j * cells + i
+        lit = [(flat.take(low + dj * cells + di) > limit) * (a if di else 1 - a) * (b if dj else 1 - b) for di in (0, 1) for dj in (0, 1)]
+        out = np.where(known, sum(lit), 1.0).astype(np.float32)
+        through = self.through.ravel().take(low)
+        dapple = np.flatnonzero(known & (through > 0) & (out < 0.99))
+        if len(dapple):
+            p, q = u[dapple] / np.float32(self.scale), v[dapple] / np.float32(self.scale)
+            spots = through[dapple] + 0.3 * textures.clouds(p * 9, q * 9) + 0.2 * textures.clouds(p * 2, q * 2)
+            out[dapple] += (1 - out[dapple]) * spots.clip(0, 0.9)
+        return out
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Samples: owner [n] (0 ground, else 1 + object), world points, unit rays, normals [n, 3], z-depth, length along the ray and size
+    of a sample on the surface, in metres [n].
+    """
+
+    owner: np.ndarray
+    world: np.ndarray
+    rays: np.ndarray
+    normal: np.ndarray
+    way: np.ndarray
+    step: np.ndarray
+
+
+class Shader:
+    """Colours samples of one scene under one light."""
+
+    def __init__(self, soup: Soup, placed: list[Placed], street: Street, view: View, light: PhotoLight, canyon: Canyon, shadow: ShadowMap,
+                 K: np.ndarray, to_cam: np.ndarray):  # fmt: skip
+        self.soup, self.placed, self.street, self.light, self.canyon, self.shadow = soup, placed, street, light, canyon, shadow
+        self.K, self.to_cam, self.eye = K, to_cam, view.position.astype(np.float32)
+        self.colours = (soup.colours**2.2).astype(np.float32)
+        self.styles = np.array([p.thing.style for p in placed], dtype=np.float32).reshape(-1, STYLE_SIZE)
+        self.places = np.array([[p.x, p.y, p.z, math.cos(p.heading), math.sin(p.heading)] for p in placed], np.float32).reshape(-1, 5)
+        self.traits = np.zeros((len(placed), walls.TRAITS), np.float32)
+        for k in np.unique(soup.owner[(soup.surfaces == Surface.FACADE) | (soup.surfaces == Surface.FRONT)]):
+            self.traits[k - 1] = walls.wall_traits(placed[k - 1].thing.style)
+        self.vehicle = np.array([False, *(p.thing.class_name in _VEHICLES for p in placed)])
+        self.boxes = np.array([p.thing.blocks[-1] for p in placed], np.float32).reshape(-1, 6)
+        self.round = np.array([len(p.thing.blocks) > 1 for p in placed])
+        self.dark = _contact(placed, view)
+        self.glow = canyon.glow(light)
+
+    @property
+    def keys(self) -> np.ndarray:
+        """A number for each face: equal where faces of one object have about the same normal and colour. [F]"""
+        n = np.round(self.soup.normals * 7).astype(np.int64) + 8
+        c = (self.soup.colours * 60).astype(np.int64) @ np.array([1, 64, 4096])
+        return ((self.soup.owner.astype(np.int64) * 4096 + n @ np.array([256, 16, 1])) * 262144 + c) * 16 + self.soup.surfaces
+
+    def directions(self, at: np.ndarray, width: int) -> np.ndarray:
+        """Rays [n, 3] of samples by their flat numbers, in the world, of z-depth 1."""
+        x = ((at % width) + 0.5 - self.K[0, 2]) / self.K[0, 0]
+        y = ((at // width) + 0.5 - self.K[1, 2]) / self.K[1, 1]
+        return (np.stack([x, y, np.ones(len(at))], 1) @ self.to_cam[:3, :3]).astype(np.float32)
+
+    def look(self, at: np.ndarray, face: np.ndarray, away: np.ndarray, width: int) -> Seen:
+        """What lies at samples `at`, on these faces, at z-depth `away`."""
+        rays = self.directions(at, width)
+        length = np.sqrt(np.einsum("ij,ij->i", rays, rays))
+        unit = rays / length[:, None]
+        normal = self.soup.normals.take(face, 0)
+        facing = np.abs(np.einsum("ij,ij->i", normal, unit))
+        step = 2 * away / np.float32(self.K[0, 0]) / np.sqrt(np.maximum(facing, 0.02))
+        return Seen(self.soup.owner.take(face), rays * away[:, None] + self.eye, unit, normal, away * length, step.astype(np.float32))
+
+    def local(self, owner: np.ndarray, points: np.ndarray, move: bool = True) -> np.ndarray:
+        """Points, or directions if not to be moved, in the frames of their owners. [n, 3]"""
+        at = self.places.take(owner - 1, 0)
+        d = points - at[:, :3] if move else points
+        c, s = at[:, 3], at[:, 4]
+        return np.stack([c * d[:, 0] - s * d[:, 2], d[:, 1], s * d[:, 0] + c * d[:, 2]], 1)
+
+    def shade(self, at: np.ndarray, face: np.ndarray, away: np.ndarray, width: int) -> np.ndarray:
+        """Linear colours [n, 3] of samples; face -1 is the sky."""
+        out = np.zeros((len(at), 3), np.float32)
+        open_sky = np.flatnonzero(face < 0)
+        if len(open_sky):
+            rays = self.directions(at[open_sky], width)
+            rays /= np.sqrt(np.einsum("ij,ij->i", rays, rays))[:, None]
+            tone = sky(rays, self.light)
+            clear = np.float32(math.exp(-250 / self.light.visibility))
+            far = skyline(rays, self.light)
+            wood = np.array([0.1, 0.11, 0.1], np.float32) * (self.light.ambient + 0.3 * self.light.sun_colour)
+            tone[far] = self.light.haze + clear * (wood - self.light.haze)
+            out[open_sky] = tone
+        hit = np.flatnonzero(face >= 0)
+        seen = self.look(at[hit], face[hit], away[hit], width)
+        out[hit] = self._solid(seen, face[hit])
+        return out
+
+    def _solid(self, seen: Seen, face: np.ndarray) -> np.ndarray:
+        colour, surface = self.colours.take(face, 0), self.soup.surfaces.take(face)
+        mirror, emitted = np.zeros(len(face), np.float32), np.zeros((len(face), 3), np.float32)
+        normal = seen.normal.copy()
+        road = np.flatnonzero(surface == Surface.GROUND)
+        if len(road):
+            x, z = seen.world[road, 0], seen.world[road, 2]
+            colour[road], smooth = ground(x, z, seen.step[road], self.street)
+            if self.light.wet:
+                wet = (smooth * 2 - 2 + 2 * self.light.wet).clip(0, 1)
+                colour[road] *= (1 - 0.45 * wet)[:, None]
+                mirror[road] = 0.12 * wet
+                ripple = 0.03 * fade(seen.step[road], 0.06)
+                normal[road, 0] += ripple * textures.grain(x * 40, z * 40)
+                normal[road, 2] += ripple * textures.grain(x * 40 + 9, z * 40)
+        house = np.flatnonzero((surface == Surface.FACADE) | (surface == Surface.FRONT))
+        if len(house):
+            owner = seen.owner[house]
+            local, turned = self.local(owner, seen.world[house]), self.local(owner, seen.normal[house], False)
+            colour[house], mirror[house], emitted[house] = walls.facade(
+                local, turned, seen.step[house], self.styles.take(owner - 1, 0), self.traits.take(owner - 1, 0), colour[house],
+                self.light.lit,
+            )
+        for kind, paint in ((Surface.MASONRY, walls.masonry), (Surface.POSTER, walls.poster)):
+            chosen = np.flatnonzero(surface == kind)
+            if len(chosen):
+                owner = seen.owner[chosen]
+                colour[chosen] = paint(self.local(owner, seen.world[chosen]), seen.step[chosen], self.styles[owner - 1], colour[chosen])
+        for kind in (Surface.BARK, Surface.ROOF):
+            chosen = np.flatnonzero(surface == kind)
+            if len(chosen):
+                local = self.local(seen.owner[chosen], seen.world[chosen])
+                factor = bark(local, seen.step[chosen]) if kind == Surface.BARK else textures.roof(local, local)
+                colour[chosen] *= factor[:, None]
+        lamp = np.flatnonzero(surface == Surface.LAMP)
+        emitted[lamp] = colour[lamp] * (1.5 + 2.5 * (self.light.lit > 0))
+        glass = np.flatnonzero(surface == Surface.GLASS)
+        if len(glass):
+            mirror[glass] = np.where(self.vehicle[seen.owner[glass]], 0.05, 0.1)
+            x, y, z = seen.world[glass].T
+            spot = textures.grain(np.floor(y * 4) + seen.owner[glass], np.floor((x + z) * 3))
+            colour[glass] *= (0.6 + 0.5 * spot.clip(-1, 2))[:, None]
+        paint_ = np.flatnonzero((surface == Surface.PAINT) | (surface == Surface.GLASS))
+        if len(paint_):
+            mirror[paint_] = np.maximum(mirror[paint_], 0.05)
+            p = self.local(seen.owner[paint_], seen.world[paint_])
+            normal[paint_, 1] += 0.09 * textures.clouds(p[:, 2] * 9 + 40, p[:, 1] * 14)
+            normal[paint_, 0] += 0.06 * textures.clouds(p[:, 2] * 12, p[:, 1] * 9 + 80)
+        return self.lit(seen, colour, normal, mirror, emitted)
+
+    def lit(self, seen: Seen, colour: np.ndarray, normal: np.ndarray | None = None, mirror: np.ndarray | None = None,
+            emitted: np.ndarray | None = None, leafy: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
+        """What samples of these colours send to the camera, through the haze. leafy: where light comes through the surface. [n, 3]"""
+        light, shape = self.light, seen.normal
+        normal = shape if normal is None else normal
+        direct = np.maximum(normal @ light.sun, 0)
+        if leafy is not None:
+            direct = np.where(leafy, 0.3 + 0.5 * np.abs(shape @ light.sun), direct)
+        if light.sun_colour.max() > 0.05:
+            direct = direct * self.shadow.sunlight(seen.world, shape)
+        share = self.canyon.sky_share(seen.world[:, 0], seen.world[:, 1], shape)
+        share = share * self._near_dark(seen)
+        bounce = self.glow[(shape[:, 0] < 0).astype(np.int64)] + np.float32(0.05) * light.ambient
+        around = share[:, None] * light.ambient + (1 - share)[:, None] * bounce
+        out = colour * (direct[:, None] * light.sun_colour + around)
+        if mirror is not None:
+            shiny = np.flatnonzero(mirror > 0)
+            if len(shiny):
+                n, r = normal.take(shiny, 0), seen.rays.take(shiny, 0)
+                facing = np.abs(np.einsum("ij,ij->i", n, r))
+                back = r + 2 * facing[:, None] * n
+                back /= np.sqrt(np.einsum("ij,ij->i", back, back))[:, None]
+                most = np.where(seen.owner[shiny] > 0, 0.75, 2.6 * mirror[shiny])       # a wet road mirrors as far as it is wet
+                part = mirror[shiny] + (1 - mirror[shiny]) * np.clip(1 - facing, 0, 1) ** 5 * most
+                out[shiny] *= (1 - part)[:, None]
+                out[shiny] += part[:, None] * environment(seen.world.take(shiny, 0), back, light, self.canyon)
+                spark = (0.6 * np.maximum(back @ light.sun, 0) ** 80 * (direct[shiny] > 0))[:, None]
+                out[shiny] += spark * light.sun_colour * (seen.owner[shiny] > 0)[:, None]
+        if emitted is not None:
+            out += emitted
+        clear = np.exp(-seen.way / np.float32(light.visibility))[:, None]
+        return light.haze + clear * (out - light.haze)
+
+    def _near_dark(self, seen: Seen) -> np.ndarray:
+        """How much sky is left close to things: on the ground under and beside them, at the feet of walls and bodies. [n]"""
+        out = 0.7 + 0.3 * np.clip(seen.world[:, 1] / 1.5, 0, 1)
+        flat = np.flatnonzero(seen.owner == 0)
+        grid, low, size = self.dark
+        i = ((seen.world[flat, 0] - low[0]) / size).astype(np.int32).clip(0, grid.shape[0] - 1)
+        j = ((seen.world[flat, 2] - low[1]) / size).astype(np.int32).clip(0, grid.shape[1] - 1)
+        out[flat] = grid[i, j]
+        return out
+
+
+def _contact(placed: list[Placed], view: View) -> tuple[np.ndarray, np.ndarray, float]:
+    """A plan of how much sky the ground has beside and under things: (cells [x, z] 0..1, least x and z, metres a cell)."""
+    size, ahead = 0.16, 1 if math.cos(view.heading) >= 0 else -1
+    low = np.array([-16.0, -3.0 if ahead > 0 else -57.0])
+    grid = np.ones((200, 375), np.float32)
+    for p in placed:
+        name, b = p.thing.class_name, p.thing.blocks[-1 if p.thing.class_name == "tree" else 0]
+        if name == "building" and p.thing.size[1] > 2.6:
+            continue
+        half = np.array([b[1] - b[0], b[5] - b[4]]) / 2
+        reach = min(0.6, 0.3 * b[3])
+        far = float(np.hypot(*half)) + 3 * reach
+        first = np.floor((np.array([p.x, p.z]) - far - low) / size).astype(int).clip(0, grid.shape)
+        last = np.ceil((np.array([p.x, p.z]) + far - low) / size).astype(int).clip(0, grid.shape)
+        if (last <= first).any():
+            continue
+        dx = (np.arange(first[0], last[0], dtype=np.float32) + 0.5)[:, None] * size + (low[0] - p.x)
+        dz = (np.arange(first[1], last[1], dtype=np.float32) + 0.5)[None] * size + (low[1] - p.z)
+        c, s = math.cos(p.heading), math.sin(p.heading)
+        u, w = c * dx - s * dz - (b[0] + b[1]) / 2, s * dx + c * dz - (b[4] + b[5]) / 2
+        gap = np.hypot(np.maximum(np.abs(u) - half[0] + 0.12, 0), np.maximum(np.abs(w) - half[1] + 0.12, 0))
+        deep = 0.8 if name in _VEHICLES else 0.3
+        patch = grid[first[0] : last[0], first[1] : last[1]]
+        np.minimum(patch, 1 - deep * np.exp(-gap / np.float32(reach)), out=patch)
+    return grid, low.astype(np.float32), size
+
+
