@@ -13,8 +13,8 @@ from voxcli.cli.conversions import Settings, convert_thing, takes_resolution, wa
 from voxcli.cli.fields_of_view import FieldsOfView
 from voxcli.cli.guesses import GuessFiles
 from voxcli.cli.inputs import check_there
-from voxcli.cli.odd_pictures import unusual_size
-from voxcli.cli.output import Repeated, out
+from voxcli.cli.odd_pictures import Doubts
+from voxcli.cli.output import out
 from voxcli.cli.poses import boxed, pose_files, write_poses
 from voxcli.errors import DataError, FileFormatError, UsageError
 
@@ -171,13 +171,13 @@ class Predictions:
 
     def run(self) -> None:
         """Predict and write every item."""
-        with Repeated("16-bit grey") as greys, Repeated("pictures of unusual size") as sizes, self.fields:
-            self._run(greys, sizes)
+        with Doubts() as doubts, self.fields:
+            self._run(doubts)
 
-    def _run(self, greys: Repeated, sizes: Repeated) -> None:
+    def _run(self, doubts: Doubts) -> None:
         asked = self.asked
         for chunk in self.todo.chunks(asked.batch_size):
-            samples = list(self._samples(chunk, greys, sizes))
+            samples = list(self._samples(chunk, doubts))
             # A camera must fit each picture's own size and may differ: then one at a time. Nothing else fails for one picture alone.
             for batch in [[each] for each in samples] if asked.camera or asked.depth else [samples] if samples else []:
                 results: list[Any] = []
@@ -189,6 +189,8 @@ class Predictions:
                 for (item, _), result in zip(batch, results, strict=False):
                     with self.todo.attempt(item):
                         self._save(item, result)
+                        for path in item.files:
+                            doubts.result(path, result.meta)
 
     def _known(self, item: Item) -> dict[str, Any]:
         """The camera and the depth that the flags give for an item: for models of several views, of each of its pictures."""
@@ -220,7 +222,7 @@ class Predictions:
             wanted["relight"] = read_lights(self.light)
         return wanted
 
-    def _samples(self, chunk: list[Item], greys: Repeated, sizes: Repeated) -> Iterator[tuple[Item, Any]]:
+    def _samples(self, chunk: list[Item], doubts: Doubts) -> Iterator[tuple[Item, Any]]:
         """The items whose pictures can be read, each with what the model takes: a picture, or all pictures of an object."""
         from voxcli import files
         from voxcli.scene import Picture
@@ -230,10 +232,7 @@ class Predictions:
                 how = {"format": self.asked.input_format, "seen_by": self._seen_by(), "fov_x_deg": self.asked.options.get("fov_x_deg")}
                 pictures = [files.read_as(path, Picture, **how) for path in item.files]
                 for path, picture in zip(item.files, pictures, strict=True):
-                    if picture.rgb.dtype.itemsize > 1:
-                        greys.warn(f"{path}: 16-bit grey, as depth maps are; it is taken for a picture.")
-                    if unusual := unusual_size(*picture.size):
-                        sizes.warn(f"{path}: {unusual}")
+                    doubts.look(path, picture, hasattr(self.predictor, "view"))
                 yield item, pictures if self.offers.several_views else pictures[0]
 
     def _seen_by(self) -> Frustum | None:

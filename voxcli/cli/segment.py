@@ -19,6 +19,7 @@ from voxcli.cli import options
 from voxcli.cli.batch import Batch, Item, Policy, items
 from voxcli.cli.cameras import camera_for
 from voxcli.cli.fields_of_view import FieldsOfView
+from voxcli.cli.odd_pictures import Doubts
 from voxcli.cli.output import out
 from voxcli.cli.segment_images import LegendFile, ScenePredictor, as_picture, check_makes_scenes, label_image, legend
 from voxcli.cli.segment_scenes import SceneSegmentation, as_scene, segment_scene, write_grid_or_mesh, write_instances, write_pieces
@@ -119,8 +120,8 @@ def segment(
         labels = LegendFile(legend_file, overwrite)
         recorded = {"model": model, "fov": fov, "camera": camera} | vars(wanted)
         recorded = {key: value for key, value in recorded.items() if value not in (None, ())}
-        with FieldsOfView() as fields:
-            work = _Work(wanted, predictor, labels, recorded, indices, split, fov, camera, format, input_format, overwrite, fields)
+        with FieldsOfView() as fields, Doubts() as doubts:
+            work = _Work(wanted, predictor, labels, recorded, indices, split, fov, camera, format, input_format, overwrite, fields, doubts)
             for chunk in todo.chunks(1):
                 with todo.attempt(chunk[0]):
                     work.one(chunk[0])
@@ -193,11 +194,12 @@ class _Work:
     def __init__(
         self, wanted: SceneSegmentation, predictor: ScenePredictor, labels: LegendFile, recorded: dict[str, Any], indices: bool,
         split: str | None, fov: float | None, camera: str | None, format: str | None, input_format: str | None, overwrite: bool,
-        fields: FieldsOfView,
+        fields: FieldsOfView, doubts: Doubts,
     ):  # fmt: skip
         self.wanted, self.predictor, self.labels, self.recorded, self.indices = wanted, predictor, labels, recorded, indices
         self.split, self.fov, self.camera = split, fov, camera
-        self.format, self.input_format, self.overwrite, self.fields = format, input_format, overwrite, fields
+        self.format, self.input_format, self.overwrite = format, input_format, overwrite
+        self.fields, self.doubts = fields, doubts
 
     def one(self, item: Item) -> None:
         """Read one input, divide it, write its output."""
@@ -210,7 +212,9 @@ class _Work:
         picture = thing if isinstance(thing, Picture) else None
         if picture is not None:
             view = camera_for(self.camera, item.source) if self.camera else None
+            self.doubts.look(item.source, picture)
             thing = self.predictor.scene(picture, self.fov, view)
+            self.doubts.result(item.source, thing.meta)
             self.fields.add(item.source, thing.meta)
         if not isinstance(thing, (FruxelGrid, VoxelGrid)):
             raise DataError(f"{item.source} has no cells to tell apart.", expected="fruxels, voxels or an image",
