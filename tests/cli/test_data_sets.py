@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from example_files import fruxel_grid
+from example_files import box_mesh, fruxel_grid
 from PIL import Image
 
 from voxcli import files
@@ -142,3 +142,14 @@ def test_zgan_fruxels_go_both_ways(voxcli, tmp_path):
     assert voxcli("view", "out/one.npy", "--input-format", "zgan", "-o", "one.png")[0] == 0
     code, _, stderr = voxcli("info", "out/one.npy")
     assert code == 2 and "--input-format zgan" in stderr
+
+
+def test_labels_of_another_list_of_classes_in_a_street_folder_are_one_clear_error(voxcli, tmp_path, street):
+    files.write(tmp_path / "box.obj", box_mesh())
+    shape = ("--size", 24, 20, "--depth", 8, "--preset", "semantic-voxels")
+    assert voxcli("fruxelize", "box.obj", "--class", "airplane", *shape, "-o", "street/fruxels/000001.npz", "--overwrite")[0] == 0
+    train = ("train", "-m", "ssz", "--recipe", "street-small", "--data", "street", "-o", "run")
+    for call in (("convert", "street", "-o", "all.h5"), train):
+        code, stdout, stderr = voxcli(*call)
+        assert code == 2 and not stdout and "000001.npz" in stderr and "airplane" in stderr and len(stderr.strip().splitlines()) <= 3, call
+    assert not (tmp_path / "all.h5").exists()

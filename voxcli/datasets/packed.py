@@ -2,7 +2,8 @@
 
 Root data sets: `images` [N, sH, sW, 3] (s x s pixels for each column of fruxels) and `labels` [N, D, H, W] uint8, one chunk a
 sample; `names`; `poses`, the text of each poses file, empty where there is none; and the keys that all samples share
-(z_near, z_far, fov_x_deg, label_names, empty_label, ignore_label). `meta` is the folder's meta.json. Depth and
+(z_near, z_far, fov_x_deg, label_names, empty_label, ignore_label). Where fields of view were varied, `fov_x_deg_samples` [N] has each
+sample's, and fov_x_deg is what they vary about. `meta` is the folder's meta.json. Depth and
 instances stay behind: training does not read them.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ class PackedSamples:
                 numbers = [float(file[key][()]) for key in ("z_near", "z_far", "fov_x_deg")]
                 classes = tuple(str(name) for name in file["label_names"].asstr()[()])
                 self.meta = str(file["meta"].asstr()[()])
-                ids = [int(file[key][()]) for key in ("empty_label", "ignore_label")]
+                ids = [int(file[key][()]) if file[key][()] >= 0 else None for key in ("empty_label", "ignore_label")]
+                self._fovs = [float(v) for v in file["fov_x_deg_samples"][()]] if "fov_x_deg_samples" in file else None
                 images, labels = file["images"], file["labels"]
                 shapes, kinds = (images.shape, labels.shape), {images.dtype, labels.dtype}
                 whole = all(not d.is_virtual and not d.external and d.chunks == (1, *d.shape[1:]) for d in (images, labels))
@@ -58,7 +61,20 @@ class PackedSamples:
                 expected="uint8 [N, sH, sW, 3] and [N, D, H, W], one chunk a sample",
                 actual=f"{list(shapes[0])} and {list(shapes[1])} for {len(self.names)} names",
             )  # fmt: skip
+        if self._fovs is not None and len(self._fovs) != n:
+            raise FileFormatError(f"'{path}': fields of view and samples do not belong together.", expected=n, actual=len(self._fovs))
         self.frustum, self.classes = Frustum(area[1], area[0], depth, *numbers), Labels(classes, *ids)
+
+        self._columns = width
+        self.jitter = max(abs(fov - self.frustum.fov_x_deg) for fov in self._fovs) if self._fovs else 0.0
+
+    def columns(self) -> int:
+        """Columns of pixels of the pictures."""
+        return self._columns
+
+    def frustum_of(self, index: int) -> Frustum:
+        """The frustum of one sample: its own where fields of view were varied."""
+        return self.frustum if self._fovs is None else replace(self.frustum, fov_x_deg=self._fovs[index])
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}

@@ -56,6 +56,8 @@ def _write(file: Any, data: StreetFolder, progress: Callable[[int], None] | None
     put("ignore_label", -1 if classes.ignore is None else classes.ignore)
     for key in ("z_near", "z_far", "fov_x_deg"):
         put(key, float(getattr(frustum, key)))
+    if data.fov_jitter:
+        put("fov_x_deg_samples", [data.frustum_of(index).fov_x_deg for index in range(len(data))])
     put("meta", data.meta, dtype=text)
     pixels = data[0].image.shape
     shapes = {"images": pixels, "labels": frustum.shape}

@@ -11,32 +11,43 @@ import numpy as np
 
 from voxcli.datasets.packed import SUFFIXES, PackedSamples
 from voxcli.datasets.poses import parse_poses
+from voxcli.datasets.street_checks import (
+    GridFacts,
+    check_facts,
+    check_files,
+    check_labels,
+    labels_shape,
+    read_array_header,
+    read_facts,
+    said_jitter,
+)
 from voxcli.errors import DataError, FileFormatError
 from voxcli.scene.labels import Labels
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
-
-LARGEST_GRID = 1 << 28
-"""Fruxels in one sample that a reader still unpacks (a guard against zip bombs)."""
 
 
 @dataclass(frozen=True)
 class StreetSample:
     """image [sH, sW, 3] uint8 and labels [D, H, W] uint8 of one scene, its name, and the poses of its objects where the folder has them.
 
-    The picture may have s x s pixels for each column of fruxels, s = 1, 2, ...
+    The picture may have s x s pixels for each column of fruxels, s = 1, 2, ... frustum: this sample's own; its field of view differs from
+    the data set's where these were varied (`synth street --fov-jitter`).
     """
 
     name: str
     image: np.ndarray
     labels: np.ndarray
     poses: Poses | None = None
+    frustum: Frustum | None = None
 
 
 class StreetFolder:
     """The samples of one or several `synth street` folders or packed files of them, sorted by folder and name, read on demand.
 
-    All samples share one frustum and one list of classes; the first sample of each folder is checked when the folder is opened.
+    All samples share one grid and one list of classes; all files are checked when the folders are opened, labels and pictures when they
+    are read. fov_jitter: degrees by which fields of view differ from that of `frustum`, at most; 0 unless the folders' meta.json say so.
+    Raises DataError for what does not belong together, naming the first file, what was expected and what came.
     """
 
     def __init__(self, sources: Sequence[str | Path]):
@@ -45,13 +56,14 @@ class StreetFolder:
         self.classes = Labels()
         opened = [PackedSamples(path) if path.is_file() and path.suffix in SUFFIXES else _Folder(path) for path in map(Path, sources)]
         for source in opened:
-            if self.frustum is not None and (self.frustum != source.frustum or self.classes != source.classes):
-                raise DataError(f"'{source.path}' differs in frustum or classes from the data before.", expected=self.frustum,
-                                actual=source.frustum)  # fmt: skip
+            facts, first = (GridFacts(s.frustum, s.classes) for s in (source, opened[0]))
+            check_facts(str(source.path), facts, str(opened[0].path), first, 0.0)
             self.frustum, self.classes = source.frustum, source.classes
             self.samples += [(source, index) for index in range(len(source.names))]
         if not self.samples:
             raise DataError("No data folder was given.", hint="Make one with 'voxcli synth street -o DIR --count N'.")
+        self.fov_jitter = max(source.jitter for source in opened)
+        self._columns = opened[0].columns()
         self.meta = opened[0].meta if len(opened) == 1 else ""
 
     def __len__(self) -> int:
@@ -72,6 +84,11 @@ class StreetFolder:
         source, own = self.samples[index]
         return f"{source.path.name}/{source.names[own]}" if isinstance(source, _Folder) else source.names[own]
 
+    def frustum_of(self, index: int) -> Frustum:
+        """The frustum of one sample, which stays unread."""
+        source, own = self.samples[index]
+        return source.frustum_of(own)
+
     def __getitem__(self, index: int) -> StreetSample:
         source, own = self.samples[index]
         image, labels = source.read(own)
@@ -82,12 +99,19 @@ class StreetFolder:
                 f"Image and fruxels of '{self.name(index)}' differ in size.", expected=f"{columns}x{rows} pixels or a multiple",
                 actual=f"{width}x{height}",
             )  # fmt: skip
-        poses = source.poses_text(own)
-        return StreetSample(self.name(index), image, labels, parse_poses(poses, self.name(index), self.classes) if poses else None)
+        if self._columns not in (None, width):
+            raise DataError(
+                f"The image of '{self.name(index)}' has another size than the first.", expected=f"{self._columns} columns of pixels",
+                actual=width, hint="Pictures of one training have one size: synth street --picture-scale.",
+            )  # fmt: skip
+        check_labels(self.name(index), labels, self.classes)
+        text = source.poses_text(own)
+        poses = parse_poses(text, self.name(index), self.classes) if text else None
+        return StreetSample(self.name(index), image, labels, poses, source.frustum_of(own))
 
 
 class _Folder:
-    """One folder: its names, what all its samples share (read from the first), and a sample by its number."""
+    """One folder: its names, what all its samples share (checked over all files), and a sample by its number."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -95,18 +119,31 @@ class _Folder:
         if not self.names:
             raise DataError(f"'{path}' holds no samples.", expected="a folder made by 'voxcli synth street', or one packed as .h5",
                             hint="Its samples lie in images/*.png and fruxels/*.npz.")  # fmt: skip
-        first = self._fruxels(0)
-        depth, height, width = _read_labels(first).shape
-        with np.load(first, allow_pickle=False) as file:
-            try:
-                numbers = [float(file[key]) for key in ("z_near", "z_far", "fov_x_deg")]
-                names = tuple(str(n) for n in file["label_names"])
-                ids = [int(file[key]) for key in ("empty_label", "ignore_label")]
-            except KeyError as error:
-                raise FileFormatError(f"'{first}' lacks the key {error}.") from error
-        self.frustum, self.classes = Frustum(width, height, depth, *numbers), Labels(names, *ids)
         meta = path / "meta.json"
         self.meta = meta.read_text(encoding="utf-8") if meta.is_file() else ""
+        first = read_facts(self._fruxels(0))
+        self.classes = first.classes
+        self.jitter, self.frustum = said_jitter(self.meta, first.frustum)
+        check_files([self._fruxels(k) for k in range(len(self.names))], GridFacts(self.frustum, self.classes), self.jitter)
+
+    def columns(self) -> int | None:
+        """Columns of pixels of the first picture; None where it cannot be read."""
+        from PIL import Image
+
+        try:
+            with Image.open(self.path / "images" / f"{self.names[0]}.png") as file:
+                return file.width
+        except (OSError, ValueError):
+            return None
+
+    def frustum_of(self, index: int) -> Frustum:
+        """The frustum of one sample: its own where fields of view were varied."""
+        if not self.jitter:
+            return self.frustum
+        path = self._fruxels(index)
+        own = read_facts(path)
+        check_facts(str(path), own, str(self.path / "meta.json"), GridFacts(self.frustum, self.classes), self.jitter)
+        return own.frustum
 
     def _fruxels(self, index: int) -> Path:
         return self.path / "fruxels" / f"{self.names[index]}.npz"
@@ -134,13 +171,10 @@ class _Folder:
 
 def _read_labels(path: Path) -> np.ndarray:
     """The `labels` member of a fruxel file, alone: probabilities and meta stay packed."""
+    shape = labels_shape(path)
     try:
         with zipfile.ZipFile(path) as archive, archive.open("labels.npy") as member:
-            version = np.lib.format.read_magic(member)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(member)
-            if dtype != np.uint8 or len(shape) != 3 or fortran or int(np.prod(shape)) > LARGEST_GRID:
-                raise FileFormatError(f"'{path}' holds no usable labels.", expected="uint8 [D, H, W]", actual=f"{dtype} {list(shape)}")
+            read_array_header(member)
             data = member.read(int(np.prod(shape)))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FileFormatError(f"'{path}' cannot be read as fruxels.", actual=f"{type(error).__name__}: {error}") from error

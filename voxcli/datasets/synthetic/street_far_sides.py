@@ -99,9 +99,14 @@ class Sides(FarBuilder):
         rng, outward, edge = self.rng, 2 * side - 1, self.street.line(side, "pavement")
         if rng.random() < 0.65:
             self._border(side, end, str(rng.choice(["wall", "hedge", "fence", "railing"], p=[0.4, 0.25, 0.12, 0.23])))
-        bare = rng.random() < 0.4
-        shelf = [self._tree(bare, 4.0, 4.0, rng.random() < 0.75) for _ in range(4)]
+        bare = rng.random() < 0.5
+        shelf = [self._tree(bare, 4.5, 4.5, rng.random() < 0.8) for _ in range(4)]
         back = between(rng, 8.0, 40.0)
+        s, step = between(rng, 2.0, 8.0), between(rng, 4.0, 9.0)
+        x = edge + between(rng, 1.0, min(back - 3.0, 6.0))
+        while s < min(end, 64.0) and rng.random() < 0.96:                         # a row along the pavement
+            self.put(shelf[rng.integers(4)], outward * (x + between(rng, -0.5, 0.5)), s, rng.random() * 6.28)
+            s += step * between(rng, 0.8, 1.2)
         for _ in range(int(between(rng, 0.0, 0.05) * min(end, 64.0) * min(back, 22.0))):
             x = edge + between(rng, 1.4, min(back, 24.0))
             self.put(shelf[rng.integers(4)], outward * x, between(rng, 3.0, min(end, 64.0)), rng.random() * 6.28)
@@ -122,7 +127,7 @@ class Sides(FarBuilder):
                 self.put(thing, x + width / 2, end + 7.0 + thing.blocks[0, 5], math.pi if self.ahead > 0 else 0.0, 0.0)
             else:
                 width *= 0.5
-                self.put(self._tree(rng.random() < 0.3, 4.0, 4.0, True), x, end + between(rng, 2.0, 12.0), rng.random() * 6.28)
+                self.put(self._tree(rng.random() < 0.4, 4.5, 4.5, True), x, end + between(rng, 2.0, 12.0), rng.random() * 6.28)
             x += width + 0.3
 
     def tree_rows(self, end: float) -> None:
@@ -133,10 +138,10 @@ class Sides(FarBuilder):
             kerb, wall = street.line(side, "cycle"), street.line(side, "garden")
             room = wall - kerb - 0.75 if street.built[side] else 6.0
             if rng.random() < (0.6 if street.built[side] else 0.75):
-                bare, tall = rng.random() < 0.4, rng.random() < 0.7
-                over = between(rng, 1.0, 4.6)
+                bare, tall = rng.random() < 0.5, rng.random() < 0.75
+                over = between(rng, 1.5, 5.6)
                 shelf = [street_tree(rng, bare, max(room - 0.35, 0.5), over, tall) for _ in range(2 if rng.random() < 0.7 else 3)]
-                s, step = between(rng, 1.0, 9.0), between(rng, 5.5, 15.0)
+                s, step = between(rng, 1.0, 9.0), between(rng, 5.0, 13.0)
                 while s < min(end, 64.0):
                     if rng.random() < 0.9 and not self.open_at(side, s):
                         self.put(shelf[rng.integers(len(shelf))], outward * (kerb + 0.7), s, turned(outward) + 0.2 * rng.standard_normal())

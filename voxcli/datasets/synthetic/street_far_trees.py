@@ -23,9 +23,9 @@ TWIGS = np.array([[0.3, 0.25, 0.21], [0.23, 0.2, 0.18], [0.38, 0.32, 0.26], [0.3
 def street_tree(rng: np.random.Generator, bare: bool, back: float, front: float, tall: bool) -> StreetObject:
     """A tree of 4 to 16 m. Its crown reaches at most `back` metres towards -x and `front` towards +x: over the road beside a wall."""
     a = Assembly("tree")
-    height = between(rng, 7.5, 16.0) if tall else between(rng, 4.0, 8.5)
+    height = between(rng, 7.0, 17.0) if tall else between(rng, 4.0, 8.5)
     clear = between(rng, 1.9, 3.4) if tall else between(rng, 1.6, 2.3)
-    reach = between(rng, 2.0, 4.6) if tall else between(rng, 0.9, 2.2)
+    reach = between(rng, 2.4, 5.6) if tall else between(rng, 1.0, 2.4)
     x0, x1 = -min(reach, back), min(reach, front)
     middle = np.array([(x0 + x1) / 2, (clear + height) / 2, 0.0])
     radii = np.array([(x1 - x0) / 2, (height - clear) / 2, reach * between(rng, 0.8, 1.05)])
@@ -37,7 +37,7 @@ def street_tree(rng: np.random.Generator, bare: bool, back: float, front: float,
     knee = 0.5 * fork + np.array([0.03, 0.0, 0.03]) * rng.standard_normal(3)
     a.add(limb(np.array([0.0, -0.03, 0.0]), knee, trunk * 1.25, trunk, 7), bark, Surface.BARK)
     a.add(limb(knee - np.array([0, 0.03, 0]), fork, trunk, trunk * 0.85, 7), bark, Surface.BARK)
-    lumps = _lumps(rng, middle, radii, int(rng.integers(4, 8)))
+    lumps = _lumps(rng, middle, radii, int(rng.integers(5, 10)))
     _branches(a, rng, fork, [centre for centre, _ in lumps], trunk, bark, bare)
     for centre, size in lumps:
         colour = (twig if bare else leaf) * between(rng, 0.9, 1.1)

@@ -199,16 +199,27 @@ class Shader:
         paint_ = np.flatnonzero((surface == Surface.PAINT) | (surface == Surface.GLASS))
         if len(paint_):
             mirror[paint_] = np.maximum(mirror[paint_], 0.05)
-            p = self.local(seen.owner[paint_], seen.world[paint_])
+            p, own = self.local(seen.owner[paint_], seen.world[paint_]), seen.owner[paint_]
+            normal[paint_] += self._bulge(own, p)
             normal[paint_, 1] += 0.09 * textures.clouds(p[:, 2] * 9 + 40, p[:, 1] * 14)
             normal[paint_, 0] += 0.06 * textures.clouds(p[:, 2] * 12, p[:, 1] * 9 + 80)
         return self.lit(seen, colour, normal, mirror, emitted)
+
+    def _bulge(self, owner: np.ndarray, local: np.ndarray) -> np.ndarray:
+        """What makes the flat panels of vehicles look pressed: normals lean outward from the middle of the body. [n, 3], in the world"""
+        box = self.boxes.take(owner - 1, 0)
+        middle, half = (box[:, ::2] + box[:, 1::2]) / 2, np.maximum((box[:, 1::2] - box[:, ::2]) / 2, 0.1)
+        lean = (local - middle) / half * (np.array([0.35, 0.35, 0.3], np.float32) / np.maximum(half[:, 1:2] / 0.75, 1))
+        lean[~self.vehicle[owner]] = 0
+        at = self.places.take(owner - 1, 0)
+        c, s = at[:, 3], at[:, 4]
+        return np.stack([c * lean[:, 0] + s * lean[:, 2], lean[:, 1], c * lean[:, 2] - s * lean[:, 0]], 1)
 
     def lit(self, seen: Seen, colour: np.ndarray, normal: np.ndarray | None = None, mirror: np.ndarray | None = None,
             emitted: np.ndarray | None = None, leafy: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
         """What samples of these colours send to the camera, through the haze. leafy: where light comes through the surface. [n, 3]"""
         light, shape = self.light, seen.normal
-        normal = shape if normal is None else normal
+        normal = shape if normal is None else normal / np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None]
         direct = np.maximum(normal @ light.sun, 0)
         if leafy is not None:
             direct = np.where(leafy, 0.3 + 0.5 * np.abs(shape @ light.sun), direct)
