@@ -161,7 +161,7 @@ def _metered(light: np.ndarray, rng: np.random.Generator) -> float:
     if kind < 0.4:
         level = float(luma.mean())
     elif kind < 0.7:
-        level = float(np.exp(np.log(luma + 1e-3).mean()))
+        level = float(np.exp(np.log(luma + 0.01 * luma.mean() + 1e-6).mean()))
     else:
         level = float(luma[luma.shape[0] // 2 :].mean())
     gain = 0.2 / max(level, 1e-4) * 2.0 ** rng.normal(-0.35, 0.6)
@@ -245,12 +245,12 @@ def _cosines() -> np.ndarray:
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """What JPEG keeps of a picture [H, W, 3] float in 0..1: blocks of 8 x 8 rounded in the cosine domain, colour at half the size."""
     height, width = image.shape[:2]
-    scale = (50 / quality if quality < 50 else 2 - quality / 50) or 0.01
+    scale = 50 / quality if quality < 50 else 2 - quality / 50
     rows, columns = -(-height // 16) * 16, -(-width // 16) * 16
     full = np.pad(image.astype(np.float32), ((0, rows - height), (0, columns - width), (0, 0)), mode="edge")
     ycc = (full * 255) @ _YCC.T
-    y = _rounded(ycc[..., 0] - 128, np.maximum(_LUMA_STEPS * scale, 1)) + 128
-    colour = [_rounded(c, np.maximum(_COLOUR_STEPS * scale, 1)) for c in np.moveaxis(_halved(ycc[..., 1:], 1), -1, 0)]
+    y = _rounded(ycc[..., 0] - 128, np.floor(_LUMA_STEPS * scale + 0.5).clip(1, 255)) + 128
+    colour = [_rounded(c, np.floor(_COLOUR_STEPS * scale + 0.5).clip(1, 255)) for c in np.moveaxis(_halved(ycc[..., 1:], 1), -1, 0)]
     cb, cr = (np.repeat(np.repeat(c, 2, 0), 2, 1) for c in colour)
     rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], -1) / 255
     return rgb[:height, :width].astype(np.float32)

@@ -85,7 +85,9 @@ class _Traffic(FarBuilder):
                 else:
                     x = outward * between(rng, inner, max(outer, inner + 0.1))
                     heading = facing + 0.25 * rng.standard_normal() if rng.random() < 0.8 else rng.uniform(-math.pi, math.pi)
-                if math.hypot(x - self.view.position[0], s) > 2.6 and self.put(self.make("person", rng), x, s, heading, 0.03):
+                if math.hypot(x - self.view.position[0], s) < 2.6 or not self.seen(x, s * self.ahead, 0.5):
+                    continue
+                if self.put(self.make("person", rng), x, s, heading, 0.03):
                     for _ in range(int(rng.choice(3, p=[0.66, 0.25, 0.09]))):
                         self.put(self.make("person", rng), x + between(rng, -1.0, 1.0), s + between(rng, -0.8, 0.8), heading, 0.03)
                     break
@@ -101,6 +103,8 @@ class _Traffic(FarBuilder):
                     low, high = street.line(side, "parking") + 0.4, street.line(side, "cycle") - 0.4
                 sign = self._direction(side)
                 x, s = (2 * side - 1) * between(rng, low, high), self.distance(3.0, 36.0)
+                if not self.seen(x, s * self.ahead, 1.0):
+                    continue
                 if self.ride(x, s, (0.0 if sign > 0 else math.pi) + 0.1 * rng.standard_normal()):
                     break
         for _ in range(int(rng.choice(3, p=[0.5, 0.32, 0.18]))):

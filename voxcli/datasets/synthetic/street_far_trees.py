@@ -47,7 +47,7 @@ def street_tree(rng: np.random.Generator, bare: bool, back: float, front: float,
     low = max(float(hull[:, 1].min()), 0.4)
     stem = float(np.abs(vertices[vertices[:, 1] < low][:, [0, 2]]).max()) + 0.02
     left, right = vertices.min(0), vertices.max(0)
-    blocks = [(-stem, stem, 0.0, low + 0.02, -stem, stem), (left[0], right[0], low, right[1], left[2], right[2])]
+    blocks = [(-stem, stem, 0.0, low + 0.02, -stem, stem), (left[0], right[0], low, right[1] + 0.1, left[2], right[2])]
     return a.finish(blocks, style=crown_style(rng, bare))
 
 
