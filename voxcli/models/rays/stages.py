@@ -34,16 +34,25 @@ SCALES = {"full": 1, "quarter": 4}
 """Names of the resolutions at which the network may be asked for scores."""
 
 TERMS = ("likelihood", "dice", "visible")
-"""`likelihood` and `dice` as in SSZ's training (models.frustum.losses); `visible` is the likelihood of what each ray meets first."""
+"""`likelihood` and `dice` as in SSZ's training (models.frustum.losses); `visible` is the likelihood of what each ray meets first, with
+the square roots of the class weights."""
 
 
 @dataclass(frozen=True)
 class StepOptions:
-    """What a stage may set. rays: share of the columns whose rays a training step takes at the full resolution, drawn for each batch."""
+    """What a stage may set.
+
+    rays: share of the columns whose rays a training step takes at the full resolution, drawn for each batch.
+    weighting: exponent of the class weights in this stage. A class of weight k is chosen where its probability is above about 1/(1 + k);
+        the best intersection over union asks for about half the F-score that a network reaches. So weights that help a young network find
+        rare classes make a good one draw them too large: towards the end of a training a smaller exponent is right.
+    """
 
     rays: float = 0.125
+    weighting: float = 1.0
 
     def __post_init__(self) -> None:
+        require("settings", {"weighting": self.weighting}, "0 to 1", lambda value: 0 <= value <= 1)
         require("settings", {"rays": self.rays}, "a share of the columns, more than 0, at most 1", lambda value: 0 < value <= 1)
 
 
@@ -130,7 +139,7 @@ def reader(data: StreetFolder, stage: Stage, augmentation: Augmentation) -> Rays
 def rays_step(network: nn.Module, batch: RaysBatch, context: Context) -> dict[str, Tensor]:
     """Loss terms by scale: at the full resolution of the batch's rays, at the coarse scale of the whole volume."""
     scales, losses, classes = _scales(context.stage), context.stage.losses, context.data.classes
-    weights = context.constants["class_weights"]
+    weights = context.constants["class_weights"] ** _options(context.stage).weighting
     balance = float(weights.sum()) / len(weights)
     features = cast(Rays, network).features(batch.images, fine=1 in scales)
     terms = {}
@@ -145,7 +154,7 @@ def rays_step(network: nn.Module, batch: RaysBatch, context: Context) -> dict[st
             ignore=classes.ignore, add=context.add,
         )  # fmt: skip
         if losses.get("visible"):
-            visible = visible_class_loss(scores, labels, weights, classes.empty, classes.ignore)
+            visible = visible_class_loss(scores, labels, weights.sqrt(), classes.empty, classes.ignore)
             terms[f"visible{scale}"] = weight * losses["visible"] * visible
     return terms
 
