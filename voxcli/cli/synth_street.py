@@ -76,8 +76,7 @@ def street(
     Examples:
         voxcli synth street -o street/ --count 2 --size 32 32 --depth 32
         voxcli synth street -o far/ --preset far --picture-scale 2 --count 2
-        voxcli synth street -o photo/ --look photo --count 2 --size 64 64 --depth 64
-        voxcli synth street -o more/ --count 2 --seed 7 --workers 2 --size 32 32 --depth 32
+        voxcli synth street -o more/ --look photo --count 2 --seed 7 --workers 2 --size 32 32 --depth 32
     """
     from voxcli.datasets.synthetic.street_dataset import write_dataset
     from voxcli.datasets.synthetic.street_sample import StreetConfig

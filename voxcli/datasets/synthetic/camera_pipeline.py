@@ -132,17 +132,17 @@ def photographic(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(out, 0, 255, out=out).astype(np.uint8)
 
 
-def develop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def develop(picture: np.ndarray, rng: np.random.Generator, bias: float = 0.0) -> np.ndarray:
     """The photograph that a randomly drawn camera takes. picture [H, W, 3], linear light (float, any scale) or uint8 -> [H, W, 3] uint8
 
     Linear light may exceed what the sensor holds: it clips, and spills over by glare. Exposure is set by the picture itself, as a
-    camera's automatic one does, then moved at random.
+    camera's automatic one does, then moved at random and by `bias` stops.
     """
     height, width = picture.shape[:2]
     light = (picture.astype(np.float32) / 255) ** _GAMMA if picture.dtype == np.uint8 else picture.astype(np.float32)
     if picture.dtype != np.uint8:  # samples under a tent are softer than pixels
         light = np.maximum(light + np.float32(rng.uniform(0.3, 1.3)) * (light - _soften(light, 1.0)), 0)
-    light = np.maximum(light, 0) * np.float32(_metered(light, rng))
+    light = np.maximum(light, 0) * np.float32(_metered(light, rng) * 2.0**bias)
     light = _lens(light, rng)
     light *= np.exp(0.09 * rng.standard_normal() * np.array([1.0, 0.0, -1.0]) + 0.03 * rng.standard_normal(3)).astype(np.float32)
     light = _sensor(light, rng)

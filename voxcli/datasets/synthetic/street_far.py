@@ -13,6 +13,7 @@ import numpy as np
 from voxcli.datasets.synthetic.street_far_builder import FarBuilder
 from voxcli.datasets.synthetic.street_far_plan import REACH, draw_street, draw_view
 from voxcli.datasets.synthetic.street_far_sides import Sides
+from voxcli.datasets.synthetic.street_furniture import bonnet
 from voxcli.datasets.synthetic.street_objects import StreetObject, between
 from voxcli.datasets.synthetic.street_plan import Makes, Placed, Street, View
 from voxcli.scene import Frustum
@@ -156,4 +157,7 @@ def lay_out_far(rng: np.random.Generator, frustum: Frustum, make: Makes) -> FarL
     for k in rng.permutation(5) if rng.random() < 0.5 else range(5):
         steps[k]()
     sides.furniture()
+    if abs(view.position[0]) < street.road_half and view.position[1] < 1.6 and rng.random() < 0.1:
+        x, _, z = view.position
+        traffic.extras.append(Placed(bonnet(rng, view.position[1]), float(x), float(z), view.heading + 0.05 * rng.standard_normal()))
     return FarLayout(street, view, traffic.placed, traffic.extras)

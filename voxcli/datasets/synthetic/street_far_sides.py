@@ -137,7 +137,7 @@ class Sides(FarBuilder):
             outward = 2 * side - 1
             kerb, wall = street.line(side, "cycle"), street.line(side, "garden")
             room = wall - kerb - 0.75 if street.built[side] else 6.0
-            if rng.random() < (0.6 if street.built[side] else 0.75):
+            if rng.random() < (0.68 if street.built[side] else 0.85):
                 bare, tall = rng.random() < 0.5, rng.random() < 0.75
                 over = between(rng, 1.5, 5.6)
                 shelf = [street_tree(rng, bare, max(room - 0.35, 0.5), over, tall) for _ in range(2 if rng.random() < 0.7 else 3)]

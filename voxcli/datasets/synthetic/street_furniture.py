@@ -1,7 +1,7 @@
 """What stands along streets beside houses and trees.
 
-Walls, fences, hoardings and shelters are obstacles of class `building`. Posts, signs, lamps, bollards and wires are drawn and have no
-class: labels, depth and instances do not know them.
+Walls, fences, hoardings and shelters are obstacles of class `building`. Posts, signs, lamps, bollards, wires and the bonnet of the
+camera's own car are drawn and have no class: labels, depth and instances do not know them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import math
 
 import numpy as np
 
-from voxcli.datasets.synthetic.shapes import box, cylinder, limb
+from voxcli.datasets.synthetic.shapes import box, cylinder, ellipsoid, limb
 from voxcli.datasets.synthetic.street_far_buildings import BRICKS, PANELS, RENDERS, STONES
 from voxcli.datasets.synthetic.street_objects import STYLE_SIZE, Assembly, StreetObject, Surface, between, tint
+from voxcli.datasets.synthetic.street_vehicles import COMMON_PAINTS
 
 METALS = np.array([[0.35, 0.36, 0.37], [0.12, 0.13, 0.13], [0.5, 0.51, 0.52], [0.1, 0.18, 0.14], [0.2, 0.2, 0.22], [0.42, 0.4, 0.37]])
 SIGNS = np.array([[0.75, 0.08, 0.08], [0.1, 0.22, 0.6], [0.85, 0.85, 0.84], [0.85, 0.7, 0.1], [0.1, 0.4, 0.2]])
@@ -135,6 +136,15 @@ def wire(start: np.ndarray, end: np.ndarray) -> StreetObject:
     for p, q in zip(places[:-1], places[1:], strict=True):
         a.add(limb(p, q, 0.012, 0.012, 3), (0.05, 0.05, 0.05))
     return a.finish(grounded=False)
+
+
+def bonnet(rng: np.random.Generator, high: float) -> StreetObject:
+    """The bonnet in front of a dash-cam at a height of `high` metres, in the camera's plan: ahead along +z."""
+    a = Assembly("post")
+    top, reach = high - between(rng, 0.42, 0.6), between(rng, 1.35, 1.75)
+    size = (between(rng, 0.75, 0.95), 0.3, reach - 0.3)
+    a.add(ellipsoid(size, (between(rng, -0.25, 0.25), top - 0.3, 0.3), 18, 9), tint(rng, COMMON_PAINTS), Surface.PAINT)
+    return a.finish(grounded=False, style=_style(rng))
 
 
 KINDS = {"lamp": lamp_post, "light": traffic_light, "sign": sign_post, "small": small_thing}

@@ -54,7 +54,7 @@ def render_photo(
     known = (soup.owner <= labelled)[veil[1]] & (veil[0] < depth)                       # a railing without class would not count
     depth, face = np.where(known, veil[0], depth)[1::2, 1::2], np.where(known, veil[1], face)[1::2, 1::2]
     owner = np.where(face >= 0, soup.owner[face.clip(0)], -1)
-    return Rendered(develop(pixels, rng), np.where(np.isfinite(depth), depth, np.nan).astype(np.float32), owner)
+    return Rendered(develop(pixels, rng, light.bias), np.where(np.isfinite(depth), depth, np.nan).astype(np.float32), owner)
 
 
 def _hits(

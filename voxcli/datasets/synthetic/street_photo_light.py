@@ -15,7 +15,7 @@ from voxcli.datasets.synthetic.street_plan import Placed, Street
 from voxcli.datasets.synthetic.street_textures import clouds, grain
 
 KINDS = ("clear", "broken", "overcast", "haze", "dusk")
-SHARES = (0.42, 0.14, 0.26, 0.07, 0.11)
+SHARES = (0.4, 0.14, 0.24, 0.06, 0.16)
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PhotoLight:
     """sun: direction towards it (world, [3]); sun_colour: what it adds to a white surface that faces it; zenith, horizon: sky colours;
     lift: how fast the sky turns from one to the other; glow: brightness around the sun; ambient: what the whole sky adds to a white
     surface; cloud: cover 0..1; visibility in metres; haze: its colour; wet: share of the ground that is wet; lit: share of windows that
-    are lit; phase: of the clouds. Colours are float32 [3].
+    are lit; phase: of the clouds; bias: stops by which a camera's exposure misses this light. Colours are float32 [3].
     """
 
     sun: np.ndarray
@@ -39,6 +39,7 @@ class PhotoLight:
     wet: float
     lit: float
     phase: float
+    bias: float
 
 
 def draw_photo_light(rng: np.random.Generator) -> PhotoLight:
@@ -60,7 +61,8 @@ def draw_photo_light(rng: np.random.Generator) -> PhotoLight:
     rim = np.array([0.86, 0.93, 1.0]) * between(rng, 0.8, 1.3) * (1 - 0.25 * low * np.array([0.0, 0.35, 1.0]))
     horizon = rim * (1 - cover) + grey * cover
     if kind == "dusk":
-        zenith, horizon = zenith * between(rng, 0.2, 0.5), horizon * np.array([1.1, 0.9, 0.75]) * between(rng, 0.3, 0.8)
+        hue = np.array([0.85, 0.95, 1.1]) + rng.random() * np.array([0.25, -0.05, -0.35])
+        zenith, horizon = zenith * between(rng, 0.2, 0.5), horizon * hue * between(rng, 0.3, 0.8)
     ambient = (0.55 * zenith + 0.45 * horizon) * between(rng, 0.8, 1.1)
     cloud = {"clear": 0.7 * (rng.random() < 0.4), "broken": 1.0, "overcast": 0.25, "haze": 0.2, "dusk": 0.6}[kind] * between(rng, 0.4, 1.0)
     mist = rng.random() < (0.4 if kind == "haze" else 0.02)
@@ -69,7 +71,8 @@ def draw_photo_light(rng: np.random.Generator) -> PhotoLight:
     lit = between(rng, 0.1, 0.6) if kind == "dusk" else between(rng, 0.0, 0.12) if kind == "overcast" else 0.0
     colours = [np.asarray(v, dtype=np.float32) for v in (sun, strength * warm, zenith, horizon, ambient, 0.9 * horizon)]
     return PhotoLight(colours[0], colours[1], colours[2], colours[3], between(rng, 0.35, 0.8), between(rng, 0.2, 2.0) * strong, colours[4],
-                      cloud, visibility, colours[5], wet, lit, rng.random() * 200)  # fmt: skip
+                      cloud, visibility, colours[5], wet, lit, rng.random() * 200,
+                      -between(rng, 0.0, 2.2) if kind == "dusk" else 0.0)  # fmt: skip
 
 
 def sky(rays: np.ndarray, light: PhotoLight) -> np.ndarray:

@@ -16,6 +16,7 @@ from voxcli.datasets.synthetic.street_photo_ground import fade, ground
 from voxcli.datasets.synthetic.street_photo_light import Canyon, PhotoLight, environment, sky, skyline
 from voxcli.datasets.synthetic.street_plan import Placed, Street, View
 from voxcli.datasets.synthetic.street_render import ShadowRange, Soup
+from voxcli.datasets.synthetic.street_vehicles import RED_LIGHT, WHITE_LIGHT
 from voxcli.geometry.zbuffer import nearest
 
 _VEHICLES = ("car", "van", "truck", "bus")
@@ -190,6 +191,8 @@ class Shader:
                 colour[chosen] *= factor[:, None]
         lamp = np.flatnonzero(surface == Surface.LAMP)
         emitted[lamp] = colour[lamp] * (1.5 + 2.5 * (self.light.lit > 0))
+        if self.light.lit > 0.05:
+            self._headlights(face, seen.owner, emitted)
         glass = np.flatnonzero(surface == Surface.GLASS)
         if len(glass):
             mirror[glass] = np.where(self.vehicle[seen.owner[glass]], 0.05, 0.1)
@@ -204,6 +207,15 @@ class Shader:
             normal[paint_, 1] += 0.09 * textures.clouds(p[:, 2] * 9 + 40, p[:, 1] * 14)
             normal[paint_, 0] += 0.06 * textures.clouds(p[:, 2] * 12, p[:, 1] * 9 + 80)
         return self.lit(seen, colour, normal, mirror, emitted)
+
+    def _headlights(self, face: np.ndarray, owner: np.ndarray, emitted: np.ndarray) -> None:
+        """Lamps of vehicles, lit on two in three of them. Adds to emitted [n, 3]."""
+        colour = self.soup.colours.take(face, 0)
+        on = self.vehicle[owner] & (owner * 7 % 3 > 0)
+        white = on & (np.abs(colour - np.float32(WHITE_LIGHT)).max(1) < 0.01)
+        red = on & (np.abs(colour - np.float32(RED_LIGHT)).max(1) < 0.01)
+        emitted[white] = np.array([3.0, 2.7, 2.1], np.float32)
+        emitted[red] = np.array([1.2, 0.04, 0.03], np.float32)
 
     def _bulge(self, owner: np.ndarray, local: np.ndarray) -> np.ndarray:
         """What makes the flat panels of vehicles look pressed: normals lean outward from the middle of the body. [n, 3], in the world"""

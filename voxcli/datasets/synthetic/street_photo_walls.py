@@ -132,7 +132,17 @@ def _street_level(u, v, floor, half, shop, trait, colour, step, lit: float) -> t
     show = 0.05 + 0.09 * trait[:, 29] + 0.06 * grain(np.floor(u / 0.35) + seed, np.floor(v / 0.4) + k).clip(-0.8, 2.5) * (v < 2.0)
     show = np.maximum(show * np.where(v > 1.7, 0.6, 1.0), 0.006)
     hue = 1 + 0.3 * np.stack([grain(np.floor(u / 0.35) + c * 31, np.floor(v / 0.4) + seed) for c in range(3)], 1).clip(-1, 2)
+    # Behind the glass stand things as high as people and plants, which are part of the house: tall blots, dark, bright or green.
+    slot = np.floor(u / 0.62)
+    wide = 0.12 + 0.1 * grain(slot + seed, slot * 0 + 4).clip(-0.6, 1)
+    tall = 1.25 + 0.3 * grain(slot + seed, slot * 0 + 8).clip(-2, 2)
+    blot = (grain(slot + seed, slot * 0 + 13) > 1.6 - 1.6 * trait[:, 25]) & (v < tall + rise)
+    blot &= np.abs(u - (slot + 0.5) * 0.62) < wide * (1.15 - 0.35 * v / tall)
+    what = grain(slot + seed, slot * 0 + 21)
+    plant = (what > 0.4)[:, None] * np.array([-0.04, 0.05, -0.06], np.float32)
+    show = np.where(blot, np.where(what < 0, 0.15, 2.2) * show, show)
     shut = (trait[:, 30] > 0.86) & ~door
+    hue = np.where(blot[:, None], 1 + 8 * plant, hue)
     inside = np.where(shut[:, None], (0.2 * (1 - 0.3 * ((v * 11) % 1 < 0.3)))[:, None], show[:, None] * hue)
     out = np.where((v < rise)[:, None], trait[:, 11:14] * 0.8, inside)
     out = np.where(frame[:, None], trait[:, 11:14], out)
