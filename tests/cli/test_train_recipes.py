@@ -9,6 +9,8 @@ from voxcli.training.recipe import SHIPPED, load_recipe
 
 DATA = {
     "ssz": "synth street -o {} --count 2 --size SIDE SIDE --depth SIDE",
+    "rays": "synth street -o {} --count 2 --picture-scale 2",
+    "rays-far": "synth street -o {} --count 2 --preset far --picture-scale 2",
     "z-gan": "synth street -o {} --count 2 --size SIDE SIDE --depth SIDE",
     "pix2vox": "synth objects -o {} --count 4 --views 8",
     "jof": "synth objects -o {} --count 4 --views 2",
@@ -17,7 +19,7 @@ DATA = {
     "uclid": "synth objects -o {} --count 4 --views 2 --layout disn",
     "pix2scene": "synth rooms -o {} --count 2 --variant shapes-rotation",
 }
-"""Package of a model -> the command that makes data for it; other models train on the pictures of street data."""
+"""Recipe or package of a model -> the command that makes data for it; other models train on the pictures of street data."""
 
 MORE = {"objects-jof-self": ("--set", "training.dataset.images=[{}/ShapeNetRendering]")}
 """What a recipe says that it needs besides."""
@@ -39,7 +41,7 @@ def test_a_dry_run_of_every_recipe_opens_the_data_and_checks_the_stages(name, ma
     if importlib.util.find_spec(f"{MODELS[recipe.model]}.stages") is None:
         pytest.skip(f"{recipe.model} has no training yet")
     side = "64" if recipe.network.get("preset") == "small" else "128"
-    command = DATA.get(package_of(recipe), DATA["ssz"]).replace("SIDE", side)
+    command = (DATA.get(name) or DATA.get(package_of(recipe), DATA["ssz"])).replace("SIDE", side)
     root, folders = made
     if command not in folders:
         folders[command] = root / f"{len(folders)}{'.h5' if 'iqtt' in command else ''}"

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from voxcli import config
+from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError
 from voxcli.models.registry import model_module
 from voxcli.models.ssz import stages
@@ -94,7 +95,7 @@ def test_an_adversarial_step_of_the_papers_eight_levels_normalises_four_samples_
 
 
 def test_a_part_of_one_sample_at_one_pixel_is_refused_before_training(street_with_poses):
-    deep = {"network": {"height": 16, "width": 16, "depth": 16}}
+    deep, data = {"network": {"height": 16, "width": 16, "depth": 16}}, StreetFolder([street_with_poses])
     square = config.merge(TINY, deep)
     settings = stages.resolve_config({**load_recipe("paper", square).network}, 3, (16, 16, 16))
     assert settings.bottleneck == (1, 1, 1)
@@ -102,12 +103,12 @@ def test_a_part_of_one_sample_at_one_pixel_is_refused_before_training(street_wit
         (stage,) = load_recipe("paper", config.merge(square, {"stages": {"adversarial": changes}})).stages
         if refused:
             with pytest.raises(UsageError, match="1x1") as caught:
-                stages.check_stage(stage, settings, None)
+                stages.check_stage(stage, settings, data)
             assert f"batch {stage.batch} in {stage.parts} parts" in str(caught.value.actual)
         else:
-            stages.check_stage(stage, settings, None)
+            stages.check_stage(stage, settings, data)
     (stage,) = load_recipe("paper", config.merge(TINY, {"stages": {"adversarial": {"batch": 1}}})).stages
-    stages.check_stage(stage, stages.resolve_config(load_recipe("paper", TINY).network, 3, None), None)  # 2 x 2 pixels: four values
+    stages.check_stage(stage, stages.resolve_config(load_recipe("paper", TINY).network, 3, None), data)  # 2 x 2 pixels: four values
 
 
 # -- ablations (section 4.5, Table 2) ---------------------------------------------------------------------------------------------
@@ -186,3 +187,12 @@ def test_a_model_that_weighs_no_classes_refuses_weights_by_hand():
     data = SimpleNamespace(frustum=Frustum(128, 128, 128, 2.0, 12.0, 40.0))
     with pytest.raises(UsageError, match="z-gan"):
         resolve(model_module("z-gan", "stages"), chosen, data, 1)
+
+
+def test_poses_in_fields_of_view_that_differ_are_refused(street_with_poses):
+    data = StreetFolder([street_with_poses])
+    data.fov_jitter = 3.0
+    (stage,) = load_recipe("paper", TINY).stages
+    with pytest.raises(UsageError) as caught:
+        stages.check_stage(stage, stages.resolve_config(load_recipe("paper", TINY).network, 3, None), data)
+    assert caught.value.expected == "one field of view"

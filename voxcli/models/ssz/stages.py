@@ -195,6 +195,11 @@ def check_stage(stage: Stage, config: SSZConfig, data: StreetFolder) -> None:
     _check_losses(stage.losses, ADVERSARIAL_TERMS if stage.step == "adversarial" else TERMS)
     if stage.step == "adversarial" and config.discriminator is None:
         raise UsageError("An adversarial stage needs a discriminator.", hint="Add to the recipe: network: {discriminator: {}}")
+    if stage.step == "adversarial" and data.fov_jitter > 0:
+        raise UsageError(
+            f"Stage '{stage.name}': poses are found in one frustum for all samples.", expected="one field of view",
+            actual=f"fields of view that differ by up to {data.fov_jitter:g} degrees", hint="Leave out --fov-jitter.",
+        )  # fmt: skip
     if config.bottleneck[1:] == (1, 1) and stage.batch == stage.parts:
         raise UsageError(
             f"Stage '{stage.name}': batch normalisation at 1x1 has one value a channel, which says nothing.",
