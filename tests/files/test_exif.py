@@ -142,6 +142,14 @@ def test_a_large_jpeg_is_decoded_smaller_upright_and_right_in_its_proportions(tm
     assert np.abs(blocks - pairs).mean() < 2
 
 
+@pytest.mark.parametrize("how", [{"progressive": True}, {"format": "MPO", "save_all": True, "append_images": [Image.new("RGB", (40, 30))]}])
+def test_photographs_of_phones_come_in_other_kinds_of_jpeg(tmp_path, how):
+    Image.new("RGB", (1600, 1200), (90, 120, 60)).save(tmp_path / "a.jpg", exif=exif({FILM: 26}, 6), **how)
+    found = read_as(tmp_path / "a.jpg", Picture, seen_by=NEAR)
+    assert found.rgb.shape == (800, 600, 3) and found.stored == (1200, 1600)
+    assert found.fov_x_deg == pytest.approx(fov(0.6 * math.hypot(36, 24), 26))
+
+
 def test_nothing_is_decoded_smaller_for_a_camera_of_as_many_pixels(tmp_path):
     Image.new("RGB", (200, 150)).save(tmp_path / "a.jpg")
     found = read_as(tmp_path / "a.jpg", Picture, seen_by=Frustum(128, 96, 1, 1.0, 2.0, 70.0))

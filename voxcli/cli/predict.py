@@ -88,8 +88,9 @@ def predict(
     -m ssz turns a street image into a labelled fruxel scene: fruxels (.npz, .h5), a mesh in class colours (.glb, .ply, .obj) or voxels
     (.binvox, .vox). Images of any size are cropped or padded to the model's frustum: with --camera, --fov or a focal length in their EXIF
     to exactly what the model's camera would have seen, else to the largest centred part. What an image does not show is marked as ignored,
-    not guessed. --poses lists the objects with class, translation, rotation and score, and
-    draws their boxes into a .glb; it needs weights trained with a discriminator.
+    not guessed. Without --camera the scene stands level on its ground, +y up, ahead of the viewer along -z.
+    --poses lists the objects with class, translation, rotation and score, and draws their boxes into a .glb; it needs weights trained with
+    a discriminator.
 
     -m pix2vox-f and pix2vox-a turn one image of an object, or with --views several, into 32x32x32 voxels in the object's own frame:
     occupancy at --threshold (0.4) and probabilities (.npz, .h5), .binvox, .vox, or the surface at the threshold (.glb, .ply, .obj).
