@@ -77,7 +77,7 @@ _voxcli() {
         'weights list:--format') COMPREPLY=($(compgen -W 'table json jsonl csv tsv' -- "$current")); return ;;
         'weights list:--config') COMPREPLY=(); return ;;
         'weights info:--config') COMPREPLY=(); return ;;
-        'weights export:--output'|'weights export:-o'|'weights export:--config') COMPREPLY=(); return ;;
+        'weights export:--output'|'weights export:-o'|'weights export:--familiar'|'weights export:--config') COMPREPLY=(); return ;;
         'weights import:--model'|'weights import:-m') COMPREPLY=($(compgen -W 'ssz rays z-gan edges2image pix2vox-f pix2vox-a jof bae pix2scene iqtt-pix2scene iqtt-cnn iqtt-siamese uclid' -- "$current")); return ;;
         'weights import:--output'|'weights import:-o'|'weights import:--config') COMPREPLY=(); return ;;
         'convert:--output'|'convert:-o'|'convert:--to'|'convert:--as'|'convert:--resolution'|'convert:--threshold'|'convert:--points'|'convert:--seed'|'convert:--kind'|'convert:--channel'|'convert:--format'|'convert:--input-format'|'convert:--workers'|'convert:--config') COMPREPLY=(); return ;;
@@ -117,7 +117,7 @@ _voxcli() {
         'synth iqtt:-'*) COMPREPLY=($(compgen -W '--output -o --count --labeled --seed --size --workers --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights list:-'*) COMPREPLY=($(compgen -W '--format --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights info:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'weights export:-'*) COMPREPLY=($(compgen -W '--output -o --generator-only --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'weights export:-'*) COMPREPLY=($(compgen -W '--output -o --generator-only --familiar --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights import:-'*) COMPREPLY=($(compgen -W '--output -o --model -m --half --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --seed --kind --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;

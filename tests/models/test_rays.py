@@ -8,7 +8,7 @@ from voxcli.errors import ShapeError, UsageError
 from voxcli.models.frustum.losses import visible_class_loss
 from voxcli.models.rays import inference
 from voxcli.models.rays.network import COARSE, PRESETS, Rays, RaysConfig
-from voxcli.models.weights import Weights
+from voxcli.models.weights import Weights, save_weights
 from voxcli.scene.types import Camera, Picture
 
 TINY = RaysConfig(width=32, height=16, depth=8, classes=3, pretrained=False, pyramid=8, volume=4, fine=(8, 8))
@@ -156,3 +156,23 @@ def test_visible_class_loss_is_the_likelihood_of_what_each_ray_meets_first():
 def test_coarse_cells_divide_every_shipped_frustum():
     for settings in PRESETS.values():
         assert settings.depth % COARSE == settings.height % COARSE == settings.width % COARSE == 0
+
+
+def test_what_a_network_is_familiar_with_travels_in_its_weights(tmp_path):
+    torch.manual_seed(0)
+    network = Rays(TINY).train()
+    for _ in range(20):  # statistics of its own: in a fresh encoder, features die away from layer to layer
+        network(torch.rand(4, 3, 32, 64), (4,))
+    own = predictor(network.eval())
+    known = inference.learn_familiarity(own, [picture(64, 32, seed) for seed in range(130)])
+    save_weights(tmp_path / "rays.safetensors", Weights(network.state_dict() | known.tensors(), "rays", config.to_mapping(TINY), FACTS))
+    loaded = inference.load_predictor(tmp_path / "rays.safetensors", device="cpu", dtype="float32")
+    black = Picture(np.zeros((32, 64, 3), np.uint8))
+    one, other = inference.predict(loaded, [picture(64, 32, 1000), black])
+    assert one.meta["strangeness"]["score"] < 3 * one.meta["strangeness"]["threshold"]
+    assert other.meta["strangeness"]["score"] > other.meta["strangeness"]["threshold"]
+    assert "strangeness" not in next(iter(inference.predict(own, [black]))).meta
+
+
+def test_big_pictures_are_read_as_fine_as_the_networks_own(network):
+    assert (predictor(network).view.width, predictor(network).view.height) == (64, 32)

@@ -78,6 +78,10 @@ def export(
     source: OneFile,
     output: Target,
     generator_only: Annotated[bool, typer.Option("--generator-only", help="Leave the discriminator out: smaller, but no poses.")] = False,
+    familiar: Annotated[
+        str | None,
+        typer.Option("--familiar", metavar="DIR", help="Data like the training: predict will warn of pictures unlike it (rays)."),
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Weights for elsewhere: .safetensors (half precision, with all facts) or .pt (a plain state_dict in float32 for torch.load).
@@ -96,6 +100,8 @@ def export(
     if generator_only:
         kept = {k: t for k, t in weights.tensors.items() if not k.startswith("discriminator.")}
         weights = replace(weights, tensors=kept, config={k: v for k, v in weights.config.items() if k != "discriminator"})
+    if familiar is not None:
+        weights = _with_familiarity(weights, familiar)
     if target.suffix == ".safetensors":
         facts = {k: v for k, v in weights.facts.items() if k != "version"}
         save_weights(target, replace(weights, facts=facts))
@@ -107,6 +113,28 @@ def export(
     buffer = io.BytesIO()
     torch.save(dict(sorted(weights.tensors.items())), buffer)
     atomic_write_bytes(target, buffer.getvalue(), overwrite=True)
+
+
+def _with_familiarity(weights: Weights, folder: str) -> Weights:
+    """The same weights with what tells pictures that are unlike those of a data folder."""
+    from dataclasses import replace
+
+    from voxcli import files
+    from voxcli.cli.inputs import expand
+    from voxcli.models.frustum.familiarity import split
+    from voxcli.models.registry import model_module
+    from voxcli.scene import Picture
+
+    module = model_module(weights.model, "inference")
+    if not hasattr(module, "learn_familiarity"):
+        raise UsageError(f"{weights.model} does not tell strange pictures.", actual="--familiar", hint="Leave it out.")
+    own, _ = split(weights.tensors)
+    weights = replace(weights, tensors=own)
+    predictor = module.load_predictor(weights, "cpu", "float32")
+    images = os.path.join(folder, "images")
+    inputs, _ = expand([images if os.path.isdir(images) else folder], (".png", ".jpg", ".jpeg"))
+    found = module.learn_familiarity(predictor, (files.read_as(each.path, Picture) for each in inputs))
+    return replace(weights, tensors=own | found.tensors())
 
 
 def import_(

@@ -84,7 +84,9 @@ def learn(features: Tensor, held_out: Tensor, components: int = COMPONENTS) -> F
         raise DataError("Too few pictures to tell the strange ones from.", expected=f"over {components} and {1 / MOST_WARNED:.0f} held out",
                         actual=f"{len(features)} and {len(held_out)}")  # fmt: skip
     x = features.double().cpu()
-    mean, spread = x.mean(0), x.std(0, correction=0).clamp(min=1e-6)
+    mean, spread = x.mean(0), x.std(0, correction=0)
+    # A feature that hardly varies says nothing, and one divided by next to nothing would not fit into half precision.
+    spread = spread.masked_fill(spread < 1e-3 * spread.median().clamp(min=1e-6), torch.inf)
     _, lengths, directions = torch.linalg.svd((x - mean) / spread, full_matrices=False)
     deviations = lengths[:components] / len(x) ** 0.5
     if not bool(deviations[-1] > 1e-6 * deviations[0]):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from voxcli import backend, config
 from voxcli.backend import keep_freed_memory
-from voxcli.errors import FileFormatError
+from voxcli.errors import DataError, FileFormatError
+from voxcli.models.frustum.familiarity import Familiarity, learn, split
 from voxcli.models.frustum.fitting import fit, leave_out
 from voxcli.models.offers import Offers
 from voxcli.models.rays.network import Features, Rays, RaysConfig
@@ -28,13 +29,21 @@ RAYS_AT_ONCE = 2048
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network with what its numbers mean: the frustum of its output and its classes."""
+    """A trained network with what its numbers mean: the frustum of its output and its classes; and what tells strange pictures, where the
+    weights hold that."""
 
     network: Rays
     frustum: Frustum
     classes: Labels
     device: torch.device
     dtype: torch.dtype
+    familiarity: Familiarity | None = None
+
+    @property
+    def view(self) -> Frustum:
+        """What the network's camera sees, in pixels of its picture."""
+        scale = self.network.config.picture_scale
+        return replace(self.frustum, width=scale * self.frustum.width, height=scale * self.frustum.height)
 
 
 def load_predictor(weights: str | Path | Weights = "rays", device: str = "auto", dtype: str = "auto") -> Predictor:
@@ -51,7 +60,8 @@ def load_predictor(weights: str | Path | Weights = "rays", device: str = "auto",
     settings = config.from_mapping(RaysConfig, weights.config, f"{name}: configuration")
     network = Rays(settings)
     try:
-        network.load_state_dict(weights.tensors)
+        tensors, familiarity = split(weights.tensors)
+        network.load_state_dict(tensors)
         frustum = Frustum(settings.width, settings.height, settings.depth, **facts["frustum"])
         classes = Labels(tuple(facts["label_names"]), facts["empty_label"], facts["ignore_label"])
     except (RuntimeError, KeyError, TypeError) as error:
@@ -60,7 +70,7 @@ def load_predictor(weights: str | Path | Weights = "rays", device: str = "auto",
     number = backend.pick_dtype(dtype, where)
     if where.type == "cpu":
         keep_freed_memory()
-    return Predictor(network.eval().requires_grad_(False).to(where, number), frustum, classes, where, number)
+    return Predictor(network.eval().requires_grad_(False).to(where, number), frustum, classes, where, number, familiarity)
 
 
 def predict(
@@ -83,10 +93,30 @@ def predict(
         with torch.inference_mode():
             features = network.features(images.to(predictor.device).to(predictor.dtype) / 255)
             labels, shares = decode(network, features, probabilities)
+            strange = None if predictor.familiarity is None else predictor.familiarity.facts(features.summary)
         for k, each in enumerate(fitted):
             volume, share = labels[k].cpu().numpy(), None if shares is None else shares[k].cpu().numpy()
             leave_out(volume, each.unseen, classes, share)
-            yield FruxelGrid(volume, frustum, camera.world_to_cam if camera is not None else np.eye(4), classes, share, each.facts)
+            facts = each.facts if strange is None else each.facts | {"strangeness": strange[k]}
+            yield FruxelGrid(volume, frustum, camera.world_to_cam if camera is not None else np.eye(4), classes, share, facts)
+
+
+def learn_familiarity(predictor: Predictor, pictures: Iterable[Picture]) -> Familiarity:
+    """What tells pictures that are unlike those given, which are like the training's: every fifth serves for the threshold alone.
+
+    Raises DataError for fewer than about 100.
+    """
+    network, found = predictor.network, []
+    for picture in pictures:
+        image = fit(picture, predictor.frustum, scale=network.config.picture_scale, whole=True).image
+        with torch.inference_mode():
+            x = torch.from_numpy(image).permute(2, 0, 1)[None].to(predictor.device).to(predictor.dtype) / 255
+            found.append(network.features(x, fine=False).summary)
+    if not found:
+        raise DataError("There are no pictures to be familiar with.")
+    features = torch.cat(found)
+    held_out = torch.arange(len(features)) % 5 == 4
+    return learn(features[~held_out], features[held_out])
 
 
 def decode(network: Rays, features: Features, probabilities: bool = False) -> tuple[Tensor, Tensor | None]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from voxcli.errors import UsageError, unknown_name
 from voxcli.models.blocks.efficientnet import CHANNELS, ENCODERS, EfficientNetLite0
+from voxcli.models.frustum.familiarity import pooled
 from voxcli.shapes import check_shape
 
 COARSE = 4
@@ -72,8 +73,8 @@ PRESETS = {"near": RaysConfig(), "far": RaysConfig(width=128, height=96, depth=9
 
 @dataclass(frozen=True)
 class Features:
-    """What rays are decoded from: `coarse` scores [B, n, D/4, H/4, W/4] and `pixels` features [B, c, H, W]; and, as `summary`, the
-    means of the encoder's last two maps over the picture [B, 432]: what kind of picture it is."""
+    """What rays are decoded from: `coarse` scores [B, n, D/4, H/4, W/4] and `pixels` features [B, c, H, W]; and as `summary` what kind of
+    picture it is: means and spreads of the encoder's coarser maps [B, 624] (see frustum.familiarity)."""
 
     coarse: Tensor
     pixels: Tensor
@@ -168,7 +169,7 @@ class Rays(nn.Module):
         # Maps of a frozen encoder may be in another type than the heads.
         if not torch.is_autocast_enabled(picture.device.type):
             maps = [each.to(self.fine_ray.weight.dtype) for each in maps]
-        summary = torch.cat([each.float().mean((2, 3)) for each in maps[3:]], 1)
+        summary = pooled(maps[2:])
         x = self.pyramid(maps)
         coarse = self.coarse(x)
         if not fine:
