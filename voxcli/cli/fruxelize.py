@@ -154,6 +154,7 @@ def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     from voxcli import files
     from voxcli.provenance import make_meta
     from voxcli.scene import DepthMap, FruxelGrid, Mesh, SceneDescription, VoxelGrid
+    from voxcli.scene.frames import carried, frame_of
 
     kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
     thing = files.read_as(item.source, kinds, format=wanted.input_format)
@@ -164,8 +165,9 @@ def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     filled = isinstance(thing, SceneDescription)
     placed = filled and wanted.grid == "fruxel" and given is None and thing.camera is None
     result, told = _fill_scene(thing, given, wanted) if filled else (_resample(thing, item.source, given, wanted), Told())
-    frame = "camera" if wanted.grid == "fruxel" else "world, +y up"
-    meta = make_meta(
+    of = {} if wanted.grid == "fruxel" else getattr(thing, "meta", {})
+    frame = "camera" if wanted.grid == "fruxel" else frame_of(of)
+    meta = carried(of) | make_meta(
         wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), input_digests(item.source, wanted.camera, wanted.classes), None,
         frame, "m",
     )  # fmt: skip
