@@ -159,13 +159,13 @@ def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
     thing = files.read_as(item.source, kinds, format=wanted.input_format)
     wanted.check_input(item.source, thing)
+    of = {} if wanted.grid == "fruxel" else thing.meta
     given = camera_for(wanted.camera, item.source) if wanted.camera else None
     if isinstance(thing, Mesh):
         thing = _scene_of_mesh(thing, wanted)
     filled = isinstance(thing, SceneDescription)
     placed = filled and wanted.grid == "fruxel" and given is None and thing.camera is None
     result, told = _fill_scene(thing, given, wanted) if filled else (_resample(thing, item.source, given, wanted), Told())
-    of = {} if wanted.grid == "fruxel" else getattr(thing, "meta", {})
     frame = "camera" if wanted.grid == "fruxel" else frame_of(of)
     meta = carried(of) | make_meta(
         wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), input_digests(item.source, wanted.camera, wanted.classes), None,
