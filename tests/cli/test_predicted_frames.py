@@ -134,7 +134,9 @@ def test_fruxels_say_what_was_assumed_and_what_is_made_of_them_says_so_too(voxcl
     assert "camera_assumed" not in grid.meta["prediction"]
     ran(voxcli, "convert", "out.npz", "-o", "made.glb")
     ran(voxcli, "convert", "made.glb", "-o", "made.ply", "--as", "points", "--points", "1000")
-    for name in ("made.glb", "made.ply"):
+    ran(voxcli, "fruxelize", "made.glb", "--grid", "voxel", "--resolution", "32", "-o", "made.npz")
+    for name in ("made.glb", "made.ply", "made.npz"):
+        assert files.read(folder / name).meta["frame"] == VIEWER
         assert files.read(folder / name).meta["camera_assumed"] == grid.meta["camera_assumed"]
     stands(files.read(folder / "made.ply").points)
     ran(voxcli, "view", "out.npz", "-o", "sheet.png")

@@ -154,18 +154,20 @@ def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     from voxcli import files
     from voxcli.provenance import make_meta
     from voxcli.scene import DepthMap, FruxelGrid, Mesh, SceneDescription, VoxelGrid
+    from voxcli.scene.frames import carried, frame_of
 
     kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
     thing = files.read_as(item.source, kinds, format=wanted.input_format)
     wanted.check_input(item.source, thing)
+    of = {} if wanted.grid == "fruxel" else thing.meta
     given = camera_for(wanted.camera, item.source) if wanted.camera else None
     if isinstance(thing, Mesh):
         thing = _scene_of_mesh(thing, wanted)
     filled = isinstance(thing, SceneDescription)
     placed = filled and wanted.grid == "fruxel" and given is None and thing.camera is None
     result, told = _fill_scene(thing, given, wanted) if filled else (_resample(thing, item.source, given, wanted), Told())
-    frame = "camera" if wanted.grid == "fruxel" else "world, +y up"
-    meta = make_meta(
+    frame = "camera" if wanted.grid == "fruxel" else frame_of(of)
+    meta = carried(of) | make_meta(
         wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), input_digests(item.source, wanted.camera, wanted.classes), None,
         frame, "m",
     )  # fmt: skip
