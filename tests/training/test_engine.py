@@ -153,7 +153,7 @@ def test_misspelt_keys_of_a_recipe_are_errors(recipe):
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_recipe_survives_yaml_and_names_steps_that_exist(path):
+def test_every_shipped_recipe_survives_yaml_and_names_steps_that_exist(path, data):
     chosen = load_recipe(path.stem)
     assert config.from_mapping(Recipe, config.parse(config.dumps(config.to_mapping(chosen)), "text"), "text") == chosen
     task = model_module(chosen.model, "stages")
@@ -162,7 +162,7 @@ def test_every_shipped_recipe_survives_yaml_and_names_steps_that_exist(path):
         settings = task.resolve_config(chosen.network, 10, None)
         assert settings.classes == 10
         for stage in chosen.stages:
-            task.check_stage(stage, settings, None)
+            task.check_stage(stage, settings, StreetFolder([data]))
 
 
 def test_a_scale_that_the_network_has_no_scores_for_is_one_error_before_training(data, recipe):

@@ -61,7 +61,7 @@ def collate(parts: list[Prepared]) -> StreetBatch:
 def augment(sample: StreetSample, how: Augmentation, rng: np.random.Generator) -> StreetSample:
     """A mirrored and recoloured copy. Always draws the same number of random values, whatever is switched on."""
     mirrored, light, contrast = rng.random() < 0.5, rng.uniform(-1, 1), rng.uniform(-1, 1)
-    tint, noise_seed = rng.uniform(-1, 1, 3), rng.integers(1 << 31)
+    tint, noise_seed = rng.uniform(-1, 1, 3), int(rng.integers(1 << 31))
     through_camera = rng.random()
     image, labels, poses = sample.image, sample.labels, sample.poses
     if how.flip and mirrored:

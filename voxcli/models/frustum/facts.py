@@ -1,13 +1,25 @@
-"""What networks that predict fruxels say of their data: opened folders, and the facts that travel in weights."""
+"""What networks that predict fruxels have in common at their edges: opened folders, facts that travel in weights, networks from weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import torch
+from torch import nn
+
+from voxcli import config
+from voxcli.backend import keep_freed_memory
 from voxcli.datasets.street import StreetFolder
-from voxcli.errors import UsageError
+from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.frustum.familiarity import Familiarity, split
+from voxcli.models.weights import Weights, load_weights
+from voxcli.scene.labels import Labels
+from voxcli.scene.types import Frustum
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def open_street(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> StreetFolder:
@@ -27,3 +39,41 @@ def frustum_facts(data: StreetFolder) -> dict[str, Any]:
         "ignore_label": classes.ignore,
         "frustum": {"z_near": frustum.z_near, "z_far": frustum.z_far, "fov_x_deg": frustum.fov_x_deg},
     }
+
+
+@dataclass(frozen=True)
+class Restored(Generic[Net]):
+    """A network from weights, with the frustum and the classes of its output, and what tells strange pictures, where the weights hold
+    that."""
+
+    network: Net
+    frustum: Frustum
+    classes: Labels
+    familiarity: Familiarity | None
+
+
+def restore(
+    source: str | Path | Weights, model: str, config_type: type[Any], build: Callable[[Any], Net], device: torch.device, dtype: torch.dtype
+) -> Restored[Net]:
+    """A network for use from a weights file, the name of shipped weights, or weights in memory.
+
+    config_type: the model's configuration, with `width`, `height` and `depth` of the output; build: a network from it. Raises
+    FileFormatError for weights of another model, and for those that do not fit their own configuration.
+    """
+    name = "The weights" if isinstance(source, Weights) else f"'{source}'"
+    weights = source if isinstance(source, Weights) else load_weights(source)
+    if weights.model != model:
+        raise FileFormatError(f"{name}: weights of another model.", expected=model, actual=weights.model)
+    settings = config.from_mapping(config_type, weights.config, f"{name}: configuration")
+    network, facts = build(settings), weights.facts
+    own, familiarity = split(weights.tensors)
+    try:
+        network.load_state_dict(own)
+        frustum = Frustum(settings.width, settings.height, settings.depth, **facts["frustum"])
+        classes = Labels(tuple(facts["label_names"]), facts["empty_label"], facts["ignore_label"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
+    if device.type == "cpu":
+        keep_freed_memory()
+    return Restored(network.eval().requires_grad_(False).to(device, dtype), frustum, classes, familiarity)

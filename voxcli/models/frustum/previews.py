@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
+from torch import Tensor, nn
 
+from voxcli.models.frustum.scores import predicted_labels
 from voxcli.scene import Frustum, Labels, class_colour
 
 PAPER, INK = 255, (40, 44, 52)
 COLUMNS = ("input", "prediction", "ground truth", "prediction, from above", "ground truth, from above")
+
+
+class SceneBatch(Protocol):
+    """images [B, 3, H, W] in 0..1 and labels [B, D/s, H/s, W/s] by scale s."""
+
+    @property
+    def images(self) -> Tensor: ...
+
+    @property
+    def labels(self) -> Mapping[int, Tensor]: ...
 
 
 def from_camera(labels: np.ndarray, classes: Labels) -> np.ndarray:
@@ -61,6 +74,16 @@ def sheet(
             fitted = Image.fromarray(view).resize((size, size), Image.Resampling.NEAREST if view.shape[0] < size else Image.Resampling.BOX)
             paper.paste(fitted, (gap + n * (size + gap), line + gap + m * (size + gap)))
     return np.asarray(paper)
+
+
+def predictions_sheet(network: nn.Module, batches: Iterable[SceneBatch], classes: Labels, frustum: Frustum, scale: int) -> np.ndarray:
+    """The sheet of a network's predictions at one scale, one row for each batch of one sample."""
+    images, predicted, truth = [], [], []
+    for batch in batches:
+        images.append((batch.images[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy())
+        predicted.append(predicted_labels(network, batch.images, scale)[0].cpu().numpy())
+        truth.append(batch.labels[scale][0].cpu().numpy())
+    return sheet(images, predicted, truth, classes, frustum)
 
 
 def _colours(classes: Labels) -> np.ndarray:

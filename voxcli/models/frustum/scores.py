@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from voxcli.scene.labels import Labels
 
 
 def per_class_iou(confusion: Tensor) -> list[float | None]:
@@ -11,6 +15,14 @@ def per_class_iou(confusion: Tensor) -> list[float | None]:
     hits = confusion.diagonal()
     union = confusion.sum(0) + confusion.sum(1) - hits
     return [round(float(h) / float(u), 5) if u else None for h, u in zip(hits, union, strict=True)]
+
+
+def iou_record(total: Tensor, classes: Labels, scale: int) -> tuple[float, dict[str, Any]]:
+    """Mean IoU over the solid classes that occur, and the record of it, from counts [n, n] over all samples at one scale."""
+    iou = per_class_iou(total)
+    solid = [value for value in (iou[i] for i in classes.solid_ids) if value is not None]
+    mean = sum(solid) / len(solid) if solid else 0.0
+    return mean, {"scale": scale, "mean_iou": mean, "iou": dict(zip(classes.names, iou, strict=True))}
 
 
 @torch.no_grad()

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli import backend, config
-from voxcli.backend import keep_freed_memory
-from voxcli.errors import DataError, FileFormatError
-from voxcli.models.frustum.familiarity import Familiarity, learn, split
+from voxcli import backend
+from voxcli.errors import DataError
+from voxcli.models.frustum.facts import restore
+from voxcli.models.frustum.familiarity import Familiarity, learn
 from voxcli.models.frustum.fitting import fit, leave_out
 from voxcli.models.offers import Offers
 from voxcli.models.rays.network import Features, Rays, RaysConfig
-from voxcli.models.weights import Weights, load_weights
+from voxcli.models.weights import Weights
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Camera, Frustum, FruxelGrid, Picture
 
@@ -51,26 +51,10 @@ def load_predictor(weights: str | Path | Weights = "rays", device: str = "auto",
 
     dtype `auto` is bfloat16 on CUDA and on processors that multiply it in hardware, float32 elsewhere.
     """
-    name = "The weights" if isinstance(weights, Weights) else f"'{weights}'"
-    if not isinstance(weights, Weights):
-        weights = load_weights(weights)
-    if weights.model != "rays":
-        raise FileFormatError(f"{name}: weights of another model.", expected="rays", actual=weights.model)
-    where, facts = backend.pick_device(device), weights.facts
-    settings = config.from_mapping(RaysConfig, weights.config, f"{name}: configuration")
-    network = Rays(settings)
-    try:
-        tensors, familiarity = split(weights.tensors)
-        network.load_state_dict(tensors)
-        frustum = Frustum(settings.width, settings.height, settings.depth, **facts["frustum"])
-        classes = Labels(tuple(facts["label_names"]), facts["empty_label"], facts["ignore_label"])
-    except (RuntimeError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
+    where = backend.pick_device(device)
     number = backend.pick_dtype(dtype, where)
-    if where.type == "cpu":
-        keep_freed_memory()
-    return Predictor(network.eval().requires_grad_(False).to(where, number), frustum, classes, where, number, familiarity)
+    found = restore(weights, "rays", RaysConfig, Rays, where, number)
+    return Predictor(found.network, found.frustum, found.classes, where, number, found.familiarity)
 
 
 def predict(

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from voxcli import config
 from voxcli.datasets.street import StreetFolder
-from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+from voxcli.errors import FileFormatError, UsageError, unknown_name
 from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.frustum import previews, weighting
 from voxcli.models.frustum.facts import frustum_facts, open_street
 from voxcli.models.frustum.losses import visible_class_loss, voxel_loss
 from voxcli.models.frustum.photographs import LabelledPhotographs, score_photographs
-from voxcli.models.frustum.scores import confusion, per_class_iou, predicted_labels
+from voxcli.models.frustum.scores import confusion, iou_record
 from voxcli.models.rays import network as networks
 from voxcli.models.rays.batches import RaysBatch, RaysReader, collate
 from voxcli.models.rays.network import PRESETS, Rays, RaysConfig
@@ -170,29 +170,17 @@ def tally(network: nn.Module, batch: RaysBatch, context: Context) -> Tensor:
 
 def summary(total: Tensor, context: Context) -> tuple[float, dict[str, Any]]:
     """Mean IoU over the solid classes, and the IoU of every class over all validation samples at once."""
-    classes, scale = context.data.classes, min(_scales(context.stage))
-    iou = per_class_iou(total)
-    solid = [value for value in (iou[i] for i in classes.solid_ids) if value is not None]
-    mean = sum(solid) / len(solid) if solid else 0.0
-    return mean, {"scale": scale, "mean_iou": mean, "iou": dict(zip(classes.names, iou, strict=True))}
+    return iou_record(total, context.data.classes, min(_scales(context.stage)))
 
 
 def photographs(network: nn.Module, folder: LabelledPhotographs, context: Context) -> dict[str, float]:
     """Scores of labelled photographs at the stage's finest scale (see frustum.photographs)."""
-    if context.data.frustum is None:
-        raise DataError("The data state no frustum.")
     return score_photographs(network, folder, context.data.frustum, context.data.classes, min(_scales(context.stage)))
 
 
 def preview(network: nn.Module, batches: Iterator[RaysBatch], context: Context) -> np.ndarray:
     """A sheet with one row a sample: picture, prediction and ground truth from the camera and from above. uint8 [H, W, 3]."""
-    data, scale = context.data, min(_scales(context.stage))
-    images, predicted, truth = [], [], []
-    for batch in batches:
-        images.append((batch.images[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy())
-        predicted.append(predicted_labels(network, batch.images, scale)[0].cpu().numpy())
-        truth.append(batch.labels[scale][0].cpu().numpy())
-    return previews.sheet(images, predicted, truth, data.classes, data.frustum)
+    return previews.predictions_sheet(network, batches, context.data.classes, context.data.frustum, min(_scales(context.stage)))
 
 
 def weight_facts(data: StreetFolder) -> dict[str, Any]:

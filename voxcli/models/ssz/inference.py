@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from voxcli import backend, config
-from voxcli.backend import keep_freed_memory
-from voxcli.errors import FileFormatError, UsageError
+from voxcli import backend
+from voxcli.errors import UsageError
+from voxcli.models.frustum.facts import restore
 from voxcli.models.frustum.fitting import fit, leave_out
 from voxcli.models.offers import Offers
 from voxcli.models.ssz.instances import find_instances
 from voxcli.models.ssz.network import SSZ, Generator, SSZConfig, build
-from voxcli.models.weights import Weights, load_weights
+from voxcli.models.weights import Weights
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Camera, Frustum, FruxelGrid, Picture
 
@@ -45,28 +45,12 @@ def load_predictor(weights: str | Path | Weights = "ssz", device: str = "auto", 
 
     dtype `auto` is bfloat16 on CUDA and on processors that multiply it in hardware, float32 elsewhere.
     """
-    name = "The weights" if isinstance(weights, Weights) else f"'{weights}'"
-    if not isinstance(weights, Weights):
-        weights = load_weights(weights)
-    if weights.model != "ssz":
-        raise FileFormatError(f"{name}: weights of another model.", expected="ssz", actual=weights.model)
-    where, facts = backend.pick_device(device), weights.facts
-    settings = config.from_mapping(SSZConfig, weights.config, f"{name}: configuration")
-    network = build(settings)
-    try:
-        network.load_state_dict(weights.tensors)
-        frustum = Frustum(settings.width, settings.height, settings.depth, **facts["frustum"])
-        classes = Labels(tuple(facts["label_names"]), facts["empty_label"], facts["ignore_label"])
-    except (RuntimeError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
+    where = backend.pick_device(device)
     number = backend.pick_dtype(dtype, where)
-    if where.type == "cpu":
-        keep_freed_memory()
-    network = network.eval().requires_grad_(False).to(where, number)
-    if isinstance(network, SSZ):
-        network.discriminator.float()  # poses are in metres: not to be rounded to three digits
-    return Predictor(network, frustum, classes, where, number)
+    found = restore(weights, "ssz", SSZConfig, build, where, number)
+    if isinstance(found.network, SSZ):
+        found.network.discriminator.float()  # poses are in metres: not to be rounded to three digits
+    return Predictor(found.network, found.frustum, found.classes, where, number)
 
 
 def predict(
