@@ -83,7 +83,8 @@ def fit(
     shown = (min(box[2], width) - max(left, 0)) * (min(box[3], height) - max(top, 0))
     # A picture that was read at a reduced size has fewer pixels than its file.
     shrink = [picture.rgb.shape[1] / width, picture.rgb.shape[0] / height] * 2
-    image = _resample(picture.rgb, [edge * factor for edge, factor in zip(box, shrink, strict=True)], scale * frustum.width, scale * frustum.height)
+    shrunk = [edge * factor for edge, factor in zip(box, shrink, strict=True)]
+    image = _resample(picture.rgb, shrunk, scale * frustum.width, scale * frustum.height)
     return Fitted(image, [round(v, 4) for v in box], ~seen, max(0.0, 1 - shown / (width * height)), fov, source)
 
 
