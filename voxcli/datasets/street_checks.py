@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -59,8 +60,11 @@ def labels_shape(path: Path) -> tuple[int, int, int]:
     return shape
 
 
-def read_array_header(member: zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and type of the array at the start of an open member."""
+def read_array_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(shape, fortran_order, dtype) of the array at the start of an open member.
+
+    Samples are read in threads, so this leaves the process's warning filters alone, which files.archive.read_npy_header changes.
+    """
     version = np.lib.format.read_magic(member)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(member)

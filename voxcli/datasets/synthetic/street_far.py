@@ -79,8 +79,8 @@ class _Traffic(FarBuilder):
                 outward, s = 2 * side - 1, self.distance(3.5, 46.0)
                 inner, outer = street.line(side, "cycle") + 0.35, street.line(side, "pavement") - 0.35
                 if crossing:
-                    zebra = street.zebra is not None and rng.random() < 0.7
-                    s = street.zebra * self.ahead + between(rng, -1.2, 1.2) if zebra else s
+                    if street.zebra is not None and rng.random() < 0.7:
+                        s = street.zebra * self.ahead + between(rng, -1.2, 1.2)
                     x = between(rng, -1, 1) * (street.road_half + 0.4)
                     heading = rng.choice([-0.5, 0.5]) * math.pi + 0.3 * rng.standard_normal()
                 else:

@@ -35,8 +35,8 @@ class Sides(FarBuilder):
     def _row(self, side: int, end: float) -> None:
         rng, outward = self.rng, 2 * side - 1
         face, row, gaps = self.street.line(side, "garden"), self.street.row[side], self.gaps(side)
-        shares = [0.0, 0.5, 0.3, 0.08, 0.12] if row else [0.62, 0.12, 0.14, 0.06, 0.06]
-        shares = rng.dirichlet(6 * np.array(shares) + 0.03)                       # streets have a character
+        usual = np.array([0.0, 0.5, 0.3, 0.08, 0.12] if row else [0.62, 0.12, 0.14, 0.06, 0.06])
+        shares = rng.dirichlet(6 * usual + 0.03)                                  # each street has its own mix
         s = -between(rng, 14.0, 20.0)
         while s < end:
             form = str(rng.choice(["house", "terrace", "block", "hall", "office"], p=shares))

@@ -6,6 +6,8 @@ finer than it fades out. Colours are linear.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from voxcli.datasets.synthetic.street_plan import Street
@@ -34,7 +36,8 @@ def ground(x: np.ndarray, z: np.ndarray, step: np.ndarray, street: Street) -> tu
     return out, smooth
 
 
-def _tinted(tone: np.ndarray, tint: np.ndarray) -> np.ndarray:
+def _tinted(tone: np.ndarray, tint: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Brightness [N] times one colour [3]. [N, 3] float32"""
     return (tone[:, None] * np.asarray(tint, np.float32)).astype(np.float32)
 
 

@@ -212,8 +212,8 @@ class Shader:
         """Lamps of vehicles, lit on two in three of them. Adds to emitted [n, 3]."""
         colour = self.soup.colours.take(face, 0)
         on = self.vehicle[owner] & (owner * 7 % 3 > 0)
-        white = on & (np.abs(colour - np.float32(WHITE_LIGHT)).max(1) < 0.01)
-        red = on & (np.abs(colour - np.float32(RED_LIGHT)).max(1) < 0.01)
+        white = on & (np.abs(colour - np.array(WHITE_LIGHT, np.float32)).max(1) < 0.01)
+        red = on & (np.abs(colour - np.array(RED_LIGHT, np.float32)).max(1) < 0.01)
         emitted[white] = np.array([3.0, 2.7, 2.1], np.float32)
         emitted[red] = np.array([1.2, 0.04, 0.03], np.float32)
 
