@@ -246,4 +246,3 @@ def _in_order(work: _Work, count: int, workers: int) -> Generator[tuple[bytes, Q
                 piece = waiting.pop(due)
                 due += len(piece)
                 yield from piece
-

@@ -15,9 +15,10 @@ from voxcli.datasets.synthetic.camera_pipeline import develop
 from voxcli.datasets.synthetic.street_objects import Surface
 from voxcli.datasets.synthetic.street_photo_cover import SEE_THROUGH, crown_colour, crown_cover, crown_depth, railing_cover
 from voxcli.datasets.synthetic.street_photo_light import Canyon, draw_photo_light
-from voxcli.datasets.synthetic.street_photo_shade import Shader, ShadowMap
+from voxcli.datasets.synthetic.street_photo_shade import Shader
 from voxcli.datasets.synthetic.street_plan import Placed, Street, View
-from voxcli.datasets.synthetic.street_render import Rendered, ShadowRange, Soup
+from voxcli.datasets.synthetic.street_render import Rendered, Soup
+from voxcli.datasets.synthetic.street_shadows import ShadowMap, ShadowRange
 from voxcli.geometry.zbuffer import first_faces
 from voxcli.scene import Camera
 

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from voxcli.datasets.synthetic import street_photo_walls as walls
 from voxcli.datasets.synthetic import street_textures as textures
@@ -15,63 +14,11 @@ from voxcli.datasets.synthetic.street_photo_cover import bark
 from voxcli.datasets.synthetic.street_photo_ground import fade, ground
 from voxcli.datasets.synthetic.street_photo_light import Canyon, PhotoLight, environment, sky, skyline
 from voxcli.datasets.synthetic.street_plan import Placed, Street, View
-from voxcli.datasets.synthetic.street_render import ShadowRange, Soup
+from voxcli.datasets.synthetic.street_render import Soup
+from voxcli.datasets.synthetic.street_shadows import ShadowMap
 from voxcli.datasets.synthetic.street_vehicles import RED_LIGHT, WHITE_LIGHT
-from voxcli.geometry.zbuffer import nearest
 
 _VEHICLES = ("car", "van", "truck", "bus")
-
-
-@dataclass(frozen=True)
-class ShadowMap:
-    """Depths along the sun's direction on a square of cells, and how much light each cell's caster lets through."""
-
-    axes: np.ndarray
-    centre: np.ndarray
-    scale: float
-    depth: np.ndarray
-    through: np.ndarray
-
-    @staticmethod
-    def make(soup: Soup, view: View, sun: np.ndarray, span: ShadowRange) -> ShadowMap:
-        """The map over the part of the street that `span` names, from everything but the ground."""
-        side = np.cross(sun, [0.0, 1.0, 0.0])
-        side /= np.linalg.norm(side)
-        axes = np.stack([side, np.cross(sun, side), -sun]).astype(np.float64)
-        middle = view.plan(np.array(span.ahead), np.array(0.0))
-        centre = axes @ np.array([middle[0], 1.0, middle[1]])
-        scale = span.cells / (2 * span.reach)
-        points = soup.vertices @ axes.T
-        points[:, :2] = (points[:, :2] - centre[:2]) * scale + span.cells / 2
-        casters = soup.facing(np.append(sun, 0.0))
-        casters = casters[casters >= int(soup.owner.searchsorted(1))]
-        found = nearest(torch.from_numpy(points), torch.from_numpy(soup.faces[casters]), span.cells, span.cells)
-        share = np.zeros(256, np.float32)
-        share[[Surface.FOLIAGE, Surface.LEAVES]], share[Surface.TWIGS], share[Surface.RAILING] = 0.18, 0.5, 0.6
-        kinds = np.append(share[soup.surfaces[casters]], 0)
-        return ShadowMap(axes.astype(np.float32), centre, scale, found.depth.numpy().astype(np.float32), kinds[found.face.numpy()])
-
-    def sunlight(self, world: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        """The share of sunlight at world points [N, 3]: four cells, weighted; dappled under crowns. [N] float32"""
-        cells = len(self.depth)
-        at = (world + 0.05 * normal) @ self.axes.T
-        u, v = ((at[:, k] - np.float32(self.centre[k])) * np.float32(self.scale) + np.float32(cells / 2 - 0.5) for k in range(2))
-        i, j = np.floor(u), np.floor(v)
-        a, b = u - i, v - j
-        i, j = i.astype(np.int32), j.astype(np.int32)
-        known = (i >= 0) & (j >= 0) & (i < cells - 1) & (j < cells - 1)
-        i, j = i.clip(0, cells - 2), j.clip(0, cells - 2)
-        limit = at[:, 2] - 0.12
-        flat, low = self.depth.ravel(), j * cells + i
-        lit = [(flat.take(low + dj * cells + di) > limit) * (a if di else 1 - a) * (b if dj else 1 - b) for di in (0, 1) for dj in (0, 1)]
-        out = np.where(known, sum(lit), 1.0).astype(np.float32)
-        through = self.through.ravel().take(low)
-        dapple = np.flatnonzero(known & (through > 0) & (out < 0.99))
-        if len(dapple):
-            p, q = u[dapple] / np.float32(self.scale), v[dapple] / np.float32(self.scale)
-            spots = through[dapple] + 0.3 * textures.clouds(p * 9, q * 9) + 0.2 * textures.clouds(p * 2, q * 2)
-            out[dapple] += (1 - out[dapple]) * spots.clip(0, 0.9)
-        return out
 
 
 @dataclass(frozen=True)
