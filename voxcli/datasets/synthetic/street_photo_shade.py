@@ -23,8 +23,10 @@ _VEHICLES = ("car", "van", "truck", "bus")
 
 @dataclass(frozen=True)
 class Seen:
-    """Samples: owner [n] (0 ground, else 1 + object), world points, unit rays, normals [n, 3], z-depth, length along the ray and size
-    of a sample on the surface, in metres [n].
+    """What n samples show.
+
+    owner [n]: 0 for the ground, else 1 + number of the object. world, rays, normal [n, 3]: points, unit directions from the camera, unit
+    normals. way [n]: length along the ray in metres. step [n]: size of a sample on the surface in metres.
     """
 
     owner: np.ndarray
@@ -56,19 +58,19 @@ class Shader:
 
     @property
     def keys(self) -> np.ndarray:
-        """A number for each face: equal where faces of one object have about the same normal and colour. [F]"""
+        """A number for each face. Faces of one object with about the same normal and colour have the same number. [F]"""
         n = np.round(self.soup.normals * 7).astype(np.int64) + 8
         c = (self.soup.colours * 60).astype(np.int64) @ np.array([1, 64, 4096])
         return ((self.soup.owner.astype(np.int64) * 4096 + n @ np.array([256, 16, 1])) * 262144 + c) * 16 + self.soup.surfaces
 
     def directions(self, at: np.ndarray, width: int) -> np.ndarray:
-        """Rays [n, 3] of samples by their flat numbers, in the world, of z-depth 1."""
+        """World directions [n, 3], of z-depth 1, of the samples with flat numbers `at` [n] in rows of `width`."""
         x = ((at % width) + 0.5 - self.K[0, 2]) / self.K[0, 0]
         y = ((at // width) + 0.5 - self.K[1, 2]) / self.K[1, 1]
         return (np.stack([x, y, np.ones(len(at))], 1) @ self.to_cam[:3, :3]).astype(np.float32)
 
     def look(self, at: np.ndarray, face: np.ndarray, away: np.ndarray, width: int) -> Seen:
-        """What lies at samples `at`, on these faces, at z-depth `away`."""
+        """What the samples `at` show: points on faces `face` at z-depths `away`, all [n]."""
         rays = self.directions(at, width)
         length = np.sqrt(np.einsum("ij,ij->i", rays, rays))
         unit = rays / length[:, None]
@@ -78,14 +80,14 @@ class Shader:
         return Seen(self.soup.owner.take(face), rays * away[:, None] + self.eye, unit, normal, away * length, step.astype(np.float32))
 
     def local(self, owner: np.ndarray, points: np.ndarray, move: bool = True) -> np.ndarray:
-        """Points, or directions if not to be moved, in the frames of their owners. [n, 3]"""
+        """World points [n, 3] in the frames of their owners; directions if `move` is False. [n, 3]"""
         at = self.places.take(owner - 1, 0)
         d = points - at[:, :3] if move else points
         c, s = at[:, 3], at[:, 4]
         return np.stack([c * d[:, 0] - s * d[:, 2], d[:, 1], s * d[:, 0] + c * d[:, 2]], 1)
 
     def shade(self, at: np.ndarray, face: np.ndarray, away: np.ndarray, width: int) -> np.ndarray:
-        """Linear colours [n, 3] of samples; face -1 is the sky."""
+        """Linear colours [n, 3] of the samples `at`. Face -1 is the sky."""
         out = np.zeros((len(at), 3), np.float32)
         open_sky = np.flatnonzero(face < 0)
         if len(open_sky):
@@ -103,6 +105,7 @@ class Shader:
         return out
 
     def _solid(self, seen: Seen, face: np.ndarray) -> np.ndarray:
+        """Linear colours [n, 3] of samples on opaque faces [n]."""
         colour, surface = self.colours.take(face, 0), self.soup.surfaces.take(face)
         mirror, emitted = np.zeros(len(face), np.float32), np.zeros((len(face), 3), np.float32)
         normal = seen.normal.copy()
@@ -156,7 +159,7 @@ class Shader:
         return self.lit(seen, colour, normal, mirror, emitted)
 
     def _headlights(self, face: np.ndarray, owner: np.ndarray, emitted: np.ndarray) -> None:
-        """Lamps of vehicles, lit on two in three of them. Adds to emitted [n, 3]."""
+        """Light the lamps of two in three vehicles: sets emitted [n, 3] where these are."""
         colour = self.soup.colours.take(face, 0)
         on = self.vehicle[owner] & (owner * 7 % 3 > 0)
         white = on & (np.abs(colour - np.array(WHITE_LIGHT, np.float32)).max(1) < 0.01)
@@ -165,7 +168,7 @@ class Shader:
         emitted[red] = np.array([1.2, 0.04, 0.03], np.float32)
 
     def _bulge(self, owner: np.ndarray, local: np.ndarray) -> np.ndarray:
-        """What makes the flat panels of vehicles look pressed: normals lean outward from the middle of the body. [n, 3], in the world"""
+        """A lean of vehicles' normals outward from the middle of the body, so that flat panels look curved. [n, 3], world frame"""
         box = self.boxes.take(owner - 1, 0)
         middle, half = (box[:, ::2] + box[:, 1::2]) / 2, np.maximum((box[:, 1::2] - box[:, ::2]) / 2, 0.1)
         lean = (local - middle) / half * (np.array([0.35, 0.35, 0.3], np.float32) / np.maximum(half[:, 1:2] / 0.75, 1))
@@ -176,7 +179,11 @@ class Shader:
 
     def lit(self, seen: Seen, colour: np.ndarray, normal: np.ndarray | None = None, mirror: np.ndarray | None = None,
             emitted: np.ndarray | None = None, leafy: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
-        """What samples of these colours send to the camera, through the haze. leafy: where light comes through the surface. [n, 3]"""
+        """The light of samples of these colours that reaches the camera through the haze. [n, 3]
+
+        normal [n, 3]: in place of the surface's own. mirror [n]: share that is mirrored. emitted [n, 3]: light of the sample's own.
+        leafy [n] bool: where light comes through the surface.
+        """
         light, shape = self.light, seen.normal
         normal = shape if normal is None else normal / np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None]
         direct = np.maximum(normal @ light.sun, 0)
@@ -196,7 +203,7 @@ class Shader:
                 facing = np.abs(np.einsum("ij,ij->i", n, r))
                 back = r + 2 * facing[:, None] * n
                 back /= np.sqrt(np.einsum("ij,ij->i", back, back))[:, None]
-                most = np.where(seen.owner[shiny] > 0, 0.75, 2.6 * mirror[shiny])       # a wet road mirrors as far as it is wet
+                most = np.where(seen.owner[shiny] > 0, 0.75, 2.6 * mirror[shiny])       # a road mirrors more where it is wetter
                 part = mirror[shiny] + (1 - mirror[shiny]) * np.clip(1 - facing, 0, 1) ** 5 * most
                 out[shiny] *= (1 - part)[:, None]
                 out[shiny] += part[:, None] * environment(seen.world.take(shiny, 0), back, light, self.canyon)
@@ -208,7 +215,7 @@ class Shader:
         return light.haze + clear * (out - light.haze)
 
     def _near_dark(self, seen: Seen) -> np.ndarray:
-        """How much sky is left close to things: on the ground under and beside them, at the feet of walls and bodies. [n]"""
+        """The share of skylight that things close by leave: on the ground under and beside them, at the feet of walls and bodies. [n]"""
         out = 0.7 + 0.3 * np.clip(seen.world[:, 1] / 1.5, 0, 1)
         flat = np.flatnonzero(seen.owner == 0)
         grid, low, size = self.dark
@@ -219,7 +226,7 @@ class Shader:
 
 
 def _contact(placed: list[Placed], view: View) -> tuple[np.ndarray, np.ndarray, float]:
-    """A plan of how much sky the ground has beside and under things: (cells [x, z] 0..1, least x and z, metres a cell)."""
+    """A plan of the share of skylight on the ground beside and under things: (cells [x, z] 0..1, least x and z, metres a cell)."""
     size, ahead = 0.16, 1 if math.cos(view.heading) >= 0 else -1
     low = np.array([-16.0, -3.0 if ahead > 0 else -57.0])
     grid = np.ones((200, 375), np.float32)
@@ -243,5 +250,3 @@ def _contact(placed: list[Placed], view: View) -> tuple[np.ndarray, np.ndarray, 
         patch = grid[first[0] : last[0], first[1] : last[1]]
         np.minimum(patch, 1 - deep * np.exp(-gap / np.float32(reach)), out=patch)
     return grid, low.astype(np.float32), size
-
-
