@@ -17,9 +17,9 @@ from voxcli.datasets.synthetic.street_objects import Assembly, Surface
 from voxcli.datasets.synthetic.street_photo_cover import crown_cover, crown_depth, railing_cover
 from voxcli.datasets.synthetic.street_photo_ground import fade, ground
 from voxcli.datasets.synthetic.street_photo_light import Canyon, draw_photo_light, environment, sky
-from voxcli.datasets.synthetic.street_photo_shade import ShadowMap
 from voxcli.datasets.synthetic.street_plan import Placed, View
-from voxcli.datasets.synthetic.street_render import FAR, gather
+from voxcli.datasets.synthetic.street_render import gather
+from voxcli.datasets.synthetic.street_shadows import FAR, ShadowMap
 from voxcli.scene import FRUSTUM_PRESETS
 
 

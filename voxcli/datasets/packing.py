@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voxcli.datasets.hdf5_file import new_hdf5
 from voxcli.datasets.street import StreetFolder
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError
 
 
 def is_street_folder(path: str | Path) -> bool:
@@ -23,21 +23,9 @@ def pack_street(data: StreetFolder, target: str | Path, progress: Callable[[int]
 
     progress: called with 1 after each sample. Raises UsageError where the file cannot be written.
     """
-    import h5py
-
     target = Path(target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w", libver=("earliest", "v110"), track_order=False) as file:
-            _write(file, data, progress)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except OSError as error:
-        raise UsageError(f"'{target}' cannot be written.", actual=str(error), hint="Is the disk full, or the folder read-only?") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_hdf5(target) as file:
+        _write(file, data, progress)
     return target
 
 

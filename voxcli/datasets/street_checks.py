@@ -1,7 +1,7 @@
-"""Whether the samples of street data belong together: one grid, one list of classes, labels within it; and which fields of view may differ.
+"""Whether the samples of street data belong together: one grid, one list of classes, labels within it, one field of view unless varied.
 
-What a fruxel file says of its grid and its classes is compared by the checksums in its archive's directory, so that a thousand files
-take well under a second; only where these differ are the numbers themselves read.
+Grids and classes of fruxel files are compared by the checksums in the archives' directories, so that a thousand files take well under a
+second. The numbers are read only where the checksums differ.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -26,14 +27,17 @@ _MEMBERS = ("label_names.npy", "empty_label.npy", "ignore_label.npy", "z_near.np
 
 @dataclass(frozen=True)
 class GridFacts:
-    """What a fruxel file says beside its labels: its grid and the names of its labels."""
+    """What a fruxel file says besides its labels: its grid and the names of its labels."""
 
     frustum: Frustum
     classes: Labels
 
 
 def read_facts(path: Path) -> GridFacts:
-    """The grid and the classes of a fruxel file. Raises FileFormatError where it is none, DataError where its numbers make no grid."""
+    """The grid and the classes of a fruxel file.
+
+    Raises FileFormatError where it is no fruxel file, and DataError where its numbers make no grid.
+    """
     depth, height, width = labels_shape(path)
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -48,7 +52,7 @@ def read_facts(path: Path) -> GridFacts:
 
 
 def labels_shape(path: Path) -> tuple[int, int, int]:
-    """[D, H, W] of the labels in a fruxel file, which stay packed. Raises FileFormatError where it holds no usable labels."""
+    """[D, H, W] of the labels in a fruxel file, from their header. Raises FileFormatError where it holds no usable labels."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open("labels.npy") as member:
             shape, fortran, dtype = read_array_header(member)
@@ -59,8 +63,11 @@ def labels_shape(path: Path) -> tuple[int, int, int]:
     return shape
 
 
-def read_array_header(member: zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and type of the array at the start of an open member."""
+def read_array_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(shape, fortran_order, dtype) of the array at the start of an open member.
+
+    Samples are read in threads, so this leaves the process's warning filters alone, which files.archive.read_npy_header changes.
+    """
     version = np.lib.format.read_magic(member)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(member)
@@ -69,8 +76,8 @@ def read_array_header(member: zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool
 def check_files(paths: Sequence[Path], facts: GridFacts, jitter: float) -> None:
     """Raise DataError, naming the first file that differs, unless all fruxel files have this grid and these classes.
 
-    facts: of the data set; the first file has them. jitter: degrees by which fields of view may differ, by the data set's meta.json;
-    where it is not 0, each is checked when its sample is read.
+    facts: of the data set; the first file has them. jitter: degrees by which fields of view may differ, by the data set's meta.json.
+    Where it is not 0, each field of view is checked when its sample is read.
     """
     first = _fingerprint(paths[0])
     for path in paths[1:]:
@@ -135,7 +142,7 @@ def check_labels(name: str, labels: np.ndarray, classes: Labels) -> None:
 def said_jitter(meta: str, frustum: Frustum) -> tuple[float, Frustum]:
     """(degrees by which fields of view vary, the frustum that they vary about), from the text of a folder's meta.json.
 
-    (0, frustum) where it says nothing of it. frustum: the first sample's.
+    (0, frustum) where it does not say so. frustum: the first sample's.
     """
     try:
         options = json.loads(meta)["options"]

@@ -1,7 +1,7 @@
 """What a camera does to light: lens, exposure, white balance, noise, tone curve, sharpening, JPEG. Every number is drawn at random.
 
-`develop` takes the linear light of a rendering (or a finished picture) through all of it. `photographic` is a cheap version for
-pictures of 8 bits, for augmentation while a network trains. Both are functions of the picture and the generator alone.
+`develop` makes a photograph of the linear light of a rendering, or of a finished picture. `photographic` is a cheaper version for pictures
+of 8 bits, which augments training data. Both depend on the picture and the generator alone.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ _NOISE = 512
 
 @lru_cache(maxsize=1)
 def _noise_table() -> np.ndarray:
-    """Normal noise [512, 512, 3] float32: drawing it anew for each picture would take most of the time."""
+    """Normal noise [512, 512, 3] float32. Drawing it anew for each picture would take most of the time."""
     return np.random.default_rng(20240917).standard_normal((_NOISE, _NOISE, 3), dtype=np.float32)
 
 
 def _noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Normal noise [height, width, 3]: a piece of the table from a random place, mirrored at random."""
+    """Normal noise [height, width, 3] float32: a piece of the table from a random place, mirrored at random.
+
+    A picture that is larger than the table gets noise of its own.
+    """
     table = _noise_table()
     rows, columns = -(-height // _NOISE), -(-width // _NOISE)
     if rows > 1 or columns > 1:
@@ -33,7 +36,7 @@ def _noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _shifted(image: np.ndarray, dy: int, dx: int) -> np.ndarray:
-    """image[y - dy, x - dx], its borders repeated."""
+    """The image [H, W, C] moved by (dy, dx) pixels. Its borders are repeated."""
     height, width = image.shape[:2]
     if dy:
         image = image[np.arange(-dy, height - dy).clip(0, height - 1)]
@@ -50,13 +53,14 @@ def _soften(image: np.ndarray, strength: float) -> np.ndarray:
 
 
 def _smear(image: np.ndarray, dy: float, dx: float) -> np.ndarray:
-    """Motion blur along (dy, dx) pixels: the mean of the picture at places along that way. [H, W, 3] float32"""
+    """Motion blur along (dy, dx) pixels: the mean of copies that are moved by parts of that way. [H, W, 3] float32"""
     steps = min(int(max(abs(dy), abs(dx))) + 1, 9)
     places = {(round(dy * (k / steps - 0.5)), round(dx * (k / steps - 0.5))) for k in range(steps + 1)}
     return sum(_shifted(image, *place) for place in sorted(places)) / np.float32(len(places))
 
 
 def _halved(image: np.ndarray, times: int) -> np.ndarray:
+    """The means of 2 x 2 pixels, taken `times` times. An odd last row or column is dropped. [H / 2^times, W / 2^times, C]"""
     for _ in range(times):
         image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
         image = 0.25 * (image[::2, ::2] + image[1::2, ::2] + image[::2, 1::2] + image[1::2, 1::2])
@@ -76,7 +80,10 @@ def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _radius2(height: int, width: int, rng: np.random.Generator, wander: float) -> np.ndarray:
-    """Squared distance from (about) the middle, 1 at the ends of the longer side. [H, W] float32"""
+    """Squared distance from a point near the middle, 1 at the ends of the longer side. [H, W] float32
+
+    wander: the point's standard deviation from the middle, in halves of the longer side.
+    """
     span = max(height, width) / 2
     y = (np.arange(height, dtype=np.float32) - (height / 2 + wander * span * rng.standard_normal())) / span
     x = (np.arange(width, dtype=np.float32) - (width / 2 + wander * span * rng.standard_normal())) / span
@@ -84,19 +91,20 @@ def _radius2(height: int, width: int, rng: np.random.Generator, wander: float) -
 
 
 def _s_curve(x: np.ndarray, contrast: float, pivot: float) -> np.ndarray:
-    """A tone curve on [0, 1]: steeper about the pivot by `contrast` > 0, flatter below 0; ends stay."""
+    """A tone curve on [0, 1] that keeps 0, 1 and the pivot. At the pivot it is steeper for contrast > 0 and flatter for contrast < 0."""
     low = pivot * (np.maximum(x, 0) / pivot) ** (1 + contrast)
     high = 1 - (1 - pivot) * (np.maximum(1 - x, 0) / (1 - pivot)) ** (1 + contrast)
     return np.where(x < pivot, low, high)
 
 
 def photographic(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A picture as another camera, hour or weather might have left it. image [H, W, 3] uint8 -> [H, W, 3] uint8, the same scene in place.
+    """The picture as another camera might have taken it, at another hour or in other weather. image [H, W, 3] uint8 -> the same
 
-    Blur, haze, vignette, exposure, contrast, white balance, saturation, noise by brightness. 2 ms for 256 x 192 pixels.
+    Things stay where they are. Blur, haze, vignette, exposure, contrast, white balance, saturation and noise vary. This takes 2 ms for
+    256 x 192 pixels.
     """
     height, width = image.shape[:2]
-    # Exposure, contrast, black level and balance act on each channel by its value alone: one table.
+    # Exposure, contrast, black level and balance act on each channel by its value alone. One table for each channel does all four.
     base = np.linspace(0, 1, 256)
     gain = 2.0 ** (rng.uniform(-1.6, 0.9) / _GAMMA)
     curve = _s_curve(np.minimum(base * gain, 1.0), rng.uniform(-0.25, 0.8), rng.uniform(0.35, 0.6))
@@ -106,7 +114,7 @@ def photographic(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     out = np.stack([tables[:, c].take(image[..., c]) for c in range(3)], -1)
     saturation = rng.uniform(0.25, 1.25)
     out = out * np.float32(saturation) + (np.float32(1 - saturation) * (out @ _LUMA))[..., None]
-    if rng.random() < 0.35:  # haze, or light scattered in the lens; more of it towards the horizon's rows
+    if rng.random() < 0.35:  # haze, or light scattered in the lens, changing evenly from the top row to the bottom row
         veil = np.float32(rng.uniform(0.0, 0.35)) * np.linspace(rng.uniform(0.4, 1), rng.uniform(0.4, 1), height, dtype=np.float32)
         colour = np.float32(rng.uniform(0.5, 0.95) * (1 + 0.05 * rng.standard_normal(3)))
         out += veil[:, None, None] * (colour - out)
@@ -135,12 +143,12 @@ def photographic(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def develop(picture: np.ndarray, rng: np.random.Generator, bias: float = 0.0) -> np.ndarray:
     """The photograph that a randomly drawn camera takes. picture [H, W, 3], linear light (float, any scale) or uint8 -> [H, W, 3] uint8
 
-    Linear light may exceed what the sensor holds: it clips, and spills over by glare. Exposure is set by the picture itself, as a
-    camera's automatic one does, then moved at random and by `bias` stops.
+    Light beyond what the sensor holds is clipped, and glare spreads it. The exposure follows from the picture, as a camera's automatic
+    exposure does. It is then moved at random and by `bias` stops.
     """
     height, width = picture.shape[:2]
     light = (picture.astype(np.float32) / 255) ** _GAMMA if picture.dtype == np.uint8 else picture.astype(np.float32)
-    if picture.dtype != np.uint8:  # samples under a tent are softer than pixels
+    if picture.dtype != np.uint8:  # a rendering's tent filter is softer than a sensor's pixels
         light = np.maximum(light + np.float32(rng.uniform(0.3, 1.3)) * (light - _soften(light, 1.0)), 0)
     light = np.maximum(light, 0) * np.float32(_metered(light, rng) * 2.0**bias)
     light = _lens(light, rng)
@@ -155,7 +163,10 @@ def develop(picture: np.ndarray, rng: np.random.Generator, bias: float = 0.0) ->
 
 
 def _metered(light: np.ndarray, rng: np.random.Generator) -> float:
-    """The factor that exposes the picture: its mean (of the whole, of the middle or of what is darker than the sky) becomes a mid tone."""
+    """The factor that exposes the picture: one of three means becomes a mid tone, then chance moves it.
+
+    The means: arithmetic or geometric over the whole picture, or arithmetic over its lower half.
+    """
     luma = _halved(light, 2) @ _LUMA
     kind = rng.random()
     if kind < 0.4:
@@ -165,7 +176,7 @@ def _metered(light: np.ndarray, rng: np.random.Generator) -> float:
     else:
         level = float(luma[luma.shape[0] // 2 :].mean())
     gain = 0.2 / max(level, 1e-4) * 2.0 ** rng.normal(-0.35, 0.6)
-    bright = float(np.percentile(luma, 92))                                          # skies are seldom grey in photographs
+    bright = float(np.percentile(luma, 92))                                          # a sky is seldom grey in a photograph
     return float(max(gain, rng.uniform(0.15, 0.95) / max(bright, 1e-4)))
 
 
@@ -201,7 +212,7 @@ def _lens(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _sensor(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Noise of photons and of reading out, then the clipping of full cells."""
+    """Full cells clip, and noise of photons and of the read-out is added. [H, W, 3] float32 in 0..1"""
     height, width = light.shape[:2]
     level = 10 ** rng.uniform(-3.0, -1.6)
     noise = _noise(rng, height, width)
@@ -243,7 +254,10 @@ def _cosines() -> np.ndarray:
 
 
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """What JPEG keeps of a picture [H, W, 3] float in 0..1: blocks of 8 x 8 rounded in the cosine domain, colour at half the size."""
+    """What JPEG keeps of a picture [H, W, 3] float in 0..1: blocks of 8 x 8 rounded in the cosine domain, colour at half the size.
+
+    quality: 1 to 100, as the usual encoders count it. -> [H, W, 3] float32; values may leave 0..1 a little
+    """
     height, width = image.shape[:2]
     scale = 50 / quality if quality < 50 else 2 - quality / 50
     rows, columns = -(-height // 16) * 16, -(-width // 16) * 16

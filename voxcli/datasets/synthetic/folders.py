@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,31 @@ def open_folder(out_dir: Path, meta: dict[str, Any], what: str) -> None:
         raise UsageError(f"{out_dir} is not empty, and no data set of {what}.", hint="Choose another folder.")
     out_dir.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(path, text)
+
+
+def check_counts(count: int, workers: int, what: str) -> None:
+    """Raise UsageError unless there is at least one item, named `what`, and one worker."""
+    if count < 1 or workers < 1:
+        raise UsageError(f"A data set needs at least one {what} and one worker.", actual=f"count {count}, workers {workers}")
+
+
+def make_missing(
+    work: Callable[[Sequence[Thing]], Any], missing: Sequence[Thing], count: int, workers: int, chunk: int, start: Callable[[], None],
+    progress: Callable[[int, int], None] | None,
+) -> int:  # fmt: skip
+    """Make those of `count` items that a folder lacks. -> how many these were
+
+    work, workers and start: as run_chunks takes them. chunk: items that a worker takes at a time; a single worker takes one.
+    progress: called with (items done, count), first with those that were there.
+    """
+    done = count - len(missing)
+    report = progress or (lambda done, count: None)
+    report(done, count)
+    with closing(run_chunks(work, missing, workers, 1 if workers == 1 else chunk, start)) as running:
+        for made, _ in running:
+            done += len(made)
+            report(done, count)
+    return len(missing)
 
 
 def run_chunks(

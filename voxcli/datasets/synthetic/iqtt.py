@@ -14,7 +14,6 @@ Picture 0 is the reference; answers are 0, 1 or 2, the choice that is right. Of 
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from voxcli.atomic import refuse_existing
+from voxcli.datasets.hdf5_file import new_hdf5
 from voxcli.datasets.synthetic.folders import run_chunks
 from voxcli.datasets.synthetic.polycubes import LARGEST, canonical, draw_chain, mirrored, surface
 from voxcli.errors import UsageError
@@ -170,8 +170,6 @@ def write_questions(
     progress: called with the number of questions that are newly done. Raises UsageError where the file exists and overwrite is False,
     or cannot be written.
     """
-    import h5py
-
     path, config = Path(path), config or IQTTConfig()
     if count < 1 or workers < 1 or (config.labeled or 0) > count:
         raise UsageError("There is at least one question and one worker, and no more labels than questions.",
@@ -179,18 +177,8 @@ def write_questions(
     if not overwrite or path.is_dir():
         refuse_existing(path)
     meta = make_meta("iqtt", "synth iqtt", asdict(config) | {"count": count}, {}, seed, "camera: x right, y down, z forward", "radii")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w", libver=("earliest", "v110"), track_order=False) as file:
-            _write(file, count, seed, config, workers, meta, progress or (lambda n: None))
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be written.", actual=str(error), hint="Is the disk full, or the folder read-only?") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_hdf5(path) as file:
+        _write(file, count, seed, config, workers, meta, progress or (lambda n: None))
     return path
 
 
@@ -258,4 +246,3 @@ def _in_order(work: _Work, count: int, workers: int) -> Generator[tuple[bytes, Q
                 piece = waiting.pop(due)
                 due += len(piece)
                 yield from piece
-

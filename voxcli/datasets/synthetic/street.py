@@ -16,9 +16,10 @@ from voxcli.datasets.synthetic.street_objects import StreetObject, darker, yaw_m
 from voxcli.datasets.synthetic.street_people import bicycle, person
 from voxcli.datasets.synthetic.street_photo import render_photo
 from voxcli.datasets.synthetic.street_plan import Placed
-from voxcli.datasets.synthetic.street_render import FAR, GROUND_THICKNESS, NEAR, draw_weather, gather, render
+from voxcli.datasets.synthetic.street_render import GROUND_THICKNESS, draw_weather, gather, render
 from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
 from voxcli.datasets.synthetic.street_scenery import building, tree
+from voxcli.datasets.synthetic.street_shadows import FAR, NEAR
 from voxcli.datasets.synthetic.street_vehicles import COMMON_PAINTS, bus, car, truck, van
 from voxcli.geometry.cameras import rotation_to_quaternion
 from voxcli.geometry.lattice import FruxelLattice

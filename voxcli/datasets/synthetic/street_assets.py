@@ -80,7 +80,7 @@ def load_shelf(assets_dir: str | Path | None) -> AssetShelf | None:
 
 
 def is_rest_pose(thing: StreetObject) -> bool:
-    """A person with outstretched arms: how models are rigged, and nobody walks."""
+    """Whether a person has outstretched arms, as models are rigged. Nobody in a street stands so."""
     return thing.class_name == "person" and bool(thing.size[0] > 0.6 * thing.size[1])
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,9 @@ from typing import Any
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
-from voxcli.datasets.synthetic.folders import open_folder, run_chunks
+from voxcli.datasets.synthetic.folders import check_counts, make_missing, open_folder
 from voxcli.datasets.synthetic.street_assets import AssetShelf, asset_paths, load_shelf
 from voxcli.datasets.synthetic.street_sample import StreetConfig, StreetSample
-from voxcli.errors import UsageError
 from voxcli.files import write
 from voxcli.provenance import make_meta, sha256_file
 from voxcli.scene import STREET_CLASSES, DepthMap, Picture
@@ -49,23 +47,15 @@ def write_dataset(
     Raises UsageError where the folder holds a data set that was made with other options.
     """
     out_dir, config = Path(out_dir), config or StreetConfig()
-    if count < 1 or workers < 1:
-        raise UsageError("A data set needs at least one sample and one worker.", actual=f"count {count}, workers {workers}")
+    check_counts(count, workers, "sample")
     meta = _dataset_meta(seed, config, assets_dir)
     shelf = load_shelf(assets_dir)  # before anything is made: it may be of no use
     open_folder(out_dir, meta, "street scenes")
     for name in ("images", "depth", "instances", "poses", "fruxels"):
         (out_dir / name).mkdir(exist_ok=True)
     missing = [k for k in range(count) if not all(_is_whole(path) for path in _paths(out_dir, f"{k:06d}"))]
-    done = count - len(missing)
-    report = progress or (lambda done, count: None)
-    report(done, count)
     work = _Work(str(out_dir), seed, config, shelf)
-    with closing(run_chunks(work, missing, workers, 1 if workers == 1 else _CHUNK, _start_worker)) as running:
-        for indices, _ in running:
-            done += len(indices)
-            report(done, count)
-    return len(missing)
+    return make_missing(work, missing, count, workers, _CHUNK, _start_worker, progress)
 
 
 def _paths(out_dir: Path, name: str) -> tuple[Path, ...]:

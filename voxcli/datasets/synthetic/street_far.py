@@ -1,6 +1,6 @@
-"""Where everything in a street that is seen to 50 m stands: what a dash-cam or somebody on the pavement photographs.
+"""Where everything stands in a street that is seen to 50 m, as a dash-cam or somebody on the pavement photographs it.
 
-Distances of what the picture is about are drawn evenly by their logarithm, from 4 to 48 m.
+Distances of vehicles on the lanes, people and bicycles are drawn evenly by their logarithm.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from voxcli.scene import Frustum
 
 VEHICLES = ("car", "van", "truck", "bus")
 MOVING, PARKED = (0.74, 0.12, 0.06, 0.08), (0.87, 0.1, 0.03, 0.0)
-"""Shares of VEHICLES on the lanes and in parking lanes."""
+"""Shares of VEHICLES on the lanes, and of those that are parked."""
 
 
 class _Traffic(FarBuilder):
     """Vehicles, people and bicycles."""
 
     def parked(self) -> None:
-        """Rows of parked cars in the parking lanes; where there are none, a few half on the pavement."""
+        """Rows of parked vehicles in the parking lanes. A side without such a lane may have a few, half on the pavement."""
         rng, street = self.rng, self.street
         for side in range(2):
             outward = 2 * side - 1
@@ -48,7 +48,7 @@ class _Traffic(FarBuilder):
                 self.put(thing, x, middle, (0.0 if sign > 0 else math.pi) + 0.025 * rng.standard_normal())
 
     def _direction(self, side: int) -> int:
-        """Where traffic on a side drives to: +1 for +z."""
+        """The direction of traffic on a side: +1 along +z, -1 along -z."""
         return max(self.street.lanes, key=lambda lane: lane[0] * (2 * side - 1))[1]
 
     def moving(self) -> None:
@@ -79,8 +79,8 @@ class _Traffic(FarBuilder):
                 outward, s = 2 * side - 1, self.distance(3.5, 46.0)
                 inner, outer = street.line(side, "cycle") + 0.35, street.line(side, "pavement") - 0.35
                 if crossing:
-                    zebra = street.zebra is not None and rng.random() < 0.7
-                    s = street.zebra * self.ahead + between(rng, -1.2, 1.2) if zebra else s
+                    if street.zebra is not None and rng.random() < 0.7:
+                        s = street.zebra * self.ahead + between(rng, -1.2, 1.2)
                     x = between(rng, -1, 1) * (street.road_half + 0.4)
                     heading = rng.choice([-0.5, 0.5]) * math.pi + 0.3 * rng.standard_normal()
                 else:
@@ -94,7 +94,7 @@ class _Traffic(FarBuilder):
                     break
 
     def bicycles(self) -> None:
-        """Riders near the edges of the road or on their paths, and parked bicycles, alone or in rows."""
+        """Riders near the edges of the road or on cycle paths, and parked bicycles, alone or in rows."""
         rng, street = self.rng, self.street
         for _ in range(int(rng.choice(5, p=[0.2, 0.31, 0.24, 0.15, 0.1]))):
             for _ in range(5):
@@ -133,7 +133,7 @@ class _Traffic(FarBuilder):
 
 @dataclass(frozen=True)
 class FarLayout:
-    """A street with its camera, its objects, none inside another, and what is drawn and has no class."""
+    """A street with its camera and its objects. placed: what has a class, none inside another. extras: what is drawn and has no class."""
 
     street: Street
     view: View
@@ -142,7 +142,7 @@ class FarLayout:
 
 
 def lay_out_far(rng: np.random.Generator, frustum: Frustum, make: Makes) -> FarLayout:
-    """A street to 50 m and beyond. make: where vehicles, people and bicycles come from; the rest is made here."""
+    """A street to 50 m and beyond. make: makes vehicles, people and bicycles. All other objects are parametric."""
     street = draw_street(rng)
     view = draw_view(rng, street, frustum)
     ahead = 1 if math.cos(view.heading) >= 0 else -1

@@ -1,6 +1,7 @@
-"""A street that is seen to 50 m while it fills up: where things may stand, by their distance ahead of the camera.
+"""Where things may stand in a street that is seen to 50 m, while it fills up.
 
-The camera is at z = 0 and looks along +z or -z, mostly. A place along the street is its distance s ahead of the camera: z = s or -s.
+The camera is at z = 0 and mostly looks along +z or -z. A place along the street is given by its distance s ahead of the camera, in
+metres: z = s or z = -s.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from voxcli.datasets.synthetic.street_plan import Footprints, Makes, Placed, Str
 
 @dataclass
 class FarBuilder:
-    """A street while it fills up."""
+    """A street while it fills up.
+
+    ahead: the sign of z in front of the camera, +1 or -1. placed: what has a class. extras: what is drawn and has no class.
+    """
 
     rng: np.random.Generator
     street: Street
@@ -28,11 +32,11 @@ class FarBuilder:
     footprints: Footprints = field(default_factory=Footprints)
 
     def distance(self, near: float = 4.0, far: float = 48.0) -> float:
-        """A distance ahead, evenly by its logarithm."""
+        """A distance ahead in metres, drawn evenly by its logarithm."""
         return near * (far / near) ** self.rng.random()
 
     def seen(self, x: float, z: float, radius: float) -> bool:
-        """Whether a disc in plan is in the view's wedge, at least in part, and in front of the camera."""
+        """Whether a disc in plan (metres) is in front of the camera and at least partly within the view's wedge."""
         ahead, aside = self.view.from_plan(np.array(x), np.array(z))
         half = math.radians(self.view.frustum.fov_x_deg) / 2
         return bool(ahead > -radius and abs(aside) * math.cos(half) - ahead * math.sin(half) < radius)
@@ -40,9 +44,9 @@ class FarBuilder:
     def put(
         self, thing: StreetObject, x: float, s: float, heading: float, margin: float = 0.05, hidden: bool = False, extra: bool = False
     ) -> Placed | None:
-        """Put a thing at x and s ahead, unless it touches another or is out of view.
+        """Put a thing at x and s ahead, unless it touches another or is out of view. -> where it stands, or None
 
-        hidden: it is kept out of view, too, to cast shadows. extra: it is drawn and has no class.
+        hidden: it is also put where it is out of view, because it casts shadows. extra: it is drawn and has no class.
         """
         z = s * self.ahead
         radius = float(np.abs(thing.blocks[:, [0, 1, 4, 5]]).max()) * 1.42
@@ -61,15 +65,15 @@ class FarBuilder:
         return into[-1]
 
     def open_at(self, side: int, s: float, slack: float = 0.0) -> bool:
-        """Whether a crossing takes s on a side."""
+        """Whether the place s on a side belongs to a crossing, or is less than `slack` metres from one."""
         return any(low - slack < s < high + slack for low, high in self.gaps(side))
 
     def keep_view_open(self) -> None:
-        """Nothing stands right in front of the lens or on the photographer."""
+        """Keep the photographer's place and what is right in front of the lens free."""
         v = self.view
         middle = v.plan(np.array(0.9), np.array(0.0))
         self.footprints.take(np.array([[middle[0], middle[1], 0.9, 1.8, v.heading, 0.0, v.position[1] + 0.5]]))
 
     def gaps(self, side: int) -> list[tuple[float, float]]:
-        """Stretches of s on a side that crossings take, with their pavements."""
+        """Stretches (from, to) of s on a side that belong to crossings and their pavements, sorted."""
         return sorted((c.z * self.ahead - c.half - 2.2, c.z * self.ahead + c.half + 2.2) for c in self.street.crossings if c.sides[side])

@@ -1,4 +1,4 @@
-"""Houses, blocks, halls and offices of streets that are seen to 50 m. Doors, shops and windows are texture: see street_photo_walls."""
+"""Houses, blocks, halls and offices of streets that are seen to 50 m. Doors, shops and windows are textures: see street_photo_walls."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def _material(rng: np.random.Generator, form: str) -> tuple[int, np.ndarray]:
 
 
 def far_building(rng: np.random.Generator, width: float, form: str) -> StreetObject:
-    """A building of one of FORMS, `width` metres along the street; its front looks along +z.
+    """A building of one of FORMS, `width` metres along the street. Its front looks along +z.
 
-    style: storey, ground floor, window spacing, window width and height as shares, material, glass tone, frame colour (3), seed, columns,
-    kind of its ground floor (0 as above, 1 shops, 2 blank), half its width.
+    style: heights of a storey and of the ground floor, window spacing, window width and height as shares, material, glass tone, frame
+    colour (3), seed, columns of windows, kind of the ground floor (0 as above, 1 shops, 2 blank), half the width. Lengths in metres.
     """
     depth = between(rng, 6.0, 10.0) + (4.0 if form in ("hall", "office") else 0.0)
     low, high = _STOREYS[form]
@@ -78,7 +78,7 @@ def far_building(rng: np.random.Generator, width: float, form: str) -> StreetObj
 
 
 def _chimneys(a: Assembly, rng: np.random.Generator, width: float, depth: float, height: float) -> float:
-    """One or two stacks with pots at the party walls. -> their top"""
+    """One or two stacks with pots at the party walls. -> height of their top"""
     brick, top = tint(rng, BRICKS), height + between(rng, 1.8, 3.6)
     for sign in ((-1,), (1,), (-1, 1))[rng.integers(3)]:
         x, z = sign * (width / 2 - 0.4), between(rng, -0.15, 0.15) * depth
@@ -92,7 +92,10 @@ def _front(
     a: Assembly, rng: np.random.Generator, form: str, width: float, depth: float, ground: float, height: float, storey: float, storeys: int,
     shop: int, wall: np.ndarray, style: np.ndarray,
 ) -> float:  # fmt: skip
-    """What stands out of the front: ledges, oriels, balconies, awnings, hanging signs. -> how far, above 2.3 m"""
+    """What stands out of the front: ledges, oriels, balconies, awnings, hanging signs.
+
+    -> how many metres these reach out above 2.3 m
+    """
     half, reach = depth / 2, 0.0
     if rng.random() < 0.5:
         for level in range(storeys if rng.random() < 0.3 else 1):

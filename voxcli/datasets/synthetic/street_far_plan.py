@@ -15,7 +15,10 @@ REACH = 100.0
 
 
 def draw_street(rng: np.random.Generator) -> Street:
-    """One to four lanes with traffic on the right or the left, parking lanes, cycle paths, pavements; a city, a suburb or a park's edge."""
+    """A street of one to four lanes, in a city, in a suburb or beside a park, with traffic on the right or on the left.
+
+    It may have parking lanes, cycle paths, a crossing and a zebra crossing.
+    """
     count = int(rng.choice([1, 2, 3, 4], p=[0.18, 0.65, 0.06, 0.11]))
     width, hand = between(rng, 2.6, 3.4), 1 if rng.random() < 0.5 else -1
     middles = (np.arange(count) - (count - 1) / 2) * width
@@ -44,7 +47,10 @@ def draw_street(rng: np.random.Generator) -> Street:
 
 
 def draw_view(rng: np.random.Generator, street: Street, frustum: Frustum) -> View:
-    """A dash-cam in a lane or somebody on the pavement, at 1.2 to 2 m; seven in eight look along the street within 25 degrees."""
+    """A camera at 1.2 to 2 m: a dash-cam in a lane, or somebody at the kerb or elsewhere on the road.
+
+    Seven in eight look along the street within 25 degrees.
+    """
     ahead = 1 if rng.random() < 0.5 else -1
     own = [x for x, sign in street.lanes if sign == ahead] or [x for x, _ in street.lanes]
     side = 2 * int(rng.integers(2)) - 1

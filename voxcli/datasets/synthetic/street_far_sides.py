@@ -19,7 +19,7 @@ class Sides(FarBuilder):
     """Fills the sides of a street."""
 
     def facades(self, end: float) -> None:
-        """Rows of houses on both sides up to `end`, with gaps at crossings; where nothing is built, trees and what is seen behind them."""
+        """Rows of houses on both sides up to `end` metres ahead, with gaps at crossings. A side without houses is a park."""
         for side in range(2):
             if self.street.built[side]:
                 self._row(side, end)
@@ -33,10 +33,11 @@ class Sides(FarBuilder):
                     self._side_street(side, c.z * self.ahead, c.half)
 
     def _row(self, side: int, end: float) -> None:
+        """Houses along a side up to `end` metres ahead. Some places of a closed row have a hoarding, a wall or a fence instead."""
         rng, outward = self.rng, 2 * side - 1
         face, row, gaps = self.street.line(side, "garden"), self.street.row[side], self.gaps(side)
-        shares = [0.0, 0.5, 0.3, 0.08, 0.12] if row else [0.62, 0.12, 0.14, 0.06, 0.06]
-        shares = rng.dirichlet(6 * np.array(shares) + 0.03)                       # streets have a character
+        usual = np.array([0.0, 0.5, 0.3, 0.08, 0.12] if row else [0.62, 0.12, 0.14, 0.06, 0.06])
+        shares = rng.dirichlet(6 * usual + 0.03)                                  # each street has its own mix
         s = -between(rng, 14.0, 20.0)
         while s < end:
             form = str(rng.choice(["house", "terrace", "block", "hall", "office"], p=shares))
@@ -58,7 +59,7 @@ class Sides(FarBuilder):
             s += width + (0.24 if row and rng.random() < 0.94 else between(rng, 1.2, 5.0))
 
     def _side_street(self, side: int, s: float, half: float) -> None:
-        """Houses on both edges of a road that leaves the street at s, and perhaps a vehicle in it."""
+        """Houses on both edges of a road that leaves the street at s. A vehicle may stand in it. half: half the road's width in metres."""
         rng, outward = self.rng, 2 * side - 1
         start = self.street.line(side, "garden") + 14.5
         for edge in (-1, 1):
@@ -90,12 +91,13 @@ class Sides(FarBuilder):
             s += along + (0.02 if rng.random() < 0.8 else between(rng, 0.8, 3.5))
 
     def _tree(self, bare: bool, back: float, front: float, tall: bool) -> StreetObject:
+        """A street_tree with these arguments, or one time in ten a conifer, a cypress, a bush or a young tree."""
         if self.rng.random() < 0.1:
             return tree(self.rng, str(self.rng.choice(["conifer", "cypress", "bush", "young"], p=[0.4, 0.1, 0.3, 0.2])))
         return street_tree(self.rng, bare, back, front, tall)
 
     def _park(self, side: int, end: float) -> None:
-        """Grass with trees, perhaps a border along the pavement and houses far behind."""
+        """Trees on grass, houses far behind them, and in some parks a border along the pavement."""
         rng, outward, edge = self.rng, 2 * side - 1, self.street.line(side, "pavement")
         if rng.random() < 0.65:
             self._border(side, end, str(rng.choice(["wall", "hedge", "fence", "railing"], p=[0.4, 0.25, 0.12, 0.23])))
@@ -118,7 +120,7 @@ class Sides(FarBuilder):
             s += width + between(rng, 0.5, 8.0)
 
     def closing(self, end: float, across: bool) -> None:
-        """What stands across the end of the street: houses, or trees and houses far away."""
+        """What closes the view `end` metres ahead: houses alone where a street runs across, else trees and some houses."""
         rng, x = self.rng, -between(self.rng, 24.0, 34.0)
         while x < 30.0:
             width = between(rng, 8.0, 18.0)
@@ -131,7 +133,7 @@ class Sides(FarBuilder):
             x += width + 0.3
 
     def tree_rows(self, end: float) -> None:
-        """Trees along the kerbs, of one kind a row, over the road where houses are close; bushes and trees in gardens."""
+        """Rows of similar trees along the kerbs, and bushes and trees in gardens. Crowns stay clear of houses and reach over the road."""
         rng, street = self.rng, self.street
         for side in range(2):
             outward = 2 * side - 1
@@ -153,7 +155,7 @@ class Sides(FarBuilder):
                     self.put(tree(rng, kind), outward * x, self.distance(), math.pi / 2)
 
     def furniture(self) -> None:
-        """Lamps, signals, signs, bollards and shelters on the pavements, cables above."""
+        """Lamps, signals, signs, bollards and shelters on the pavements, and cables above the street."""
         rng, street = self.rng, self.street
         for side in range(2):
             outward = 2 * side - 1
@@ -175,6 +177,7 @@ class Sides(FarBuilder):
                 self._wire()
 
     def _wire(self) -> None:
+        """A cable across the street or along it."""
         rng, high = self.rng, between(self.rng, 5.0, 8.0)
         s, reach = self.distance(4.0, 50.0) * self.ahead, [self.street.line(k, "garden") for k in range(2)]
         if rng.random() < 0.6:

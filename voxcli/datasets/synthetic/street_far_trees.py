@@ -1,6 +1,7 @@
-"""Trees of streets and parks: a stem, branches, and a crown whose hull lets the sky through where it is drawn (see street_photo_cover).
+"""Trees of streets and parks: a stem, branches, and the hull of a crown.
 
-The hull is what the labels are filled from: a crown is one solid, in leaf or bare, as people outline it.
+Photographic pictures show the sky through the hull (see street_photo_cover). Labels are filled from the hull: a crown is one solid, in
+leaf or bare, as people outline it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ TWIGS = np.array([[0.3, 0.25, 0.21], [0.23, 0.2, 0.18], [0.38, 0.32, 0.26], [0.3
 
 
 def street_tree(rng: np.random.Generator, bare: bool, back: float, front: float, tall: bool) -> StreetObject:
-    """A tree of 4 to 16 m. Its crown reaches at most `back` metres towards -x and `front` towards +x: over the road beside a wall."""
+    """A tree of about 7 to 17 m if tall, else of 4 to 8.5 m. bare: without leaves.
+
+    Its crown reaches at most `back` metres towards -x, where a wall may stand, and `front` metres towards +x, over the road.
+    """
     a = Assembly("tree")
     height = between(rng, 7.0, 17.0) if tall else between(rng, 4.0, 8.5)
     clear = between(rng, 1.9, 3.4) if tall else between(rng, 1.6, 2.3)
@@ -60,7 +64,7 @@ def crown_style(rng: np.random.Generator, bare: bool) -> np.ndarray:
 
 
 def _lumps(rng: np.random.Generator, middle: np.ndarray, radii: np.ndarray, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(centre, radii) of ellipsoids that together fill about an ellipsoid, one in the middle, the others around it and above."""
+    """(centre, radii) of ellipsoids that together about fill one ellipsoid. The first is in its middle, `count` more are around it."""
     out = [(middle + np.array([0.0, 0.06, 0.0]) * radii, 0.72 * radii)]
     start = rng.random() * 6.28
     for k in range(count):
@@ -74,7 +78,7 @@ def _lumps(rng: np.random.Generator, middle: np.ndarray, radii: np.ndarray, coun
 
 def _lump(rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray) -> Shape:
     sphere = icosphere(1)
-    push = 1 - 0.16 * rng.random((len(sphere.vertices), 1))                      # inwards alone: it stays within its bounds
+    push = 1 - 0.16 * rng.random((len(sphere.vertices), 1))                      # inwards alone, so that it stays within its bounds
     return Shape(sphere.vertices * push * radii + centre, sphere.faces)
 
 

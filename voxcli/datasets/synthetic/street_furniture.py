@@ -1,7 +1,7 @@
-"""What stands along streets beside houses and trees.
+"""What stands along streets apart from houses and trees.
 
-Walls, fences, hoardings and shelters are obstacles of class `building`. Posts, signs, lamps, bollards, wires and the bonnet of the
-camera's own car are drawn and have no class: labels, depth and instances do not know them.
+Walls, railings, fences, hoardings and shelters are obstacles of class `building`. Posts, signs, lamps, bollards, wires and the bonnet of
+the camera's own car are drawn and have no class: labels, depth and instances leave them out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _style(rng: np.random.Generator, cover: float = 1.0) -> np.ndarray:
 
 
 def barrier(rng: np.random.Generator, length: float, kind: str) -> StreetObject:
-    """`wall`, `railing` (on a low wall or without), `fence` of boards, or `hoarding`; `length` metres along z. Class building."""
+    """A barrier of class `building`, `length` metres along z. kind: `wall` (some with a railing on top), `railing`, `fence`, `hoarding`."""
     a = Assembly("building")
     if kind == "wall":
         height, thick = between(rng, 0.5, 2.3), between(rng, 0.2, 0.4)
@@ -58,7 +58,7 @@ def _rails(a: Assembly, rng: np.random.Generator, length: float, low: float, hei
 
 
 def shelter(rng: np.random.Generator) -> StreetObject:
-    """A bus shelter, open towards -x, `building`."""
+    """A bus shelter of class `building`, open towards -x."""
     length, high = between(rng, 2.6, 4.6), between(rng, 2.25, 2.5)
     metal = tint(rng, METALS)
     a = Assembly("building")
@@ -72,7 +72,7 @@ def shelter(rng: np.random.Generator) -> StreetObject:
 
 
 def lamp_post(rng: np.random.Generator) -> StreetObject:
-    """A street lamp of 4 to 9 m; its arm reaches towards +x."""
+    """A street lamp of 4 to 9 m. Its arm reaches towards +x."""
     high, metal = between(rng, 4.0, 9.0), tint(rng, METALS)
     a = Assembly("post")
     radius = between(rng, 0.05, 0.09)
@@ -86,7 +86,7 @@ def lamp_post(rng: np.random.Generator) -> StreetObject:
 
 
 def traffic_light(rng: np.random.Generator) -> StreetObject:
-    """A signal with three lamps, one of them lit; it faces -z."""
+    """A signal that faces -z, with three lamps, one of them lit."""
     low, metal = between(rng, 2.0, 3.0), tint(rng, METALS)
     a = Assembly("post")
     a.add(limb(np.zeros(3), np.array([0.0, low + 0.9, 0.0]), 0.06, 0.05, 6), metal)
@@ -101,7 +101,7 @@ def traffic_light(rng: np.random.Generator) -> StreetObject:
 
 
 def sign_post(rng: np.random.Generator) -> StreetObject:
-    """A traffic or street sign on a post; it faces -z."""
+    """A traffic sign on a post, some with a name plate below it. It faces -z."""
     low, metal = between(rng, 1.9, 2.6), tint(rng, METALS)
     a = Assembly("post")
     a.add(limb(np.zeros(3), np.array([0.0, low + 0.6, 0.0]), 0.035, 0.035, 5), metal)
@@ -116,7 +116,7 @@ def sign_post(rng: np.random.Generator) -> StreetObject:
 
 
 def small_thing(rng: np.random.Generator) -> StreetObject:
-    """A bollard, a litter bin, a cabinet or a hydrant: up to 1.3 m."""
+    """A bollard, a litter bin or a cabinet, up to 1.3 m high."""
     a, kind = Assembly("post"), rng.random()
     if kind < 0.5:
         a.add(cylinder(between(rng, 0.05, 0.1), 1.0, 7, 1, (0.0, 0.5, 0.0)), tint(rng, METALS))
@@ -129,7 +129,7 @@ def small_thing(rng: np.random.Generator) -> StreetObject:
 
 
 def wire(start: np.ndarray, end: np.ndarray) -> StreetObject:
-    """A cable that sags between two points. Its coordinates are the street's own."""
+    """A cable that sags between two world points [3]. Its vertices are world coordinates, too."""
     a = Assembly("post")
     sag = 0.03 * float(np.linalg.norm(end - start))
     places = [start + (end - start) * t - np.array([0.0, 4 * sag * t * (1 - t), 0.0]) for t in np.linspace(0, 1, 5)]
@@ -139,7 +139,7 @@ def wire(start: np.ndarray, end: np.ndarray) -> StreetObject:
 
 
 def bonnet(rng: np.random.Generator, high: float) -> StreetObject:
-    """The bonnet in front of a dash-cam at a height of `high` metres, in the camera's plan: ahead along +z."""
+    """The bonnet of the car of a dash-cam, which is `high` metres above the road at x = z = 0 and looks along +z."""
     a = Assembly("post")
     top, reach = high - between(rng, 0.42, 0.6), between(rng, 1.35, 1.75)
     size = (between(rng, 0.75, 0.95), 0.3, reach - 0.3)
@@ -152,5 +152,5 @@ KINDS = {"lamp": lamp_post, "light": traffic_light, "sign": sign_post, "small": 
 
 
 def turned(outward: int) -> float:
-    """The heading that turns a thing's +x towards the road, on the side `outward` (-1 or +1) of it."""
+    """The heading at which a thing's +x points at the road. outward: the side of the road where it stands, -1 or +1."""
     return math.pi if outward > 0 else 0.0

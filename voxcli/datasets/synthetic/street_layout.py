@@ -157,7 +157,7 @@ class _Builder:
         flip = np.where(rng.random(48) < 0.06, -1.0, 1.0)
         heading = np.where(track[:, 1] * flip > 0, 0.0, math.pi) + 0.03 * rng.standard_normal(48)
         good = self.in_view(x, z, near, far, 0.22 * length * abs(s) + 0.2)
-        # A bus at arm's length is a wall: keep its nearest side as far off as it is tall, about.
+        # A near bus would fill the picture: a vehicle's nearest side stays about as far off as it is tall.
         gap = np.hypot(
             np.maximum(np.abs(x - self.view.position[0]) - width / 2, 0), np.maximum(np.abs(z - self.view.position[2]) - length / 2, 0)
         )

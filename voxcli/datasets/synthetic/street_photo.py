@@ -1,9 +1,11 @@
-"""Pictures of streets that look photographed: see-through crowns, street light by the sky between the houses, and a camera's development.
+"""Pictures of streets that look photographed: crowns that one sees through, skylight between houses, and a camera's development.
 
-Three z-buffers make one picture: what has a class and is opaque; crowns and railings, which let through what is behind them; and what has
-no class (posts, cables). Depth and instances know the first two alone, with crowns as the solids that their labels are. Samples lie on
-the corners, edge midpoints and centres of the pixels, as in street_render; colours are computed at the centres, and elsewhere only
-where a sample shows something else than the centres beside it.
+Three z-buffers make one picture. The first holds what has a class and is opaque. The second holds crowns and railings, which let through
+what is behind them. The third holds what has no class (posts, cables). Depth and instances come from the first two alone, with crowns as
+the solids that the labels have.
+
+Samples lie on the corners, edge midpoints and centres of the pixels, as in street_render. Colours are computed at all centres. Elsewhere
+they are computed only where a sample shows something else than the centres beside it.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from voxcli.datasets.synthetic.camera_pipeline import develop
 from voxcli.datasets.synthetic.street_objects import Surface
 from voxcli.datasets.synthetic.street_photo_cover import SEE_THROUGH, crown_colour, crown_cover, crown_depth, railing_cover
 from voxcli.datasets.synthetic.street_photo_light import Canyon, draw_photo_light
-from voxcli.datasets.synthetic.street_photo_shade import Shader, ShadowMap
+from voxcli.datasets.synthetic.street_photo_shade import Shader
 from voxcli.datasets.synthetic.street_plan import Placed, Street, View
-from voxcli.datasets.synthetic.street_render import Rendered, ShadowRange, Soup
+from voxcli.datasets.synthetic.street_render import Rendered, Soup
+from voxcli.datasets.synthetic.street_shadows import ShadowMap, ShadowRange
 from voxcli.geometry.zbuffer import first_faces
 from voxcli.scene import Camera
 
@@ -51,7 +54,7 @@ def render_photo(
         flat[over] += cover[:, None] * (colour - flat[over])
     rows = 0.25 * fine[:-2:2] + 0.5 * fine[1::2] + 0.25 * fine[2::2]
     pixels = 0.25 * rows[:, :-2:2] + 0.5 * rows[:, 1::2] + 0.25 * rows[:, 2::2]
-    known = (soup.owner <= labelled)[veil[1]] & (veil[0] < depth)                       # a railing without class would not count
+    known = (soup.owner <= labelled)[veil[1]] & (veil[0] < depth)                       # a railing without a class does not count
     depth, face = np.where(known, veil[0], depth)[1::2, 1::2], np.where(known, veil[1], face)[1::2, 1::2]
     owner = np.where(face >= 0, soup.owner[face.clip(0)], -1)
     return Rendered(develop(pixels, rng, light.bias), np.where(np.isfinite(depth), depth, np.nan).astype(np.float32), owner)
@@ -60,7 +63,7 @@ def render_photo(
 def _hits(
     cam: np.ndarray, faces: np.ndarray, chosen: np.ndarray, K: np.ndarray, width: int, height: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """z-depth [height, width] float32 (inf = nothing) and face (-1 = nothing) of what is nearest among chosen faces."""
+    """z-depth [height, width] float32 (inf = nothing) and face (-1 = nothing) of the nearest of the chosen faces."""
     depth, face = np.full((height, width), np.inf, np.float32), np.full((height, width), -1, np.int64)
     if not len(chosen):
         return depth, face
@@ -82,7 +85,7 @@ def _hits(
 
 
 def _coloured(shader: Shader, face: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Linear colours of all samples [h, w, 3] float32, shaded at pixels' centres and where something else begins."""
+    """Linear colours of all samples [h, w, 3] float32: shaded at pixels' centres and where something else begins, else interpolated."""
     keys = np.append(shader.keys, -1)[face]
     centre = np.pad(keys[1::2, 1::2], 1, mode="edge")
     same = np.zeros(keys.shape, bool)
@@ -123,7 +126,7 @@ def _veil(shader: Shader, at: np.ndarray, face: np.ndarray, away: np.ndarray, wi
         cover[crown] = crown_cover(local[crown], deep, seen.step[crown], style[crown], twigs)
         factor[crown] = crown_colour(local[crown], seen.normal[crown], seen.step[crown], style[crown], twigs)
     colour = shader.colours[face]
-    plain = np.flatnonzero(surface == Surface.FOLIAGE)                                  # its greens are those of clean renderings
+    plain = np.flatnonzero(surface == Surface.FOLIAGE)                   # greens of clean renderings become darker and greyer
     colour[plain] = 0.75 * (0.6 * colour[plain] + 0.4 * colour[plain].mean(1, keepdims=True))
     colour *= factor[:, None]
     return shader.lit(seen, colour, leafy=~rail), cover

@@ -1,6 +1,7 @@
-"""What is seen through: how much of a crown, a hedge or a railing covers each sample, and in which colour.
+"""Crowns, hedges and railings, which one sees through: the share of each sample that they cover, and their colour.
 
-Functions over N picture samples in the object's own frame, float32; `step` [N] is the size of a sample in metres.
+All functions take N picture samples: `local` [N, 3] in the object's own frame, float32; `step` [N], the size of a sample in metres;
+`style` [N, STYLE_SIZE] of the object.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ SEE_THROUGH = (Surface.FOLIAGE, Surface.LEAVES, Surface.TWIGS, Surface.RAILING)
 
 
 def crown_depth(local: np.ndarray, rays: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """How deep rays [N, 3] go into the ellipsoids of boxes (x0, x1, y0, y1, z0, z1) [N, 6]: 1 through the middle, 0 at the outline. [N]"""
+    """How deep rays go into ellipsoids: 1 through the middle, 0 at the outline. [N]
+
+    local: a point of each ray. rays [N, 3]: directions. box [N, 6]: the ellipsoids' bounds (x0, x1, y0, y1, z0, z1).
+    """
     middle, half = (box[:, ::2] + box[:, 1::2]) / 2, np.maximum((box[:, 1::2] - box[:, ::2]) / 2, 0.05)
     q, r = (local - middle) / half, rays / half
     along = np.einsum("ij,ij->i", q, r) ** 2 / np.einsum("ij,ij->i", r, r)
@@ -23,7 +27,10 @@ def crown_depth(local: np.ndarray, rays: np.ndarray, box: np.ndarray) -> np.ndar
 
 
 def crown_cover(local: np.ndarray, deep: np.ndarray, step: np.ndarray, style: np.ndarray, twigs: np.ndarray) -> np.ndarray:
-    """The share of each sample on a crown's hull that leaves or twigs cover. deep [N]: as crown_depth says. -> [N] 0..1"""
+    """The share of each sample on a crown's hull that leaves or twigs cover. [N] 0..1
+
+    deep [N]: what crown_depth returns. twigs [N] bool: where the crown is bare.
+    """
     x, y, z = local.T
     want = np.where(style[:, 2] > 0, style[:, 2], np.where(twigs, 0.55, 0.93))
     gap = np.where(style[:, 4] > 0, style[:, 4], 0.4)
@@ -45,8 +52,10 @@ def crown_cover(local: np.ndarray, deep: np.ndarray, step: np.ndarray, style: np
     return out
 
 
-def _twig_cover(x, y, z, large, step, want, edge, seed) -> np.ndarray:
-    """Lines that run outward and up, of three widths; where samples are coarse, an even veil with denser and thinner parts. [N]"""
+def _twig_cover(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, large: np.ndarray, step: np.ndarray, want: np.ndarray, edge: np.ndarray, seed: np.ndarray
+) -> np.ndarray:
+    """Twigs as lines of three widths that run outward and up. Coarse samples show a veil with denser and thinner parts. [N] 0..1"""
     turn = np.arctan2(x, z + 0.01) * 3
     bend = y * 0.35 + 0.4 * large
     lines = np.zeros(len(x), np.float32)
@@ -61,7 +70,7 @@ def _twig_cover(x, y, z, large, step, want, edge, seed) -> np.ndarray:
 
 
 def crown_colour(local: np.ndarray, normal: np.ndarray, step: np.ndarray, style: np.ndarray, twigs: np.ndarray) -> np.ndarray:
-    """A factor on the crown's colour: leaves and clumps, darker inside and below. [N]"""
+    """A factor on the crown's colour: leaves and clumps, darker below. [N]"""
     x, y, z = local.T
     lumps = np.where(style[:, 0] > 0, style[:, 0], 9.0)
     leaf = grain(x * lumps * 1.6 + 7 * z, y * lumps * 1.6 + 3 * z) * fade(step, 0.08)

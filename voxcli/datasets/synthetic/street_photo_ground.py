@@ -1,10 +1,12 @@
 """The ground as photographs show it: worn asphalt, patches, cracks, covers, painted lines and signs, paving of many kinds, grass.
 
-Functions of world position over N picture samples, float32; `step` [N] is the size of a sample on the ground in metres: what is much
-finer than it fades out. Colours are linear.
+All functions take world positions x, z [N] of picture samples, float32. `step` [N] is the size of a sample on the ground in metres.
+Patterns that are much finer than a sample fade out. Colours are linear.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,7 +15,10 @@ from voxcli.datasets.synthetic.street_textures import clouds, grain
 
 
 def fade(step: np.ndarray, period: float) -> np.ndarray:
-    """How much of a pattern of this period is left at samples of this size: 1 where they are fine, towards 0 where they are coarse."""
+    """The share of a pattern that samples still show: near 1 for samples much finer than its period, near 0 for coarse ones. [N]
+
+    step [N], period: metres.
+    """
     ratio = step * np.float32(1.6 / period)
     return 1 / (1 + ratio * ratio)
 
@@ -34,7 +39,8 @@ def ground(x: np.ndarray, z: np.ndarray, step: np.ndarray, street: Street) -> tu
     return out, smooth
 
 
-def _tinted(tone: np.ndarray, tint: np.ndarray) -> np.ndarray:
+def _tinted(tone: np.ndarray, tint: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Brightness [N] times one colour [3]. [N, 3] float32"""
     return (tone[:, None] * np.asarray(tint, np.float32)).astype(np.float32)
 
 
@@ -49,6 +55,7 @@ def _asphalt(x: np.ndarray, z: np.ndarray, step: np.ndarray, tone: float, rough:
 
 
 def _road(x: np.ndarray, z: np.ndarray, step: np.ndarray, street: Street, draw: np.random.Generator) -> np.ndarray:
+    """Asphalt with tracks, repairs, lanes in colour, gutters and paint. [N, 3]"""
     tone, rough, shift = 0.045 + 0.14 * float(draw.random()) ** 1.5, float(draw.uniform(0.5, 1.6)), float(draw.uniform(0, 200))
     asphalt = _asphalt(x, z, step, tone, rough, shift)
     tracks = np.minimum.reduce([np.abs(np.abs(x - lane) - 0.78) for lane, _ in street.lanes])
@@ -80,7 +87,7 @@ def _road(x: np.ndarray, z: np.ndarray, step: np.ndarray, street: Street, draw: 
 
 
 def _repairs(x: np.ndarray, z: np.ndarray, step: np.ndarray, asphalt: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Patches with dark seams, trenches, covers of manholes and drains."""
+    """The brightness of asphalt [N] with patches, their dark seams, a trench, and covers of manholes and drains. [N]"""
     long, wide, share = float(draw.uniform(3, 9)), float(draw.uniform(1.2, 3)), float(draw.uniform(0.4, 2.0))
     seed = float(draw.integers(200))
     i, j = np.floor(z / long), np.floor(x / wide)
@@ -101,7 +108,7 @@ def _repairs(x: np.ndarray, z: np.ndarray, step: np.ndarray, asphalt: np.ndarray
 
 
 def _painted(x: np.ndarray, z: np.ndarray, step: np.ndarray, street: Street, draw: np.random.Generator, out: np.ndarray) -> np.ndarray:
-    """Lines, arrows, zebras, stop lines and boxes, more or less worn."""
+    """The colours `out` [N, 3] with painted lines, arrows, zebras, stop lines and boxes, more or less worn. [N, 3]"""
     worn = clouds(x * 9 + 50, z * 9) + 0.6 * grain(x * 25, z * 25) * fade(step, 0.04)
     kept = np.clip(float(draw.uniform(0.6, 2.8)) - worn, 0, 1)
     period, share, shift = float(draw.uniform(3, 9)), float(draw.uniform(0.3, 0.65)), float(draw.uniform(0, 9))

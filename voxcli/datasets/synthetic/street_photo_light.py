@@ -1,6 +1,6 @@
-"""Light and air as photographs have them: sun high and low, overcast, haze, dusk; sky; what a mirror sees in a street.
+"""Light and air as photographs show them: sun, clouds, haze, dusk, the sky, and what a mirror sees in a street.
 
-All in linear light. The unit is the sky: a white surface under a whole clear sky has about its colour times 0.6.
+All colours are linear. The sky is the unit: a white surface under the whole of a clear sky has about 0.6 times its colour.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from voxcli.datasets.synthetic.street_textures import clouds, grain
 
 KINDS = ("clear", "broken", "overcast", "haze", "dusk")
 SHARES = (0.4, 0.14, 0.24, 0.06, 0.16)
+"""Kinds of light, and the share of pictures that each has."""
 
 
 @dataclass(frozen=True)
 class PhotoLight:
-    """sun: direction towards it (world, [3]); sun_colour: what it adds to a white surface that faces it; zenith, horizon: sky colours;
-    lift: how fast the sky turns from one to the other; glow: brightness around the sun; ambient: what the whole sky adds to a white
-    surface; cloud: cover 0..1; visibility in metres; haze: its colour; wet: share of the ground that is wet; lit: share of windows that
-    are lit; phase: of the clouds; bias: stops by which a camera's exposure misses this light. Colours are float32 [3].
+    """The light and the air of one picture. Colours are linear, float32 [3].
+
+    sun [3]: direction towards it, world frame. sun_colour: what it adds to a white surface that faces it.
+    zenith, horizon: colours of the sky. lift: exponent of the change from one to the other. glow: brightness around the sun.
+    ambient: what the whole sky adds to a white surface. cloud: cover, 0..1. phase: shifts the pattern of the clouds.
+    visibility: metres. haze: its colour. wet: share of the ground that is wet. lit: share of windows that are lit.
+    bias: stops that are added to a camera's exposure.
     """
 
     sun: np.ndarray
@@ -43,7 +47,7 @@ class PhotoLight:
 
 
 def draw_photo_light(rng: np.random.Generator) -> PhotoLight:
-    """One of KINDS, with everything else at random."""
+    """A light of one of KINDS. Its numbers are drawn at random."""
     kind = str(rng.choice(KINDS, p=SHARES))
     height = math.radians(between(rng, 1, 7) if kind == "dusk" else 5 + 60 * rng.random() ** 1.3)
     turn = rng.random() * 2 * math.pi
@@ -95,7 +99,7 @@ def sky(rays: np.ndarray, light: PhotoLight) -> np.ndarray:
 
 
 def skyline(rays: np.ndarray, light: PhotoLight) -> np.ndarray:
-    """Where far roofs and woods hide the sky: elevation below a rugged line. [N] bool"""
+    """Where far roofs and woods hide the sky: below a rugged line. rays [N, 3]: unit world directions. [N] bool"""
     turn = np.arctan2(rays[:, 0], rays[:, 2]) * 40
     roofs = 0.016 * grain(turn * 0.8 + light.phase, turn * 0 + 5) + 0.004 * grain(turn * 5 + light.phase, turn * 0 + 9)
     woods = 0.006 * clouds(turn * 8, turn * 0 + light.phase) + 0.004 * clouds(turn * 30, turn * 0)
@@ -126,7 +130,7 @@ class Canyon:
         return Canyon((reach[0], reach[1]), (height[0], height[1]), np.array(colour, np.float32))
 
     def glow(self, light: PhotoLight) -> np.ndarray:
-        """What both walls send back to a surface in the street, on average. [2, 3]"""
+        """The light that each of the two walls sends back to a surface in the street, on average. [2, 3]"""
         facing = np.clip(np.array([light.sun[0], -light.sun[0]]), 0, None)          # the wall at -x faces +x
         high = np.clip(np.array(self.height) / 16, 0, 1)
         return (self.colour * (0.5 * light.ambient + (0.45 * facing * (1 - 0.4 * high))[:, None] * light.sun_colour)).astype(np.float32)
@@ -145,7 +149,7 @@ class Canyon:
 
 
 def environment(world: np.ndarray, rays: np.ndarray, light: PhotoLight, canyon: Canyon) -> np.ndarray:
-    """What comes from directions rays [N, 3] at points world [N, 3]: the sky, one of the two walls, or the ground. [N, 3] float32"""
+    """The light that reaches points world [N, 3] from directions rays [N, 3]: of the sky, of a wall or of the ground. [N, 3] float32"""
     out = sky(rays, light)
     side = (rays[:, 0] > 0).astype(np.int64)
     reach, height = np.array(canyon.reach, np.float32)[side], np.array(canyon.height, np.float32)[side]

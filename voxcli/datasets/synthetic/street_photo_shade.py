@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from voxcli.datasets.synthetic import street_photo_walls as walls
 from voxcli.datasets.synthetic import street_textures as textures
@@ -15,69 +14,19 @@ from voxcli.datasets.synthetic.street_photo_cover import bark
 from voxcli.datasets.synthetic.street_photo_ground import fade, ground
 from voxcli.datasets.synthetic.street_photo_light import Canyon, PhotoLight, environment, sky, skyline
 from voxcli.datasets.synthetic.street_plan import Placed, Street, View
-from voxcli.datasets.synthetic.street_render import ShadowRange, Soup
+from voxcli.datasets.synthetic.street_render import Soup
+from voxcli.datasets.synthetic.street_shadows import ShadowMap
 from voxcli.datasets.synthetic.street_vehicles import RED_LIGHT, WHITE_LIGHT
-from voxcli.geometry.zbuffer import nearest
 
 _VEHICLES = ("car", "van", "truck", "bus")
 
 
 @dataclass(frozen=True)
-class ShadowMap:
-    """Depths along the sun's direction on a square of cells, and how much light each cell's caster lets through."""
-
-    axes: np.ndarray
-    centre: np.ndarray
-    scale: float
-    depth: np.ndarray
-    through: np.ndarray
-
-    @staticmethod
-    def make(soup: Soup, view: View, sun: np.ndarray, span: ShadowRange) -> ShadowMap:
-        """The map over the part of the street that `span` names, from everything but the ground."""
-        side = np.cross(sun, [0.0, 1.0, 0.0])
-        side /= np.linalg.norm(side)
-        axes = np.stack([side, np.cross(sun, side), -sun]).astype(np.float64)
-        middle = view.plan(np.array(span.ahead), np.array(0.0))
-        centre = axes @ np.array([middle[0], 1.0, middle[1]])
-        scale = span.cells / (2 * span.reach)
-        points = soup.vertices @ axes.T
-        points[:, :2] = (points[:, :2] - centre[:2]) * scale + span.cells / 2
-        casters = soup.facing(np.append(sun, 0.0))
-        casters = casters[casters >= int(soup.owner.searchsorted(1))]
-        found = nearest(torch.from_numpy(points), torch.from_numpy(soup.faces[casters]), span.cells, span.cells)
-        share = np.zeros(256, np.float32)
-        share[[Surface.FOLIAGE, Surface.LEAVES]], share[Surface.TWIGS], share[Surface.RAILING] = 0.18, 0.5, 0.6
-        kinds = np.append(share[soup.surfaces[casters]], 0)
-        return ShadowMap(axes.astype(np.float32), centre, scale, found.depth.numpy().astype(np.float32), kinds[found.face.numpy()])
-
-    def sunlight(self, world: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        """The share of sunlight at world points [N, 3]: four cells, weighted; dappled under crowns. [N] float32"""
-        cells = len(self.depth)
-        at = (world + 0.05 * normal) @ self.axes.T
-        u, v = ((at[:, k] - np.float32(self.centre[k])) * np.float32(self.scale) + np.float32(cells / 2 - 0.5) for k in range(2))
-        i, j = np.floor(u), np.floor(v)
-        a, b = u - i, v - j
-        i, j = i.astype(np.int32), j.astype(np.int32)
-        known = (i >= 0) & (j >= 0) & (i < cells - 1) & (j < cells - 1)
-        i, j = i.clip(0, cells - 2), j.clip(0, cells - 2)
-        limit = at[:, 2] - 0.12
-        flat, low = self.depth.ravel(), j * cells + i
-        lit = [(flat.take(low + dj * cells + di) > limit) * (a if di else 1 - a) * (b if dj else 1 - b) for di in (0, 1) for dj in (0, 1)]
-        out = np.where(known, sum(lit), 1.0).astype(np.float32)
-        through = self.through.ravel().take(low)
-        dapple = np.flatnonzero(known & (through > 0) & (out < 0.99))
-        if len(dapple):
-            p, q = u[dapple] / np.float32(self.scale), v[dapple] / np.float32(self.scale)
-            spots = through[dapple] + 0.3 * textures.clouds(p * 9, q * 9) + 0.2 * textures.clouds(p * 2, q * 2)
-            out[dapple] += (1 - out[dapple]) * spots.clip(0, 0.9)
-        return out
-
-
-@dataclass(frozen=True)
 class Seen:
-    """Samples: owner [n] (0 ground, else 1 + object), world points, unit rays, normals [n, 3], z-depth, length along the ray and size
-    of a sample on the surface, in metres [n].
+    """What n samples show.
+
+    owner [n]: 0 for the ground, else 1 + number of the object. world, rays, normal [n, 3]: points, unit directions from the camera, unit
+    normals. way [n]: length along the ray in metres. step [n]: size of a sample on the surface in metres.
     """
 
     owner: np.ndarray
@@ -109,19 +58,19 @@ class Shader:
 
     @property
     def keys(self) -> np.ndarray:
-        """A number for each face: equal where faces of one object have about the same normal and colour. [F]"""
+        """A number for each face. Faces of one object with about the same normal and colour have the same number. [F]"""
         n = np.round(self.soup.normals * 7).astype(np.int64) + 8
         c = (self.soup.colours * 60).astype(np.int64) @ np.array([1, 64, 4096])
         return ((self.soup.owner.astype(np.int64) * 4096 + n @ np.array([256, 16, 1])) * 262144 + c) * 16 + self.soup.surfaces
 
     def directions(self, at: np.ndarray, width: int) -> np.ndarray:
-        """Rays [n, 3] of samples by their flat numbers, in the world, of z-depth 1."""
+        """World directions [n, 3], of z-depth 1, of the samples with flat numbers `at` [n] in rows of `width`."""
         x = ((at % width) + 0.5 - self.K[0, 2]) / self.K[0, 0]
         y = ((at // width) + 0.5 - self.K[1, 2]) / self.K[1, 1]
         return (np.stack([x, y, np.ones(len(at))], 1) @ self.to_cam[:3, :3]).astype(np.float32)
 
     def look(self, at: np.ndarray, face: np.ndarray, away: np.ndarray, width: int) -> Seen:
-        """What lies at samples `at`, on these faces, at z-depth `away`."""
+        """What the samples `at` show: points on faces `face` at z-depths `away`, all [n]."""
         rays = self.directions(at, width)
         length = np.sqrt(np.einsum("ij,ij->i", rays, rays))
         unit = rays / length[:, None]
@@ -131,14 +80,14 @@ class Shader:
         return Seen(self.soup.owner.take(face), rays * away[:, None] + self.eye, unit, normal, away * length, step.astype(np.float32))
 
     def local(self, owner: np.ndarray, points: np.ndarray, move: bool = True) -> np.ndarray:
-        """Points, or directions if not to be moved, in the frames of their owners. [n, 3]"""
+        """World points [n, 3] in the frames of their owners; directions if `move` is False. [n, 3]"""
         at = self.places.take(owner - 1, 0)
         d = points - at[:, :3] if move else points
         c, s = at[:, 3], at[:, 4]
         return np.stack([c * d[:, 0] - s * d[:, 2], d[:, 1], s * d[:, 0] + c * d[:, 2]], 1)
 
     def shade(self, at: np.ndarray, face: np.ndarray, away: np.ndarray, width: int) -> np.ndarray:
-        """Linear colours [n, 3] of samples; face -1 is the sky."""
+        """Linear colours [n, 3] of the samples `at`. Face -1 is the sky."""
         out = np.zeros((len(at), 3), np.float32)
         open_sky = np.flatnonzero(face < 0)
         if len(open_sky):
@@ -156,6 +105,7 @@ class Shader:
         return out
 
     def _solid(self, seen: Seen, face: np.ndarray) -> np.ndarray:
+        """Linear colours [n, 3] of samples on opaque faces [n]."""
         colour, surface = self.colours.take(face, 0), self.soup.surfaces.take(face)
         mirror, emitted = np.zeros(len(face), np.float32), np.zeros((len(face), 3), np.float32)
         normal = seen.normal.copy()
@@ -209,16 +159,16 @@ class Shader:
         return self.lit(seen, colour, normal, mirror, emitted)
 
     def _headlights(self, face: np.ndarray, owner: np.ndarray, emitted: np.ndarray) -> None:
-        """Lamps of vehicles, lit on two in three of them. Adds to emitted [n, 3]."""
+        """Light the lamps of two in three vehicles: sets emitted [n, 3] where these are."""
         colour = self.soup.colours.take(face, 0)
         on = self.vehicle[owner] & (owner * 7 % 3 > 0)
-        white = on & (np.abs(colour - np.float32(WHITE_LIGHT)).max(1) < 0.01)
-        red = on & (np.abs(colour - np.float32(RED_LIGHT)).max(1) < 0.01)
+        white = on & (np.abs(colour - np.array(WHITE_LIGHT, np.float32)).max(1) < 0.01)
+        red = on & (np.abs(colour - np.array(RED_LIGHT, np.float32)).max(1) < 0.01)
         emitted[white] = np.array([3.0, 2.7, 2.1], np.float32)
         emitted[red] = np.array([1.2, 0.04, 0.03], np.float32)
 
     def _bulge(self, owner: np.ndarray, local: np.ndarray) -> np.ndarray:
-        """What makes the flat panels of vehicles look pressed: normals lean outward from the middle of the body. [n, 3], in the world"""
+        """A lean of vehicles' normals outward from the middle of the body, so that flat panels look curved. [n, 3], world frame"""
         box = self.boxes.take(owner - 1, 0)
         middle, half = (box[:, ::2] + box[:, 1::2]) / 2, np.maximum((box[:, 1::2] - box[:, ::2]) / 2, 0.1)
         lean = (local - middle) / half * (np.array([0.35, 0.35, 0.3], np.float32) / np.maximum(half[:, 1:2] / 0.75, 1))
@@ -229,7 +179,11 @@ class Shader:
 
     def lit(self, seen: Seen, colour: np.ndarray, normal: np.ndarray | None = None, mirror: np.ndarray | None = None,
             emitted: np.ndarray | None = None, leafy: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
-        """What samples of these colours send to the camera, through the haze. leafy: where light comes through the surface. [n, 3]"""
+        """The light of samples of these colours that reaches the camera through the haze. [n, 3]
+
+        normal [n, 3]: in place of the surface's own. mirror [n]: share that is mirrored. emitted [n, 3]: light of the sample's own.
+        leafy [n] bool: where light comes through the surface.
+        """
         light, shape = self.light, seen.normal
         normal = shape if normal is None else normal / np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None]
         direct = np.maximum(normal @ light.sun, 0)
@@ -249,7 +203,7 @@ class Shader:
                 facing = np.abs(np.einsum("ij,ij->i", n, r))
                 back = r + 2 * facing[:, None] * n
                 back /= np.sqrt(np.einsum("ij,ij->i", back, back))[:, None]
-                most = np.where(seen.owner[shiny] > 0, 0.75, 2.6 * mirror[shiny])       # a wet road mirrors as far as it is wet
+                most = np.where(seen.owner[shiny] > 0, 0.75, 2.6 * mirror[shiny])       # a road mirrors more where it is wetter
                 part = mirror[shiny] + (1 - mirror[shiny]) * np.clip(1 - facing, 0, 1) ** 5 * most
                 out[shiny] *= (1 - part)[:, None]
                 out[shiny] += part[:, None] * environment(seen.world.take(shiny, 0), back, light, self.canyon)
@@ -261,7 +215,7 @@ class Shader:
         return light.haze + clear * (out - light.haze)
 
     def _near_dark(self, seen: Seen) -> np.ndarray:
-        """How much sky is left close to things: on the ground under and beside them, at the feet of walls and bodies. [n]"""
+        """The share of skylight that things close by leave: on the ground under and beside them, at the feet of walls and bodies. [n]"""
         out = 0.7 + 0.3 * np.clip(seen.world[:, 1] / 1.5, 0, 1)
         flat = np.flatnonzero(seen.owner == 0)
         grid, low, size = self.dark
@@ -272,7 +226,7 @@ class Shader:
 
 
 def _contact(placed: list[Placed], view: View) -> tuple[np.ndarray, np.ndarray, float]:
-    """A plan of how much sky the ground has beside and under things: (cells [x, z] 0..1, least x and z, metres a cell)."""
+    """A plan of the share of skylight on the ground beside and under things: (cells [x, z] 0..1, least x and z, metres a cell)."""
     size, ahead = 0.16, 1 if math.cos(view.heading) >= 0 else -1
     low = np.array([-16.0, -3.0 if ahead > 0 else -57.0])
     grid = np.ones((200, 375), np.float32)
@@ -296,5 +250,3 @@ def _contact(placed: list[Placed], view: View) -> tuple[np.ndarray, np.ndarray, 
         patch = grid[first[0] : last[0], first[1] : last[1]]
         np.minimum(patch, 1 - deep * np.exp(-gap / np.float32(reach)), out=patch)
     return grid, low.astype(np.float32), size
-
-

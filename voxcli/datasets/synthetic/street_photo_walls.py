@@ -1,7 +1,7 @@
 """Walls as photographs show them: brick, stone, render, panels and glass; windows of many kinds; shops; garden walls and posters.
 
-Functions over N picture samples in the house's own frame, float32; `step` [N] is the size of a sample in metres. Colours are linear.
-What all samples of one house share is drawn once for each house: `wall_traits`.
+All functions but `wall_traits` take N picture samples in the house's own frame, float32. `step` [N] is the size of a sample in metres.
+Colours are linear. `wall_traits` draws once for each house what all its samples share.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ TRAITS = 32
 
 
 def wall_traits(style: np.ndarray) -> np.ndarray:
-    """Numbers of one house that its style does not hold, drawn by the style's seed: see `facade` for their order. [TRAITS] float32"""
+    """Numbers of one house that its style does not hold, drawn by the style's seed. [TRAITS] float32
+
+    Numbers 0 to 7 and 23 to 31 are drawn evenly from 0..1: chances and strengths that the textures below take up.
+    """
     draw = np.random.default_rng(int(style[10]) + 7919 * int(style[11]))
     out = np.zeros(TRAITS, np.float32)
     out[0:8] = draw.uniform(0, 1, 8)
@@ -39,7 +42,10 @@ def wall_traits(style: np.ndarray) -> np.ndarray:
 
 
 def wall(u: np.ndarray, v: np.ndarray, step: np.ndarray, kind: np.ndarray, trait: np.ndarray) -> np.ndarray:
-    """A factor on the wall's colour by its material: units, joints, stains, streaks of rain, dirt at its foot. [N]"""
+    """A factor on the wall's colour by its material: units, joints, stains, streaks of rain, dirt at its foot. [N]
+
+    u, v: metres along the wall and up. kind [N]: the material, as in street_far_buildings. trait [N, TRAITS].
+    """
     seed = trait[:, 0] * 200
     out = 1 + (0.04 + 0.1 * trait[:, 1]) * clouds(u * 3 + seed, v * 3) + (0.03 + 0.1 * trait[:, 2]) * clouds(u * 0.5 + seed, v * 0.7)
     out += 0.08 * trait[:, 3] * clouds(u * 14 + seed, v * 0.6) - 0.25 * trait[:, 4] * np.exp(-v / 0.5)
@@ -62,9 +68,10 @@ def wall(u: np.ndarray, v: np.ndarray, step: np.ndarray, kind: np.ndarray, trait
 def facade(
     local: np.ndarray, normal: np.ndarray, step: np.ndarray, style: np.ndarray, trait: np.ndarray, colour: np.ndarray, lit: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Walls with windows and what is at street level. local, normal [N, 3]; style, trait: rows of the samples' houses; colour [N, 3].
+    """Walls with windows and what is at street level. -> (colour [N, 3], mirror share [N], emitted light [N, 3])
 
-    lit: share of windows with light behind them. -> (colour [N, 3], mirror share [N], emitted light [N, 3])
+    local, normal [N, 3]: in the house's frame. style, trait [N, *]: of the samples' houses. colour [N, 3]: of the walls.
+    lit: share of windows with light behind them.
     """
     storey, floor, spacing, wide, tall, kind, tone = (style[:, k] for k in range(7))
     seed, columns, shop, half = style[:, 10], style[:, 11], style[:, 12], style[:, 13]
@@ -92,7 +99,7 @@ def facade(
     rim = use & ~inside & (np.abs(cu) < w + 0.14) & (cv > -h - 0.18) & (cv < h + 0.2)
     edge = np.where(cv < -h, 0.5 + trait[:, 26], np.where(trait[:, 27] > 0.6, 0.6 + 1.2 * trait[:, 28], 1.0))
     out = np.where(rim[:, None], out * edge[:, None], out)
-    shade = inside & ((cv > h - arch - 0.16) | (cu < -w + 0.1))                      # the reveal's own shadow
+    shade = inside & ((cv > h - arch - 0.16) | (cu < -w + 0.1))                      # shadow of the reveal
     shutter = use & ~inside & (trait[:, 29] > 0.86) & (np.abs(cu) < w * 1.9) & (np.abs(cv) < h)
     out = np.where(shutter[:, None], trait[:, 11:14] * (0.8 + 0.3 * ((cv * 14) % 1))[:, None], out)
     chance = grain(i * 5 + seed, j * 9 + seed)
@@ -112,8 +119,14 @@ def facade(
     return out.astype(np.float32), mirror.astype(np.float32), light.astype(np.float32)
 
 
-def _street_level(u, v, floor, half, shop, trait, colour, step, lit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Shop fronts: bays of glass with what is shown behind it, doors, pillars, and a fascia with letters; or blank with doors."""
+def _street_level(
+    u: np.ndarray, v: np.ndarray, floor: np.ndarray, half: np.ndarray, shop: np.ndarray, trait: np.ndarray, colour: np.ndarray,
+    step: np.ndarray, lit: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Shop fronts, or blank walls with doors. -> (colour [N, 3], mirror share [N], emitted light [N, 3])
+
+    A shop front has bays of glass with goods behind it, doors, pillars, and a fascia with letters.
+    """
     seed = trait[:, 0] * 180
     bays = np.maximum(np.round(2 * half / trait[:, 17]), 1)
     at = (u + half) / (2 * half) * bays
@@ -132,7 +145,7 @@ def _street_level(u, v, floor, half, shop, trait, colour, step, lit: float) -> t
     show = 0.05 + 0.09 * trait[:, 29] + 0.06 * grain(np.floor(u / 0.35) + seed, np.floor(v / 0.4) + k).clip(-0.8, 2.5) * (v < 2.0)
     show = np.maximum(show * np.where(v > 1.7, 0.6, 1.0), 0.006)
     hue = 1 + 0.3 * np.stack([grain(np.floor(u / 0.35) + c * 31, np.floor(v / 0.4) + seed) for c in range(3)], 1).clip(-1, 2)
-    # Behind the glass stand things as high as people and plants, which are part of the house: tall blots, dark, bright or green.
+    # Things as tall as people and plants stand behind the glass: blots that are dark, bright or green. They belong to the house.
     slot = np.floor(u / 0.62)
     wide = 0.12 + 0.1 * grain(slot + seed, slot * 0 + 4).clip(-0.6, 1)
     tall = 1.25 + 0.3 * grain(slot + seed, slot * 0 + 8).clip(-2, 2)

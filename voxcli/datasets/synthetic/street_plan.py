@@ -17,7 +17,10 @@ from voxcli.scene import Frustum
 
 @dataclass(frozen=True)
 class Crossing:
-    """A road that meets the street at a right angle, its middle at z, `half` metres wide to either side, on the sides (-x, +x) given."""
+    """A road that meets the street at a right angle.
+
+    z: of its middle, metres. half: half its width, metres. sides: whether it leaves on side -x, and on side +x.
+    """
 
     z: float
     half: float
@@ -26,7 +29,12 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Street:
-    """The cross section of the road and what is drawn on it; widths in metres, pairs are (side -x, side +x)."""
+    """The cross section of the road and what is drawn on it. Widths are in metres, pairs are (side -x, side +x).
+
+    road_half: half the width of the roadway. lanes: x of the middle of each, and its direction, +1 along +z or -1. parking, cycle,
+    pavement, garden: widths from the lanes outward; 0 where there is none. built: whether houses stand there. row: whether these stand
+    close together. zebra: z of a zebra crossing. seed: of the ground's texture.
+    """
 
     road_half: float
     lanes: tuple[tuple[float, int], ...]
@@ -52,7 +60,7 @@ class Street:
 
 @dataclass(frozen=True)
 class View:
-    """The camera in the street: position, heading and pitch down in radians, and its frustum."""
+    """The camera in the street. position [3] in metres; heading, pitch (downwards) and roll in radians; its frustum."""
 
     position: np.ndarray
     heading: float
@@ -74,7 +82,7 @@ class View:
         return matrix
 
     def plan(self, ahead: np.ndarray, aside: np.ndarray) -> np.ndarray:
-        """World (x, z) of points so far ahead of the camera and to the right of its axis, in plan. [..., 2]"""
+        """World (x, z) of points, in plan: `ahead` metres in front of the camera and `aside` metres to the right of its axis. [..., 2]"""
         c, s = math.cos(self.heading), math.sin(self.heading)
         return np.stack([self.position[0] + s * ahead - c * aside, self.position[2] + c * ahead + s * aside], -1)
 
@@ -86,7 +94,7 @@ class View:
 
 @dataclass(frozen=True)
 class Placed:
-    """An object at (x, z), standing at y, its front along `heading`."""
+    """An object that stands at (x, y, z) with its front along `heading`, in radians."""
 
     thing: StreetObject
     x: float
@@ -96,14 +104,14 @@ class Placed:
 
 
 class Makes(Protocol):
-    """Where objects come from: parametric shapes, or assets of the same class."""
+    """Makes an object of a class: a parametric shape, or an asset. kind: a form of the class; drawn unless given."""
 
     def __call__(self, class_name: str, rng: np.random.Generator, kind: str | None = None) -> StreetObject: ...
 
 
 @dataclass
 class Footprints:
-    """Oriented boxes that are taken: centre x, z; half sizes; heading; height range. [M, 7]"""
+    """The places that are taken, as oriented boxes [M, 7]: x and z of the middle, half sizes, heading, y from and to."""
 
     taken: np.ndarray = field(default_factory=lambda: np.zeros((0, 7)))
 

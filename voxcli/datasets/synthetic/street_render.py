@@ -12,24 +12,12 @@ import torch
 from voxcli.datasets.synthetic import street_textures as textures
 from voxcli.datasets.synthetic.street_objects import STYLE_SIZE, Surface, between, yaw_matrix
 from voxcli.datasets.synthetic.street_plan import Placed, Street, View
-from voxcli.geometry.zbuffer import nearest, zbuffer
+from voxcli.datasets.synthetic.street_shadows import ShadowMap, ShadowRange
+from voxcli.geometry.zbuffer import zbuffer
 from voxcli.scene import Camera
 
 GROUND_THICKNESS = 0.25
 _LEAFY = (Surface.FOLIAGE, Surface.LEAVES, Surface.TWIGS)
-
-
-@dataclass(frozen=True)
-class ShadowRange:
-    """The shadow map: cells along each side, metres from its middle that receive shadows, and metres of the middle ahead of the camera."""
-
-    cells: int
-    reach: float
-    ahead: float
-
-
-NEAR = ShadowRange(256, 9.5, 7.5)
-FAR = ShadowRange(640, 30.0, 25.0)
 
 
 @dataclass(frozen=True)
@@ -124,32 +112,6 @@ def draw_weather(rng: np.random.Generator) -> Weather:
         between(rng, 0.78, 1.25) / (0.62 if overcast else 0.72 + 0.26 * strength), between(rng, 0.002, 0.012), between(rng, 0.0, 0.3),
         balance, rng.random() * 200,
     )  # fmt: skip
-
-
-def _shadow(soup: Soup, world: np.ndarray, normal: np.ndarray, view: View, sun: np.ndarray, span: ShadowRange) -> np.ndarray:
-    """Share of sunlight at world points [N, 3] by a shadow map: four neighbours, weighted. [N] float32"""
-    side = np.cross(sun, [0.0, 1.0, 0.0])
-    side /= np.linalg.norm(side)
-    axes = np.stack([side, np.cross(sun, side), -sun]).astype(np.float64)  # [3, 3]; the third is depth along the light
-    middle = view.plan(np.array(span.ahead), np.array(0.0))
-    centre = axes @ np.array([middle[0], 1.0, middle[1]])
-    scale = span.cells / (2 * span.reach)
-    first = int(soup.owner.searchsorted(1))
-    points = soup.vertices @ axes.T
-    points[:, :2] = (points[:, :2] - centre[:2]) * scale + span.cells / 2
-    casters = soup.facing(np.append(sun, 0.0))
-    faces = torch.from_numpy(soup.faces[casters[casters >= first]])
-    depth = nearest(torch.from_numpy(points), faces, span.cells, span.cells).depth.numpy().astype(np.float32)
-    at = (world + 0.03 * normal) @ axes.T.astype(np.float32)
-    u, v = ((at[:, k] - np.float32(centre[k])) * np.float32(scale) + (span.cells / 2 - 0.5) for k in range(2))
-    i, j = np.floor(u), np.floor(v)
-    a, b = u - i, v - j
-    i, j = i.astype(np.int32), j.astype(np.int32)
-    known = (i >= 0) & (j >= 0) & (i < span.cells - 1) & (j < span.cells - 1)
-    i, j = i.clip(0, span.cells - 2), j.clip(0, span.cells - 2)
-    limit = at[:, 2] - 0.05
-    lit = [(depth[j + dj, i + di] > limit) * (a if di else 1 - a) * (b if dj else 1 - b) for di in (0, 1) for dj in (0, 1)]
-    return np.where(known, sum(lit), 1.0).astype(np.float32)
 
 
 def _sky(rays: np.ndarray, weather: Weather) -> np.ndarray:
@@ -293,7 +255,7 @@ def render(
     colour, mirror, gloss = _albedo(soup, hit, world, normal, placed, street)
     sunlight = np.ones(len(hit), dtype=np.float32)
     if weather.sun_colour.max() > 0.15:
-        sunlight = _shadow(soup, world, normal, view, weather.sun, shadows)
+        sunlight = ShadowMap.make(soup, view, weather.sun, shadows).sunlight(world, normal, 0.03, 0.05, dappled=False)
     light = _lit(colour, mirror, gloss, normal, unit.take(shown, 0), sunlight, weather, _shelter(soup, world, placed, soup.owner[hit]))
     clear = np.exp(away * length.take(shown) / -weather.visibility)[:, None]
     out[shown] = light * clear + weather.horizon * (1 - clear)

@@ -1,4 +1,7 @@
-"""What a street sample is and what it is made with. Without torch: a command that hands the work to others starts twice as fast."""
+"""What a street sample is and what it is made with.
+
+This module loads no torch, so that a command that hands the work to worker processes starts twice as fast.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ LOOKS = ("clean", "photo")
 class StreetConfig:
     """What all samples of a data set share: the frustum, how far its field of view may vary (degrees), and the share of assets.
 
-    preset: which scenes are laid out, a name of PRESETS; the frustum is given apart, since its size may differ.
-    look: how pictures are drawn, `clean` or `photo`; "" is the preset's own: clean for semantic-voxels, photo for far.
+    preset: which scenes are laid out, a name of PRESETS. The frustum is given apart, since its size may differ.
+    look: how pictures are drawn, a name of LOOKS. "" is the preset's own: clean for semantic-voxels, photo for far.
     picture_scale: pixels of the pictures for each column of fruxels, along width and height.
     """
 
@@ -47,7 +50,7 @@ class StreetConfig:
         return self.look or ("photo" if self.preset == "far" else "clean")
 
     def options(self) -> dict[str, Any]:
-        """What meta.json says of the configuration: all fields but those that an older data set lacks and that keep their default."""
+        """What meta.json says of the configuration. Fields that older data sets lack are left out where they have their default."""
         kept = asdict(self) | {"look": self.drawn_look}
         for name, usual in (("preset", "semantic-voxels"), ("picture_scale", 1), ("look", "clean")):
             if kept[name] == usual:
@@ -57,11 +60,12 @@ class StreetConfig:
 
 @dataclass(frozen=True)
 class StreetSample:
-    """One scene: picture, its camera, fruxels, depth [H, W] (z, metres, float32, NaN = sky), instances [H, W] uint16 (0 = sky,
-    1 = ground), both of the picture's size, and poses.
+    """One scene: picture, its camera, fruxels, depth, instances and poses.
 
-    A pose: instance, class, translation [3] and rotation_wxyz (x_camera = R x_object + t; objects stand on y = 0, front along +z),
-    size [3] in the object's frame.
+    depth [H, W]: z in metres, float32, NaN = sky. instances [H, W]: uint16, 0 = sky, 1 = ground, from 2 on the objects of the poses.
+    Both have the picture's size.
+    A pose: instance, class, translation [3], rotation_wxyz, and size [3] in the object's frame. x_camera = R x_object + t. Objects stand
+    on y = 0 with their front along +z.
     """
 
     picture: Picture

@@ -16,13 +16,12 @@ DIR/splits/train.json val.json test.json                            {"ShapeNet":
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from voxcli.datasets.synthetic.folders import open_folder, run_chunks
+from voxcli.datasets.synthetic.folders import check_counts, make_missing, open_folder
 from voxcli.datasets.synthetic.objects.assets import AssetShelf, asset_paths, load_shelf
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.layouts import WRITERS
@@ -82,8 +81,7 @@ def write_dataset(
     Raises UsageError where the folder holds a data set that was made with other options.
     """
     out_dir, config = Path(out_dir), config or ObjectsConfig()
-    if count < 1 or workers < 1:
-        raise UsageError("A data set needs at least one object and one worker.", actual=f"count {count}, workers {workers}")
+    check_counts(count, workers, "object")
     inputs = {}
     if assets_dir is not None:
         inputs = {f"{p.parent.name}/{p.name}": sha256_file(p) for paths in asset_paths(Path(assets_dir)).values() for p in paths}
@@ -94,16 +92,9 @@ def write_dataset(
     writer = WRITERS[config.layout]
     places = [place_of(k, seed, config) for k in range(count)]
     missing = [p for p in places if not writer.marker(out_dir, p).exists()]
-    done = count - len(missing)
-    report = progress or (lambda done, count: None)
-    report(done, count)
-    work = _Work(str(out_dir), config, shelf)
-    with closing(run_chunks(work, missing, workers, 1, _start_worker)) as running:
-        for made, _ in running:
-            done += len(made)
-            report(done, count)
+    made = make_missing(_Work(str(out_dir), config, shelf), missing, count, workers, 1, _start_worker, progress)
     writer.write_index(out_dir, [p for p in _everything(out_dir, seed, config) if writer.marker(out_dir, p).exists()])
-    return len(missing)
+    return made
 
 
 def _everything(out_dir: Path, seed: int, config: ObjectsConfig) -> list[Place]:

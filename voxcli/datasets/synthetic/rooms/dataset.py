@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxcli.atomic import atomic_write_bytes
-from voxcli.datasets.synthetic.folders import open_folder, run_chunks
+from voxcli.datasets.synthetic.folders import check_counts, make_missing, open_folder
 from voxcli.datasets.synthetic.rooms.scenes import SHAPES, TURNS, RoomsConfig
 from voxcli.datasets.synthetic.rooms.shapes import RoomShape, asset_paths, known_shape, load_assets
-from voxcli.errors import UsageError, unknown_name
+from voxcli.errors import unknown_name
 from voxcli.files import write
 from voxcli.provenance import make_meta, sha256_file
 from voxcli.scene import Camera, Picture
@@ -52,8 +51,7 @@ def write_dataset(
     Raises UsageError where the folder holds a data set that was made with other options.
     """
     out_dir, config = Path(out_dir), config or RoomsConfig()
-    if count < 1 or workers < 1:
-        raise UsageError("A data set needs at least one scene and one worker.", actual=f"count {count}, workers {workers}")
+    check_counts(count, workers, "scene")
     paths = {} if assets_dir is None else asset_paths(Path(assets_dir))
     for name in config.shapes:
         if name not in SHAPES and name not in paths:
@@ -63,15 +61,8 @@ def write_dataset(
     open_folder(out_dir, make_meta("rooms-dataset", "synth rooms", asdict(config), inputs, seed, FRAME, UNITS), "rooms")
     _write_meshes(out_dir / "meshes", config, shelf)
     missing = [k for k in range(count) if not (out_dir / "images" / f"{k:06d}.png").exists()]
-    done = count - len(missing)
-    report = progress or (lambda done, count: None)
-    report(done, count)
     work = _Work(str(out_dir), seed, config, shelf)
-    with closing(run_chunks(work, missing, workers, 1 if workers == 1 else _CHUNK, _start_worker)) as running:
-        for indices, _ in running:
-            done += len(indices)
-            report(done, count)
-    return len(missing)
+    return make_missing(work, missing, count, workers, _CHUNK, _start_worker, progress)
 
 
 def categories_of(config: RoomsConfig) -> tuple[str, ...]:
