@@ -229,8 +229,8 @@ class Predictions:
 
         for item in chunk:
             with self.todo.attempt(item):
-                how = {"format": self.asked.input_format, "seen_by": self._seen_by(), "fov_x_deg": self.asked.options.get("fov_x_deg")}
-                pictures = [files.read_as(path, Picture, **how) for path in item.files]
+                form, seen_by, fov = self.asked.input_format, self._seen_by(), self.asked.options.get("fov_x_deg")
+                pictures = [files.read_as(path, Picture, format=form, seen_by=seen_by, fov_x_deg=fov) for path in item.files]
                 for path, picture in zip(item.files, pictures, strict=True):
                     doubts.look(path, picture, hasattr(self.predictor, "view"))
                 yield item, pictures if self.offers.several_views else pictures[0]
