@@ -62,7 +62,7 @@ def test_python_examples_run(folder):
 def test_a_page_begins_with_its_title_and_links_to_what_is_there(topic):
     assert re.match(r"# \S.{4,100}\n\n", TEXTS[topic])
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", TEXTS[topic]):
-        assert ((PAGES / f"{topic}.md").parent / target).exists(), target
+        assert ((ROOT / "voxcli" / "guide" / f"{topic}.md").parent / target).exists(), target
     for other in re.findall(r"`voxcli guide ([\w/-]+)`", TEXTS[topic]):
         assert other in TEXTS, f"{topic} names the page {other}"
 
