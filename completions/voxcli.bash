@@ -4,7 +4,7 @@ _voxcli() {
     local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" verb="" word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$verb $word" in
-            ' metrics'|' synth'|' weights'|' fruxelize'|' render-surfels'|' train'|' predict'|' sample'|' fuse-views'|' segment'|'metrics iou'|'metrics chamfer'|'metrics fscore'|'metrics hausdorff'|'metrics emd'|'metrics all'|'metrics depth'|'metrics pose'|'metrics iqtt'|'metrics presets'|'synth street'|'synth objects'|'synth rooms'|'synth iqtt'|'weights list'|'weights info'|'weights export'|'weights import'|' convert'|' info'|' view') verb="${verb:+$verb }$word" ;;
+            ' metrics'|' synth'|' weights'|' fruxelize'|' render-surfels'|' train'|' predict'|' sample'|' fuse-views'|' segment'|'metrics iou'|'metrics chamfer'|'metrics fscore'|'metrics hausdorff'|'metrics emd'|'metrics all'|'metrics depth'|'metrics pose'|'metrics iqtt'|'metrics presets'|'synth street'|'synth objects'|'synth rooms'|'synth iqtt'|'weights list'|'weights info'|'weights export'|'weights import'|' convert'|' info'|' view'|' guide') verb="${verb:+$verb }$word" ;;
         esac
     done
     case "$verb:$previous" in
@@ -84,10 +84,11 @@ _voxcli() {
         'info:--format') COMPREPLY=($(compgen -W 'json jsonl' -- "$current")); return ;;
         'info:--kind'|'info:--input-format'|'info:--config') COMPREPLY=(); return ;;
         'view:--output'|'view:-o'|'view:--size'|'view:--threshold'|'view:--kind'|'view:--format'|'view:--input-format'|'view:--config') COMPREPLY=(); return ;;
+        'guide:--config') COMPREPLY=(); return ;;
     esac
     case "$verb:$current" in
         ':-'*) COMPREPLY=($(compgen -W '--version --help -h' -- "$current")) ;;
-        ':'*) COMPREPLY=($(compgen -W 'fruxelize render-surfels train predict sample fuse-views segment metrics synth weights convert info view' -- "$current")) ;;
+        ':'*) COMPREPLY=($(compgen -W 'fruxelize render-surfels train predict sample fuse-views segment metrics synth weights convert info view guide' -- "$current")) ;;
         'metrics:-'*) COMPREPLY=($(compgen -W '--help -h' -- "$current")) ;;
         'metrics:'*) COMPREPLY=($(compgen -W 'iou chamfer fscore hausdorff emd all depth pose iqtt presets' -- "$current")) ;;
         'synth:-'*) COMPREPLY=($(compgen -W '--help -h' -- "$current")) ;;
@@ -122,6 +123,8 @@ _voxcli() {
         'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --seed --kind --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'guide:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics segment-fuse train synth files python conventions troubleshooting architecture changes results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid' -- "$current")) ;;
         *) COMPREPLY=() ;;
     esac
 }

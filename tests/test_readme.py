@@ -34,6 +34,16 @@ def test_every_line_of_the_readme_runs(tmp_path, monkeypatch, capfdbinary):
         assert code == 0, (line, capfdbinary.readouterr().err.decode())
 
 
+@pytest.mark.skipif(not (ROOT / "voxcli" / "weights" / "ssz.safetensors").exists(), reason="the shipped weights are not there")
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    names = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert names["record"]["metric"] == "iou" and 0 < names["record"]["value"] < 1
+
+
 def test_pictures_and_files_that_the_readme_links_to_are_there():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target

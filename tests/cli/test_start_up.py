@@ -13,7 +13,7 @@ from voxcli.cli.app import COMMANDS, GROUPS
 HEAVY = ("torch", "numpy", "scipy", "trimesh", "h5py", "PIL", "skimage", "yaml", "rich", "pydantic")
 VISIBLE = [entry.words.split() for entry in COMMANDS if entry.exists]
 GROUPS_THERE = [[group] for group in GROUPS if any(words[0] == group for words in VISIBLE)]
-CALLS = [["--help"], ["--version"], *([*words, "--help"] for words in [*GROUPS_THERE, *VISIBLE])]
+CALLS = [["--help"], ["--version"], ["guide"], ["guide", "conventions"], *([*words, "--help"] for words in [*GROUPS_THERE, *VISIBLE])]
 
 
 @pytest.mark.parametrize("args", CALLS, ids=" ".join)

@@ -86,6 +86,7 @@ COMMANDS = (
     Entry("convert", "voxcli.cli.convert:convert", "Write a file in another format."),
     Entry("info", "voxcli.cli.info:info", "Facts about files, as JSON."),
     Entry("view", "voxcli.cli.view:view", "A picture of a file."),
+    Entry("guide", "voxcli.cli.guide:guide", "Read the guide: one page a topic."),
     Entry("completion", "voxcli.cli.completion:completion", "Print the completion script of a shell.", hidden=True),
 )
 

@@ -58,6 +58,10 @@ class Output:
         """Stage text for stdout; a line break is added where it lacks one."""
         self._staged.append((text if text.endswith("\n") or not text else text + "\n").encode())
 
+    def markdown(self, text: str) -> None:
+        """Stage Markdown for stdout: laid out on a terminal, as it is otherwise."""
+        self.data(_laid_out(text) if self.on_terminal else text)
+
     def data_bytes(self, payload: bytes) -> None:
         """Stage binary data for stdout."""
         self.check_binary()
@@ -211,6 +215,15 @@ def _separated(names: Sequence[str], rows: Sequence[Sequence[Any]], delimiter: s
     writer.writerow(names)
     writer.writerows([_cell(value, None) for value in row] for row in rows)
     return text.getvalue()
+
+
+def _laid_out(text: str) -> str:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    shown = io.StringIO()
+    Console(file=shown, force_terminal=True, legacy_windows=False).print(Markdown(text))
+    return shown.getvalue()
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
