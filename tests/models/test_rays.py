@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from voxcli import config
 from voxcli.errors import ShapeError, UsageError
 from voxcli.models.frustum.losses import visible_class_loss
+from voxcli.models.frustum.scores import most_probable, surface_labels
 from voxcli.models.rays import inference
 from voxcli.models.rays.network import COARSE, PRESETS, Rays, RaysConfig
 from voxcli.models.weights import Weights, save_weights
@@ -88,13 +89,13 @@ def test_sizes_that_the_network_cannot_have_are_refused(wrong):
         RaysConfig(**wrong)
 
 
-def test_rays_decoded_in_pieces_are_the_most_probable_classes(network, monkeypatch):
+def test_rays_decoded_in_pieces_are_those_of_the_whole(network, monkeypatch):
     monkeypatch.setattr(inference, "RAYS_AT_ONCE", 100)
     with torch.no_grad():
         features = network.features(torch.rand(2, 3, 32, 64))
         labels, shares = inference.decode(network, features, probabilities=True)
         scores = network.rays(features, torch.arange(TINY.width * TINY.height)).unflatten(3, (TINY.height, TINY.width))
-    assert torch.equal(labels, scores.argmax(1).to(torch.uint8))
+    assert torch.equal(labels, surface_labels(scores))
     torch.testing.assert_close(shares.float(), torch.softmax(scores, 1), rtol=0, atol=1e-3)
 
 
@@ -176,3 +177,14 @@ def test_what_a_network_is_familiar_with_travels_in_its_weights(tmp_path):
 
 def test_big_pictures_are_read_as_fine_as_the_networks_own(network):
     assert (predictor(network).view.width, predictor(network).view.height) == (64, 32)
+
+
+def test_a_ray_that_surely_ends_somewhere_is_not_empty_where_its_distance_is_uncertain():
+    # Probabilities of (air, car, building) in four slices; rays along the last axis.
+    sure = [[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.9, 0.05, 0.05]]        # met, and says so: stays as it is
+    spread = [[0.9, 0.05, 0.05], [0.6, 0.1, 0.3], [0.58, 0.1, 0.32], [0.62, 0.3, 0.08]]     # air everywhere, but 0.19 that nothing is met
+    open_ = [[0.95, 0.03, 0.02], [0.9, 0.05, 0.05], [0.9, 0.08, 0.02], [0.9, 0.05, 0.05]]   # 0.69 that nothing is met
+    scores = torch.tensor([sure, spread, open_]).permute(2, 1, 0)[None].log()                # [1, 3, 4, 3]
+    assert most_probable(scores)[0].T.tolist() == [[0, 1, 0, 0], [0] * 4, [0] * 4]
+    # Of 0.42, the largest probability of a surface, 0.9 is 0.378: the slices with 0.4, 0.42 and 0.38.
+    assert surface_labels(scores)[0].T.tolist() == [[0, 1, 0, 0], [0, 2, 2, 1], [0] * 4]

@@ -16,7 +16,7 @@ from torch import nn
 from voxcli.errors import DataError, FileFormatError
 from voxcli.geometry.visibility import first_labels
 from voxcli.models.frustum.fitting import fit
-from voxcli.models.frustum.scores import predicted_labels
+from voxcli.models.frustum.scores import Decision, most_probable, predicted_labels
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum, Picture
 
@@ -60,8 +60,9 @@ def read_photographs(folder: str | Path) -> LabelledPhotographs:
 
 @torch.no_grad()
 def score_photographs(
-    network: nn.Module, photographs: LabelledPhotographs, frustum: Frustum, classes: Labels, scale: int = 1
-) -> dict[str, float]:
+    network: nn.Module, photographs: LabelledPhotographs, frustum: Frustum, classes: Labels, scale: int = 1,
+    decide: Decision = most_probable,
+) -> dict[str, float]:  # fmt: skip
     """Intersection over union of each group over all pixels of all photographs, and their `mean` over the seven groups.
 
     The whole pictures are fitted into the network's frustum, which is also the camera that is assumed of them; scale: of the network's
@@ -75,7 +76,7 @@ def score_photographs(
     for rgb, truth in zip(photographs.pictures, photographs.labels, strict=True):
         fitted = fit(Picture(rgb), frustum, scale=getattr(network.config, "picture_scale", 1), whole=True)
         image, part = torch.from_numpy(fitted.image).permute(2, 0, 1)[None], fitted.part
-        labels = predicted_labels(network, image.float().to(device) / 255, scale)
+        labels = predicted_labels(network, image.float().to(device) / 255, scale, decide)
         seen = first_labels(labels[0].cpu().numpy(), classes)
         row, inside_rows = _cells(part[1], part[3], truth.shape[0], seen.shape[0])
         column, inside_columns = _cells(part[0], part[2], truth.shape[1], seen.shape[1])

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from voxcli.models.frustum.scores import predicted_labels
+from voxcli.models.frustum.scores import Decision, most_probable, predicted_labels
 from voxcli.scene import Frustum, Labels, class_colour
 
 PAPER, INK = 255, (40, 44, 52)
@@ -76,12 +76,13 @@ def sheet(
     return np.asarray(paper)
 
 
-def predictions_sheet(network: nn.Module, batches: Iterable[SceneBatch], classes: Labels, frustum: Frustum, scale: int) -> np.ndarray:
+def predictions_sheet(network: nn.Module, batches: Iterable[SceneBatch], classes: Labels, frustum: Frustum, scale: int,
+                      decide: Decision = most_probable) -> np.ndarray:  # fmt: skip
     """The sheet of a network's predictions at one scale, one row for each batch of one sample."""
     images, predicted, truth = [], [], []
     for batch in batches:
         images.append((batch.images[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy())
-        predicted.append(predicted_labels(network, batch.images, scale)[0].cpu().numpy())
+        predicted.append(predicted_labels(network, batch.images, scale, decide)[0].cpu().numpy())
         truth.append(batch.labels[scale][0].cpu().numpy())
     return sheet(images, predicted, truth, classes, frustum)
 

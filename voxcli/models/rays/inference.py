@@ -15,6 +15,7 @@ from voxcli.errors import DataError
 from voxcli.models.frustum.facts import restore
 from voxcli.models.frustum.familiarity import Familiarity, learn
 from voxcli.models.frustum.fitting import fit, leave_out
+from voxcli.models.frustum.scores import surface_labels
 from voxcli.models.offers import Offers
 from voxcli.models.rays.network import Features, Rays, RaysConfig
 from voxcli.models.weights import Weights
@@ -104,13 +105,14 @@ def learn_familiarity(predictor: Predictor, pictures: Iterable[Picture]) -> Fami
 
 
 def decode(network: Rays, features: Features, probabilities: bool = False) -> tuple[Tensor, Tensor | None]:
-    """Labels [B, D, H, W] uint8 and, where asked for, probabilities [B, n, D, H, W] float16: some rays at a time, for little memory."""
+    """Labels [B, D, H, W] uint8 (see `surface_labels`) and, where asked for, probabilities [B, n, D, H, W] float16: some rays at a time,
+    for little memory."""
     config_, batch = network.config, len(features.coarse)
     pixels = torch.arange(config_.width * config_.height, device=features.coarse.device)
     labels, shares = [], []
     for some in pixels.split(RAYS_AT_ONCE):
         scores = network.rays(features, some)
-        labels.append(scores.argmax(1).to(torch.uint8))
+        labels.append(surface_labels(scores))
         if probabilities:
             shares.append(torch.softmax(scores, 1).half())
     size = (config_.depth, config_.height, config_.width)

@@ -18,7 +18,7 @@ from voxcli.models.frustum import previews, weighting
 from voxcli.models.frustum.facts import frustum_facts, open_street
 from voxcli.models.frustum.losses import visible_class_loss, voxel_loss
 from voxcli.models.frustum.photographs import LabelledPhotographs, score_photographs
-from voxcli.models.frustum.scores import confusion, iou_record
+from voxcli.models.frustum.scores import confusion, iou_record, surface_labels
 from voxcli.models.rays import network as networks
 from voxcli.models.rays.batches import RaysBatch, RaysReader, collate
 from voxcli.models.rays.network import PRESETS, Rays, RaysConfig
@@ -165,7 +165,7 @@ STEPS = {"rays": rays_step}
 def tally(network: nn.Module, batch: RaysBatch, context: Context) -> Tensor:
     """The confusion of one batch at the stage's finest scale."""
     scale = min(_scales(context.stage))
-    return confusion(network, batch.images, batch.labels[scale], scale, context.data.classes.ignore)
+    return confusion(network, batch.images, batch.labels[scale], scale, context.data.classes.ignore, surface_labels)
 
 
 def summary(total: Tensor, context: Context) -> tuple[float, dict[str, Any]]:
@@ -175,12 +175,14 @@ def summary(total: Tensor, context: Context) -> tuple[float, dict[str, Any]]:
 
 def photographs(network: nn.Module, folder: LabelledPhotographs, context: Context) -> dict[str, float]:
     """Scores of labelled photographs at the stage's finest scale (see frustum.photographs)."""
-    return score_photographs(network, folder, context.data.frustum, context.data.classes, min(_scales(context.stage)))
+    data, scale = context.data, min(_scales(context.stage))
+    return score_photographs(network, folder, data.frustum, data.classes, scale, surface_labels)
 
 
 def preview(network: nn.Module, batches: Iterator[RaysBatch], context: Context) -> np.ndarray:
     """A sheet with one row a sample: picture, prediction and ground truth from the camera and from above. uint8 [H, W, 3]."""
-    return previews.predictions_sheet(network, batches, context.data.classes, context.data.frustum, min(_scales(context.stage)))
+    data, scale = context.data, min(_scales(context.stage))
+    return previews.predictions_sheet(network, batches, data.classes, data.frustum, scale, surface_labels)
 
 
 def weight_facts(data: StreetFolder) -> dict[str, Any]:
