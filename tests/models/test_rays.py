@@ -1,10 +1,13 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from voxcli import config
-from voxcli.errors import ShapeError, UsageError
+from voxcli.errors import FileFormatError, ShapeError, UsageError
 from voxcli.models.frustum.losses import visible_class_loss
 from voxcli.models.rays import inference
 from voxcli.models.rays.network import COARSE, PRESETS, Rays, RaysConfig
@@ -176,3 +179,26 @@ def test_what_a_network_is_familiar_with_travels_in_its_weights(tmp_path):
 
 def test_big_pictures_are_read_as_fine_as_the_networks_own(network):
     assert (predictor(network).view.width, predictor(network).view.height) == (64, 32)
+
+
+WRONG_FACTS = {
+    "NaN": (lambda w: replace(w, tensors=w.tensors | {"fine_ray.bias": torch.full_like(w.tensors["fine_ray.bias"], torch.nan)}), "NaN"),
+    "too few names": (lambda w: replace(w, facts=FACTS | {"label_names": ["air"]}), "1 label names.*3 classes"),
+    "no such empty class": (lambda w: replace(w, facts=FACTS | {"empty_label": 7}), "7 as empty"),
+    "a field of view": (lambda w: replace(w, facts=FACTS | {"frustum": FACTS["frustum"] | {"fov_x_deg": 270.0}}), "180 degrees"),
+    "a part of what is familiar": (lambda w: replace(w, tensors=w.tensors | {"familiarity.mean": torch.zeros(3)}), "strange pictures"),
+    "an output of all memory": (lambda w: replace(w, config=w.config | {"width": 10**7}), "too large"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_FACTS)
+def test_weights_that_were_edited_are_one_error_that_names_their_file(network, tmp_path, wrong):
+    from safetensors.torch import save_file
+
+    change, words = WRONG_FACTS[wrong]
+    path = tmp_path / "edited.safetensors"
+    made = change(Weights(network.state_dict(), "rays", config.to_mapping(TINY), FACTS))
+    facts = {"model": made.model, **{key: json.dumps(value) for key, value in {"config": made.config, **made.facts}.items()}}
+    save_file({key: tensor.contiguous() for key, tensor in made.tensors.items()}, path, facts)
+    with pytest.raises(FileFormatError, match=f"(?s)edited.*{words}"):
+        inference.load_predictor(path, device="cpu", dtype="float32")
