@@ -37,7 +37,8 @@ class LabelledPhotographs:
 
 
 def read_photographs(folder: str | Path) -> LabelledPhotographs:
-    """All photographs of a folder. Raises DataError where there are none, FileFormatError for one without labels of its size."""
+    """All photographs of a folder. Raises DataError where there are none, FileFormatError for one without labels of its
+    size, and for labels that are no groups."""
     from PIL import Image
 
     folder = Path(folder)
@@ -55,6 +56,11 @@ def read_photographs(folder: str | Path) -> LabelledPhotographs:
         if labels[-1].shape != pictures[-1].shape[:2]:
             raise FileFormatError(f"The labels of '{path}' have another size.", expected=list(pictures[-1].shape[:2]),
                                   actual=list(labels[-1].shape))  # fmt: skip
+        wrong = sorted(set(np.unique(labels[-1]).tolist()) - {*range(len(GROUPS)), LEFT_OUT})
+        if labels[-1].dtype.kind not in "iu" or wrong:
+            raise FileFormatError(f"The labels of '{path}' are no groups.", expected=f"whole numbers, 0 to {len(GROUPS) - 1} or {LEFT_OUT}",
+                                  actual=", ".join(map(str, wrong[:3])) if wrong else str(labels[-1].dtype),
+                                  hint=f"They are numbers of {', '.join(GROUPS)}.")  # fmt: skip
     return LabelledPhotographs(tuple(pictures), tuple(labels))
 
 
