@@ -140,6 +140,10 @@ def test_photographs_without_labels_of_their_size_are_refused(photographs, tmp_p
     Image.new("L", (8, 9)).save(tmp_path / "labels" / "a.png")
     with pytest.raises(FileFormatError):
         read_photographs(tmp_path)
+    Image.new("RGB", (8, 4)).save(tmp_path / "images" / "a.png")
+    Image.new("L", (8, 4)).save(tmp_path / "labels" / "a.png")
+    with pytest.raises(DataError, match="smaller than 8 pixels"):
+        read_photographs(tmp_path)
 
 
 @pytest.mark.parametrize(("labels", "words"), [
@@ -205,3 +209,12 @@ def test_a_training_goes_on_from_half_precision_weights(scenes, recipe, tmp_path
 def test_shipped_recipes_of_rays_are_read():
     for name in ("rays", "rays-far"):
         assert load_recipe(SHIPPED / f"{name}.yaml").model == "rays"
+
+
+def test_a_dry_run_finds_a_missing_encoder_file_and_a_stage_that_holds_nothing_still(scenes, recipe, tmp_path):
+    own = tmp_path / "recipe.yaml"
+    with pytest.raises(FileFormatError, match="nowhere.pth"):
+        check("rays", [scenes], load_recipe(own, {"network": {"pretrained": str(tmp_path / "nowhere.pth")}}))
+    wrong = {"stages": {name: {"frozen": ["encodr"]} for name in [stage.name for stage in load_recipe(own).stages]}}
+    with pytest.raises(UsageError, match="names nothing"):
+        check("rays", [scenes], load_recipe(own, wrong))
