@@ -125,3 +125,8 @@ def test_left_out_columns_take_the_ignore_label_or_the_empty_one():
         leave_out(labels, unseen, classes, shares)
         assert labels[:, 0].tolist() == [[mark, 0]] * 3
         assert (shares[..., 0] == 0).all() and (shares[..., 1] == 0.5).all()
+
+
+def test_a_strip_of_a_picture_is_called_one_and_not_a_wrong_field_of_view():
+    with pytest.raises(DataError, match="(?s)long and narrow.*32:16.*3000x20"):
+        fit(picture(3000, 20), WIDE, whole=True)

@@ -1,10 +1,13 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from voxcli import config
-from voxcli.errors import ShapeError, UsageError
+from voxcli.errors import FileFormatError, ShapeError, UsageError
 from voxcli.models.frustum.losses import visible_class_loss
 from voxcli.models.frustum.scores import most_probable, surface_labels
 from voxcli.models.rays import inference
@@ -188,3 +191,26 @@ def test_a_ray_that_surely_ends_somewhere_is_not_empty_where_its_distance_is_unc
     assert most_probable(scores)[0].T.tolist() == [[0, 1, 0, 0], [0] * 4, [0] * 4]
     # Of 0.42, the largest probability of a surface, 0.9 is 0.378: the slices with 0.4, 0.42 and 0.38.
     assert surface_labels(scores)[0].T.tolist() == [[0, 1, 0, 0], [0, 2, 2, 1], [0] * 4]
+
+
+WRONG_FACTS = {
+    "NaN": (lambda w: replace(w, tensors=w.tensors | {"fine_ray.bias": torch.full_like(w.tensors["fine_ray.bias"], torch.nan)}), "NaN"),
+    "too few names": (lambda w: replace(w, facts=FACTS | {"label_names": ["air"]}), "1 label names.*3 classes"),
+    "no such empty class": (lambda w: replace(w, facts=FACTS | {"empty_label": 7}), "7 as empty"),
+    "a field of view": (lambda w: replace(w, facts=FACTS | {"frustum": FACTS["frustum"] | {"fov_x_deg": 270.0}}), "180 degrees"),
+    "a part of what is familiar": (lambda w: replace(w, tensors=w.tensors | {"familiarity.mean": torch.zeros(3)}), "strange pictures"),
+    "an output of all memory": (lambda w: replace(w, config=w.config | {"width": 10**7}), "too large"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_FACTS)
+def test_weights_that_were_edited_are_one_error_that_names_their_file(network, tmp_path, wrong):
+    from safetensors.torch import save_file
+
+    change, words = WRONG_FACTS[wrong]
+    path = tmp_path / "edited.safetensors"
+    made = change(Weights(network.state_dict(), "rays", config.to_mapping(TINY), FACTS))
+    facts = {"model": made.model, **{key: json.dumps(value) for key, value in {"config": made.config, **made.facts}.items()}}
+    save_file({key: tensor.contiguous() for key, tensor in made.tensors.items()}, path, facts)
+    with pytest.raises(FileFormatError, match=f"(?s)edited.*{words}"):
+        inference.load_predictor(path, device="cpu", dtype="float32")

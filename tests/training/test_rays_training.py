@@ -140,6 +140,37 @@ def test_photographs_without_labels_of_their_size_are_refused(photographs, tmp_p
     Image.new("L", (8, 9)).save(tmp_path / "labels" / "a.png")
     with pytest.raises(FileFormatError):
         read_photographs(tmp_path)
+    Image.new("RGB", (8, 4)).save(tmp_path / "images" / "a.png")
+    Image.new("L", (8, 4)).save(tmp_path / "labels" / "a.png")
+    with pytest.raises(DataError, match="smaller than 8 pixels"):
+        read_photographs(tmp_path)
+
+
+@pytest.mark.parametrize(("labels", "words"), [
+    (np.full((8, 8), 9, np.uint8), "0 to 6 or 255, got 9"),
+    (np.full((8, 8), 300, np.uint16), "got 300"),
+    (np.full((8, 8), 1, np.float32), "whole numbers.*got float32"),
+])  # fmt: skip
+def test_labels_that_are_no_groups_are_refused_before_anything_is_computed(scenes, recipe, tmp_path, labels, words):
+    folder = tmp_path / "photographs"
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "images" / "a.png")
+    Image.fromarray(labels).save(folder / "labels" / "a.png", format="TIFF")  # told by its content; PNG holds no float numbers
+    watched = load_recipe(tmp_path / "recipe.yaml", {"validation": {"photographs": str(folder)}})
+    with pytest.raises(FileFormatError, match=words):
+        check("rays", [scenes], watched)
+    with pytest.raises(FileFormatError, match=words):
+        train("rays", [scenes], tmp_path / "run", watched)
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_do_not_tell_where_data_and_photographs_lay(scenes, recipe, photographs, tmp_path):
+    watched = load_recipe(tmp_path / "recipe.yaml", {"validation": {"photographs": str(photographs)}, "data": [str(scenes)]})
+    train("rays", [], tmp_path / "run", watched)
+    told = load_weights(tmp_path / "run" / "best.safetensors").facts["training"]["recipe"]
+    assert told["validation"]["photographs"] == photographs.name and told["data"] == [scenes.name]
+    assert str(photographs.parent) not in json.dumps(told)
 
 
 def test_models_that_see_no_streets_are_not_scored_on_photographs(scenes, photographs, tmp_path):
@@ -178,3 +209,12 @@ def test_a_training_goes_on_from_half_precision_weights(scenes, recipe, tmp_path
 def test_shipped_recipes_of_rays_are_read():
     for name in ("rays", "rays-far"):
         assert load_recipe(SHIPPED / f"{name}.yaml").model == "rays"
+
+
+def test_a_dry_run_finds_a_missing_encoder_file_and_a_stage_that_holds_nothing_still(scenes, recipe, tmp_path):
+    own = tmp_path / "recipe.yaml"
+    with pytest.raises(FileFormatError, match="nowhere.pth"):
+        check("rays", [scenes], load_recipe(own, {"network": {"pretrained": str(tmp_path / "nowhere.pth")}}))
+    wrong = {"stages": {name: {"frozen": ["encodr"]} for name in [stage.name for stage in load_recipe(own).stages]}}
+    with pytest.raises(UsageError, match="names nothing"):
+        check("rays", [scenes], load_recipe(own, wrong))

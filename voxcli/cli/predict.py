@@ -92,6 +92,9 @@ def predict(
     --poses lists the objects with class, translation, rotation and score, and draws their boxes into a .glb; it needs weights trained with
     a discriminator.
 
+    -m rays turns a street image, a photograph too, into a labelled fruxel scene in the same formats, as far as 50 m. The whole image is
+    taken: its field of view is that of --camera, --fov or its EXIF, else the model's own (70 degrees) is assumed, and a line says so.
+
     -m pix2vox-f and pix2vox-a turn one image of an object, or with --views several, into 32x32x32 voxels in the object's own frame:
     occupancy at --threshold (0.4) and probabilities (.npz, .h5), .binvox, .vox, or the surface at the threshold (.glb, .ply, .obj).
 

@@ -104,6 +104,11 @@ def export(
         weights = _with_familiarity(weights, familiar)
     if target.suffix == ".safetensors":
         facts = {k: v for k, v in weights.facts.items() if k != "version"}
+        training = facts.get("training")
+        if isinstance(training, dict) and isinstance(training.get("recipe"), dict):
+            from voxcli.training.recipe import without_places
+
+            facts["training"] = training | {"recipe": without_places(training["recipe"])}
         save_weights(target, replace(weights, facts=facts))
         return
     import io

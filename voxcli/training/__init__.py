@@ -65,10 +65,13 @@ def check(model_name: str, data_dirs: Sequence[str | Path], recipe: Recipe, *, v
     Raises what `train` would raise before its first step.
     """
     from voxcli.training.engine import open_data, resolve
+    from voxcli.training.freezing import check_frozen
+    from voxcli.training.validation import open_photographs
 
     task = _task(model_name, recipe)
     data, _ = open_data(task, recipe, data_dirs, validation_dirs)
-    resolve(task, recipe, data, 1)
+    check_frozen(task.build(resolve(task, recipe, data, 1)), recipe.stages)
+    open_photographs(task, recipe.validation.photographs)
     return len(data)
 
 

@@ -19,6 +19,7 @@ from voxcli.models.tasks import Batch, Context, Samples, Stage, Task
 from voxcli.models.weights import Weights, save_weights
 from voxcli.training import checkpoints, loader, validation
 from voxcli.training.arithmetic import Arithmetic
+from voxcli.training.freezing import check_frozen
 from voxcli.training.interrupts import StopRequests
 from voxcli.training.journal import Journal, Listener, Meter
 from voxcli.training.parallel import Processes
@@ -53,6 +54,7 @@ class Trainer:
         self.train_indices, self.held_out, self.validation_data = loader.split(recipe, data, unseen)
         torch.manual_seed(recipe.seed)
         self.network: nn.Module = task.build(self.settings).to(self.device)
+        check_frozen(self.network, recipe.stages)
         self.arithmetic = Arithmetic(recipe.computation, self.network, self.processes)
         if not self.processes.first:
             torch.manual_seed(recipe.seed + self.processes.rank)  # the same weights, but not the same dropout
@@ -206,8 +208,6 @@ class Trainer:
         how = stage.optimiser
         rates = list(dict.fromkeys(how.rate_of(name) for name, _ in named))
         groups = [{"params": [p for name, p in named if how.rate_of(name) == rate], "lr": rate} for rate in rates]
-        if not groups:
-            raise UsageError(f"Stage '{stage.name}' freezes every parameter.", actual=", ".join(stage.frozen))
         optimiser = torch.optim.Adam(groups, betas=how.betas, weight_decay=how.decay, fused=self.device.type == "cpu")
         if self.optimiser_state is not None:
             if self.step > first:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -119,8 +120,24 @@ def changes(before: Recipe, now: Recipe) -> dict[str, list[Any]]:
 
 
 def shaping(recipe: Recipe) -> dict[str, Any]:
-    """The settings of a recipe that shape its weights."""
-    return {key: value for key, value in config.to_mapping(recipe).items() if key not in _UNFELT}
+    """The settings of a recipe that shape its weights: folders by their names alone, because where they lie shapes nothing, and weights
+    that are handed on are not to tell it."""
+    return without_places({key: value for key, value in config.to_mapping(recipe).items() if key not in _UNFELT})
+
+
+def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's mapping with the folders of data and photographs by their last names: "/disk/photos" becomes "photos"."""
+    found, validation = dict(settings), settings.get("validation")
+    if isinstance(validation, Mapping):
+        found["validation"] = {key: _name(value) if key in ("data", "photographs") else value for key, value in validation.items()}
+    return found | {"data": _name(found["data"])} if "data" in found else found
+
+
+def _name(folders: Any) -> Any:
+    """The last name of a path, or of each of a list of them; None stays."""
+    if isinstance(folders, str):
+        return Path(folders).name or folders
+    return [_name(each) for each in folders] if isinstance(folders, list) else folders
 
 
 def _leaves(value: Any, path: str = "") -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -13,13 +14,16 @@ from torch import nn
 from voxcli import config
 from voxcli.backend import keep_freed_memory
 from voxcli.datasets.street import StreetFolder
-from voxcli.errors import FileFormatError, UsageError
+from voxcli.errors import FileFormatError, UsageError, VoxcliError
 from voxcli.models.frustum.familiarity import Familiarity, split
-from voxcli.models.weights import Weights, load_weights
+from voxcli.models.weights import Weights, check_finite, load_weights
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
 
 Net = TypeVar("Net", bound=nn.Module)
+
+MOST_CELLS = 512**3
+"""Of the output that weights may state: the tensors of a convolution fit any size, and none must ask for all memory."""
 
 
 def open_street(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> StreetFolder:
@@ -65,13 +69,22 @@ def restore(
     if weights.model != model:
         raise FileFormatError(f"{name}: weights of another model.", expected=model, actual=weights.model)
     settings = config.from_mapping(config_type, weights.config, f"{name}: configuration")
+    shape = (settings.depth, settings.height, settings.width)
+    if prod(shape) > MOST_CELLS:
+        raise FileFormatError(f"{name}: configuration: the output is too large.", expected=f"at most {MOST_CELLS} cells", actual=shape)
+    try:
+        check_finite(weights)
+        own, familiarity = split(weights.tensors)
+    except VoxcliError as error:
+        raise FileFormatError(f"{name}: {error.message}", expected=error.expected, actual=error.actual) from error
     network, facts = build(settings), weights.facts
-    own, familiarity = split(weights.tensors)
     try:
         network.load_state_dict(own)
         frustum = Frustum(settings.width, settings.height, settings.depth, **facts["frustum"])
         classes = Labels(tuple(facts["label_names"]), facts["empty_label"], facts["ignore_label"])
-    except (RuntimeError, KeyError, TypeError) as error:
+        if len(classes.names) != settings.classes or (classes.empty or 0) >= len(classes.names):
+            raise ValueError(f"{len(classes.names)} label names and {classes.empty} as empty, for {settings.classes} classes")
+    except (RuntimeError, KeyError, TypeError, ValueError, VoxcliError) as error:
         reason = " ".join(str(error).split())[:200]
         raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
     if device.type == "cpu":

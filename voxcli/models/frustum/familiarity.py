@@ -82,7 +82,8 @@ def learn(features: Tensor, held_out: Tensor, components: int = COMPONENTS) -> F
     check_shape(held_out, "M C", "held-out features", {"C": sizes["C"]})
     if min(len(features) - 1, sizes["C"]) < components or len(held_out) < 1 / MOST_WARNED:
         raise DataError("Too few pictures to tell the strange ones from.", expected=f"over {components} and {1 / MOST_WARNED:.0f} held out",
-                        actual=f"{len(features)} and {len(held_out)}")  # fmt: skip
+                        actual=f"{len(features)} and {len(held_out)}",
+                        hint="Every fifth picture is held out: give at least 100.")  # fmt: skip
     x = features.double().cpu()
     mean, spread = x.mean(0), x.std(0, correction=0)
     # A feature that hardly varies says nothing, and one divided by next to nothing would not fit into half precision.

@@ -70,6 +70,10 @@ def fit(
     fov = math.degrees(2 * math.atan(width / 2 / fx))
     step_x, step_y = fx / frustum.focal, fy / frustum.focal  # pixels of the picture to one column of the frustum
     if step_x > width or step_y > height or min(step_x * frustum.width, step_y * frustum.height) < 1:
+        if source == "assumed":
+            raise DataError("The picture is too long and narrow for the model: it would span less than a pixel of its image.",
+                            expected=f"about {frustum.width}:{frustum.height}", actual=f"{width}x{height}",
+                            hint="Cut out what is to be seen.")  # fmt: skip
         raise DataError(
             f"With a field of view of {fov:.4g} degrees the picture and the model's image share less than a pixel.",
             expected=f"one near the model's own {frustum.fov_x_deg:g} degrees", hint="Check --fov or --camera.",
@@ -106,8 +110,9 @@ def _lens(
     if camera is not None:
         if (camera.width, camera.height) != (width, height):
             raise DataError(
-                "The camera is that of an image of another size.", expected=f"{width}x{height}", actual=f"{camera.width}x{camera.height}"
-            )
+                "The camera is that of an image of another size.", expected=f"{width}x{height}", actual=f"{camera.width}x{camera.height}",
+                hint="Give the camera of the whole image, or --fov alone.",
+            )  # fmt: skip
         return (camera.K[0, 0], camera.K[1, 1]), (camera.K[0, 2], camera.K[1, 2]), "camera"
     known = picture.fov_x_deg if fov_x_deg is None else fov_x_deg
     if known is not None:

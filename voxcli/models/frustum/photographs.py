@@ -15,7 +15,7 @@ from torch import nn
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.geometry.visibility import first_labels
-from voxcli.models.frustum.fitting import fit
+from voxcli.models.frustum.fitting import SMALLEST, fit
 from voxcli.models.frustum.scores import Decision, most_probable, predicted_labels
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum, Picture
@@ -37,7 +37,8 @@ class LabelledPhotographs:
 
 
 def read_photographs(folder: str | Path) -> LabelledPhotographs:
-    """All photographs of a folder. Raises DataError where there are none, FileFormatError for one without labels of its size."""
+    """All photographs of a folder. Raises DataError where there are none or one is tiny, FileFormatError for one without labels of its
+    size, and for labels that are no groups."""
     from PIL import Image
 
     folder = Path(folder)
@@ -52,9 +53,16 @@ def read_photographs(folder: str | Path) -> LabelledPhotographs:
                 labels.append(np.asarray(marked))
         except (OSError, ValueError) as error:
             raise FileFormatError(f"'{path}' cannot be read with its labels.", actual=str(error)) from error
+        if min(pictures[-1].shape[:2]) < SMALLEST:
+            raise DataError(f"'{path}' is smaller than {SMALLEST} pixels a side.", actual=list(pictures[-1].shape[:2]))
         if labels[-1].shape != pictures[-1].shape[:2]:
             raise FileFormatError(f"The labels of '{path}' have another size.", expected=list(pictures[-1].shape[:2]),
                                   actual=list(labels[-1].shape))  # fmt: skip
+        wrong = sorted(set(np.unique(labels[-1]).tolist()) - {*range(len(GROUPS)), LEFT_OUT})
+        if labels[-1].dtype.kind not in "iu" or wrong:
+            raise FileFormatError(f"The labels of '{path}' are no groups.", expected=f"whole numbers, 0 to {len(GROUPS) - 1} or {LEFT_OUT}",
+                                  actual=", ".join(map(str, wrong[:3])) if wrong else str(labels[-1].dtype),
+                                  hint=f"They are numbers of {', '.join(GROUPS)}.")  # fmt: skip
     return LabelledPhotographs(tuple(pictures), tuple(labels))
 
 

@@ -1,0 +1,17 @@
+"""`voxcli weights export`: what travels in a file that is handed on."""
+
+import json
+
+import torch
+
+from voxcli.models.weights import Weights, load_weights, save_weights
+
+
+def test_exported_weights_do_not_tell_where_photographs_and_data_lay(voxcli, tmp_path):
+    recipe = {"data": ["/disk/street"], "validation": {"data": [], "photographs": "/home/somebody/photos/", "every": 5}, "seed": 3}
+    facts = {"training": {"recipe": recipe, "step": 7}}
+    save_weights(tmp_path / "run.safetensors", Weights({"a": torch.ones(2)}, "rays", {}, facts))
+    voxcli("weights", "export", tmp_path / "run.safetensors", "-o", tmp_path / "out.safetensors")
+    told = load_weights(tmp_path / "out.safetensors").facts["training"]
+    assert told["recipe"] == {"data": ["street"], "validation": {"data": [], "photographs": "photos", "every": 5}, "seed": 3}
+    assert told["step"] == 7 and "somebody" not in json.dumps(told)

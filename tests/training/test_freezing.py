@@ -1,0 +1,32 @@
+"""What stages hold still is checked before the first step."""
+
+import pytest
+from torch import nn
+
+from voxcli.errors import UsageError
+from voxcli.models.tasks import Stage
+from voxcli.training.freezing import check_frozen
+
+
+def stage(**settings):
+    return Stage(name="one", step="any", steps=1, batch=1, losses={"likelihood": 1.0}, **settings)
+
+
+@pytest.fixture
+def network():
+    return nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"frozen": ("encodr",)}, "frozen names nothing.*expected beginnings of names in 0, 1, got encodr"),
+    ({"frozen_statistics": ("2",)}, "frozen_statistics names nothing"),
+    ({"frozen": ("0", "1")}, "freezes every parameter"),
+    ({"frozen": ("",)}, "freezes every parameter"),
+])  # fmt: skip
+def test_stages_that_hold_nothing_or_everything_still_are_refused(network, settings, words):
+    with pytest.raises(UsageError, match=f"(?s)'one'.*{words}"):
+        check_frozen(network, [stage(), stage(**settings)])
+
+
+def test_a_part_that_is_absent_beside_others_is_none_to_refuse(network):
+    check_frozen(network, [stage(frozen=("0", "depth"), frozen_statistics=("1",))])
