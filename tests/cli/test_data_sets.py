@@ -153,3 +153,8 @@ def test_labels_of_another_list_of_classes_in_a_street_folder_are_one_clear_erro
         code, stdout, stderr = voxcli(*call)
         assert code == 2 and not stdout and "000001.npz" in stderr and "airplane" in stderr and len(stderr.strip().splitlines()) <= 3, call
     assert not (tmp_path / "all.h5").exists()
+
+
+def test_a_far_street_of_too_few_columns_is_refused_and_leaves_nothing(voxcli, tmp_path):
+    code, _, stderr = voxcli("synth", "street", "-o", "far", "--preset", "far", "--size", "2", "2", "--count", "1")
+    assert code == 2 and "8 8" in stderr and not (tmp_path / "far").exists()

@@ -31,6 +31,9 @@ class Preset(str, enum.Enum):
     near = "semantic-voxels"
     far = "far"
 
+SMALLEST_FAR = 8
+"""Columns a side of the smallest far street: its camera pipeline blurs over pictures of some pixels."""
+
 
 def street(
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; an unfinished one is completed.")],
@@ -89,6 +92,9 @@ def street(
                           look=look.value if look else "")  # fmt: skip
     width, height = size or (config.frustum.width, config.frustum.height)
     config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))
+    if preset.value == "far" and min(width, height) < SMALLEST_FAR:
+        raise UsageError("A far street does not fit into so few columns.", expected=f"--size of at least {SMALLEST_FAR} {SMALLEST_FAR}",
+                         actual=f"{width} {height}")  # fmt: skip
     check_cells(*config.frustum.shape)
     check_cells(config.frustum.height * picture_scale, config.frustum.width * picture_scale)
     check_realism(output, realism, realism_weights)
