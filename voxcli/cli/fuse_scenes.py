@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from voxcli.cli.conversions import Settings, convert_thing, way_to, with_origin
-from voxcli.cli.limits import check_cells, check_probabilities
 from voxcli.cli.output import out
 from voxcli.errors import DataError, UsageError
+from voxcli.ops.conversions import Settings, convert_thing, way_to, with_origin
+from voxcli.ops.limits import check_cells, check_probabilities
 
 if TYPE_CHECKING:
     import numpy as np

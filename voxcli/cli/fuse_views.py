@@ -8,9 +8,9 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.inputs import expand
-from voxcli.cli.limits import check_threshold
 from voxcli.cli.output import out
 from voxcli.errors import UsageError
+from voxcli.ops.limits import check_threshold
 
 SUFFIXES = (".npz", ".h5")
 

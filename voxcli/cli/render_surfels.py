@@ -125,7 +125,7 @@ class Wanted:
         if self.radius is not None and self.radius <= 0:
             raise UsageError("--radius must be positive.", actual=f"{self.radius:g}")
         if self.lights is not None:
-            from voxcli.cli.lights import read_lights
+            from voxcli.ops.lights import read_lights
 
             if self.what not in (None, "shaded"):
                 raise UsageError(f"--lights changes nothing about {self.what}.", hint="Leave it out.")
@@ -163,9 +163,9 @@ def render_one(item: Item, wanted: Wanted) -> list[str]:
     """Read, render, write one input. Returns what its user should know of the result."""
     from voxcli import files
     from voxcli.backend import keep_freed_memory, pick_device
-    from voxcli.cli import rendering
-    from voxcli.cli.conversions import with_origin
-    from voxcli.cli.lights import read_lights
+    from voxcli.ops import rendering
+    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.lights import read_lights
 
     keep_freed_memory()
     settings = rendering.Settings(wanted.threshold, wanted.cells, wanted.radius, str(pick_device(wanted.device)))
@@ -189,8 +189,8 @@ def render_one(item: Item, wanted: Wanted) -> list[str]:
 def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
     """The input, and the camera that it is to be seen from where one is given. A depth map without a camera takes it as its own."""
     from voxcli import files
-    from voxcli.cli.cameras import camera_for
-    from voxcli.cli.rendering import RENDERED, fitted
+    from voxcli.ops.cameras import camera_for
+    from voxcli.ops.rendering import RENDERED, fitted
     from voxcli.scene import DepthMap
 
     if wanted.kind is not None:
@@ -216,7 +216,7 @@ def latent_scene(thing: Any, wanted: Wanted) -> Any:
 
     Raises UsageError for --weights where there is no code, and DataError where the code is of other weights.
     """
-    from voxcli.cli.rendering import Imagined
+    from voxcli.ops.rendering import Imagined
     from voxcli.scene import Surfels
 
     told = thing.meta.get("prediction") if isinstance(thing, Surfels) else None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxcli.cli.conversions import Settings, convert_thing, with_origin
 from voxcli.errors import DataError, UsageError
+from voxcli.ops.conversions import Settings, convert_thing, with_origin
 
 if TYPE_CHECKING:
     from voxcli.geometry.components import Components, Instance

@@ -70,8 +70,8 @@ class ShapeSegmenter:
     def one(self, item: Item, recorded: dict[str, Any], format: str | None, input_format: str | None, overwrite: bool) -> None:
         """Read one shape, tell its parts, write it with labels, or the list of its parts as JSON."""
         from voxcli import files
-        from voxcli.cli.conversions import Settings, convert_thing, with_origin
         from voxcli.files.registry import find_format
+        from voxcli.ops.conversions import Settings, convert_thing, with_origin
         from voxcli.provenance import make_meta, sha256_file
 
         if self.network is None:
