@@ -40,7 +40,7 @@ class Framing:
 
 
 def choose_frustum(wanted: Framing, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
-    """The frustum's numbers, stated ones first: then the preset's, the scene's, the camera's size and field of view, the shapenet preset's."""
+    """The frustum's numbers, stated ones first; then the preset's, the scene's, the camera's size and view, the shapenet preset's."""
     import math
 
     from voxcli.scene import FRUSTUM_PRESETS
