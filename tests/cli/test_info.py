@@ -8,7 +8,7 @@ import pytest
 from example_files import box_mesh, fruxel_grid, picture
 
 from voxcli import files
-from voxcli.cli.facts import facts
+from voxcli.ops.facts import facts
 from voxcli.scene import Camera, DepthMap, Labels, Mesh, PointCloud, SceneDescription, SceneObject, Surfels, VoxelGrid
 
 K = np.array([[4.0, 0, 2], [0, 4.0, 1], [0, 0, 1]])

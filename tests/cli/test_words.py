@@ -8,9 +8,9 @@ from example_files import FILES, box_mesh
 
 from voxcli import files
 from voxcli.cli.output import counted
-from voxcli.cli.picture import views_of
 from voxcli.errors import unknown_name
 from voxcli.models.weights import SHIPPED
+from voxcli.ops.picture import views_of
 from voxcli.scene import Frustum, Mesh, SceneDescription, SceneObject
 
 

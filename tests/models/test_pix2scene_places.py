@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from voxcli.cli.viewpoints import turned
 from voxcli.geometry.cameras import inverse_rigid, look_at
 from voxcli.models.pix2scene.places import places_of
+from voxcli.ops.viewpoints import turned
 from voxcli.scene import Camera
 
 

@@ -11,11 +11,11 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Item, Policy, items
-from voxcli.cli.conversions import Settings, convert_thing, with_origin
 from voxcli.cli.data_sets import LAYOUTS, convert_data_set
 from voxcli.cli.packing import pack, packs
 from voxcli.cli.shapes_for_training import LAYOUT, convert_shapes
 from voxcli.errors import UsageError, unknown_name
+from voxcli.ops.conversions import Settings, convert_thing, with_origin
 
 
 def convert(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from voxcli.cli import options
-from voxcli.cli.limits import check_cells
 from voxcli.errors import UsageError
+from voxcli.ops.filling import Filling
+from voxcli.ops.framing import AZIMUTH, ELEVATION, Framing
+from voxcli.ops.limits import check_cells
 
 if TYPE_CHECKING:
     from voxcli.cli.batch import Item
-
-AZIMUTH, ELEVATION = 30.0, 20.0
-"""Degrees around an object from its front (+z), and above it, where nothing is said."""
 
 VIEW = ("azimuth", "elevation", "distance")
 """Flags that place the camera of what comes without one."""
@@ -53,6 +52,12 @@ class Wanted:
     def filling(self) -> tuple[str, str]:
         """When a cell counts as filled, and what counts as inside."""
         return self.rule or ("slab" if self.grid == "fruxel" else "centre"), self.fill or "auto"
+
+    @property
+    def filling_choices(self) -> Filling:
+        """What the flags say of how cells are filled and looked at."""
+        framing = Framing(**{field.name: getattr(self, field.name) for field in fields(Framing)})
+        return Filling(framing, self.grid, self.cells, *self.filling, self.class_name, self.device)
 
     def check(self) -> None:
         """Raise UsageError for flags that contradict each other or mean nothing, before any input is read."""

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Item, Policy, items
-from voxcli.cli.cameras import camera_for
-from voxcli.cli.framing import choose_frustum, cut_off, default_view
 from voxcli.cli.fruxel_options import Wanted
 from voxcli.cli.output import Repeated
-from voxcli.errors import UsageError
-
-if TYPE_CHECKING:
-    from voxcli.scene import Camera, Labels, Mesh, SceneDescription
+from voxcli.ops.cameras import camera_for
+from voxcli.ops.filling import WAY_OUT, Told, fill_scene, look_up, scene_of_mesh
 
 
 class FrustumPreset(str, enum.Enum):
@@ -141,14 +137,6 @@ def fruxelize(
                     views.warn(f"{item.source}: {told.outside}.")
 
 
-@dataclass(frozen=True)
-class Told:
-    """What is worth a warning about one input: the share of leaky rays, and what lies outside the frustum."""
-
-    leaky: float = 0.0
-    outside: str | None = None
-
-
 def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     """Read, fill, write one input. Returns what there is to warn about."""
     from voxcli import files
@@ -162,10 +150,11 @@ def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     of = {} if wanted.grid == "fruxel" else thing.meta
     given = camera_for(wanted.camera, item.source) if wanted.camera else None
     if isinstance(thing, Mesh):
-        thing = _scene_of_mesh(thing, wanted)
+        thing = scene_of_mesh(thing, wanted.class_name, wanted.classes)
     filled = isinstance(thing, SceneDescription)
     placed = filled and wanted.grid == "fruxel" and given is None and thing.camera is None
-    result, told = _fill_scene(thing, given, wanted) if filled else (_resample(thing, item.source, given, wanted), Told())
+    choices = wanted.filling_choices
+    result, told = fill_scene(thing, given, choices) if filled else (look_up(thing, item.source, given, choices), Told())
     frame = "camera" if wanted.grid == "fruxel" else frame_of(of)
     meta = carried(of) | make_meta(
         wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), input_digests(item.source, wanted.camera, wanted.classes), None,
@@ -173,95 +162,8 @@ def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     )  # fmt: skip
     files.write(item.target, replace(result, meta=meta), format=wanted.format, overwrite=wanted.overwrite)
     if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
-        told = replace(told, outside=f"nothing of it lies in the frustum, and every cell is empty: {_WAY_OUT[placed]}")
+        told = replace(told, outside=f"nothing of it lies in the frustum, and every cell is empty: {WAY_OUT[placed]}")
     return told
-
-
-_WAY_OUT = {
-    True: "set --distance, --z-near, --z-far or --fov",
-    False: "look at it with another --camera, or set --z-near, --z-far or --fov",
-}
-"""What to do where things lie outside the frustum, by whether the camera was placed by --azimuth, --elevation and --distance."""
-
-
-def _fill_scene(scene: SceneDescription, given: Camera | None, wanted: Wanted) -> tuple[Any, Told]:
-    from voxcli.backend import keep_freed_memory, pick_device
-    from voxcli.errors import DataError
-    from voxcli.geometry.scenes import bounding_cube, fruxelize_scene, voxelize_scene
-
-    if not any(len(o.mesh.faces) for o in scene.objects):
-        raise DataError("There is nothing to fill: no object has a face.")
-    device = pick_device(wanted.device)
-    keep_freed_memory()
-    if wanted.grid == "voxel":
-        shape, origin, voxel_size = bounding_cube(scene, wanted.cells)
-        done = voxelize_scene(scene, shape, origin, voxel_size, *wanted.filling, device)
-        return done.grid, Told(done.leaky)
-    view = given or scene.camera
-    frustum = choose_frustum(wanted, scene.frustum, view)
-    world_to_cam = view.world_to_cam if view else default_view(scene, frustum, wanted)
-    done = fruxelize_scene(scene, frustum, world_to_cam, *wanted.filling, device)
-    # Cameras that were chosen may well cut things off; one that was placed to see the whole should see the whole.
-    cut = cut_off(scene, frustum, world_to_cam) if view is None else None
-    return done.grid, Told(done.leaky, cut and f"{cut}: {_WAY_OUT[True]}")
-
-
-def _resample(thing: Any, source: str, given: Camera | None, wanted: Wanted) -> Any:
-    """Voxels or depth to fruxels: nothing to rasterise, cells are looked up."""
-    from voxcli.geometry.regrid import depth_to_fruxels, voxels_to_fruxels
-    from voxcli.scene import VoxelGrid
-
-    if wanted.grid == "voxel":
-        raise UsageError(f"{source}: only meshes and scenes are filled into voxels.", hint="Use voxcli convert for grids.")
-    name = wanted.class_name or "object"
-    if isinstance(thing, VoxelGrid):
-        if given is None:
-            raise UsageError(f"{source}: voxels need a camera to be looked at from.", hint="Give one with --camera FILE.")
-        return voxels_to_fruxels(thing, choose_frustum(wanted, None, given), given.world_to_cam, name)
-    if given is not None:
-        thing = replace(thing, camera=given)
-    if thing.camera is None:
-        raise UsageError(f"{source}: the depth map has no camera.", hint="Give one with --camera FILE.")
-    return depth_to_fruxels(thing, choose_frustum(wanted, None, thing.camera), name)
-
-
-def _scene_of_mesh(mesh: Mesh, wanted: Wanted) -> SceneDescription:
-    """One object of the class named by --class; or one a class, by --classes or by the labels that the mesh brings."""
-    from voxcli import files
-    from voxcli.errors import DataError
-    from voxcli.geometry.scenes import split_by_class
-    from voxcli.scene import SceneDescription, SceneObject
-
-    if not len(mesh.faces):
-        raise DataError("The mesh has no faces.", hint="A point cloud has no inside: give a surface.")
-    if wanted.classes:
-        table = _class_table(wanted.classes)
-        mesh = files.label_parts(mesh, table, _labels_with(set(table.values())), default=None)
-    if wanted.class_name is None and mesh.face_labels is not None and mesh.classes is not None:
-        return SceneDescription(tuple(split_by_class(mesh)), mesh.classes)
-    name = wanted.class_name or "object"
-    return SceneDescription((SceneObject(mesh, name),), _labels_with({name}))
-
-
-def _class_table(path: str) -> dict[str, str]:
-    """Part, node or material name -> class name, from a --classes file."""
-    from voxcli.config import load
-    from voxcli.errors import FileFormatError
-
-    table = load(path)
-    for key, value in table.items():
-        if not isinstance(value, str) or not value:
-            raise FileFormatError(f"{path}: the class of '{key}' must be a name.", actual=repr(value)[:60])
-    if not table:
-        raise FileFormatError(f"{path} names no class.", expected="lines such as wheels: car")
-    return table
-
-
-def _labels_with(names: set[str]) -> Labels:
-    """The street classes where they hold all the names, else air and those names."""
-    from voxcli.scene import Labels
-
-    return Labels() if names <= set(Labels().names) else Labels(("air", *sorted(names - {"air"})))
 
 
 def input_digests(source: str, *more: str | None) -> dict[str, str]:

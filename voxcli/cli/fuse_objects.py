@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from voxcli.cli.conversions import Settings, convert_thing, with_origin
-from voxcli.cli.limits import check_probabilities
 from voxcli.cli.output import out
 from voxcli.cli.predictions import as_contoured, check_shipped, tell_of_nothing
 from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError, unknown_name
+from voxcli.ops.conversions import Settings, convert_thing, with_origin
+from voxcli.ops.limits import check_probabilities
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,9 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.inputs import expand
-from voxcli.cli.limits import check_threshold
 from voxcli.cli.output import out
 from voxcli.errors import UsageError
+from voxcli.ops.limits import check_threshold
 
 SUFFIXES = (".npz", ".h5")
 
@@ -100,7 +100,8 @@ def fuse_views(
     _refuse("scenes" if scenes else "coarse volumes of objects", of_objects if scenes else of_scenes)
     common: dict[str, Any] = {"becomes": becomes, "format": format, "input_format": input_format, "overwrite": overwrite}
     if scenes:
-        from voxcli.cli.fuse_scenes import SceneFusion, fuse_scene_files
+        from voxcli.cli.fuse_scenes import fuse_scene_files
+        from voxcli.ops.scene_fusion import SceneFusion
 
         first = options.first
         given = (first(camera_scale, 1.0), first(resolution, 128), box or None, first(trust, 0.9), first(behind, 0.25))

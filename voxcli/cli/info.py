@@ -38,9 +38,9 @@ def info(
     from voxcli import files
     from voxcli.cli.batch import Batch, Item
     from voxcli.cli.data_sets import data_set_facts, is_data_set
-    from voxcli.cli.facts import facts
     from voxcli.cli.inputs import expand
     from voxcli.files.registry import searched_extensions
+    from voxcli.ops.facts import facts
 
     suffixes = searched_extensions(input_format)
     whole = [source for source in sources if is_data_set(source)]

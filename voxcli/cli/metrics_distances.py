@@ -181,7 +181,8 @@ def score_pair(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The records of one pair; normal consistency is null where one of the two has no normals."""
     from voxcli.metrics.evaluate import score
+    from voxcli.ops.shapes import read_shape
 
     paths = (item.source, item.target)
-    guess, truth = (scoring.read_shape(path, empty_clouds, scoring.format_for(path, item, input_format)) for path in paths)
+    guess, truth = (read_shape(path, empty_clouds, scoring.format_for(path, item, input_format)) for path in paths)
     return score(metrics, guess, truth, given, preset=preset, pred=item.source, gt=item.target)

@@ -126,31 +126,15 @@ def score(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The record of one pair: item.source is the prediction, item.target the ground truth."""
     from voxcli.metrics.presets import prices_empties
-    from voxcli.scene import FruxelGrid, VoxelGrid
+    from voxcli.ops.shapes import iou_record, read_shape
 
     if categories is not None:
         return [_score_parts(item, categories[item.name], given.get("ignore"), preset)]
     priced, paths = prices_empties(preset, {}), (item.source, item.target)
-    guess, truth = (scoring.read_shape(path, priced, scoring.format_for(path, item, input_format)) for path in paths)
+    guess, truth = (read_shape(path, priced, scoring.format_for(path, item, input_format)) for path in paths)
     names = {"pred": item.source, "gt": item.target}
     mask = _mask(item, masks, truth) if any(masks) else None
-    if isinstance(guess, (FruxelGrid, VoxelGrid)) and isinstance(truth, (FruxelGrid, VoxelGrid)) and preset is None and "of" not in given:
-        from voxcli.metrics import grid_iou  # cell by cell: nothing here needs torch
-
-        unused = sorted({"points", "resolution"} & set(given))
-        if unused:
-            raise UsageError(f"--{unused[0]} has no meaning for two grids: they are compared cell by cell.")
-        if guess.labels is not None and truth.labels is not None and {"thresholds", "strict"} & set(given):
-            hint = "Leave out --threshold, --strict and --best-threshold."
-            raise UsageError(f"{item.source}: thresholds have no meaning for two labelled grids, whose labels are equal or not.", hint=hint)
-        return [grid_iou(guess, truth, mask=mask, **given, **names)]
-    from voxcli.metrics.solids import score_iou
-
-    if mask is not None:
-        given = {**given, "mask": mask}
-    if not (isinstance(guess, (FruxelGrid, VoxelGrid)) and isinstance(truth, (FruxelGrid, VoxelGrid))) or "of" in given:
-        given = {**given, "seed": seed}
-    return [score_iou(guess, truth, given, preset=preset, **names)]
+    return [iou_record(guess, truth, given, preset=preset, seed=seed, mask=mask, **names)]
 
 
 def _mask(item: Item, masks: tuple[str | None, str | None], truth: Any) -> Any:

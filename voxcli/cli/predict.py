@@ -9,9 +9,9 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Policy, items
-from voxcli.cli.limits import check_threshold
 from voxcli.cli.predictions import TARGETS, Asked, Predictions
 from voxcli.errors import UsageError
+from voxcli.ops.limits import check_threshold
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 

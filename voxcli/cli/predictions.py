@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxcli.cli.cameras import camera_for, depth_file
-from voxcli.cli.conversions import Settings, convert_thing, takes_resolution, way_to, with_origin
 from voxcli.cli.fields_of_view import FieldsOfView
 from voxcli.cli.guesses import GuessFiles
 from voxcli.cli.inputs import check_there
@@ -17,6 +15,8 @@ from voxcli.cli.odd_pictures import Doubts
 from voxcli.cli.output import out
 from voxcli.cli.poses import boxed, pose_files, write_poses
 from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.ops.cameras import camera_for, depth_file
+from voxcli.ops.conversions import Settings, convert_thing, takes_resolution, way_to, with_origin
 
 if TYPE_CHECKING:
     from voxcli.cli.batch import Batch, Item
@@ -217,7 +217,7 @@ class Predictions:
         if "picture" in self.offers.options:
             wanted["picture"] = self._drawn(self.formats[item.target])
         if self.light is not None:
-            from voxcli.cli.lights import read_lights
+            from voxcli.ops.lights import read_lights
 
             wanted["relight"] = read_lights(self.light)
         return wanted

@@ -125,7 +125,7 @@ class Wanted:
         if self.radius is not None and self.radius <= 0:
             raise UsageError("--radius must be positive.", actual=f"{self.radius:g}")
         if self.lights is not None:
-            from voxcli.cli.lights import read_lights
+            from voxcli.ops.lights import read_lights
 
             if self.what not in (None, "shaded"):
                 raise UsageError(f"--lights changes nothing about {self.what}.", hint="Leave it out.")
@@ -163,14 +163,15 @@ def render_one(item: Item, wanted: Wanted) -> list[str]:
     """Read, render, write one input. Returns what its user should know of the result."""
     from voxcli import files
     from voxcli.backend import keep_freed_memory, pick_device
-    from voxcli.cli import rendering
-    from voxcli.cli.conversions import with_origin
-    from voxcli.cli.lights import read_lights
+    from voxcli.ops import rendering
+    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.latent import latent_scene
+    from voxcli.ops.lights import read_lights
 
     keep_freed_memory()
     settings = rendering.Settings(wanted.threshold, wanted.cells, wanted.radius, str(pick_device(wanted.device)))
     thing, given = _read(item, wanted)
-    thing = latent_scene(thing, wanted)
+    thing = latent_scene(thing, wanted.weights, wanted.camera is not None or wanted.views > 1, wanted.device)
     ready = rendering.Prepared(thing, settings)
     target = wanted.target_of(item)
     cameras = rendering.cameras_for(ready, given, wanted.views, wanted.size, target is rendering.Animation)
@@ -189,8 +190,8 @@ def render_one(item: Item, wanted: Wanted) -> list[str]:
 def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
     """The input, and the camera that it is to be seen from where one is given. A depth map without a camera takes it as its own."""
     from voxcli import files
-    from voxcli.cli.cameras import camera_for
-    from voxcli.cli.rendering import RENDERED, fitted
+    from voxcli.ops.cameras import camera_for
+    from voxcli.ops.rendering import RENDERED, fitted
     from voxcli.scene import DepthMap
 
     if wanted.kind is not None:
@@ -209,42 +210,6 @@ def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
         assert wanted.camera is not None
         return fitted(given, thing, wanted.camera), None
     return thing, given
-
-
-def latent_scene(thing: Any, wanted: Wanted) -> Any:
-    """A predicted scene that decodes its latent code for each camera, where another view than its own is wanted; else the thing itself.
-
-    Raises UsageError for --weights where there is no code, and DataError where the code is of other weights.
-    """
-    from voxcli.cli.rendering import Imagined
-    from voxcli.scene import Surfels
-
-    told = thing.meta.get("prediction") if isinstance(thing, Surfels) else None
-    if not isinstance(told, dict) or told.get("model") != "pix2scene":
-        if wanted.weights is not None:
-            raise UsageError("--weights decode latent codes, and the input holds none.", expected="a file of `predict -m pix2scene`")
-        return thing
-    if wanted.camera is None and wanted.views == 1:
-        return thing
-    import numpy as np
-
-    from voxcli.errors import DataError
-    from voxcli.models.pix2scene import inference
-    from voxcli.models.weights import SHIPPED, find_weights
-    from voxcli.provenance import sha256_file
-
-    if wanted.weights is None and not (SHIPPED / "pix2scene.safetensors").is_file():
-        raise UsageError("Another view is decoded from the latent code.", expected="--weights FILE.safetensors",
-                         hint="Give the weights that the input was predicted with.")  # fmt: skip
-    path = find_weights(wanted.weights or "pix2scene")
-    if thing.meta.get("weights") != (digest := sha256_file(path)):
-        raise DataError(f"The latent code is not of the weights '{path}': the input was predicted with others.",
-                        expected=f"those with the SHA-256 {str(thing.meta.get('weights'))[:12]}...", actual=f"{digest[:12]}...",
-                        hint="Give --weights that the input was predicted with.")  # fmt: skip
-    predictor = inference.load_predictor(path, wanted.device)
-    places = inference.trained_places(predictor)
-    return Imagined(thing, lambda camera: inference.seen_from(predictor, told, camera), np.asarray(predictor.facts["target"]),
-                    places.turns_of(thing.camera), places.strange)  # fmt: skip
 
 
 def _digests(item: Item, wanted: Wanted) -> dict[str, str]:

@@ -78,9 +78,9 @@ def _make(
     from voxcli import files
     from voxcli.atomic import refuse_existing
     from voxcli.backend import pick_device
-    from voxcli.cli.conversions import with_origin
     from voxcli.cli.predictions import check_shipped
     from voxcli.models.weights import find_weights
+    from voxcli.ops.conversions import with_origin
     from voxcli.provenance import sha256_file
     from voxcli.scene import Picture
 
@@ -105,8 +105,8 @@ def _scenes(
     module: Any, predictor: Any, count: int, seed: int, interpolate: tuple[str, str] | None, kind: str | None, camera: str | None
 ) -> Iterator[Surfels]:
     from voxcli import files
-    from voxcli.cli.cameras import camera_for
     from voxcli.geometry.cameras import inverse_rigid
+    from voxcli.ops.cameras import camera_for
     from voxcli.scene import Picture
 
     if interpolate is None:
@@ -126,8 +126,8 @@ def _sheet(module: Any, predictor: Any, scenes: list[Surfels], shown: Shown) -> 
     import numpy as np
     import torch
 
-    from voxcli.cli.rendering import side_by_side
     from voxcli.models.pix2scene.previews import depth_picture, enlarged, normal_picture
+    from voxcli.ops.rendering import side_by_side
 
     if shown is Shown.shaded:
         tiles = [module.picture_of(predictor, scene).rgb for scene in scenes]

@@ -38,32 +38,6 @@ def format_for(path: str, item: Item, input_format: str | None) -> str | None:
     return input_format if path == "-" or "-" not in (item.source, item.target) else None
 
 
-def read_shape(path: str, empty_clouds: bool = False, format: str | None = None) -> Any:
-    """Whatever has a surface or a solid: a grid, a mesh, points, surfels or a depth map.
-
-    A mesh file that states that it has no face is a mesh of nothing, which metrics know what to make of. A file of points without a
-    point is refused as the broken file that it most likely is, unless with `empty_clouds` somebody has said what it costs.
-    """
-    import numpy as np
-
-    from voxcli import files
-    from voxcli.errors import EmptyCloudError, EmptyMeshError
-    from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
-    from voxcli.shapes import check_extent
-
-    try:
-        thing = files.read_as(path, (FruxelGrid, VoxelGrid, Mesh, PointCloud, Surfels, DepthMap), format=format)
-    except EmptyMeshError:
-        return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
-    except EmptyCloudError:
-        if not empty_clouds:
-            raise
-        return PointCloud(np.zeros((0, 3)))
-    if isinstance(thing, (Mesh, PointCloud)):  # here, where the name of the file is known
-        check_extent(thing.vertices if isinstance(thing, Mesh) else thing.points, f"{path}: points")
-    return thing
-
-
 Pred = Annotated[str, typer.Argument(metavar="PRED", show_default=False, help="Prediction: a file, a folder, a quoted glob or @list.")]
 Gt = Annotated[
     str, typer.Argument(metavar="GT", show_default=False, help="Ground truth: a file, or a folder with the same relative paths.")

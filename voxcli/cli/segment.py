@@ -17,15 +17,17 @@ import typer
 
 from voxcli.cli import options
 from voxcli.cli.batch import Batch, Item, Policy, items
-from voxcli.cli.cameras import camera_for
 from voxcli.cli.fields_of_view import FieldsOfView
 from voxcli.cli.odd_pictures import Doubts
 from voxcli.cli.output import out
-from voxcli.cli.segment_images import LegendFile, ScenePredictor, as_picture, check_makes_scenes, label_image, legend
-from voxcli.cli.segment_scenes import SceneSegmentation, as_scene, segment_scene, write_grid_or_mesh, write_instances, write_pieces
+from voxcli.cli.segment_images import LegendFile, ScenePredictor, check_makes_scenes
+from voxcli.cli.segment_scenes import write_grid_or_mesh, write_instances, write_pieces
 from voxcli.cli.segment_shapes import SUFFIXES as SHAPES
 from voxcli.cli.segment_shapes import ShapeSegmenter, shape_model
 from voxcli.errors import DataError, UsageError
+from voxcli.ops.cameras import camera_for
+from voxcli.ops.instances import SceneSegmentation, as_scene, segment_scene
+from voxcli.ops.label_images import as_picture, label_image, legend
 
 if TYPE_CHECKING:
     from voxcli.scene import Picture
@@ -163,8 +165,8 @@ def _check_split(split: str | None) -> None:
 
 def _check_targets(todo: Batch, split: str | None, format: str | None) -> None:
     """Raise UsageError for an output that cannot be, before anything is computed."""
-    from voxcli.cli.conversions import way_to
     from voxcli.files.registry import find_format
+    from voxcli.ops.conversions import way_to
     from voxcli.scene import FruxelGrid
 
     for item in todo.items:

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.output import out
 from voxcli.errors import UsageError
+from voxcli.ops.label_images import legend
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from voxcli.scene import Camera, FruxelGrid, Labels, Picture
-
-_IGNORED = (0, 0, 0)
 
 
 class ScenePredictor:
@@ -71,49 +68,6 @@ def check_makes_scenes(model: str | None, weights: str | None) -> None:
     if offers is None or offers.gives != "FruxelGrid":
         raise UsageError(f"{name} divides nothing: it makes no labelled scenes of images, and tells no parts.",
                          hint="-m ssz for images of streets, -m jof or bae for shapes; labelled scenes need no model.")  # fmt: skip
-
-
-def label_image(scene: FruxelGrid, picture: Picture | None) -> np.ndarray:
-    """The first solid class along each ray, [H, W]: the scene's own pixels, or those of the picture that it was predicted from.
-
-    Pixels of a picture that the model did not look at are ignored ones (empty where the classes have no such id).
-    """
-    import numpy as np
-
-    from voxcli.geometry.visibility import first_labels
-
-    seen = first_labels(scene.labels, scene.classes)
-    if picture is None:
-        return seen
-    left, top, right, bottom = scene.meta["crop"]
-    width, height = picture.size
-    column = np.floor((np.arange(width) + 0.5 - left) / (right - left) * scene.frustum.width).astype(int)
-    row = np.floor((np.arange(height) + 0.5 - top) / (bottom - top) * scene.frustum.height).astype(int)
-    inside = ((row >= 0) & (row < scene.frustum.height))[:, None] & ((column >= 0) & (column < scene.frustum.width))
-    full = seen[row.clip(0, scene.frustum.height - 1)][:, column.clip(0, scene.frustum.width - 1)]
-    outside = scene.classes.ignore if scene.classes.ignore is not None else scene.classes.empty or 0
-    return np.where(inside, full, seen.dtype.type(outside))
-
-
-def as_picture(labels: np.ndarray, classes: Labels, indices: bool, meta: dict[str, Any]) -> Picture:
-    """Labels as class colours, or as numbers (16-bit grey, so that every id fits and no viewer changes them)."""
-    import numpy as np
-
-    from voxcli.scene import Picture, class_colour
-
-    if indices:
-        return Picture(np.repeat(labels.astype(np.uint16)[..., None], 3, axis=-1), meta=meta)
-    table = np.full((max(int(labels.max(initial=0)) + 1, len(classes.names)), 3), _IGNORED, np.uint8)
-    table[: len(classes.names)] = [class_colour(name) for name in classes.names]
-    return Picture(table[labels], meta=meta)
-
-
-def legend(classes: Labels) -> list[dict[str, Any]]:
-    """What the ids and colours of a label image mean."""
-    from voxcli.scene import class_colour
-
-    rows: list[dict[str, Any]] = [{"id": i, "class": name, "colour": list(class_colour(name))} for i, name in enumerate(classes.names)]
-    return rows + ([{"id": classes.ignore, "class": None, "colour": list(_IGNORED)}] if classes.ignore is not None else [])
 
 
 class LegendFile:

@@ -6,18 +6,14 @@ A branch means the same part in every shape that one network sees, so labels agr
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import UsageError
+from voxcli.ops.shape_parts import SHAPE_MODELS, divided
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from voxcli.cli.batch import Item
-    from voxcli.scene import Labels
-
-SHAPE_MODELS = ("jof", "bae")
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".npz", ".h5", ".binvox", ".xyz", ".npy", ".mat")
 
@@ -70,14 +66,14 @@ class ShapeSegmenter:
     def one(self, item: Item, recorded: dict[str, Any], format: str | None, input_format: str | None, overwrite: bool) -> None:
         """Read one shape, tell its parts, write it with labels, or the list of its parts as JSON."""
         from voxcli import files
-        from voxcli.cli.conversions import Settings, convert_thing, with_origin
         from voxcli.files.registry import find_format
+        from voxcli.ops.conversions import Settings, convert_thing, with_origin
         from voxcli.provenance import make_meta, sha256_file
 
         if self.network is None:
             self._load()
         thing = files.read(item.source, format=input_format)
-        labelled, rows = self.divided(thing)
+        labelled, rows = divided(self.network, thing, self.threshold)
         digests = {item.source: sha256_file(item.source)} if item.source != "-" else {}
         if (format or item.target.rpartition(".")[2]).lower() == "json":
             meta = make_meta("parts", "segment", recorded, digests, None, "the shape's file", "those of the file", self.digest)
@@ -85,62 +81,6 @@ class ShapeSegmenter:
         made = convert_thing(labelled, find_format(item.target, format)[0], None, Settings(self.resolution, self.threshold))
         files.write(item.target, with_origin(made, "segment", recorded, digests, weights=self.digest), format=format, overwrite=overwrite)
         return None
-
-    def divided(self, thing: Any) -> tuple[Any, list[dict[str, Any]]]:
-        """The shape with labels of parts on its faces, points or cells, and a row for each part that it has."""
-        import numpy as np
-
-        from voxcli.files.access import kind_name
-        from voxcli.geometry.coloured import colour_volume
-        from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
-
-        if not isinstance(thing, (Mesh, PointCloud, VoxelGrid)):
-            raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=kind_name(thing))
-        volume = colour_volume(thing, threshold=self.threshold)
-        codes = self.network.codes(volume.occupied, volume.colours)
-        classes = Labels(("air", *self.network.names), 0, None)
-
-        def told(points: np.ndarray) -> np.ndarray:
-            return (self.network.parts(codes, volume.placement.own(points)) + 1).astype(np.uint8)
-
-        if isinstance(thing, Mesh):
-            corners = thing.vertices[thing.faces]
-            labels, middles = told(corners.mean(1)), corners.mean(1)
-            sizes = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
-            made: Any = Mesh(thing.vertices, thing.faces, face_labels=labels, classes=classes)
-            return made, part_rows(labels, middles, sizes, "area", classes)
-        if isinstance(thing, PointCloud):
-            labels = told(thing.points)
-            made = replace(thing, labels=labels, classes=classes, meta={})
-            return made, part_rows(labels, np.asarray(thing.points, np.float64), np.ones(len(labels)), "points", classes)
-        labelled = thing.labels is not None and thing.classes is not None
-        solid = np.isin(thing.labels, thing.classes.solid_ids) if labelled else np.asarray(thing.values) >= self.threshold  # type: ignore
-        cells = np.argwhere(solid)
-        middles = (cells + 0.5) * thing.voxel_size + thing.origin
-        labels = told(middles)
-        full = np.zeros(solid.shape, np.uint8)
-        full[tuple(cells.T)] = labels
-        made = VoxelGrid(labels=full, origin=thing.origin, voxel_size=thing.voxel_size, classes=classes)
-        return made, part_rows(labels, middles, np.full(len(labels), float(np.prod(thing.voxel_size))), "volume", classes)
-
-
-def part_rows(labels: np.ndarray, middles: np.ndarray, sizes: np.ndarray, unit: str, classes: Labels) -> list[dict[str, Any]]:
-    """One row a part that is there: its label and name, its size in `unit`, its share, its centre and box."""
-    import numpy as np
-
-    rows, total = [], float(sizes.sum())
-    for label in np.unique(labels):
-        mine = labels == label
-        size = float(sizes[mine].sum())
-        weight = sizes[mine] / size if size > 0 else np.full(int(mine.sum()), 1 / max(1, int(mine.sum())))
-        row = {"label": int(label), "part": classes.names[int(label)], unit: float(f"{size:.7g}")}
-        row |= {"share": round(size / total, 6) if total else None, "centre": _rounded(weight @ middles[mine])}
-        rows.append(row | {"low": _rounded(middles[mine].min(0)), "high": _rounded(middles[mine].max(0))})
-    return rows
-
-
-def _rounded(values: np.ndarray) -> list[float]:
-    return [round(float(v), 6) + 0.0 for v in values]
 
 
 def _write_rows(target: str, rows: list[dict[str, Any]], meta: dict[str, Any], overwrite: bool) -> None:

@@ -12,10 +12,10 @@ import typer
 
 from voxcli.atomic import check_writable
 from voxcli.cli import options
-from voxcli.cli.limits import check_cells
 from voxcli.cli.output import counted, out
 from voxcli.cli.realism import Realism, check_realism, redraw
 from voxcli.errors import UsageError
+from voxcli.ops.limits import check_cells
 
 
 class Look(str, enum.Enum):

@@ -51,7 +51,7 @@ def view(
         other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(".png")]
         if other:
             raise UsageError(f"{other[0]}: pictures are written as PNG.", hint="Name a file with -o FILE.png.")
-        from voxcli.cli.picture import picture_of
+        from voxcli.ops.picture import picture_of
         from voxcli.scene import Picture
 
         for chunk in todo.chunks(1):
@@ -66,7 +66,7 @@ def _in_terminal(sources: list[str], threshold: float | None, kind: str | None, 
     import shutil
 
     from voxcli import files
-    from voxcli.cli.picture import terminal_picture, views_of
+    from voxcli.ops.picture import terminal_picture, views_of
 
     if not out.on_terminal:
         raise UsageError("There is no terminal to draw in.", hint="Name a picture with -o FILE.png.")

@@ -148,6 +148,22 @@ def picture_of_image(image: Any, said: dict[str, Any]) -> Picture:
     return Picture(rgb, alpha, said.get("meta", {}), image.info.get("fov_x_deg"), image.info.get("stored"))
 
 
+def picture_of_pillow(image: Any) -> Picture:
+    """The picture in a Pillow image, turned upright by its EXIF, with the field of view that EXIF states. The image stays as it is.
+
+    Raises FileFormatError where it cannot be decoded, DataError for floats.
+    """
+    from PIL import ImageOps
+
+    try:
+        facts = _facts(image, None)
+        turned = ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise FileFormatError("The Pillow image cannot be decoded.", actual=str(error), hint="The file may be truncated.") from error
+    turned.info.update(facts)
+    return picture_of_image(turned, {})
+
+
 def _channels(image: Any) -> tuple[np.ndarray, np.ndarray | None]:
     if image.mode.startswith("I;16") or image.mode == "I":
         grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)

@@ -22,7 +22,7 @@ from voxcli.files import glb, mesh_colours, mesh_text
 from voxcli.files.keyed import parse_meta
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
-from voxcli.scene import Labels, Mesh
+from voxcli.scene import Labels, Mesh, PointCloud
 
 
 def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
@@ -46,6 +46,29 @@ def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
         raise
     except Exception as error:  # colours of broken textures raise whatever Pillow or trimesh meet
         raise _unreadable(source.name, options.extension, error) from error
+
+
+def shape_of_trimesh(thing: Any, name: str) -> Mesh | PointCloud:
+    """A trimesh object as ours: meshes and scenes as a Mesh, one part a geometry, every node transform applied; clouds as a PointCloud.
+
+    Colours of glTF materials are linear light, others sRGB. name: what errors call it. Raises DataError for a scene without faces.
+    """
+    import trimesh
+
+    if isinstance(thing, trimesh.PointCloud):
+        return PointCloud(np.asarray(thing.vertices, np.float64))
+    scene = thing
+    if not isinstance(scene, trimesh.Scene):
+        scene = trimesh.Scene()
+        scene.add_geometry(thing, node_name="mesh")
+    pieces = list(_pieces(scene))
+    if not pieces:
+        if isinstance(thing, trimesh.Trimesh):
+            return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+        raise DataError(f"The {name} holds no faces.", expected="a mesh of triangles", actual=_other_content(scene))
+    linear = any(isinstance(getattr(piece[2].visual, "material", None), trimesh.visual.material.PBRMaterial) for piece in pieces)
+    with _quiet():
+        return _joined(pieces, linear, False, _restored(scene, name), name)
 
 
 def _load(source: Source, extension: str) -> Any:

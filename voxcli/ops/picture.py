@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from voxcli.cli.viewpoints import around, resized
 from voxcli.errors import DataError
+from voxcli.ops.viewpoints import around, resized
 from voxcli.scene import (
     Camera,
     DepthMap,

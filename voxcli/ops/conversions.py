@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from voxcli.cli.limits import check_cells
 from voxcli.errors import DataError, UsageError, unknown_name
+from voxcli.ops.limits import check_cells
 
 if TYPE_CHECKING:
     from voxcli.files import Format
@@ -86,7 +86,7 @@ _PREFERRED = [
 
 
 def _placed(scene: SceneDescription, settings: Settings) -> Mesh:
-    from voxcli.cli.picture import placed_scene
+    from voxcli.ops.picture import placed_scene
 
     return placed_scene(scene)
 

@@ -1,26 +1,46 @@
-"""What `voxcli fruxelize` looks at: the frustum's numbers, and the camera of a mesh that comes without one."""
+"""What is seen of a scene that becomes fruxels: the frustum's numbers, and the camera of a mesh that comes without one."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from voxcli.cli.fruxel_options import AZIMUTH, ELEVATION
-from voxcli.cli.limits import check_cells
 from voxcli.errors import DataError
+from voxcli.ops.limits import check_cells
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from voxcli.cli.fruxel_options import Wanted
     from voxcli.scene import Camera, Frustum, SceneDescription
+
+AZIMUTH, ELEVATION = 30.0, 20.0
+"""Degrees around an object from its front (+z), and above it, where nothing is said."""
 
 _FARTHEST = 1e12
 """Of a vertex: farther out a step of a few units would be lost in the last digits of a camera's place."""
 
 
-def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
-    """The frustum's numbers, flags first: then the preset's, the scene's, the camera's size and field of view, the shapenet preset's."""
+@dataclass(frozen=True)
+class Framing:
+    """What a caller says of the frustum and of the camera that is placed for it; None where nothing is said.
+
+    preset: of FRUSTUM_PRESETS. size: columns and rows. fov: horizontal, in degrees. azimuth, elevation: degrees around the object from its
+    front (+z), and above it. distance: to its centre.
+    """
+
+    preset: str | None = None
+    size: tuple[int, int] | None = None
+    depth: int | None = None
+    z_near: float | None = None
+    z_far: float | None = None
+    fov: float | None = None
+    azimuth: float | None = None
+    elevation: float | None = None
+    distance: float | None = None
+
+
+def choose_frustum(wanted: Framing, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
+    """The frustum's numbers, stated ones first; then the preset's, the scene's, the camera's size and view, the shapenet preset's."""
     import math
 
     from voxcli.scene import FRUSTUM_PRESETS
@@ -45,13 +65,12 @@ def choose_frustum(wanted: Wanted, scene_frustum: Frustum | None, view: Camera |
     return frustum
 
 
-def default_view(scene: SceneDescription, frustum: Frustum, wanted: Wanted) -> np.ndarray:
-    """world_to_cam of a camera that looks at the middle of the scene's bounding box from --azimuth, --elevation and --distance."""
+def default_view(scene: SceneDescription, frustum: Frustum, wanted: Framing) -> np.ndarray:
+    """world_to_cam of a camera that looks at the middle of the scene's bounding box from a stated azimuth, elevation and distance."""
     import math
 
     import numpy as np
 
-    from voxcli.cli.options import first
     from voxcli.geometry.cameras import look_at
 
     points = _points(scene)
@@ -59,8 +78,10 @@ def default_view(scene: SceneDescription, frustum: Frustum, wanted: Wanted) -> n
         raise DataError("The scene lies too far out to place a camera before it.", expected=f"coordinates up to {_FARTHEST:g}",
                         actual=f"{largest:g}", hint="Scale it, or give a --camera.")  # fmt: skip
     centre = (points.min(0) + points.max(0)) / 2
-    a, e = math.radians(first(wanted.azimuth, AZIMUTH)), math.radians(first(wanted.elevation, ELEVATION))
-    distance = first(wanted.distance, (frustum.z_near + frustum.z_far) / 2)
+    azimuth = AZIMUTH if wanted.azimuth is None else wanted.azimuth
+    elevation = ELEVATION if wanted.elevation is None else wanted.elevation
+    a, e = math.radians(azimuth), math.radians(elevation)
+    distance = (frustum.z_near + frustum.z_far) / 2 if wanted.distance is None else wanted.distance
     eye = centre + distance * np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
     # At right angles to the view, so that a camera straight above needs no rule of its own.
     up = np.array([-math.sin(a) * math.sin(e), math.cos(e), -math.cos(a) * math.sin(e)])

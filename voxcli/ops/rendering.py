@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from voxcli.cli.picture import normals_picture, placed_scene, used_vertices
-from voxcli.cli.viewpoints import around, resized, turned
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.rays import LARGEST, SMALLEST, is_surface
 from voxcli.geometry.shading import finer, shaded, sun_and_sky
 from voxcli.geometry.surfaces import cell_faces, surface_mesh
 from voxcli.geometry.surfels import SurfelMaps, back_project, surfels_of_depth, z_depth
 from voxcli.geometry.visible import cloud_surfels, mesh_surfels, smooth_normals, surfels_elsewhere
+from voxcli.ops.picture import normals_picture, placed_scene, used_vertices
+from voxcli.ops.viewpoints import around, resized, turned
 from voxcli.scene import (
     Animation,
     Camera,
@@ -36,7 +36,7 @@ from voxcli.scene import (
 from voxcli.shapes import check_extent
 
 if TYPE_CHECKING:
-    from voxcli.cli.lights import LightFile
+    from voxcli.ops.lights import LightFile
 
 RENDERED = (SceneDescription, Mesh, FruxelGrid, VoxelGrid, Surfels, DepthMap, PointCloud)
 """Kinds of input, the first that a format may hold is what its files are read as."""

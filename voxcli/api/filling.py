@@ -1,0 +1,170 @@
+"""`voxcli.fruxelize` and `voxcli.voxelize`: meshes, scenes, voxels and depth maps into labelled grids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from voxcli.api.things import Path, ShapeLike, as_camera, as_solid, digests_of, is_path, path_of
+from voxcli.errors import UsageError, unknown_name
+from voxcli.ops.filling import Filling, fill_scene, look_up, scene_of_mesh
+from voxcli.ops.framing import Framing
+from voxcli.ops.limits import check_cells
+from voxcli.scene import FRUSTUM_PRESETS, Camera, DepthMap, Frustum, FruxelGrid, Mesh, SceneDescription, VoxelGrid
+
+if TYPE_CHECKING:
+    Classes = str | Mapping[str, str] | None
+    Solid = ShapeLike | SceneDescription
+
+RULES, FILLS = ("slab", "centre"), ("auto", "winding", "parity", "surface")
+
+
+def fruxelize(
+    shape: Solid, *, frustum: Frustum | str | None = None, camera: Camera | Path | None = None, classes: Classes = None,
+    around: tuple[float, float, float] | None = None, rule: str = "slab", fill: str = "auto", device: str = "cpu",
+) -> FruxelGrid:  # fmt: skip
+    """Fill a shape into the frustum voxels behind the pixels of a camera, as `voxcli fruxelize` does.
+
+    Args:
+        shape: a path, a Mesh, SceneDescription, VoxelGrid or DepthMap, a trimesh mesh or scene, (vertices [V, 3], faces [F, 3]), or
+            occupancy [X, Y, Z]. World frame, +y up.
+        frustum: a Frustum, or "shapenet", "semantic-voxels" or "far"; None: the scene's, else "shapenet" with the camera's size and lens.
+        camera: a Camera or its file: of it the place counts, and without a frustum its lens. None: the scene's own, else one as `around`
+            says, that looks at the middle of the box.
+        classes: the class of what fills a cell ("car"), a mapping from part names to classes, or its YAML file; None: the mesh's own
+            labels, else object.
+        around: (azimuth, elevation, distance) of the camera that is placed: degrees around the shape from its front (+z), degrees above,
+            units from its centre. None: 30, 20, and the middle of the frustum.
+        rule: slab (the pixel's ray meets the solid within the slice) or centre (the cell's centre is inside).
+        fill: auto (winding where closed, a vote of three axes where not), winding, parity or surface.
+        device: cpu, cuda or auto.
+
+    Returns:
+        A FruxelGrid: labels [D, H, W] uint8, slices from near to far.
+
+    Raises:
+        VoxcliError: no faces, no camera for voxels or depth, an unknown name, or a grid that is too large.
+
+    >>> import voxcli
+    >>> car = voxcli.fruxelize("examples/meshes/car.glb", classes="car", frustum="shapenet")
+    >>> car.labels.shape
+    (128, 128, 128)
+    """
+    _check_choice("rule", rule, RULES)
+    _check_choice("fill", fill, FILLS)
+    if isinstance(frustum, str) and frustum not in FRUSTUM_PRESETS:
+        raise unknown_name("frustum", frustum, FRUSTUM_PRESETS)
+    if frustum is not None and not isinstance(frustum, (Frustum, str)):
+        raise UsageError("This is no frustum.", expected="a Frustum or the name of one", actual=type(frustum).__name__)
+    held = as_solid(shape)
+    given = as_camera(camera, path_of(shape))
+    preset = frustum if isinstance(frustum, str) else None
+    framing = _framing(frustum) if isinstance(frustum, Frustum) else Framing(preset)
+    placed = {}
+    if around is not None:
+        azimuth, elevation, distance = _checked(around)
+        framing = replace(framing, azimuth=azimuth, elevation=elevation, distance=distance)
+        placed = {"azimuth": azimuth, "elevation": elevation, "distance": distance}
+    if given is not None and placed:
+        raise UsageError("A camera and `around` contradict each other.", hint="Give one of them.")
+    choices = Filling(framing, "fruxel", 64, rule, fill, _class_name(classes), device)
+    if isinstance(held, Mesh):
+        held = scene_of_mesh(held, _class_name(classes), _table(classes))
+    if isinstance(held, SceneDescription):
+        result, _ = fill_scene(held, given, choices)
+    elif isinstance(held, (VoxelGrid, DepthMap)):
+        result = look_up(held, path_of(shape) or "the shape", given, choices)
+    else:
+        raise UsageError("This cannot be filled.", expected="a mesh, a scene, voxels or a depth map", actual=type(held).__name__)
+    assert isinstance(result, FruxelGrid)
+    options = {"grid": "fruxel", "rule": rule, "fill": fill, "classes": _told(classes), "preset": preset, **placed}
+    return replace(result, meta=_meta("fruxels", options, "camera", shape, camera, classes))
+
+
+def voxelize(
+    shape: Solid, *, resolution: int = 64, classes: Classes = None, rule: str = "centre", fill: str = "auto", device: str = "cpu"
+) -> VoxelGrid:  # fmt: skip
+    """Fill a mesh or scene into cubes around it, as `voxcli fruxelize --grid voxel` does.
+
+    Args:
+        shape: a path, a Mesh or SceneDescription, a trimesh mesh or scene, or (vertices [V, 3], faces [F, 3]).
+        resolution: cells along the longest side.
+        classes, fill, device: as for `fruxelize`. rule: centre (the cell's centre is inside) or slab.
+
+    Returns:
+        A VoxelGrid: labels [X, Y, Z] with class names, in the world frame and units of the shape.
+
+    Raises:
+        VoxcliError: no faces, or a grid that is too large.
+
+    >>> import numpy, voxcli
+    >>> corners = numpy.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.0]])
+    >>> faces = numpy.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    >>> grid = voxcli.voxelize((corners, faces), resolution=32)
+    >>> bool(abs(grid.labels.sum() * grid.voxel_size.prod() - 1 / 6) < 0.02)
+    True
+    """
+    from voxcli.scene.frames import WORLD, carried, frame_of
+
+    _check_choice("rule", rule, RULES)
+    _check_choice("fill", fill, FILLS)
+    check_cells(resolution, resolution, resolution)
+    held = as_solid(shape)
+    of = held.meta
+    if isinstance(held, Mesh):
+        held = scene_of_mesh(held, _class_name(classes), _table(classes))
+    if not isinstance(held, SceneDescription):
+        raise UsageError("Only meshes and scenes are filled into voxels.", actual=type(held).__name__,
+                         hint="Grids are converted by voxcli.write.")  # fmt: skip
+    result, _ = fill_scene(held, None, Filling(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device))
+    assert isinstance(result, VoxelGrid)
+    options = {"grid": "voxel", "rule": rule, "fill": fill, "classes": _told(classes), "resolution": resolution}
+    return replace(result, meta=carried(of) | _meta("voxels", options, frame_of(of, WORLD), shape, classes))
+
+
+def _framing(frustum: Frustum) -> Framing:
+    size = (frustum.width, frustum.height)
+    return Framing(None, size, frustum.depth, frustum.z_near, frustum.z_far, frustum.fov_x_deg)
+
+
+def _checked(around: tuple[float, float, float]) -> tuple[float, float, float]:
+    if len(around) != 3 or not abs(around[1]) <= 90 or not around[2] > 0:
+        raise UsageError("This is no place around a shape.", expected="(azimuth, elevation within 90, distance above 0)", actual=around)
+    return around
+
+
+def _class_name(classes: Classes) -> str | None:
+    """The one class, where `classes` is none of a mapping and its file."""
+    if not isinstance(classes, str) or classes.endswith((".yaml", ".yml")):
+        return None
+    if classes.strip() in ("", "air"):
+        raise UsageError("A class names what fills a cell.", expected="a class such as car", actual=f"'{classes}'")
+    return classes
+
+
+def _table(classes: Classes) -> str | Mapping[str, str] | None:
+    return None if classes is None or _class_name(classes) is not None else classes
+
+
+def _told(classes: Classes) -> str | dict[str, str] | None:
+    return dict(classes) if isinstance(classes, Mapping) else classes
+
+
+def _check_choice(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise unknown_name(what, value, known)
+
+
+def _meta(schema: str, options: Mapping[str, object], frame: str, *read: object) -> dict[str, object]:
+    from voxcli.provenance import make_meta
+
+    files_read = [each for each in read if is_path(each) and _is_file(path_of(each))]
+    told = {key: value for key, value in options.items() if value is not None}
+    return make_meta(schema, "fruxelize", told, digests_of(*files_read), None, frame, "m")
+
+
+def _is_file(path: str) -> bool:
+    import os
+
+    return os.path.isfile(path)

@@ -1,0 +1,149 @@
+"""`voxcli.fuse`: several views of one scene or object into one volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import PurePath
+from typing import TYPE_CHECKING, TypedDict
+
+from voxcli import files
+from voxcli.api.things import Path, digests_of, is_path, one_or_many, path_of
+from voxcli.errors import DataError, UsageError
+from voxcli.scene import FruxelGrid, PointCloud, VoxelGrid
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from voxcli.api.prediction import Model
+
+
+class FuseOptions(TypedDict, total=False):
+    """Of scenes: cameras (a file or folder of cameras, one a view by the stem of its name), camera_scale (metres per unit of these),
+    resolution (voxels along the longest side, 128), box (low and high corner in the world), trust (probability of the stated class in views
+    of labels alone, 0.9), behind (weight of what a view says behind its first surface, 0.25). Of objects: threshold, points (in each
+    occupied cell, for uclid)."""
+
+    cameras: str
+    camera_scale: float
+    resolution: int
+    box: tuple[float, float, float, float, float, float]
+    trust: float
+    behind: float
+    threshold: float
+    points: int
+
+
+_OF_OBJECTS = ("threshold", "points")
+
+
+def fuse(
+    views: Sequence[FruxelGrid | VoxelGrid | Path], *, method: str | None = None, model: Model | str | None = None, device: str = "auto",
+    **options: Unpack[FuseOptions],
+) -> VoxelGrid | PointCloud:  # fmt: skip
+    """Fuse views of one place, or coarse volumes of one object, as `voxcli fuse-views` does. What the first view is decides which.
+
+    Args:
+        views: FruxelGrids of one world frame (their world_to_cam says where each stands), or VoxelGrids of `predict(coarse=True)`, or
+            paths of either. Files are taken in the order of their names.
+        method: scenes: bayes (log-odds add up), vote, mean. Objects: context (the network's scores), mean, max. None: bayes, context.
+        model: of objects, the network that made the volumes (a Model or its name); None: the one that they name, where context needs it.
+        device: of scenes: cpu, cuda or auto; of objects, where a model is named.
+        options: see FuseOptions.
+
+    Returns:
+        Scenes: a VoxelGrid of labels [X, Y, Z]; meta["agreement"] says how far each view agrees with it. Objects: a VoxelGrid of
+        occupancy, or a PointCloud (uclid), in the object's frame.
+
+    Raises:
+        VoxcliError: views of other kinds or classes, of other weights, or an option that means nothing to them.
+
+    >>> import voxcli
+    >>> grid = voxcli.read("examples/street/000002.npz")
+    >>> voxcli.fuse([grid], resolution=32, device="cpu").labels.shape
+    (27, 26, 32)
+    """
+    if not one_or_many(views) or not views:
+        raise UsageError("Views come as a list.", expected="one or more fruxel grids, coarse volumes, or their paths",
+                         actual="an empty list" if one_or_many(views) else type(views).__name__)  # fmt: skip
+    if all(is_path(view) for view in views):
+        views = sorted(views, key=lambda view: (PurePath(path_of(view)).name, path_of(view)))
+    names = [path_of(view) or f"view {number}" for number, view in enumerate(views, 1)]
+    held = [files.read_as(path_of(view), (FruxelGrid, VoxelGrid)) if is_path(view) else view for view in views]
+    grids = [each for each in held if isinstance(each, (FruxelGrid, VoxelGrid))]
+    kind = type(held[0])
+    if len(grids) < len(held) or any(type(each) is not kind for each in held):
+        raise UsageError("Views of one thing are of one kind.", expected="fruxel grids alone, or coarse volumes alone",
+                         actual=", ".join(sorted({type(each).__name__ for each in held})))  # fmt: skip
+    scenes = kind is FruxelGrid
+    strange = [name for name in options if (name in _OF_OBJECTS) == scenes] + (["model"] if scenes and model is not None else [])
+    if strange:
+        raise UsageError(f"{strange[0]} means nothing for {'scenes' if scenes else 'coarse volumes of objects'}.", hint="Leave it out.")
+    digests = digests_of(*views, options.get("cameras") if _is_file(options.get("cameras")) else None)
+    if scenes:
+        return _fused_scenes(names, [each for each in grids if isinstance(each, FruxelGrid)], method, device, options, digests)
+    volumes = [each for each in grids if isinstance(each, VoxelGrid)]
+    return _fused_objects(names, volumes, method or "context", model, device, options, digests)
+
+
+def _fused_scenes(
+    names: list[str], views: list[FruxelGrid], method: str | None, device: str, options: FuseOptions, digests: dict[str, str]
+) -> VoxelGrid:
+    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views
+    from voxcli.scene.frames import assumed_camera
+
+    wanted = SceneFusion(
+        method or "bayes", options.get("cameras"), options.get("camera_scale", 1.0), options.get("resolution", 128), options.get("box"),
+        options.get("trust", 0.9), options.get("behind", 0.25), device,
+    )  # fmt: skip
+    wanted.check()
+    placed = prepared_views(names, views, wanted)
+    fused = fuse_scenes(placed, wanted)
+    told = {key: value for key, value in asdict(wanted).items() if value is not None and key != "device"}
+    of = next((view.meta for view in placed if assumed_camera(view.meta)), None)
+    made: VoxelGrid = with_origin(fused.grid, "fuse-views", told, digests, of=of)
+    made.meta["agreement"] = [{"view": PurePath(n).name} | asdict(a) for n, a in zip(names, fused.agreement, strict=True)]
+    made.meta["unobserved"] = fused.unobserved
+    return made
+
+
+def _fused_objects(
+    names: list[str], grids: list[VoxelGrid], method: str, model: Model | str | None, device: str, options: FuseOptions,
+    digests: dict[str, str],
+) -> VoxelGrid | PointCloud:  # fmt: skip
+    from voxcli.api.prediction import load
+    from voxcli.models.registry import model_module
+    from voxcli.ops.conversions import with_origin
+
+    known = {str(grid.meta.get("options", {}).get("model")) for grid in grids}
+    maker = known.pop() if len(known) == 1 else "None"
+    if model is None and method == "context":
+        if maker == "None":
+            raise UsageError("Scores need the network that made the volumes.", expected='model="pix2vox-f", or another',
+                             actual="volumes that name none", hint='Or choose method="mean".')  # fmt: skip
+        model = maker
+    network = load(model, device=device) if isinstance(model, str) else model
+    module = model_module("pix2vox-f" if network is None else network.name, "inference")
+    if not hasattr(module, "fuse_volumes"):
+        raise UsageError(f"{network.name if network else 'The model'} fuses no coarse volumes.", expected="pix2vox-f, pix2vox-a or uclid")
+    for name, grid in zip(names, grids, strict=True):
+        if method == "context" and network is not None and grid.meta.get("weights", network.digest) != network.digest:
+            raise DataError(f"{name} was made by other weights than {network.name}'s: its context would mean nothing to them.",
+                            hint="Use the model that predicted the volumes.")  # fmt: skip
+    more = {"points": options["points"]} if "points" in options else {}
+    if more and "points" not in module.OFFERS.options:
+        raise UsageError("points means nothing to volumes.", hint="uclid makes points of fused views.")
+    predictor = None if network is None else network.predictor
+    result, _ = module.fuse_volumes(predictor, grids, method, options.get("threshold"), **more)
+    told = {"method": method, "model": network and network.name, "threshold": result.meta["threshold"]}
+    told |= {"points": result.meta["points"]} if "points" in result.meta else {}
+    made: VoxelGrid | PointCloud = with_origin(result, "fuse-views", told, digests, weights=network.digest if network else None)
+    made.meta.update(frame=module.OFFERS.frame, units=module.OFFERS.units)
+    return made
+
+
+def _is_file(path: str | None) -> bool:
+    import os
+
+    return path is not None and os.path.isfile(path)

@@ -1,0 +1,104 @@
+"""`voxcli.render`: what a camera sees of a thing, as a picture, an animation, depth or surfels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from voxcli import files
+from voxcli.api.things import Path, ShapeLike, as_camera, as_shape, digests_of, is_path, path_of
+from voxcli.errors import UsageError, unknown_name
+from voxcli.scene import Animation, Camera, DepthMap, Picture, SceneDescription, Surfels
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from voxcli.ops.lights import LightFile
+
+    Rendered = Picture | Animation | DepthMap | Surfels
+
+WHATS = {"shaded": Picture, "normals": Picture, "turntable": Animation, "depth": DepthMap, "surfels": Surfels}
+_MOST_PIXELS = 8192
+
+
+class RenderOptions(TypedDict, total=False):
+    """threshold: occupancy at which a grid's surface lies (0.5). cells: draw a grid's cells as they are. radius: of points. weights: those
+    that predicted the scene, for other views of what pix2scene made."""
+
+    threshold: float
+    cells: bool
+    radius: float
+    weights: str
+
+
+def render(
+    thing: ShapeLike | SceneDescription, what: str = "shaded", *, camera: Camera | Path | None = None, views: int = 1,
+    size: int | None = None, lights: LightFile | Path | None = None, device: str = "cpu", **options: Unpack[RenderOptions],
+) -> Rendered:  # fmt: skip
+    """Draw a thing, as `voxcli render-surfels` does.
+
+    Args:
+        thing: a path, a scene type, trimesh, (vertices [V, 3], faces [F, 3]), points [N, 3], or occupancy [X, Y, Z]; world frame, +y up.
+        what: shaded, normals (several views side by side), turntable (an Animation of several views), depth or surfels.
+        camera: a Camera or its file; None: the thing's own, else one that has all of it in view.
+        views: how many around the vertical.
+        size: pixels along the longer side; None: the camera's, else 512.
+        lights: a light file or what `voxcli.ops.lights.read_lights` gives; None: a sun and an even sky.
+        device: cpu, cuda or auto. options: see RenderOptions.
+
+    Returns:
+        A Picture, an Animation, a DepthMap (z along the optical axis, NaN where nothing is) or Surfels (camera frame).
+
+    Raises:
+        VoxcliError: nothing to see, an unknown `what`, several views of depth, or options that mean nothing to the thing.
+
+    >>> import voxcli
+    >>> voxcli.render("examples/meshes/car.glb", size=64).rgb.shape
+    (64, 64, 3)
+    """
+    from voxcli.backend import keep_freed_memory, pick_device
+    from voxcli.ops import rendering
+    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.latent import latent_scene
+    from voxcli.ops.lights import LightFile, read_lights
+
+    _check(what, views, size, lights is not None, options)
+    if is_path(thing):
+        held = files.read_as(path_of(thing), rendering.RENDERED)
+    else:
+        held = thing if isinstance(thing, SceneDescription) else as_shape(thing)
+    given = as_camera(camera, path_of(thing))
+    if isinstance(held, DepthMap) and held.camera is None and given is not None:
+        held, given = rendering.fitted(given, held, path_of(camera) or "the camera"), None
+    keep_freed_memory()
+    seen = latent_scene(held, options.get("weights"), camera is not None or views > 1, device)
+    settings = rendering.Settings(
+        options.get("threshold", 0.5), options.get("cells", False), options.get("radius"), str(pick_device(device))
+    )
+    ready = rendering.Prepared(seen, settings)
+    cameras = rendering.cameras_for(ready, given, views, size, what == "turntable")
+    if max(cameras[0].width, cameras[0].height) > _MOST_PIXELS:
+        raise UsageError("The camera's picture is too large.", expected=f"at most {_MOST_PIXELS} a side",
+                         actual=f"{cameras[0].width}x{cameras[0].height}", hint="State a smaller one with size.")  # fmt: skip
+    light = lights if lights is None or isinstance(lights, LightFile) else read_lights(path_of(lights))
+    made: Rendered = rendering.shown(ready, cameras, "normals" if what == "normals" else "shaded", light, WHATS[what])
+    if isinstance(made, Animation):
+        return made
+    told = {"as": what, "views": views, "size": size, **options, "camera": path_of(camera) or None, "lights": path_of(lights) or None}
+    told = {key: value for key, value in told.items() if value is not None}
+    finished: Rendered = with_origin(made, "render-surfels", told, digests_of(thing, camera, lights), of=getattr(held, "meta", None))
+    return finished
+
+
+def _check(what: str, views: int, size: int | None, lit: bool, options: RenderOptions) -> None:
+    if what not in WHATS:
+        raise unknown_name("rendering", what, WHATS)
+    if views < 1 or (views > 1 and what in ("depth", "surfels")) or (views == 1 and what == "turntable"):
+        expected = "views of 2 or more" if what == "turntable" else "views=1" if what in ("depth", "surfels") else "views of 1 or more"
+        raise UsageError(f"This is no number of views for {what}.", expected=expected, actual=views)
+    if size is not None and not 1 <= size <= _MOST_PIXELS:
+        raise UsageError("A picture cannot have that size.", expected=f"1 to {_MOST_PIXELS} pixels", actual=size)
+    if lit and what not in ("shaded", "turntable"):
+        raise UsageError(f"Lights change nothing about {what}.", hint="Leave them out.")
+    radius = options.get("radius")
+    if radius is not None and not radius > 0:
+        raise UsageError("The radius of points must be positive.", expected="a number above 0", actual=radius)

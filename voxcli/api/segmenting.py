@@ -1,0 +1,124 @@
+"""`voxcli.segment`: labelled scenes into instances, pictures into classes, shapes into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxcli import files
+from voxcli.api.things import ShapeLike, as_picture, as_shape, is_path, is_picture, path_of
+from voxcli.errors import DataError, UsageError
+from voxcli.ops.shape_parts import SHAPE_MODELS
+from voxcli.scene import FruxelGrid, Mesh, Picture, PointCloud, VoxelGrid
+
+if TYPE_CHECKING:
+    from voxcli.api.prediction import Model
+    from voxcli.api.things import Path, PictureLike
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What `segment` found.
+
+    thing: a grid whose labels are instances (0 is air, k the k-th piece), or the shape with labels of parts. pieces: a row for each, as
+    the JSON of `voxcli segment` lists them: class, centre, size, volume and boxes. image: of what a camera sees, the class of each pixel
+    [H, W] (a picture's own pixels), else None. scene: the labelled scene that was divided, else None.
+    """
+
+    thing: FruxelGrid | VoxelGrid | Mesh | PointCloud
+    pieces: tuple[Mapping[str, object], ...]
+    image: np.ndarray | None = None
+    scene: FruxelGrid | VoxelGrid | None = None
+
+
+def segment(
+    thing: ShapeLike | PictureLike, *, model: Model | str | None = None, weights: Path | None = None, gap: float = 0.0,
+    min_volume: float = 0.0, only: Sequence[str] = (), threshold: float = 0.5, device: str = "auto",
+) -> Segmentation:  # fmt: skip
+    """Divide a labelled scene into instances, a picture into classes and instances, or a shape into parts, as `voxcli segment` does.
+
+    Args:
+        thing: a FruxelGrid, VoxelGrid, picture, or with model "jof" or "bae" a mesh, points or voxels; or the path of any of them.
+        model: of pictures a Model or the name of one that makes scenes (ssz); of shapes "jof" or "bae".
+        weights: a .safetensors file in place of the model's own.
+        gap: cells of one class that lie at most so far apart belong together (world units).
+        min_volume: smaller instances are left out (cubic units).
+        only: the classes to keep; all where none is named.
+        threshold: occupancy from which a cell without labels is solid.
+        device: where the model computes.
+
+    Returns:
+        A Segmentation.
+
+    Raises:
+        VoxcliError: what has neither cells nor a model that divides it, or a class that is not there.
+
+    >>> import numpy, voxcli
+    >>> cells = numpy.zeros((4, 4, 4), bool)
+    >>> cells[0, 0, 0] = cells[3, 3, 3] = True
+    >>> [piece["volume"] for piece in voxcli.segment(cells).pieces]
+    [1.0, 1.0]
+    """
+    from voxcli.ops.instances import SceneSegmentation, as_scene, instances_record, piece_grid, segment_scene
+    from voxcli.ops.label_images import label_image
+
+    held = _held(thing)
+    if model in SHAPE_MODELS:
+        assert isinstance(model, str)
+        return _parts(held, model, weights, threshold, device)
+    wanted = SceneSegmentation(gap, min_volume, (only,) if isinstance(only, str) else tuple(only), "instance", threshold)
+    wanted.check()
+    picture = held if isinstance(held, Picture) else None
+    if picture is not None:
+        from voxcli.api.prediction import load
+
+        network = load(model or "ssz", weights=weights, device=device) if model is None or isinstance(model, str) else model
+        held = network.predict(picture)
+        if not isinstance(held, FruxelGrid):
+            raise UsageError(f"{network.name} makes no labelled scenes of pictures.", expected="ssz, rays or z-gan", actual=network.name)
+    if not isinstance(held, (FruxelGrid, VoxelGrid)):
+        raise DataError("There are no cells to tell apart.", expected="fruxels, voxels or a picture", actual=type(held).__name__,
+                        hint='Parts of a shape: model="jof". Or fill it first: voxcli.voxelize.')  # fmt: skip
+    scene = as_scene(held, threshold)
+    found = segment_scene(scene, wanted)
+    rows = instances_record(scene, found, {})["instances"]
+    seen = None
+    if isinstance(scene, FruxelGrid):
+        seen = label_image(_with_crop(scene), picture)
+    return Segmentation(piece_grid(scene, found, "instance"), tuple(rows), seen, scene)
+
+
+def _held(thing: ShapeLike | PictureLike) -> object:
+    if is_path(thing):
+        return files.read(path_of(thing))
+    if is_picture(thing):
+        return as_picture(thing)  # type: ignore[arg-type]
+    return as_shape(thing, "thing")  # type: ignore[arg-type]
+
+
+def _with_crop(scene: FruxelGrid) -> FruxelGrid:
+    """A prediction with the part of the picture that it shows where `label_image` looks for it."""
+    from dataclasses import replace
+
+    told = scene.meta.get("prediction")
+    return replace(scene, meta=scene.meta | {"crop": told["crop"]}) if isinstance(told, dict) and "crop" in told else scene
+
+
+def _parts(held: object, model: str, weights: Path | None, threshold: float, device: str) -> Segmentation:
+    from voxcli.models.registry import model_module
+    from voxcli.models.weights import SHIPPED, find_weights
+    from voxcli.ops.shape_parts import divided
+    from voxcli.provenance import sha256_file
+
+    if weights is None and not (SHIPPED / f"{model}.safetensors").is_file():
+        raise UsageError(f"No weights of {model} come with voxcli.", expected="weights='FILE.safetensors'", actual="none",
+                         hint=f"Train some: voxcli train -m {model} --data DIR -o RUN --recipe objects-{model}-small.")  # fmt: skip
+    if not isinstance(held, (Mesh, PointCloud, VoxelGrid)):
+        raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=type(held).__name__)
+    path = find_weights(path_of(weights) or model)
+    labelled, rows = divided(model_module(model, "inference").load_shape_parts(path, device, "auto"), held, threshold)
+    labelled.meta.update(weights=sha256_file(path))
+    return Segmentation(labelled, tuple(rows))
