@@ -201,6 +201,8 @@ def test_a_training_goes_on_from_half_precision_weights(scenes, recipe, tmp_path
     again = load_recipe(tmp_path / "recipe.yaml", start)
     train("rays", [scenes], tmp_path / "again", Recipe(stages=again.stages[:1], model="rays", network=again.network))
     before, after = (load_weights(tmp_path / name / "weights.safetensors").tensors for name in ("run", "again"))
+    told = load_weights(tmp_path / "again" / "weights.safetensors")
+    assert told.config["start"] == told.facts["training"]["recipe"]["network"]["start"] == "weights.safetensors"  # not where it lies
     for name, tensor in before.items():
         if "running" not in name and "num_batches" not in name:
             torch.testing.assert_close(after[name], tensor, rtol=2e-3, atol=1e-4)

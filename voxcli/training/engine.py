@@ -23,7 +23,7 @@ from voxcli.training.freezing import check_frozen
 from voxcli.training.interrupts import StopRequests
 from voxcli.training.journal import Journal, Listener, Meter
 from voxcli.training.parallel import Processes
-from voxcli.training.recipe import Recipe, changes, shaping
+from voxcli.training.recipe import Recipe, changes, shaping, without_files
 
 
 @dataclass
@@ -378,7 +378,7 @@ class Trainer:
             },
         }
         tensors = self.average if self.average is not None else self.network.state_dict()
-        save_weights(self.run / name, Weights(dict(tensors), self.recipe.model, config.to_mapping(self.settings), facts))
+        save_weights(self.run / name, Weights(dict(tensors), self.recipe.model, without_files(config.to_mapping(self.settings)), facts))
 
 
 def resolve(task: Task, recipe: Recipe, data: Samples, processes: int) -> Any:

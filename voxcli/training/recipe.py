@@ -126,11 +126,19 @@ def shaping(recipe: Recipe) -> dict[str, Any]:
 
 
 def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's mapping with the folders of data and photographs by their last names: "/disk/photos" becomes "photos"."""
+    """A recipe's mapping with the folders of data and photographs, and the files that the network begins with, by their last names:
+    "/disk/photos" becomes "photos"."""
     found, validation = dict(settings), settings.get("validation")
     if isinstance(validation, Mapping):
         found["validation"] = {key: _name(value) if key in ("data", "photographs") else value for key, value in validation.items()}
+    if isinstance(found.get("network"), Mapping):
+        found["network"] = without_files(found["network"])
     return found | {"data": _name(found["data"])} if "data" in found else found
+
+
+def without_files(network: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's configuration with the files that its training began with by their last names."""
+    return {key: _name(value) if key in ("start", "pretrained", "imagenet") else value for key, value in network.items()}
 
 
 def _name(folders: Any) -> Any:
