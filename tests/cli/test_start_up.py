@@ -15,6 +15,9 @@ VISIBLE = [entry.words.split() for entry in COMMANDS if entry.exists]
 GROUPS_THERE = [[group] for group in GROUPS if any(words[0] == group for words in VISIBLE)]
 CALLS = [["--help"], ["--version"], ["guide"], ["guide", "conventions"], *([*words, "--help"] for words in [*GROUPS_THERE, *VISIBLE])]
 
+# It takes about as long as a help text does.
+YARDSTICK = "import argparse, asyncio, dataclasses, email.message, http.client, inspect, json, logging, unittest, xml.etree.ElementTree"
+
 
 @pytest.mark.parametrize("args", CALLS, ids=" ".join)
 def test_help_imports_nothing_heavy(args):
@@ -26,13 +29,14 @@ def test_help_imports_nothing_heavy(args):
 
 @pytest.mark.parametrize("args", CALLS, ids=" ".join)
 def test_help_takes_less_than_150_ms(args):
-    # Processor time, the best of several: other work on the machine must not decide. Nothing waits, so an idle one takes no longer.
-    assert any(_processor_seconds(args) < 0.15 for _ in range(10))
+    # Processor time, the best of several, because other work on the machine must not decide. A slow machine gets as long as it needs for a
+    # fixed set of imports of the standard library, and half as long again.
+    assert any(_processor_seconds("-m", "voxcli", *args) < max(0.15, 1.5 * _processor_seconds("-c", YARDSTICK)) for _ in range(10))
 
 
-def _processor_seconds(args):
+def _processor_seconds(*args):
     with open(os.devnull, "wb") as nowhere:
-        process = subprocess.Popen([sys.executable, "-m", "voxcli", *args], stdout=nowhere, env=environment())
+        process = subprocess.Popen([sys.executable, *args], stdout=nowhere, env=environment())
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
