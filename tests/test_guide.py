@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voxcli.cli import app
-from voxcli.cli.guide import ORDER, PAGES, topics
+from voxcli.cli.commands.guide import ORDER, PAGES, topics
 from voxcli.models.weights import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ import gc
 import sys
 from typing import NoReturn
 
-from voxcli.cli import interrupts
+from voxcli.cli.framework import interrupts
 
 
 def main() -> NoReturn:

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from voxcli import config
-from voxcli.cli import batch, inputs, options
 from voxcli.cli.app import Entry, main
-from voxcli.cli.output import out
+from voxcli.cli.framework import batch, inputs, options
+from voxcli.cli.framework.output import out
 from voxcli.errors import DataError, GateMissed
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from voxcli.cli import batch
+from voxcli.cli.framework import batch
 from voxcli.errors import UsageError
 from voxcli.seeds import item_seed
 

@@ -10,7 +10,7 @@ from conftest import environment
 from example_files import FILES, box_mesh, picture
 
 from voxcli import files
-from voxcli.cli import batch, interrupts
+from voxcli.cli.framework import batch, interrupts
 
 LINES = {
     "fruxelize": ("fruxelize", "in", "-o", "out", "--size", "64", "64", "--depth", "64", "--skip-existing"),
@@ -115,7 +115,8 @@ def test_a_signal_while_modules_load_exits_130_without_a_traceback(voxcli_proces
     # Only from the moment on that our own code runs: what comes before is Python's.
     FILES["car.obj"](tmp_path / "car.obj")
     code = (
-        "import sys, threading, os, time; from voxcli.__main__ import main; from voxcli.cli import interrupts; interrupts.listen();"
+        "import sys, threading, os, time; from voxcli.__main__ import main; from voxcli.cli.framework import interrupts;"
+        " interrupts.listen();"
         f"threading.Timer({delay}, os.kill, (os.getpid(), {int(number)})).start();"
         "sys.argv = ['voxcli', 'fruxelize', 'car.obj', '-o', 'out.npz', '--size', '256', '256', '--depth', '512']; main()"
     )

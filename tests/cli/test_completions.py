@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voxcli.cli.app import COMMANDS
-from voxcli.cli.completion import Shell
+from voxcli.cli.commands.completion import Shell
 
 COMMITTED = {"bash": "voxcli.bash", "zsh": "_voxcli", "fish": "voxcli.fish"}
 FOLDER = Path(__file__).parents[2] / "completions"

@@ -3,8 +3,8 @@
 import pytest
 from rich.text import Text
 
-from voxcli.cli.guide import PAGES, topics
-from voxcli.cli.output import Output
+from voxcli.cli.commands.guide import PAGES, topics
+from voxcli.cli.framework.output import Output
 
 
 def test_without_a_topic_each_page_is_listed_with_its_title(voxcli):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voxcli.cli import inputs
+from voxcli.cli.framework import inputs
 from voxcli.errors import DataError, UsageError
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from voxcli.cli import options
+from voxcli.cli.framework import options
 
 
 def seed_of(result):

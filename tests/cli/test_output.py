@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from voxcli.cli.output import Output
+from voxcli.cli.framework.output import Output
 from voxcli.errors import UsageError
 
 ROWS = [

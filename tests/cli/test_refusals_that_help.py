@@ -8,7 +8,7 @@ import pytest
 from example_files import FILES, box_mesh, picture
 
 from voxcli import files
-from voxcli.cli import failures, inputs
+from voxcli.cli.framework import failures, inputs
 from voxcli.files.registry import searched_extensions
 from voxcli.scene import Picture
 from voxcli.training import recipe

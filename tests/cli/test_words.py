@@ -7,7 +7,7 @@ import pytest
 from example_files import FILES, box_mesh
 
 from voxcli import files
-from voxcli.cli.output import counted
+from voxcli.cli.framework.output import counted
 from voxcli.errors import unknown_name
 from voxcli.models.weights import SHIPPED
 from voxcli.ops.picture import views_of

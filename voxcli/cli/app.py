@@ -1,7 +1,7 @@
 """The command line: one table of commands, loaded only when called, and the one place where errors become exit codes.
 
 To add a command:
-1. Write `cli/<name>.py` with one function. Its parameters are Annotated options (shared ones from options.py), its docstring the
+1. Write `cli/commands/<name>.py` with one function. Its parameters are Annotated options (shared ones from options.py), its docstring the
    help text, ending in an `Examples:` block of two or three command lines. Enter heavy rooms (files, geometry, models) inside the
    function, never at the top. Data go through `output.out`, files through `files.write`, failures are VoxcliErrors.
 2. Add one line to COMMANDS below.
@@ -28,15 +28,20 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from voxcli.cli import failures, interrupts, options
-from voxcli.cli.output import ReaderLeft, out
+from voxcli.cli.framework import failures, interrupts, options
+from voxcli.cli.framework.output import ReaderLeft, out
 from voxcli.errors import VoxcliError, unknown_name
 from voxcli.version import __version__
+
+COMMANDS_ROOM = "voxcli.cli.commands"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One command: its words after `voxcli`, where its function is, one line for the list of commands."""
+    """One command: its words after `voxcli`, module and name of its function, one line for the list of commands.
+
+    A module that begins with a dot is one of `voxcli/cli/commands/`.
+    """
 
     words: str
     target: str
@@ -47,47 +52,47 @@ class Entry:
     def exists(self) -> bool:
         """Whether its module is there; looked up without importing it."""
         try:
-            return importlib.util.find_spec(self.target.partition(":")[0]) is not None
+            return importlib.util.find_spec(self.target.partition(":")[0], COMMANDS_ROOM) is not None
         except ModuleNotFoundError:
             return False
 
     def load(self) -> Callable[..., None]:
         """The function itself."""
         module, _, name = self.target.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module, COMMANDS_ROOM), name)
 
 
 COMMANDS = (
-    Entry("fruxelize", "voxcli.cli.fruxelize:fruxelize", "Turn meshes and scenes into labelled fruxels or voxels."),
-    Entry("render-surfels", "voxcli.cli.render_surfels:render_surfels", "Render pictures, depth, normals and surfels of 3D files."),
-    Entry("train", "voxcli.cli.train:train", "Train a model on a data folder."),
-    Entry("predict", "voxcli.cli.predict:predict", "Predict 3D from images."),
-    Entry("sample", "voxcli.cli.sample:sample", "Scenes of random latent codes, and those between two pictures."),
-    Entry("fuse-views", "voxcli.cli.fuse_views:fuse_views", "Fuse several views into one volume."),
-    Entry("segment", "voxcli.cli.segment:segment", "Divide scenes into instances, images into classes."),
-    Entry("metrics iou", "voxcli.cli.metrics_iou:iou", "Intersection over union of labels, occupancies, shells or parts."),
-    Entry("metrics chamfer", "voxcli.cli.metrics_distances:chamfer", "Chamfer distance between surfaces."),
-    Entry("metrics fscore", "voxcli.cli.metrics_distances:fscore", "F-score at distance thresholds."),
-    Entry("metrics hausdorff", "voxcli.cli.metrics_distances:hausdorff", "Hausdorff distance, with percentiles."),
-    Entry("metrics emd", "voxcli.cli.metrics_distances:emd", "Earth mover's distance, exact or with a bound on its gap."),
-    Entry("metrics all", "voxcli.cli.metrics_distances:every", "Chamfer, F-score, Hausdorff and normals at once."),
-    Entry("metrics depth", "voxcli.cli.metrics_views:depth", "Errors of depth maps."),
-    Entry("metrics pose", "voxcli.cli.metrics_views:pose", "Errors of camera poses."),
-    Entry("metrics iqtt", "voxcli.cli.metrics_iqtt:iqtt", "Accuracy on the 3D-IQ test task."),
-    Entry("metrics presets", "voxcli.cli.metrics_views:presets", "The papers' protocols by name."),
-    Entry("synth street", "voxcli.cli.synth_street:street", "Street scenes with fruxels, depth, masks and poses."),
-    Entry("synth objects", "voxcli.cli.synth_objects:objects", "Objects of eight categories with pictures, volumes, parts and albedo."),
-    Entry("synth rooms", "voxcli.cli.synth_rooms:rooms", "Half-open rooms with shapes: pictures, depth, normals, lights."),
-    Entry("synth iqtt", "voxcli.cli.synth_iqtt:iqtt", "Questions of the 3D-IQ test task."),
-    Entry("weights list", "voxcli.cli.weights:list_", "The models, and the weights that are there."),
-    Entry("weights info", "voxcli.cli.weights:info", "Facts about weights files."),
-    Entry("weights export", "voxcli.cli.weights:export", "Weights for other programs."),
-    Entry("weights import", "voxcli.cli.weights:import_", "Official checkpoints as voxcli weights."),
-    Entry("convert", "voxcli.cli.convert:convert", "Write a file in another format."),
-    Entry("info", "voxcli.cli.info:info", "Facts about files, as JSON."),
-    Entry("view", "voxcli.cli.view:view", "A picture of a file."),
-    Entry("guide", "voxcli.cli.guide:guide", "Read the guide: one page a topic."),
-    Entry("completion", "voxcli.cli.completion:completion", "Print the completion script of a shell.", hidden=True),
+    Entry("fruxelize", ".fruxelize:fruxelize", "Turn meshes and scenes into labelled fruxels or voxels."),
+    Entry("render-surfels", ".render_surfels:render_surfels", "Render pictures, depth, normals and surfels of 3D files."),
+    Entry("train", ".train:train", "Train a model on a data folder."),
+    Entry("predict", ".predict:predict", "Predict 3D from images."),
+    Entry("sample", ".sample:sample", "Scenes of random latent codes, and those between two pictures."),
+    Entry("fuse-views", ".fuse_views:fuse_views", "Fuse several views into one volume."),
+    Entry("segment", ".segment:segment", "Divide scenes into instances, images into classes."),
+    Entry("metrics iou", ".metrics_iou:iou", "Intersection over union of labels, occupancies, shells or parts."),
+    Entry("metrics chamfer", ".metrics_distances:chamfer", "Chamfer distance between surfaces."),
+    Entry("metrics fscore", ".metrics_distances:fscore", "F-score at distance thresholds."),
+    Entry("metrics hausdorff", ".metrics_distances:hausdorff", "Hausdorff distance, with percentiles."),
+    Entry("metrics emd", ".metrics_distances:emd", "Earth mover's distance, exact or with a bound on its gap."),
+    Entry("metrics all", ".metrics_distances:every", "Chamfer, F-score, Hausdorff and normals at once."),
+    Entry("metrics depth", ".metrics_views:depth", "Errors of depth maps."),
+    Entry("metrics pose", ".metrics_views:pose", "Errors of camera poses."),
+    Entry("metrics iqtt", ".metrics_iqtt:iqtt", "Accuracy on the 3D-IQ test task."),
+    Entry("metrics presets", ".metrics_views:presets", "The papers' protocols by name."),
+    Entry("synth street", ".synth_street:street", "Street scenes with fruxels, depth, masks and poses."),
+    Entry("synth objects", ".synth_objects:objects", "Objects of eight categories with pictures, volumes, parts and albedo."),
+    Entry("synth rooms", ".synth_rooms:rooms", "Half-open rooms with shapes: pictures, depth, normals, lights."),
+    Entry("synth iqtt", ".synth_iqtt:iqtt", "Questions of the 3D-IQ test task."),
+    Entry("weights list", ".weights:list_", "The models, and the weights that are there."),
+    Entry("weights info", ".weights:info", "Facts about weights files."),
+    Entry("weights export", ".weights:export", "Weights for other programs."),
+    Entry("weights import", ".weights:import_", "Official checkpoints as voxcli weights."),
+    Entry("convert", ".convert:convert", "Write a file in another format."),
+    Entry("info", ".info:info", "Facts about files, as JSON."),
+    Entry("view", ".view:view", "A picture of a file."),
+    Entry("guide", ".guide:guide", "Read the guide: one page a topic."),
+    Entry("completion", ".completion:completion", "Print the completion script of a shell.", hidden=True),
 )
 
 GROUPS = {

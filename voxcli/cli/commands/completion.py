@@ -1,0 +1,223 @@
+"""Completion scripts for bash, zsh and fish: plain text made from the commands' own options, so that completing starts no Python.
+
+`completions/` holds what this prints; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from voxcli.cli.framework.output import out
+
+
+class Shell(str, enum.Enum):
+    """Shells with a completion script."""
+
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+
+
+def completion(shell: Annotated[Shell, typer.Argument(show_default=False, help="Which shell.")]) -> None:
+    """Print the completion script of a shell.
+
+    Examples:
+        voxcli completion bash > voxcli.bash
+        voxcli completion fish > voxcli.fish
+    """
+    out.data(script(shell))
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One option: its spellings, whether a value follows, the choices for it (none: a file name), one line of help."""
+
+    names: tuple[str, ...]
+    takes_value: bool
+    choices: tuple[str, ...]
+    help: str
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One command, or a group (`children`: next words with their help)."""
+
+    words: str
+    flags: tuple[Flag, ...]
+    children: tuple[tuple[str, str], ...]
+    choices: tuple[str, ...]
+
+
+def script(shell: Shell) -> str:
+    """The completion script of a shell, for all commands that exist."""
+    writers = {Shell.bash: _bash, Shell.zsh: _zsh, Shell.fish: _fish}
+    return writers[shell](list(_verbs()))
+
+
+def _verbs() -> Iterator[Verb]:
+    from voxcli.cli import app
+
+    groups = ["", *(name + " " for name in app.GROUPS)]
+    for prefix in groups:
+        group = app.build_group(prefix=prefix)
+        children = tuple(group.children().items())
+        if children:
+            yield Verb(prefix.strip(), _flags(group, None), children, ())
+    for entry in app.COMMANDS:
+        if entry.exists and not entry.hidden:
+            function = entry.load()
+            positional = [c for p in inspect.signature(function).parameters for c in _choices_if_positional(function, p)]
+            yield Verb(entry.words, _flags(app.build_command(entry), function), (), tuple(positional))
+
+
+def _flags(command: Any, function: Any) -> tuple[Flag, ...]:
+    flags = []
+    for parameter in command.params:
+        if parameter.param_type_name != "option" or parameter.hidden:
+            continue
+        names = tuple(sorted((*parameter.opts, *parameter.secondary_opts), key=lambda name: (not name.startswith("--"), name)))
+        takes_value = not (parameter.is_flag or parameter.count)
+        choices = _choices(function, parameter.name) if function is not None and takes_value else ()
+        flags.append(Flag(names, takes_value, choices, " ".join((parameter.help or "").split())))
+    flags.append(Flag(("--help", "-h"), False, (), "Show the help and stop."))
+    return tuple(flags)
+
+
+def _choices(function: Any, name: str) -> tuple[str, ...]:
+    """Choices of a parameter: the members of its Enum or Literal, or what its own completion offers."""
+    hint = typing.get_type_hints(function, include_extras=True).get(name)
+    if hint is None:
+        return ()
+    if typing.get_origin(hint) is Annotated:
+        base, *extras = typing.get_args(hint)
+        for extra in extras:
+            if getattr(extra, "autocompletion", None):
+                return tuple(extra.autocompletion(""))
+        hint = base
+    if typing.get_origin(hint) in (typing.Union, types.UnionType, list, tuple):
+        return tuple(choice for part in typing.get_args(hint) for choice in _choices_of(part))
+    return _choices_of(hint)
+
+
+def _choices_of(hint: Any) -> tuple[str, ...]:
+    if typing.get_origin(hint) is typing.Literal:
+        return tuple(map(str, typing.get_args(hint)))
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return tuple(str(member.value) for member in hint)
+    return ()
+
+
+def _choices_if_positional(function: Any, name: str) -> tuple[str, ...]:
+    hint = typing.get_type_hints(function, include_extras=True).get(name)
+    is_argument = any(type(extra).__name__ == "ArgumentInfo" for extra in typing.get_args(hint)[1:])
+    return _choices(function, name) if is_argument else ()
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _header(shell: str, install: str) -> str:
+    return f"# {shell} completion of voxcli, made by `voxcli completion {shell}`. {install}\n"
+
+
+def _bash(verbs: list[Verb]) -> str:
+    lines = [_header("bash", "Source it, or put it into ~/.local/share/bash-completion/completions/voxcli.")]
+    lines += [
+        "_voxcli() {",
+        '    local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" verb="" word',
+        '    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
+        '        case "$verb $word" in',
+    ]
+    known = [verb.words for verb in verbs if verb.words]
+    lines.append("            " + "|".join(_quote(_spaced(words)) for words in known) + ') verb="${verb:+$verb }$word" ;;')
+    lines += ["        esac", "    done", '    case "$verb:$previous" in']
+    for verb in verbs:
+        for flag in verb.flags:
+            if flag.choices:
+                patterns = "|".join(_quote(f"{verb.words}:{name}") for name in flag.names)
+                lines.append(f'        {patterns}) COMPREPLY=($(compgen -W {_quote(" ".join(flag.choices))} -- "$current")); return ;;')
+        with_value = [name for flag in verb.flags if flag.takes_value and not flag.choices for name in flag.names]
+        if with_value:
+            patterns = "|".join(_quote(f"{verb.words}:{name}") for name in with_value)
+            lines.append(f"        {patterns}) COMPREPLY=(); return ;;")
+    lines += ["    esac", '    case "$verb:$current" in']
+    for verb in verbs:
+        names = " ".join(name for flag in verb.flags for name in flag.names)
+        lines.append(f'        {_quote(verb.words + ":-")}*) COMPREPLY=($(compgen -W {_quote(names)} -- "$current")) ;;')
+        words = " ".join([*(name for name, _ in verb.children), *verb.choices])
+        if words:
+            lines.append(f'        {_quote(verb.words + ":")}*) COMPREPLY=($(compgen -W {_quote(words)} -- "$current")) ;;')
+    # -o default: file names wherever nothing else is offered
+    lines += ["        *) COMPREPLY=() ;;", "    esac", "}", "complete -o default -F _voxcli voxcli"]
+    return "\n".join(lines) + "\n"
+
+
+def _spaced(words: str) -> str:
+    """`verb word` as the loop of the bash script sees it: the words so far, a space, the next word."""
+    before, _, last = words.rpartition(" ")
+    return f"{before} {last}"
+
+
+def _zsh_text(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace(":", "\\:")
+
+
+def _zsh(verbs: list[Verb]) -> str:
+    lines = ["#compdef voxcli", _header("zsh", "Put it into a folder of $fpath as _voxcli.")]
+    for verb in verbs:
+        lines.append(f"{_function(verb.words)}() {{")
+        specs = []
+        for flag in verb.flags:
+            value = f":value:({' '.join(flag.choices)})" if flag.choices else ":value:_files" if flag.takes_value else ""
+            for name in flag.names:
+                specs.append(_quote(f"*{name}[{_zsh_text(flag.help)}]{value}"))
+        if verb.children:
+            rows = " ".join(_quote(f"{name}:{text}") for name, text in verb.children)
+            lines.append(f"    local -a words_here=({rows})")
+            specs += ["'1:command:->command'", "'*::argument:->argument'"]
+            lines.append("    local state line")
+            lines.append("    _arguments -C " + " ".join(specs))
+            lines.append("    case $state in")
+            lines.append("        command) _describe command words_here ;;")
+            lines.append("        argument)")
+            lines.append("            case $line[1] in")
+            for name, _ in verb.children:
+                lines.append(f"                {name}) {_function((verb.words + ' ' + name).strip())} ;;")
+            lines += ["            esac ;;", "    esac"]
+        else:
+            rest = f"({' '.join(verb.choices)})" if verb.choices else "_files"
+            lines.append("    _arguments " + " ".join([*specs, _quote(f"*:input:{rest}")]))
+        lines.append("}")
+    lines += ['if [[ $funcstack[1] == _voxcli ]]; then _voxcli "$@"; else compdef _voxcli voxcli; fi']
+    return "\n".join(lines) + "\n"
+
+
+def _function(words: str) -> str:
+    return "_voxcli" + "".join("_" + word.replace("-", "_") for word in words.split())
+
+
+def _fish(verbs: list[Verb]) -> str:
+    lines = [_header("fish", "Put it into ~/.config/fish/completions/voxcli.fish.")]
+    for verb in verbs:
+        seen = "".join(f"; and __fish_seen_subcommand_from {word}" for word in verb.words.split())
+        names = " ".join(name for name, _ in verb.children)
+        here = f"not __fish_seen_subcommand_from {names}{seen}" if names else seen.removeprefix("; and ")
+        when = f"complete -c voxcli -n {_quote(here)}"
+        for name, text in verb.children:
+            lines.append(f"{when} -f -a {name} -d {_quote(text)}")
+        if verb.choices:
+            lines.append(f"{when} -f -a {_quote(' '.join(verb.choices))}")
+        for flag in verb.flags:
+            spelt = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names)
+            value = f" -x -a {_quote(' '.join(flag.choices))}" if flag.choices else " -r" if flag.takes_value else ""
+            lines.append(f"{when} {spelt}{value} -d {_quote(flag.help)}")
+    return "\n".join(lines) + "\n"

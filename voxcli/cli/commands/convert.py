@@ -1,0 +1,132 @@
+"""`voxcli convert`: read, turn into another kind of thing where the output asks for it, write."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voxcli.cli.commands.data_sets import LAYOUTS, convert_data_set
+from voxcli.cli.commands.packing import pack, packs
+from voxcli.cli.commands.shapes_for_training import LAYOUT, convert_shapes
+from voxcli.cli.framework import options
+from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.errors import UsageError, unknown_name
+from voxcli.ops.conversions import Settings, convert_thing, with_origin
+
+
+def convert(
+    sources: options.Sources,
+    output: options.Output,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Extension of the outputs in a folder, such as npz; nuscenes, street or jof for data sets.")
+    ] = None,
+    becomes: Annotated[
+        str | None,
+        typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
+    ] = None,
+    resolution: options.Resolution = 64,
+    threshold: options.Threshold = 0.5,
+    points: Annotated[int, typer.Option("--points", min=1, max=100_000_000, help="Points sampled from the surface of a mesh.")] = 10_000,
+    seed: options.Seed = 0,
+    kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    channel: Annotated[
+        str | None, typer.Option("--channel", metavar="NAME", help="Camera of a nuScenes folder; default CAM_FRONT.")
+    ] = None,
+    format: options.Format = None,
+    input_format: options.InputFormat = None,
+    workers: options.Workers = 1,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    keep_going: options.KeepGoing = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Write files in another format, and as another kind of thing where the format asks for it.
+
+    Fruxels become voxels (resampled into their bounding box), points (cell centres) or meshes (one closed surface a class, in class
+    colours); voxels become points or meshes; meshes become solid voxels or sampled points. A folder of `voxcli synth street` becomes one
+    HDF5 file for `voxcli train`: convert street/ -o street.h5
+
+    Data sets: --to jof makes of a folder of shapes, a folder a category, coloured voxels and point-value pairs (.mat) for training jof and
+    bae; --to nuscenes lays a street folder out as SemanticVoxels is (tables of nuScenes); --to street takes pictures, camera and
+    boxes out of a nuScenes folder. Formats told by name: kitti (.label .bin .invalid .occluded), nyu (.bin, read), zgan (.npy).
+
+    Examples:
+        voxcli convert scene.npz -o scene.glb
+        voxcli convert car.obj -o car.ply --as points --points 2048
+        voxcli convert shapes/ -o stl/ --to stl
+    """
+    from voxcli.files.registry import searched_extensions
+
+    if to in LAYOUTS:
+        return convert_data_set(sources, output, to, channel, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
+    if channel is not None:
+        raise UsageError("--channel names a camera of a nuScenes folder.", hint="It goes with --to street.")
+    if to == LAYOUT:
+        cells = options.first(resolution, 64)
+        given = {"--as": becomes, "--kind": kind, "--format": format, "--resolution": None if cells == 64 else cells}
+        policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+        return convert_shapes(sources, output, input_format=input_format, policy=policy, workers=workers, given=given)
+    if packs(sources, output):
+        return pack(sources[0], output, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
+    suffix = _extension(output, to, format)
+    format = format or to
+    if output.endswith("/") or os.path.isdir(output):
+        _need_suffix(output, suffix)
+    suffixes = searched_extensions(input_format)
+    settings = Settings(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
+    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    known = searched_extensions()
+    with items(sources, output, suffixes=suffixes, target_suffix=suffix, target_suffixes=known, policy=policy) as todo:
+        if any(item.target != output for item in todo.items):
+            _need_suffix(output, suffix)
+        elif to and todo.items and output != "-" and Path(output).suffix.lower() != suffix:
+            raise UsageError(f"--to {to} and -o {output} contradict each other.", hint="--to names the format of outputs in a folder.")
+        work = partial(
+            convert_one, becomes=becomes, settings=settings, kind=kind, format=format, input_format=input_format, overwrite=overwrite
+        )
+        for _ in todo.run(work, workers):
+            pass
+    return None
+
+
+def _extension(output: str, to: str | None, format: str | None) -> str:
+    """The suffix of outputs in a folder, with the dot; "" where nothing says it."""
+    names = {name.lower().lstrip(".") for name in (to, format) if name}
+    if len(names) > 1:
+        raise UsageError("--to and --format contradict each other.", actual=f"{to} and {format}", hint="Give one of them.")
+    if names:
+        from voxcli.files.registry import extension_of, format_names
+
+        name = names.pop()
+        if name not in (known := format_names(writing=True)):
+            raise unknown_name("file format", name, known if to is None else [*known, *LAYOUTS, LAYOUT])
+        return extension_of(name)
+    return "" if output == "-" or os.path.isdir(output) else Path(output).suffix.lower()
+
+
+def _need_suffix(output: str, suffix: str) -> None:
+    if not suffix:
+        raise UsageError(f"{output} is a folder: in which format shall its files be?", hint="Give an extension: --to npz.")
+
+
+def convert_one(
+    item: Item, *, becomes: str | None, settings: Settings, kind: str | None, format: str | None, input_format: str | None, overwrite: bool
+) -> None:
+    """Read, convert and write one input."""
+    from dataclasses import replace
+
+    from voxcli import files
+    from voxcli.files.registry import find_format
+    from voxcli.provenance import sha256_file
+
+    target, _ = find_format(item.target, format)
+    thing = files.read(item.source, kind=kind, format=input_format)
+    made = convert_thing(thing, target, becomes, replace(settings, seed=item.seed(settings.seed)))
+    if made is not thing:  # another kind of thing: what the source said about itself no longer holds
+        digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
+        made = with_origin(made, "convert", vars(settings), digests, settings.seed, of=getattr(thing, "meta", None))
+    files.write(item.target, made, format=format, overwrite=overwrite)

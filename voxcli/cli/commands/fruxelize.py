@@ -1,0 +1,180 @@
+"""`voxcli fruxelize`: meshes, scenes, voxels and depth to labelled fruxels or voxels."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voxcli.cli.framework import options
+from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.cli.framework.fruxel_options import Wanted
+from voxcli.cli.framework.output import Repeated
+from voxcli.ops.cameras import camera_for
+from voxcli.ops.filling import WAY_OUT, Told, fill_scene, look_up, scene_of_mesh
+
+
+class FrustumPreset(str, enum.Enum):
+    """Frusta of the SSZ paper, section 4.2."""
+
+    shapenet = "shapenet"
+    semantic_voxels = "semantic-voxels"
+
+
+class Grid(str, enum.Enum):
+    """Kinds of grid."""
+
+    fruxel = "fruxel"
+    voxel = "voxel"
+
+
+class FillRule(str, enum.Enum):
+    """When a cell counts as filled."""
+
+    slab = "slab"
+    centre = "centre"
+
+
+class Fill(str, enum.Enum):
+    """What counts as inside."""
+
+    auto = "auto"
+    winding = "winding"
+    parity = "parity"
+    surface = "surface"
+
+
+SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".tif", ".tiff")
+
+
+def fruxelize(
+    sources: options.Sources,
+    output: options.Output,
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="Class of a mesh, voxel or depth input; default: its own, else object.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="FILE", help="YAML: part, node or material name -> class name, for one mesh of many.")
+    ] = None,
+    grid: Annotated[
+        Grid, typer.Option("--grid", help="fruxel: behind the pixels of a camera; voxel: a box in the world frame.")
+    ] = Grid.fruxel,
+    preset: Annotated[
+        FrustumPreset | None,
+        typer.Option(
+            "--preset",
+            help="Frustum of the paper, where no flag says otherwise: shapenet {3, 10, 128, 60 deg}, semantic-voxels {2, 12, 128, 40 deg}.",
+        ),
+    ] = None,
+    size: Annotated[tuple[int, int] | None, typer.Option("--size", metavar="W H", help="Columns and rows of the fruxel grid.")] = None,
+    depth: Annotated[int | None, typer.Option("--depth", help="Slices of the fruxel grid.")] = None,
+    z_near: Annotated[float | None, typer.Option("--z-near", help="Where the first slice begins, along the optical axis.")] = None,
+    z_far: Annotated[float | None, typer.Option("--z-far", help="Where the last slice ends.")] = None,
+    fov: Annotated[float | None, typer.Option("--fov", help="Horizontal field of view in degrees.")] = None,
+    camera: options.Camera = None,
+    azimuth: Annotated[
+        float | None, typer.Option("--azimuth", help="Without a camera: degrees around the object from its front (+z); default: 30.")
+    ] = None,
+    elevation: Annotated[float | None, typer.Option("--elevation", help="Without a camera: degrees above the object; default: 20.")] = None,
+    distance: Annotated[
+        float | None, typer.Option("--distance", help="Without a camera: to the object's centre; default: the middle of the frustum.")
+    ] = None,
+    resolution: options.Resolution = None,
+    rule: Annotated[
+        FillRule | None,
+        typer.Option(
+            "--rule", help="slab: the pixel's ray meets the solid within the slice (fruxels); centre: the cell's centre is inside (voxels)."
+        ),
+    ] = None,
+    fill: Annotated[
+        Fill | None,
+        typer.Option(
+            "--fill", help="auto (default): winding where closed, a vote of three axes where not, and the surface of what is open."
+        ),
+    ] = None,
+    device: options.Device = "cpu",
+    format: options.Format = None,
+    input_format: options.InputFormat = None,
+    workers: options.Workers = 1,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    keep_going: options.KeepGoing = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Turn meshes and scenes into labelled frustum voxels (fruxels) or box voxels.
+
+    A scene YAML brings its camera, frustum and classes; flags override them. A mesh without a camera is looked at from the front, a
+    little from above, its centre in the middle of the frustum. Later objects of a scene overwrite earlier ones, ground first.
+
+    Examples:
+        voxcli fruxelize car.obj --class car --preset shapenet -o car.npz
+        voxcli fruxelize scene.yaml -o scene.npz
+        voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
+    """
+    wanted = Wanted(
+        class_name=class_name, classes=classes, grid=grid.value, preset=preset.value if preset else None, size=size, depth=depth,
+        z_near=z_near, z_far=z_far, fov=fov, camera=camera, azimuth=azimuth, elevation=elevation, distance=distance,
+        resolution=resolution, rule=rule.value if rule else None, fill=fill.value if fill else None,
+        device=device, format=format, input_format=input_format, overwrite=overwrite,
+    )  # fmt: skip
+    wanted.check()
+    suffix = f".{format.lower().lstrip('.')}" if format else ".npz"
+    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    targets = (".npz", ".h5", ".binvox", ".vox")
+    with items(sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy) as todo:
+        wanted.check_targets(todo.items)
+        with Repeated("rays that enter without leaving") as leaks, Repeated("parts outside the frustum") as views:
+            for item, told in todo.run(partial(fruxelize_one, wanted=wanted), workers):
+                if told.leaky > 0.02:
+                    voted = wanted.filling[1] == "auto"
+                    done = "the inside of open parts is a vote of three axes" if voted else "--fill auto mends most of them"
+                    leaks.warn(f"{item.source}: {told.leaky:.0%} of rays enter without leaving (holes or mixed winding); {done}.")
+                if told.outside is not None:
+                    views.warn(f"{item.source}: {told.outside}.")
+
+
+def fruxelize_one(item: Item, wanted: Wanted) -> Told:
+    """Read, fill, write one input. Returns what there is to warn about."""
+    from voxcli import files
+    from voxcli.provenance import make_meta
+    from voxcli.scene import DepthMap, FruxelGrid, Mesh, SceneDescription, VoxelGrid
+    from voxcli.scene.frames import carried, frame_of
+
+    kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
+    thing = files.read_as(item.source, kinds, format=wanted.input_format)
+    wanted.check_input(item.source, thing)
+    of = {} if wanted.grid == "fruxel" else thing.meta
+    given = camera_for(wanted.camera, item.source) if wanted.camera else None
+    if isinstance(thing, Mesh):
+        thing = scene_of_mesh(thing, wanted.class_name, wanted.classes)
+    filled = isinstance(thing, SceneDescription)
+    placed = filled and wanted.grid == "fruxel" and given is None and thing.camera is None
+    choices = wanted.filling_choices
+    result, told = fill_scene(thing, given, choices) if filled else (look_up(thing, item.source, given, choices), Told())
+    frame = "camera" if wanted.grid == "fruxel" else frame_of(of)
+    meta = carried(of) | make_meta(
+        wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), input_digests(item.source, wanted.camera, wanted.classes), None,
+        frame, "m",
+    )  # fmt: skip
+    files.write(item.target, replace(result, meta=meta), format=wanted.format, overwrite=wanted.overwrite)
+    if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
+        told = replace(told, outside=f"nothing of it lies in the frustum, and every cell is empty: {WAY_OUT[placed]}")
+    return told
+
+
+def input_digests(source: str, *more: str | None) -> dict[str, str]:
+    """SHA-256 of an input and of the meshes that a scene YAML names, by their relative names."""
+    from voxcli.provenance import sha256_file
+
+    digests = {path: sha256_file(path) for path in (source, *more) if path and path != "-"}
+    if source.lower().endswith((".yaml", ".yml")):
+        import yaml
+
+        tree = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+        for entry in tree.get("objects") or []:
+            digests[str(entry["mesh"])] = sha256_file(Path(source).parent / str(entry["mesh"]))
+    return digests

@@ -1,0 +1,99 @@
+"""`fuse-views` for scenes: fruxels of one place from several cameras, into one labelled voxel grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from voxcli.cli.framework.output import out
+from voxcli.ops.conversions import Settings, convert_thing, way_to, with_origin
+from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views
+
+if TYPE_CHECKING:
+
+    from voxcli.geometry.fusion import Fused
+    from voxcli.scene import FruxelGrid
+
+ALONE = 0.01
+"""A view of whose visible voxels fewer than this share are seen by another view stands, most likely, in another place."""
+
+
+def fuse_scene_files(
+    sources: Sequence[str], target: str, wanted: SceneFusion, *, becomes: str | None = None, format: str | None = None,
+    input_format: str | None = None, overwrite: bool = False,
+) -> None:  # fmt: skip
+    """Read fruxel scenes, fuse them, and write the voxels, or what the target's extension can hold of them.
+
+    meta["agreement"] of the output lists for each view how much it sees and how far it agrees with what was fused; -v says it too.
+    Raises a VoxcliError that names the file where one is no fruxel scene, has other classes, or has no camera in wanted.cameras.
+    """
+    from voxcli import files
+    from voxcli.files.registry import find_format
+    from voxcli.scene import FruxelGrid, VoxelGrid
+    from voxcli.scene.frames import assumed_camera
+
+    wanted.check()
+    found, _ = find_format(target, format)
+    way_to(VoxelGrid, found, becomes)
+    views = [files.read_as(source, FruxelGrid, format=input_format) for source in sources]
+    views = prepared_views(sources, views, wanted)
+    _warn_of_assumed_cameras(sources, views)
+    fused = fuse_scenes(views, wanted)
+    _warn_of_lonely_views(sources, fused)
+    _tell(sources, fused)
+    thing = convert_thing(fused.grid, found, becomes, Settings(wanted.resolution))
+    of = next((view.meta for view in views if assumed_camera(view.meta)), None)
+    thing = with_origin(thing, "fuse-views", _recorded(wanted), _digests(sources, wanted.cameras), of=of)
+    if hasattr(thing, "meta"):
+        thing.meta["agreement"] = [{"view": PurePath(s).name} | asdict(a) for s, a in zip(sources, fused.agreement, strict=True)]
+        thing.meta["unobserved"] = fused.unobserved
+    files.write(target, thing, format=format, overwrite=overwrite)
+
+
+def _warn_of_assumed_cameras(sources: Sequence[str], views: Sequence[FruxelGrid]) -> None:
+    from voxcli.scene.frames import assumed_camera
+
+    if len(views) < 2:
+        return
+    assumed = [source for source, view in zip(sources, views, strict=True) if assumed_camera(view.meta)]
+    first = views[0].world_to_cam
+    if assumed:
+        which = "all views" if len(assumed) == len(views) else ", ".join(assumed[:3]) + (", ..." if len(assumed) > 3 else "")
+        out.warn(f"predicted without a camera, so that the place is assumed: {which}. Give the cameras with --cameras FILE.")
+    elif all(abs(view.world_to_cam - first).max() < 1e-9 for view in views):
+        out.warn("all views stand in the same place: were they predicted without a camera? Give them with --cameras FILE.")
+
+
+def _warn_of_lonely_views(sources: Sequence[str], fused: Fused) -> None:
+    alone = [(source, view.shared or 0) for source, view in zip(sources, fused.agreement, strict=True) if (view.shared or 0) < ALONE]
+    if len(sources) > 1 and alone:
+        named = ", ".join(f"{source} ({share:.1%})" for source, share in alone[:3]) + (", ..." if len(alone) > 3 else "")
+        out.warn(f"hardly any voxel is also seen by another view: {named}. Do the cameras stand in one world? --cameras FILE says where.")
+
+
+def _tell(sources: Sequence[str], fused: Fused) -> None:
+    for source, view in zip(sources, fused.agreement, strict=True):
+        shares = (("agrees in", view.agreeing), ("where occupied in", view.agreeing_occupied))
+        words = [f"{what} {share:.1%}" for what, share in shares if share is not None]
+        out.detail(", ".join([f"{source}: sees {view.visible} of {fused.grid.values.size} voxels", *words]))
+    out.detail(f"unobserved: {fused.unobserved:.1%}")
+
+
+def _recorded(wanted: SceneFusion) -> dict[str, Any]:
+    return {key: value for key, value in asdict(wanted).items() if value is not None and key != "device"}
+
+
+def _digests(sources: Sequence[str], cameras: str | None) -> dict[str, str]:
+    """SHA-256 of all that was read; of a COLMAP folder, of its two files."""
+    from pathlib import Path
+
+    from voxcli.provenance import sha256_file
+
+    paths = [source for source in sources if source != "-"]
+    if cameras is not None:
+        folder = Path(cameras) if Path(cameras).is_dir() else Path(cameras).parent
+        texts = [str(folder / name) for name in ("cameras.txt", "images.txt")]
+        paths += texts if Path(cameras).is_dir() or Path(cameras).suffix == ".txt" else [cameras]
+    return {path: sha256_file(path) for path in paths}

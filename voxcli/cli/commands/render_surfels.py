@@ -1,0 +1,218 @@
+"""`voxcli render-surfels`: shaded pictures, depth, normals and surfels of any of our 3D files."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voxcli.cli.framework import options
+from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.cli.framework.output import out
+from voxcli.errors import FileFormatError, UsageError
+
+if TYPE_CHECKING:
+    from voxcli.scene import Camera
+
+
+class What(str, enum.Enum):
+    """What is written of a view."""
+
+    shaded = "shaded"
+    normals = "normals"
+    depth = "depth"
+    surfels = "surfels"
+
+
+SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".npy", ".xyz", ".tif", ".tiff")
+_TARGETS = (".png", ".gif", ".apng", ".npz", ".ply", ".npy", ".tif", ".tiff")
+_MOST_VIEWS = 720
+_LARGEST_SIDE = 8192
+
+
+def render_surfels(
+    sources: options.Sources,
+    output: options.Output,
+    what: Annotated[
+        What | None,
+        typer.Option("--as", show_default=False, help="What to write; default: by the extension, pictures shaded."),
+    ] = None,
+    camera: options.Camera = None,
+    views: Annotated[int, typer.Option("--views", min=1, max=_MOST_VIEWS, help="Views around the vertical.")] = 1,
+    lights: Annotated[
+        str | None,
+        typer.Option("--lights", metavar="FILE", help="YAML: ambient, points, attenuation, harmonics; default: a sun and an even sky."),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", min=1, max=4096, help="Pixels along the longer side; default: --camera's or the file's own, else 512."),
+    ] = None,
+    radius: Annotated[
+        float | None, typer.Option("--radius", help="Radius of points; default: the file's, else from their spacing.")
+    ] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="Draw a grid's cells as they are, not the surface around them.")] = False,
+    threshold: options.Threshold = None,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="FILE", help="Weights that predicted the input: other views are decoded from its latent code."),
+    ] = None,
+    device: options.Device = "cpu",
+    format: options.Format = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    input_format: options.InputFormat = None,
+    workers: options.Workers = 1,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    keep_going: options.KeepGoing = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Render meshes, scenes, fruxels, voxels, points, depth and surfels: one surfel a pixel, the nearest that its ray meets.
+
+    The extension picks the output: .png shaded, .npz and .ply surfels, .npy and .tif depth, .gif and .apng a turntable; --as asks for
+    another (normals as .png, depth as 16-bit .png in millimetres or as .npz). The camera is the one of --camera, else the file's
+    own, else one that has all in view; several views in a .png stand side by side. Points are balls, discs where they have normals.
+
+    What pix2scene predicted (.npz) holds a latent code: --camera and --views decode it anew, with the weights that it came from. It knows
+    rooms from where its training's cameras stood: --views without --camera goes there and back within that part alone.
+
+    Examples:
+        voxcli render-surfels scene.npz -o view.png
+        voxcli render-surfels car.obj -o turntable.gif --views 24 --size 256
+        voxcli render-surfels scene.yaml -o depth.png --as depth
+    """
+    wanted = Wanted(
+        what=what.value if what else None, camera=camera, views=views, lights=lights, size=size, radius=radius, cells=cells,
+        threshold=options.first(threshold, 0.5), weights=weights, device=device, format=format, kind=kind, input_format=input_format,
+        overwrite=overwrite,
+    )  # fmt: skip
+    wanted.check()
+    suffix = f".{format.lower().lstrip('.')}" if format else ".png"
+    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    with items(
+        sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=_TARGETS, policy=policy, label="rendering"
+    ) as todo:
+        for item in todo.items:
+            wanted.target_of(item)
+        for item, cautions in todo.run(partial(render_one, wanted=wanted), workers):
+            for caution in cautions:
+                out.warn(f"{'stdin' if item.source == '-' else item.source}: {caution}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The flags of one call, as they travel to worker processes."""
+
+    what: str | None
+    camera: str | None
+    views: int
+    lights: str | None
+    size: int | None
+    radius: float | None
+    cells: bool
+    threshold: float
+    weights: str | None
+    device: str
+    format: str | None
+    kind: str | None
+    input_format: str | None
+    overwrite: bool
+
+    def check(self) -> None:
+        """Raise VoxcliErrors for flags and light files that mean nothing, before any input is read."""
+        if self.radius is not None and self.radius <= 0:
+            raise UsageError("--radius must be positive.", actual=f"{self.radius:g}")
+        if self.lights is not None:
+            from voxcli.ops.lights import read_lights
+
+            if self.what not in (None, "shaded"):
+                raise UsageError(f"--lights changes nothing about {self.what}.", hint="Leave it out.")
+            read_lights(self.lights)
+
+    def target_of(self, item: Item) -> type:
+        """The scene type that the output holds. Raises UsageError for a format that cannot hold what is wanted."""
+        from voxcli.files.registry import find_format, formats_writing
+        from voxcli.scene import Animation, DepthMap, Picture, Surfels
+
+        kinds = {"shaded": (Picture, Animation), "normals": (Picture, Animation), "depth": (DepthMap,), "surfels": (Surfels,)}
+        possible: tuple[type, ...] = (Picture, Surfels, DepthMap, Animation) if self.what is None else kinds[self.what]
+        writable = list(dict.fromkeys(e for kind in possible for e in formats_writing(kind)))
+        found, extension = find_format(item.target, self.format, choices=writable)
+        target = next((kind for kind in possible if kind in found.writers), None)
+        if target is None:
+            expected = ", ".join(writable)
+            what = self.what or "what is seen"
+            raise UsageError(f"{item.target}: {what} cannot be written as {extension}.", expected=f"one of {expected}")
+        if self.views > 1 and target not in (Picture, Animation):
+            raise UsageError(f"{item.target}: {extension} holds one view.", actual=f"--views {self.views}", hint="Use .gif, .apng or .png.")
+        if self.views == 1 and target is Animation:
+            raise UsageError(f"{item.target}: {extension} is for several views.", expected="--views 24, or so", actual="--views 1")
+        if self.lights is not None and target not in (Picture, Animation):
+            raise UsageError(f"{item.target}: there is no light in {extension}.", hint="Leave out --lights.")
+        return target
+
+    def recorded(self) -> dict[str, Any]:
+        """The options that shape the result, for the output's provenance."""
+        left_out = ("format", "kind", "input_format", "overwrite", "device")
+        return {k: v for k, v in vars(self).items() if v is not None and k not in left_out}
+
+
+def render_one(item: Item, wanted: Wanted) -> list[str]:
+    """Read, render, write one input. Returns what its user should know of the result."""
+    from voxcli import files
+    from voxcli.backend import keep_freed_memory, pick_device
+    from voxcli.ops import rendering
+    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.latent import latent_scene
+    from voxcli.ops.lights import read_lights
+
+    keep_freed_memory()
+    settings = rendering.Settings(wanted.threshold, wanted.cells, wanted.radius, str(pick_device(wanted.device)))
+    thing, given = _read(item, wanted)
+    thing = latent_scene(thing, wanted.weights, wanted.camera is not None or wanted.views > 1, wanted.device)
+    ready = rendering.Prepared(thing, settings)
+    target = wanted.target_of(item)
+    cameras = rendering.cameras_for(ready, given, wanted.views, wanted.size, target is rendering.Animation)
+    if max(cameras[0].width, cameras[0].height) > _LARGEST_SIDE:
+        raise UsageError(f"{wanted.camera or item.source}: the camera's picture is too large.", expected=f"at most {_LARGEST_SIDE} a side",
+                         actual=f"{cameras[0].width}x{cameras[0].height}", hint="State a smaller one with --size.")  # fmt: skip
+    lights = None if wanted.lights is None else read_lights(wanted.lights)
+    made = rendering.shown(ready, cameras, wanted.what or "shaded", lights, target)
+    if target is not rendering.Animation:
+        made = with_origin(made, "render-surfels", wanted.recorded(), _digests(item, wanted), of=getattr(thing, "meta", None))
+    files.write(item.target, made, format=wanted.format, overwrite=wanted.overwrite)
+    strange = rendering.strange_places(ready, cameras)
+    return ready.cautions + strange + ([] if ready.found else ["nothing of it is seen from this camera."])
+
+
+def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
+    """The input, and the camera that it is to be seen from where one is given. A depth map without a camera takes it as its own."""
+    from voxcli import files
+    from voxcli.ops.cameras import camera_for
+    from voxcli.ops.rendering import RENDERED, fitted
+    from voxcli.scene import DepthMap
+
+    if wanted.kind is not None:
+        thing = files.read(item.source, kind=wanted.kind, format=wanted.input_format)
+        if not isinstance(thing, RENDERED):
+            raise UsageError(f"--kind {wanted.kind} is nothing that can be rendered.", hint="Leave it out, or use depth.")
+    else:
+        try:
+            thing = files.read_as(item.source, RENDERED, format=wanted.input_format)
+        except FileFormatError as error:
+            if error.hint is None and "points have the wrong shape" in error.message:
+                error = FileFormatError(error.message, expected=error.expected, actual=error.actual, hint="A depth map wants --kind depth.")
+            raise error from None
+    given = camera_for(wanted.camera, item.source) if wanted.camera else None
+    if isinstance(thing, DepthMap) and thing.camera is None and given is not None:
+        assert wanted.camera is not None
+        return fitted(given, thing, wanted.camera), None
+    return thing, given
+
+
+def _digests(item: Item, wanted: Wanted) -> dict[str, str]:
+    from voxcli.cli.commands.fruxelize import input_digests
+
+    return input_digests(item.source, wanted.camera, wanted.lights)

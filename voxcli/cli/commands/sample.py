@@ -1,0 +1,140 @@
+"""`voxcli sample`: scenes that nobody took a picture of, and those between two pictures."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voxcli.cli.framework import options
+from voxcli.cli.framework.output import out
+from voxcli.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voxcli.scene import Surfels
+
+_TILE = 128  # least pixels of a scene in the picture
+
+
+class Shown(str, enum.Enum):
+    """What is shown of a scene."""
+
+    shaded = "shaded"
+    depth = "depth"
+    normals = "normals"
+
+
+def sample(
+    output: options.Output,
+    model: options.Model = "pix2scene",
+    weights: options.Weights = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1024, help="Scenes, or steps between two pictures.")] = 16,
+    seed: options.Seed = 0,
+    interpolate: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--interpolate", metavar="A.png B.png", help="From the scene of one picture to that of another."),
+    ] = None,
+    kind: Annotated[str | None, typer.Option("--class", metavar="NAME", help="Class of the scenes; default: all in turn.")] = None,
+    shown: Annotated[Shown, typer.Option("--as", help="What to show of each scene.")] = Shown.shaded,
+    camera: options.Camera = None,
+    device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Make scenes of random latent codes, and show them as one picture (.png), side by side.
+
+    Each is seen from a place that the training data has, or all from the place of --camera. Scene k of a seed is the same however many
+    there are. With --interpolate, the latent codes of two pictures and of those between them on a straight line, both ends included.
+
+    Examples:
+        voxcli sample -m pix2scene -n 16 -o grid.png
+        voxcli sample -m pix2scene -n 7 --interpolate a.png b.png -o between.png
+    """
+    from voxcli.models.registry import model_module
+
+    if output != "-" and not output.lower().endswith(".png"):
+        raise UsageError(f"{output}: samples are shown as a picture.", expected="-o FILE.png")
+    if interpolate is not None and kind is not None:
+        raise UsageError("--interpolate and --class contradict each other.", hint="Give one of them.")
+    name = model or "pix2scene"
+    module = model_module(name, "inference")
+    if not hasattr(module, "sample"):
+        raise UsageError(f"{name} makes no scenes of its own.", hint="Use -m pix2scene.")
+    if dry_run:
+        out.data(output)
+    else:
+        _make(module, name, output, weights, count, seed, interpolate, kind, shown, camera, device, overwrite)
+
+
+def _make(
+    module: Any, name: str, output: str, weights: str | None, count: int, seed: int, interpolate: tuple[str, str] | None,
+    kind: str | None, shown: Shown, camera: str | None, device: str, overwrite: bool,
+) -> None:  # fmt: skip
+    from voxcli import files
+    from voxcli.atomic import refuse_existing
+    from voxcli.backend import pick_device
+    from voxcli.cli.framework.predictions import check_shipped
+    from voxcli.models.weights import find_weights
+    from voxcli.ops.conversions import with_origin
+    from voxcli.provenance import sha256_file
+    from voxcli.scene import Picture
+
+    if weights is None:
+        check_shipped(name)
+    path = find_weights(weights or name)
+    if output != "-" and not overwrite:
+        refuse_existing(output)
+    where = pick_device(device)
+    if device == "auto":
+        out.detail(f"device: {where}")
+    predictor = module.load_predictor(path, str(where))
+    scenes = _scenes(module, predictor, count, seed, interpolate, kind, camera)
+    picture = Picture(_sheet(module, predictor, list(scenes), shown))
+    told = {"model": name, "count": count, "as": shown.value, "class": kind, "camera": camera and PurePath(camera).name}
+    read = {p: sha256_file(p) for p in (*(interpolate or ()), *([camera] if camera else [])) if p != "-"}
+    made = with_origin(picture, "sample", told, read, seed, sha256_file(path))
+    files.write(output, made, format="png" if output == "-" else None, overwrite=overwrite)
+
+
+def _scenes(
+    module: Any, predictor: Any, count: int, seed: int, interpolate: tuple[str, str] | None, kind: str | None, camera: str | None
+) -> Iterator[Surfels]:
+    from voxcli import files
+    from voxcli.geometry.cameras import inverse_rigid
+    from voxcli.ops.cameras import camera_for
+    from voxcli.scene import Picture
+
+    if interpolate is None:
+        eye = None if camera is None else inverse_rigid(camera_for(camera, "").world_to_cam)[:3, 3]
+        yield from module.sample(predictor, count, seed, eye, kind)
+        return
+    found = []
+    for source in interpolate:
+        own = {} if camera is None else {"camera": camera_for(camera, source)}
+        found += list(module.predict(predictor, [files.read_as(source, Picture)], **own))
+    eye = inverse_rigid(found[0].camera.world_to_cam)[:3, 3]
+    yield from module.interpolate(predictor, *found, count, eye)
+
+
+def _sheet(module: Any, predictor: Any, scenes: list[Surfels], shown: Shown) -> np.ndarray:
+    """All scenes side by side, uint8 [H, W, 3]; depths share one scale."""
+    import numpy as np
+    import torch
+
+    from voxcli.models.pix2scene.previews import depth_picture, enlarged, normal_picture
+    from voxcli.ops.rendering import side_by_side
+
+    if shown is Shown.shaded:
+        tiles = [module.picture_of(predictor, scene).rgb for scene in scenes]
+    elif shown is Shown.normals:
+        tiles = [normal_picture(torch.from_numpy(scene.normals).movedim(-1, 0)) for scene in scenes]
+    else:
+        depths = [scene.depth for scene in scenes]
+        near, far = float(np.nanmin(depths)), float(np.nanmax(depths))
+        tiles = [depth_picture(torch.from_numpy(depth), near, far) for depth in depths]
+    return side_by_side([enlarged(tile, _TILE) for tile in tiles])

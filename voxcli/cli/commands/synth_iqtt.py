@@ -1,0 +1,43 @@
+"""`voxcli synth iqtt`: questions of the 3D-IQ test task, in the layout of the published files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from voxcli.atomic import check_writable
+from voxcli.cli.framework import options
+from voxcli.cli.framework.output import out
+from voxcli.errors import UsageError
+
+
+def iqtt(
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE.h5", help="HDF5 file of the questions.")],
+    count: Annotated[int, typer.Option("--count", min=1, help="Questions.")] = 1000,
+    labeled: Annotated[
+        int | None,
+        typer.Option("--labeled", min=0, help="How many keep their answer, as in training data; default: all, as in validation data."),
+    ] = None,
+    seed: options.Seed = 0,
+    size: Annotated[int, typer.Option("--size", min=8, max=1024, help="Pixels of a side.")] = 128,
+    workers: options.Workers = 1,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Make questions: a polycube of Shepard and Metzler, and three choices, one of which shows it turned.
+
+    The other two are no rotation of it (compared by all 24), its mirror image in half of the questions. labeled/ and unlabeled/ as in
+    the published training file where --labeled is given; else questions and answers, as in the validation file. What each choice is
+    stands in truth/. Question k depends on the seed and k alone, whatever the number of workers.
+
+    Examples:
+        voxcli synth iqtt -o val.h5 --count 20 --seed 1 --size 64
+        voxcli synth iqtt -o train.h5 --count 30 --labeled 10 --size 64
+    """
+    from voxcli.datasets.synthetic.iqtt import IQTTConfig, write_questions
+
+    if not output.lower().endswith((".h5", ".hdf5")):
+        raise UsageError(f"{output} is no HDF5 file.", expected="-o FILE.h5")
+    check_writable([output])
+    with out.progress(count, "questions") as bar:
+        write_questions(output, count, seed, IQTTConfig(labeled, size), workers, overwrite, bar.advance)

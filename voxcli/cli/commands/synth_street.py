@@ -1,0 +1,113 @@
+"""`voxcli synth street`: street scenes with exact ground truth."""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voxcli.atomic import check_writable
+from voxcli.cli.commands.realism import Realism, check_realism, redraw
+from voxcli.cli.framework import options
+from voxcli.cli.framework.output import counted, out
+from voxcli.errors import UsageError
+from voxcli.ops.limits import check_cells
+
+
+class Look(str, enum.Enum):
+    """How pictures are drawn."""
+
+    clean = "clean"
+    photo = "photo"
+
+
+class Preset(str, enum.Enum):
+    """The frusta that streets are laid out for."""
+
+    near = "semantic-voxels"
+    far = "far"
+
+SMALLEST_FAR = 8
+"""Columns a side of the smallest far street: its camera pipeline blurs over pictures of some pixels."""
+
+
+def street(
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; an unfinished one is completed.")],
+    count: Annotated[int, typer.Option("--count", min=1, help="Scenes.")] = 100,
+    seed: options.Seed = 0,
+    assets: Annotated[
+        str | None, typer.Option("--assets", metavar="DIR", help="One folder a class with GLB models in metres, +y up, front along +z.")
+    ] = None,
+    preset: Annotated[
+        Preset, typer.Option("--preset", help="Frustum and scenes: semantic-voxels (2 to 12 m, 40 degrees) or far (2 to 50 m, 70 degrees).")
+    ] = Preset.near,
+    size: Annotated[
+        tuple[int, int] | None, typer.Option("--size", metavar="W H", help="Columns of fruxels; default 128 128, far: 128 96.")
+    ] = None,
+    depth: Annotated[int | None, typer.Option("--depth", min=1, help="Slices of the fruxels; default 128, far: 96.")] = None,
+    picture_scale: Annotated[
+        int, typer.Option("--picture-scale", min=1, max=8, help="Pixels of the images for each column of fruxels, along width and height.")
+    ] = 1,
+    look: Annotated[
+        Look | None, typer.Option("--look", help="Pictures: clean renderings, or as photographed (weather, wear, a camera's faults).")
+    ] = None,
+    fov_jitter: Annotated[
+        float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which fields of view vary; 0 keeps to the preset's frustum.")
+    ] = 0.0,
+    realism: Annotated[
+        Realism | None, typer.Option("--realism", help="edges2image: redraw the pictures from their edges; needs --realism-weights.")
+    ] = None,
+    realism_weights: Annotated[
+        str | None, typer.Option("--realism-weights", metavar="FILE", help="Weights of `voxcli train -m edges2image`; none are shipped.")
+    ] = None,
+    workers: options.Workers = 1,
+) -> None:
+    """Make street scenes: colour images with labelled fruxels, depth, instance masks, cameras and 6-DoF poses.
+
+    The nine classes of SemanticVoxels, by default in its frustum (2 to 12 m, 40 degrees). --preset far makes what people photograph: whole
+    streets from 2 to 50 m, 70 degrees wide. --picture-scale 2 makes images, depth and instances of twice the grid's width and height, of
+    the same scenes with the same labels. --look photo draws them as photographed: sun, cloud, dusk, wet roads, worn surfaces, trees that
+    one sees through, lens, exposure, noise; far has it by default, semantic-voxels is clean by default. Scene k depends on the seed, the
+    preset and k alone, whatever the number of workers; an interrupted data set goes on where it stopped. --realism edges2image replaces
+    each picture by what a network that you trained on photographs draws from its edges, and keeps the rendering in rendered/. It redraws
+    textures, not shapes: edges that Canny's operator misses are lost, labels are not adapted, and it is only as realistic as its training.
+
+    Examples:
+        voxcli synth street -o street/ --count 2 --size 32 32 --depth 32
+        voxcli synth street -o far/ --preset far --picture-scale 2 --count 2
+        voxcli synth street -o more/ --look photo --count 2 --seed 7 --workers 2 --size 32 32 --depth 32
+    """
+    from voxcli.datasets.synthetic.street_dataset import write_dataset
+    from voxcli.datasets.synthetic.street_sample import StreetConfig
+    from voxcli.scene import FRUSTUM_PRESETS
+
+    if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
+        raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
+    check_writable([Path(output) / "meta.json"])
+    config = StreetConfig(FRUSTUM_PRESETS[preset.value], fov_jitter_deg=fov_jitter, preset=preset.value, picture_scale=picture_scale,
+                          look=look.value if look else "")  # fmt: skip
+    width, height = size or (config.frustum.width, config.frustum.height)
+    config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))
+    if preset.value == "far" and min(width, height) < SMALLEST_FAR:
+        raise UsageError("A far street does not fit into so few columns.", expected=f"--size of at least {SMALLEST_FAR} {SMALLEST_FAR}",
+                         actual=f"{width} {height}")  # fmt: skip
+    check_cells(*config.frustum.shape)
+    check_cells(config.frustum.height * picture_scale, config.frustum.width * picture_scale)
+    check_realism(output, realism, realism_weights)
+    with out.progress(count, "scenes") as bar:
+        seen = 0
+
+        def show(done: int, total: int) -> None:
+            nonlocal seen
+            bar.advance(done - seen)
+            seen = done
+
+        made = write_dataset(output, count, seed, config, assets, workers, show)
+    if realism is not None and realism_weights is not None:
+        redraw(output, realism_weights)
+    there = count - made
+    out.note(f"{counted(made, 'scene')} made, {there} {'was' if there == 1 else 'were'} there: {output}")

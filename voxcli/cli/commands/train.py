@@ -1,0 +1,121 @@
+"""`voxcli train`: a data folder and a recipe in, a run folder out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from voxcli.cli.framework import options
+from voxcli.cli.framework.inputs import check_there
+from voxcli.cli.framework.output import Progress, out
+from voxcli.errors import UsageError, unknown_name
+
+
+@options.sections("training")
+def train(
+    model: options.Model = "ssz",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Data of a `voxcli synth` command or a reader's, as the model wants (below); repeat for more."
+        ),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="RUN", help="Run folder: checkpoints, weights, log.jsonl.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", help="One of the above, or a YAML file; default: street for ssz, else that of the model's name."),
+    ] = None,
+    validation: Annotated[
+        list[str] | None, typer.Option("--validation", metavar="DIR", help="Unseen data to validate on; default: a share set aside.")
+    ] = None,
+    resume: Annotated[str, typer.Option("--resume", help="auto: go on where the run folder stopped; never; or a checkpoint.")] = "auto",
+    device: options.Device = "auto",
+    dry_run: options.DryRun = False,
+) -> None:
+    """Train a model on a data folder by a recipe. Ctrl-C saves; the same command goes on.
+
+    The run folder receives last.pt and best.pt (checkpoints), best.safetensors and weights.safetensors (for predict --weights),
+    log.jsonl and previews. Two processes with a thread each are fastest on two cores: torchrun --nproc-per-node 2 -m voxcli train ...
+
+    Recipes, by model. ssz: street, street-small, street-6d and paper (for predict --poses), street-no-6d, street-no-ir2d,
+    street-no-ir2d3d. rays: rays (for synth street --picture-scale 2), rays-far (and --preset far).
+    pix2vox-f: pix2vox-f, objects-small, objects-refiner-small. uclid: uclid, objects-uclid-small. jof: jof, objects-jof-small,
+    objects-jof-self (for which see `--set training.network.start`, `training.dataset.images`). bae: bae, objects-bae-small.
+    pix2scene: pix2scene, rooms-small. iqtt-pix2scene: iqtt-pix2scene, iqtt-small. pix2vox-a, iqtt-cnn, iqtt-siamese,
+    z-gan and edges2image: one each, of their own names. --print-config shows a recipe whole.
+
+    Data, by model. ssz, rays, z-gan: synth street, or that packed as .h5. pix2vox-f, pix2vox-a: synth objects, or 3D-R2N2's. uclid: synth
+    objects --layout disn, or DISN's. jof, bae: synth objects, or convert --to jof. pix2scene: synth rooms. The iqtt models: files of synth
+    iqtt. edges2image: pictures.
+
+    Single settings of a recipe, here of its stage `full`: --set training.stages.full.batch=8
+
+    Examples:
+        voxcli train -m ssz --data street/ -o run/ --recipe street-small --dry-run
+        voxcli train --recipe street --print-config
+        voxcli train -m z-gan --print-config
+    """
+    from voxcli.models.registry import MODELS  # a table of names: free of torch
+    from voxcli.training.recipe import load_recipe
+
+    model = model or "ssz"
+    if model not in MODELS:
+        raise unknown_name("model", model, MODELS)
+    chosen = load_recipe(recipe or ("street" if model == "ssz" else model), options.section("training"))
+    if options.printing_config():
+        return options.show_config(training=chosen)
+    data = data or list(chosen.data)
+    if not data or output is None:
+        raise UsageError(
+            "Training needs data and a run folder.",
+            expected="--data DIR -o RUN",
+            hint="Make data with: voxcli synth street -o DIR --count N",
+        )
+    for path in (*data, *(validation or ()), *([] if resume in ("auto", "never") else [resume])):
+        check_there(path)
+    if dry_run:
+        from voxcli.training import check
+
+        samples = check(model, data, chosen, validation_dirs=validation or ())
+        steps = sum(stage.steps for stage in chosen.stages)
+        return out.data(f"{model}: {samples} samples, {len(chosen.stages)} stages, {steps} steps -> {output}")
+    from voxcli.training import train as run
+
+    with out.progress(sum(stage.steps for stage in chosen.stages), "training") as bar:
+        watcher = _Watcher(bar)
+        try:
+            run(model, data, output, chosen, resume, watcher, validation_dirs=validation or (), device=device)
+        except KeyboardInterrupt:
+            if watcher.saved:
+                out.note(f"{output} holds step {watcher.step}: the same command goes on.")
+            raise
+    return None
+
+
+_SHOWN = {"loss": "loss", "mean_iou": "IoU", "samples_per_second": "samples/s"}
+
+
+class _Watcher:
+    """Shows the records of a training as they come; `saved`: whether the last one says that it was stopped, and kept."""
+
+    def __init__(self, bar: Progress):
+        self.bar, self.step, self.saved = bar, 0, False
+        self.latest: dict[str, float] = {}
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        self.saved = record["event"] == "interrupted"
+        step = max(self.step, int(record.get("step", 0)))
+        self.latest.update({key: record[key] for key in _SHOWN if isinstance(record.get(key), float)})
+        numbers = ", ".join(f"{label} {self.latest[key]:.3g}" for key, label in _SHOWN.items() if key in self.latest)
+        self.bar.advance(step - self.step, f"preparing stage '{record['stage']}'" if record["event"] == "preparing" else numbers)
+        self.step = step
+        if not out.shows_progress:
+            out.detail(_line(record))
+
+
+def _line(record: dict[str, Any]) -> str:
+    plain = {key: value for key, value in record.items() if not isinstance(value, (dict, list))}
+    return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in plain.items())

@@ -1,0 +1,77 @@
+"""`voxcli view`: a picture of any of our files, on disk or in the terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from voxcli.cli.framework import options
+from voxcli.cli.framework.batch import Policy, items
+from voxcli.cli.framework.output import out
+from voxcli.errors import UsageError
+
+
+def view(
+    sources: options.Sources,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="OUTPUT", help="PNG, or folder for several inputs; none: a coarse picture in the terminal."),
+    ] = None,
+    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels along the longer side of each view.")] = 320,
+    threshold: options.Threshold = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="png: pictures are written in no other.")] = None,
+    input_format: options.InputFormat = None,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    keep_going: options.KeepGoing = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Draw a file: shaded views from its camera, from above and from the side, and a legend of its classes.
+
+    Fruxels, voxels, meshes, scenes, points, depth, surfels and images. Without -o, on a terminal, a coarse picture is printed.
+
+    Examples:
+        voxcli view scene.npz -o scene.png
+        voxcli view car.obj -o car.png --size 480
+    """
+    from voxcli import files
+
+    if format is not None and format.lower().lstrip(".") != "png":
+        raise UsageError(f"--format {format}: pictures are written as PNG.", hint="Leave out --format.")
+    if output is None:
+        _in_terminal(sources, threshold, kind, input_format)
+        return
+    from voxcli.files.registry import searched_extensions
+
+    suffixes = searched_extensions(input_format)
+    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    with items(sources, output, suffixes=suffixes, target_suffix=".png", policy=policy, label="drawing") as todo:
+        other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(".png")]
+        if other:
+            raise UsageError(f"{other[0]}: pictures are written as PNG.", hint="Name a file with -o FILE.png.")
+        from voxcli.ops.picture import picture_of
+        from voxcli.scene import Picture
+
+        for chunk in todo.chunks(1):
+            with todo.attempt(chunk[0]):
+                thing = files.read(chunk[0].source, kind=kind, format=input_format)
+                sheet = picture_of(thing, size, options.first(threshold, 0.5))
+                files.write(chunk[0].target, Picture(sheet), format="png" if output == "-" else format, overwrite=overwrite)
+
+
+def _in_terminal(sources: list[str], threshold: float | None, kind: str | None, input_format: str | None) -> None:
+    import os
+    import shutil
+
+    from voxcli import files
+    from voxcli.ops.picture import terminal_picture, views_of
+
+    if not out.on_terminal:
+        raise UsageError("There is no terminal to draw in.", hint="Name a picture with -o FILE.png.")
+    for source in sources:
+        thing = files.read(source, kind=kind, format=input_format)
+        columns = min(shutil.get_terminal_size().columns, 100)
+        colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        out.data(terminal_picture(views_of(thing, 256, options.first(threshold, 0.5))[0][1], columns, colour))

@@ -1,0 +1,236 @@
+"""`voxcli weights ...`: what weights there are, what is in them, and weights in and out of other programs' files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voxcli.cli.framework import options
+from voxcli.cli.framework.output import out
+from voxcli.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from voxcli.models.weights import Weights
+
+OneFile = Annotated[str, typer.Argument(metavar="INPUT", show_default=False, help="One file.")]
+Target = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; its extension picks the format.")]
+
+
+def list_(format: options.Records = None) -> None:
+    """The models, and the weights that are shipped with voxcli.
+
+    Examples:
+        voxcli weights list
+        voxcli weights list --format json
+    """
+    from voxcli.models.registry import MODELS
+    from voxcli.models.weights import SHIPPED, load_weights
+
+    rows: list[dict[str, Any]] = []
+    for path in sorted(SHIPPED.glob("*.safetensors")):
+        weights = load_weights(path)
+        numbers = sum(t.numel() for t in weights.tensors.values())
+        rows.append({"model": weights.model, "weights": path.stem, "numbers": numbers, "bytes": path.stat().st_size})
+    there = {row["model"] for row in rows}
+    rows += [{"model": name, "weights": None, "numbers": None, "bytes": None} for name in MODELS if name not in there]
+    out.records(rows, format.value if format else None)
+
+
+def info(sources: options.Sources) -> None:
+    """Facts about weights: model, version, configuration, label names, what they were trained on, numbers in each part.
+
+    Files, or shipped weights by their names.
+
+    Examples:
+        voxcli weights info best.safetensors
+        voxcli weights info ssz
+        voxcli weights info run/best.safetensors best.safetensors
+    """
+    from voxcli.cli.framework.inputs import expand
+    from voxcli.models.weights import SHIPPED, find_weights, load_weights
+    from voxcli.provenance import sha256_file
+
+    found: list[str] = []
+    several = len(sources) > 1
+    for source in sources:
+        if not os.path.lexists(source) and (SHIPPED / f"{source}.safetensors").is_file():
+            found.append(source)
+        else:
+            inputs, many = expand([source], (".safetensors",))
+            found += [each.path for each in inputs]
+            several |= many
+    rows = []
+    for each in found:
+        weights = load_weights(each)
+        parts: dict[str, int] = {}
+        for key, tensor in weights.tensors.items():
+            part = key.partition(".")[0]
+            parts[part] = parts.get(part, 0) + tensor.numel()
+        facts = {"model": weights.model, "numbers": parts, "config": weights.config, **weights.facts}
+        rows.append({"file": each, "sha256": sha256_file(find_weights(each)), **facts})
+    out.json(rows if several else rows[0])
+
+
+def export(
+    source: OneFile,
+    output: Target,
+    generator_only: Annotated[bool, typer.Option("--generator-only", help="Leave the discriminator out: smaller, but no poses.")] = False,
+    familiar: Annotated[
+        str | None,
+        typer.Option("--familiar", metavar="DIR", help="Data like the training: predict will warn of pictures unlike it (rays)."),
+    ] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Weights for elsewhere: .safetensors (half precision, with all facts) or .pt (a plain state_dict in float32 for torch.load).
+
+    Examples:
+        voxcli weights export best.safetensors -o small.safetensors --generator-only
+        voxcli weights export best.safetensors -o state.pt
+    """
+    from dataclasses import replace
+
+    from voxcli.atomic import atomic_write_bytes
+    from voxcli.models.weights import load_weights, save_weights
+
+    target = _target(output, (".safetensors", ".pt"), overwrite)
+    weights = load_weights(source)
+    if generator_only:
+        kept = {k: t for k, t in weights.tensors.items() if not k.startswith("discriminator.")}
+        weights = replace(weights, tensors=kept, config={k: v for k, v in weights.config.items() if k != "discriminator"})
+    if familiar is not None:
+        weights = _with_familiarity(weights, familiar)
+    if target.suffix == ".safetensors":
+        facts = {k: v for k, v in weights.facts.items() if k != "version"}
+        training = facts.get("training")
+        if isinstance(training, dict) and isinstance(training.get("recipe"), dict):
+            from voxcli.training.recipe import without_places
+
+            facts["training"] = training | {"recipe": without_places(training["recipe"])}
+        save_weights(target, replace(weights, facts=facts))
+        return
+    import io
+
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(sorted(weights.tensors.items())), buffer)
+    atomic_write_bytes(target, buffer.getvalue(), overwrite=True)
+
+
+def _with_familiarity(weights: Weights, folder: str) -> Weights:
+    """The same weights with what tells pictures that are unlike those of a data folder."""
+    from dataclasses import replace
+
+    from voxcli import files
+    from voxcli.cli.framework.inputs import expand
+    from voxcli.models.frustum.familiarity import split
+    from voxcli.models.registry import model_module
+    from voxcli.scene import Picture
+
+    module = model_module(weights.model, "inference")
+    if not hasattr(module, "learn_familiarity"):
+        raise UsageError(f"{weights.model} does not tell strange pictures.", actual="--familiar", hint="Leave it out.")
+    own, _ = split(weights.tensors)
+    weights = replace(weights, tensors=own)
+    predictor = module.load_predictor(weights, "cpu", "float32")
+    images = os.path.join(folder, "images")
+    inputs, _ = expand([images if os.path.isdir(images) else folder], (".png", ".jpg", ".jpeg"))
+    found = module.learn_familiarity(predictor, (files.read_as(each.path, Picture) for each in inputs))
+    return replace(weights, tensors=own | found.tensors())
+
+
+def import_(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="[MODEL] INPUT...", show_default=False, help="The checkpoint, or jof's FOLDER; its model before it, or -m."),
+    ],
+    output: Target,
+    model: options.Model = None,
+    half: Annotated[bool, typer.Option("--half", help="Round floats to half precision (float16): half the size, other digits.")] = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Turn an official checkpoint into voxcli weights. Only tensors and numbers are read: a checkpoint cannot run code here.
+
+    Numbers keep the checkpoint's own precision, unless --half rounds them.
+
+    z-gan reads the generator's latest_net_G.pth; pix2vox-a and pix2vox-f read Pix2Vox-A-ShapeNet.pth and Pix2Vox-F-ShapeNet.pth, and
+    refuse each other's; without a name, the file itself tells which of these two it is of. uclid reads UCLID_Net_all_classes.pth and with
+    it, where there, image2depth_all_classes.pth and image2cam_all_classes.pth. jof reads the FOLDER that holds its checkpoints
+    (shape, albedo, image encoder) and normal_cam.mat. What of a file was left out, and how much was used, stands on stderr; -v names every
+    tensor.
+
+    Examples:
+        voxcli weights import latest_net_G.pth -m z-gan -o z-gan.safetensors
+        voxcli weights import pix2vox-f Pix2Vox-F-ShapeNet.pth -o pix2vox-f.safetensors --half
+        voxcli weights import uclid UCLID_Net_all_classes.pth image2cam_all_classes.pth -o uclid.safetensors
+    """
+    from voxcli.cli.framework.inputs import check_there
+    from voxcli.models.registry import model_module
+    from voxcli.models.weights import check_finite, save_weights
+
+    name, given = (sources[0], sources[1:]) if len(sources) > 1 and model is None else (model, sources)
+    for source in given:
+        check_there(source)
+    if name is None:
+        name = _recognised(given[0])
+    importer = model_module(name, "importer")
+    several = hasattr(importer, "FILE_NAMES")
+    if len(given) > 1 and not several:
+        raise UsageError("One checkpoint is imported at a time.", expected="[MODEL] INPUT", actual=" ".join(sources))
+    target = _target(output, (".safetensors",), overwrite)
+    fates: dict[str, list[str]] = {"used": [], "filled": [], "left": []}
+    weights = importer.import_weights(given if several else given[0], name, lambda fate, entry: fates[fate].append(entry))
+    try:
+        check_finite(weights)
+    except DataError as error:
+        raise DataError(f"{', '.join(given)}: {error.message}", actual=error.actual, hint="The file is damaged.") from error
+    save_weights(target, weights, half)
+    _report(", ".join(given), fates)
+    if half:
+        out.note(f"rounded to half precision: numbers differ from the checkpoint's by up to {_rounding(weights):.2g}")
+
+
+def _rounding(weights: Weights) -> float:
+    """The largest change that half precision makes to any number."""
+    floats = [t for t in weights.tensors.values() if t.is_floating_point() and t.numel()]
+    return max((float((t.half().double() - t.double()).abs().max()) for t in floats), default=0.0)
+
+
+def _recognised(source: str) -> str:
+    """The model that a checkpoint is of, where its tensors tell. Raises UsageError where they do not."""
+    from voxcli.models.pix2vox.importer import recognised
+
+    name = None if os.path.isdir(source) else recognised(source)
+    if name is None:
+        raise UsageError(f"'{source}' does not say which model it is of.", expected="-m MODEL",
+                         hint="Those of Pix2Vox alone are told apart.")  # fmt: skip
+    out.note(f"{source}: a checkpoint of {name}")
+    return name
+
+
+def _report(source: str, fates: dict[str, list[str]]) -> None:
+    """Say which entries of a checkpoint were used and which were not."""
+    for fate in ("used", "filled"):
+        for entry in fates[fate]:
+            out.detail(f"{fate}: {entry}")
+    parts: dict[str, int] = {}
+    for entry in fates["used"]:
+        part = entry.partition(".")[0]
+        parts[part] = parts.get(part, 0) + 1
+    out.note(f"{source}: {len(fates['used'])} tensors used ({', '.join(f'{part} {count}' for part, count in parts.items())})")
+    if fates["filled"]:
+        out.note(f"filled with 0: {len(fates['filled'])} counters of batches, which the file lacks")
+    out.note(f"left: {', '.join(fates['left']) or 'nothing'}")
+
+
+def _target(output: str, suffixes: tuple[str, ...], overwrite: bool) -> Path:
+    """The path to write to, if that is allowed."""
+    path = Path(output)
+    if path.suffix not in suffixes:
+        raise UsageError(f"'{output}' has no extension of weights.", expected=" or ".join(suffixes))
+    if path.exists() and not overwrite:
+        raise UsageError(f"'{output}' is there already.", hint="Add --overwrite to replace it.")
+    return path

@@ -1,0 +1,289 @@
+"""Many inputs, one command: which inputs, where each result goes, and what happens when one fails.
+
+The usual loop of a command:
+
+    with batch.items(sources, output, suffixes=(".glb", ".obj"), target_suffix=".npz", policy=policy) as todo:
+        for item, result in todo.run(functools.partial(_work, rule=rule), workers=workers):
+            ...                                             # in the order of the inputs; with workers > 1, _work is a top-level function
+
+or, where the computation itself needs a batch of items in one process:
+
+        for chunk in todo.chunks(batch_size):
+            for item in chunk:
+                with todo.attempt(item):
+                    ...
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from voxcli.atomic import check_writable, holds_nothing
+from voxcli.cli.framework import interrupts
+from voxcli.cli.framework.failures import explain, show_warning
+from voxcli.cli.framework.inputs import Input, expand, expand_groups
+from voxcli.cli.framework.output import Progress, counted, out
+from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to do with outputs that exist and items that fail: the flags of the same names."""
+
+    overwrite: bool = False
+    skip_existing: bool = False
+    keep_going: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input and its output. `name` is the input's relative path without suffix, with / between folders; "-" is stdin or stdout.
+
+    parts: all files of an input that is made of several (see `expand_groups`), `source` the first of them; empty otherwise.
+    """
+
+    source: str
+    target: str
+    name: str
+    parts: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file of the input."""
+        return self.parts or (self.source,)
+
+    def seed(self, seed: int) -> int:
+        """The seed of this item alone: order, batching and workers change nothing."""
+        from voxcli.seeds import item_seed
+
+        return item_seed(seed, self.name)
+
+
+class ItemsFailed(VoxcliError):
+    """Some items failed under --keep-going; each has been reported."""
+
+    exit_code = 1
+
+
+class Batch:
+    """The items still to be done. A context manager: it shows progress, and at the end raises ItemsFailed if items failed."""
+
+    def __init__(self, items: Sequence[Item], *, keep_going: bool = False, label: str = "items"):
+        self.items = list(items)
+        self.keep_going = keep_going
+        self.failed: list[Item] = []
+        self._done = 0
+        self._label = label
+        self._progress = Progress()
+        self._bar: Any = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __enter__(self) -> Batch:
+        self._bar = out.progress(len(self.items), self._label) if len(self.items) > 1 else None
+        if self._bar is not None:
+            self._progress = self._bar.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, traceback)
+        if kind is None and self.failed:
+            raise ItemsFailed(f"{len(self.failed)} of {len(self.items)} items failed.")
+
+    @contextmanager
+    def attempt(self, item: Item) -> Iterator[None]:
+        """Work on one item. With keep_going its error is reported and the loop goes on; otherwise the error ends the command.
+
+        An error about the data names the item, whether or not what raised it knew the file.
+        """
+        interrupts.check()
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except (VoxcliError, OSError) as error:
+            if not self.keep_going:
+                ending = self._ending(item, error)
+                if ending is error:
+                    raise
+                raise ending from error
+            self.failed.append(item)
+            lines = explain(error)[1]
+            out.error(lines if item.source in lines else f"{item.source}: {lines}")
+
+    def _ending(self, item: Item, error: VoxcliError | OSError) -> VoxcliError | OSError:
+        """The error that ends the command: with the item's name if it is about the data, and what of several items was done by then."""
+        name = "stdin" if item.source == "-" else item.source
+        unnamed = isinstance(error, (DataError, ShapeError)) and name not in str(error) and item.target not in str(error)
+        # A call that cannot be carried out fails at its first item, and would at the others.
+        told = len(self.items) > 1 and (self._done > 0 or not isinstance(error, (UsageError, DeviceError)))
+        if not unnamed and not told:
+            return error
+        if not isinstance(error, VoxcliError):
+            message, expected, actual, hint = explain(error)[1], None, None, None
+            kind: type[VoxcliError] = UsageError
+        else:
+            message, expected, actual, hint = error.message, error.expected, error.actual, error.hint
+            kind = type(error)
+        if told:
+            done = f"efore it, {self._done} of {len(self.items)} were done; --keep-going finishes the others."
+            hint = f"{hint}{' B' if hint.endswith(('.', '?')) else '; b'}{done}" if hint else f"B{done}"
+        return kind(f"{name}: {message}" if unnamed else message, expected=expected, actual=actual, hint=hint)
+
+    def chunks(self, size: int) -> Iterator[list[Item]]:
+        """The items in their order, at most `size` at a time; each counts as done when the next chunk is asked for."""
+        for start in range(0, len(self.items), size):
+            chunk = self.items[start : start + size]
+            yield chunk
+            self._done = start + len(chunk)
+            self._progress.advance(len(chunk))
+
+    def run(self, work: Callable[[Item], R], workers: int = 1) -> Iterator[tuple[Item, R]]:
+        """Call `work(item)` for every item and yield (item, result) in the order of the items, failed ones left out.
+
+        workers > 1: in that many fresh processes. `work` and its results travel pickled, so it is a top-level function or a
+        functools.partial of one.
+        """
+        if min(workers, len(self.items)) <= 1:
+            for item in self.items:
+                with self.attempt(item):
+                    result = work(item)
+                    yield item, result
+                    self._done += 1
+                self._progress.advance()
+            return
+        with closing(self._in_processes(work, min(workers, len(self.items)))) as results:
+            for item, future in results:
+                with self.attempt(item):
+                    yield item, future.result()
+                    self._done += 1
+
+    def _in_processes(self, work: Callable[[Item], R], workers: int) -> Generator[tuple[Item, Future[R]], None, None]:
+        from concurrent.futures import FIRST_COMPLETED, wait
+
+        from voxcli.processes import worker_pool
+
+        with worker_pool(workers, _start_worker) as pool:
+            futures = {pool.submit(work, item): item for item in self.items}
+            waiting = set(futures)
+            for future, item in futures.items():
+                while future in waiting:
+                    finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    self._progress.advance(len(finished))
+                yield item, future
+
+
+def _start_worker() -> None:
+    """Warnings of a worker look like those of its parent."""
+    import warnings
+
+    warnings.showwarning = show_warning
+
+
+def items(
+    sources: Sequence[str],
+    output: str,
+    *,
+    suffixes: Sequence[str],
+    target_suffix: str,
+    policy: Policy | None = None,
+    target_suffixes: Sequence[str] = (),
+    label: str = "items",
+    grouped: bool = False,
+) -> Batch:
+    """Decide every output before anything is computed.
+
+    One input file goes to `output` itself, or into it if it is a folder (it exists, or ends in /). Several inputs, a folder, a glob or a
+    list go into the folder `output`, which mirrors their relative paths and stems with `target_suffix`; of several files with one stem in
+    one folder the outputs keep the extensions, too (box.obj.png and box.ply.png).
+
+    Args:
+        sources: paths, folders, globs, @list.txt, -.
+        suffixes: which files of a folder or glob are taken, such as (".png", ".jpg"); case does not matter.
+        target_suffix: suffix of outputs in a folder, such as ".npz"; "" for outputs that are folders themselves.
+        target_suffixes: further suffixes by which `output` shows that it means a file, not a folder.
+        grouped: the files of a folder, and those named directly, are one input together.
+
+    Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made.
+    """
+    policy = policy or Policy()
+    if policy.overwrite and policy.skip_existing:
+        raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
+    if output == "-":
+        out.check_binary()
+    found, several = (expand_groups if grouped else expand)(sources, suffixes, leave_out=output)
+    todo = _place(found, output, several, target_suffix, {target_suffix, *target_suffixes} - {""}, grouped)
+    _check_distinct(todo)
+    todo = _apply_policy(todo, policy)
+    check_writable(item.target for item in todo if item.target != "-")
+    if policy.dry_run:
+        for item in todo:
+            out.data(f"{item.source} -> {item.target}")
+        todo = []
+    return Batch(todo, keep_going=policy.keep_going, label=label)
+
+
+def _place(
+    found: Sequence[Input], output: str, several: bool, suffix: str, file_suffixes: set[str], grouped: bool = False
+) -> list[Item]:
+    folder = output.endswith(("/", os.sep)) or (output != "-" and Path(output).is_dir() and suffix != "")
+    if not several and not folder:
+        return [Item(found[0].path, output, found[0].name, found[0].parts)]
+    if output == "-":
+        raise UsageError(f"{len(found)} inputs do not fit into stdout.", hint="Give a folder: -o FOLDER/.")
+    looks_like_file = not folder and Path(output).suffix.lower() in file_suffixes
+    if grouped and (looks_like_file or Path(output).is_file()):
+        raise UsageError(f"{counted(len(found), 'object')} in subfolders, but -o {output} is one file.",
+                         hint="Each folder of pictures is an object: give a folder, -o FOLDER/, or name the pictures of one.")  # fmt: skip
+    if looks_like_file or Path(output).is_file():
+        raise UsageError(f"Several inputs, but -o {output} is one file.", hint="Give a folder: -o FOLDER/.")
+    names = _distinct_names(found)
+    return [Item(each.path, f"{Path(output) / name}{suffix}", name, each.parts) for each, name in zip(found, names, strict=True)]
+
+
+def _distinct_names(found: Sequence[Input]) -> list[str]:
+    """The names of inputs; those that differ in their extensions alone keep them: box.obj and box.ply, not box twice."""
+    places: dict[str, list[str]] = {}
+    for each in found:
+        places.setdefault(each.name, []).append(os.path.splitext(os.path.normpath(each.path))[0])
+    shared = {name for name, paths in places.items() if len(paths) > 1 and len(set(paths)) == 1}
+    return [each.name + (os.path.splitext(each.path)[1] if each.name in shared and not each.parts else "") for each in found]
+
+
+def _check_distinct(todo: Sequence[Item]) -> None:
+    by_target: dict[str, Item] = {}
+    for item in todo:
+        other = by_target.setdefault(os.path.normpath(item.target), item)
+        if other is not item:
+            if os.path.normpath(other.source) == os.path.normpath(item.source):
+                raise UsageError(f"{item.source} is given twice.", hint="Name each input once.")
+            raise UsageError(
+                f"Two inputs have the same output {item.target}.",
+                actual=f"{other.source} and {item.source}",
+                hint="Write them to different folders, or choose by a glob in quotes, such as 'folder/*.png'.",
+            )
+
+
+def _apply_policy(todo: list[Item], policy: Policy) -> list[Item]:
+    existing = [item for item in todo if item.target != "-" and os.path.lexists(item.target) and not holds_nothing(item.target)]
+    if existing and policy.skip_existing:
+        out.note(f"skipped {len(existing)} of {len(todo)}: their outputs exist.")
+        gone = set(existing)
+        return [item for item in todo if item not in gone]
+    if existing and not policy.overwrite:
+        more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
+        raise UsageError(f"Output exists: {existing[0].target}{more}.", hint="Use --overwrite to replace, or --skip-existing to leave it.")
+    return todo

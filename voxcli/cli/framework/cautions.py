@@ -1,0 +1,51 @@
+"""What a score should be read with: read off its record, and said once a command, however many pairs it is true of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from voxcli.cli.framework.output import out
+
+_KINDS = {
+    "replaced": "clouds hold fewer points than were asked for, and were drawn from with replacement (params.held)",
+    "outside": "points outside the box of the shell grid were left out (parts.outside)",
+    "cameras": "the cameras stand in different places, which is not compared: cells are those of each camera's own frame (params.cameras)",
+}
+
+
+def warn(scored: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> None:
+    """One warning for each kind of caution: in full for a single pair, counted for several. scored: (name, records) of each pair."""
+    said: dict[str, list[tuple[str, str]]] = {}
+    for name, records in scored:
+        for kind, text in dict(found for record in records for found in _cautions(record)).items():
+            said.setdefault(kind, []).append((name, text))
+    for kind, each in said.items():
+        if len(scored) == 1:
+            out.warn(each[0][1])
+            continue
+        out.warn(f"in {len(each)} of {len(scored)} pairs {_KINDS[kind]}.")
+        for name, text in each:
+            out.detail(f"{name}: {text}")
+
+
+def _cautions(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(kind, sentence) of everything that one record should be read with."""
+    from voxcli.metrics.grids import CAMERAS_DIFFER
+
+    params, outside = record["params"], record["parts"].get("outside")
+    if params.get("replaced"):
+        (pred, gt), (of_pred, of_gt) = params["held"], params["samples"]
+        few = [f"the {which} holds {held} points, and {asked} were asked for" for which, held, asked in
+               (("prediction", pred, of_pred), ("ground truth", gt, of_gt)) if held < asked]  # fmt: skip
+        yield "replaced", f"{'; '.join(few)}: points were drawn with replacement."
+    if outside and any(outside.values()):
+        shares = " and ".join(f"{_percent(outside[key])} of the {which}" for key, which in (("pred", "prediction"), ("gt", "ground truth")))
+        low, high = params["box"]
+        yield "outside", f"{shares} lie outside the shell grid's box [{low:g}, {high:g}]^3, and were left out."
+    if params.get("cameras") == CAMERAS_DIFFER:
+        yield "cameras", "the cameras stand in different places, which is not compared: each grid is taken in its own camera's frame."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

@@ -1,0 +1,70 @@
+"""Errors in words: what the user is told, and the exit code. Shared by the edge of the program and by --keep-going."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from voxcli.cli.framework import options
+from voxcli.cli.framework.output import out
+from voxcli.errors import VoxcliError, unknown_name
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """(exit code, one to three lines) for any error that ends a command or fails an item."""
+    if isinstance(error, VoxcliError):
+        return error.exit_code, str(error)
+    if hasattr(error, "format_message"):  # Typer's errors about the call; most have no public name
+        return 2, _usage_lines(error)
+    if type(error).__name__ == "BrokenProcessPool":
+        return 2, "A worker process died: killed, or out of memory.\nTry fewer --workers."
+    if isinstance(error, OSError):
+        return 2, _os_error_line(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        return 2, f"Out of memory.\n{_ways_to_need_less()}"
+    first = (str(error).strip().splitlines() or [""])[0][:200]
+    return 2, f"internal error: {type(error).__name__}: {first} (VOXCLI_DEBUG=1 shows the traceback)"
+
+
+def _ways_to_need_less() -> str:
+    """Which options of the command that was called make it need less memory."""
+    known = options.flags_of_command()
+    smaller = [flag for flag in ("--batch-size", "--resolution", "--size", "--depth", "--points", "--workers") if flag in known]
+    return f"Try a smaller {', '.join(smaller[:-1])}{' or ' if smaller[:-1] else ''}{smaller[-1]}." if smaller else "Try smaller inputs."
+
+
+def show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+    """A library's warning as one line of ours, in place of warnings.showwarning; its origin with -v."""
+    text = (str(message).strip().splitlines() or [category.__name__])[0]
+    out.warn(text + (f" ({category.__name__}, {filename}:{lineno})" if out.verbose else ""))
+
+
+def _usage_lines(error: Any) -> str:
+    message = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    option = getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and option and context is not None:
+        known = {name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        message = str(unknown_name("option", option, [name for name in known if name.startswith("--")]))
+        lines = message.split("\n")
+        if len(lines[-1]) > 380:  # of so many options, the nearest; --help, which is named below, has them all
+            message = "\n".join(line for line in (lines[0], lines[-1].partition("Known: ")[0].rstrip()) if line)
+        if option in ("-o", "--output"):
+            message = f"This command has no {option}: what it tells goes to stdout. Write it to a file with > FILE."
+    path = context.command_path if context is not None else "voxcli"
+    return f"{message}\n`{path} --help` shows all options."
+
+
+def _os_error_line(error: OSError) -> str:
+    name = f": {error.filename}" if error.filename is not None else ""
+    if error.filename2 is not None:
+        name += f" -> {error.filename2}"
+    if error.errno == errno.ENOSPC:
+        return f"No space left on the device{name}."
+    lines = {
+        FileNotFoundError: f"No such file or folder{name}.",
+        PermissionError: f"Permission denied{name}.",
+        IsADirectoryError: f"A folder stands where a file was expected{name}.",
+        NotADirectoryError: f"A file stands where a folder was expected{name}.",
+    }
+    return lines.get(type(error), f"{error.strerror or error}{name}.")

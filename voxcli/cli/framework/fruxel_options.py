@@ -1,0 +1,125 @@
+"""The flags of `voxcli fruxelize`: which of them contradict each other, mean nothing to an input, or shaped a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from voxcli.cli.framework import options
+from voxcli.errors import UsageError
+from voxcli.ops.filling import Filling
+from voxcli.ops.framing import AZIMUTH, ELEVATION, Framing
+from voxcli.ops.limits import check_cells
+
+if TYPE_CHECKING:
+    from voxcli.cli.framework.batch import Item
+
+VIEW = ("azimuth", "elevation", "distance")
+"""Flags that place the camera of what comes without one."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The flags of one call, as they travel to worker processes."""
+
+    class_name: str | None
+    classes: str | None
+    grid: str
+    preset: str | None
+    size: tuple[int, int] | None
+    depth: int | None
+    z_near: float | None
+    z_far: float | None
+    fov: float | None
+    camera: str | None
+    azimuth: float | None
+    elevation: float | None
+    distance: float | None
+    resolution: int | None
+    rule: str | None
+    fill: str | None
+    device: str
+    format: str | None
+    input_format: str | None
+    overwrite: bool
+
+    @property
+    def cells(self) -> int:
+        """Cells along the longest side of a voxel grid."""
+        return 64 if self.resolution is None else self.resolution
+
+    @property
+    def filling(self) -> tuple[str, str]:
+        """When a cell counts as filled, and what counts as inside."""
+        return self.rule or ("slab" if self.grid == "fruxel" else "centre"), self.fill or "auto"
+
+    @property
+    def filling_choices(self) -> Filling:
+        """What the flags say of how cells are filled and looked at."""
+        framing = Framing(**{field.name: getattr(self, field.name) for field in fields(Framing)})
+        return Filling(framing, self.grid, self.cells, *self.filling, self.class_name, self.device)
+
+    def check(self) -> None:
+        """Raise UsageError for flags that contradict each other or mean nothing, before any input is read."""
+        if self.class_name is not None and self.class_name.strip() in ("", "air"):
+            raise UsageError("--class names what fills a cell.", expected="a class such as car", actual=f"'{self.class_name}'")
+        if self.class_name is not None and self.classes is not None:
+            raise UsageError("--class and --classes contradict each other.", hint="Give one of them.")
+        of_fruxels = ("preset", "size", "depth", "z_near", "z_far", "fov", "camera", *VIEW)
+        of_other = of_fruxels if self.grid == "voxel" else ("resolution",)
+        given = [name for name in of_other if getattr(self, name) is not None]
+        if given:
+            other = "fruxel" if self.grid == "voxel" else "voxel"
+            raise UsageError(f"--{given[0].replace('_', '-')} shapes a {other} grid.", hint=f"Use it with --grid {other}.")
+        if self.camera is not None and (placed := [name for name in VIEW if getattr(self, name) is not None]):
+            raise UsageError(f"--camera and --{placed[0]} contradict each other.", hint="Give one of them.")
+        if self.distance is not None and self.distance <= 0:
+            raise UsageError("--distance must be positive.", actual=f"{self.distance:g}")
+        if self.elevation is not None and abs(self.elevation) > 90:
+            raise UsageError("--elevation must lie between -90 and 90 degrees.", actual=f"{self.elevation:g}")
+        if self.grid == "voxel":
+            check_cells(self.cells, self.cells, self.cells)
+
+    def check_targets(self, todo: list[Item]) -> None:
+        """Raise UsageError for an output whose format cannot hold the grid, before anything is computed."""
+        from voxcli.files.registry import find_format, formats_writing
+        from voxcli.scene import FruxelGrid, VoxelGrid
+
+        kind, other = (FruxelGrid, VoxelGrid) if self.grid == "fruxel" else (VoxelGrid, FruxelGrid)
+        for item in todo:
+            found, extension = find_format(item.target, self.format, choices=formats_writing(kind))
+            if kind not in found.writers:
+                hint = "Use --grid voxel." if other is VoxelGrid and other in found.writers else None
+                expected = f"one of {', '.join(formats_writing(kind))}"
+                raise UsageError(f"{item.target}: {self.grid}s cannot be written as {extension}.", expected=expected, hint=hint)
+
+    def check_input(self, source: str, thing: Any) -> None:
+        """Raise UsageError for flags that mean nothing to this kind of input: they would be ignored, and recorded as used."""
+        from voxcli.scene import DepthMap, SceneDescription, VoxelGrid
+
+        if isinstance(thing, SceneDescription):
+            name = "a scene"
+            unused = {"class_name": "names the classes of its objects", "classes": "names the classes of its objects"}
+            if thing.camera is not None and self.grid == "fruxel":
+                unused |= dict.fromkeys(VIEW, "has its own camera")
+        elif isinstance(thing, (VoxelGrid, DepthMap)):
+            name = "voxels" if isinstance(thing, VoxelGrid) else "a depth map"
+            unused = {"classes": "has no parts", **dict.fromkeys(("rule", "fill"), "is not filled, but looked up")}
+            unused |= dict.fromkeys(VIEW, "is looked at from the camera that belongs to it, or from --camera")
+            if isinstance(thing, VoxelGrid) and thing.labels is not None:
+                unused["class_name"] = "brings its own labels"
+        else:
+            return
+        given = [key for key in unused if getattr(self, key) is not None]
+        if given:
+            flag = "class" if given[0] == "class_name" else given[0]
+            raise UsageError(f"{source}: --{flag} means nothing to {name}, which {unused[given[0]]}.", hint=f"Leave out --{flag}.")
+
+    def recorded(self, filled: bool, placed: bool) -> dict[str, Any]:
+        """The options that shaped a result, for its provenance. filled: not looked up; placed: seen from where --azimuth and so on say."""
+        own = {k: v for k, v in vars(self).items() if v is not None and k not in ("overwrite", "format", "input_format", "device")}
+        if filled:
+            own["rule"], own["fill"] = self.filling
+        if placed:
+            own |= {"azimuth": options.first(self.azimuth, AZIMUTH), "elevation": options.first(self.elevation, ELEVATION)}
+        return own | ({"resolution": self.cells} if self.grid == "voxel" else {})

@@ -1,0 +1,241 @@
+"""What the positional arguments name: paths, folders, globs, lists, stdin; and predictions paired with ground truth."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from voxcli.cli.framework.output import out
+from voxcli.errors import DataError, FileFormatError, UsageError
+
+STDIN = "-"
+_WILD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input file. `name`: its relative path without suffix, / between folders; unique outputs, seeds and pairs come from it.
+
+    parts: all files of an input that is made of several, `path` the first of them; empty otherwise.
+    """
+
+    path: str
+    name: str
+    parts: tuple[str, ...] = ()
+
+
+def expand(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | None = None) -> tuple[list[Input], bool]:
+    """All input files, and whether they are to be treated as several (a folder, glob or list is, even with one file in it).
+
+    Order: as given; within a folder or glob sorted by relative path. Names are relative to the folder, to the part of a glob before its
+    first wildcard, or as they stand in a list; a file given directly has its stem. `suffixes` filter folders and globs only; hidden
+    files and folders are left out, and so is the folder `leave_out` (the output, if it lies inside an input).
+    """
+    found: list[Input] = []
+    several = len(sources) > 1
+    for source in sources:
+        if source == STDIN:
+            found.append(Input(STDIN, "stdin"))
+        elif source.startswith("@") and not os.path.lexists(source):
+            found += _from_list(source[1:])
+            several = True
+        elif os.path.isdir(source):
+            found += _from_folder(source, suffixes, leave_out)
+            several = True
+        elif os.path.lexists(source):
+            found.append(Input(source, PurePosixPath(Path(source).as_posix()).stem))
+        elif _WILD.search(source):
+            found += _from_glob(source, suffixes)
+            several = True
+        else:
+            raise UsageError(f"No such file or folder: {source}.")
+    if [each.path for each in found].count(STDIN) > 1:
+        raise UsageError("- (stdin) can be given only once.")
+    return found, several
+
+
+def check_there(path: str) -> None:
+    """Raise UsageError for a file or folder, named by an option, that does not exist."""
+    if not os.path.exists(path):
+        from voxcli.files.source import nearest_sibling
+
+        raise UsageError(f"{path} does not exist.", hint=nearest_sibling(Path(path)))
+
+
+def expand_groups(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | None = None) -> tuple[list[Input], bool]:
+    """As `expand`, with several files to an input: all files of a folder are one, and so are all files named directly.
+
+    The name of an input is its folder's, relative to the source that holds it; that of files named directly is the first one's stem.
+    """
+    groups: dict[str, list[str]] = {}
+    nested = False
+    for source in sources:
+        if source == STDIN:
+            raise UsageError("- (stdin) holds one file, not several views.", hint="Name files or folders.")
+        found, _ = expand([source], suffixes, leave_out)
+        is_folder = os.path.isdir(source)
+        for each in found:
+            parent = str(PurePosixPath(each.name).parent) if is_folder else "."
+            nested |= parent != "."
+            name = parent if parent != "." else os.path.basename(os.path.abspath(source)) if is_folder else ""
+            groups.setdefault(name, []).append(each.path)
+    inputs = [Input(parts[0], name or PurePosixPath(Path(parts[0]).as_posix()).stem, tuple(parts)) for name, parts in groups.items()]
+    return inputs, nested or len(inputs) > 1
+
+
+def _has_suffix(path: str, suffixes: Sequence[str]) -> bool:
+    """Whether a file is taken: by its extension, or as "NAME beside OTHER" (see voxcli.files.registry.Format)."""
+    endings = tuple(s.lower() for s in suffixes if not s[0].isalnum())
+    pairs = [s.split(" beside ") for s in suffixes if s[0].isalnum()]
+    folder, name = os.path.split(path)
+    if not suffixes or name.lower().endswith(endings):
+        return True
+    return any(name == whole and os.path.exists(os.path.join(folder, other)) for whole, other in pairs)
+
+
+def _stem(relative: str) -> str:
+    return str(PurePosixPath(Path(relative).as_posix()).with_suffix(""))
+
+
+def _none_found(what: str, suffixes: Sequence[str]) -> UsageError:
+    return UsageError(f"No inputs in {what}.", expected=f"files ending in {', '.join(suffixes)}" if suffixes else "files")
+
+
+def _from_folder(folder: str, suffixes: Sequence[str], leave_out: str | None) -> list[Input]:
+    barred = os.path.abspath(leave_out) if leave_out and leave_out != STDIN else None
+    if barred == os.path.abspath(folder):
+        barred = None  # results beside their inputs: nothing to leave out
+    found: list[str] = []
+    left: list[str] = []
+    for here, folders, files in os.walk(folder, onerror=_raise):
+        folders[:] = [f for f in folders if not f.startswith(".") and os.path.abspath(os.path.join(here, f)) != barred]
+        shown = [f for f in files if not f.startswith(".")]
+        taken = [f for f in shown if _has_suffix(os.path.join(here, f), suffixes)]
+        found += [os.path.join(here, f) for f in taken]
+        left += [os.path.splitext(f)[1].lower() or "no extension" for f in shown if f not in taken]
+    if not found:
+        raise _none_found(folder, suffixes)
+    if left:
+        kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in sorted(set(left)))
+        out.detail(f"{folder}: {len(found)} taken, {len(left)} of other kinds left out ({kinds}).")
+    inputs = [Input(path, _stem(os.path.relpath(path, folder))) for path in found]
+    return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _from_glob(pattern: str, suffixes: Sequence[str]) -> list[Input]:
+    parts = Path(pattern).parts
+    first_wild = next(i for i, part in enumerate(parts) if _WILD.search(part))
+    base = str(Path(*parts[:first_wild])) if first_wild else "."
+    paths = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path) and _has_suffix(path, suffixes)]
+    if not paths:
+        raise _none_found(pattern, suffixes)
+    inputs = [Input(path, _stem(os.path.relpath(path, base))) for path in paths]
+    return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path))
+
+
+def _from_list(path: str) -> list[Input]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{path}: not a list.", expected="a text file with one path a line") from error
+    entries = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not entries:
+        raise UsageError(f"No inputs in @{path}.", expected="one path a line")
+    for entry in entries:
+        if not os.path.isfile(entry):
+            raise UsageError(f"No such file: {entry} (from {path}).", hint="Paths in a list are relative to the working folder.")
+    return [Input(entry, _list_name(entry)) for entry in entries]
+
+
+def _list_name(entry: str) -> str:
+    relative = os.path.normpath(entry)
+    outside = os.path.isabs(relative) or relative.startswith("..")
+    return _stem(os.path.basename(relative) if outside else relative)
+
+
+# -- pairs ----------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prediction and its ground truth. `name`: relative path without suffix; `category`: see `pairs`."""
+
+    name: str
+    pred: str
+    gt: str
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs, sorted by name, and the names that only one side has."""
+
+    pairs: list[Pair]
+    only_pred: list[str]
+    only_gt: list[str]
+
+
+def pairs(pred: str, gt: str, *, suffixes: Sequence[str], category_from: str | None = None) -> Pairs:
+    """Pair predictions with ground truth: file with file, or folder (glob, @list) with folder by relative path without suffix.
+
+    category_from: "parent" takes the folder that holds the item, anything else is a regular expression searched in the relative
+    name, whose first group (or whole match) is the category. Unmatched names are returned, and warned about.
+    """
+    (found_pred, several_pred), (found_gt, several_gt) = expand([pred], suffixes, None), expand([gt], suffixes, None)
+    if several_pred != several_gt:
+        one, many = (gt, pred) if several_pred else (pred, gt)
+        raise UsageError("A folder cannot be paired with a single file.", actual=f"{many} and {one}", hint="Give two files or two folders.")
+    if not several_pred:
+        if pred == gt == STDIN:
+            raise UsageError("- (stdin) can be given only once.")
+        name = found_gt[0].name if gt != STDIN else found_pred[0].name
+        source = gt if gt != STDIN else pred
+        parent = os.path.basename(os.path.dirname(os.path.abspath(source)))
+        return Pairs([Pair(name, found_pred[0].path, found_gt[0].path, _category(f"{parent}/{name}", category_from))], [], [])
+    by_pred, by_gt = _by_name(found_pred, pred), _by_name(found_gt, gt)
+    matched = [Pair(n, by_pred[n], by_gt[n], _category(n, category_from)) for n in by_pred if n in by_gt]
+    only_pred, only_gt = [n for n in by_pred if n not in by_gt], [n for n in by_gt if n not in by_pred]
+    if not matched:
+        raise UsageError(
+            f"No prediction in {pred} has a ground truth in {gt}.",
+            expected="the same relative paths, apart from suffixes",
+            actual=f"'{only_pred[0]}' and '{only_gt[0]}'",
+        )
+    for names, here, there in ((only_pred, pred, gt), (only_gt, gt, pred)):
+        if names:
+            out.warn(f"{len(names)} in {here} without a partner in {there}: {', '.join(names)}.")
+    return Pairs(sorted(matched, key=lambda pair: PurePosixPath(pair.name).parts), only_pred, only_gt)
+
+
+def _by_name(found: Sequence[Input], where: str) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for each in found:
+        if each.name in result:
+            raise UsageError(f"Two files in {where} have the name '{each.name}'.", actual=f"{result[each.name]} and {each.path}")
+        result[each.name] = each.path
+    return result
+
+
+def _category(name: str, rule: str | None) -> str | None:
+    if rule is None:
+        return None
+    if rule == "parent":
+        parent = PurePosixPath(name).parent.name
+        if not parent:
+            raise UsageError(f"--category-from parent: '{name}' lies in no subfolder.", hint="Give the folder above the categories.")
+        return parent
+    try:
+        match = re.search(rule, name)
+    except re.error as error:
+        raise UsageError(f"--category-from: not a regular expression: {error}.", actual=rule) from error
+    if match is None:
+        raise DataError(f"--category-from: '{name}' does not match.", expected=rule)
+    return match.group(1) if match.re.groups else match.group(0)

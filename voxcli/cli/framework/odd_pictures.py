@@ -1,0 +1,82 @@
+"""Pictures that a network can hardly know what to make of: a warning for each kind, and the work goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from voxcli.cli.framework.output import Repeated
+
+if TYPE_CHECKING:
+    from voxcli.scene import Picture
+
+SMALL, LONG = 32, 4
+"""Pixels a side of the smallest picture, and the largest ratio of its sides, that are taken without a word."""
+EVEN = 6 / 255
+"""How far the middle 98 % of a picture's pixels may be apart in each channel, as a share of the scale, for it to be of one colour."""
+
+
+class Doubts:
+    """What a call doubts of its pictures: of each kind the first three pictures as they come, the others counted when left."""
+
+    def __init__(self) -> None:
+        self._greys = Repeated("16-bit grey")
+        self._sizes = Repeated("pictures of unusual size")
+        self._nothing = Repeated("pictures with nothing to be seen in them")
+        self._strange = Repeated("pictures unlike those that the model learnt from")
+        self._empty: dict[str, str] = {}
+
+    def look(self, path: str, picture: Picture, scenes: bool = True) -> None:
+        """Warn of what can be told from a picture itself. scenes: the model looks at all of a picture, whatever its alpha is; models of
+        objects refuse transparent pictures themselves."""
+        if picture.rgb.dtype.itemsize > 1:
+            self._greys.warn(f"{path}: 16-bit grey, as depth maps are; it is taken for a picture.")
+        if unusual := unusual_size(*picture.size):
+            self._sizes.warn(f"{path}: {unusual}")
+        if is_transparent(picture):
+            self._empty[path] = "it is all transparent" if scenes else ""
+        elif is_even(picture):
+            self._empty[path] = "it is nearly of one colour"
+
+    def result(self, path: str, facts: Mapping[str, Any]) -> None:
+        """Warn of a picture of nothing, or one that the model itself finds strange, by the meta of its result: see
+        models/frustum/familiarity.py. One that is refused has its error, and needs no warning."""
+        found = facts.get("strangeness")
+        if empty := self._empty.pop(path, ""):
+            self._nothing.warn(f"{path}: {empty}: there is nothing to be seen in it.")
+        elif isinstance(found, Mapping) and found["score"] > found["threshold"]:
+            much = f"strangeness {found['score']:.3g}, usual up to {found['threshold']:.3g}"
+            self._strange.warn(f"{path}: it is unlike the pictures that the model learnt from ({much}): do not trust what is made of it.")
+
+    def __enter__(self) -> Doubts:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for kind in (self._greys, self._sizes, self._nothing, self._strange):
+            kind.__exit__()
+
+
+def unusual_size(width: int, height: int) -> str | None:
+    """What is unusual about the size of a picture, if anything."""
+    if min(width, height) < SMALL:
+        return f"{width}x{height} pixels are very few: little can be told from them."
+    if max(width, height) > LONG * min(width, height):
+        return f"{width}x{height} pixels are far from square: models see it squeezed, or a part of it. Cut out what is to be seen."
+    return None
+
+
+def is_transparent(picture: Picture) -> bool:
+    """Whether nothing of a picture is to be seen at all."""
+    return picture.alpha is not None and not picture.alpha.any()
+
+
+def is_even(picture: Picture) -> bool:
+    """Whether what is to be seen of a picture is nearly of one colour."""
+    import numpy as np
+
+    step = max(1, int((picture.rgb.size / 3 / 1e5) ** 0.5))  # some 100,000 pixels tell it as well as all
+    rgb = picture.rgb[::step, ::step].reshape(-1, 3)
+    most = np.iinfo(rgb.dtype).max
+    if picture.alpha is not None and picture.alpha.any():
+        rgb = rgb[picture.alpha[::step, ::step].reshape(-1) > most // 2]
+    return bool(len(rgb)) and bool((np.ptp(np.percentile(rgb, [1, 99], axis=0), axis=0) <= EVEN * most).all())
