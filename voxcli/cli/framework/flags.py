@@ -1,0 +1,83 @@
+"""Flags from options classes: a command takes the fields of `voxcli.options.Options` classes as its own parameters."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+import typer
+
+from voxcli.options import About, Options, abouts, flag_of, type_of
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def flags_of(classes: Iterable[type[Options]]) -> list[inspect.Parameter]:
+    """A keyword parameter for each field that has a flag, in the order of the classes; a field that several classes share is one flag.
+
+    Every default is None, not given: only then do the defaults of each class hold.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for options in classes:
+        for name, about in abouts(options).items():
+            if about.on_command_line and name not in found:
+                found[name] = inspect.Parameter(name, _KEYWORD, default=None, annotation=_annotation(type_of(options, name), name, about))
+    return list(found.values())
+
+
+def takes_flags(*classes: type[Options], collected_as: str = "given") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command with a parameter `given: dict[str, object]` takes the flags of the classes in its place, by field name; None: not given."""
+
+    def extend(function: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(function)
+        hints = typing.get_type_hints(function, include_extras=True)
+        added = flags_of(classes)
+        names = [parameter.name for parameter in added]
+
+        @functools.wraps(function)
+        def command(**values: object) -> None:
+            given = {name: values.pop(name, None) for name in names}
+            function(**values, **{collected_as: given})
+
+        parameters = []
+        for name, parameter in own.parameters.items():
+            if name == collected_as:
+                parameters += added
+            else:
+                parameters.append(parameter.replace(annotation=hints.get(name, parameter.annotation), kind=_KEYWORD))
+        command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        del command.__wrapped__
+        return command
+
+    return extend
+
+
+def _annotation(kind: type, name: str, about: About) -> object:
+    """The annotation that the parser reads: a fixed tuple takes so many values, another one repeats, a bool that may be None has a `no`."""
+    plain = [each for each in typing.get_args(kind) if each is not type(None)] if _is_union(kind) else [kind]
+    inner = plain[0]
+    flag = flag_of(name, about)
+    if inner is bool and _is_union(kind):
+        flag = f"{flag}/--no-{flag[2:]}"
+    arguments = typing.get_args(inner)
+    if typing.get_origin(inner) is tuple and arguments[-1] is Ellipsis:
+        inner = list[arguments[0]]  # type: ignore[valid-type]
+    elif typing.get_origin(inner) is typing.Literal:
+        inner = str
+    low, high = (int(limit) if inner is int and math.isfinite(limit) else limit for limit in about.within.limits)
+    closed = inner in (int, float)
+    found = typer.Option(
+        flag, metavar=about.metavar, help=about.help, show_default=False,
+        min=low if closed and about.within.text[0] == "[" else None, max=high if closed and about.within.text[-1] == "]" else None,
+    )  # fmt: skip
+    return Annotated[inner | None, found]
+
+
+def _is_union(kind: type) -> bool:
+    return typing.get_origin(kind) in (typing.Union, types.UnionType)

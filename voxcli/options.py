@@ -1,0 +1,128 @@
+"""Options of a model, a metric or another choice as a frozen dataclass: each field carries its help text, its limits and its unit.
+
+One such class is the whole truth about the options: Python callers make an instance of it, the command line makes flags of its fields
+(`voxcli.cli.framework.flags`), records and messages name its fields. Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from voxcli.errors import UsageError, unknown_name
+
+T = TypeVar("T")
+OptionsT = TypeVar("OptionsT", bound="Options")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Numbers between two limits, in the usual notation: `(0, 1]` leaves out 0 and holds 1; `[0, inf)` has no upper limit."""
+
+    text: str
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lower and the upper limit."""
+        low, high = self.text[1:-1].split(",")
+        return float(low), float(high)
+
+    def holds(self, number: float) -> bool:
+        """Whether a finite number lies in the interval.
+
+        >>> [Interval("(0, 1]").holds(number) for number in (0, 0.5, 1, float("nan"))]
+        [False, True, True, False]
+        """
+        low, high = self.limits
+        return math.isfinite(number) and low <= number <= high and (
+            (number != low or self.text[0] == "[") and (number != high or self.text[-1] == "]")
+        )
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of one option besides its type and default.
+
+    flag: its flag where that is not its name. within: the numbers that it may be. choices: the words that it may be. metavar: what stands
+    for its value in help texts. on_command_line: whether there is a flag at all.
+    """
+
+    help: str
+    flag: str | None = None
+    within: Interval = Interval("(-inf, inf)")
+    unit: str | None = None
+    choices: tuple[str, ...] | None = None
+    metavar: str | None = None
+    on_command_line: bool = True
+
+
+def option(
+    default: T, help: str, *, flag: str | None = None, within: str = "(-inf, inf)", unit: str | None = None,
+    choices: Iterable[str] | None = None, metavar: str | None = None, on_command_line: bool = True,
+) -> T:  # fmt: skip
+    """A field of an Options class. within: an Interval as text; the other arguments are those of About.
+
+    >>> @dataclass(frozen=True)
+    ... class Cut(Options):
+    ...     threshold: float = option(0.5, "Occupied at or above this probability.", within="(0, 1]")
+    >>> Cut(threshold=0.4).threshold
+    0.4
+    """
+    words = None if choices is None else tuple(choices)
+    about = About(help, flag, Interval(within), unit, words, metavar, on_command_line)
+    field: T = dataclasses.field(default=default, metadata={"about": about})
+    return field
+
+
+@dataclass(frozen=True)
+class Options:
+    """The base of all options classes: checks the limits and choices of its fields. Raises UsageError that names the field."""
+
+    def __post_init__(self) -> None:
+        for name, about in abouts(type(self)).items():
+            value = getattr(self, name)
+            for each in value if isinstance(value, tuple) else (value,):
+                if about.choices is not None and each is not None and each not in about.choices:
+                    raise unknown_name(name, str(each), about.choices)
+                if isinstance(each, (int, float)) and not isinstance(each, bool) and not about.within.holds(each):
+                    unit = f" {about.unit}" if about.unit else ""
+                    raise UsageError(f"{name} is out of range.", expected=f"a number in {about.within.text}{unit}", actual=f"{each:g}")
+
+    @property
+    def given(self) -> dict[str, object]:
+        """The fields whose values are not their defaults."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+
+
+def abouts(options: type[Options]) -> dict[str, About]:
+    """Name -> what is known of it, for each field that `option` made."""
+    return {field.name: field.metadata["about"] for field in dataclasses.fields(options) if "about" in field.metadata}
+
+
+def flag_of(name: str, about: About) -> str:
+    """The long flag of a field: `fov_x_deg` with flag "--fov" is --fov, `threshold` is --threshold."""
+    return about.flag or f"--{name.replace('_', '-')}"
+
+
+def type_of(options: type[Options], name: str) -> type:
+    """The type of one field, resolved."""
+    kind: type = typing.get_type_hints(options)[name]
+    return kind
+
+
+def make_options(options: type[OptionsT], given: Mapping[str, object], what: str) -> OptionsT:
+    """An instance from given values; None is not given. Raises UsageError for a name that the class lacks; `what` it is of is said.
+
+    >>> make_options(Options, {"threshold": None}, "ssz")
+    Options()
+    """
+    known = [field.name for field in dataclasses.fields(options)]
+    stated = {name: value for name, value in given.items() if value is not None}
+    for name in stated:
+        if name not in known:
+            raise unknown_name(f"option of {what}", name, known)
+    return options(**stated)
