@@ -8,12 +8,15 @@ from __future__ import annotations
 import enum
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from voxcli.errors import UsageError
 from voxcli.version import __version__
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+"""A value that JSON can hold."""
 
 META_VERSION = 1
 

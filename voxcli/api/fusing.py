@@ -89,7 +89,7 @@ def fuse(
 def _fused_scenes(
     names: list[str], views: list[FruxelGrid], method: str | None, device: str, options: FuseOptions, digests: dict[str, str]
 ) -> VoxelGrid:
-    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.conversions import with_provenance
     from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views
     from voxcli.scene.frames import assumed_camera
 
@@ -102,7 +102,7 @@ def _fused_scenes(
     fused = fuse_scenes(placed, wanted)
     told = {key: value for key, value in asdict(wanted).items() if value is not None and key != "device"}
     of = next((view.meta for view in placed if assumed_camera(view.meta)), None)
-    made: VoxelGrid = with_origin(fused.grid, "fuse-views", told, digests, of=of)
+    made: VoxelGrid = with_provenance(fused.grid, "fuse-views", told, digests, source_meta=of)
     made.meta["agreement"] = [{"view": PurePath(n).name} | asdict(a) for n, a in zip(names, fused.agreement, strict=True)]
     made.meta["unobserved"] = fused.unobserved
     return made
@@ -114,7 +114,7 @@ def _fused_objects(
 ) -> VoxelGrid | PointCloud:  # fmt: skip
     from voxcli.api.prediction import load
     from voxcli.models.registry import model_module
-    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.conversions import with_provenance
 
     known = {str(grid.meta.get("options", {}).get("model")) for grid in grids}
     maker = known.pop() if len(known) == 1 else "None"
@@ -138,7 +138,7 @@ def _fused_objects(
     result, _ = module.fuse_volumes(predictor, grids, method, options.get("threshold"), **more)
     told = {"method": method, "model": network and network.name, "threshold": result.meta["threshold"]}
     told |= {"points": result.meta["points"]} if "points" in result.meta else {}
-    made: VoxelGrid | PointCloud = with_origin(result, "fuse-views", told, digests, weights=network.digest if network else None)
+    made: VoxelGrid | PointCloud = with_provenance(result, "fuse-views", told, digests, weights=network.digest if network else None)
     made.meta.update(frame=module.OFFERS.frame, units=module.OFFERS.units)
     return made
 

@@ -239,7 +239,7 @@ class Model:
     ) -> Prediction:
         """A result in its place in the world, with its provenance."""
         from voxcli.geometry.placing import stand_level
-        from voxcli.ops.conversions import with_origin
+        from voxcli.ops.conversions import with_provenance
 
         told = result.meta
         if isinstance(result, FruxelGrid) and "camera" not in known:
@@ -247,7 +247,7 @@ class Model:
         read = digests_of(*sample, *known.values(), given.get("relight"))
         plain = {name: path_of(value) or "given" for name, value in (known | {k: v for k, v in given.items() if k == "relight"}).items()}
         options = {"model": self.name, **given, **plain, "dtype": self.dtype}
-        made: Prediction = with_origin(result, "predict", options, read, weights=self.digest, of=result.meta)
+        made: Prediction = with_provenance(result, "predict", options, read, weights=self.digest, source_meta=result.meta)
         if self._offers.frame is not None:
             made.meta.update(frame=self._offers.frame, units=self._offers.units)
         made.meta["prediction"] = told

@@ -77,12 +77,12 @@ def write(
     True
     """
     from voxcli.files.registry import find_format
-    from voxcli.ops.conversions import Settings, convert_thing, with_origin
+    from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
     from voxcli.seeds import item_seed
 
     target = need_path(path)
     found, _ = find_format(target, format)
-    settings = Settings(**options)
+    settings = ConversionOptions(**options)
     if is_path(thing):
         held = files.read(path_of(thing))
     elif isinstance(thing, (SceneDescription, Camera, Animation, list)):
@@ -94,8 +94,8 @@ def write(
     if smooth and isinstance(held, VoxelGrid) and held.probabilities is not None and VoxelGrid not in found.writers:
         held = replace(held, occupancy=held.probabilities, probabilities=None, context=None)
     name = PurePath(path_of(thing) or target).stem
-    made = convert_thing(held, found, kind, replace(settings, seed=item_seed(settings.seed, name)))
+    made = convert_to_format(held, found, kind, replace(settings, seed=item_seed(settings.seed, name)))
     if made is not held:
         of = getattr(held, "meta", None)
-        made = with_origin(made, "convert", vars(settings), digests_of(thing), settings.seed, of=of)
+        made = with_provenance(made, "convert", vars(settings), digests_of(thing), settings.seed, source_meta=of)
     files.write(target, made, format=format, overwrite=overwrite)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from voxcli.ops.lights import LightFile
+    from voxcli.provenance import Json
 
     Rendered = Picture | Animation | DepthMap | Surfels
 
@@ -57,7 +58,7 @@ def render(
     """
     from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.ops import rendering
-    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.conversions import with_provenance
     from voxcli.ops.latent import latent_scene
     from voxcli.ops.lights import LightFile, read_lights
 
@@ -71,7 +72,7 @@ def render(
         held, given = rendering.fitted(given, held, path_of(camera) or "the camera"), None
     keep_freed_memory()
     seen = latent_scene(held, options.get("weights"), camera is not None or views > 1, device)
-    settings = rendering.Settings(
+    settings = rendering.SurfelOptions(
         options.get("threshold", 0.5), options.get("cells", False), options.get("radius"), str(pick_device(device))
     )
     ready = rendering.Prepared(seen, settings)
@@ -83,10 +84,13 @@ def render(
     made: Rendered = rendering.shown(ready, cameras, "normals" if what == "normals" else "shaded", light, WHATS[what])
     if isinstance(made, Animation):
         return made
-    told = {"as": what, "views": views, "size": size, **options, "camera": path_of(camera) or None, "lights": path_of(lights) or None}
-    told = {key: value for key, value in told.items() if value is not None}
-    finished: Rendered = with_origin(made, "render-surfels", told, digests_of(thing, camera, lights), of=getattr(held, "meta", None))
-    return finished
+    recorded: dict[str, Json] = {
+        "as": what, "views": views, "size": size, "camera": path_of(camera) or None, "lights": path_of(lights) or None,
+        "threshold": options.get("threshold"), "cells": options.get("cells"), "radius": options.get("radius"),
+        "weights": options.get("weights"),
+    }  # fmt: skip
+    recorded = {key: value for key, value in recorded.items() if value is not None}
+    return with_provenance(made, "render-surfels", recorded, digests_of(thing, camera, lights), source_meta=getattr(held, "meta", None))
 
 
 def _check(what: str, views: int, size: int | None, lit: bool, options: RenderOptions) -> None:

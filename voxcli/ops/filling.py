@@ -29,21 +29,21 @@ class Filling:
 
 
 @dataclass(frozen=True)
-class Told:
+class FillReport:
     """What is worth a warning about one input: the share of leaky rays, and what lies outside the frustum."""
 
     leaky: float = 0.0
     outside: str | None = None
 
 
-WAY_OUT = {
+REFRAMING_HINTS = {
     True: "set --distance, --z-near, --z-far or --fov",
     False: "look at it with another --camera, or set --z-near, --z-far or --fov",
 }
 """What to do where things lie outside the frustum, by whether the camera was placed by --azimuth, --elevation and --distance."""
 
 
-def fill_scene(scene: SceneDescription, given: Camera | None, wanted: Filling) -> tuple[FruxelGrid | VoxelGrid, Told]:
+def fill_scene(scene: SceneDescription, given: Camera | None, wanted: Filling) -> tuple[FruxelGrid | VoxelGrid, FillReport]:
     """A scene as a grid of labels, seen from the given camera, else from the scene's own, else from one placed as the framing says.
 
     Raises DataError for a scene without faces.
@@ -59,14 +59,14 @@ def fill_scene(scene: SceneDescription, given: Camera | None, wanted: Filling) -
     if wanted.grid == "voxel":
         shape, origin, voxel_size = bounding_cube(scene, wanted.cells)
         done = voxelize_scene(scene, shape, origin, voxel_size, wanted.rule, wanted.fill, device)
-        return done.grid, Told(done.leaky)
+        return done.grid, FillReport(done.leaky)
     view = given or scene.camera
     frustum = choose_frustum(wanted.framing, scene.frustum, view)
     world_to_cam = view.world_to_cam if view else default_view(scene, frustum, wanted.framing)
     done = fruxelize_scene(scene, frustum, world_to_cam, wanted.rule, wanted.fill, device)
     # Cameras that were chosen may well cut things off; one that was placed to see the whole should see the whole.
     cut = cut_off(scene, frustum, world_to_cam) if view is None else None
-    return done.grid, Told(done.leaky, cut and f"{cut}: {WAY_OUT[True]}")
+    return done.grid, FillReport(done.leaky, cut and f"{cut}: {REFRAMING_HINTS[True]}")
 
 
 def look_up(thing: VoxelGrid | DepthMap, source: str, given: Camera | None, wanted: Filling) -> FruxelGrid:

@@ -47,7 +47,7 @@ _GREY = 0.7
 
 
 @dataclass(frozen=True)
-class Settings:
+class SurfelOptions:
     """Flags that shape what is seen: occupancy threshold, cells drawn as boxes, radius of points (None: from their spacing)."""
 
     threshold: float = 0.5
@@ -83,27 +83,27 @@ class Prepared:
     found: whether any pixel of the views so far had something in it; cautions: what the user should know of the input.
     """
 
-    def __init__(self, thing: Any, settings: Settings):
-        self.settings = settings
+    def __init__(self, thing: Any, options: SurfelOptions):
+        self.options = options
         self.normals: np.ndarray | None = None
         self.radius: np.ndarray | None = None
         self.thing = thing
         self.found = False
         self.cautions: list[str] = []
-        _check_settings(thing, settings)
+        _check_options(thing, options)
         self.own: Camera | None = getattr(thing, "camera", None)
         if isinstance(thing, SceneDescription):
             self.thing = placed_scene(thing)
         elif isinstance(thing, (FruxelGrid, VoxelGrid)):
-            self.thing = cell_faces(thing, settings.threshold) if settings.cells else surface_mesh(thing, settings.threshold)
-            if not settings.cells:
+            self.thing = cell_faces(thing, options.threshold) if options.cells else surface_mesh(thing, options.threshold)
+            if not options.cells:
                 self.normals = smooth_normals(self.thing)
         elif isinstance(thing, (DepthMap, Surfels)):
             self._check_depth(thing.depth)
             self.thing = _surfels_of(thing) if isinstance(thing, DepthMap) else thing
         elif isinstance(thing, PointCloud):
             check_extent(thing.points, "The points")
-            self.radius = _radii(thing, settings.radius)
+            self.radius = _radii(thing, options.radius)
         if isinstance(self.thing, Mesh):
             if not len(self.thing.faces):
                 raise DataError("There is nothing to see: no face, or no filled cell.")
@@ -145,21 +145,21 @@ class Prepared:
         return maps
 
 
-def _check_settings(thing: Any, settings: Settings) -> None:
-    """Raise UsageError for settings that mean nothing of this kind of thing."""
-    if settings.radius is not None and not isinstance(thing, PointCloud):
+def _check_options(thing: Any, options: SurfelOptions) -> None:
+    """Raise UsageError for options that mean nothing of this kind of thing."""
+    if options.radius is not None and not isinstance(thing, PointCloud):
         raise UsageError("--radius is of points, and the input holds none.", hint="Leave it out.")
-    if settings.cells and not isinstance(thing, (FruxelGrid, VoxelGrid)):
+    if options.cells and not isinstance(thing, (FruxelGrid, VoxelGrid)):
         raise UsageError("--cells are of a grid, and the input is none.", hint="Leave it out.")
 
 
 def _mesh_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
-    return mesh_surfels(ready.thing, camera, ready.normals, ready.settings.device)
+    return mesh_surfels(ready.thing, camera, ready.normals, ready.options.device)
 
 
 def _points_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
     assert ready.radius is not None
-    return cloud_surfels(ready.thing, ready.radius, camera, ready.settings.device)
+    return cloud_surfels(ready.thing, ready.radius, camera, ready.options.device)
 
 
 def _surfels_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
@@ -167,7 +167,7 @@ def _surfels_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
     maps = _as_maps(surfels)
     own = surfels.camera
     same = camera.width == own.width and np.allclose(camera.K, own.K) and np.allclose(camera.world_to_cam, own.world_to_cam)
-    return maps if same else surfels_elsewhere(maps, own, camera, ready.settings.device)
+    return maps if same else surfels_elsewhere(maps, own, camera, ready.options.device)
 
 
 def _imagined_seen(ready: Prepared, camera: Camera) -> SurfelMaps:

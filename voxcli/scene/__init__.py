@@ -6,6 +6,7 @@ from voxcli.scene.types import (
     Animation,
     Camera,
     DepthMap,
+    Described,
     Frustum,
     FruxelGrid,
     Mesh,
@@ -13,11 +14,12 @@ from voxcli.scene.types import (
     PointCloud,
     SceneDescription,
     SceneObject,
+    SceneType,
     Surfels,
     VoxelGrid,
 )
 
 __all__ = [
-    "FRUSTUM_PRESETS", "STREET_CLASSES", "Animation", "Camera", "DepthMap", "Frustum", "FruxelGrid", "Labels", "Mesh", "Picture",
-    "PointCloud", "SceneDescription", "SceneObject", "Surfels", "VoxelGrid", "class_colour",
+    "FRUSTUM_PRESETS", "STREET_CLASSES", "Animation", "Camera", "DepthMap", "Described", "Frustum", "FruxelGrid", "Labels", "Mesh",
+    "Picture", "PointCloud", "SceneDescription", "SceneObject", "SceneType", "Surfels", "VoxelGrid", "class_colour",
 ]  # fmt: skip

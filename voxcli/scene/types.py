@@ -326,3 +326,10 @@ class SceneDescription:
         for o in self.objects:
             _need(o.class_name in self.classes.names, f"Object '{o.name or o.class_name}' has a class that the scene does not list.",
                   expected=f"one of {', '.join(self.classes.names)}", actual=o.class_name)  # fmt: skip
+
+
+Described = FruxelGrid | VoxelGrid | Surfels | DepthMap | PointCloud | Mesh | Picture | SceneDescription
+"""Scene types that carry a meta dictionary."""
+
+SceneType = Described | Animation | Camera | list[tuple[str, Camera]]
+"""All that a file can hold. A list is of (name, Camera)."""

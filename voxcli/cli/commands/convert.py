@@ -15,7 +15,7 @@ from voxcli.cli.commands.shapes_for_training import LAYOUT, convert_shapes
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import Item, Policy, items
 from voxcli.errors import UsageError, unknown_name
-from voxcli.ops.conversions import Settings, convert_thing, with_origin
+from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
 
 
 def convert(
@@ -77,7 +77,7 @@ def convert(
     if output.endswith("/") or os.path.isdir(output):
         _need_suffix(output, suffix)
     suffixes = searched_extensions(input_format)
-    settings = Settings(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
+    settings = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     known = searched_extensions()
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, target_suffixes=known, policy=policy) as todo:
@@ -114,7 +114,8 @@ def _need_suffix(output: str, suffix: str) -> None:
 
 
 def convert_one(
-    item: Item, *, becomes: str | None, settings: Settings, kind: str | None, format: str | None, input_format: str | None, overwrite: bool
+    item: Item, *, becomes: str | None, settings: ConversionOptions, kind: str | None, format: str | None, input_format: str | None,
+    overwrite: bool,
 ) -> None:
     """Read, convert and write one input."""
     from dataclasses import replace
@@ -125,8 +126,8 @@ def convert_one(
 
     target, _ = find_format(item.target, format)
     thing = files.read(item.source, kind=kind, format=input_format)
-    made = convert_thing(thing, target, becomes, replace(settings, seed=item.seed(settings.seed)))
+    made = convert_to_format(thing, target, becomes, replace(settings, seed=item.seed(settings.seed)))
     if made is not thing:  # another kind of thing: what the source said about itself no longer holds
         digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
-        made = with_origin(made, "convert", vars(settings), digests, settings.seed, of=getattr(thing, "meta", None))
+        made = with_provenance(made, "convert", vars(settings), digests, settings.seed, source_meta=getattr(thing, "meta", None))
     files.write(item.target, made, format=format, overwrite=overwrite)

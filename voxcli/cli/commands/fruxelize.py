@@ -12,10 +12,10 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import Item, Policy, items
-from voxcli.cli.framework.fruxel_options import Wanted
-from voxcli.cli.framework.output import Repeated
+from voxcli.cli.framework.fruxel_options import FruxelizeRequest
+from voxcli.cli.framework.output import RepeatedWarnings
 from voxcli.ops.cameras import camera_for
-from voxcli.ops.filling import WAY_OUT, Told, fill_scene, look_up, scene_of_mesh
+from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_scene, look_up, scene_of_mesh
 
 
 class FrustumPreset(str, enum.Enum):
@@ -115,7 +115,7 @@ def fruxelize(
         voxcli fruxelize scene.yaml -o scene.npz
         voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
     """
-    wanted = Wanted(
+    wanted = FruxelizeRequest(
         class_name=class_name, classes=classes, grid=grid.value, preset=preset.value if preset else None, size=size, depth=depth,
         z_near=z_near, z_far=z_far, fov=fov, camera=camera, azimuth=azimuth, elevation=elevation, distance=distance,
         resolution=resolution, rule=rule.value if rule else None, fill=fill.value if fill else None,
@@ -127,7 +127,7 @@ def fruxelize(
     targets = (".npz", ".h5", ".binvox", ".vox")
     with items(sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy) as todo:
         wanted.check_targets(todo.items)
-        with Repeated("rays that enter without leaving") as leaks, Repeated("parts outside the frustum") as views:
+        with RepeatedWarnings("rays that enter without leaving") as leaks, RepeatedWarnings("parts outside the frustum") as views:
             for item, told in todo.run(partial(fruxelize_one, wanted=wanted), workers):
                 if told.leaky > 0.02:
                     voted = wanted.filling[1] == "auto"
@@ -137,7 +137,7 @@ def fruxelize(
                     views.warn(f"{item.source}: {told.outside}.")
 
 
-def fruxelize_one(item: Item, wanted: Wanted) -> Told:
+def fruxelize_one(item: Item, wanted: FruxelizeRequest) -> FillReport:
     """Read, fill, write one input. Returns what there is to warn about."""
     from voxcli import files
     from voxcli.provenance import make_meta
@@ -154,7 +154,7 @@ def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     filled = isinstance(thing, SceneDescription)
     placed = filled and wanted.grid == "fruxel" and given is None and thing.camera is None
     choices = wanted.filling_choices
-    result, told = fill_scene(thing, given, choices) if filled else (look_up(thing, item.source, given, choices), Told())
+    result, told = fill_scene(thing, given, choices) if filled else (look_up(thing, item.source, given, choices), FillReport())
     frame = "camera" if wanted.grid == "fruxel" else frame_of(of)
     meta = carried(of) | make_meta(
         wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), input_digests(item.source, wanted.camera, wanted.classes), None,
@@ -162,7 +162,7 @@ def fruxelize_one(item: Item, wanted: Wanted) -> Told:
     )  # fmt: skip
     files.write(item.target, replace(result, meta=meta), format=wanted.format, overwrite=wanted.overwrite)
     if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
-        told = replace(told, outside=f"nothing of it lies in the frustum, and every cell is empty: {WAY_OUT[placed]}")
+        told = replace(told, outside=f"nothing of it lies in the frustum, and every cell is empty: {REFRAMING_HINTS[placed]}")
     return told
 
 

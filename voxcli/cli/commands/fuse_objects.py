@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.predictions import as_contoured, check_shipped, tell_of_nothing
 from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError, unknown_name
-from voxcli.ops.conversions import Settings, convert_thing, with_origin
+from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
 from voxcli.ops.limits import check_probabilities
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def fuse_object_files(
         raise UsageError("This model fuses views without scores.", hint="Leave out --score-maps.")
     level = grid.meta["threshold"]
     tell_of_nothing(target, grid, level, found, becomes)
-    thing = convert_thing(as_contoured(grid, found, becomes), found, becomes, Settings(threshold=level))
+    thing = convert_to_format(as_contoured(grid, found, becomes), found, becomes, ConversionOptions(threshold=level))
     recorded = {"method": wanted.method, "model": None if predictor is None else predictor.model, "threshold": level}
     recorded |= {"points": grid.meta["points"]} if "points" in grid.meta else {}
     read = {source: sha256_file(source) for source in sources if source != "-"}
-    thing = with_origin(thing, "fuse-views", recorded, read, weights=digest)
+    thing = with_provenance(thing, "fuse-views", recorded, read, weights=digest)
     thing.meta.update(frame=module.OFFERS.frame, units=module.OFFERS.units)
     files.write(target, thing, format=format, overwrite=overwrite)
     for path, share in zip(maps, shares if shares is not None else (), strict=False):

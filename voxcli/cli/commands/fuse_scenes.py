@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.framework.output import out
-from voxcli.ops.conversions import Settings, convert_thing, way_to, with_origin
+from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_conversion, with_provenance
 from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views
 
 if TYPE_CHECKING:
@@ -36,16 +36,16 @@ def fuse_scene_files(
 
     wanted.check()
     found, _ = find_format(target, format)
-    way_to(VoxelGrid, found, becomes)
+    find_conversion(VoxelGrid, found, becomes)
     views = [files.read_as(source, FruxelGrid, format=input_format) for source in sources]
     views = prepared_views(sources, views, wanted)
     _warn_of_assumed_cameras(sources, views)
     fused = fuse_scenes(views, wanted)
     _warn_of_lonely_views(sources, fused)
     _tell(sources, fused)
-    thing = convert_thing(fused.grid, found, becomes, Settings(wanted.resolution))
+    thing = convert_to_format(fused.grid, found, becomes, ConversionOptions(wanted.resolution))
     of = next((view.meta for view in views if assumed_camera(view.meta)), None)
-    thing = with_origin(thing, "fuse-views", _recorded(wanted), _digests(sources, wanted.cameras), of=of)
+    thing = with_provenance(thing, "fuse-views", _recorded(wanted), _digests(sources, wanted.cameras), source_meta=of)
     if hasattr(thing, "meta"):
         thing.meta["agreement"] = [{"view": PurePath(s).name} | asdict(a) for s, a in zip(sources, fused.agreement, strict=True)]
         thing.meta["unobserved"] = fused.unobserved

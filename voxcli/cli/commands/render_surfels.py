@@ -83,7 +83,7 @@ def render_surfels(
         voxcli render-surfels car.obj -o turntable.gif --views 24 --size 256
         voxcli render-surfels scene.yaml -o depth.png --as depth
     """
-    wanted = Wanted(
+    wanted = RenderRequest(
         what=what.value if what else None, camera=camera, views=views, lights=lights, size=size, radius=radius, cells=cells,
         threshold=options.first(threshold, 0.5), weights=weights, device=device, format=format, kind=kind, input_format=input_format,
         overwrite=overwrite,
@@ -102,7 +102,7 @@ def render_surfels(
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RenderRequest:
     """The flags of one call, as they travel to worker processes."""
 
     what: str | None
@@ -159,17 +159,17 @@ class Wanted:
         return {k: v for k, v in vars(self).items() if v is not None and k not in left_out}
 
 
-def render_one(item: Item, wanted: Wanted) -> list[str]:
+def render_one(item: Item, wanted: RenderRequest) -> list[str]:
     """Read, render, write one input. Returns what its user should know of the result."""
     from voxcli import files
     from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.ops import rendering
-    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.conversions import with_provenance
     from voxcli.ops.latent import latent_scene
     from voxcli.ops.lights import read_lights
 
     keep_freed_memory()
-    settings = rendering.Settings(wanted.threshold, wanted.cells, wanted.radius, str(pick_device(wanted.device)))
+    settings = rendering.SurfelOptions(wanted.threshold, wanted.cells, wanted.radius, str(pick_device(wanted.device)))
     thing, given = _read(item, wanted)
     thing = latent_scene(thing, wanted.weights, wanted.camera is not None or wanted.views > 1, wanted.device)
     ready = rendering.Prepared(thing, settings)
@@ -181,13 +181,13 @@ def render_one(item: Item, wanted: Wanted) -> list[str]:
     lights = None if wanted.lights is None else read_lights(wanted.lights)
     made = rendering.shown(ready, cameras, wanted.what or "shaded", lights, target)
     if target is not rendering.Animation:
-        made = with_origin(made, "render-surfels", wanted.recorded(), _digests(item, wanted), of=getattr(thing, "meta", None))
+        made = with_provenance(made, "render-surfels", wanted.recorded(), _digests(item, wanted), source_meta=getattr(thing, "meta", None))
     files.write(item.target, made, format=wanted.format, overwrite=wanted.overwrite)
     strange = rendering.strange_places(ready, cameras)
     return ready.cautions + strange + ([] if ready.found else ["nothing of it is seen from this camera."])
 
 
-def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
+def _read(item: Item, wanted: RenderRequest) -> tuple[Any, Camera | None]:
     """The input, and the camera that it is to be seen from where one is given. A depth map without a camera takes it as its own."""
     from voxcli import files
     from voxcli.ops.cameras import camera_for
@@ -212,7 +212,7 @@ def _read(item: Item, wanted: Wanted) -> tuple[Any, Camera | None]:
     return thing, given
 
 
-def _digests(item: Item, wanted: Wanted) -> dict[str, str]:
+def _digests(item: Item, wanted: RenderRequest) -> dict[str, str]:
     from voxcli.cli.commands.fruxelize import input_digests
 
     return input_digests(item.source, wanted.camera, wanted.lights)

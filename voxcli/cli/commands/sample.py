@@ -16,6 +16,7 @@ from voxcli.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from voxcli.provenance import Json
     from voxcli.scene import Surfels
 
 _TILE = 128  # least pixels of a scene in the picture
@@ -80,7 +81,7 @@ def _make(
     from voxcli.backend import pick_device
     from voxcli.cli.framework.predictions import check_shipped
     from voxcli.models.weights import find_weights
-    from voxcli.ops.conversions import with_origin
+    from voxcli.ops.conversions import with_provenance
     from voxcli.provenance import sha256_file
     from voxcli.scene import Picture
 
@@ -95,9 +96,9 @@ def _make(
     predictor = module.load_predictor(path, str(where))
     scenes = _scenes(module, predictor, count, seed, interpolate, kind, camera)
     picture = Picture(_sheet(module, predictor, list(scenes), shown))
-    told = {"model": name, "count": count, "as": shown.value, "class": kind, "camera": camera and PurePath(camera).name}
+    told: dict[str, Json] = {"model": name, "count": count, "as": shown.value, "class": kind, "camera": camera and PurePath(camera).name}
     read = {p: sha256_file(p) for p in (*(interpolate or ()), *([camera] if camera else [])) if p != "-"}
-    made = with_origin(picture, "sample", told, read, seed, sha256_file(path))
+    made = with_provenance(picture, "sample", told, read, seed, sha256_file(path))
     files.write(output, made, format="png" if output == "-" else None, overwrite=overwrite)
 
 

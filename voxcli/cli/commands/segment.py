@@ -166,16 +166,16 @@ def _check_split(split: str | None) -> None:
 def _check_targets(todo: Batch, split: str | None, format: str | None) -> None:
     """Raise UsageError for an output that cannot be, before anything is computed."""
     from voxcli.files.registry import find_format
-    from voxcli.ops.conversions import way_to
+    from voxcli.ops.conversions import find_conversion
     from voxcli.scene import FruxelGrid
 
     for item in todo.items:
         if split is not None:
             if item.target == "-":
                 raise UsageError("Many pieces do not fit into stdout.", hint="Name a folder with -o, or leave out --split.")
-            way_to(FruxelGrid, find_format(f"piece.{split.lower().lstrip('.')}", choices=PIECES)[0])
+            find_conversion(FruxelGrid, find_format(f"piece.{split.lower().lstrip('.')}", choices=PIECES)[0])
         elif _extension(item.target, format) not in ("json", "png"):
-            way_to(FruxelGrid, find_format(item.target, format, choices=TARGETS)[0])
+            find_conversion(FruxelGrid, find_format(item.target, format, choices=TARGETS)[0])
 
 
 def _hint_for(thing: Any) -> str:

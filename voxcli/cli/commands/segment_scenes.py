@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxcli.errors import DataError, UsageError
-from voxcli.ops.conversions import Settings, convert_thing, with_origin
+from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
 from voxcli.ops.instances import SceneSegmentation, instances_record, piece_grid
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def write_pieces(
             alone = (grid.labels == label).astype(np.uint8)
             if alone.any():
                 piece = replace(grid, labels=alone, classes=Labels(("air", grid.classes.names[label])))
-                thing = convert_thing(piece, found_format, None, Settings(wanted.resolution))
+                thing = convert_to_format(piece, found_format, None, ConversionOptions(wanted.resolution))
                 path = filling / f"{names[label]}.{extension}"
                 files.write(path, replace(thing, meta=meta), overwrite=overwrite or filling != folder)
                 written.add(path.name)
@@ -117,9 +117,10 @@ def write_grid_or_mesh(
     grid = piece_grid(scene, found, wanted.by)
     if not found.instances:
         _refuse_empty_mesh(target, format)
-    thing = convert_thing(grid, find_format(target, format)[0], None, Settings(wanted.resolution, wanted.threshold))
+    thing = convert_to_format(grid, find_format(target, format)[0], None, ConversionOptions(wanted.resolution, wanted.threshold))
     options, digests, weights = meta
-    files.write(target, with_origin(thing, "segment", options, digests, weights=weights, of=scene.meta), format=format, overwrite=overwrite)
+    made = with_provenance(thing, "segment", options, digests, weights=weights, source_meta=scene.meta)
+    files.write(target, made, format=format, overwrite=overwrite)
 
 
 def _refuse_empty_mesh(target: str, format: str | None) -> None:

@@ -67,7 +67,7 @@ class ShapeSegmenter:
         """Read one shape, tell its parts, write it with labels, or the list of its parts as JSON."""
         from voxcli import files
         from voxcli.files.registry import find_format
-        from voxcli.ops.conversions import Settings, convert_thing, with_origin
+        from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
         from voxcli.provenance import make_meta, sha256_file
 
         if self.network is None:
@@ -78,8 +78,9 @@ class ShapeSegmenter:
         if (format or item.target.rpartition(".")[2]).lower() == "json":
             meta = make_meta("parts", "segment", recorded, digests, None, "the shape's file", "those of the file", self.digest)
             return _write_rows(item.target, rows, meta, overwrite)
-        made = convert_thing(labelled, find_format(item.target, format)[0], None, Settings(self.resolution, self.threshold))
-        files.write(item.target, with_origin(made, "segment", recorded, digests, weights=self.digest), format=format, overwrite=overwrite)
+        made = convert_to_format(labelled, find_format(item.target, format)[0], None, ConversionOptions(self.resolution, self.threshold))
+        made = with_provenance(made, "segment", recorded, digests, weights=self.digest)
+        files.write(item.target, made, format=format, overwrite=overwrite)
         return None
 
 

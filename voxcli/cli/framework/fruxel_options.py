@@ -19,7 +19,7 @@ VIEW = ("azimuth", "elevation", "distance")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FruxelizeRequest:
     """The flags of one call, as they travel to worker processes."""
 
     class_name: str | None

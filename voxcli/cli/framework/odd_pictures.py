@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from voxcli.cli.framework.output import Repeated
+from voxcli.cli.framework.output import RepeatedWarnings
 
 if TYPE_CHECKING:
     from voxcli.scene import Picture
@@ -20,10 +20,10 @@ class Doubts:
     """What a call doubts of its pictures: of each kind the first three pictures as they come, the others counted when left."""
 
     def __init__(self) -> None:
-        self._greys = Repeated("16-bit grey")
-        self._sizes = Repeated("pictures of unusual size")
-        self._nothing = Repeated("pictures with nothing to be seen in them")
-        self._strange = Repeated("pictures unlike those that the model learnt from")
+        self._greys = RepeatedWarnings("16-bit grey")
+        self._sizes = RepeatedWarnings("pictures of unusual size")
+        self._nothing = RepeatedWarnings("pictures with nothing to be seen in them")
+        self._strange = RepeatedWarnings("pictures unlike those that the model learnt from")
         self._empty: dict[str, str] = {}
 
     def look(self, path: str, picture: Picture, scenes: bool = True) -> None:

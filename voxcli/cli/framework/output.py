@@ -167,7 +167,7 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-class Repeated:
+class RepeatedWarnings:
     """Warnings of one kind about many inputs: the first three as they come, the others counted at the end; -v shows all of them."""
 
     def __init__(self, what: str):
@@ -179,7 +179,7 @@ class Repeated:
         if self._count <= 3 or out.verbose:
             out.warn(text)
 
-    def __enter__(self) -> Repeated:
+    def __enter__(self) -> RepeatedWarnings:
         return self
 
     def __exit__(self, *_: Any) -> None:

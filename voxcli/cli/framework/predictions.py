@@ -16,7 +16,7 @@ from voxcli.cli.framework.output import out
 from voxcli.cli.framework.poses import boxed, pose_files, write_poses
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.ops.cameras import camera_for, depth_file
-from voxcli.ops.conversions import Settings, convert_thing, takes_resolution, way_to, with_origin
+from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_conversion, needs_resolution, with_provenance
 
 if TYPE_CHECKING:
     from voxcli.cli.framework.batch import Batch, Item
@@ -91,8 +91,8 @@ class Predictions:
         path = find_weights(asked.weights or self.name)
         self.predictor = self._load(path)
         threshold = asked.options.get("threshold", getattr(self.predictor, "threshold", getattr(self.module, "THRESHOLD", None)))
-        resolution = given.get("resolution") or Settings.resolution
-        self.settings = Settings(resolution) if threshold is None else Settings(resolution, threshold)
+        resolution = given.get("resolution") or ConversionOptions.resolution
+        self.settings = ConversionOptions(resolution) if threshold is None else ConversionOptions(resolution, threshold)
         self.digests = {} if asked.camera is None else {asked.camera: sha256_file(asked.camera)}
         self.digests |= {} if self.light is None else {self.light: sha256_file(self.light)}
         self.digest = sha256_file(path)
@@ -121,7 +121,8 @@ class Predictions:
 
         made = next(kind for kind in KIND_TYPES.values() if kind.__name__ == self.offers.gives)
         converted = [each for each in self.formats.values() if not self._drawn(each)]
-        return "resolution" in self.offers.options or any(takes_resolution(way_to(made, each, self.asked.becomes)) for each in converted)
+        conversions = [find_conversion(made, each, self.asked.becomes) for each in converted]
+        return "resolution" in self.offers.options or any(map(needs_resolution, conversions))
 
     def _check_formats(self) -> None:
         """Raise UsageError where an output cannot hold what is asked for."""
@@ -129,7 +130,8 @@ class Predictions:
 
         made = next(kind for kind in KIND_TYPES.values() if kind.__name__ == self.offers.gives)
         converted = [
-            target for target, each in self.formats.items() if not self._drawn(each) and way_to(made, each, self.asked.becomes) is not None
+            target for target, each in self.formats.items()
+            if not self._drawn(each) and find_conversion(made, each, self.asked.becomes) is not None
         ]
         given = self.asked.options
         flat = [target for target in self.formats if self.formats[target].name not in ("NPZ", "HDF5")]
@@ -256,9 +258,9 @@ class Predictions:
             if not asked.options.get("coarse"):
                 tell_of_nothing(item.source, result, level, self.formats[item.target], asked.becomes)
             thing = as_contoured(result, self.formats[item.target], asked.becomes)
-            thing = convert_thing(thing, self.formats[item.target], asked.becomes, self.settings)
+            thing = convert_to_format(thing, self.formats[item.target], asked.becomes, self.settings)
         thing = boxed(thing, result) if self.beside else thing
-        thing = with_origin(thing, "predict", self._recorded(), self.digests | read, weights=self.digest, of=result.meta)
+        thing = with_provenance(thing, "predict", self._recorded(), self.digests | read, weights=self.digest, source_meta=result.meta)
         if self.offers.frame is not None:
             thing.meta.update(frame=self.offers.frame, units=self.offers.units)
         thing.meta["prediction"] = told
@@ -292,7 +294,7 @@ def as_contoured(thing: Any, format: Format, becomes: str | None) -> Any:
     """A grid that is to become something else gives up what a threshold decided, in steps: surfaces lie where probabilities cross it."""
     from voxcli.scene import VoxelGrid
 
-    if isinstance(thing, VoxelGrid) and thing.probabilities is not None and way_to(VoxelGrid, format, becomes) is not None:
+    if isinstance(thing, VoxelGrid) and thing.probabilities is not None and find_conversion(VoxelGrid, format, becomes) is not None:
         return replace(thing, occupancy=thing.probabilities, probabilities=None, context=None)
     return thing
 
@@ -304,7 +306,7 @@ def tell_of_nothing(source: str, thing: Any, threshold: float, format: Format, b
 
     if isinstance(thing, PointCloud) and not len(thing.points) and "highest" in thing.meta:
         most = f"{thing.meta['highest']:.2g}"
-        if way_to(PointCloud, format, becomes) is not None:
+        if find_conversion(PointCloud, format, becomes) is not None:
             raise DataError(f"{source}: no cell is occupied: there is no surface.", expected=f"an occupancy above {threshold:g}",
                             actual=f"{most}, the highest", hint="Lower --threshold, or look at the picture.")  # fmt: skip
         out.warn(f"{source}: No cell is occupied above {threshold:g} (the highest is at {most}): the cloud is empty.")
@@ -313,7 +315,7 @@ def tell_of_nothing(source: str, thing: Any, threshold: float, format: Format, b
         return
     said = f"{source}: nothing reaches the threshold {threshold:g}"
     highest = f"{float(thing.probabilities.max()):.4g}"
-    if way_to(VoxelGrid, format, becomes) is not None:
+    if find_conversion(VoxelGrid, format, becomes) is not None:
         raise DataError(f"{said}.", expected="an occupied cell", actual=f"{highest} at most", hint="Lower --threshold.")
     out.warn(f"{said}; the highest probability is {highest}. Lower --threshold.")
 
