@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.ops.limits import check_cells
-from voxcli.scene import Animation, Camera, Labels, Mesh, PointCloud, SceneDescription, SceneObject, SceneType, VoxelGrid
 
 if TYPE_CHECKING:
     from voxcli.files import Format
     from voxcli.provenance import Json
-    from voxcli.scene import FruxelGrid
+    from voxcli.scene import FruxelGrid, Mesh, PointCloud, SceneDescription, SceneType, VoxelGrid
 
-SceneT = TypeVar("SceneT", bound=SceneType)
+    Converted = VoxelGrid | Mesh | PointCloud
+
+SceneT = TypeVar("SceneT", bound="SceneType")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ class ConversionOptions:
     seed: int = 0
 
 
-Converted = VoxelGrid | Mesh | PointCloud
-Conversion = Callable[[Any, ConversionOptions], Converted]
+Conversion = Callable[[Any, ConversionOptions], "Converted"]
 """Makes one scene type of another. `CONVERSIONS` says which."""
 
 
@@ -127,6 +127,7 @@ def _resampled_box(grid: FruxelGrid, options: ConversionOptions) -> VoxelGrid:
 
 def _solid_voxels(mesh: Mesh, options: ConversionOptions) -> VoxelGrid:
     from voxcli.geometry.scenes import bounding_cube, split_by_class, voxelize_scene
+    from voxcli.scene import Labels, SceneDescription, SceneObject, VoxelGrid
 
     if not len(mesh.faces):
         raise DataError("The mesh has no faces: there is nothing to fill.")
@@ -151,6 +152,7 @@ def _surface_samples(mesh: Mesh, options: ConversionOptions) -> PointCloud:
     import torch
 
     from voxcli.geometry.sampling import sample_surface
+    from voxcli.scene import PointCloud
 
     generator = torch.Generator().manual_seed(options.seed)
     vertices, faces = torch.from_numpy(mesh.vertices), torch.from_numpy(mesh.faces.copy())
@@ -189,6 +191,7 @@ def with_provenance(
     """
     from voxcli.files.access import kind_name
     from voxcli.provenance import make_meta
+    from voxcli.scene import Animation, Camera
     from voxcli.scene.frames import carried, frame_of
 
     if isinstance(scene, (Animation, Camera, list)):
