@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from voxcli.datasets.nuscenes import TABLES, NuScenesFolder, export_nuscenes, street_class
-from voxcli.datasets.synthetic.street_dataset import write_dataset
-from voxcli.datasets.synthetic.street_sample import StreetConfig
+from voxcli.datasets.synthetic.street.config import StreetConfig
+from voxcli.datasets.synthetic.street.dataset import write_dataset
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.geometry import cameras
 

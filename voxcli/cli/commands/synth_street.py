@@ -81,8 +81,8 @@ def street(
         voxcli synth street -o far/ --preset far --picture-scale 2 --count 2
         voxcli synth street -o more/ --look photo --count 2 --seed 7 --workers 2 --size 32 32 --depth 32
     """
-    from voxcli.datasets.synthetic.street_dataset import write_dataset
-    from voxcli.datasets.synthetic.street_sample import StreetConfig
+    from voxcli.datasets.synthetic.street.config import StreetConfig
+    from voxcli.datasets.synthetic.street.dataset import write_dataset
     from voxcli.scene import FRUSTUM_PRESETS
 
     if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):

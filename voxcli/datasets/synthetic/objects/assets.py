@@ -10,7 +10,7 @@ import numpy as np
 from voxcli.datasets.synthetic.objects import materials
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject, front_to_x, normalised
-from voxcli.datasets.synthetic.street_assets import is_closed
+from voxcli.datasets.synthetic.street.assets import is_closed
 from voxcli.errors import DataError
 from voxcli.scene import Mesh
 

@@ -7,7 +7,7 @@ import numpy as np
 from voxcli.datasets.synthetic.objects import materials
 from voxcli.datasets.synthetic.objects.parts import Builder, Material, ShapeObject, swept
 from voxcli.datasets.synthetic.shapes import Shape, box, cylinder, plate, torus
-from voxcli.datasets.synthetic.street_objects import between
+from voxcli.datasets.synthetic.street.pieces import between
 
 PARTS = ("body", "cabin", "windows", "wheels", "lights")
 

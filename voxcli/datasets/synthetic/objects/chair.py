@@ -9,7 +9,7 @@ import numpy as np
 from voxcli.datasets.synthetic.objects import materials
 from voxcli.datasets.synthetic.objects.parts import Builder, Material, ShapeObject, plan, rounded_box, slab, swept, tube, turned
 from voxcli.datasets.synthetic.shapes import box, cylinder, limb
-from voxcli.datasets.synthetic.street_objects import between
+from voxcli.datasets.synthetic.street.pieces import between
 
 PARTS = ("seat", "back", "legs", "arms")
 

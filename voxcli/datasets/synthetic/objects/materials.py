@@ -7,8 +7,8 @@ import colorsys
 import numpy as np
 
 from voxcli.datasets.synthetic.objects.parts import Material, Texture
-from voxcli.datasets.synthetic.street_objects import between, tint
-from voxcli.datasets.synthetic.street_vehicles import PAINTS
+from voxcli.datasets.synthetic.street.pieces import between, tint
+from voxcli.datasets.synthetic.street.vehicles import PAINTS
 
 _WOODS = np.array([
     [0.76, 0.6, 0.42], [0.62, 0.44, 0.27], [0.48, 0.31, 0.18], [0.34, 0.21, 0.13], [0.24, 0.15, 0.1], [0.85, 0.73, 0.56],

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from voxcli.datasets.synthetic.objects.parts import ShapeObject, Texture
-from voxcli.datasets.synthetic.street_objects import between
-from voxcli.datasets.synthetic.street_textures import clouds, grain
+from voxcli.datasets.synthetic.street.pieces import between
+from voxcli.datasets.synthetic.street.textures import clouds, grain
 from voxcli.errors import DataError
 from voxcli.geometry.zbuffer import zbuffer
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voxcli.datasets.synthetic.street_objects import between
+from voxcli.datasets.synthetic.street.pieces import between
 from voxcli.geometry.cameras import from_shapenet
 
 R2N2_SIZE, DISN_SIZE = 137, 224
