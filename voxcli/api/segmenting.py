@@ -62,15 +62,15 @@ def segment(
     >>> [piece["volume"] for piece in voxcli.segment(cells).pieces]
     [1.0, 1.0]
     """
-    from voxcli.ops.instances import SceneSegmentation, as_scene, instances_record, piece_grid, segment_scene
+    from voxcli.ops.instances import SceneSegmentation, instances_record, labelled_grid, piece_grid, segment_scene
     from voxcli.ops.label_images import label_image
 
     held = _held(thing)
     if model in SHAPE_MODELS:
         assert isinstance(model, str)
         return _parts(held, model, weights, threshold, device)
-    wanted = SceneSegmentation(gap, min_volume, (only,) if isinstance(only, str) else tuple(only), "instance", threshold)
-    wanted.check()
+    segmentation = SceneSegmentation(gap, min_volume, (only,) if isinstance(only, str) else tuple(only), "instance", threshold)
+    segmentation.check()
     picture = held if isinstance(held, Picture) else None
     if picture is not None:
         from voxcli.api.prediction import load
@@ -82,8 +82,8 @@ def segment(
     if not isinstance(held, (FruxelGrid, VoxelGrid)):
         raise DataError("There are no cells to tell apart.", expected="fruxels, voxels or a picture", actual=type(held).__name__,
                         hint='Parts of a shape: model="jof". Or fill it first: voxcli.voxelize.')  # fmt: skip
-    scene = as_scene(held, threshold)
-    found = segment_scene(scene, wanted)
+    scene = labelled_grid(held, threshold)
+    found = segment_scene(scene, segmentation)
     rows = instances_record(scene, found, {})["instances"]
     seen = None
     if isinstance(scene, FruxelGrid):
@@ -110,7 +110,7 @@ def _with_crop(scene: FruxelGrid) -> FruxelGrid:
 def _parts(held: object, model: str, weights: Path | None, threshold: float, device: str) -> Segmentation:
     from voxcli.models.registry import model_module
     from voxcli.models.weights import SHIPPED, find_weights
-    from voxcli.ops.shape_parts import divided
+    from voxcli.ops.shape_parts import label_parts
     from voxcli.provenance import sha256_file
 
     if weights is None and not (SHIPPED / f"{model}.safetensors").is_file():
@@ -119,6 +119,6 @@ def _parts(held: object, model: str, weights: Path | None, threshold: float, dev
     if not isinstance(held, (Mesh, PointCloud, VoxelGrid)):
         raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=type(held).__name__)
     path = find_weights(path_of(weights) or model)
-    labelled, rows = divided(model_module(model, "inference").load_shape_parts(path, device, "auto"), held, threshold)
+    labelled, rows = label_parts(model_module(model, "inference").load_shape_parts(path, device, "auto"), held, threshold)
     labelled.meta.update(weights=sha256_file(path))
     return Segmentation(labelled, tuple(rows))

@@ -1,21 +1,27 @@
-"""Instances in labelled grids: which cells make one, and what there is to say of each."""
+"""Instances in labelled grids, and the records that describe them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
     from voxcli.geometry.components import Components, Instance
+    from voxcli.provenance import Json
     from voxcli.scene import FruxelGrid, VoxelGrid
 
 
 @dataclass(frozen=True)
 class SceneSegmentation:
-    """The choices of one call: see `voxcli segment --help`. by: instance or class, the pieces of grids and meshes."""
+    """Options of `voxcli segment` for scenes.
+
+    gap: largest distance between cells of one instance, in world units. min_volume: smaller instances are left out, in cubic units.
+    only: the classes that are kept, all where it is empty. by: instance or class, the pieces of grids and meshes. threshold: occupied at or
+    above this probability. resolution: cells along the longest side of a resampled box.
+    """
 
     gap: float = 0.0
     min_volume: float = 0.0
@@ -25,36 +31,44 @@ class SceneSegmentation:
     resolution: int = 64
 
     def check(self) -> None:
-        """Raise UsageError for choices that mean nothing."""
+        """Raise UsageError for a negative gap or min_volume."""
         for flag, value in (("--gap", self.gap), ("--min-volume", self.min_volume)):
             if value < 0:
                 raise UsageError(f"{flag} must not be negative.", actual=f"{value:g}")
 
 
-def as_scene(thing: FruxelGrid | VoxelGrid, threshold: float) -> FruxelGrid | VoxelGrid:
-    """A grid with labels: an occupancy grid becomes one of air and one class, object."""
+class InstancesRecord(TypedDict):
+    """The content of a JSON file of instances: a row for each, what was left out, and the meta. World frame."""
+
+    instances: list[dict[str, Json]]
+    left_out: dict[str, Json]
+    meta: Mapping[str, Json]
+
+
+def labelled_grid(grid: FruxelGrid | VoxelGrid, threshold: float) -> FruxelGrid | VoxelGrid:
+    """The grid itself where it has labels. An occupancy grid becomes one of two classes, air and object."""
     from dataclasses import replace
 
     import numpy as np
 
     from voxcli.scene import Labels, VoxelGrid
 
-    if thing.labels is not None:
-        return thing
-    solid = (np.asarray(thing.values) >= threshold).astype(np.uint8)
-    assert isinstance(thing, VoxelGrid)
-    return replace(thing, occupancy=None, labels=solid, classes=Labels(("air", "object")))
+    if grid.labels is not None:
+        return grid
+    assert isinstance(grid, VoxelGrid)
+    solid = (np.asarray(grid.values) >= threshold).astype(np.uint8)
+    return replace(grid, occupancy=None, labels=solid, classes=Labels(("air", "object")))
 
 
-def segment_scene(scene: FruxelGrid | VoxelGrid, wanted: SceneSegmentation) -> Components:
-    """The instances of a labelled grid. Raises DataError for a class that it does not have."""
+def segment_scene(scene: FruxelGrid | VoxelGrid, options: SceneSegmentation) -> Components:
+    """The instances of a labelled grid, classes in their order, from large to small. Raises DataError for a class that it does not have."""
     from voxcli.geometry.components import find_components
 
-    return find_components(scene, wanted.gap, wanted.min_volume, wanted.only or None)
+    return find_components(scene, options.gap, options.min_volume, options.only or None)
 
 
-def instances_record(scene: FruxelGrid | VoxelGrid, found: Components, meta: dict[str, Any]) -> dict[str, Any]:
-    """What a file of instances holds: plain numbers, in the world frame."""
+def instances_record(scene: FruxelGrid | VoxelGrid, found: Components, meta: Mapping[str, Json]) -> InstancesRecord:
+    """The record of the instances that `segment_scene` found in a scene. World frame and units."""
     assert scene.classes is not None
     return {
         "instances": [_instance_record(number, each, scene.classes.names[each.label]) for number, each in enumerate(found.instances, 1)],
@@ -63,7 +77,7 @@ def instances_record(scene: FruxelGrid | VoxelGrid, found: Components, meta: dic
     }
 
 
-def _instance_record(number: int, instance: Instance, class_name: str) -> dict[str, Any]:
+def _instance_record(number: int, instance: Instance, class_name: str) -> dict[str, Json]:
     box = instance.box
     return {
         "instance": number,
@@ -84,7 +98,7 @@ def _instance_record(number: int, instance: Instance, class_name: str) -> dict[s
 
 
 def _round(value: float) -> float:
-    """Seven digits: what float32 cameras carry, and no noise of the last place between processors."""
+    """Seven digits, as float32 cameras have. Processors differ in further digits."""
     return float(f"{value:.7g}")
 
 
@@ -93,7 +107,7 @@ def _rounded(values: Iterable[float]) -> list[float]:
 
 
 def piece_grid(scene: FruxelGrid | VoxelGrid, found: Components, by: str) -> FruxelGrid | VoxelGrid:
-    """The grid of instances, or of the classes as far as they are kept."""
+    """The grid with instances as labels, or with the kept classes. by: instance or class."""
     from voxcli.geometry.components import as_class_grid, as_instance_grid
 
     return as_instance_grid(scene, found) if by == "instance" else as_class_grid(scene, found)

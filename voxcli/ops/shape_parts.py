@@ -1,16 +1,17 @@
-"""Parts of shapes: labels on a mesh's faces, a cloud's points or a grid's cells, from a network that has learnt parts by itself."""
+"""Parts of shapes: labels on a mesh's faces, a cloud's points or a grid's cells, from a network that learns parts without labels."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from voxcli.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
+    from voxcli.provenance import Json
+    from voxcli.scene import Labels, Mesh, PointCloud, SceneType, VoxelGrid
 
     Shape = Mesh | PointCloud | VoxelGrid
 
@@ -20,7 +21,7 @@ Code = TypeVar("Code")
 
 
 class ShapeNetwork(Protocol[Code]):
-    """What tells parts: codes of a volume, and the part of each point by them."""
+    """A network that gives points of a shape their parts."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -33,11 +34,20 @@ class ShapeNetwork(Protocol[Code]):
         """The part, from 0, of points [N, 3] of the object's own frame."""
 
 
-def divided(network: ShapeNetwork[Code], thing: Shape, threshold: float = 0.5) -> tuple[Shape, list[dict[str, Any]]]:
+def label_parts(network: ShapeNetwork[Code], shape: SceneType, threshold: float = 0.5) -> tuple[Shape, list[dict[str, Json]]]:
     """The shape with labels of parts on its faces, points or cells, and a row for each part that it has.
 
-    network: what an inference module's `load_shape_parts` gives. threshold: occupancies of a grid from which a cell is solid.
-    Raises DataError for what is no mesh, cloud or voxel grid.
+    Args:
+        network: what an inference module's `load_shape_parts` gives.
+        shape: a mesh, point cloud or voxel grid.
+        threshold: a cell of an occupancy grid is solid at or above it.
+
+    Returns:
+        The labels are 1 and up, 0 is air. A row has label, part (its name), size (area, points or volume), share, centre, low and high, in
+        the frame and units of the shape.
+
+    Raises:
+        DataError: the shape is of another type.
     """
     import numpy as np
 
@@ -45,48 +55,57 @@ def divided(network: ShapeNetwork[Code], thing: Shape, threshold: float = 0.5) -
     from voxcli.geometry.coloured import colour_volume
     from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
-    if not isinstance(thing, (Mesh, PointCloud, VoxelGrid)):
-        raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=kind_name(thing))
-    volume = colour_volume(thing, threshold=threshold)
+    if not isinstance(shape, (Mesh, PointCloud, VoxelGrid)):
+        raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=kind_name(shape))
+    volume = colour_volume(shape, threshold=threshold)
     codes = network.codes(volume.occupied, volume.colours)
     classes = Labels(("air", *network.names), 0, None)
 
-    def told(points: np.ndarray) -> np.ndarray:
+    def labels_of(points: np.ndarray) -> np.ndarray:
         return (network.parts(codes, volume.placement.own(points)) + 1).astype(np.uint8)
 
-    if isinstance(thing, Mesh):
-        corners = thing.vertices[thing.faces]
-        labels, middles = told(corners.mean(1)), corners.mean(1)
-        sizes = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
-        made: Shape = Mesh(thing.vertices, thing.faces, face_labels=labels, classes=classes)
-        return made, part_rows(labels, middles, sizes, "area", classes)
-    if isinstance(thing, PointCloud):
-        labels = told(thing.points)
-        made = replace(thing, labels=labels, classes=classes, meta={})
-        return made, part_rows(labels, np.asarray(thing.points, np.float64), np.ones(len(labels)), "points", classes)
-    labelled = thing.labels is not None and thing.classes is not None
-    solid = np.isin(thing.labels, thing.classes.solid_ids) if labelled else np.asarray(thing.values) >= threshold  # type: ignore
+    if isinstance(shape, Mesh):
+        corners = shape.vertices[shape.faces]
+        centres = corners.mean(1)
+        labels = labels_of(centres)
+        areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+        mesh = Mesh(shape.vertices, shape.faces, face_labels=labels, classes=classes)
+        return mesh, part_rows(labels, centres, areas, "area", classes)
+    if isinstance(shape, PointCloud):
+        labels = labels_of(shape.points)
+        cloud = replace(shape, labels=labels, classes=classes, meta={})
+        return cloud, part_rows(labels, np.asarray(shape.points, np.float64), np.ones(len(labels)), "points", classes)
+    if shape.labels is not None and shape.classes is not None:
+        solid = np.isin(shape.labels, shape.classes.solid_ids)
+    else:
+        solid = np.asarray(shape.values) >= threshold
     cells = np.argwhere(solid)
-    middles = (cells + 0.5) * thing.voxel_size + thing.origin
-    labels = told(middles)
-    full = np.zeros(solid.shape, np.uint8)
-    full[tuple(cells.T)] = labels
-    made = VoxelGrid(labels=full, origin=thing.origin, voxel_size=thing.voxel_size, classes=classes)
-    return made, part_rows(labels, middles, np.full(len(labels), float(np.prod(thing.voxel_size))), "volume", classes)
+    centres = (cells + 0.5) * shape.voxel_size + shape.origin
+    labels = labels_of(centres)
+    all_labels = np.zeros(solid.shape, np.uint8)
+    all_labels[tuple(cells.T)] = labels
+    grid = VoxelGrid(labels=all_labels, origin=shape.origin, voxel_size=shape.voxel_size, classes=classes)
+    return grid, part_rows(labels, centres, np.full(len(labels), float(np.prod(shape.voxel_size))), "volume", classes)
 
 
-def part_rows(labels: np.ndarray, middles: np.ndarray, sizes: np.ndarray, unit: str, classes: Labels) -> list[dict[str, Any]]:
-    """One row a part that is there: its label and name, its size in `unit`, its share, its centre and box."""
+def part_rows(labels: np.ndarray, centres: np.ndarray, sizes: np.ndarray, unit: str, classes: Labels) -> list[dict[str, Json]]:
+    """One row for each part that occurs: its label, name, size, share, centre and box.
+
+    labels [N], centres [N, 3] and sizes [N] of faces, points or cells. unit: the key of the size, such as "area".
+    """
     import numpy as np
 
-    rows, total = [], float(sizes.sum())
+    rows: list[dict[str, Json]] = []
+    total = float(sizes.sum())
     for label in np.unique(labels):
-        mine = labels == label
-        size = float(sizes[mine].sum())
-        weight = sizes[mine] / size if size > 0 else np.full(int(mine.sum()), 1 / max(1, int(mine.sum())))
-        row = {"label": int(label), "part": classes.names[int(label)], unit: float(f"{size:.7g}")}
-        row |= {"share": round(size / total, 6) if total else None, "centre": _rounded(weight @ middles[mine])}
-        rows.append(row | {"low": _rounded(middles[mine].min(0)), "high": _rounded(middles[mine].max(0))})
+        members = labels == label
+        size = float(sizes[members].sum())
+        weight = sizes[members] / size if size > 0 else np.full(int(members.sum()), 1 / max(1, int(members.sum())))
+        rows.append({
+            "label": int(label), "part": classes.names[int(label)], unit: float(f"{size:.7g}"),
+            "share": round(size / total, 6) if total else None, "centre": _rounded(weight @ centres[members]),
+            "low": _rounded(centres[members].min(0)), "high": _rounded(centres[members].max(0)),
+        })  # fmt: skip
     return rows
 
 

@@ -1,37 +1,31 @@
-"""`voxcli segment`: instances, per-class pieces and label images. One file of this room for each kind of input.
-
-| input | file | needs |
-|---|---|---|
-| labelled fruxels or voxels, occupancy grids | segment_scenes.py | nothing learned |
-| images | segment_images.py: predicted into a labelled scene, then as that | a model that predicts fruxels |
-| meshes, voxels and points with -m jof or bae | segment_shapes.py: parts of shapes | a branched network |
-"""
+"""`voxcli segment`: scenes into instances or one file a class, pictures into label images, shapes into parts."""
 
 from __future__ import annotations
 
 import enum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from voxcli.cli.commands.segment_images import LegendFile, ScenePredictor, check_makes_scenes
-from voxcli.cli.commands.segment_scenes import write_grid_or_mesh, write_instances, write_pieces
-from voxcli.cli.commands.segment_shapes import SUFFIXES as SHAPES
-from voxcli.cli.commands.segment_shapes import ShapeSegmenter, shape_model
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Batch, Item, Policy, items
+from voxcli.cli.framework.batch import Batch, Policy, items
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.odd_pictures import Doubts
-from voxcli.cli.framework.output import out
-from voxcli.errors import DataError, UsageError
-from voxcli.ops.cameras import camera_for
-from voxcli.ops.instances import SceneSegmentation, as_scene, segment_scene
-from voxcli.ops.label_images import as_picture, label_image, legend
+from voxcli.cli.framework.segmenting import (
+    LegendFile,
+    ScenePredictor,
+    SceneSegmenter,
+    SegmentRequest,
+    ShapeSegmenter,
+    check_makes_scenes,
+    extension_of,
+    shape_model,
+)
+from voxcli.errors import UsageError
+from voxcli.ops.conversions import ConversionOptions
+from voxcli.ops.instances import SceneSegmentation
 
-if TYPE_CHECKING:
-    from voxcli.scene import Picture
-
+SHAPE_SUFFIXES = (".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".npz", ".h5", ".binvox", ".xyz", ".npy", ".mat")
 SUFFIXES = (".npz", ".h5", ".binvox", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TARGETS = (".json", ".png", ".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".vox")
 
@@ -94,8 +88,9 @@ def segment(
         voxcli segment street.png -m ssz -o labels.png --legend legend.json
         voxcli segment shapes/ --weights jof.safetensors -o parts/ --format glb
     """
-    wanted = SceneSegmentation(gap, min_volume, tuple(only or ()), by.value, options.first(threshold, 0.5), options.first(resolution, 64))
-    wanted.check()
+    conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5))
+    segmentation = SceneSegmentation(gap, min_volume, tuple(only or ()), by.value, conversion.threshold, conversion.resolution)
+    segmentation.check()
     if fov is not None and not 0 < fov < 180:
         raise UsageError("--fov must lie between 0 and 180 degrees.", actual=f"{fov:g}")
     if fov is not None and camera is not None:
@@ -103,49 +98,52 @@ def segment(
     suffix = _suffix(split, format)
     _check_split(split)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-    dividing = shape_model(model, weights)
-    if dividing is not None:
+    if (parts_model := shape_model(model, weights)) is not None:
         given = {"--gap": gap, "--min-volume": min_volume, "--only": only, "--split": split, "--indices": indices, "--legend": legend_file,
                  "--fov": fov, "--camera": camera, "--by": by is not Piece.instance}  # fmt: skip
         for flag, value in given.items():
             if value:
-                raise UsageError(f"{flag} means nothing to {dividing}, which divides shapes.")
-        shapes = ShapeSegmenter(dividing, weights, device, dtype.value, wanted.threshold, wanted.resolution)
-        return _divide_shapes(shapes, sources, output, suffix, policy, format, input_format)
+                raise UsageError(f"{flag} means nothing to {parts_model}, which divides shapes.")
+        parts_segmenter = ShapeSegmenter(parts_model, weights, device, dtype.value, conversion)
+        return _segment_shapes(parts_segmenter, sources, output, suffix, policy, format, input_format)
     check_makes_scenes(model, weights)
     place = output.rstrip("/") if split and output != "/" else output
     with items(sources, place, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=TARGETS, policy=policy, label="segmenting") as todo:
         _check_targets(todo, split, format)
         if not len(todo):
             return None
-        predictor = ScenePredictor(model, weights, device, dtype.value)
-        labels = LegendFile(legend_file, overwrite)
-        recorded = {"model": model, "fov": fov, "camera": camera} | vars(wanted)
-        recorded = {key: value for key, value in recorded.items() if value not in (None, ())}
+        request = SegmentRequest(segmentation, model, indices, split and _plain(split), fov, camera, format, input_format, overwrite)
+        predictor, legend = ScenePredictor(model, weights, device, dtype.value), LegendFile(legend_file, overwrite)
         with FieldsOfView() as fields, Doubts() as doubts:
-            work = _Work(wanted, predictor, labels, recorded, indices, split, fov, camera, format, input_format, overwrite, fields, doubts)
+            segmenter = SceneSegmenter(request, predictor, legend, fields, doubts)
             for chunk in todo.chunks(1):
                 with todo.attempt(chunk[0]):
-                    work.one(chunk[0])
+                    segmenter.process(chunk[0])
     return None
 
 
-def _divide_shapes(
-    shapes: ShapeSegmenter, sources: list[str], output: str, suffix: str, policy: Policy, format: str | None, input_format: str | None
+def _segment_shapes(
+    segmenter: ShapeSegmenter, sources: list[str], output: str, suffix: str, policy: Policy, format: str | None, input_format: str | None
 ) -> None:
     from voxcli.files.registry import find_format
 
-    recorded = {"model": shapes.model, "threshold": shapes.threshold}
     targets = (*TARGETS, ".xyz")
-    with items(sources, output, suffixes=SHAPES, target_suffix=suffix, target_suffixes=targets, policy=policy, label="segmenting") as todo:
+    with items(
+        sources, output, suffixes=SHAPE_SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy, label="segmenting"
+    ) as todo:
         for item in todo.items:
-            if _extension(item.target, format) == "png":
+            extension = extension_of(item.target, format)
+            if extension == "png":
                 raise UsageError("Parts of shapes have no label image.", expected=".json, .glb, .ply or .npz", actual=item.target)
-            if _extension(item.target, format) != "json":
+            if extension != "json":
                 find_format(item.target, format, choices=[each for each in targets if each != ".png"])
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
-                shapes.one(chunk[0], recorded, format, input_format, policy.overwrite)
+                segmenter.process(chunk[0], format, input_format, policy.overwrite)
+
+
+def _plain(extension: str) -> str:
+    return extension.lower().lstrip(".")
 
 
 def _suffix(split: str | None, format: str | None) -> str:
@@ -156,15 +154,14 @@ def _suffix(split: str | None, format: str | None) -> str:
 
 
 def _check_split(split: str | None) -> None:
-    """Raise UsageError for pieces that are no grids or meshes: lists and label images are of all of a scene."""
-    wanted = None if split is None else split.lower().lstrip(".")
-    if wanted in ("json", "png"):
-        raise UsageError(f"--split {split}: pieces are meshes or grids, and {wanted.upper()} holds a whole scene.",
+    """Raise UsageError for pieces that are no grids or meshes."""
+    if split is not None and _plain(split) in ("json", "png"):
+        raise UsageError(f"--split {split}: pieces are meshes or grids, and {_plain(split).upper()} holds a whole scene.",
                          expected=", ".join(each.lstrip(".") for each in PIECES))  # fmt: skip
 
 
 def _check_targets(todo: Batch, split: str | None, format: str | None) -> None:
-    """Raise UsageError for an output that cannot be, before anything is computed."""
+    """Raise UsageError for an output that cannot be written. Called before anything is computed."""
     from voxcli.files.registry import find_format
     from voxcli.ops.conversions import find_conversion
     from voxcli.scene import FruxelGrid
@@ -173,82 +170,6 @@ def _check_targets(todo: Batch, split: str | None, format: str | None) -> None:
         if split is not None:
             if item.target == "-":
                 raise UsageError("Many pieces do not fit into stdout.", hint="Name a folder with -o, or leave out --split.")
-            find_conversion(FruxelGrid, find_format(f"piece.{split.lower().lstrip('.')}", choices=PIECES)[0])
-        elif _extension(item.target, format) not in ("json", "png"):
+            find_conversion(FruxelGrid, find_format(f"piece.{_plain(split)}", choices=PIECES)[0])
+        elif extension_of(item.target, format) not in ("json", "png"):
             find_conversion(FruxelGrid, find_format(item.target, format, choices=TARGETS)[0])
-
-
-def _hint_for(thing: Any) -> str:
-    """What else can be done with a mesh or points, which have no cells."""
-    from voxcli.scene import Mesh
-
-    fill = " Or fill it and find instances: voxcli fruxelize MESH --grid voxel." if isinstance(thing, Mesh) else ""
-    return f"Parts of a shape: voxcli segment -m jof.{fill}"
-
-
-def _extension(target: str, format: str | None) -> str:
-    return format.lower().lstrip(".") if format else Path(target).suffix.lower().lstrip(".")
-
-
-class _Work:
-    """What is done to each input, with all that the inputs share."""
-
-    def __init__(
-        self, wanted: SceneSegmentation, predictor: ScenePredictor, labels: LegendFile, recorded: dict[str, Any], indices: bool,
-        split: str | None, fov: float | None, camera: str | None, format: str | None, input_format: str | None, overwrite: bool,
-        fields: FieldsOfView, doubts: Doubts,
-    ):  # fmt: skip
-        self.wanted, self.predictor, self.labels, self.recorded, self.indices = wanted, predictor, labels, recorded, indices
-        self.split, self.fov, self.camera = split, fov, camera
-        self.format, self.input_format, self.overwrite = format, input_format, overwrite
-        self.fields, self.doubts = fields, doubts
-
-    def one(self, item: Item) -> None:
-        """Read one input, divide it, write its output."""
-        from voxcli import files
-        from voxcli.provenance import make_meta, sha256_file
-        from voxcli.scene import FruxelGrid, Picture, VoxelGrid
-        from voxcli.scene.frames import carried, frame_of
-
-        thing = files.read(item.source, format=self.input_format)
-        picture = thing if isinstance(thing, Picture) else None
-        if picture is not None:
-            view = camera_for(self.camera, item.source) if self.camera else None
-            self.doubts.look(item.source, picture)
-            thing = self.predictor.scene(picture, self.fov, view)
-            self.doubts.result(item.source, thing.meta)
-            self.fields.add(item.source, thing.meta)
-        if not isinstance(thing, (FruxelGrid, VoxelGrid)):
-            raise DataError(f"{item.source} has no cells to tell apart.", expected="fruxels, voxels or an image",
-                            hint=_hint_for(thing))  # fmt: skip
-        scene = as_scene(thing, self.wanted.threshold)
-        digests = {path: sha256_file(path) for path in (item.source, self.camera) if path and path != "-"}
-        weights = self.predictor.digest if picture is not None else None
-        meta = make_meta("instances", "segment", self.recorded, digests, None, frame_of(scene.meta), "m", weights) | carried(scene.meta)
-        extension = _extension(item.target, self.format)
-        if self.split is None and extension == "png":
-            return self._write_label_image(item, scene, picture, meta)
-        found = segment_scene(scene, self.wanted)
-        out.detail(f"{item.source}: {len(found.instances)} instances, {found.dropped} left out ({found.dropped_volume:.4g} m^3)")
-        if self.split is not None:
-            write_pieces(item.target, scene, found, self.wanted, meta, self.split.lower().lstrip("."), self.overwrite)
-        elif extension == "json":
-            write_instances(item.target, scene, found, meta, self.overwrite)
-        else:
-            write_grid_or_mesh(item.target, scene, found, self.wanted, (self.recorded, digests, weights), self.format, self.overwrite)
-        return None
-
-    def _write_label_image(self, item: Item, scene: Any, picture: Picture | None, meta: dict[str, Any]) -> None:
-        from voxcli import files
-        from voxcli.geometry.components import as_class_grid
-        from voxcli.scene import FruxelGrid
-
-        if not isinstance(scene, FruxelGrid):
-            raise DataError("A label image is what a camera sees, and voxels have none.", expected="fruxels or an image")
-        filtered = self.wanted.only or self.wanted.min_volume > 0
-        shown = as_class_grid(scene, segment_scene(scene, self.wanted)) if filtered else scene
-        assert isinstance(shown, FruxelGrid)
-        seen = label_image(shown, picture)
-        drawn = as_picture(seen, scene.classes, self.indices, meta | {"schema": "voxcli/labels", "legend": legend(scene.classes)})
-        files.write(item.target, drawn, format=self.format, overwrite=self.overwrite)
-        self.labels.write(scene.classes)
