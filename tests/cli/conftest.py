@@ -14,16 +14,11 @@ from pathlib import Path
 
 import fake_commands
 import pytest
+from processes import environment
 
 from voxcli.cli import app
 
 HERE = Path(__file__).parent
-
-
-def environment(**extra):
-    """The environment of a test process: no VOXCLI_* of the caller, one thread."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("VOXCLI_")}
-    return {**clean, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **extra}
 
 
 @pytest.fixture

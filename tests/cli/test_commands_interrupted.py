@@ -6,8 +6,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import environment
 from example_files import FILES, box_mesh, picture
+from processes import environment
 
 from voxcli import files
 from voxcli.cli.framework import batch, interrupts

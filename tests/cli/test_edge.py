@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import environment
+from processes import environment
 
 from voxcli.version import __version__
 

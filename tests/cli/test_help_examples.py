@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import environment
 from example_files import FILES
+from processes import environment
 
 from voxcli.cli import app
 from voxcli.cli.app import COMMANDS

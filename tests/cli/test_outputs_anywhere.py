@@ -7,8 +7,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import environment
 from example_files import FILES
+from processes import environment
 
 from voxcli.atomic import atomic_write_bytes, check_writable, own_descriptor
 from voxcli.errors import UsageError

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import least_share
 
 from voxcli import files
 from voxcli.datasets.packing import pack_street
@@ -128,12 +128,13 @@ def test_a_file_that_is_none_is_named(folder):
         StreetFolder([folder])
 
 
-def test_opening_a_thousand_files_takes_under_a_second(folder):
+def test_opening_a_folder_reads_no_labels(folder):
     for k in range(3, 300):
         shutil.copyfile(folder / "fruxels/000000.npz", folder / "fruxels" / f"{k:06d}.npz")
-    taken = []
-    for _ in range(3):                                                             # the least of three: other work goes on beside it
-        start = time.process_time()
-        StreetFolder([folder])
-        taken.append(time.process_time() - start)
-    assert min(taken) < 0.3
+
+    def read_all():
+        for path in (folder / "fruxels").iterdir():
+            with np.load(path) as archive:
+                assert all(archive[name] is not None for name in archive)
+
+    assert least_share(lambda: StreetFolder([folder]), read_all) < 0.3

@@ -29,4 +29,9 @@ def test_stages_that_hold_nothing_or_everything_still_are_refused(network, setti
 
 
 def test_a_part_that_is_absent_beside_others_is_none_to_refuse(network):
+    absent = stage(frozen=("depth",))
+    with pytest.raises(UsageError) as caught:
+        check_frozen(network, [absent])
+    assert caught.value.actual == "depth"
     check_frozen(network, [stage(frozen=("0", "depth"), frozen_statistics=("1",))])
+    assert all(parameter.requires_grad for parameter in network.parameters()), "a check changes nothing"
