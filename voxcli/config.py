@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from voxcli.contents import file_bytes
 from voxcli.errors import FileFormatError, UsageError, VoxcliError
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ def parse(text: str, where: str) -> Any:
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The mapping of a YAML file. An empty file is an empty mapping."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = (file_bytes(path) or Path(path).read_bytes()).decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{path}: not a text file.", expected="YAML in UTF-8") from error
     value = parse(text, str(path))

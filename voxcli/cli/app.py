@@ -30,6 +30,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from voxcli.cli.framework import failures, interrupts, options
 from voxcli.cli.framework.output import ReaderLeft, out
+from voxcli.contents import opened_once
 from voxcli.errors import VoxcliError, unknown_name
 from voxcli.version import __version__
 
@@ -269,7 +270,8 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
     out.reset()
     try:
         try:
-            _invoke(args, entries)
+            with opened_once():
+                _invoke(args, entries)
             code = 0
         except Exception as error:
             interrupts.check()

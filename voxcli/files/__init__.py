@@ -4,7 +4,7 @@
     mesh = read_as("car.glb", Mesh)                   # one clear error when the file holds something else
     write("scene.h5", grid, meta=make_meta(...))      # atomic: a killed command leaves no half file
 
-Importing this package loads nothing heavy: formats are imported when the first file is read, and scipy, trimesh, h5py and
+Importing this package loads nothing heavy: a format is imported when its extension is looked up, and scipy, trimesh, h5py and
 Pillow only by the formats that need them. Nothing here imports torch.
 """
 

@@ -77,7 +77,7 @@ def read_as(
     possible = [kind for kind in found.reads if KIND_TYPES[kind] in wanted]
     names = " or ".join(_KIND_OF[t] for t in wanted)
     if found.reader is None or not possible:
-        extensions = list(dict.fromkeys(e for t in wanted for e in formats_reading(t)))
+        extensions = formats_reading(*wanted)
         if found.reader is None:
             raise FileFormatError(f"{path}: {found.name} files are written here, and cannot be read.",
                                   expected=f"{names}: one of {', '.join(extensions)}", hint=_still_hint(found))  # fmt: skip

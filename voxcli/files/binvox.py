@@ -90,13 +90,15 @@ def occupied_cells(grid: VoxelGrid, format: str) -> np.ndarray:
     """Which cells are occupied, bool [X, Y, Z], for formats that know only yes and no. Raises DataError for probabilities."""
     if grid.labels is not None:
         assert grid.classes is not None
-        return grid.labels != (-1 if grid.classes.empty is None else grid.classes.empty)
+        filled: np.ndarray = grid.labels != (-1 if grid.classes.empty is None else grid.classes.empty)
+        return filled
     assert grid.occupancy is not None
     if grid.occupancy.dtype.kind == "f":
         raise DataError(
             f"{format} holds occupied and empty cells, not probabilities.", hint="Choose a threshold first (convert --threshold)."
         )
-    return grid.occupancy != 0
+    nonzero: np.ndarray = grid.occupancy != 0
+    return nonzero
 
 
 def _run_lengths(values: np.ndarray) -> bytes:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from voxcli.scene import Labels, class_colour
+
 UNCOLOURED = (178, 178, 178)
 """Faces of a coloured file that have no colour of their own."""
 
@@ -32,15 +34,18 @@ def to_uint8(colours: np.ndarray) -> np.ndarray:
     if colours.dtype == np.uint8:
         return colours
     if colours.dtype.kind == "f":
-        return np.rint(np.clip(np.nan_to_num(colours), 0, 1) * 255).astype(np.uint8)
+        rounded: np.ndarray = np.rint(np.clip(np.nan_to_num(colours), 0, 1) * 255).astype(np.uint8)
+        return rounded
     if colours.dtype == np.uint16:
         return (colours // 257).astype(np.uint8)
-    return np.clip(colours, 0, 255).astype(np.uint8)
+    clipped: np.ndarray = np.clip(colours, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def mean_over_corners(vertex_colours: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Face colours [F, 3] uint8, the mean of the three corners."""
-    return np.rint(vertex_colours[faces].astype(np.float64).mean(axis=1)).astype(np.uint8)
+    means: np.ndarray = np.rint(vertex_colours[faces].astype(np.float64).mean(axis=1)).astype(np.uint8)
+    return means
 
 
 def face_colours(geometry: Any, linear: bool) -> np.ndarray | None:
@@ -102,4 +107,13 @@ def _sample(image: Any, uv: np.ndarray) -> np.ndarray:
     height, width = texels.shape[:2]
     column = np.floor(uv[:, 0] * width).astype(np.int64) % width
     row = np.floor((1.0 - uv[:, 1]) * height).astype(np.int64) % height
-    return texels[row, column]
+    sampled: np.ndarray = texels[row, column]
+    return sampled
+
+
+def label_colours(labels: np.ndarray, classes: Labels) -> np.ndarray:
+    """The class colours [F, 3] uint8 of labels [F]; labels without a name are grey."""
+    palette = np.full((max(len(classes.names), int(labels.max(initial=0)) + 1), 3), 178, np.uint8)
+    palette[: len(classes.names)] = [class_colour(name) for name in classes.names]
+    colours: np.ndarray = palette[labels]
+    return colours

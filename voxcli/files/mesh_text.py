@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from voxcli.files.ply import label_colours
+from voxcli.files.mesh_colours import label_colours
 from voxcli.files.registry import Options
 from voxcli.scene import Mesh
 

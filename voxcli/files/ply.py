@@ -12,11 +12,11 @@ import numpy as np
 
 from voxcli.errors import DataError, EmptyCloudError, EmptyMeshError, FileFormatError
 from voxcli.files.keyed import meta_text, parse_meta
-from voxcli.files.mesh_colours import mean_over_corners, to_uint8
+from voxcli.files.mesh_colours import label_colours, mean_over_corners, to_uint8
 from voxcli.files.ply_codec import Element, Ply, parse_ply, ply_bytes
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
-from voxcli.scene import Labels, Mesh, PointCloud, Surfels, class_colour
+from voxcli.scene import Labels, Mesh, PointCloud, Surfels
 
 _LABEL_NAMES = ("label", "labels", "class", "semantic", "scalar_label", "scalar_Label", "classification")
 _COLOUR_NAMES = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
@@ -101,7 +101,8 @@ def _labels(element: Element) -> np.ndarray | None:
     values = np.rint(np.nan_to_num(values)).astype(np.int64)
     if values.size and (values.min() < 0 or values.max() > 65535):
         raise DataError("Labels must lie in 0..65535.", actual=f"{values.min()}..{values.max()}")
-    return values.astype(np.uint8 if not values.size or values.max() <= 255 else np.uint16)
+    labels: np.ndarray = values.astype(np.uint8 if not values.size or values.max() <= 255 else np.uint16)
+    return labels
 
 
 def _unnamed(labels: np.ndarray | None) -> Labels | None:
@@ -208,13 +209,6 @@ def write_surfels(surfels: Surfels, options: Options) -> bytes:
     columns |= _vector(to_uint8(surfels.albedo[seen].astype(np.float64)), ("red", "green", "blue"))
     columns["radius"] = (z / (np.sqrt(2.0) * np.sqrt(K[0, 0] * K[1, 1]))).astype(np.float32)
     return ply_bytes({"vertex": columns}, _comment_lines(None, surfels.meta))
-
-
-def label_colours(labels: np.ndarray, classes: Labels) -> np.ndarray:
-    """The class colours [F, 3] uint8 of labels [F]; labels without a name are grey."""
-    palette = np.full((max(len(classes.names), int(labels.max(initial=0)) + 1), 3), 178, np.uint8)
-    palette[: len(classes.names)] = [class_colour(name) for name in classes.names]
-    return palette[labels]
 
 
 def _vector(values: np.ndarray, names: Any) -> dict[str, np.ndarray]:

@@ -1,13 +1,14 @@
 """Which format reads and writes what. Each format is one file that calls `register` once; this table is all that others ask.
 
-To add a format: write voxcli/files/NAME.py that ends in `register(Format(...))`, and list NAME in `_FORMAT_FILES`.
+To add a format: write voxcli/files/NAME.py that ends in `register(Format(...))`, and list NAME with its extensions in `_FORMAT_FILES`.
+A format's file is imported when an extension or a name of its own is looked up; all are imported when all are asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,15 @@ KIND_TYPES: dict[str, type] = {
 }
 """What a kind of file is read as. `cameras` is a list of (name, Camera)."""
 
-_FORMAT_FILES = (
-    "npz", "hdf5", "binvox", "matlab", "magicavoxel", "ply", "npy", "xyz", "meshes", "images", "animations", "tiff", "scenes", "nerfstudio",
-    "colmap", "completion", "zgan",
-)  # fmt: skip
+_FORMAT_FILES = {
+    "npz": (".npz",), "hdf5": (".h5", ".hdf5"), "binvox": (".binvox",), "matlab": (".mat",), "magicavoxel": (".vox",), "ply": (".ply",),
+    "npy": (".npy",), "xyz": (".xyz",), "meshes": (".obj", ".off", ".stl", ".glb", ".gltf"),
+    "images": (".png", ".jpg", ".jpeg", ".webp", ".bmp"), "animations": (".gif", ".apng"), "tiff": (".tif", ".tiff"),
+    "scenes": (".yaml", ".yml"), "nerfstudio": (".json",), "colmap": (".txt",),
+    "completion": (".label", ".invalid", ".occluded", ".bin", "kitti", "nyu"), "zgan": ("zgan",),
+}  # fmt: skip
+"""The files of this room that register formats, and what they register: extensions with the dot, and names without."""
+_HOMES = {key: home for home, keys in _FORMAT_FILES.items() for key in keys}
 
 
 @dataclass(frozen=True)
@@ -91,31 +97,33 @@ class Format:
     searched: tuple[str, ...] | None = None
 
 
-_BY_EXTENSION: dict[str, Format] = {}
-_BY_NAME: dict[str, Format] = {}
+_KNOWN: dict[str, Format] = {}
+"""What is registered so far, by extension with the dot and by name without."""
 
 
 def register(format: Format) -> Format:
-    """Enter a format into the table. An extension belongs to one format."""
-    for extension in format.extensions:
-        assert extension not in _BY_EXTENSION, f"{extension} is taken by {_BY_EXTENSION[extension].name}"
-        _BY_EXTENSION[extension] = format
-    for name in format.names:
-        assert f".{name}" not in _BY_EXTENSION and name not in _BY_NAME, f"{name} is taken"
-        _BY_NAME[name] = format
+    """Enter a format into the table. An extension and a name belong to one format."""
+    for key in (*format.extensions, *format.names):
+        assert key in _HOMES and key not in _KNOWN, f"{key} is not listed, or taken"
+        _KNOWN[key] = format
     return format
 
 
-@lru_cache(maxsize=1)
-def _load() -> dict[str, Format]:
-    for name in _FORMAT_FILES:
-        import_module(f"voxcli.files.{name}")
-    return _BY_EXTENSION
+def _lookup(key: str) -> Format | None:
+    """The format of an extension with the dot, or of a name without; None for one that there is not."""
+    if key in _HOMES and key not in _KNOWN:
+        import_module(f"voxcli.files.{_HOMES[key]}")
+    return _KNOWN.get(key)
+
+
+def _table() -> dict[str, Format]:
+    """All formats, by extension and by name, in the order of `_FORMAT_FILES`."""
+    return {key: found for key in _HOMES if (found := _lookup(key)) is not None}
 
 
 def known_formats() -> tuple[Format, ...]:
     """All formats, in the order of the table."""
-    return tuple({format.name: format for format in (*_load().values(), *_BY_NAME.values())}.values())
+    return tuple({format.name: format for format in _table().values()}.values())
 
 
 def searched_extensions(name: str | None = None) -> list[str]:
@@ -128,45 +136,59 @@ def searched_extensions(name: str | None = None) -> list[str]:
 
 def extension_of(name: str) -> str:
     """The extension, with the dot, of files in the format that --format calls so: npz gives .npz, zgan gives .npy."""
-    _load()
     name = name.lower().lstrip(".")
-    return _BY_NAME[name].names[name] if name in _BY_NAME else f".{name}"
+    named = _lookup(name)
+    return f".{name}" if named is None else named.names[name]
 
 
-def formats_writing(kind: type) -> list[str]:
-    """Extensions that a scene type can be written to."""
-    return [extension for extension, format in _load().items() if kind in format.writers]
+def formats_writing(*kinds: type) -> list[str]:
+    """Extensions that one of the scene types can be written to, those of the first type first."""
+    return list(dict.fromkeys(key for kind in kinds for key, each in _by_extension().items() if kind in each.writers))
 
 
-def formats_reading(kind: type) -> list[str]:
-    """Extensions that a scene type can be read from."""
-    return [extension for extension, format in _load().items() if any(KIND_TYPES[k] is kind for k in format.reads)]
+def formats_reading(*kinds: type) -> list[str]:
+    """Extensions that one of the scene types can be read from, those of the first type first."""
+    read = {key: [KIND_TYPES[kind] for kind in each.reads] for key, each in _by_extension().items()}
+    return list(dict.fromkeys(key for kind in kinds for key in read if kind in read[key]))
+
+
+def _by_extension() -> dict[str, Format]:
+    return {key: format for key, format in _table().items() if key in format.extensions}
 
 
 def find_format(
-    path: str | Path, name: str | None = None, flag: str = "--format", choices: Iterable[str] | None = None
-) -> tuple[Format, str]:
+    path: str | Path, name: str | None = None, flag: str = "--format",
+    choices: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+) -> tuple[Format, str]:  # fmt: skip
     """(format, extension) of a path, or of a name such as "npz" where one is given. `-` needs the name, by the option `flag`.
 
     flag: --format for a file to be written, which must not have the extension of another format than the one named; --input-format for
-    one to be read, which may be called anything. choices: what an error lists as possible; default: all that can be written, or read.
+    one to be read, which may be called anything. choices: what an error lists as possible, or a function that tells it; default: all that
+    can be written, or read.
     """
-    table = _load()
-    known = [each.lstrip(".") for each in choices] if choices is not None else format_names(writing=flag == "--format")
     own = Path(path).suffix.lower()
+    known = partial(_known_names, choices, flag)
     if name is None and not own:
         raise UsageError(f"{_quoted(path)} has no extension that would tell its format.",
-                         hint=f"Use {flag} with one of: {', '.join(sorted(known))}.")  # fmt: skip
-    if name and (named := _BY_NAME.get(name.lower())):
+                         hint=f"Use {flag} with one of: {', '.join(sorted(known()))}.")  # fmt: skip
+    if name and not name.startswith(".") and (named := _lookup(name.lower())):
         found, extension = named, own if own in named.extensions else extension_of(name)
     else:
         extension = f".{name.lower().lstrip('.')}" if name else own
-        if extension not in table:
-            raise unknown_name("file format", extension.lstrip("."), known)
-        found = table[extension]
-    if name and flag == "--format" and own != extension and own in table and table[own] is not found:
+        usual = _lookup(extension)
+        if usual is None:
+            raise unknown_name("file format", extension.lstrip("."), known())
+        found = usual
+    if name and flag == "--format" and own != extension and _lookup(own) not in (None, found):
         raise UsageError(f"--format {name} and {path} contradict each other.", hint="Leave out --format, or name a file without extension.")
     return found, extension
+
+
+def _known_names(choices: Iterable[str] | Callable[[], Iterable[str]] | None, flag: str) -> list[str]:
+    """What an error lists, without dots."""
+    if choices is None:
+        return format_names(writing=flag == "--format")
+    return [each.lstrip(".") for each in (choices() if callable(choices) else choices)]
 
 
 def _quoted(path: str | Path) -> str:
@@ -175,5 +197,4 @@ def _quoted(path: str | Path) -> str:
 
 def format_names(*, writing: bool) -> list[str]:
     """What --format, or --input-format, may be: extensions without the dot, and the names of formats that these do not tell."""
-    table = {**{e.lstrip("."): f for e, f in _load().items()}, **_BY_NAME}
-    return [name for name, format in table.items() if (format.writers if writing else format.reads)]
+    return [key.lstrip(".") for key, format in _table().items() if (format.writers if writing else format.reads)]

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def _mesh_reader(source: Source) -> Callable[[str], Mesh]:
     def mesh(path: str) -> Mesh:
         if path not in known:
             file = folder / path
-            found, extension = find_format(file, choices=formats_reading(Mesh))
+            found, extension = find_format(file, choices=partial(formats_reading, Mesh))
             if "mesh" not in found.reads or found.reader is None:
                 raise FileFormatError(f"{file} cannot hold a mesh.", actual=found.name)
             known[path] = found.reader(Source.from_path(file), "mesh", Options(extension=extension))
@@ -210,6 +211,7 @@ def _object(tree: Any, mesh: Callable[[str], Mesh], classes: Labels, where: str)
         rotation / np.linalg.norm(rotation),
         scale,
         str(keys.get("name", "")),
+        str(keys["mesh"]),
     )
 
 

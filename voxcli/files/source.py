@@ -1,4 +1,4 @@
-"""Where bytes come from: a file, or stdin."""
+"""Where bytes come from: a file, or stdin. A file of usual size is opened once and read whole (see voxcli.contents)."""
 
 from __future__ import annotations
 
@@ -8,32 +8,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from voxcli.contents import file_bytes
 from voxcli.errors import FileFormatError, UsageError
 
 
 @dataclass(frozen=True)
 class Source:
-    """One input. name: what errors call it; path: None for stdin; piped: the bytes that came through stdin."""
+    """One input. name: what errors call it; path: None for stdin; whole: its bytes, None for a large file, which is streamed."""
 
     name: str
     path: Path | None = None
-    piped: bytes | None = None
+    whole: bytes | None = None
 
     @classmethod
     def from_path(cls, path: str | Path) -> Source:
-        """Check that path is a readable file. Raises UsageError that names it."""
+        """Read a file; a large one is only checked to be readable. Raises UsageError that names it."""
         path = Path(path)
         if path.is_dir():
             raise UsageError(f"{path} is a folder.", expected="a file")
         if not path.exists():
             raise UsageError(f"{path} does not exist.", hint=nearest_sibling(path))
-        source = cls(str(path), path)
         try:
-            with source.open() as file:
-                file.read(1)
+            return cls(str(path), path, file_bytes(path))
         except OSError as error:
             raise UsageError(f"{path} cannot be read.", actual=error.strerror or str(error)) from error
-        return source
 
     @classmethod
     def from_stdin(cls) -> Source:
@@ -46,15 +44,17 @@ class Source:
 
     def open(self) -> BinaryIO:
         """A seekable binary file."""
-        if self.path is not None:
+        if self.whole is None and self.path is not None:
             return open(self.path, "rb")
-        return io.BytesIO(self.piped or b"")
+        return io.BytesIO(self.whole or b"")
 
     @cached_property
     def data(self) -> bytes:
         """All bytes. Raises FileFormatError for an empty file."""
-        with self.open() as file:
-            data = file.read()
+        data = self.whole
+        if data is None:
+            with self.open() as file:
+                data = file.read()
         if not data:
             raise FileFormatError(f"{self.name} is empty.")
         return data

@@ -112,7 +112,8 @@ _BOX_AXES = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])  # a box looks along i
 
 def to_nuscenes(world_to_cam: np.ndarray) -> np.ndarray:
     """Our world_to_cam to cam_to_global [4, 4] of nuScenes: the camera's axes are ours, the global frame is z up (y_up_to_z_up)."""
-    return _Z_UP @ inverse_rigid(world_to_cam)
+    cam_to_global: np.ndarray = _Z_UP @ inverse_rigid(world_to_cam)
+    return cam_to_global
 
 
 def from_nuscenes(cam_to_global: np.ndarray) -> np.ndarray:

@@ -22,7 +22,8 @@ def merge_vertices(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     # Bit patterns compare like the numbers for equality; adding 0.0 folds -0.0 into 0.0.
     rows = np.ascontiguousarray(vertices + 0.0).view(np.dtype((np.void, 24))).ravel()
     _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-    return first[inverse.ravel()][faces]
+    merged: np.ndarray = first[inverse.ravel()][faces]
+    return merged
 
 
 def drop_doubled_faces(faces: np.ndarray) -> np.ndarray:
@@ -60,4 +61,5 @@ def closed_faces(faces: np.ndarray) -> np.ndarray:
     _, component = connected_components(joined, directed=False)
     broken = np.zeros(component.max() + 1, bool)
     broken[component[owner[balance[edge] != 0]]] = True
-    return ~broken[component[:n]]
+    whole: np.ndarray = ~broken[component[:n]]
+    return whole

@@ -28,7 +28,8 @@ class Placement(NamedTuple):
 
     def own(self, points: np.ndarray) -> np.ndarray:
         """Points [N, 3] in the shape's own frame."""
-        return (np.asarray(points, np.float64) - self.middle) / self.diagonal
+        own: np.ndarray = (np.asarray(points, np.float64) - self.middle) / self.diagonal
+        return own
 
 
 class ColouredVolume(NamedTuple):

@@ -246,7 +246,8 @@ def _cell_volumes(grid: FruxelGrid | VoxelGrid, cells: np.ndarray) -> np.ndarray
     """Volume of each cell. cells [N, 3] -> [N]"""
     if isinstance(grid, VoxelGrid):
         return np.full(len(cells), np.prod(grid.voxel_size))
-    return fruxel_volumes(grid.frustum).numpy()[cells[:, 0]]
+    volumes: np.ndarray = fruxel_volumes(grid.frustum).numpy()[cells[:, 0]]
+    return volumes
 
 
 def _cell_centroids(grid: FruxelGrid | VoxelGrid, cells: np.ndarray) -> np.ndarray:
@@ -255,7 +256,8 @@ def _cell_centroids(grid: FruxelGrid | VoxelGrid, cells: np.ndarray) -> np.ndarr
     A fruxel holds more volume at its far end: its centre of mass lies on its ray at the mean of z weighted by z^2.
     """
     if isinstance(grid, VoxelGrid):
-        return grid.origin + (cells + 0.5) * grid.voxel_size
+        centres: np.ndarray = grid.origin + (cells + 0.5) * grid.voxel_size
+        return centres
     f = grid.frustum
     ends = f.z_near + np.arange(f.depth + 1) * f.slice_thickness
     z = (3 / 4 * np.diff(ends**4) / np.diff(ends**3))[cells[:, 0]]

@@ -54,14 +54,16 @@ def pixel_lattice(size: int, side: int, device: torch.device | str = "cpu") -> T
 
 def camera_centres(projection: Tensor) -> Tensor:
     """Where the cameras stand: [B, 3]."""
-    return -torch.linalg.solve(projection[..., :3], projection[..., 3])
+    centres: Tensor = -torch.linalg.solve(projection[..., :3], projection[..., 3])
+    return centres
 
 
 def lifted(projection: Tensor, pixels: Tensor, depth: Tensor) -> Tensor:
     """Equation (2), x = P^-1 u: points [B, N, 3] of pixels [N, 2] or [B, N, 2] at depths [B, N]. Differentiable in all."""
     check_shape(projection, "B 3 4", "projections")
     u = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1) * depth[..., None]             # [B, N, 3]
-    return torch.linalg.solve(projection[..., :3], (u - projection[:, None, :, 3]).transpose(1, 2)).transpose(1, 2)
+    points: Tensor = torch.linalg.solve(projection[..., :3], (u - projection[:, None, :, 3]).transpose(1, 2)).transpose(1, 2)
+    return points
 
 
 def projected(projection: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,7 +110,8 @@ def find_surface(
         """[B, N, S] -> [B, N, S]."""
         count = depth.shape[-1]
         points = torch.stack([lifted(projection, pixels, depth[..., k]) for k in range(count)], 2)  # [B, N, S, 3]
-        return field(points.flatten(1, 2)).unflatten(1, (-1, count))
+        values: Tensor = field(points.flatten(1, 2)).unflatten(1, (-1, count))
+        return values
 
     hit = torch.zeros_like(meets)
     inner = best_depth = near + 0.5 * step

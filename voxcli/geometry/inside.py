@@ -68,7 +68,8 @@ def _edge(spot: np.ndarray, tail: np.ndarray, head: np.ndarray, turn: np.ndarray
 
 
 def _cross(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    product: np.ndarray = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    return product
 
 
 def _candidates(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -120,4 +120,5 @@ def turn_harmonics(coefficients: Tensor, rotation: Tensor) -> Tensor:
 
     values = coefficients @ basis(probes).T                                      # [*, 3, 9 directions]
     turned = basis(probes @ rotation.to(coefficients).T)
-    return torch.linalg.solve(turned, values.transpose(-1, -2)).transpose(-1, -2)
+    coefficients_new: Tensor = torch.linalg.solve(turned, values.transpose(-1, -2)).transpose(-1, -2)
+    return coefficients_new

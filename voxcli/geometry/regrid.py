@@ -12,12 +12,14 @@ from voxcli.scene import DepthMap, Frustum, FruxelGrid, Labels, PointCloud, Voxe
 
 def camera_points(points: np.ndarray, world_to_cam: np.ndarray) -> np.ndarray:
     """World points [*, 3] in the camera frame."""
-    return points @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
+    moved: np.ndarray = points @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
+    return moved
 
 
 def world_points(points: np.ndarray, world_to_cam: np.ndarray) -> np.ndarray:
     """Camera-frame points [*, 3] in the world frame (the motion is rigid: its inverse is R^T (x - t))."""
-    return (points - world_to_cam[:3, 3]) @ world_to_cam[:3, :3]
+    moved: np.ndarray = (points - world_to_cam[:3, 3]) @ world_to_cam[:3, :3]
+    return moved
 
 
 def fruxel_box(frustum: Frustum, world_to_cam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

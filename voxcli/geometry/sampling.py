@@ -11,14 +11,16 @@ from voxcli.shapes import check_shape
 
 def triangle_areas(vertices: Tensor, faces: Tensor) -> Tensor:
     """Areas [F] of triangles; vertices [V 3], faces [F 3]."""
-    return 0.5 * torch.linalg.cross(*_edges(vertices, faces)).norm(dim=-1)
+    areas: Tensor = 0.5 * torch.linalg.cross(*_edges(vertices, faces)).norm(dim=-1)
+    return areas
 
 
 def triangle_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     """Unit normals [F 3], outward where faces are counter-clockwise seen from outside; 0 for triangles without area."""
     cross = torch.linalg.cross(*_edges(vertices, faces))
     length = cross.norm(dim=-1, keepdim=True)
-    return cross / length.where(length > 0, torch.ones_like(length))
+    normals: Tensor = cross / length.where(length > 0, torch.ones_like(length))
+    return normals
 
 
 def sample_surface(vertices: Tensor, faces: Tensor, count: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:

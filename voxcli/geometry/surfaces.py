@@ -109,7 +109,8 @@ def _mirrors(grid: FruxelGrid | VoxelGrid) -> bool:
 def lattice_to_world(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndarray:
     """Index coordinates (cell i spans [i, i + 1]) to the world frame. [N, 3]"""
     if isinstance(grid, VoxelGrid):
-        return grid.origin + index * grid.voxel_size
+        points: np.ndarray = grid.origin + index * grid.voxel_size
+        return points
     f = grid.frustum
     z = f.z_near + index[:, 0] * f.slice_thickness
     x, y = (index[:, 2] - f.width / 2) / f.focal * z, (index[:, 1] - f.height / 2) / f.focal * z

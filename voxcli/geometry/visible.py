@@ -23,7 +23,8 @@ def face_colours(mesh: Mesh) -> np.ndarray:
     if mesh.face_colors is not None:
         return mesh.face_colors[:, :3].astype(np.float64) / 255
     if mesh.vertex_colors is not None:
-        return mesh.vertex_colors[mesh.faces][..., :3].mean(1) / 255
+        means: np.ndarray = mesh.vertex_colors[mesh.faces][..., :3].mean(1) / 255
+        return means
     return np.full((len(mesh.faces), 3), _PLAIN)
 
 
@@ -151,4 +152,5 @@ def _point_colours(cloud: PointCloud) -> np.ndarray:
 
 def _class_colours(labels: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     table = np.array([class_colour(n) for n in names], np.float64)
-    return table[np.minimum(labels, len(table) - 1)] / 255
+    colours: np.ndarray = table[np.minimum(labels, len(table) - 1)] / 255
+    return colours

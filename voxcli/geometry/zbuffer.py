@@ -78,7 +78,8 @@ def _maybe_seen(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     for bit, beyond in enumerate((u < -z, u > (width + 1) * z, v < -z, v > (height + 1) * z)):
         outside |= beyond.to(torch.uint8) << (bit + 1)
     a, b, c = outside.index_select(0, faces.t().reshape(-1)).view(3, len(faces))
-    return (a & b & c == 0).nonzero().ravel()
+    kept: Tensor = (a & b & c == 0).nonzero().ravel()
+    return kept
 
 
 def nearest(points: Tensor, faces: Tensor, width: int, height: int) -> Nearest:

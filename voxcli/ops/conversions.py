@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from voxcli.errors import DataError, UsageError, unknown_name
@@ -199,3 +200,14 @@ def with_provenance(
     kind, source_meta = kind_name(scene), source_meta or {}
     frame = "camera" if kind == "fruxels" else frame_of(source_meta, "world")
     return replace(scene, meta=make_meta(kind, command, options, inputs, seed, frame, "m", weights) | carried(source_meta))
+
+
+def input_digests(source: str, thing: object, *more: str | None) -> dict[str, str]:
+    """SHA-256 of an input, of the meshes that a scene YAML names, and of `more` files, by their paths; thing: what the input holds."""
+    from voxcli.provenance import sha256_file
+    from voxcli.scene import SceneDescription
+
+    digests = {path: sha256_file(path) for path in (source, *more) if path and path != "-"}
+    if isinstance(thing, SceneDescription) and source.lower().endswith((".yaml", ".yml")):
+        digests |= {each.file: sha256_file(Path(source).parent / each.file) for each in thing.objects}
+    return digests

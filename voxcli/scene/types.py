@@ -302,7 +302,7 @@ class Animation:
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One placed mesh: x_world = R(rotation_wxyz) (scale * x) + position."""
+    """One placed mesh: x_world = R(rotation_wxyz) (scale * x) + position. file: its path, relative to that of its scene YAML."""
 
     mesh: Mesh
     class_name: str
@@ -310,6 +310,7 @@ class SceneObject:
     rotation_wxyz: np.ndarray = field(default_factory=lambda: np.array([1.0, 0, 0, 0]))
     scale: np.ndarray = field(default_factory=lambda: np.ones(3))
     name: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)

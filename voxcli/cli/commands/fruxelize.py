@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -140,6 +139,7 @@ def fruxelize(
 def fruxelize_one(item: Item, wanted: FruxelizeRequest) -> FillReport:
     """Read, fill, write one input. Returns what there is to warn about."""
     from voxcli import files
+    from voxcli.ops.conversions import input_digests
     from voxcli.provenance import make_meta
     from voxcli.scene import DepthMap, FruxelGrid, Mesh, SceneDescription, VoxelGrid
     from voxcli.scene.frames import carried, frame_of
@@ -156,25 +156,9 @@ def fruxelize_one(item: Item, wanted: FruxelizeRequest) -> FillReport:
     choices = wanted.filling_choices
     result, told = fill_scene(thing, given, choices) if filled else (look_up(thing, item.source, given, choices), FillReport())
     frame = "camera" if wanted.grid == "fruxel" else frame_of(of)
-    meta = carried(of) | make_meta(
-        wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), input_digests(item.source, wanted.camera, wanted.classes), None,
-        frame, "m",
-    )  # fmt: skip
+    digests = input_digests(item.source, thing, wanted.camera, wanted.classes)
+    meta = carried(of) | make_meta(wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), digests, None, frame, "m")
     files.write(item.target, replace(result, meta=meta), format=wanted.format, overwrite=wanted.overwrite)
     if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
         told = replace(told, outside=f"nothing of it lies in the frustum, and every cell is empty: {REFRAMING_HINTS[placed]}")
     return told
-
-
-def input_digests(source: str, *more: str | None) -> dict[str, str]:
-    """SHA-256 of an input and of the meshes that a scene YAML names, by their relative names."""
-    from voxcli.provenance import sha256_file
-
-    digests = {path: sha256_file(path) for path in (source, *more) if path and path != "-"}
-    if source.lower().endswith((".yaml", ".yml")):
-        import yaml
-
-        tree = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
-        for entry in tree.get("objects") or []:
-            digests[str(entry["mesh"])] = sha256_file(Path(source).parent / str(entry["mesh"]))
-    return digests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -134,7 +135,7 @@ def _check_writable_kind(output: str, format: str | None) -> None:
     from voxcli.files.registry import find_format, formats_writing
     from voxcli.scene import Mesh, PointCloud, VoxelGrid
 
-    find_format(output, format, choices=dict.fromkeys(e for kind in (VoxelGrid, Mesh, PointCloud) for e in formats_writing(kind)))
+    find_format(output, format, choices=partial(formats_writing, VoxelGrid, Mesh, PointCloud))
 
 
 def _holds_scenes(paths: list[str], input_format: str | None, of_objects: dict[str, Any]) -> bool:

@@ -138,11 +138,10 @@ class RenderRequest:
 
         kinds = {"shaded": (Picture, Animation), "normals": (Picture, Animation), "depth": (DepthMap,), "surfels": (Surfels,)}
         possible: tuple[type, ...] = (Picture, Surfels, DepthMap, Animation) if self.what is None else kinds[self.what]
-        writable = list(dict.fromkeys(e for kind in possible for e in formats_writing(kind)))
-        found, extension = find_format(item.target, self.format, choices=writable)
+        found, extension = find_format(item.target, self.format, choices=partial(formats_writing, *possible))
         target = next((kind for kind in possible if kind in found.writers), None)
         if target is None:
-            expected = ", ".join(writable)
+            expected = ", ".join(formats_writing(*possible))
             what = self.what or "what is seen"
             raise UsageError(f"{item.target}: {what} cannot be written as {extension}.", expected=f"one of {expected}")
         if self.views > 1 and target not in (Picture, Animation):
@@ -164,7 +163,7 @@ def render_one(item: Item, wanted: RenderRequest) -> list[str]:
     from voxcli import files
     from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.ops import rendering
-    from voxcli.ops.conversions import with_provenance
+    from voxcli.ops.conversions import input_digests, with_provenance
     from voxcli.ops.latent import latent_scene
     from voxcli.ops.lights import read_lights
 
@@ -181,7 +180,8 @@ def render_one(item: Item, wanted: RenderRequest) -> list[str]:
     lights = None if wanted.lights is None else read_lights(wanted.lights)
     made = rendering.shown(ready, cameras, wanted.what or "shaded", lights, target)
     if target is not rendering.Animation:
-        made = with_provenance(made, "render-surfels", wanted.recorded(), _digests(item, wanted), source_meta=getattr(thing, "meta", None))
+        digests = input_digests(item.source, thing, wanted.camera, wanted.lights)
+        made = with_provenance(made, "render-surfels", wanted.recorded(), digests, source_meta=getattr(thing, "meta", None))
     files.write(item.target, made, format=wanted.format, overwrite=wanted.overwrite)
     strange = rendering.strange_places(ready, cameras)
     return ready.cautions + strange + ([] if ready.found else ["nothing of it is seen from this camera."])
@@ -210,9 +210,3 @@ def _read(item: Item, wanted: RenderRequest) -> tuple[Any, Camera | None]:
         assert wanted.camera is not None
         return fitted(given, thing, wanted.camera), None
     return thing, given
-
-
-def _digests(item: Item, wanted: RenderRequest) -> dict[str, str]:
-    from voxcli.cli.commands.fruxelize import input_digests
-
-    return input_digests(item.source, wanted.camera, wanted.lights)

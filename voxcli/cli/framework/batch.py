@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from voxcli import contents
 from voxcli.atomic import check_writable, holds_nothing
 from voxcli.cli.framework import interrupts
 from voxcli.cli.framework.failures import explain, show_warning
@@ -148,6 +149,7 @@ class Batch:
         for start in range(0, len(self.items), size):
             chunk = self.items[start : start + size]
             yield chunk
+            contents.release()
             self._done = start + len(chunk)
             self._progress.advance(len(chunk))
 
@@ -163,6 +165,7 @@ class Batch:
                     result = work(item)
                     yield item, result
                     self._done += 1
+                contents.release()
                 self._progress.advance()
             return
         with closing(self._in_processes(work, min(workers, len(self.items)))) as results:
@@ -177,13 +180,18 @@ class Batch:
         from voxcli.processes import worker_pool
 
         with worker_pool(workers, _start_worker) as pool:
-            futures = {pool.submit(work, item): item for item in self.items}
+            futures = {pool.submit(_worked, work, item): item for item in self.items}
             waiting = set(futures)
             for future, item in futures.items():
                 while future in waiting:
                     finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     self._progress.advance(len(finished))
                 yield item, future
+
+
+def _worked(work: Callable[[Item], R], item: Item) -> R:
+    with contents.opened_once():
+        return work(item)
 
 
 def _start_worker() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.framework import options
@@ -87,7 +88,7 @@ class FruxelizeRequest:
 
         kind, other = (FruxelGrid, VoxelGrid) if self.grid == "fruxel" else (VoxelGrid, FruxelGrid)
         for item in todo:
-            found, extension = find_format(item.target, self.format, choices=formats_writing(kind))
+            found, extension = find_format(item.target, self.format, choices=partial(formats_writing, kind))
             if kind not in found.writers:
                 hint = "Use --grid voxel." if other is VoxelGrid and other in found.writers else None
                 expected = f"one of {', '.join(formats_writing(kind))}"

@@ -1,0 +1,63 @@
+"""What files hold, each opened once: within `opened_once()` the bytes of a file serve its reader, its digest and whoever asks again.
+
+Bytes are kept until `release()`, which ends an item, KEPT_BYTES at most. A larger file is not kept: each who asks streams it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+KEPT_BYTES = 64 << 20
+
+_State = tuple[int, ...]
+_kept: dict[str, tuple[_State, bytes]] | None = None
+
+
+@contextmanager
+def opened_once() -> Iterator[None]:
+    """Keep what is read until the end of the block. Files are taken to stay as they are; one that was replaced is read again."""
+    global _kept
+    outer, _kept = _kept, {}
+    try:
+        yield
+    finally:
+        _kept = outer
+
+
+def release() -> None:
+    """Let go of all that is kept."""
+    if _kept is not None:
+        _kept.clear()
+
+
+def kept_bytes(path: str | os.PathLike[str]) -> bytes | None:
+    """The bytes of a file that was read before and is as it was; None for any other."""
+    if not _kept or (found := _kept.get(os.path.abspath(path))) is None:
+        return None
+    return found[1] if _state(os.stat(path)) == found[0] else None
+
+
+def file_bytes(path: str | os.PathLike[str]) -> bytes | None:
+    """The bytes of a file; None for one larger than KEPT_BYTES, which is to be streamed. Raises OSError."""
+    if (data := kept_bytes(path)) is not None:
+        return data
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        if status.st_size > KEPT_BYTES:
+            return None
+        data = file.read()
+    if _kept is not None:
+        _kept.pop(os.path.abspath(path), None)
+        while _kept and sum(len(each) for _, each in _kept.values()) + len(data) > KEPT_BYTES:
+            del _kept[next(iter(_kept))]
+        _kept[os.path.abspath(path)] = _state(status), data
+    return data
+
+
+def _state(status: os.stat_result) -> _State:
+    # The times of a pipe change as it is read.
+    changes = (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else ()
+    return status.st_dev, status.st_ino, *changes
