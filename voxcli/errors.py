@@ -7,7 +7,7 @@ a library user catches it by its class. `assert` is kept for our own bugs.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class VoxcliError(Exception):
@@ -35,7 +35,7 @@ class VoxcliError(Exception):
         lines = [self.message, ", ".join(middle), self.hint or ""]
         return "\n".join(line for line in lines if line)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., VoxcliError], tuple[object, ...]]:
         # Worker processes hand their errors back pickled; the default would replay __init__ with the joined text alone.
         return _rebuild, (type(self), self.message, self.expected, self.actual, self.hint)
 

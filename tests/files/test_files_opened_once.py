@@ -52,7 +52,8 @@ def test_fruxelize_opens_a_scene_and_its_meshes_once(tmp_path):
     meshes = [f"meshes/{name}.glb" for name in ("bicycle", "car", "ground", "house", "person", "tree")]
     assert opened == dict.fromkeys(["scene.yaml", *meshes], 1)
     assert not {"images", "ply", "hdf5", "matlab", "colmap", "xyz"} & formats
-    assert files.read(tmp_path / "out.npz").meta["inputs"] == {f"examples/{n}" if n == "scene.yaml" else n: sha256_file(EXAMPLES / n) for n in ["scene.yaml", *meshes]}
+    digests = {name: sha256_file(EXAMPLES / name) for name in meshes} | {"examples/scene.yaml": sha256_file(EXAMPLES / "scene.yaml")}
+    assert files.read(tmp_path / "out.npz").meta["inputs"] == digests
 
 
 def test_a_metric_opens_both_meshes_once(tmp_path):

@@ -34,7 +34,7 @@ _HOMES = {
 __all__ = ["Format", "formats_writing", "known_formats", "label_parts", "picture_size", "read", "read_as", "read_cameras", "write"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

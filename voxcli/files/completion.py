@@ -122,7 +122,8 @@ def write_kitti(grid: VoxelGrid, options: Options) -> bytes:
         return np.packbits(occupied_cells(grid, "SemanticKITTI's bits")).tobytes()
     if grid.labels is None or grid.classes is None:
         raise DataError("A .label holds classes, and these voxels have none.", hint="Occupancy is written as .bin.")
-    return _raw_ids(grid.labels, grid.classes)[grid.labels].tobytes()
+    raw: np.ndarray = _raw_ids(grid.labels, grid.classes)[grid.labels]
+    return raw.tobytes()
 
 
 def _raw_ids(labels: np.ndarray, classes: Labels) -> np.ndarray:

@@ -165,7 +165,8 @@ def _read_hdf5_mat(source: Source) -> np.ndarray:
         with source.open() as raw, h5py.File(raw, "r") as file:
             sizes = {k: math.prod(d.shape) * d.dtype.itemsize for k, d in file.items() if isinstance(d, h5py.Dataset)}
             # MATLAB stores column-major: h5py sees the axes reversed.
-            return np.asarray(file[_pick(sizes, source.name)][()]).T
+            volume: np.ndarray = np.asarray(file[_pick(sizes, source.name)][()]).T
+            return volume
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise FileFormatError(f"{source.name} is not a whole MATLAB file.", actual=str(error)) from error
 

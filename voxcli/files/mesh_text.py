@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 
 from voxcli.files.mesh_colours import label_colours
@@ -106,4 +108,4 @@ def write_stl(mesh: Mesh, options: Options) -> bytes:
     rows = np.zeros(len(corners), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
     rows["normal"] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
     rows["corners"] = corners
-    return b"voxcli".ljust(80, b"\0") + np.uint32(len(rows)).astype("<u4").tobytes() + rows.tobytes()
+    return b"voxcli".ljust(80, b"\0") + struct.pack("<I", len(rows)) + rows.tobytes()

@@ -17,6 +17,8 @@ _TYPES = {
     "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4", "double": "f8", "float64": "f8",
 }  # fmt: skip
 _NAMES = {"i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint", "f4": "float", "f8": "double"}
+_Field = tuple[str, str] | tuple[str, str, tuple[int]]
+"""A field of a NumPy record: (name, type), and its length where it is a list."""
 _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
 
 
@@ -124,7 +126,7 @@ def _read_binary(data: bytes, position: int, order: str, elements: Mapping[str, 
                 element.columns[p.name] = values
 
 
-def _fields(p: Property, length: int, order: str) -> list[tuple]:
+def _fields(p: Property, length: int, order: str) -> list[_Field]:
     if p.count_type:
         return [(f"#{p.name}", order + p.count_type), (p.name, order + p.type, (length,))]
     return [(p.name, order + p.type)]
@@ -147,7 +149,7 @@ def _first_list_lengths(data: bytes, position: int, order: str, element: Element
 
 
 def _read_binary_rows(data: bytes, position: int, order: str, element: Element, name: str, key: str) -> int:
-    found: dict[str, list] = {p.name: [] for p in element.properties}
+    found: dict[str, list[np.ndarray]] = {p.name: [] for p in element.properties}
     sizes: dict[str, list[int]] = {p.name: [] for p in element.properties if p.count_type}
     try:
         for _ in range(element.count):
@@ -167,7 +169,7 @@ def _read_binary_rows(data: bytes, position: int, order: str, element: Element, 
     return position
 
 
-def _store_rows(element: Element, found: dict[str, list], sizes: dict[str, list[int]]) -> None:
+def _store_rows(element: Element, found: dict[str, list[np.ndarray]], sizes: dict[str, list[int]]) -> None:
     for p in element.properties:
         values = np.concatenate(found[p.name]).astype(p.type)
         if p.count_type:
@@ -198,7 +200,7 @@ def _read_ascii_element(tokens: np.ndarray, position: int, element: Element, nam
         for column, p in enumerate(element.properties):
             element.columns[p.name] = _cast(rows[:, column], p.type)
         return position + element.count * width
-    found: dict[str, list] = {p.name: [] for p in element.properties}
+    found: dict[str, list[np.ndarray]] = {p.name: [] for p in element.properties}
     sizes: dict[str, list[int]] = {p.name: [] for p in element.properties if p.count_type}
     for _ in range(element.count):
         for p in element.properties:
@@ -229,7 +231,7 @@ def ply_bytes(elements: Mapping[str, Mapping[str, np.ndarray]], comments: list[s
     for key, columns in elements.items():
         count = len(next(iter(columns.values())))
         header.append(f"element {key} {count}")
-        kind: list[tuple] = []
+        kind: list[_Field] = []
         for column, values in columns.items():
             code = values.dtype.str[1:]
             if values.ndim == 2:

@@ -76,7 +76,7 @@ def _mapping(tree: Any, where: str, known: tuple[str, ...]) -> dict[str, Any]:
     return tree
 
 
-def _list(value: Any, where: str) -> list:
+def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list):
         raise FileFormatError(f"{where} must be a list.", actual=type(value).__name__)
     return value

@@ -14,8 +14,10 @@ is (0.5, 0.5). Every function is exact in both directions; each has a round-trip
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from voxcli.errors import DataError
 
@@ -32,25 +34,25 @@ def inverse_rigid(matrix: np.ndarray) -> np.ndarray:
     return inverse
 
 
-def look_at(eye, target, up=(0.0, 1.0, 0.0)) -> np.ndarray:
+def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 1.0, 0.0)) -> np.ndarray:
     """world_to_cam [4, 4] of a camera at eye that looks at target, its image's top towards `up`.
 
     Raises DataError where eye and target coincide, or the view is along `up`.
     """
-    eye, target, up = (np.asarray(v, np.float64).reshape(3) for v in (eye, target, up))
-    forward = target - eye
-    right = np.cross(forward, up)
-    if not (np.linalg.norm(right) > 1e-9 * max(np.linalg.norm(forward) * np.linalg.norm(up), 1e-300)):
+    start, end, top = (np.asarray(v, np.float64).reshape(3) for v in (eye, target, up))
+    forward = end - start
+    right = np.cross(forward, top)
+    if not (np.linalg.norm(right) > 1e-9 * max(np.linalg.norm(forward) * np.linalg.norm(top), 1e-300)):
         raise DataError(
             "A camera needs a direction that is not along its up vector.",
-            actual=f"from {eye.tolist()} to {target.tolist()}, up {up.tolist()}",
+            actual=f"from {start.tolist()} to {end.tolist()}, up {top.tolist()}",
             hint="State another 'up'.",
         )
     z = forward / np.linalg.norm(forward)
     x = right / np.linalg.norm(right)
     world_to_cam = np.eye(4)
     world_to_cam[:3, :3] = np.stack([x, np.cross(z, x), z])
-    world_to_cam[:3, 3] = -world_to_cam[:3, :3] @ eye
+    world_to_cam[:3, 3] = -world_to_cam[:3, :3] @ start
     return world_to_cam
 
 
@@ -121,7 +123,7 @@ def from_nuscenes(cam_to_global: np.ndarray) -> np.ndarray:
     return inverse_rigid(_Z_UP.T @ np.asarray(cam_to_global, np.float64))
 
 
-def to_nuscenes_box(object_to_cam: np.ndarray, size) -> tuple[np.ndarray, np.ndarray]:
+def to_nuscenes_box(object_to_cam: np.ndarray, size: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An object in the camera frame as nuScenes' box: (box_to_cam [4, 4] about the box's centre, its size w, l, h [3]).
 
     Our objects stand on their y = 0, look along +z, and are `size` wide, high and long along x, y and z.
@@ -133,7 +135,7 @@ def to_nuscenes_box(object_to_cam: np.ndarray, size) -> tuple[np.ndarray, np.nda
     return box_to_cam, np.array([width, length, height])
 
 
-def from_nuscenes_box(box_to_cam: np.ndarray, wlh) -> tuple[np.ndarray, np.ndarray]:
+def from_nuscenes_box(box_to_cam: np.ndarray, wlh: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The inverse of to_nuscenes_box: (object_to_cam [4, 4], size along x, y, z [3])."""
     box_to_cam, (width, length, height) = np.asarray(box_to_cam, np.float64), (float(v) for v in wlh)
     object_to_cam = box_to_cam.copy()
@@ -176,13 +178,13 @@ def to_pytorch3d_ndc(K: np.ndarray, width: int, height: int) -> tuple[np.ndarray
 # --- COLMAP ----------------------------------------------------------------------------------------------------------------------
 
 
-def quaternion_to_rotation(wxyz) -> np.ndarray:
+def quaternion_to_rotation(wxyz: ArrayLike) -> np.ndarray:
     """Rotation [3, 3] of a quaternion (w, x, y, z) of any length but 0. Raises DataError for 0 and NaN."""
-    wxyz = np.asarray(wxyz, np.float64).reshape(4)
-    length = np.linalg.norm(wxyz)
+    quaternion = np.asarray(wxyz, np.float64).reshape(4)
+    length = np.linalg.norm(quaternion)
     if not (np.isfinite(length) and length > 0):
-        raise DataError("A rotation quaternion (w, x, y, z) must not be zero.", actual=wxyz.tolist())
-    w, x, y, z = wxyz / length
+        raise DataError("A rotation quaternion (w, x, y, z) must not be zero.", actual=quaternion.tolist())
+    w, x, y, z = quaternion / length
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -210,7 +212,7 @@ def rotation_to_quaternion(rotation: np.ndarray) -> np.ndarray:
     return wxyz if wxyz[0] >= 0 else -wxyz
 
 
-def from_colmap(wxyz, translation) -> np.ndarray:
+def from_colmap(wxyz: ArrayLike, translation: ArrayLike) -> np.ndarray:
     """A line of COLMAP's images.txt (QW QX QY QZ TX TY TZ) as world_to_cam [4, 4]: the same axes, and the same half pixel, as ours."""
     world_to_cam = np.eye(4)
     world_to_cam[:3, :3] = quaternion_to_rotation(wxyz)

@@ -142,7 +142,7 @@ def _class_ids(classes: Labels, only: Collection[str] | None) -> set[int]:
     return {i for i in classes.solid_ids if classes.names[i] in only}
 
 
-def _class_boxes(labels: np.ndarray):
+def _class_boxes(labels: np.ndarray) -> list[tuple[int, tuple[slice, ...]]]:
     """(label, index box that holds all its cells), by label."""
     from scipy import ndimage
 
@@ -155,7 +155,8 @@ def _class_boxes(labels: np.ndarray):
 def _touching(solid: np.ndarray) -> tuple[np.ndarray, int]:
     from scipy import ndimage
 
-    return ndimage.label(solid, _ALL_NEIGHBOURS)
+    parts, count = ndimage.label(solid, _ALL_NEIGHBOURS)
+    return parts, count
 
 
 # --- parts that a gap divides ----------------------------------------------------------------------------------------------------

@@ -78,7 +78,11 @@ def _candidates(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, 
     corner = low.min(axis=0)
     size = np.maximum(high.max(axis=0) - corner, 1e-300)
     cells = max(1, min(1024, int(np.sqrt(len(triangles)))))
-    cell_of = lambda p: np.clip(((p - corner) / size * cells).astype(np.int64), 0, cells - 1)  # noqa: E731
+
+    def cell_of(p: np.ndarray) -> np.ndarray:
+        cell: np.ndarray = np.clip(((p - corner) / size * cells).astype(np.int64), 0, cells - 1)
+        return cell
+
     within = np.flatnonzero(((points >= corner) & (points <= corner + size)).all(axis=1))
     place = cell_of(points[within])
     key = place[:, 0] * cells + place[:, 1]

@@ -99,7 +99,7 @@ def harmonic_light(normals: Tensor, coefficients: Tensor) -> Tensor:
     basis = harmonic_basis(normals)
     height, width = basis.shape[-2:]
     light = (coefficients * lobe) @ basis.flatten(-2)
-    return light.unflatten(-1, (height, width)).clamp_min(0)
+    return light.view(*light.shape[:-1], height, width).clamp_min(0)
 
 
 def turn_harmonics(coefficients: Tensor, rotation: Tensor) -> Tensor:
@@ -120,5 +120,5 @@ def turn_harmonics(coefficients: Tensor, rotation: Tensor) -> Tensor:
 
     values = coefficients @ basis(probes).T                                      # [*, 3, 9 directions]
     turned = basis(probes @ rotation.to(coefficients).T)
-    coefficients_new: Tensor = torch.linalg.solve(turned, values.transpose(-1, -2)).transpose(-1, -2)
-    return coefficients_new
+    solved: Tensor = torch.linalg.solve(turned, values.transpose(-1, -2)).transpose(-1, -2)
+    return solved

@@ -152,7 +152,8 @@ def _tree_search(target: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.
         from scipy.spatial import cKDTree
 
         tree = cKDTree(target, leafsize=24, balanced_tree=False, compact_nodes=False)
-        return tree.query(query, workers=-1)
+        found, where = tree.query(query, workers=-1)
+        return found, where
     found, where = KDTree(target, leafsize=16).query(query)
     return found, where
 

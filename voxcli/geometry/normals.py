@@ -12,6 +12,9 @@ eigenvector, hence no sign to choose and no gradient that explodes where two eig
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -58,7 +61,8 @@ def _slopes(z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
     z [*, H, W], 1 where not seen; focal [*, 1, 1] in pixels.
     """
     batch = torch.broadcast_shapes(z.shape[:-2], focal.shape[:-2])
-    return _Slopes.apply(z.expand(*batch, -1, -1), seen.expand(*batch, -1, -1), focal)
+    fit: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] = _Slopes.apply
+    return fit(z.expand(*batch, -1, -1), seen.expand(*batch, -1, -1), focal)
 
 
 def _window(padded: Tensor, line: tuple[int, int], sign: int) -> Tensor:
@@ -71,6 +75,14 @@ def _neighbours(padded: Tensor, sign: int) -> Tensor:
     return torch.stack([_window(padded, line, sign) for line in _LINES], -3)     # [*, 4, H, W]
 
 
+class _Context(Protocol):
+    """What a function keeps for its gradient."""
+
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+
 class _Slopes(torch.autograd.Function):
     """The fit with its gradient written out: a third of the passes over memory that recording every operation would take.
 
@@ -78,7 +90,7 @@ class _Slopes(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: _Context, z: Tensor, seen: Tensor, focal: Tensor) -> tuple[Tensor, Tensor]:
         """z and seen [*, H, W], focal [*, 1, 1] -> (slope_u, slope_v) [*, H, W]."""
         padded = F.pad(z, (1, 1, 1, 1), value=1.0)
         there = F.pad(seen.to(z.dtype), (1, 1, 1, 1))
@@ -95,7 +107,7 @@ class _Slopes(torch.autograd.Function):
         return i_uu * tu + i_uv * tv, i_uv * tu + i_vv * tv
 
     @staticmethod
-    def backward(ctx, grad_u: Tensor, grad_v: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: _Context, grad_u: Tensor, grad_v: Tensor) -> tuple[Tensor, None, None]:
         """The adjoint, line by line: each difference is z w_a - 1 or 1 - z w_b, w being the inverse depth of the neighbour."""
         z, use_up, use_down, i_uu, i_uv, i_vv = ctx.saved_tensors
         tu, tv = i_uu * grad_u + i_uv * grad_v, i_uv * grad_u + i_vv * grad_v

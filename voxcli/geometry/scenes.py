@@ -11,7 +11,9 @@ from torch import Tensor
 
 from voxcli.errors import DataError
 from voxcli.geometry.cameras import quaternion_to_rotation
-from voxcli.geometry.solid import Filled, Part, fruxelize_parts, voxelize_parts
+from voxcli.geometry.crossings import Part
+from voxcli.geometry.regrid import camera_points
+from voxcli.geometry.solid import Filled, fruxelize_parts, voxelize_parts
 from voxcli.scene import Frustum, FruxelGrid, Labels, Mesh, SceneDescription, SceneObject, VoxelGrid
 
 
@@ -26,12 +28,8 @@ class LabelledFill:
 
 def placed_vertices(item: SceneObject) -> np.ndarray:
     """World vertices of a placed object: R (scale * x) + position. [V, 3] float64"""
-    return (item.mesh.vertices * item.scale) @ quaternion_to_rotation(item.rotation_wxyz).T + item.position
-
-
-def transformed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """points [N, 3] under a 4x4 rigid or affine matrix acting on column vectors."""
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
+    vertices: np.ndarray = (item.mesh.vertices * item.scale) @ quaternion_to_rotation(item.rotation_wxyz).T + item.position
+    return vertices
 
 
 def split_by_class(mesh: Mesh) -> list[SceneObject]:
@@ -89,7 +87,7 @@ def _parts(scene: SceneDescription, to_grid: np.ndarray, device: torch.device | 
     check_area([scene.objects[i].mesh for i in order])
     parts = []
     for i in order:
-        vertices = transformed(placed_vertices(scene.objects[i]), to_grid)
+        vertices = camera_points(placed_vertices(scene.objects[i]), to_grid)
         parts.append((_tensor(vertices, device), _tensor(scene.objects[i].mesh.faces, device)))
     return order, parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -84,7 +85,7 @@ def _boxes(points: Tensor, radius: Tensor, K: Tensor, width: int, height: int) -
     return torch.stack(ends, 1).long()
 
 
-def _candidates(kept: Tensor, box: Tensor, width: int):
+def _candidates(kept: Tensor, box: Tensor, width: int) -> Iterator[tuple[Tensor, Tensor]]:
     """(point [K], sample [K] = row * width + column), a bounded number at a time; a splat is never parted."""
     columns, rows = (box[:, 1] - box[:, 0]).clamp_min(0), (box[:, 3] - box[:, 2]).clamp_min(0)
     some = (columns * rows > 0).nonzero().ravel()

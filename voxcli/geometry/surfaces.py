@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -77,7 +79,8 @@ def _classes(grid: FruxelGrid | VoxelGrid) -> Labels | None:
     return grid.classes if grid.labels is not None else None
 
 
-def _fields(grid: FruxelGrid | VoxelGrid, threshold: float):
+def _fields(grid: FruxelGrid | VoxelGrid, threshold: float) -> Iterator[tuple[int, np.ndarray, float]]:
+    """(label, field, level at which to contour it) of each class, or of the occupancy."""
     if grid.labels is None:
         yield 1, np.asarray(grid.values, np.float32), threshold
         return

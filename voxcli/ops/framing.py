@@ -92,10 +92,10 @@ def cut_off(scene: SceneDescription, frustum: Frustum, world_to_cam: np.ndarray)
     """How much of a scene a frustum leaves out, in words; None where it holds all."""
     import numpy as np
 
-    from voxcli.geometry.scenes import transformed
+    from voxcli.geometry.regrid import camera_points
 
     points = _points(scene)
-    seen = transformed(points, world_to_cam)
+    seen = camera_points(points, world_to_cam)
     x, y = frustum.width / 2 / frustum.focal, frustum.height / 2 / frustum.focal
     z = np.maximum(seen[:, 2], 1e-9)
     outside = (seen[:, 2] < frustum.z_near) | (seen[:, 2] > frustum.z_far) | (abs(seen[:, 0]) > x * z) | (abs(seen[:, 1]) > y * z)
