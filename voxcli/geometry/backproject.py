@@ -29,6 +29,13 @@ def unit_projection(K: Tensor, world_to_cam: Tensor, width: int, height: int) ->
     """P [* 3 4] of cameras: K [* 3 3] in pixels of a width x height picture (it spans [0, W] x [0, H]), world_to_cam [* 4 4].
 
     The world is object space. Raises DataError for matrices that are not finite, singular or mirrored.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]])
+    >>> world_to_cam = torch.eye(4)
+    >>> world_to_cam[2, 3] = 4
+    >>> P = unit_projection(K, world_to_cam, width=2, height=2)
+    >>> P.tolist()                                                                   # u and v from -1 to 1
+    [[2.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0], [0.0, 0.0, 1.0, 4.0]]
     """
     check_shape(K, "* 3 3", "K")
     check_shape(world_to_cam, "* 4 4", "world_to_cam")
@@ -39,7 +46,13 @@ def unit_projection(K: Tensor, world_to_cam: Tensor, width: int, height: int) ->
 
 
 def check_projection(projection: Tensor) -> None:
-    """Raise DataError for projections [* 3 4] that no pinhole camera has: not finite, singular, or mirrored."""
+    """Raise DataError for projections [* 3 4] that no pinhole camera has: not finite, singular, or mirrored.
+
+    >>> check_projection(torch.eye(3, 4))
+    >>> check_projection(-torch.eye(3, 4))
+    Traceback (most recent call last):
+    voxcli.errors.DataError: ...
+    """
     check_shape(projection, "* 3 4", "projection")
     if not bool(torch.isfinite(projection).all()):
         raise DataError("The camera's matrix must be finite.", actual="NaN or infinite values")
@@ -56,7 +69,18 @@ def check_projection(projection: Tensor) -> None:
 
 
 def check_sight(projection: Tensor) -> None:
-    """Raise DataError where no corner of the cube lies before the camera, or the whole cube lies beside the picture. [* 3 4]"""
+    """Raise DataError where no corner of the cube lies before the camera, or the whole cube lies beside the picture. [* 3 4]
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]])
+    >>> world_to_cam = torch.eye(4)
+    >>> world_to_cam[2, 3] = 4
+    >>> P = unit_projection(K, world_to_cam, width=2, height=2)
+    >>> check_sight(P)
+    >>> P[2, 3] = -4
+    >>> check_sight(P)
+    Traceback (most recent call last):
+    voxcli.errors.DataError: ...
+    """
     u, v, w = _projected(projection.detach().reshape(-1, 3, 4), cube_points(2, projection).reshape(8, 3)).unbind(-1)
     if not bool((w > 0).any(-1).all()):
         raise DataError(
@@ -72,7 +96,11 @@ def check_sight(projection: Tensor) -> None:
 
 
 def cube_points(size: int, like: Tensor) -> Tensor:
-    """Where the cells of a grid [N, N, N, 3] sample: evenly from -1 to 1, ends included. Dtype and device of `like`."""
+    """Where the cells of a grid [N, N, N, 3] sample: evenly from -1 to 1, ends included. Dtype and device of `like`.
+
+    >>> cube_points(3, torch.zeros(()))[0, 1, 2].tolist()
+    [-1.0, 0.0, 1.0]
+    """
     line = torch.linspace(-1, 1, size, dtype=like.dtype, device=like.device)
     return torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1)
 
@@ -81,6 +109,14 @@ def backproject(features: Tensor, projection: Tensor, size: int, compat: Compat 
     """Equation (1): each cell of a grid takes the feature that its point projects to, bilinearly.
 
     It is 0 outside the picture and behind the camera. features [* C H W], projection [* 3 4] -> [* C N N N]. Differentiable in both.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]])
+    >>> world_to_cam = torch.eye(4)
+    >>> world_to_cam[2, 3] = 4
+    >>> P = unit_projection(K, world_to_cam, width=2, height=2)
+    >>> features = torch.tensor([[[1.0, 1.0], [3.0, 3.0]]])
+    >>> backproject(features, P, 3)[0, 1, 1, 1].item()                               # the middle of the picture
+    2.0
     """
     channels, height, width = features.shape[-3:]
     check_shape(features, "* C H W", "features")
@@ -107,6 +143,14 @@ def depth_cloud(depth: Tensor, projection: Tensor, compat: Compat = "none") -> t
 
     Depth is in units of object space, NaN (or not positive) where nothing is seen; the centre of pixel (i, j) is at ((j + 1/2), (i + 1/2)).
     compat `official` mirrors the cloud at the plane through the object's centre across the line of sight, as the published loader does.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]])
+    >>> world_to_cam = torch.eye(4)
+    >>> world_to_cam[2, 3] = 4
+    >>> P = unit_projection(K, world_to_cam, width=2, height=2)
+    >>> points, there = depth_cloud(torch.tensor([[4.0, torch.nan], [torch.nan, torch.nan]]), P)
+    >>> points[0].tolist(), there.tolist()
+    ([-1.0, -1.0, 0.0], [True, False, False, False])
     """
     check_shape(depth, "* H W", "depth")
     check_projection(projection)
@@ -129,6 +173,10 @@ def clean_cloud(points: Tensor, there: Tensor, neighbours: int = NEIGHBOURS, rea
     """Which points to keep [* M] bool: those within the cube whose n-th nearest other point is not farther than `reach`.
 
     points [* M 3], there [* M] bool. Removes what smears between an object and its background in regressed depth maps.
+
+    >>> points = torch.tensor([[0.0, 0, 0], [0.01, 0, 0], [0, 0.01, 0], [0.9, 0, 0]])
+    >>> clean_cloud(points, torch.ones(4, dtype=torch.bool), neighbours=2, reach=0.1).tolist()
+    [True, True, True, False]
     """
     from scipy.spatial import cKDTree
 
@@ -149,6 +197,9 @@ def occupied_cells(points: Tensor, there: Tensor, size: int) -> Tensor:
     """Binary grid [* N N N], in the points' dtype: the cells of [-1, 1]^3 that hold a point. points [* M 3], there [* M] bool.
 
     A point on the cube's far faces belongs to the last cell; points outside count for none.
+
+    >>> occupied_cells(torch.tensor([[-0.5, -0.5, 0.5]]), torch.ones(1, dtype=torch.bool), 2).nonzero().tolist()
+    [[0, 0, 1]]
     """
     check_shape(points, "* M 3", "points")
     there = there & (points.abs() <= 1).all(-1)
@@ -161,7 +212,16 @@ def occupied_cells(points: Tensor, there: Tensor, size: int) -> Tensor:
 
 
 def depth_grids(depth: Tensor, projection: Tensor, sizes: Sequence[int], compat: Compat = "none") -> list[Tensor]:
-    """The binary grids [* N N N] of a z-depth [* H W], one for each size, from its cleaned cloud. See depth_cloud and clean_cloud."""
+    """The binary grids [* N N N] of a z-depth [* H W], one for each size, from its cleaned cloud. See depth_cloud and clean_cloud.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]])
+    >>> world_to_cam = torch.eye(4)
+    >>> world_to_cam[2, 3] = 4
+    >>> P = unit_projection(K, world_to_cam, width=2, height=2)
+    >>> grid, = depth_grids(torch.full((2, 2), torch.nan), P, [4])
+    >>> grid.shape, int(grid.sum())
+    (torch.Size([4, 4, 4]), 0)
+    """
     points, there = depth_cloud(depth, projection, compat)
     there = clean_cloud(points, there)
     made = {size: occupied_cells(points, there, size) for size in set(sizes)}

@@ -15,6 +15,11 @@ def ragged_chamfer(points: Tensor, owner: Tensor, truth: Tensor) -> tuple[Tensor
 
     points [M 3] of all clouds, owner [M] int64 from 0 to B - 1 in ascending order, truth [B N 3]. Returns the distances [B], 0 for a cloud
     without a point, and which clouds have any [B] bool. Differentiable in points and truth. Raises DataError for NaN and infinite points.
+
+    >>> points = torch.tensor([[0.0, 0, 0], [3, 0, 0]])
+    >>> truth = torch.zeros(2, 1, 3)
+    >>> ragged_chamfer(points, torch.tensor([0, 1]), truth)[0].tolist()             # 3^2 there and 3^2 back
+    [0.0, 18.0]
     """
     check_shape(points, "M 3", "points")
     check_shape(truth, "B N 3", "true points")

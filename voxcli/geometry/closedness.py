@@ -9,7 +9,12 @@ CLOSED, OPEN, SUPERFLUOUS = range(3)
 
 
 def face_kinds(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """The kind of each face of a mesh. vertices [V, 3] float64, faces [F, 3] -> uint8 [F]"""
+    """The kind of each face of a mesh. vertices [V, 3] float64, faces [F, 3] -> uint8 [F]
+
+    >>> corners, faces = np.eye(4, 3), np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    >>> face_kinds(corners, faces).tolist() == [CLOSED] * 4, face_kinds(corners, faces[:3]).tolist() == [OPEN] * 3
+    (True, True)
+    """
     merged = merge_vertices(vertices, faces)
     keep = drop_doubled_faces(merged)                                            # doubled faces cancel under the winding rule
     kinds = np.full(len(faces), SUPERFLUOUS, np.uint8)
@@ -18,7 +23,11 @@ def face_kinds(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def merge_vertices(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """faces [F, 3] re-written so that vertices at one position share one index. vertices [V, 3] float64."""
+    """faces [F, 3] re-written so that vertices at one position share one index. vertices [V, 3] float64.
+
+    >>> merge_vertices(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0]]), np.array([[0, 3, 2]])).tolist()
+    [[0, 1, 2]]
+    """
     # Bit patterns compare like the numbers for equality; adding 0.0 folds -0.0 into 0.0.
     rows = np.ascontiguousarray(vertices + 0.0).view(np.dtype((np.void, 24))).ravel()
     _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
@@ -27,7 +36,11 @@ def merge_vertices(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def drop_doubled_faces(faces: np.ndarray) -> np.ndarray:
-    """Indices of the faces to keep: the first of all that span the same three (merged) vertices, and none without area."""
+    """Indices of the faces to keep: the first of all that span the same three (merged) vertices, and none without area.
+
+    >>> drop_doubled_faces(np.array([[0, 1, 2], [2, 1, 0], [0, 0, 1], [1, 2, 3]])).tolist()
+    [0, 3]
+    """
     ordered = np.sort(faces, axis=1)
     flat = (ordered[:, 0] == ordered[:, 1]) | (ordered[:, 1] == ordered[:, 2])
     n = int(faces.max(initial=0)) + 1
@@ -44,6 +57,10 @@ def closed_faces(faces: np.ndarray) -> np.ndarray:
 
     A component (faces joined by edges) is closed if each of its edges is run through equally often in both directions: then the
     signed crossings along every ray that avoids its edges add up to zero.
+
+    >>> tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    >>> closed_faces(tetrahedron).tolist(), closed_faces(tetrahedron[:3]).tolist()
+    ([True, True, True, True], [False, False, False])
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components

@@ -41,7 +41,12 @@ class ColouredVolume(NamedTuple):
 
 
 def placement_of(points: np.ndarray) -> Placement:
-    """The box of points [N, 3]. Raises DataError where they have no extent."""
+    """The box of points [N, 3]. Raises DataError where they have no extent.
+
+    >>> placement = placement_of(np.array([[0.0, 0, 0], [3, 4, 0]]))
+    >>> placement.middle.tolist(), placement.diagonal
+    ([1.5, 2.0, 0.0], 5.0)
+    """
     if not len(points):
         raise DataError("The shape is empty: it has no box.")
     low, high = points.min(0), points.max(0)
@@ -53,7 +58,12 @@ def placement_of(points: np.ndarray) -> Placement:
 
 def colour_volume(thing: Mesh | PointCloud | VoxelGrid, resolution: int = 64, threshold: float = 0.5) -> ColouredVolume:
     """A mesh is filled, and marked where its surface reaches into a cell, as thin legs do; points become a shell, filled where it closes;
-    a grid is resampled. Colours of cells inside are those of the nearest cell of the surface; what has none is grey."""
+    a grid is resampled. Colours of cells inside are those of the nearest cell of the surface; what has none is grey.
+
+    >>> volume = colour_volume(VoxelGrid(occupancy=np.ones((4, 4, 4), bool)), 16)
+    >>> volume.occupied.shape, volume.placement.middle.tolist()
+    ((16, 16, 16), [2.0, 2.0, 2.0])
+    """
     if isinstance(thing, Mesh):
         return _of_mesh(thing, resolution)
     if isinstance(thing, PointCloud):

@@ -75,6 +75,12 @@ def find_components(
         only: names of the classes that count; None: all but empty space.
 
     Raises DataError for an unlabelled grid, or a name that is none of its classes.
+
+    >>> labels = np.zeros((3, 1, 1), np.uint8)
+    >>> labels[[0, 2]] = 1
+    >>> grid = VoxelGrid(labels=labels, classes=Labels(("air", "car")))
+    >>> [each.name for each in find_components(grid).instances], len(find_components(grid, gap=1.0).instances)
+    (['car 1', 'car 2'], 1)
     """
     labels, classes = _labelled(grid)
     wanted = _class_ids(classes, only)
@@ -94,6 +100,10 @@ def as_instance_grid(grid: FruxelGrid | VoxelGrid, found: Components) -> FruxelG
     """The grid with instances in place of classes: label 0 is empty, label n the n-th instance, classes.names their names.
 
     Ignored cells stay ignored. What was left out (too small, or of another class) is empty.
+
+    >>> grid = VoxelGrid(labels=np.array([[[1, 0, 1]]], np.uint8), classes=Labels(("air", "car")))
+    >>> as_instance_grid(grid, find_components(grid)).labels.tolist()
+    [[[1, 0, 2]]]
     """
     labels, classes = _labelled(grid)
     if len(found.instances) > 65534:
@@ -109,7 +119,12 @@ def as_instance_grid(grid: FruxelGrid | VoxelGrid, found: Components) -> FruxelG
 
 
 def as_class_grid(grid: FruxelGrid | VoxelGrid, found: Components) -> FruxelGrid | VoxelGrid:
-    """The grid with its own classes, where cells outside all instances are empty (ignored ones stay ignored)."""
+    """The grid with its own classes, where cells outside all instances are empty (ignored ones stay ignored).
+
+    >>> grid = VoxelGrid(labels=np.array([[[1, 0, 1, 1]]], np.uint8), classes=Labels(("air", "car")))
+    >>> as_class_grid(grid, find_components(grid, min_volume=2.0)).labels.tolist()
+    [[[0, 0, 1, 1]]]
+    """
     labels, classes = _labelled(grid)
     if classes.empty is None:
         if (found.ids == 0).any():
@@ -270,6 +285,10 @@ def upright_box(points: np.ndarray) -> UprightBox:
     """The box of least ground area among those turned about y that hold all points [N, 3]; turned by at most 45 degrees.
 
     One side of a least rectangle lies along an edge of the convex hull (Freeman and Shapira 1975), so trying all edges is exact.
+
+    >>> box = upright_box(np.array([[0.0, 0, 0], [4, 2, 0], [4, 0, 1], [0, 0, 1]]))
+    >>> box.centre.round(9).tolist(), box.size.round(9).tolist()
+    ([2.0, 1.0, 0.5], [4.0, 2.0, 1.0])
     """
     from scipy.spatial import ConvexHull
 

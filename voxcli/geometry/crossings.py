@@ -33,7 +33,14 @@ class Crossings(NamedTuple):
 
 
 def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) -> Soup:
-    """Warp parts into a lattice as one mesh. tags: a number for each face of each part; left out, the index of its part."""
+    """Warp parts into a lattice as one mesh. tags: a number for each face of each part; left out, the index of its part.
+
+    >>> from voxcli.geometry.lattice import VoxelLattice
+    >>> triangle = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), torch.tensor([[0, 1, 2]])
+    >>> soup = join([triangle, triangle], VoxelLattice((2, 2, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+    >>> soup.faces.tolist(), soup.tag.tolist()
+    ([[0, 1, 2], [3, 4, 5]], [0, 1])
+    """
     if len(parts) == 1 and tags is None:
         points, faces, _ = lattice.warp(*parts[0])
         return Soup(points, faces, None)
@@ -50,7 +57,18 @@ def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) 
 
 
 def crossings_along(soup: Soup, lattice: Lattice, axis: int) -> Crossings:
-    """Crossings of all rays along one lattice axis; the other two, in cyclic order, span the rays (ray = second * size + first)."""
+    """Crossings of all rays along one lattice axis; the other two, in cyclic order, span the rays (ray = second * size + first).
+
+    >>> from voxcli.geometry.lattice import VoxelLattice
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> from voxcli.scene import VoxelGrid
+    >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1
+    >>> vertices, faces = torch.from_numpy(cube.vertices), torch.from_numpy(cube.faces)
+    >>> lattice = VoxelLattice((4, 4, 4), (-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
+    >>> found = crossings_along(join([(vertices, faces)], lattice), lattice, 0)
+    >>> found.t.unique().tolist(), sorted(found.sign.tolist())                        # 2 x 2 lines enter and leave
+    ([1.0, 3.0], [-1, -1, -1, -1, 1, 1, 1, 1])
+    """
     points, faces, tag = soup
     across, down = (axis + 1) % 3, (axis + 2) % 3
     sizes = lattice.sizes

@@ -46,20 +46,34 @@ class FieldPicture(NamedTuple):
 
 
 def pixel_lattice(size: int, side: int, device: torch.device | str = "cpu") -> Tensor:
-    """Centres [side * side, 2] of side x side equal squares that a picture of size x size pixels divides into, row by row, as (u, v)."""
+    """Centres [side * side, 2] of side x side equal squares that a picture of size x size pixels divides into, row by row, as (u, v).
+
+    >>> pixel_lattice(4, 2).tolist()
+    [[1.0, 1.0], [3.0, 1.0], [1.0, 3.0], [3.0, 3.0]]
+    """
     along = (torch.arange(side, device=device, dtype=torch.float32) + 0.5) * (size / side)
     v, u = torch.meshgrid(along, along, indexing="ij")
     return torch.stack([u, v], -1).reshape(-1, 2)
 
 
 def camera_centres(projection: Tensor) -> Tensor:
-    """Where the cameras stand: [B, 3]."""
+    """Where the cameras stand: [B, 3].
+
+    >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
+    >>> camera_centres(P).add(0).tolist()
+    [[0.0, 0.0, -4.0]]
+    """
     centres: Tensor = -torch.linalg.solve(projection[..., :3], projection[..., 3])
     return centres
 
 
 def lifted(projection: Tensor, pixels: Tensor, depth: Tensor) -> Tensor:
-    """Equation (2), x = P^-1 u: points [B, N, 3] of pixels [N, 2] or [B, N, 2] at depths [B, N]. Differentiable in all."""
+    """Equation (2), x = P^-1 u: points [B, N, 3] of pixels [N, 2] or [B, N, 2] at depths [B, N]. Differentiable in all.
+
+    >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
+    >>> lifted(P, torch.tensor([[1.0, 1.0]]), torch.tensor([[4.0]])).tolist()
+    [[[0.0, 0.0, 0.0]]]
+    """
     check_shape(projection, "B 3 4", "projections")
     u = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1) * depth[..., None]             # [B, N, 3]
     points: Tensor = torch.linalg.solve(projection[..., :3], (u - projection[:, None, :, 3]).transpose(1, 2)).transpose(1, 2)
@@ -67,7 +81,13 @@ def lifted(projection: Tensor, pixels: Tensor, depth: Tensor) -> Tensor:
 
 
 def projected(projection: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels [B, N, 2] and depths [B, N] of points [B, N, 3]."""
+    """Pixels [B, N, 2] and depths [B, N] of points [B, N, 3].
+
+    >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
+    >>> pixels, depth = projected(P, torch.zeros(1, 1, 3))
+    >>> pixels.tolist(), depth.tolist()
+    ([[[1.0, 1.0]]], [[4.0]])
+    """
     check_shape(projection, "B 3 4", "projections")
     u = points @ projection[..., :3].transpose(1, 2) + projection[:, None, :, 3]
     return u[..., :2] / u[..., 2:], u[..., 2]
@@ -77,6 +97,11 @@ def spans(projection: Tensor, pixels: Tensor, reach: float = 1.0) -> tuple[Tenso
     """(nearest depth, farthest depth, whether the ray meets the cube), each [B, N].
 
     A ray that passes by has both depths where it comes closest to the middle.
+
+    >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
+    >>> near, far, meets = spans(P, torch.tensor([[1.0, 1.0]]))
+    >>> near.item(), far.item(), meets.item()
+    (3.0, 5.0, True)
     """
     zero = projection.new_zeros(len(projection), pixels.shape[-2])
     centre = camera_centres(projection)[:, None]                                                  # [B, 1, 3]
@@ -99,6 +124,13 @@ def find_surface(
 
     evaluations: of the field along each ray, the refinements among them. The linear part takes equal steps through the cube; each
     refinement halves the interval between the last exterior and the first interior point. together: steps that are evaluated at once.
+
+    >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
+    >>> def ball(points):
+    ...     return torch.sigmoid(20 * (0.5 - points.norm(dim=-1)))
+    >>> surface = find_surface(ball, P, torch.tensor([[1.0, 1.0], [2.0, 2.0]]), refinements=16)
+    >>> round(surface.depth[0, 0].item(), 2), surface.hit.tolist()                    # 4 to the centre, less the radius
+    (3.5, [[True, False]])
     """
     steps = evaluations - refinements
     if steps < 1 or refinements < 0 or together < 1:
@@ -142,6 +174,12 @@ def occupancy_normals(field: Field, points: Tensor, differentiable: bool = True)
     """Outward unit normals [B, N, 3], minus the normalised gradient of the occupancy, and the occupancy [B, N].
 
     differentiable: normals can be differentiated once more. Where the field is flat, the normal is 0.
+
+    >>> def ball(points):
+    ...     return torch.sigmoid(20 * (0.5 - points.norm(dim=-1)))
+    >>> normals, occupancy = occupancy_normals(ball, torch.tensor([[[0.0, 0.5, 0.0]]]))
+    >>> normals.detach().round(decimals=4).tolist(), occupancy.item()
+    ([[[0.0, 1.0, 0.0]]], 0.5)
     """
     with torch.enable_grad():
         x = points if points.requires_grad else points.detach().requires_grad_()
@@ -159,6 +197,11 @@ def shading_of(normals: Tensor, light: Tensor) -> Tensor:
 
     H_b are the orthonormal harmonics of `lighting.harmonic_basis`; the cosine lobe of a Lambertian surface is a part of gamma, as the
     paper writes it: gamma = lobe x radiance (see `radiance_of`).
+
+    >>> light = torch.zeros(1, 3, 9)
+    >>> light[..., 0] = (4 * torch.pi) ** 0.5                                        # the same from everywhere
+    >>> shading_of(torch.tensor([[[0.0, 0.0, 1.0]]]), light).round(decimals=5).tolist()
+    [[[1.0, 1.0, 1.0]]]
     """
     check_shape(light, "B 3 9", "light")
     basis = harmonic_basis(normals.transpose(1, 2)[..., None])[..., 0]                            # [B, 9, N]
@@ -169,12 +212,20 @@ _LOBE = (1.0, *(2 / 3,) * 3, *(1 / 4,) * 5)
 
 
 def radiance_of(light: Tensor) -> Tensor:
-    """gamma [*, 3, 9] as the environment's radiance, which `lighting.harmonic_light` takes."""
+    """gamma [*, 3, 9] as the environment's radiance, which `lighting.harmonic_light` takes.
+
+    >>> radiance_of(torch.ones(1, 9))[0, [0, 1, 4]].tolist()
+    [1.0, 1.5, 4.0]
+    """
     return light / light.new_tensor(_LOBE)
 
 
 def light_of(radiance: Tensor) -> Tensor:
-    """The inverse of `radiance_of`."""
+    """The inverse of `radiance_of`.
+
+    >>> light_of(radiance_of(torch.ones(1, 9))).tolist() == [[1.0] * 9]
+    True
+    """
     return radiance * radiance.new_tensor(_LOBE)
 
 
@@ -184,6 +235,16 @@ def form_picture(
     """Equation (3) at surface points that a search has found: I = A C. Differentiable in projection, light, and field and albedo's own.
 
     light [B, 3, 9]: gamma, in the shape's frame.
+
+    >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
+    >>> def ball(points):
+    ...     return torch.sigmoid(20 * (0.5 - points.norm(dim=-1)))
+    >>> pixels, light = torch.tensor([[1.0, 1.0]]), torch.zeros(1, 3, 9)
+    >>> light[..., 0] = (4 * torch.pi) ** 0.5
+    >>> surface = find_surface(ball, P, pixels)
+    >>> picture = form_picture(ball, lambda points: torch.full_like(points, 0.25), P, light, pixels, surface)
+    >>> picture.colour.detach().round(decimals=5).tolist()
+    [[[0.25, 0.25, 0.25]]]
     """
     points = lifted(projection, pixels, surface.depth.detach())
     normals, occupancy = occupancy_normals(field, points, differentiable)
@@ -195,6 +256,14 @@ def form_picture(
 def render_field(
     field: Field, albedo: Field, projection: Tensor, light: Tensor, pixels: Tensor, *, differentiable: bool = True, **search: int | float
 ) -> FieldPicture:
-    """The whole layer: search (see `find_surface` for its settings), then `form_picture`."""
+    """The whole layer: search (see `find_surface` for its settings), then `form_picture`.
+
+    >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
+    >>> def ball(points):
+    ...     return torch.sigmoid(20 * (0.5 - points.norm(dim=-1)))
+    >>> picture = render_field(ball, torch.ones_like, P, torch.zeros(1, 3, 9), torch.tensor([[1.0, 1.0]]), refinements=16)
+    >>> picture.hit.tolist(), picture.points.detach().abs().round(decimals=2).tolist()
+    ([[True]], [[[0.0, 0.0, 0.5]]])
+    """
     surface = find_surface(field, projection, pixels, **search)  # type: ignore[arg-type]
     return form_picture(field, albedo, projection, light, pixels, surface, differentiable)

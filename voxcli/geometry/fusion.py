@@ -63,7 +63,14 @@ class Fused:
 
 
 def views_box(views: Sequence[FruxelGrid]) -> tuple[np.ndarray, np.ndarray]:
-    """World-frame bounding box (low [3], high [3]) of all frusta."""
+    """World-frame bounding box (low [3], high [3]) of all frusta.
+
+    >>> from voxcli.scene import Frustum
+    >>> frustum = Frustum(width=2, height=2, depth=2, z_near=1, z_far=3, fov_x_deg=90)
+    >>> low, high = views_box([FruxelGrid(np.zeros((2, 2, 2), np.uint8), frustum)])
+    >>> low.round(9).tolist(), high.round(9).tolist()
+    ([-3.0, -3.0, 1.0], [3.0, 3.0, 3.0])
+    """
     boxes = [fruxel_box(view.frustum, view.world_to_cam) for view in views]
     return np.min([low for low, _ in boxes], 0), np.max([high for _, high in boxes], 0)
 
@@ -81,6 +88,13 @@ def fuse_views(
 
     Voxels that no view observes take the ignore label, or the empty one where the classes have none. Raises DataError where views have
     different classes or there is no view.
+
+    >>> from voxcli.scene import Frustum
+    >>> frustum = Frustum(width=2, height=2, depth=2, z_near=1, z_far=3, fov_x_deg=90)
+    >>> view = FruxelGrid(np.ones((2, 2, 2), np.uint8), frustum, classes=Labels(("air", "car")))
+    >>> fused = fuse_views([view, view], (1, 1, 1), np.array([-0.5, -0.5, 1.0]), np.ones(3))
+    >>> fused.grid.labels.tolist(), fused.unobserved
+    ([[[1]]], 0.0)
     """
     classes = _common_classes(views)
     if method not in METHODS:
@@ -147,6 +161,7 @@ class _Evidence:
 
     @classmethod
     def of(cls, view: FruxelGrid, behind: float, device: torch.device | str) -> _Evidence:
+        """A view [D, H, W] as evidence. behind: weight of what lies behind its first surface. Raises DataError for NaN probabilities."""
         known = view.labels < len(view.classes.names)                            # neither ignored nor without a name
         shares = None
         if view.probabilities is not None:

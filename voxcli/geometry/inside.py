@@ -18,6 +18,11 @@ def points_inside(points: Tensor, vertices: Tensor, faces: Tensor) -> Tensor:
     From every point rays go out both ways along the three axes; each counts the faces that it crosses, those it leaves through +1, those
     it enters through -1. A point is inside where the mean of the six counts is at least one half: for a closed mesh all six are its winding
     number, so overlapping parts unite; for open shells and doubled faces they vote. float64. Raises DataError for a mesh without faces.
+
+    >>> vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.float64)
+    >>> faces = torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    >>> points_inside(torch.tensor([[0.1, 0.1, 0.1], [0.9, 0.9, 0.9]], dtype=torch.float64), vertices, faces).tolist()
+    [True, False]
     """
     check_shape(points, "N 3", "points")
     check_shape(faces, "F 3", "faces")

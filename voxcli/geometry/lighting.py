@@ -44,6 +44,11 @@ def shade(points: Tensor, normals: Tensor, albedo: Tensor, lights: Lights) -> Te
     """Equation (1): rho (L_a + sum_j a(d_j) L_j max(0, N^T d_j / |d_j|)), d_j from the surfel to light j; harmonics are added to L_a.
 
     points, normals, albedo [*, 3, H, W] -> [*, 3, H, W]. A light at the very place of a surfel has no direction and adds nothing there.
+
+    >>> points, normals = torch.zeros(3, 1, 1), torch.tensor([0.0, 0, -1]).view(3, 1, 1)
+    >>> lamp = Lights(torch.zeros(3), torch.tensor([[0.0, 0, -2]]), torch.ones(1, 3), constant=1.0, quadratic=0.0)
+    >>> shade(points, normals, torch.full((3, 1, 1), 0.5), lamp).ravel().tolist()    # straight above: the albedo
+    [0.5, 0.5, 0.5]
     """
     sizes = check_shape(points, "* 3 H W", "points")
     check_shape(normals, "* 3 H W", "normals", sizes)
@@ -73,6 +78,10 @@ def harmonic_basis(directions: Tensor) -> Tensor:
     """The nine real, orthonormal spherical harmonics of bands 0 to 2 at unit directions. [*, 3, H, W] -> [*, 9, H, W].
 
     Order (l, m): (0, 0), (1, -1), (1, 0), (1, 1), (2, -2), (2, -1), (2, 0), (2, 1), (2, 2), polynomials in x, y, z of the frame.
+
+    >>> up = torch.tensor([0.0, 0, 1]).view(3, 1, 1)
+    >>> harmonic_basis(up).ravel()[[0, 2]].square().mul(4 * math.pi).round(decimals=5).tolist()
+    [1.0, 3.0]
     """
     check_shape(directions, "* 3 H W", "directions")
     x, y, z = directions.unbind(-3)
@@ -93,6 +102,11 @@ def harmonic_light(normals: Tensor, coefficients: Tensor) -> Tensor:
     coefficients [*, 3, 9]: those of the incoming radiance in `harmonic_basis`, for red, green and blue, in the frame of the normals. The
     cosine lobe weighs band l by A_l = pi, 2 pi / 3, pi / 4 (Ramamoorthi and Hanrahan 2001, equation 8). An environment of radiance 1
     everywhere is (sqrt(4 pi), 0, ...), and lights every normal with 1.
+
+    >>> sky = torch.zeros(3, 9)
+    >>> sky[:, 0] = (4 * math.pi) ** 0.5
+    >>> harmonic_light(torch.tensor([0.0, 0, 1]).view(3, 1, 1), sky).ravel().round(decimals=5).tolist()
+    [1.0, 1.0, 1.0]
     """
     check_shape(coefficients, "* 3 9", "coefficients")
     lobe = torch.cat([coefficients.new_full((n,), a) for n, a in ((1, 1.0), (3, 2 / 3), (5, 1 / 4))])
@@ -107,6 +121,12 @@ def turn_harmonics(coefficients: Tensor, rotation: Tensor) -> Tensor:
 
     Bands do not mix under rotation, so nine directions determine the answer: the turned environment has the value at R d that the
     given one has at d.
+
+    >>> light = torch.zeros(3, 9)
+    >>> light[:, 3] = 1                                                               # along x
+    >>> quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])                  # x to y
+    >>> turn_harmonics(light, quarter)[0].round(decimals=4).abs().tolist()
+    [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
     check_shape(coefficients, "* 3 9", "coefficients")
     check_shape(rotation, "3 3", "rotation")

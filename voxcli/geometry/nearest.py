@@ -25,6 +25,10 @@ def nearest(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     query [* N 3], target [* M 3], the same leading dimensions, device and dtype (float32 or float64). Returns the Euclidean distance
     (not squared) [* N] and the index [* N] int64. Of equally near targets any one may be named. The distance is differentiable in both
     clouds (not at distance 0, where its gradient is 0); the index is constant. Raises DataError for empty clouds, NaN or infinite points.
+
+    >>> distance, index = nearest(torch.tensor([[0.0, 0, 0]]), torch.tensor([[9.0, 0, 0], [0, 3, 4]]))
+    >>> distance.tolist(), index.tolist()
+    ([5.0], [1])
     """
     check_shape(query, "* N 3", "query points")
     check_shape(target, "* M 3", "target points")
@@ -43,7 +47,12 @@ def nearest(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def nearest_both(a: Tensor, b: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """`nearest` in both directions, (a to b, b to a), for one cloud each: a [N 3], b [M 3]. The clouds are put in order only once."""
+    """`nearest` in both directions, (a to b, b to a), for one cloud each: a [N 3], b [M 3]. The clouds are put in order only once.
+
+    >>> there, back = nearest_both(torch.tensor([[0.0, 0, 0]]), torch.tensor([[9.0, 0, 0], [0, 3, 4]]))
+    >>> there[0].tolist(), back[0].tolist()
+    ([5.0], [9.0, 5.0])
+    """
     check_shape(a, "N 3", "points")
     check_shape(b, "M 3", "points")
     _check_points(a, "first")
@@ -59,7 +68,11 @@ def nearest_both(a: Tensor, b: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Ten
 
 
 def distance_to(query: Tensor, target: Tensor, index: Tensor) -> Tensor:
-    """Distance [* N] from query [* N 3] to target[index], computed anew so that gradients reach both clouds."""
+    """Distance [* N] from query [* N 3] to target[index], computed anew so that gradients reach both clouds.
+
+    >>> distance_to(torch.zeros(1, 3), torch.tensor([[0.0, 3, 4]]), torch.tensor([0])).tolist()
+    [5.0]
+    """
     chosen = torch.gather(target, -2, index.unsqueeze(-1).expand(*index.shape, 3))
     squared = (query - chosen).square().sum(-1)
     touching = squared == 0
@@ -67,7 +80,11 @@ def distance_to(query: Tensor, target: Tensor, index: Tensor) -> Tensor:
 
 
 def squared_distance_to(query: Tensor, target: Tensor, index: Tensor) -> Tensor:
-    """Squared distance [* N] from query [* N 3] to target[index]; smooth everywhere, so the one to train on."""
+    """Squared distance [* N] from query [* N 3] to target[index]; smooth everywhere, so the one to train on.
+
+    >>> squared_distance_to(torch.zeros(1, 3), torch.tensor([[0.0, 3, 4]]), torch.tensor([0])).tolist()
+    [25.0]
+    """
     chosen = torch.gather(target, -2, index.unsqueeze(-1).expand(*index.shape, 3))
     return (query - chosen).square().sum(-1)
 

@@ -34,6 +34,11 @@ def depth_normals(depth: Tensor, K: Tensor) -> Tensor:
     degrees) as to the other, and both where a ridge falls off on both sides by more than 45 degrees, thinner than the pixel grid can
     tell. Where all that count lie on one line, or none does (a single pixel), the surface is taken to be parallel to the image
     plane across it. Where there is no surface, or the camera has no focal length, the normal is 0.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> wall = torch.full((2, 2), 4.0, dtype=torch.float64)
+    >>> depth_normals(wall, K)[:, 0, 0].abs().tolist()                                # a wall across the line of sight
+    [0.0, 0.0, 1.0]
     """
     check_shape(depth, "* H W", "depth")
     K = K.to(depth)
@@ -42,7 +47,14 @@ def depth_normals(depth: Tensor, K: Tensor) -> Tensor:
 
 
 def normals_on_rays(depth: Tensor, seen: Tensor, K: Tensor, rays: Tensor, usable: Tensor) -> Tensor:
-    """The same where the rays are there already: seen [*, H, W] bool, rays [*, 3, H, W] and usable [*, 1, 1] as camera_rays gives them."""
+    """The same where the rays are there already: seen [*, H, W] bool, rays [*, 3, H, W] and usable [*, 1, 1] as camera_rays gives them.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> wall = torch.full((2, 2), 4.0, dtype=torch.float64)
+    >>> from voxcli.geometry.rays import camera_rays, is_surface
+    >>> normals_on_rays(wall, is_surface(wall), K, *camera_rays(K, 2, 2))[2].tolist()
+    [[-1.0, -1.0], [-1.0, -1.0]]
+    """
     K = torch.where(usable, K, torch.eye(3, dtype=K.dtype, device=K.device))
     fx, fy, skew = (K[..., i, j, None, None] for i, j in ((0, 0), (1, 1), (0, 1)))
     slope_u, slope_v = _slopes(torch.where(seen, depth, 1), seen, (fx * fy).detach().sqrt())

@@ -23,6 +23,11 @@ def stand_level(grid: FruxelGrid) -> FruxelGrid:
     """The grid with the camera that is assumed where none is known: level, looking along -z of the world, the ground at y = 0.
 
     Without ground to be seen the camera stands at the origin. meta[KEY] says what was assumed (see voxcli.scene.frames).
+
+    >>> from voxcli.scene import Frustum
+    >>> grid = FruxelGrid(np.zeros((2, 2, 2), np.uint8), Frustum(2, 2, 2, 1.0, 3.0, 90.0))
+    >>> stand_level(grid).world_to_cam.diagonal().tolist()                            # +y up, looking along -z
+    [1.0, -1.0, -1.0, 1.0]
     """
     height = ground_height(grid)
     world_to_cam = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -35,6 +40,12 @@ def ground_height(grid: FruxelGrid) -> float | None:
 
     The median of y over the fruxels at which rays first meet the ground. Rays that are in it from the first slice on say only that it
     begins nearer, and ground above the horizon is none of a level camera: both are left out.
+
+    >>> from voxcli.scene import Frustum
+    >>> labels = np.zeros((2, 2, 2), np.uint8)
+    >>> labels[1, 1] = 9                                                              # the lower row's farther slice, at z = 2.5
+    >>> ground_height(FruxelGrid(labels, Frustum(2, 2, 2, 1.0, 3.0, 90.0)))
+    1.25
     """
     if GROUND not in grid.classes.names:
         return None

@@ -11,7 +11,11 @@ from voxcli.errors import DataError
 
 
 def compose(K: np.ndarray, world_to_cam: np.ndarray) -> np.ndarray:
-    """P [3, 4] of a pinhole camera."""
+    """P [3, 4] of a pinhole camera.
+
+    >>> compose(np.diag([2.0, 2.0, 1.0]), np.eye(4)).tolist()
+    [[2.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    """
     return np.asarray(K, np.float64) @ np.asarray(world_to_cam, np.float64)[:3]
 
 
@@ -19,6 +23,10 @@ def decompose(projection: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(K [3, 3], world_to_cam [4, 4]) of P [3, 4] of any scale, with K[2, 2] = 1 and a rotation that is none but a rotation.
 
     Exact for a pinhole camera; skew that a general P has stands in K[0, 1]. Raises DataError for a P without an inverse.
+
+    >>> K, world_to_cam = decompose(-5 * compose(np.diag([2.0, 2.0, 1.0]), np.eye(4)))
+    >>> K.round(9).diagonal().tolist(), world_to_cam.round(9).diagonal().tolist()
+    ([2.0, 2.0, 1.0], [1.0, 1.0, 1.0, 1.0])
     """
     P = np.asarray(projection, np.float64)
     if not np.isfinite(P).all() or abs(np.linalg.det(P[:, :3])) <= 1e-12 * float(np.abs(P[:, :3]).max()) ** 3:

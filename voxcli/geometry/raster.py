@@ -40,6 +40,12 @@ def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: boo
 
     points [V, 3], faces [F, 3]. Returns (points [V', 3], faces [F', 3], source face [F']); new corners are computed from the end
     points of an edge in a fixed order, so two triangles that share a cut edge get the same new corner.
+
+    >>> vertices = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 4, 0]])
+    >>> faces = torch.tensor([[0, 1, 2]])
+    >>> points, pieces, source = clip(vertices, faces, axis=0, bound=1.0, keep_above=True)
+    >>> points[pieces].amin((0, 1)).tolist(), source.tolist()
+    ([1.0, 0.0, 0.0], [0])
     """
     sign = 1.0 if keep_above else -1.0
     height = (points[:, axis] - bound) * sign                                   # [V] >= 0 is kept
@@ -84,6 +90,11 @@ def coverage(
 
     points [V, 3] float64 in lattice units (column x, row y, and a third that is linear on each face); faces [F, 3]. Samples lie at
     (i + 1/2, j + 1/2), or at the given ascending positions [width] and [height]. Yields a bounded number of samples at a time.
+
+    >>> points = torch.tensor([[0.0, 0, 5], [3.5, 0, 5], [0, 3.5, 5]], dtype=torch.float64)
+    >>> (found,) = coverage(points, torch.tensor([[0, 1, 2]]), width=4, height=4)
+    >>> sorted(found.sample.tolist()), found.height.unique().tolist()
+    ([0, 1, 2, 4, 5, 8], [5.0])
     """
     if not len(faces) or not len(points):
         return

@@ -12,7 +12,11 @@ SMALLEST, LARGEST = 1e-9, 1e9
 
 
 def is_surface(depth: Tensor) -> Tensor:
-    """True where a depth is one: NaN, infinite, zero and negative depths mean that nothing is seen. [*] -> [*] bool"""
+    """True where a depth is one: NaN, infinite, zero and negative depths mean that nothing is seen. [*] -> [*] bool
+
+    >>> is_surface(torch.tensor([2.0, 0.0, -1.0, torch.nan, torch.inf])).tolist()
+    [True, False, False, False, False]
+    """
     return (depth > SMALLEST) & (depth < LARGEST)                                # both are false for NaN
 
 
@@ -21,6 +25,11 @@ def camera_rays(K: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
 
     K [*, 3, 3] with rows (f_x, skew, c_x), (0, f_y, c_y), (0, 0, 1). Returns rays [*, 3, H, W] and usable [*, 1, 1] bool, which is false
     for a camera without two positive, finite focal lengths: its rays are (0, 0, 1).
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> rays, usable = camera_rays(K, 2, 2)
+    >>> rays[:, 0, 1].tolist(), usable.item()
+    ([0.25, -0.25, 1.0], True)
     """
     check_shape(K, "* 3 3", "K")
     usable = K.isfinite().flatten(-2).all(-1) & (K[..., 0, 0] > 0) & (K[..., 1, 1] > 0)

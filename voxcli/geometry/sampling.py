@@ -10,13 +10,25 @@ from voxcli.shapes import check_shape
 
 
 def triangle_areas(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Areas [F] of triangles; vertices [V 3], faces [F 3]."""
+    """Areas [F] of triangles; vertices [V 3], faces [F 3].
+
+    >>> vertices = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 4, 0]])
+    >>> faces = torch.tensor([[0, 1, 2]])
+    >>> triangle_areas(vertices, faces).tolist()
+    [6.0]
+    """
     areas: Tensor = 0.5 * torch.linalg.cross(*_edges(vertices, faces)).norm(dim=-1)
     return areas
 
 
 def triangle_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Unit normals [F 3], outward where faces are counter-clockwise seen from outside; 0 for triangles without area."""
+    """Unit normals [F 3], outward where faces are counter-clockwise seen from outside; 0 for triangles without area.
+
+    >>> vertices = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 4, 0]])
+    >>> faces = torch.tensor([[0, 1, 2]])
+    >>> triangle_normals(vertices, faces).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
     cross = torch.linalg.cross(*_edges(vertices, faces))
     length = cross.norm(dim=-1, keepdim=True)
     normals: Tensor = cross / length.where(length > 0, torch.ones_like(length))
@@ -28,6 +40,12 @@ def sample_surface(vertices: Tensor, faces: Tensor, count: int, generator: torch
 
     vertices [V 3] float, faces [F 3] int64 -> points [count 3], normals [count 3] (of the faces), face index [count]. The same generator
     state gives the same points. Points are differentiable in the vertices. Raises DataError for a mesh without faces or without area.
+
+    >>> vertices = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 4, 0]])
+    >>> faces = torch.tensor([[0, 1, 2]])
+    >>> points, normals, face = sample_surface(vertices, faces, 100)
+    >>> points.shape, bool((points[:, 0] / 3 + points[:, 1] / 4 <= 1.00001).all())    # within the triangle
+    (torch.Size([100, 3]), True)
     """
     check_shape(vertices, "V 3", "vertices")
     check_shape(faces, "F 3", "faces")

@@ -27,13 +27,23 @@ class LabelledFill:
 
 
 def placed_vertices(item: SceneObject) -> np.ndarray:
-    """World vertices of a placed object: R (scale * x) + position. [V, 3] float64"""
+    """World vertices of a placed object: R (scale * x) + position. [V, 3] float64
+
+    >>> mesh = Mesh(np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]), np.array([[0, 1, 2]]))
+    >>> placed_vertices(SceneObject(mesh, "car", position=np.array([0, 0, 5.0]), scale=np.full(3, 2.0)))[0].tolist()
+    [2.0, 0.0, 5.0]
+    """
     vertices: np.ndarray = (item.mesh.vertices * item.scale) @ quaternion_to_rotation(item.rotation_wxyz).T + item.position
     return vertices
 
 
 def split_by_class(mesh: Mesh) -> list[SceneObject]:
-    """A mesh with face labels as one object a class, in the order of the class ids; empty space and ignored faces are left out."""
+    """A mesh with face labels as one object a class, in the order of the class ids; empty space and ignored faces are left out.
+
+    >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2], [2, 1, 0]]), face_labels=np.array([2, 1]), classes=Labels(("air", "car", "tree")))
+    >>> [each.class_name for each in split_by_class(mesh)]
+    ['car', 'tree']
+    """
     if mesh.face_labels is None or mesh.classes is None:
         raise DataError("The mesh has no class labels.", hint="Name its class with --class, or map its parts with --classes FILE.")
     objects = []
@@ -49,6 +59,14 @@ def fruxelize_scene(scene: SceneDescription, frustum: Frustum, world_to_cam: np.
     """All objects of a scene to labelled fruxels [D, H, W]; later objects overwrite earlier ones, ground comes first.
 
     rule and fill as in voxcli.geometry.solid.fruxelize_parts. Raises DataError where no object has a face.
+
+    >>> from voxcli.scene import VoxelGrid
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> cube = cell_faces(VoxelGrid(occupancy=np.ones((1, 1, 1), bool)))
+    >>> scene = SceneDescription((SceneObject(cube, "car", position=np.array([-0.5, -0.5, 1.5])),))
+    >>> filled = fruxelize_scene(scene, Frustum(1, 1, 4, 1.0, 3.0, 30.0), np.eye(4))
+    >>> filled.grid.labels.ravel().astype(bool).tolist()                              # slices from 1.5 to 2.5
+    [False, True, True, False]
     """
     order, parts = _parts(scene, world_to_cam, device)
     filled = fruxelize_parts(parts, frustum, rule, fill)
@@ -58,7 +76,15 @@ def fruxelize_scene(scene: SceneDescription, frustum: Frustum, world_to_cam: np.
 
 def voxelize_scene(scene: SceneDescription, shape: tuple[int, int, int], origin: np.ndarray, voxel_size: np.ndarray, rule: str = "centre",
                    fill: str = "auto", device: torch.device | str = "cpu") -> LabelledFill:  # fmt: skip
-    """All objects of a scene to labelled voxels [X, Y, Z] in the world frame."""
+    """All objects of a scene to labelled voxels [X, Y, Z] in the world frame.
+
+    >>> from voxcli.scene import VoxelGrid
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> cube = cell_faces(VoxelGrid(occupancy=np.ones((1, 1, 1), bool)))
+    >>> filled = voxelize_scene(SceneDescription((SceneObject(cube, "car"),)), (2, 1, 1), np.zeros(3), np.ones(3))
+    >>> filled.instances.ravel().tolist(), filled.leaky
+    ([1, 0], 0.0)
+    """
     order, parts = _parts(scene, np.eye(4), device)
     x, y, z = map(float, origin)
     sx, sy, sz = map(float, voxel_size)
@@ -68,7 +94,15 @@ def voxelize_scene(scene: SceneDescription, shape: tuple[int, int, int], origin:
 
 
 def bounding_cube(scene: SceneDescription, resolution: int) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
-    """(shape, origin, voxel_size) of the cube of resolution^3 voxels that a scene fills, centred, longest side to the full."""
+    """(shape, origin, voxel_size) of the cube of resolution^3 voxels that a scene fills, centred, longest side to the full.
+
+    >>> from voxcli.scene import VoxelGrid
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> cube = cell_faces(VoxelGrid(occupancy=np.ones((1, 1, 1), bool)))
+    >>> shape, origin, size = bounding_cube(SceneDescription((SceneObject(cube, "car", scale=np.array([1.0, 1, 4])),)), 8)
+    >>> shape, origin.tolist(), size.tolist()
+    ((8, 8, 8), [-1.5, -1.5, 0.0], [0.5, 0.5, 0.5])
+    """
     check_area([o.mesh for o in scene.objects if len(o.mesh.faces)])
     points = np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
     low, high = points.min(0), points.max(0)
@@ -93,7 +127,12 @@ def _parts(scene: SceneDescription, to_grid: np.ndarray, device: torch.device | 
 
 
 def check_area(meshes: Sequence[Mesh]) -> None:
-    """Raise DataError where all faces of all the meshes are points or lines: nothing of such would be filled, nor seen."""
+    """Raise DataError where all faces of all the meshes are points or lines: nothing of such would be filled, nor seen.
+
+    >>> check_area([Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]]))])
+    Traceback (most recent call last):
+    voxcli.errors.DataError: ...
+    """
     for mesh in meshes:
         first, second, third = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
         with np.errstate(all="ignore"):

@@ -18,21 +18,35 @@ _BAND = 1 << 20
 
 
 def sun_and_sky() -> Lights:
-    """0.45 of even sky and 0.55 of a sun over the viewer's left shoulder, so far away that its light is parallel; camera frame."""
+    """0.45 of even sky and 0.55 of a sun over the viewer's left shoulder, so far away that its light is parallel; camera frame.
+
+    >>> lights = sun_and_sky()
+    >>> (lights.ambient + lights.colours[0]).tolist()
+    [1.0, 1.0, 1.0]
+    """
     sun = torch.tensor(_SUN, dtype=torch.float64)
     white = torch.ones(3, dtype=torch.float64)
     return Lights(0.45 * white, (sun / sun.norm() * _FAR)[None], 0.55 * white[None], constant=1.0, linear=0.0, quadratic=0.0)
 
 
 def finer(camera: Camera, factor: int) -> Camera:
-    """The same camera with factor x factor pixels for each."""
+    """The same camera with factor x factor pixels for each.
+
+    >>> finer(Camera(np.diag([2.0, 2.0, 1.0]), 4, 3), 2).K.diagonal().tolist()
+    [4.0, 4.0, 1.0]
+    """
     K = np.array(camera.K, np.float64)
     K[:2] *= factor
     return Camera(K, camera.width * factor, camera.height * factor, camera.world_to_cam)
 
 
 def shaded(surfels: SurfelMaps, camera: Camera, lights: Lights, supersample: int = 1) -> np.ndarray:
-    """The picture of one view's surfels as uint8 [H / supersample, W / supersample, 3], light above 1 clipped."""
+    """The picture of one view's surfels as uint8 [H / supersample, W / supersample, 3], light above 1 clipped.
+
+    >>> nothing = SurfelMaps(torch.full((1, 1), torch.nan), torch.zeros(3, 1, 1), torch.zeros(3, 1, 1))
+    >>> tuple(shaded(nothing, Camera(np.eye(3), 1, 1), sun_and_sky())[0, 0].tolist()) == BACKGROUND
+    True
+    """
     K = torch.from_numpy(np.asarray(camera.K, np.float64)).to(surfels.depth)
     paper = torch.tensor(BACKGROUND, dtype=K.dtype, device=K.device) / 255
     image = render_surfels(surfels, K, lights, paper).clamp(0, 1)                # [3, H, W]
@@ -45,6 +59,10 @@ def shaded_picture(mesh: Mesh, camera: Camera, supersample: int = 2) -> np.ndarr
     """A mesh under sun and sky, faces in their class or own colours. Returns uint8 [H, W, 3].
 
     Both sides of a face are lit alike: open shells have no proper inside.
+
+    >>> wall = Mesh(np.array([[-9.0, -9, 4], [9, -9, 4], [0, 9, 4]]), np.array([[0, 1, 2]]))
+    >>> shaded_picture(wall, Camera(np.array([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]]), 2, 2)).shape
+    (2, 2, 3)
     """
     rows = max(1, _BAND // (camera.width * supersample**2))
     bands = [finer(_rows(camera, top, min(rows, camera.height - top)), supersample) for top in range(0, camera.height, rows)]

@@ -39,6 +39,17 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
 
     vote: fill the inside; else only the surface is written. Under the slab rule the surface is what the pixels' rays meet (SSZ,
     section 3.1); under the centre rule, what any of the three lines through a cell's centre meets within the cell.
+
+    >>> from voxcli.geometry.lattice import VoxelLattice
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> from voxcli.scene import VoxelGrid
+    >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # a unit cube
+    >>> vertices, faces = 0.8 * torch.from_numpy(cube.vertices) + 0.1, torch.from_numpy(cube.faces)
+    >>> lattice = VoxelLattice((4, 4, 4), (-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
+    >>> owner = torch.zeros(4, 4, 4, dtype=torch.int16)
+    >>> lid_off = Shell(1, vertices, faces[(vertices[faces][..., 1] < 0.9).any(1)], torch.ones(10, dtype=torch.int64))
+    >>> fill_shells([lid_off], lattice, "centre", owner, vote=True)[1], int(owner.sum())  # the inside of an open box
+    (4, 8)
     """
     soup = join([(s.vertices, s.faces) for s in shells], lattice, [s.is_open + 2 * i for i, s in enumerate(shells)])
     by_axis = {axis: _by_shell(crossings_along(soup, lattice, axis), len(shells)) for axis in (2, 0, 1)}

@@ -47,6 +47,14 @@ def fruxelize_parts(parts: list[Part], frustum: Frustum, rule: str = "slab", fil
     rule: `slab` sets a fruxel where its pixel's ray meets the solid anywhere within the slice (SSZ section 3.1: a slice is the
     intersection of the object with a thin box); `centre` where the fruxel's centre lies inside.
     fill: `winding` (non-zero rule), `parity`, `surface`, or `auto` (winding for closed components, else a vote of three axes).
+
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> from voxcli.scene import VoxelGrid
+    >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1
+    >>> vertices, faces = torch.from_numpy(cube.vertices), torch.from_numpy(cube.faces)
+    >>> part = vertices + torch.tensor([-0.5, -0.5, 1.5]), faces
+    >>> fruxelize_parts([part], Frustum(1, 1, 4, 1.0, 3.0, 30.0)).owner.ravel().tolist()
+    [0, 1, 1, 0]
     """
     return fill_parts(parts, FruxelLattice(frustum), rule, fill)
 
@@ -55,7 +63,16 @@ def voxelize_parts(
     parts: list[Part], shape: tuple[int, int, int], origin: tuple[float, float, float], voxel_size: tuple[float, float, float],
     rule: str = "centre", fill: str = "auto",
 ) -> Filled:  # fmt: skip
-    """Parts in the grid's frame to the voxels that they fill. owner [X, Y, Z]; rules and fills as in fruxelize_parts."""
+    """Parts in the grid's frame to the voxels that they fill. owner [X, Y, Z]; rules and fills as in fruxelize_parts.
+
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> from voxcli.scene import VoxelGrid
+    >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1
+    >>> vertices, faces = torch.from_numpy(cube.vertices), torch.from_numpy(cube.faces)
+    >>> filled = voxelize_parts([(vertices, faces)], (4, 4, 4), (-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
+    >>> int(filled.owner.sum()), filled.leaky                                         # 1 / 0.5^3 cells
+    (8, 0.0)
+    """
     return fill_parts(parts, VoxelLattice(shape, origin, voxel_size), rule, fill)
 
 
@@ -71,14 +88,36 @@ class SortedFaces(NamedTuple):
 
 
 def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Filled:
-    """Fill a lattice with parts; later parts overwrite earlier ones."""
+    """Fill a lattice with parts; later parts overwrite earlier ones.
+
+    >>> from voxcli.geometry.lattice import VoxelLattice
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> from voxcli.scene import VoxelGrid
+    >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1
+    >>> vertices, faces = torch.from_numpy(cube.vertices), torch.from_numpy(cube.faces)
+    >>> lattice = VoxelLattice((4, 4, 4), (-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
+    >>> moved = vertices + torch.tensor([0.5, 0, 0]), faces
+    >>> fill_parts([(vertices, faces), moved], lattice, "centre", "winding").owner[:, 1, 1].tolist()
+    [0, 1, 2, 2]
+    """
     if fill not in FILLS:
         raise unknown_name("fill", fill, FILLS)
     return fill_sorted([(vertices, _sorted_faces(vertices, faces, fill)) for vertices, faces in parts], lattice, rule, fill)
 
 
 def fill_sorted(parts: list[tuple[Tensor, SortedFaces]], lattice: Lattice, rule: str, fill: str = "auto") -> Filled:
-    """The same where it is known already which faces of a part are closed: (vertices [V, 3], sorted faces) of each."""
+    """The same where it is known already which faces of a part are closed: (vertices [V, 3], sorted faces) of each.
+
+    >>> from voxcli.geometry.lattice import VoxelLattice
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> from voxcli.scene import VoxelGrid
+    >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1
+    >>> vertices, faces = torch.from_numpy(cube.vertices), torch.from_numpy(cube.faces)
+    >>> lattice = VoxelLattice((4, 4, 4), (-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
+    >>> closed = SortedFaces(faces, faces[:0], faces[:0, 0])
+    >>> int(fill_sorted([(vertices, closed)], lattice, "centre").owner.sum())
+    8
+    """
     if rule not in RULES:
         raise unknown_name("rule", rule, RULES)
     near = [(i, v, f) for i, (v, f) in enumerate(parts) if not lattice.misses(v)]
@@ -108,7 +147,12 @@ def _sorted_faces(vertices: Tensor, faces: Tensor, fill: str) -> SortedFaces:
 
 
 def sorted_faces(faces: Tensor, kind: Tensor) -> SortedFaces:
-    """Faces [F, 3] sorted by their kinds [F], see closedness.face_kinds."""
+    """Faces [F, 3] sorted by their kinds [F], see closedness.face_kinds.
+
+    >>> found = sorted_faces(torch.tensor([[0, 1, 2], [3, 4, 5]]), torch.tensor([CLOSED, OPEN]))
+    >>> found.closed.tolist(), found.shell.tolist(), found.is_open.tolist()
+    ([[0, 1, 2]], [[0, 1, 2], [3, 4, 5]], [0, 1])
+    """
     kept = kind != SUPERFLUOUS
     is_open = (kind[kept] == OPEN).long()
     shell = faces[kept] if bool(is_open.any()) else faces[:0]
@@ -116,7 +160,17 @@ def sorted_faces(faces: Tensor, kind: Tensor) -> SortedFaces:
 
 
 def solid_mask(vertices: Tensor, faces: Tensor, lattice: Lattice, rule: str, fill: str = "winding") -> Tensor:
-    """The cells that one closed mesh fills, as bool of the lattice's shape: the fast path for a single solid."""
+    """The cells that one closed mesh fills, as bool of the lattice's shape: the fast path for a single solid.
+
+    >>> from voxcli.geometry.lattice import VoxelLattice
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> from voxcli.scene import VoxelGrid
+    >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1
+    >>> vertices, faces = torch.from_numpy(cube.vertices), torch.from_numpy(cube.faces)
+    >>> lattice = VoxelLattice((4, 4, 4), (-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
+    >>> int(solid_mask(vertices, faces, lattice, "centre").sum())
+    8
+    """
     crossings = crossings_along(join([(vertices, faces)], lattice), lattice, 2)
     intervals, _ = _intervals(crossings, lattice, rule, fill)
     return _paint_packed(intervals, lattice)

@@ -47,6 +47,11 @@ def splat(
         K: [3, 3] in pixels of the width x height image.
         normals: [N, 3], unit, in the camera frame; points with the normal 0 or NaN are balls.
         outline: [N, 2, 3]: a plate is the ellipse of its points with |outline (x - point)| <= 1, inside of the disc of the radius.
+
+    >>> K = torch.tensor([[9.0, 0, 0.5], [0, 9, 0.5], [0, 0, 1]], dtype=torch.float64)
+    >>> ball = splat(torch.tensor([[0.0, 0, 4]], dtype=torch.float64), torch.ones(1, dtype=torch.float64), K, 1, 1)
+    >>> ball.depth.item(), ball.normals.abs().ravel().tolist()                        # 4 to the centre, less the radius
+    (3.0, [0.0, 0.0, 1.0])
     """
     sizes = check_shape(points, "N 3", "points")
     check_shape(radius, "N", "radius", sizes)

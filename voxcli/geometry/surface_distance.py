@@ -19,6 +19,10 @@ def point_triangle_squared(points: Tensor, a: Tensor, b: Tensor, c: Tensor) -> T
 
     The nearest point is inside the triangle, or on one of its edges: the least of the plane's distance, where its foot lies inside, and
     the three segments'. Triangles without area are their edges.
+
+    >>> a, b, c = torch.tensor([[0.0, 0, 0]]), torch.tensor([[3.0, 0, 0]]), torch.tensor([[0.0, 4, 0]])
+    >>> point_triangle_squared(torch.tensor([[1.0, 1, 2]]), a, b, c).tolist()
+    [4.0]
     """
     ab, ac, ap = b - a, c - a, points - a
     normal = torch.linalg.cross(ab, ac)
@@ -46,6 +50,11 @@ def distance_to_surface(points: Tensor, vertices: Tensor, faces: Tensor) -> Tens
     Exact: the distance to the nearest used vertex bounds the answer from above, and a triangle can only beat it if its centre lies within
     that bound plus its radius. Triangles are searched in groups of like radius, so that one long triangle does not make all of them
     candidates. Not differentiable. Raises DataError for a mesh without faces.
+
+    >>> vertices = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 4, 0]])
+    >>> faces = torch.tensor([[0, 1, 2]])
+    >>> distance_to_surface(torch.tensor([[1.0, 1, 2], [-3, 0, 4]]), vertices, faces).tolist()
+    [2.0, 5.0]
     """
     check_shape(points, "N 3", "points")
     check_shape(faces, "F 3", "faces")

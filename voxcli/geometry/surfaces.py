@@ -16,6 +16,10 @@ def surface_mesh(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
 
     Labels are contoured half-way between cells; an occupancy grid is contoured at the threshold. A grid without a filled cell gives
     a mesh without faces. Faces are counter-clockwise seen from outside.
+
+    >>> occupancy = np.ones((8, 8, 8), bool)
+    >>> round(signed_volume(surface_mesh(VoxelGrid(occupancy=occupancy))) / 8**3, 1)
+    1.0
     """
     from skimage.measure import marching_cubes
 
@@ -44,7 +48,12 @@ def surface_mesh(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
 
 
 def cell_faces(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
-    """The faces between filled cells and empty ones, two triangles each, in the world frame, with face labels."""
+    """The faces between filled cells and empty ones, two triangles each, in the world frame, with face labels.
+
+    >>> cube = cell_faces(VoxelGrid(occupancy=np.ones((2, 1, 1), bool)))
+    >>> len(cube.faces), signed_volume(cube)                                          # ten squares around two cells
+    (20, 2.0)
+    """
     values = grid.labels if grid.labels is not None else (np.asarray(grid.values) >= threshold).astype(np.uint8)
     assert values is not None
     classes = _classes(grid) or Labels(("air", "object"))
@@ -110,7 +119,12 @@ def _mirrors(grid: FruxelGrid | VoxelGrid) -> bool:
 
 
 def lattice_to_world(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndarray:
-    """Index coordinates (cell i spans [i, i + 1]) to the world frame. [N, 3]"""
+    """Index coordinates (cell i spans [i, i + 1]) to the world frame. [N, 3]
+
+    >>> grid = VoxelGrid(occupancy=np.ones((2, 2, 2), bool), origin=np.array([1.0, 0, 0]), voxel_size=np.full(3, 0.5))
+    >>> lattice_to_world(np.array([[0, 0, 0], [2, 2, 2]]), grid).tolist()
+    [[1.0, 0.0, 0.0], [2.0, 1.0, 1.0]]
+    """
     if isinstance(grid, VoxelGrid):
         points: np.ndarray = grid.origin + index * grid.voxel_size
         return points
@@ -121,6 +135,11 @@ def lattice_to_world(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndar
 
 
 def signed_volume(mesh: Mesh) -> float:
-    """Volume that a closed mesh encloses, positive for counter-clockwise faces: the sum of signed tetrahedra to the origin."""
+    """Volume that a closed mesh encloses, positive for counter-clockwise faces: the sum of signed tetrahedra to the origin.
+
+    >>> faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    >>> round(signed_volume(Mesh(np.eye(4, 3, -1), faces)) * 6, 9)                    # a corner of the unit cube
+    1.0
+    """
     a, b, c = torch.from_numpy(mesh.vertices[mesh.faces]).unbind(1)
     return float((a * torch.linalg.cross(b, c)).sum() / 6)

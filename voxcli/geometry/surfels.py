@@ -33,17 +33,33 @@ def back_project(depth: Tensor, K: Tensor) -> Tensor:
     """Points of the surfels in the camera frame: z (x, y, 1) along the ray of each pixel's centre. depth [*, H, W] -> [*, 3, H, W].
 
     K [*, 3, 3] in pixels. Where there is no surface (see is_surface), or the camera has no focal length, the point is 0.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> wall = torch.full((2, 2), 4.0, dtype=torch.float64)
+    >>> back_project(wall, K)[:, 0, 1].tolist()
+    [1.0, -1.0, 4.0]
     """
     return _lifted(depth, K)[0]
 
 
 def depth_along_rays(depth: Tensor, K: Tensor) -> Tensor:
-    """z-depth [*, H, W] -> distance from the camera's centre along the ray of each pixel. NaN stays NaN."""
+    """z-depth [*, H, W] -> distance from the camera's centre along the ray of each pixel. NaN stays NaN.
+
+    >>> K = torch.tensor([[1.0, 0, -2.5], [0, 1, 0.5], [0, 0, 1]])                    # the one pixel's ray is (3, 0, 1)
+    >>> depth_along_rays(torch.tensor([[2.0]]), K).square().round(decimals=4).tolist()
+    [[40.0]]
+    """
     return depth * _rays(depth, K)[0].square().sum(-3).sqrt()
 
 
 def z_depth(distance: Tensor, K: Tensor) -> Tensor:
-    """The inverse of depth_along_rays: files with depth_kind `ray` hold distances."""
+    """The inverse of depth_along_rays: files with depth_kind `ray` hold distances.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> wall = torch.full((2, 2), 4.0, dtype=torch.float64)
+    >>> z_depth(depth_along_rays(wall, K), K).tolist()
+    [[4.0, 4.0], [4.0, 4.0]]
+    """
     return distance / _rays(distance, K)[0].square().sum(-3).sqrt()
 
 
@@ -52,6 +68,12 @@ def surfels_of_depth(depth: Tensor, albedo: Tensor, K: Tensor) -> SurfelMaps:
 
     depth [*, H, W], albedo [*, 3, H, W] or [*, 3, 1, 1] for one colour, K [*, 3, 3]. NaN, infinite, zero and negative depths are no
     surface.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> wall = torch.full((2, 2), 4.0, dtype=torch.float64)
+    >>> surfels = surfels_of_depth(wall, torch.full((3, 1, 1), 0.5, dtype=torch.float64), K)
+    >>> surfels.normals[2].tolist(), surfels.albedo[0].tolist()
+    ([[-1.0, -1.0], [-1.0, -1.0]], [[0.5, 0.5], [0.5, 0.5]])
     """
     _check(depth, albedo, K)
     _, normals, seen = _surfels(depth, K)
@@ -67,6 +89,12 @@ def render(depth: Tensor, albedo: Tensor, K: Tensor, lights: Lights, background:
         K: [*, 3, 3] intrinsics in pixels.
         lights: in the camera frame.
         background: [*, 3] or a number.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> wall = torch.full((2, 2), 4.0, dtype=torch.float64)
+    >>> sky = Lights(torch.ones(3), torch.zeros(0, 3), torch.zeros(0, 3))
+    >>> render(wall, torch.full((3, 1, 1), 0.5, dtype=torch.float64), K, sky)[0].tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
     """
     _check(depth, albedo, K)
     points, normals, seen = _surfels(depth, K)
@@ -75,7 +103,15 @@ def render(depth: Tensor, albedo: Tensor, K: Tensor, lights: Lights, background:
 
 def render_surfels(surfels: SurfelMaps, K: Tensor, lights: Lights, background: Tensor | float = 0.0) -> Tensor:
     """The picture of surfels whose normals are known: equation (1) at each of them. Linear light [*, 3, H, W], never NaN unless the
-    light itself overflows."""
+    light itself overflows.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> wall = torch.full((2, 2), 4.0, dtype=torch.float64)
+    >>> sky = Lights(torch.ones(3), torch.zeros(0, 3), torch.zeros(0, 3))
+    >>> surfels = surfels_of_depth(wall, torch.full((3, 1, 1), 0.5, dtype=torch.float64), K)
+    >>> render_surfels(surfels, K, sky)[0].tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
     points, seen = _lifted(surfels.depth, K)
     return _over(shade(points, surfels.normals, surfels.albedo, lights), seen, background)
 

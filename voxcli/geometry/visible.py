@@ -17,7 +17,12 @@ _LEAST_FACING = 0.05  # a surfel's plate is stretched no further than for this c
 
 
 def face_colours(mesh: Mesh) -> np.ndarray:
-    """RGB 0..1 of each face [F, 3]: its class colour, else its own colour, else that of its corners, else grey."""
+    """RGB 0..1 of each face [F, 3]: its class colour, else its own colour, else that of its corners, else grey.
+
+    >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2]]), face_colors=np.array([[255, 0, 51]], np.uint8))
+    >>> face_colours(mesh).tolist()
+    [[1.0, 0.0, 0.2]]
+    """
     if mesh.face_labels is not None and mesh.classes is not None:
         return _class_colours(mesh.face_labels, mesh.classes.names)
     if mesh.face_colors is not None:
@@ -32,6 +37,9 @@ def smooth_normals(mesh: Mesh, rounds: int = 3) -> np.ndarray:
     """Normals of the vertices [V, 3], unit or 0: of the faces around, weighted by area, then averaged `rounds` times along edges.
 
     For surfaces of grids, whose faces know only the directions of cells. Faces are taken as counter-clockwise seen from outside.
+
+    >>> smooth_normals(Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]])))[0].tolist()
+    [0.0, 0.0, 1.0]
     """
     vertices, faces = torch.from_numpy(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces))
     a, b, c = vertices[faces].unbind(1)
@@ -53,6 +61,10 @@ def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, 
 
     normals [V, 3]: those of the vertices in the world frame, interpolated; without them the faces' own. Both are turned towards the
     camera: open shells have no proper inside.
+
+    >>> wall = Mesh(np.array([[-9.0, -9, 4], [9, -9, 4], [0, 9, 4]]), np.array([[0, 1, 2]]))
+    >>> mesh_surfels(wall, Camera(np.array([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]]), 2, 2)).depth.tolist()
+    [[4.0, 4.0], [4.0, 4.0]]
     """
     K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(camera))
     if not len(mesh.faces):
@@ -82,7 +94,12 @@ def _spread(values: Tensor, sample: Tensor, camera: Camera) -> Tensor:
 
 
 def cloud_surfels(cloud: PointCloud, radius: np.ndarray, camera: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
-    """The nearest ball, or disc where the cloud has normals, along the ray of every pixel centre. radius [N], see splatting.splat."""
+    """The nearest ball, or disc where the cloud has normals, along the ray of every pixel centre. radius [N], see splatting.splat.
+
+    >>> cloud = PointCloud(np.array([[0.0, 0, 4]]))
+    >>> cloud_surfels(cloud, np.ones(1), Camera(np.array([[9.0, 0, 0.5], [0, 9, 0.5], [0, 0, 1]]), 1, 1)).depth.tolist()
+    [[3.0]]
+    """
     K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(camera))
     points = torch.from_numpy(cloud.points.astype(np.float64)).to(device) @ R.T + t
     normals = None if cloud.normals is None else torch.from_numpy(cloud.normals.astype(np.float64)).to(device) @ R.T
@@ -93,7 +110,15 @@ def cloud_surfels(cloud: PointCloud, radius: np.ndarray, camera: Camera, device:
 
 
 def surfels_elsewhere(surfels: SurfelMaps, here: Camera, there: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
-    """The surfels of one view as another camera sees them: each the plate that its pixel's circumcircle cuts out of its plane."""
+    """The surfels of one view as another camera sees them: each the plate that its pixel's circumcircle cuts out of its plane.
+
+    >>> K, nearer = np.array([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]]), np.eye(4)
+    >>> nearer[2, 3] = -1                                                             # a metre ahead
+    >>> wall = Mesh(np.array([[-9.0, -9, 4], [9, -9, 4], [0, 9, 4]]), np.array([[0, 1, 2]]))
+    >>> here, there = Camera(K, 2, 2), Camera(K, 2, 2, nearer)
+    >>> surfels_elsewhere(mesh_surfels(wall, here), here, there).depth.round(decimals=6).tolist()
+    [[3.0, 3.0], [3.0, 3.0]]
+    """
     K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(here))
     depth, normals, albedo = (x.to(device).double() for x in surfels)
     seen = is_surface(depth)

@@ -33,6 +33,13 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
     vertices [V, 3] float64 in the camera frame (x right, y down, z forward), faces [F, 3], K [3, 3] in pixels of the
     width x height image. depth is z-depth; weights are perspective-correct: the point is sum_k weights[k] * corner k. Triangles
     across the camera's plane are cut at z = 0.001 in the units of the vertices, and their weights still refer to the whole triangle.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> vertices = torch.tensor([[-9.0, -9, 4], [9, -9, 4], [0, 9, 4]], dtype=torch.float64)
+    >>> faces = torch.tensor([[0, 1, 2]])
+    >>> seen = zbuffer(vertices, faces, K, 2, 2)
+    >>> seen.depth.round(decimals=9).tolist(), seen.face.tolist()
+    ([[4.0, 4.0], [4.0, 4.0]], [[0, 0], [0, 0]])
     """
     vertices = vertices.double()
     found = first_faces(vertices, faces, K, width, height)
@@ -50,7 +57,14 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
 
 
 def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Nearest:
-    """The same without weights, and faster: z-depth rounded to float32, and the nearest face, at every pixel centre."""
+    """The same without weights, and faster: z-depth rounded to float32, and the nearest face, at every pixel centre.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> vertices = torch.tensor([[-9.0, -9, 4], [9, -9, 4], [0, 9, 4]], dtype=torch.float64)
+    >>> faces = torch.tensor([[0, 1, 2]])
+    >>> first_faces(vertices, faces, K, 2, 2).depth.tolist()
+    [[4.0, 4.0], [4.0, 4.0]]
+    """
     vertices = vertices.double()
     source = _maybe_seen(vertices, faces, K, width, height)
     points, cut_faces = vertices, faces.index_select(0, source)
@@ -86,6 +100,10 @@ def nearest(points: Tensor, faces: Tensor, width: int, height: int) -> Nearest:
     """The face with the smallest third coordinate at every pixel centre under parallel projection.
 
     points [V, 3] = (pixel x, pixel y, depth) float64, faces [F, 3]. Equal depths (in float32) go to the earlier face.
+
+    >>> points = torch.tensor([[0.0, 0, 5], [4, 0, 5], [0, 4, 5], [0, 0, 3], [1.8, 0, 3], [0, 1.8, 3]], dtype=torch.float64)
+    >>> nearest(points, torch.tensor([[0, 1, 2], [3, 4, 5]]), 2, 1).face.tolist()
+    [[1, 0]]
     """
     none = torch.iinfo(torch.int64).max
     best = torch.full((height * width,), none, dtype=torch.int64, device=points.device)

@@ -61,6 +61,7 @@ class _GlobalBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias, running_mean, running_var, momentum, eps, processes):
+        """x [B, C, *], weight and bias [C] or None -> normalised by the mean and variance over all processes, [B, C, *]."""
         x = x.detach()
         mean, variance = _mean_and_variance(x)
         count = torch.full_like(mean, x.numel() // x.shape[1])
@@ -82,6 +83,7 @@ class _GlobalBatchNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
+        """The gradients with respect to x, weight and bias, None for the other arguments."""
         x, weight, mean, variance = ctx.saved_tensors
         eps, total, processes = ctx.details
         inverse = (variance + eps).rsqrt()

@@ -112,6 +112,7 @@ class _DepthwiseSlices(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, C, D, H, W], weight [C, 1, 3, 3, 3] -> [B, C, D, H, W]."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
         ctx.save_for_backward(x, weight)
         return F.conv3d(x, weight, padding=1, groups=x.shape[1])
@@ -119,6 +120,7 @@ class _DepthwiseSlices(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The gradients with respect to x and weight, None where not needed."""
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last_3d)
         dx = dw = None
@@ -139,12 +141,14 @@ class _TransposedSlices(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, C, D, H, W], weight [C, 1, 4, 4, 4] -> [B, C, 2D, 2H, 2W]."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
         ctx.save_for_backward(x, weight)
         b, c, d, h, w = x.shape
         slices = as_slices(x)
 
         def up(tap: int) -> Tensor:
+            """One depth tap of all slices: [B, D, 2H, 2W, C]."""
             y = F.conv_transpose2d(slices, weight[:, :, tap], stride=2, padding=1, groups=c)
             return y.permute(0, 2, 3, 1).reshape(b, d, 2 * h, 2 * w, c)
 
@@ -163,6 +167,7 @@ class _TransposedSlices(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The gradients with respect to x and weight, None where not needed."""
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last_3d)
         dx = _transposed_input_gradient(grad, weight) if ctx.needs_input_grad[0] else None
@@ -183,6 +188,7 @@ class _StridedSlices(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+        """x [B, C, 2D, 2H, 2W], weight [C, 1, 4, 4, 4] -> [B, C, D, H, W]."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
         ctx.save_for_backward(x, weight)
         return _transposed_input_gradient(x, weight)
@@ -190,6 +196,7 @@ class _StridedSlices(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """The gradients with respect to x and weight, None where not needed."""
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last_3d)
         dx = _TransposedSlices.apply(grad, weight) if ctx.needs_input_grad[0] else None

@@ -103,6 +103,7 @@ class _VoxelLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, scores, labels, weights, likelihood, dice, ignore, in_place, add):
+        """scores [B, n, D, H, W], labels [B, D, H, W], weights [n] -> the loss, a number. likelihood and dice: factors of the two terms."""
         b, n = scores.shape[:2]
         flat = scores.detach().reshape(b, n, -1)
         probabilities = flat if in_place else torch.zeros_like(flat)
@@ -143,6 +144,7 @@ class _VoxelLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream):
+        """The gradient with respect to the scores, None for the other arguments. In place, it overwrites the probabilities."""
         probabilities, labels, weights, gain, hit_gain = ctx.saved_tensors
         shape, factor, ignore, in_place = ctx.details
         grads = probabilities if in_place else torch.zeros_like(probabilities)
