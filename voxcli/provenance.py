@@ -18,12 +18,14 @@ from voxcli.version import __version__
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 """A value that JSON can hold."""
+Meta = dict[str, Any]
+"""What a file says of itself: a JSON object. Who reads a key knows the type of its value."""
 
 META_VERSION = 1
 
 
 def make_meta(schema: str, command: str, options: Mapping[str, Any], inputs: Mapping[str, str], seed: int | None, frame: str, units: str,
-              weights: str | None = None) -> dict[str, Any]:  # fmt: skip
+              weights: str | None = None) -> Meta:  # fmt: skip
     """The meta dictionary of an output file, ready for JSON.
 
     Args:
@@ -34,7 +36,7 @@ def make_meta(schema: str, command: str, options: Mapping[str, Any], inputs: Map
         frame: frame of the coordinates, such as "world, +y up". units: such as "m".
         weights: SHA-256 of the weights file.
     """
-    meta = {
+    meta: Meta = {
         "schema": f"voxcli/{schema}",
         "schema_version": META_VERSION,
         "voxcli_version": __version__,

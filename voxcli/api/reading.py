@@ -7,8 +7,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, TypedDict
 
 from voxcli import files
-from voxcli.api.things import Path, ShapeLike, Thing, as_picture, as_shape, digests_of, is_path, is_picture, need_path, path_of
-from voxcli.scene import Animation, Camera, Picture, SceneDescription, VoxelGrid
+from voxcli.api.things import Path, ShapeLike, as_picture, as_shape, digests_of, is_path, is_picture, need_path, path_of
+from voxcli.scene import Animation, Camera, Picture, SceneDescription, SceneType, VoxelGrid
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -24,7 +24,7 @@ class Conversion(TypedDict, total=False):
     seed: int
 
 
-def read(path: Path, kind: str | None = None, *, format: str | None = None, depth_scale: float | None = None) -> Thing:
+def read(path: Path, kind: str | None = None, *, format: str | None = None, depth_scale: float | None = None) -> SceneType:
     """Read a file as the scene type that it holds, in the file's world frame and units.
 
     Args:
@@ -45,12 +45,11 @@ def read(path: Path, kind: str | None = None, *, format: str | None = None, dept
     >>> voxcli.read("examples/chair/00.png").size
     (137, 137)
     """
-    found: Thing = files.read(need_path(path), kind=kind, format=format, depth_scale=depth_scale)
-    return found
+    return files.read(need_path(path), kind=kind, format=format, depth_scale=depth_scale)
 
 
 def write(
-    path: Path, thing: Thing | Animation | ShapeLike, *, kind: str | None = None, format: str | None = None, overwrite: bool = False,
+    path: Path, thing: SceneType | ShapeLike, *, kind: str | None = None, format: str | None = None, overwrite: bool = False,
     smooth: bool = False, **options: Unpack[Conversion],
 ) -> None:  # fmt: skip
     """Write a thing; where the format holds another kind, it is converted as `voxcli convert` does (a grid to .glb, a mesh to .binvox).

@@ -27,7 +27,6 @@ ShapeLike = Path | Shape | Trimesh | Faces | Array
 """A file, one of our types, trimesh, (vertices, faces), points [N, 3], or occupancy [X, Y, Z]."""
 PictureLike = Union[Path, Picture, "Image.Image", np.ndarray]
 """A file, a Picture, a Pillow image, or an array [H, W], [H, W, 3] or [H, W, 4] of uint8 or uint16."""
-Thing = Shape | Picture | SceneDescription | Camera | list[tuple[str, Camera]]
 
 _OURS = (Mesh, PointCloud, FruxelGrid, VoxelGrid, Surfels, DepthMap)
 
@@ -67,7 +66,7 @@ def as_picture(thing: PictureLike, seen_by: Frustum | None = None, fov_x_deg: fl
         return thing
     if isinstance(thing, np.ndarray):
         return _picture_of_array(thing)
-    if _comes_from(thing, "PIL"):
+    if _is_pillow(thing):
         from voxcli.files.images import picture_of_pillow
 
         return picture_of_pillow(thing)
@@ -106,7 +105,7 @@ def as_shape(thing: ShapeLike, what: str = "shape", empty_clouds: bool = False) 
         return read_shape(path_of(thing), empty_clouds)
     if isinstance(thing, _OURS):
         return thing
-    if _comes_from(thing, "trimesh"):
+    if _is_trimesh(thing):
         from voxcli.files.meshes import shape_of_trimesh
 
         return shape_of_trimesh(thing, what)
@@ -187,6 +186,14 @@ def one_or_many(things: object) -> TypeGuard[Sequence[object]]:
 
 def _comes_from(thing: object, package: str) -> bool:
     return _origin(thing) == package
+
+
+def _is_pillow(thing: object) -> TypeGuard[Image.Image]:
+    return _comes_from(thing, "PIL")
+
+
+def _is_trimesh(thing: object) -> TypeGuard[Trimesh]:
+    return _comes_from(thing, "trimesh")
 
 
 def _origin(thing: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -13,16 +14,18 @@ from voxcli.atomic import atomic_write_bytes, refuse_existing
 from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageError, VoxcliError, unknown_name
 from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
 from voxcli.files.source import Source
-from voxcli.scene import Animation, Frustum, PointCloud
+from voxcli.provenance import Meta
+from voxcli.scene import Animation, Camera, Frustum, PointCloud, SceneType
 
-T = TypeVar("T")
+T = TypeVar("T", bound=SceneType)
+R = TypeVar("R")
 _KIND_OF = {scene_type: kind for kind, scene_type in KIND_TYPES.items()}
 
 
 def read(
     path: str | Path, *, kind: str | None = None, format: str | None = None, depth_scale: float | None = None,
     seen_by: Frustum | None = None, fov_x_deg: float | None = None,
-) -> Any:  # fmt: skip
+) -> SceneType:  # fmt: skip
     """Read a file into its scene type.
 
     Args:
@@ -63,9 +66,9 @@ def read_as(
     seen_by: Frustum | None = None, fov_x_deg: float | None = None,
 ) -> Any: ...
 def read_as(
-    path: str | Path, wanted: Any, *, format: str | None = None, depth_scale: float | None = None, seen_by: Frustum | None = None,
-    fov_x_deg: float | None = None,
-) -> Any:  # fmt: skip
+    path: str | Path, wanted: type[T] | tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None,
+    seen_by: Frustum | None = None, fov_x_deg: float | None = None,
+) -> SceneType:  # fmt: skip
     """Read a file that must hold one of the wanted scene types; the type also decides where a format may hold several kinds.
 
     The other arguments are those of `read`.
@@ -90,8 +93,8 @@ def read_as(
     return thing
 
 
-def write(path: str | Path, scene_thing: Any, *, format: str | None = None, overwrite: bool = False,
-          meta: dict[str, Any] | None = None, depth_scale: float | None = None) -> None:  # fmt: skip
+def write(path: str | Path, scene: SceneType, *, format: str | None = None, overwrite: bool = False,
+          meta: Meta | None = None, depth_scale: float | None = None) -> None:  # fmt: skip
     """Write a scene type; the extension, or `format`, picks the writer.
 
     The bytes are made in memory and appear under the final name at once; parents are created. "-" writes to stdout, and is refused on a
@@ -99,24 +102,24 @@ def write(path: str | Path, scene_thing: Any, *, format: str | None = None, over
 
     Args:
         overwrite: replace an existing file; without it that is a UsageError, raised before any work.
-        meta: written instead of scene_thing.meta, where the format has a place for it (see voxcli.provenance.make_meta).
+        meta: written instead of scene.meta, where the format has a place for it (see voxcli.provenance.make_meta).
         depth_scale: metres per unit of integer depth images; None is 0.001.
     """
     found, extension = find_format(path, format)
-    writer = next((function for scene_type, function in found.writers.items() if isinstance(scene_thing, scene_type)), None)
+    writer = next((function for scene_type, function in found.writers.items() if isinstance(scene, scene_type)), None)
     if writer is None:
-        kinds = formats_writing(type(scene_thing))
+        kinds = formats_writing(type(scene))
         raise UsageError(
-            f"{kind_name(scene_thing)} cannot be written as {extension}.", expected=f"one of {', '.join(kinds) or 'no format'}"
+            f"{kind_name(scene)} cannot be written as {extension}.", expected=f"one of {', '.join(kinds) or 'no format'}"
         )
     to_stdout = str(path) == "-"
     if to_stdout and sys.stdout.isatty():
         raise UsageError("Binary data is not written to a terminal.", hint="Pipe it on, or name a file with -o.")
     if not to_stdout and not overwrite:
         refuse_existing(path)
-    if meta is not None and hasattr(scene_thing, "meta"):
-        scene_thing = replace(scene_thing, meta=meta)
-    data = _call_named("stdout" if to_stdout else str(path), lambda: writer(scene_thing, Options(depth_scale, extension)))
+    if meta is not None and not isinstance(scene, (Animation, Camera, list)):
+        scene = replace(scene, meta=meta)
+    data = _call_named("stdout" if to_stdout else str(path), lambda: writer(scene, Options(depth_scale, extension)))
     if to_stdout:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -124,13 +127,13 @@ def write(path: str | Path, scene_thing: Any, *, format: str | None = None, over
         atomic_write_bytes(path, data, overwrite)
 
 
-def _read_named(found: Format, source: Source, kind: str | None, options: Options) -> Any:
+def _read_named(found: Format, source: Source, kind: str | None, options: Options) -> SceneType:
     assert found.reader is not None
     reader = found.reader
     return _call_named(source.name, lambda: _usable(reader(source, kind, options)))
 
 
-def _usable(thing: Any) -> Any:
+def _usable(thing: SceneType) -> SceneType:
     """Point clouds may come from any format with NaN for "no return"; nothing behind this door knows what to do with those."""
     if isinstance(thing, PointCloud):
         bad = int((~np.isfinite(thing.points)).any(axis=1).sum())
@@ -141,7 +144,7 @@ def _usable(thing: Any) -> Any:
     return thing
 
 
-def _call_named(name: str, work: Any) -> Any:
+def _call_named(name: str, work: Callable[[], R]) -> R:
     """Run work; errors of the scene types' own checks get the name of the file that they are about."""
     try:
         return work()
@@ -153,7 +156,7 @@ def _call_named(name: str, work: Any) -> Any:
         raise FileFormatError(f"{name} needs more memory than there is.") from error
 
 
-def kind_name(thing: Any) -> str:
+def kind_name(thing: SceneType) -> str:
     """What a scene type is called towards users: fruxels, image, ..."""
     return _KIND_OF.get(type(thing), type(thing).__name__)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING
 
 from voxcli.files.registry import Format, Options, register
 from voxcli.scene import Animation
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def write_gif(animation: Animation, options: Options) -> bytes:
@@ -26,7 +29,7 @@ def write_apng(animation: Animation, options: Options) -> bytes:
     return _saved([Image.fromarray(frame) for frame in animation.frames], "PNG", animation)
 
 
-def _saved(frames: list[Any], format: str, animation: Animation, **settings: Any) -> bytes:
+def _saved(frames: list[Image.Image], format: str, animation: Animation, **settings: bool | int) -> bytes:
     buffer = io.BytesIO()
     duration = max(1, round(1000 / animation.frames_per_second))
     frames[0].save(buffer, format, save_all=True, append_images=frames[1:], duration=duration, loop=0, **settings)

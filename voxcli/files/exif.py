@@ -12,7 +12,11 @@ holds for what a digital zoom leaves of the sensor, and whichever way the camera
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, SupportsFloat
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 DIAGONAL = math.hypot(36, 24)
 """Of a frame of 35 mm film, in millimetres."""
@@ -26,7 +30,7 @@ _WIDTH, _HEIGHT, _PLANE_X, _PLANE_UNIT = 0xA002, 0xA003, 0xA20E, 0xA210
 _MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 
 
-def field_of_view(exif: Any, width: int, height: int) -> float | None:
+def field_of_view(exif: Image.Exif, width: int, height: int) -> float | None:
     """Horizontal field of view in degrees of an upright picture of width x height pixels, from Pillow's Exif.
 
     None where the tags are missing or absurd, and where they state another aspect than the picture has: then it is a part of what was
@@ -53,7 +57,7 @@ def field_of_view(exif: Any, width: int, height: int) -> float | None:
     return fov if NARROWEST <= fov <= WIDEST else None
 
 
-def _number(tags: Any, tag: int) -> float | None:
+def _number(tags: Mapping[int, SupportsFloat], tag: int) -> float | None:
     """A tag as a positive finite number; None for anything else: damaged files hold text, lists, and fractions over zero."""
     try:
         value = float(tags[tag])

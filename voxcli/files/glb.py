@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from voxcli.files.keyed import meta_text
 from voxcli.files.mesh_colours import srgb_to_linear
 from voxcli.files.mesh_text import groups
 from voxcli.files.registry import Options
+from voxcli.provenance import Json
 from voxcli.scene import Mesh, class_colour
 
 _FLOAT, _UINT32, _ARRAY, _INDICES = 5126, 5125, 34962, 34963
@@ -28,8 +28,8 @@ class _Binary:
 
     def __init__(self) -> None:
         self.bytes = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
+        self.views: list[dict[str, Json]] = []
+        self.accessors: list[dict[str, Json]] = []
 
     def add(self, values: np.ndarray, shape: str, *, bounds: bool = False) -> int:
         """Append values (float32 or uint32), return the index of their accessor."""
@@ -38,7 +38,7 @@ class _Binary:
             {"buffer": 0, "byteOffset": len(self.bytes), "byteLength": values.nbytes, "target": _INDICES if index_list else _ARRAY}
         )
         self.bytes += values.tobytes()  # both types are four bytes wide, so everything stays aligned
-        accessor = {
+        accessor: dict[str, Json] = {
             "bufferView": len(self.views) - 1,
             "componentType": _UINT32 if index_list else _FLOAT,
             "count": len(values),
@@ -106,8 +106,8 @@ def _corners(mesh: Mesh, chosen: np.ndarray, labelled: bool) -> tuple[np.ndarray
     return mesh.vertices[used], faces.reshape(-1, 3), colours
 
 
-def _extras(mesh: Mesh, labelled: bool) -> dict[str, Any]:
-    extras: dict[str, Any] = {"meta": meta_text(mesh.meta)}
+def _extras(mesh: Mesh, labelled: bool) -> dict[str, Json]:
+    extras: dict[str, Json] = {"meta": meta_text(mesh.meta)}
     if labelled and mesh.classes is not None:
         extras |= {"label_names": list(mesh.classes.names), "empty_label": mesh.classes.empty, "ignore_label": mesh.classes.ignore}
     return extras

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,24 +15,27 @@ from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import FruxelGrid, VoxelGrid
 
+if TYPE_CHECKING:
+    import h5py
 
-def read_hdf5(source: Source, kind: str | None, options: Options) -> Any:
+
+def read_hdf5(source: Source, kind: str | None, options: Options) -> keyed.Keyed:
     """Fruxels or voxels, told by the keys. Links to other files and virtual data sets are not followed."""
     import h5py
 
     try:
         with source.open() as raw, h5py.File(raw, "r") as file:
-            arrays = {key: _read(file, key, source.name) for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)}
+            found = {key: _read(file, key, source.name) for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)}
     except FileFormatError:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileFormatError(f"{source.name} is not a whole HDF5 file.", actual=reason) from error
-    arrays = {key: array for key, array in arrays.items() if array is not None}
+    arrays = {key: array for key, array in found.items() if array is not None}
     return keyed.from_arrays(arrays, {key: array.ndim for key, array in arrays.items()}, source.name)
 
 
-def _read(file: Any, key: str, name: str) -> Any:
+def _read(file: h5py.File, key: str, name: str) -> np.ndarray | None:
     import h5py
 
     dataset = file[key]

@@ -14,7 +14,7 @@ import json
 import math
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -23,7 +23,11 @@ from voxcli.files.exif import field_of_view
 from voxcli.files.keyed import meta_text, parse_meta
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
+from voxcli.provenance import Meta
 from voxcli.scene import Camera, DepthMap, Frustum, Picture
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_PIXELS = 150_000_000
 """Larger images are refused before they are decoded: a 450 MB array out of a few kilobytes serves nobody."""
@@ -32,6 +36,13 @@ MILLIMETRE = 0.001
 TIFF_DESCRIPTION = 270  # TIFF 6.0, tag ImageDescription
 _CHUNK = "voxcli"
 _ORIENTATION = 0x0112  # EXIF
+
+
+class _Facts(TypedDict, total=False):
+    """Horizontal field of view in degrees; (width, height) in the file."""
+
+    fov_x_deg: float
+    stored: tuple[int, int]
 
 
 def read_image(source: Source, kind: str | None, options: Options) -> Picture | DepthMap:
@@ -43,7 +54,7 @@ def read_image(source: Source, kind: str | None, options: Options) -> Picture | 
     return picture_of_image(image, said)
 
 
-def open_image(source: Source, options: Options | None = None) -> Any:
+def open_image(source: Source, options: Options | None = None) -> Image.Image:
     """A decoded Pillow image, turned upright. FileFormatError for what is no whole image, DataError for an absurd size.
 
     image.info holds, where known, `voxcli`: what our writers said; `fov_x_deg`: the field of view by EXIF; `stored`: the upright size in
@@ -56,7 +67,7 @@ def open_image(source: Source, options: Options | None = None) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns at 89 million pixels; our limit is an error
-            image: Any = Image.open(io.BytesIO(source.data))
+            image: Image.Image = Image.open(io.BytesIO(source.data))
             image_kind = image.format
             width, height = image.size
             if width * height > MAX_PIXELS:
@@ -81,14 +92,14 @@ def open_image(source: Source, options: Options | None = None) -> Any:
     return image
 
 
-def _facts(image: Any, options: Options | None) -> dict[str, Any]:
+def _facts(image: Image.Image, options: Options | None) -> _Facts:
     """The field of view by EXIF, and the upright size of a JPEG that is to be decoded at a smaller one, which this arranges."""
     width, height = _upright_size(image)
     try:
         fov = field_of_view(image.getexif(), width, height)
     except Exception:  # of damaged EXIF, which damages no picture; Pillow raises a dozen kinds
         fov = None
-    facts: dict[str, Any] = {} if fov is None else {"fov_x_deg": fov}
+    facts: _Facts = {} if fov is None else {"fov_x_deg": fov}
     if options is None or options.seen_by is None or image.format not in ("JPEG", "MPO"):
         return facts
     by = reduction(width, height, options.seen_by, fov if options.fov_x_deg is None else options.fov_x_deg)
@@ -107,7 +118,7 @@ def reduction(width: int, height: int, seen_by: Frustum, fov_x_deg: float | None
     return next((by for by in (8, 4, 2) if focal / by >= 2 * seen_by.focal), 1)
 
 
-def _upright_size(image: Any) -> tuple[int, int]:
+def _upright_size(image: Image.Image) -> tuple[int, int]:
     turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
     return (image.height, image.width) if turned else (image.width, image.height)
 
@@ -136,19 +147,19 @@ def _first_bytes(data: bytes) -> str:
     return f"text: {text.decode()!r}" if text.isascii() and all(c >= 9 for c in text) else f"bytes {text[:8].hex(' ')}"
 
 
-def stated(image: Any, name: str) -> dict[str, Any]:
+def stated(image: Image.Image, name: str) -> Meta:
     """What our own writers left in the file; anybody else's description of the image is nothing to us."""
     text = image.info.get(_CHUNK)
     return parse_meta(text, name) if isinstance(text, str) and text.startswith('{"') else {}
 
 
-def picture_of_image(image: Any, said: dict[str, Any]) -> Picture:
+def picture_of_image(image: Image.Image, said: Meta) -> Picture:
     """The colours of a decoded image. DataError for floats."""
     rgb, alpha = _channels(image)
     return Picture(rgb, alpha, said.get("meta", {}), image.info.get("fov_x_deg"), image.info.get("stored"))
 
 
-def picture_of_pillow(image: Any) -> Picture:
+def picture_of_pillow(image: Image.Image) -> Picture:
     """The picture in a Pillow image, turned upright by its EXIF, with the field of view that EXIF states. The image stays as it is.
 
     Raises FileFormatError where it cannot be decoded, DataError for floats.
@@ -164,7 +175,7 @@ def picture_of_pillow(image: Any) -> Picture:
     return picture_of_image(turned, {})
 
 
-def _channels(image: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def _channels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     if image.mode.startswith("I;16") or image.mode == "I":
         grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
         return np.repeat(grey[..., None], 3, axis=-1), None
@@ -177,7 +188,7 @@ def _channels(image: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return np.ascontiguousarray(pixels[..., :3]), alpha
 
 
-def depth_of_integers(image: Any, said: dict[str, Any], options: Options, name: str) -> DepthMap:
+def depth_of_integers(image: Image.Image, said: Meta, options: Options, name: str) -> DepthMap:
     """Depth in metres from an integer image: value * scale, 0 = no surface (NaN)."""
     if not (image.mode.startswith("I") or image.mode == "L"):
         raise FileFormatError(f"{name} is no depth image.", expected="one channel of 16-bit integers", actual=f"mode {image.mode}")
@@ -191,16 +202,16 @@ def depth_of_integers(image: Any, said: dict[str, Any], options: Options, name: 
     )
 
 
-def stated_camera(said: dict[str, Any], shape: tuple[int, ...]) -> Camera | None:
+def stated_camera(said: Meta, shape: tuple[int, ...]) -> Camera | None:
     """The camera of an image of this shape, where the file states one."""
     if not {"K", "world_to_cam"} <= set(said):
         return None
     return Camera(np.array(said["K"], np.float64), shape[1], shape[0], np.array(said["world_to_cam"], np.float64))
 
 
-def depth_statement(depth: DepthMap, scale: float | None) -> dict[str, Any]:
+def depth_statement(depth: DepthMap, scale: float | None) -> Meta:
     """What a depth image says of itself, as JSON."""
-    said: dict[str, Any] = {"kind": "depth", "depth_kind": depth.kind}
+    said: Meta = {"kind": "depth", "depth_kind": depth.kind}
     if scale is not None:
         said["depth_scale"] = scale
     if depth.camera is not None:
@@ -243,7 +254,7 @@ def write_depth_png(depth: DepthMap, options: Options) -> bytes:
     return _png(Image.fromarray(values.astype(np.uint16)), depth_statement(depth, scale))
 
 
-def _png(image: Any, said: dict[str, Any]) -> bytes:
+def _png(image: Image.Image, said: Meta) -> bytes:
     from PIL import PngImagePlugin
 
     text = PngImagePlugin.PngInfo()

@@ -17,15 +17,16 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from voxcli.errors import FileFormatError
+from voxcli.provenance import Json, Meta
 from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, PointCloud, Surfels, VoxelGrid
 
 Arrays = dict[str, np.ndarray]
+Keyed = FruxelGrid | VoxelGrid | PointCloud | Surfels | DepthMap
 GRID_KEYS = ("occupancy", "labels")
 KNOWN_KEYS = frozenset({
     "labels", "z_near", "z_far", "fov_x_deg", "world_to_cam", "probabilities", "occupancy", "origin", "voxel_size", "context", "points",
@@ -87,12 +88,12 @@ def depth_arrays(depth: DepthMap) -> Arrays:
     return {"depth": depth.depth, "depth_kind": np.array(depth.kind)} | camera | _meta_array(depth.meta)
 
 
-def meta_text(meta: Mapping[str, Any]) -> str:
+def meta_text(meta: Mapping[str, Json]) -> str:
     """The JSON string that files carry: sorted and compact, so that equal dictionaries give equal bytes."""
     return json.dumps(meta, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _meta_array(meta: Mapping[str, Any]) -> Arrays:
+def _meta_array(meta: Mapping[str, Json]) -> Arrays:
     return {"meta": np.array(meta_text(meta))}
 
 
@@ -111,7 +112,7 @@ def _label_arrays(classes: Labels) -> Arrays:
 # --- arrays to scene types -------------------------------------------------------------------------------------------------------
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray], ndim: Mapping[str, int], name: str) -> Any:
+def from_arrays(arrays: Mapping[str, np.ndarray], ndim: Mapping[str, int], name: str) -> Keyed:
     """The scene type that the keys tell. ndim: number of dimensions by key, so that nothing is unpacked in vain.
 
     Raises FileFormatError that names the keys found, and the nearest known one.
@@ -130,15 +131,15 @@ def from_arrays(arrays: Mapping[str, np.ndarray], ndim: Mapping[str, int], name:
     raise missing_key(name, keys, ["labels", "occupancy", "points", "depth", "z_near"])
 
 
-def missing_key(name: str, found: Any, wanted: list[str]) -> FileFormatError:
+def missing_key(name: str, found: Iterable[object], wanted: list[str]) -> FileFormatError:
     """The error for keys that are not there: what was found, and what may have been meant."""
-    found = sorted(map(str, found))
-    strange = [key for key in found if key not in KNOWN_KEYS]
+    keys = sorted(map(str, found))
+    strange = [key for key in keys if key not in KNOWN_KEYS]
     near = [(w, m[0]) for w in wanted if (m := difflib.get_close_matches(w, strange, n=1, cutoff=0.6))]
     hint = f"Is '{near[0][1]}' meant to be '{near[0][0]}'?" if near else None
     lack = f"lacks '{wanted[0]}'" if len(wanted) == 1 else "holds none of the keys that tell what it is"
     return FileFormatError(
-        f"{name} {lack}.", expected=" or ".join(f"'{w}'" for w in wanted), actual=f"keys {', '.join(found) or '(none)'}", hint=hint
+        f"{name} {lack}.", expected=" or ".join(f"'{w}'" for w in wanted), actual=f"keys {', '.join(keys) or '(none)'}", hint=hint
     )
 
 
@@ -185,20 +186,18 @@ def _fruxels(arrays: Mapping[str, np.ndarray], name: str) -> FruxelGrid:
 
 
 def _voxels(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
-    place: dict[str, Any] = {
-        "origin": _floats(arrays, "origin", name, np.zeros(3)),
-        # One number stands for cubes; foreign files write it so.
-        "voxel_size": np.array(np.broadcast_to(_floats(arrays, "voxel_size", name, np.ones(3)), (3,))),
-        "meta": _meta(arrays, name),
-    }
+    origin = _floats(arrays, "origin", name, np.zeros(3))
+    # One number stands for cubes; foreign files write it so.
+    size = np.array(np.broadcast_to(_floats(arrays, "voxel_size", name, np.ones(3)), (3,)))
+    meta = _meta(arrays, name)
     if "occupancy" in arrays:
         occupancy = arrays["occupancy"]
         if occupancy.dtype.kind in "iu":
             occupancy = occupancy != 0
-        beside: dict[str, Any] = {key: _some_floats(arrays, key, name) for key in ("probabilities", "context") if key in arrays}
-        return VoxelGrid(occupancy=occupancy, **place, **beside)
+        probabilities, context = (_some_floats(arrays, key, name) if key in arrays else None for key in ("probabilities", "context"))
+        return VoxelGrid(occupancy, None, origin, size, None, meta, probabilities, context)
     labels = _small_unsigned(arrays["labels"], name)
-    return VoxelGrid(labels=labels, classes=_labels(arrays, labels, name), **place)
+    return VoxelGrid(None, labels, origin, size, _labels(arrays, labels, name), meta)
 
 
 def _points(arrays: Mapping[str, np.ndarray], name: str) -> PointCloud:
@@ -293,14 +292,14 @@ def _check_range(labels: np.ndarray, count: int, ignore: int, name: str) -> None
         )  # fmt: skip
 
 
-def _meta(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
+def _meta(arrays: Mapping[str, np.ndarray], name: str) -> Meta:
     if "meta" not in arrays:
         return {}
     value = arrays["meta"].reshape(-1)[0] if arrays["meta"].size else "{}"
     return parse_meta(value.decode() if isinstance(value, bytes) else str(value), name)
 
 
-def parse_meta(text: str, name: str) -> dict[str, Any]:
+def parse_meta(text: str, name: str) -> Meta:
     """The dictionary of a meta string. Raises FileFormatError for anything but a JSON object."""
     try:
         meta = json.loads(text)

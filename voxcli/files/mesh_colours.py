@@ -6,11 +6,16 @@ as sRGB; OBJ and the other formats state everything as it is to be shown.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcli.scene import Labels, class_colour
+
+if TYPE_CHECKING:
+    import trimesh
+    from PIL import Image
+    from trimesh.visual import TextureVisuals
 
 UNCOLOURED = (178, 178, 178)
 """Faces of a coloured file that have no colour of their own."""
@@ -48,27 +53,31 @@ def mean_over_corners(vertex_colours: np.ndarray, faces: np.ndarray) -> np.ndarr
     return means
 
 
-def face_colours(geometry: Any, linear: bool) -> np.ndarray | None:
+def face_colours(geometry: trimesh.Trimesh, linear: bool) -> np.ndarray | None:
     """Colours [F, 3] uint8 of a trimesh geometry, None where its file states none. linear: factors are linear light (glTF)."""
+    from trimesh.visual import TextureVisuals
+
     visual = geometry.visual
-    if getattr(visual, "material", None) is not None:
-        return _material_colours(geometry, linear)
+    if isinstance(visual, TextureVisuals):
+        return _material_colours(geometry, visual, linear)
     corner = vertex_colours(geometry, linear)
     if corner is not None:
         return mean_over_corners(corner, geometry.faces)
-    if visual.kind == "face":
+    if visual is not None and visual.kind == "face":
         return _shown(to_uint8(visual.face_colors)[:, :3], linear)
     return None
 
 
-def vertex_colours(geometry: Any, linear: bool) -> np.ndarray | None:
+def vertex_colours(geometry: trimesh.Trimesh, linear: bool) -> np.ndarray | None:
     """Colours [V, 3] uint8 where the file states them at vertices."""
+    from trimesh.visual import TextureVisuals
+
     visual = geometry.visual
     colours = None
-    if visual.kind == "vertex":
-        colours = visual.vertex_colors
-    elif hasattr(visual, "vertex_attributes"):
+    if isinstance(visual, TextureVisuals):
         colours = visual.vertex_attributes.get("color")
+    elif visual is not None and visual.kind == "vertex":
+        colours = visual.vertex_colors
     if colours is None or len(colours) != len(geometry.vertices):
         return None
     return _shown(to_uint8(colours)[:, :3], linear)
@@ -78,15 +87,16 @@ def _shown(colours: np.ndarray, linear: bool) -> np.ndarray:
     return to_uint8(linear_to_srgb(colours / 255.0)) if linear else colours
 
 
-def _material_colours(geometry: Any, linear: bool) -> np.ndarray:
+def _material_colours(geometry: trimesh.Trimesh, visual: TextureVisuals, linear: bool) -> np.ndarray:
     """Texture at the face's centroid in UV, times the base colour, times the mean vertex colour: whichever of these there are."""
-    material, count = geometry.visual.material, len(geometry.faces)
+    material, count = visual.material, len(geometry.faces)
     image = getattr(material, "baseColorTexture", None)
     image = getattr(material, "image", None) if image is None else image
-    uv: Any = getattr(geometry.visual, "uv", None)
+    uv = visual.uv
     light = np.ones((count, 3))
-    textured = image is not None and uv is not None and len(uv) == len(geometry.vertices)
-    if textured:
+    textured = False
+    if image is not None and uv is not None and len(uv) == len(geometry.vertices):
+        textured = True
         light = _sample(image, uv[geometry.faces].mean(axis=1)) / 255.0
         light = srgb_to_linear(light) if linear else light
     factor = getattr(material, "baseColorFactor", None)
@@ -100,7 +110,7 @@ def _material_colours(geometry: Any, linear: bool) -> np.ndarray:
     return to_uint8(linear_to_srgb(light) if linear else light)
 
 
-def _sample(image: Any, uv: np.ndarray) -> np.ndarray:
+def _sample(image: Image.Image, uv: np.ndarray) -> np.ndarray:
     """Texels [N, 3] uint8 at uv [N, 2] (v up, repeated outside 0..1)."""
     texels = np.asarray(image.convert("RGB"))
     uv = np.nan_to_num(uv)

@@ -13,16 +13,27 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from voxcli.errors import DataError, EmptyMeshError, FileFormatError, VoxcliError
 from voxcli.files import glb, mesh_colours, mesh_text
 from voxcli.files.keyed import parse_meta
-from voxcli.files.registry import Format, Options, register
+from voxcli.files.registry import Format, Options, Writer, register
 from voxcli.files.source import Source
+from voxcli.provenance import Meta
 from voxcli.scene import Labels, Mesh, PointCloud
+
+if TYPE_CHECKING:
+    import trimesh
+
+
+class _Restored(TypedDict, total=False):
+    """What our own files state besides."""
+
+    meta: Meta
+    classes: Labels
 
 
 def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
@@ -48,7 +59,7 @@ def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
         raise _unreadable(source.name, options.extension, error) from error
 
 
-def shape_of_trimesh(thing: Any, name: str) -> Mesh | PointCloud:
+def shape_of_trimesh(thing: trimesh.Trimesh | trimesh.Scene | trimesh.PointCloud, name: str) -> Mesh | PointCloud:
     """A trimesh object as ours: meshes and scenes as a Mesh, one part a geometry, every node transform applied; clouds as a PointCloud.
 
     Colours of glTF materials are linear light, others sRGB. name: what errors call it. Raises DataError for a scene without faces.
@@ -71,7 +82,7 @@ def shape_of_trimesh(thing: Any, name: str) -> Mesh | PointCloud:
         return _joined(pieces, linear, False, _restored(scene, name), name)
 
 
-def _load(source: Source, extension: str) -> Any:
+def _load(source: Source, extension: str) -> trimesh.Scene:
     import trimesh
 
     if not source.data.strip():
@@ -151,7 +162,7 @@ def _quiet() -> Iterator[None]:
         logger.disabled = before
 
 
-def _pieces(scene: Any) -> Iterator[tuple[str, np.ndarray, Any]]:
+def _pieces(scene: trimesh.Scene) -> Iterator[tuple[str, np.ndarray, trimesh.Trimesh]]:
     """(part name, node-to-world transform [4, 4], geometry) of everything that has faces."""
     import trimesh
 
@@ -162,17 +173,18 @@ def _pieces(scene: Any) -> Iterator[tuple[str, np.ndarray, Any]]:
             yield _part_name(scene, node, geometry), np.asarray(transform, np.float64), geometry
 
 
-def _part_name(scene: Any, node: str, geometry: Any) -> str:
+def _part_name(scene: trimesh.Scene, node: str, geometry: trimesh.Trimesh) -> str:
     parents = scene.graph.transforms.parents
     path: list[str] = []
-    while node is not None and node != scene.graph.base_frame and len(path) < 64:
-        path.append(str(node).replace("/", "_"))
-        node = parents.get(node)
+    place: str | None = node
+    while place is not None and place != scene.graph.base_frame and len(path) < 64:
+        path.append(str(place).replace("/", "_"))
+        place = parents.get(place)
     material = getattr(getattr(geometry.visual, "material", None), "name", None)
     return "/".join([*reversed(path), *([str(material).replace("/", "_")] if material else [])])
 
 
-def _other_content(scene: Any) -> str | None:
+def _other_content(scene: trimesh.Scene) -> str | None:
     kinds = sorted({type(g).__name__ for g in scene.geometry.values() if len(getattr(g, "vertices", ()))})
     return f"only {' and '.join(_IN_WORDS.get(kind, 'other shapes') for kind in kinds)}" if kinds else None
 
@@ -182,7 +194,7 @@ _IN_WORDS = {
 }  # fmt: skip
 
 
-def _joined(pieces: list[tuple[str, np.ndarray, Any]], linear: bool, weld: bool, restored: dict[str, Any], name: str) -> Mesh:
+def _joined(pieces: list[tuple[str, np.ndarray, trimesh.Trimesh]], linear: bool, weld: bool, restored: _Restored, name: str) -> Mesh:
     vertices, faces, colours, corner_colours, parts, names = [], [], [], [], [], []
     offset = 0
     for part, transform, geometry in pieces:
@@ -245,12 +257,12 @@ def _welded(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return points[first[appearance]], rank[group][faces]
 
 
-def _restored(scene: Any, name: str) -> dict[str, Any]:
+def _restored(scene: trimesh.Scene, name: str) -> _Restored:
     """What voxcli.files.glb left in the scene's extras: meta, and the class names that its nodes carry."""
     left = scene.metadata.get("voxcli") if isinstance(scene.metadata, dict) else None
     if not isinstance(left, dict):
         return {}
-    found: dict[str, Any] = {}
+    found: _Restored = {}
     if isinstance(left.get("meta"), str):
         found["meta"] = parse_meta(left["meta"], name)
     if isinstance(left.get("label_names"), list):
@@ -258,7 +270,7 @@ def _restored(scene: Any, name: str) -> dict[str, Any]:
     return found
 
 
-def _restored_labels(parts: np.ndarray, names: list[str], restored: dict[str, Any]) -> tuple[np.ndarray | None, Labels | None]:
+def _restored_labels(parts: np.ndarray, names: list[str], restored: _Restored) -> tuple[np.ndarray | None, Labels | None]:
     classes: Labels | None = restored.get("classes")
     leaves = [name.split("/")[0] for name in names]
     if classes is None or not set(leaves) <= set(classes.names):
@@ -267,7 +279,7 @@ def _restored_labels(parts: np.ndarray, names: list[str], restored: dict[str, An
     return ids[parts], classes
 
 
-def _register(name: str, extensions: tuple[str, ...], summary: str, writer: Any) -> None:
+def _register(name: str, extensions: tuple[str, ...], summary: str, writer: Writer | None) -> None:
     register(Format(name, extensions, summary, reads=("mesh",), reader=read_mesh, writers={Mesh: writer} if writer else {}))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from voxcli.files.keyed import missing_key
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.geometry.cameras import from_opengl, intrinsics, to_opengl
+from voxcli.provenance import Meta
 from voxcli.scene import Camera
 
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
@@ -35,7 +35,7 @@ def read_transforms(source: Source, kind: str | None, options: Options) -> list[
     return [_frame({**tree, **frame}, index, source) for index, frame in enumerate(tree["frames"]) if isinstance(frame, dict)]
 
 
-def _frame(values: dict[str, Any], index: int, source: Source) -> tuple[str, Camera]:
+def _frame(values: Meta, index: int, source: Source) -> tuple[str, Camera]:
     name = str(values.get("file_path", f"frame_{index}"))
     where = f"{source.name}, frame '{name}'"
     model = str(values.get("camera_model", "PINHOLE"))
@@ -56,7 +56,7 @@ def _frame(values: dict[str, Any], index: int, source: Source) -> tuple[str, Cam
         raise FileFormatError(f"{where} has a value that cannot be used.", actual=str(error)) from error
 
 
-def _size(values: dict[str, Any], name: str, source: Source) -> tuple[int, int]:
+def _size(values: Meta, name: str, source: Source) -> tuple[int, int]:
     if "w" in values and "h" in values:
         return int(values["w"]), int(values["h"])
     image = None
@@ -71,7 +71,7 @@ def _size(values: dict[str, Any], name: str, source: Source) -> tuple[int, int]:
     return width, height
 
 
-def _intrinsics(values: dict[str, Any], width: int, height: int) -> np.ndarray:
+def _intrinsics(values: Meta, width: int, height: int) -> np.ndarray:
     if "fl_x" not in values and "camera_angle_x" in values:
         return intrinsics(float(np.degrees(values["camera_angle_x"])), width, height)
     fx = float(values["fl_x"])

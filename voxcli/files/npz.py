@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from voxcli.files import keyed
 from voxcli.files.archive import NpzArchive, npz_bytes
 from voxcli.files.registry import Format, Options, register
@@ -11,7 +9,7 @@ from voxcli.files.source import Source
 from voxcli.scene import DepthMap, FruxelGrid, PointCloud, Surfels, VoxelGrid
 
 
-def read_npz(source: Source, kind: str | None, options: Options) -> Any:
+def read_npz(source: Source, kind: str | None, options: Options) -> keyed.Keyed:
     """The scene type that the keys tell; FileFormatError for damage, pickles, bombs and missing keys."""
     with source.open() as file:
         archive = NpzArchive(file, source.name)

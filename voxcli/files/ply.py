@@ -6,7 +6,7 @@ comment lines, `voxcli classes {...}` and `voxcli meta {...}`, each JSON.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from voxcli.files.mesh_colours import label_colours, mean_over_corners, to_uint8
 from voxcli.files.ply_codec import Element, Ply, parse_ply, ply_bytes
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
+from voxcli.provenance import Meta
 from voxcli.scene import Labels, Mesh, PointCloud, Surfels
 
 _LABEL_NAMES = ("label", "labels", "class", "semantic", "scalar_label", "scalar_Label", "classification")
@@ -58,7 +59,7 @@ def read_ply(source: Source, kind: str | None, options: Options) -> Mesh | Point
     )
 
 
-def _mesh(ply: Ply, points: np.ndarray, faces: tuple[np.ndarray, np.ndarray], classes: Labels | None, meta: dict[str, Any]) -> Mesh:
+def _mesh(ply: Ply, points: np.ndarray, faces: tuple[np.ndarray, np.ndarray], classes: Labels | None, meta: Meta) -> Mesh:
     triangles, rows = faces
     face = ply.elements.get("face") if "face" in ply.elements and ply.elements["face"].count else None
     vertex_colours = _colours(ply.elements["vertex"])
@@ -111,7 +112,7 @@ def _unnamed(labels: np.ndarray | None) -> Labels | None:
     return Labels(tuple(f"class_{i}" for i in range(int(labels.max(initial=0)) + 1)), empty=None, ignore=255)
 
 
-def _comments(ply: Ply, name: str) -> tuple[Labels | None, dict[str, Any]]:
+def _comments(ply: Ply, name: str) -> tuple[Labels | None, Meta]:
     classes, meta = None, {}
     for line in ply.comments:
         if line.startswith("voxcli meta "):
@@ -211,7 +212,7 @@ def write_surfels(surfels: Surfels, options: Options) -> bytes:
     return ply_bytes({"vertex": columns}, _comment_lines(None, surfels.meta))
 
 
-def _vector(values: np.ndarray, names: Any) -> dict[str, np.ndarray]:
+def _vector(values: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
     values = values if values.dtype == np.uint8 else _float(values)
     return {name: values[:, i] for i, name in enumerate(names)}
 
@@ -220,7 +221,7 @@ def _float(values: np.ndarray) -> np.ndarray:
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
 
 
-def _comment_lines(classes: Labels | None, meta: dict[str, Any]) -> list[str]:
+def _comment_lines(classes: Labels | None, meta: Meta) -> list[str]:
     lines = []
     if classes is not None:
         lines.append("voxcli classes " + meta_text({"names": list(classes.names), "empty": classes.empty, "ignore": classes.ignore}))

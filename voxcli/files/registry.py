@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from voxcli.errors import UsageError, unknown_name
 from voxcli.files.source import Source
@@ -25,6 +24,7 @@ from voxcli.scene import (
     Picture,
     PointCloud,
     SceneDescription,
+    SceneType,
     Surfels,
     VoxelGrid,
 )
@@ -70,8 +70,9 @@ class Options:
     fov_x_deg: float | None = None
 
 
-Reader = Callable[[Source, "str | None", Options], Any]
-Writer = Callable[[Any, Options], bytes]
+Reader = Callable[[Source, "str | None", Options], SceneType]
+Writer = Callable[..., bytes]
+"""Takes a scene of the type that it is entered for, and Options."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,6 +36,7 @@ from voxcli.files.keyed import meta_text, missing_key, parse_meta
 from voxcli.files.registry import Format, Options, find_format, formats_reading, register
 from voxcli.files.source import Source
 from voxcli.geometry.cameras import intrinsics, look_at
+from voxcli.provenance import Json, Meta
 from voxcli.scene import FRUSTUM_PRESETS, Camera, Frustum, Labels, Mesh, SceneDescription, SceneObject
 
 _SCENE_KEYS = ("camera", "frustum", "classes", "objects", "meta")
@@ -66,7 +66,7 @@ def read_scene(source: Source, kind: str | None, options: Options) -> SceneDescr
     return SceneDescription(tuple(objects), classes, camera, frustum, _meta(keys, source.name))
 
 
-def _mapping(tree: Any, where: str, known: tuple[str, ...]) -> dict[str, Any]:
+def _mapping(tree: Json, where: str, known: tuple[str, ...]) -> Meta:
     if not isinstance(tree, dict):
         raise FileFormatError(f"{where} must be a mapping.", expected=f"keys {', '.join(known)}", actual=type(tree).__name__)
     for key in tree:
@@ -76,13 +76,13 @@ def _mapping(tree: Any, where: str, known: tuple[str, ...]) -> dict[str, Any]:
     return tree
 
 
-def _list(value: Any, where: str) -> list[Any]:
+def _list(value: Json, where: str) -> list[Json]:
     if not isinstance(value, list):
         raise FileFormatError(f"{where} must be a list.", actual=type(value).__name__)
     return value
 
 
-def _numbers(value: Any, where: str, shape: tuple[int, ...]) -> np.ndarray:
+def _numbers(value: Json, where: str, shape: tuple[int, ...]) -> np.ndarray:
     """A float64 array of the shape; () is one number."""
     try:
         if isinstance(value, bool):
@@ -97,18 +97,18 @@ def _numbers(value: Any, where: str, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def _whole(value: Any, where: str) -> int:
+def _whole(value: Json, where: str) -> int:
     number = float(_numbers(value, where, ()))
     if number != int(number):
         raise FileFormatError(f"{where} must be a whole number.", actual=value)
     return int(number)
 
 
-def _frustum(tree: Any, where: str) -> Frustum:
+def _frustum(tree: Json, where: str) -> Frustum:
     if isinstance(tree, str):
         tree = {"preset": tree}
     keys = _mapping(tree, where, ("preset", *_FRUSTUM_KEYS))
-    stated: dict[str, Any] = {}
+    stated: Meta = {}
     if "preset" in keys:
         if keys["preset"] not in FRUSTUM_PRESETS:
             raise unknown_name("frustum preset", keys["preset"], FRUSTUM_PRESETS, FileFormatError)
@@ -125,7 +125,7 @@ def _frustum(tree: Any, where: str) -> Frustum:
     return Frustum(**stated)
 
 
-def _camera(tree: Any, frustum: Frustum | None, where: str) -> Camera:
+def _camera(tree: Json, frustum: Frustum | None, where: str) -> Camera:
     keys = _mapping(tree, where, _CAMERA_KEYS)
     if frustum is None and not {"width", "height"} <= set(keys):
         raise missing_key(where, keys, ["width" if "width" not in keys else "height"])
@@ -142,7 +142,7 @@ def _camera(tree: Any, frustum: Frustum | None, where: str) -> Camera:
     return Camera(K, width, height, _world_to_cam(keys, where))
 
 
-def _world_to_cam(keys: dict[str, Any], where: str) -> np.ndarray:
+def _world_to_cam(keys: Meta, where: str) -> np.ndarray:
     placed = [key for key in ("position", "look_at", "up") if key in keys]
     if "world_to_cam" in keys:
         if placed:
@@ -159,7 +159,7 @@ def _world_to_cam(keys: dict[str, Any], where: str) -> np.ndarray:
     return look_at(eye, target, up)
 
 
-def _classes(tree: Any, where: str) -> Labels:
+def _classes(tree: Json, where: str) -> Labels:
     if tree is None:
         return Labels()
     keys = {"names": tree} if isinstance(tree, list) else _mapping(tree, where, _CLASS_KEYS)
@@ -188,13 +188,15 @@ def _mesh_reader(source: Source) -> Callable[[str], Mesh]:
             found, extension = find_format(file, choices=partial(formats_reading, Mesh))
             if "mesh" not in found.reads or found.reader is None:
                 raise FileFormatError(f"{file} cannot hold a mesh.", actual=found.name)
-            known[path] = found.reader(Source.from_path(file), "mesh", Options(extension=extension))
+            read = found.reader(Source.from_path(file), "mesh", Options(extension=extension))
+            assert isinstance(read, Mesh)
+            known[path] = read
         return known[path]
 
     return mesh
 
 
-def _object(tree: Any, mesh: Callable[[str], Mesh], classes: Labels, where: str) -> SceneObject:
+def _object(tree: Json, mesh: Callable[[str], Mesh], classes: Labels, where: str) -> SceneObject:
     keys = _mapping(tree, where, _OBJECT_KEYS)
     for key in ("mesh", "class"):
         if key not in keys:
@@ -215,7 +217,7 @@ def _object(tree: Any, mesh: Callable[[str], Mesh], classes: Labels, where: str)
     )
 
 
-def _class_of(name: Any, classes: Labels, where: str) -> str:
+def _class_of(name: Json, classes: Labels, where: str) -> str:
     if not isinstance(name, str):
         raise FileFormatError(f"{where}.class must be a name.", expected=f"one of {', '.join(classes.names)}", actual=repr(name)[:60])
     if name not in classes.names:
@@ -224,11 +226,11 @@ def _class_of(name: Any, classes: Labels, where: str) -> str:
     return name
 
 
-def _meta(keys: dict[str, Any], name: str) -> dict[str, Any]:
+def _meta(keys: Meta, name: str) -> Meta:
     return parse_meta(meta_text(_mapping_of_any(keys["meta"], name)), name) if "meta" in keys else {}
 
 
-def _mapping_of_any(tree: Any, name: str) -> dict[str, Any]:
+def _mapping_of_any(tree: Json, name: str) -> Meta:
     if not isinstance(tree, dict):
         raise FileFormatError(f"{name}: meta must be a mapping.", actual=type(tree).__name__)
     return tree

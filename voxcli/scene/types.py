@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from voxcli.errors import DataError, ShapeError
+from voxcli.provenance import Meta
 from voxcli.scene.labels import Labels
 
 
-def _need(ok: bool, message: str, **details: Any) -> None:
+def _need(ok: bool, message: str, *, expected: object = None, actual: object = None, hint: str | None = None) -> None:
     if not ok:
-        raise DataError(message, **details)
+        raise DataError(message, expected=expected, actual=actual, hint=hint)
 
 
 def _need_shape(name: str, array: np.ndarray, pattern: tuple[int | None, ...]) -> None:
@@ -127,7 +127,7 @@ class FruxelGrid:
     world_to_cam: np.ndarray = field(default_factory=lambda: np.eye(4))
     classes: Labels = field(default_factory=Labels)
     probabilities: np.ndarray | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _need_shape("labels", self.labels, self.frustum.shape)
@@ -156,7 +156,7 @@ class VoxelGrid:
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
     voxel_size: np.ndarray = field(default_factory=lambda: np.ones(3))
     classes: Labels | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
     probabilities: np.ndarray | None = None
     context: np.ndarray | None = None
 
@@ -199,7 +199,7 @@ class Mesh:
     classes: Labels | None = None
     face_parts: np.ndarray | None = None
     part_names: tuple[str, ...] = ()
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _need_shape("vertices", self.vertices, (None, 3))
@@ -221,7 +221,7 @@ class PointCloud:
     labels: np.ndarray | None = None
     classes: Labels | None = None
     radius: np.ndarray | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _need_shape("points", self.points, (None, 3))
@@ -238,7 +238,7 @@ class DepthMap:
     depth: np.ndarray
     kind: str = "z"
     camera: Camera | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _need_shape("depth", self.depth, (None, None))
@@ -254,7 +254,7 @@ class Surfels:
     normals: np.ndarray
     albedo: np.ndarray
     camera: Camera
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _need_shape("depth", self.depth, (self.camera.height, self.camera.width))
@@ -272,7 +272,7 @@ class Picture:
 
     rgb: np.ndarray
     alpha: np.ndarray | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
     fov_x_deg: float | None = None
     stored: tuple[int, int] | None = None
 
@@ -321,7 +321,7 @@ class SceneDescription:
     classes: Labels = field(default_factory=Labels)
     camera: Camera | None = None
     frustum: Frustum | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for o in self.objects:

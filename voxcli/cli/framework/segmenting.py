@@ -24,7 +24,7 @@ from voxcli.ops.shape_parts import SHAPE_MODELS, ShapeNetwork, label_parts
 if TYPE_CHECKING:
     from voxcli.geometry.components import Components
     from voxcli.provenance import Json
-    from voxcli.scene import Camera, FruxelGrid, Labels, Mesh, Picture, PointCloud, VoxelGrid
+    from voxcli.scene import Camera, FruxelGrid, Labels, Picture, SceneType, VoxelGrid
 
 
 def extension_of(target: str, format: str | None) -> str:
@@ -285,7 +285,7 @@ class SceneSegmenter:
         files.write(target, made, format=self.request.format, overwrite=self.request.overwrite)
 
 
-def _hint_for(thing: Mesh | PointCloud) -> str:
+def _hint_for(thing: SceneType) -> str:
     """What else can be done with a mesh or points, which have no cells."""
     from voxcli.scene import Mesh
 
