@@ -1,7 +1,7 @@
 """Options of a model, a metric or another choice as a frozen dataclass: each field carries its help text, its limits and its unit.
 
 One such class is the whole truth about the options: Python callers make an instance of it, the command line makes flags of its fields
-(`cli/framework/flags.py`), records and messages name its fields. Imports nothing heavy.
+(`voxcli.cli.framework.flags`), records and messages name its fields. Imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Depth from OpenEXR files, as Blender writes them: one part of scan lines, stored, RLE or ZIP; other kinds are refused.
 
-After "OpenEXR File Layout" (Academy Software Foundation). Blocks of 1 or 16 lines hold, line by line, all channels in the order of the
-header, which is alphabetical. Packed blocks are split into even and odd bytes and stored as differences.
+Neither Pillow nor scikit-image reads OpenEXR. After "OpenEXR File Layout" (Academy Software Foundation). Blocks of 1 or 16 lines hold, line
+by line, all channels in the order of the header, which is alphabetical. Packed blocks are split into even and odd bytes and stored as
+differences.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A labelled mesh gets one node and one material per class, both named by the class and coloured as voxcli shows it. Otherwise colours
 stand at the vertices (COLOR_0); faces with colours of their own then get corners of their own. Class names and meta travel in the
-scene's extras, under `voxcli`, so that a written file reads back labelled.
+scene's extras, under `voxcli`, so that a written file reads back labelled. trimesh's writer leaves a vertex colour of 128 at 128 / 255,
+where glTF wants linear light, 0.216.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The PLY container: a header that declares elements and properties, then rows, as text or binary in either byte order.
 
-Knows nothing of points or meshes: see voxcli.files.ply.
+Knows nothing of points or meshes: see voxcli.files.ply. trimesh's reader takes files of triangle strips for points, refuses binary files in
+which triangles and quadrilaterals follow each other, and drops the labels and radii of points.
 """
 
 from __future__ import annotations
