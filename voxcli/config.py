@@ -12,15 +12,18 @@ import os
 import re
 import types
 import typing
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from voxcli.contents import file_bytes
 from voxcli.errors import FileFormatError, UsageError, VoxcliError
 
 T = TypeVar("T")
+
+Value: TypeAlias = "bool | int | float | str | None | Sequence[Value] | Mapping[str, Value]"
+"""What YAML and JSON hold."""
 
 
 @lru_cache(maxsize=1)

@@ -23,15 +23,16 @@ from voxcli import backend
 from voxcli.datasets.packing import pack_street
 from voxcli.datasets.street import StreetFolder
 from voxcli.models.registry import model_module
-from voxcli.models.tasks import Batch, Stage
 from voxcli.training import loader
 from voxcli.training.engine import Trainer
 from voxcli.training.recipe import Loading, Recipe, load_recipe
+from voxcli.training.stage import Stage
+from voxcli.training.task import Batch
 
 
 def batches(data: StreetFolder, recipe: Recipe, stage: Stage, loading: Loading) -> Generator[Batch, None, None]:
     """The parts of batches of a stage, as the engine reads them."""
-    task = model_module(recipe.model, "stages")
+    task = model_module(recipe.model, "stages").TASK
     reader = loader.Reader(task.reader(data, stage, recipe.augmentation), recipe.seed)
     return loader.training_batches(reader, task.collate, loader.Order(range(len(data)), 0), 0, stage.batch // stage.parts,
                                    slice(None), loading)  # fmt: skip
@@ -109,7 +110,7 @@ def verdict(loading: float, computing: float) -> str:
 def make_trainer(recipe: Recipe, data: StreetFolder, run: Path, device: str) -> Trainer:
     """A trainer that has counted nothing and writes nothing but an empty folder."""
     run.mkdir()
-    trainer = Trainer(model_module(recipe.model, "stages"), recipe, data, None, run, backend.pick_device(device), None)
+    trainer = Trainer(model_module(recipe.model, "stages").TASK, recipe, data, None, run, backend.pick_device(device), None)
     trainer.constants = {"class_weights": torch.ones(len(data.classes.names), device=trainer.device)}
     return trainer
 

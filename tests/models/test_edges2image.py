@@ -14,10 +14,11 @@ from voxcli.models.edges2image.edges import EdgeSettings, find_edges
 from voxcli.models.edges2image.inference import load_translator, translate
 from voxcli.models.edges2image.losses import feature_loss, verdict_loss
 from voxcli.models.edges2image.network import DiscriminatorConfig, Discriminators, Edges2ImageConfig, Generator, build
-from voxcli.models.tasks import Augmentation, Draws, Stage
 from voxcli.models.weights import load_weights
 from voxcli.training import check, train
 from voxcli.training.recipe import load_recipe
+from voxcli.training.stage import Augmentation, Stage
+from voxcli.training.task import Draws
 
 SMALL = Edges2ImageConfig(width=8, downs=2, blocks=1, discriminator=DiscriminatorConfig(count=2, width=8, levels=2))
 TINY = """
@@ -120,12 +121,12 @@ def pictures(folder, count=4):
 
 
 def opened(folder, size=32):
-    return stages.open_data([folder], {"size": size})
+    return stages.TASK.open_data([folder], {"size": size})
 
 
 def test_squares_are_cut_from_the_middle_or_at_random_the_same_for_the_same_numbers(tmp_path):
     Image.fromarray(np.repeat(np.arange(64, dtype=np.uint8)[None, :, None], 32, 0).repeat(3, 2)).save(tmp_path / "a.png")
-    read = stages.reader(opened(tmp_path), None, Augmentation(flip=True))
+    read = stages.TASK.reader(opened(tmp_path), None, Augmentation(flip=True))
     edges, image, name = read(0, None)
     assert edges.shape == (32, 32) and image[0, :, 0].tolist() == list(range(16, 48)) and name.endswith("a.png")
     draws = lambda seed: Draws(np.random.default_rng(seed), np.random.default_rng(0))  # noqa: E731
@@ -135,11 +136,11 @@ def test_squares_are_cut_from_the_middle_or_at_random_the_same_for_the_same_numb
 
 def test_each_network_is_moved_by_its_own_loss_alone(tmp_path):
     data = opened(pictures(tmp_path))
-    batch = stages.collate([stages.reader(data, None, Augmentation())(i, None) for i in range(2)])
+    batch = stages.TASK.collate([stages.TASK.reader(data, None, Augmentation())(i, None) for i in range(2)])
     torch.manual_seed(0)
     network = build(SMALL)
     context = SimpleNamespace(stage=Stage("s", 1, 2, "adversarial", losses={"adversarial": 1.0, "features": 10.0}))
-    phases = stages.STEPS["adversarial"](network, batch, context)
+    phases = stages.TASK.steps["adversarial"](network, batch, context)
     next(phases)["discriminator"].backward()
     grown = {name for name, p in network.named_parameters() if p.grad is not None}
     assert grown and all(name.startswith("discriminator.") for name in grown)
@@ -151,13 +152,13 @@ def test_each_network_is_moved_by_its_own_loss_alone(tmp_path):
 
 def test_a_few_pictures_are_learnt_by_heart(tmp_path):
     data = opened(pictures(tmp_path))
-    batch = stages.collate([stages.reader(data, None, Augmentation())(i, None) for i in range(4)])
+    batch = stages.TASK.collate([stages.TASK.reader(data, None, Augmentation())(i, None) for i in range(4)])
     torch.manual_seed(0)
     network, context = build(SMALL), SimpleNamespace(stage=Stage("s", 1, 4, "generator", losses={"l1": 1.0}))
     optimiser, losses = torch.optim.Adam(network.parameters(), 2e-3), []
     for _ in range(60):
         optimiser.zero_grad()
-        loss = stages.STEPS["generator"](network, batch, context)["l1"]
+        loss = stages.TASK.steps["generator"](network, batch, context)["l1"]
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
@@ -209,7 +210,7 @@ def test_wrong_recipes_and_foreign_weights_are_refused(run):
         with pytest.raises(UsageError, match=message):
             check("edges2image", [run / "pictures"], load_recipe(run / "tiny.yaml", change))
     with pytest.raises(UsageError, match="flip"):
-        stages.reader(opened(run / "pictures"), None, Augmentation(noise=0.1))
+        stages.TASK.reader(opened(run / "pictures"), None, Augmentation(noise=0.1))
     with pytest.raises(FileFormatError, match="another model"):
         from voxcli.models.weights import Weights
 

@@ -11,9 +11,10 @@ from voxcli.models.iqtt.batches import UNKNOWN
 from voxcli.models.iqtt.inference import answers, load_predictor
 from voxcli.models.iqtt.network import PRESETS, IQTTConfig, ResNet, Solver, build, distractors
 from voxcli.models.pix2scene.network import Pix2SceneConfig
-from voxcli.models.tasks import Augmentation, ClassWeights, Context, Draws, Stage
 from voxcli.training import train
 from voxcli.training.recipe import Recipe, Validation
+from voxcli.training.stage import Augmentation, Stage
+from voxcli.training.task import Context, Draws
 
 SCENES = {"encoder": 4, "decoder": 4, "critic": 4, "latent": 12, "scene": 8}
 RESIDUAL = {"width": 4, "blocks": [1, 1], "hidden": [8]}
@@ -65,46 +66,46 @@ def test_choices_are_split_by_the_answer():
 
 
 def test_answers_are_learnt_from_labelled_questions_alone(file):
-    data = stages.open_data([file], {"labels": 3})
+    data = stages.TASK.open_data([file], {"labels": 3})
     assert len(data) == 12 and data.labelled == [0, 1, 2]
-    found, _ = stages.constants(data, [1, 2, 5, 6], ClassWeights())
+    found = stages.TASK.constants(data, [1, 2, 5, 6])
     assert found["labelled"].tolist() == [1, 2]                                  # question 0 is set aside
-    read = stages.reader(data, Stage("a", 1), Augmentation())
+    read = stages.TASK.reader(data, Stage("a", 1), Augmentation())
     samples = [read(i, Draws(np.random.default_rng(i), np.random.default_rng(0))) for i in range(12)]
     assert all(sample.answer == UNKNOWN for sample in samples) and {sample.drawn for sample in samples} == {0, 1, 2}
     whole = IQTTFile(file)
     assert [sample.label for sample in samples] == [int(whole.truth[sample.drawn]) for sample in samples]
-    batch = stages.collate(samples)
+    batch = stages.TASK.collate(samples)
     questions, labels = stages.labelled(batch, Context(Stage("a", 1), data, found))
     kept = [sample for sample in samples if sample.drawn != 0]
     assert labels.tolist() == [sample.label for sample in kept] and len(questions) == len(kept)
 
 
 def test_labels_count_answers_to_learn_from_and_never_those_of_scores(file, tmp_path):
-    many = stages.open_data([file], {"labels": 6})                               # of a file with 5, as a small validation file may be
-    config = stages.configure({"preset": "iqtt-cnn"}, many)
+    many = stages.TASK.open_data([file], {"labels": 6})                               # of a file with 5, as a small validation file may be
+    config = stages.TASK.configure({"preset": "iqtt-cnn"}, many)
     stage = Stage("a", 1, step="answers", losses={"answers": 1})
     with pytest.raises(UsageError, match="more answers"):
-        stages.check_stage(stage, config, many)
+        stages.TASK.check_stage(stage, config, many)
     with pytest.raises(UsageError, match="number of answers"):
-        stages.open_data([file], {"labels": -1})
+        stages.TASK.open_data([file], {"labels": -1})
     for labels in (0, 3, 6):
-        data = stages.open_data([file], {"labels": labels})
-        read = stages.reader(data, stage, Augmentation())
-        batch = stages.collate([read(i, None) for i in range(len(data))])
+        data = stages.TASK.open_data([file], {"labels": labels})
+        read = stages.TASK.reader(data, stage, Augmentation())
+        batch = stages.TASK.collate([read(i, None) for i in range(len(data))])
         assert batch.answers.tolist() == IQTTFile(file).truth.tolist()
         right = torch.eye(3)[batch.answers]
-        score = stages.tally(lambda questions, right=right: right, batch, Context(stage, data, {}))
+        score = stages.TASK.tally(lambda questions, right=right: right, batch, Context(stage, data, {}))
         assert score.tolist() == [len(data), len(data)]
 
 
 def test_the_statistics_network_raises_what_the_encoder_lowers(file):
     torch.manual_seed(0)
-    data = stages.open_data([file], {})
+    data = stages.TASK.open_data([file], {})
     stage = Stage("a", 1, batch=4, step="semisupervised", losses={"information": 1.0}, settings={"critic_steps": 1})
-    network = stages.build(stages.configure({"scenes": SCENES}, data))
-    read = stages.reader(data, stage, Augmentation())
-    batch = stages.collate([read(i, Draws(np.random.default_rng(i), np.random.default_rng(0))) for i in range(4)])
+    network = stages.TASK.build(stages.TASK.configure({"scenes": SCENES}, data))
+    read = stages.TASK.reader(data, stage, Augmentation())
+    batch = stages.TASK.collate([read(i, Draws(np.random.default_rng(i), np.random.default_rng(0))) for i in range(4)])
     phases = stages.semisupervised_step(network, batch, Context(stage, data, {"labelled": torch.arange(5)}))
     critic = next(phases)
     sum(critic.values()).backward()
@@ -141,9 +142,9 @@ def test_each_solver_trains_and_answers_the_same_twice(model, step, network, los
 
 
 def test_steps_of_another_solver_are_refused(file):
-    data = stages.open_data([file], {"labels": 0})
-    config = stages.configure({"preset": "iqtt-cnn"}, data)
+    data = stages.TASK.open_data([file], {"labels": 0})
+    config = stages.TASK.configure({"preset": "iqtt-cnn"}, data)
     with pytest.raises(UsageError, match="another network"):
-        stages.check_stage(Stage("a", 1, step="contrast", losses={}), config, data)
+        stages.TASK.check_stage(Stage("a", 1, step="contrast", losses={}), config, data)
     with pytest.raises(UsageError, match="there are none"):
-        stages.check_stage(Stage("a", 1, step="answers", losses={"answers": 1}), config, data)
+        stages.TASK.check_stage(Stage("a", 1, step="answers", losses={"answers": 1}), config, data)

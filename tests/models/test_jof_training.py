@@ -11,14 +11,15 @@ from torch.testing import assert_close
 from voxcli.datasets.coloured_shapes import ColouredShapes
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.bae import stages as bae_stages
-from voxcli.models.jof import losses, stages
+from voxcli.models.jof import losses, stages, steps
 from voxcli.models.jof.batches import ShapeReader, ShapeSamples, collate
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
 from voxcli.models.jof.network import Codes, ImageGuess, build, projection_of
 from voxcli.models.jof.rendering import boundary_points, draw, usable
-from voxcli.models.tasks import Augmentation, Context, Draws, Stage
 from voxcli.training import train
 from voxcli.training.recipe import load_recipe
+from voxcli.training.stage import Augmentation, Stage
+from voxcli.training.task import Context, Draws
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_pictures_without_3d_stand_in_for_renderings(folder, tmp_path):
     data = ShapeSamples([folder], {"images": [str(tmp_path)]})
     assert len(data.pictures) == 2
     reader = ShapeReader(data, 16, 50, True, True)
-    by_name = {sample["names"]: sample for sample in (reader(i % 2, draws(i)) for i in range(20))}
+    by_name = {sample.name: sample for sample in (reader(i % 2, draws(i)) for i in range(20))}
     batch = collate([by_name["a.png"], by_name["b.jpg"]])  # both are drawn for any object
     assert not batch.shaped and batch.categories.tolist() == [0, 0]
     assert_close(batch.masks[0], batch.masks[1], rtol=0, atol=0.05)
@@ -115,7 +116,7 @@ def test_the_published_layout_is_read(tmp_path):
 
 
 def context(data, step, **settings):
-    names = stages.TERMS[step]
+    names = steps.TERMS[step]
     return Context(Stage("x", 1, step=step, losses=dict.fromkeys(names, 1.0), settings={"side": 8, "evaluations": 12, "refinements": 2,
                                                                                         "boundary": 8, **settings}), data, {})  # fmt: skip
 
@@ -124,17 +125,17 @@ def context(data, step, **settings):
 def test_every_term_of_a_step_reaches_the_parts_that_it_trains(folder, step):
     torch.manual_seed(0)
     data = ShapeSamples([folder], {})
-    config = stages.configure(dict(TINY), data)
-    network = stages.build(config).train()
+    config = stages.TASK.configure(dict(TINY), data)
+    network = stages.TASK.build(config).train()
     torch.nn.init.normal_(network.shape.sd_fc3.weight, std=2.0)
     with torch.no_grad():
         network.image.fc_cam2.bias.copy_(((torch.from_numpy(data.projections(0)[0]).flatten()) - torch.tensor(config.camera_mean))
                                          / torch.tensor(config.camera_std))  # fmt: skip
     batch = batch_of(data, 4, viewed=step != "shape")
     told = context(data, step)
-    told = replace(told, constants=stages.stage_constants(network, data, range(6), told.stage))
-    terms = stages.STEPS[step](network, batch, told)
-    assert set(terms) == set(stages.TERMS[step]) and all(t.ndim == 0 and bool(t.isfinite()) for t in terms.values())
+    told = replace(told, constants=stages.TASK.stage_constants(network, data, range(6), told.stage))
+    terms = stages.TASK.steps[step](network, batch, told)
+    assert set(terms) == set(steps.TERMS[step]) and all(t.ndim == 0 and bool(t.isfinite()) for t in terms.values())
     sum(terms.values()).backward()
     moved = {name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None and float(p.grad.abs().sum()) > 0}
     assert {"shape": {"encoder", "shape", "albedo"}, "image": {"image"}, "self": {"image", "albedo"}}[step] <= moved
@@ -148,49 +149,49 @@ def test_renderings_come_between_pictures_and_say_what_is_known_of_them(folder, 
     (tmp_path / "chair").mkdir()
     Image.fromarray(rgba).save(tmp_path / "chair" / "a.png")
     data = ShapeSamples([folder], {"images": [str(tmp_path)]})
-    network = stages.build(stages.configure(dict(TINY), data)).train()
-    weights = dict.fromkeys([*stages.TERMS["self"], *stages.REHEARSED], 1.0)
+    network = stages.TASK.build(stages.TASK.configure(dict(TINY), data)).train()
+    weights = dict.fromkeys([*steps.TERMS["self"], *steps.REHEARSED], 1.0)
     settings = {"side": 8, "evaluations": 12, "refinements": 2, "boundary": 8, "rehearsed": 0.5}
     stage = Stage("x", 10, batch=2, step="self", losses=weights, settings=settings, frozen=("encoder", "shape"))
-    stages.check_stage(stage, network.config, data)
-    told = Context(stage, data, stages.stage_constants(network, data, range(6), stage))
-    reader, kinds = stages.reader(data, stage, Augmentation()), {}
+    stages.TASK.check_stage(stage, network.config, data)
+    told = Context(stage, data, stages.TASK.stage_constants(network, data, range(6), stage))
+    reader, kinds = stages.TASK.reader(data, stage, Augmentation()), {}
     for seed in range(20):
         shared = [Draws(np.random.default_rng(k), np.random.default_rng(seed)) for k in range(2)]
         samples = [reader(k, draws) for k, draws in enumerate(shared)]
         assert len({"projections" in sample for sample in samples}) == 1  # a batch is of one kind
-        kinds["projections" in samples[0]] = collate(samples)
+        kinds["projections" in samples[0].arrays] = collate(samples)
     assert set(kinds) == {False, True}
-    known, unknown = ({k: t.detach() for k, t in stages.self_step(network, kinds[kind], told).items()} for kind in (True, False))
+    known, unknown = ({k: t.detach() for k, t in steps.self_step(network, kinds[kind], told).items()} for kind in (True, False))
     assert set(known) == set(unknown) == set(weights)
-    assert all(float(known[name]) > 0 and float(unknown[name]) == 0 for name in stages.REHEARSED)
-    assert all(float(known[name]) == 0 for name in stages.TERMS["self"])
+    assert all(float(known[name]) > 0 and float(unknown[name]) == 0 for name in steps.REHEARSED)
+    assert all(float(known[name]) == 0 for name in steps.TERMS["self"])
     assert float(unknown["silhouette"]) > 0
     # What is known is L_2's own, without its picture.
-    second = stages.image_step(network, kinds[True], replace(told, stage=replace(stage, losses=dict.fromkeys(stages.REHEARSED, 1.0))))
+    second = steps.image_step(network, kinds[True], replace(told, stage=replace(stage, losses=dict.fromkeys(steps.REHEARSED, 1.0))))
     assert_close({name: known[name] for name in second}, {name: term.detach() for name, term in second.items()})
     with pytest.raises(UsageError, match="less than 1"):
-        stages.check_stage(replace(stage, settings={"rehearsed": 1.0}), network.config, data)
+        stages.TASK.check_stage(replace(stage, settings={"rehearsed": 1.0}), network.config, data)
     alone = replace(stage, settings={**settings, "rehearsed": 0.0})
-    stages.check_stage(alone, network.config, data)  # as the paper: what is known of renderings is left out
-    assert set(stages.self_step(network, kinds[False], replace(told, stage=alone))) == set(stages.TERMS["self"])
+    stages.TASK.check_stage(alone, network.config, data)  # as the paper: what is known of renderings is left out
+    assert set(steps.self_step(network, kinds[False], replace(told, stage=alone))) == set(steps.TERMS["self"])
     with pytest.raises(UsageError, match="there are none"):
-        stages.check_stage(stage, network.config, ShapeSamples([folder], {}))
+        stages.TASK.check_stage(stage, network.config, ShapeSamples([folder], {}))
 
 
 def test_a_shape_is_learnt_and_its_codes_are_found_again_without_an_encoder(folder):
     torch.manual_seed(0)
     data = ShapeSamples([folder], {})
-    network = stages.build(tiny(category=0, parts=("latents", "shape", "albedo"), shapes=6)).train()
+    network = stages.TASK.build(tiny(category=0, parts=("latents", "shape", "albedo"), shapes=6)).train()
     batch = batch_of(data, 4)
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     ctx = Context(Stage("x", 1, step="shape", losses={"shape": 1.0, "albedo": 0.3}), data, {})
     for _ in range(250):
         optimiser.zero_grad()
-        sum(stages.shape_step(network, batch, ctx).values()).backward()
+        sum(steps.shape_step(network, batch, ctx).values()).backward()
         optimiser.step()
     with torch.no_grad():
-        found = stages.summary(stages.tally(network, batch, ctx), ctx)[1]  # fits codes: the score of shapes that were never seen
+        found = stages.TASK.summary(stages.TASK.tally(network, batch, ctx), ctx)[1]  # fits codes: the score of shapes that were never seen
     assert found["iou"] > 0.4
     before = {k: v.clone() for k, v in network.state_dict().items()}
     codes = fit_to_points(network, batch.points, batch.occupied, batch.colours, steps=300)
@@ -228,9 +229,9 @@ def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name, model)
     if name == "objects-jof-small":  # a second training starts from the weights of the first
         data = ShapeSamples([folder], {})
         start = str(tmp_path / "run/best.safetensors")
-        config = stages.configure({"start": start}, data)
+        config = stages.TASK.configure({"start": start}, data)
         assert config.shape == 8
-        assert_close(stages.build(config).shape.sd_fc1.weight, stages.load_weights(start).tensors["shape.sd_fc1.weight"])
+        assert_close(stages.TASK.build(config).shape.sd_fc1.weight, stages.load_weights(start).tensors["shape.sd_fc1.weight"])
 
 
 def test_stages_that_cannot_be_are_refused(folder):
@@ -246,12 +247,13 @@ def test_stages_that_cannot_be_are_refused(folder):
         ("pionts", both, {"step": "shape", "losses": {}, "settings": {"pionts": 3}}),
     ):
         with pytest.raises(UsageError, match=said):
-            stages.check_stage(Stage("x", 1, **stage), config, data)
-    stages.check_stage(Stage("x", 1, step="shape", losses={"shape": 1.0, "category": 0.0}), tiny(category=0), data)  # left out by --set
+            stages.TASK.check_stage(Stage("x", 1, **stage), config, data)
+    without = Stage("x", 1, step="shape", losses={"shape": 1.0, "category": 0.0})  # left out by --set
+    stages.TASK.check_stage(without, tiny(category=0), data)
     with pytest.raises(UsageError, match="unknown key"):
-        stages.open_data([folder], {"splt": "val"})
+        stages.TASK.open_data([folder], {"splt": "val"})
     with pytest.raises(UsageError, match="Unknown loss"):
-        bae_stages.check_stage(Stage("x", 1, step="shape", losses={"albedo": 1.0}), bae_stages.configure({}, data), data)
+        bae_stages.TASK.check_stage(Stage("x", 1, step="shape", losses={"albedo": 1.0}), bae_stages.TASK.configure({}, data), data)
 
 
 def test_boundary_points_lie_between_segments(folder):
@@ -310,13 +312,13 @@ def test_projections_that_no_camera_has_are_told():
 def test_codes_known_in_advance_are_those_of_every_step(folder):
     data, network = ShapeSamples([folder], {}), build(tiny())
     stage = Stage("views", steps=3, batch=3, step="image", losses={"shape_code": 1.0, "camera": 1.0}, frozen=("encoder", "shape", "albedo"))
-    found = stages.stage_constants(network, data, [0, 1, 2, 4], stage)
+    found = stages.TASK.stage_constants(network, data, [0, 1, 2, 4], stage)
     known, whole = (batch_of(data, viewed=True, known=flag) for flag in (True, False))
-    assert stages.reader(data, stage, stages.Augmentation()).known and not known.shaped and whole.shaped
+    assert stages.TASK.reader(data, stage, Augmentation()).known and not known.shaped and whole.shaped
     context = Context(stage, data, found)
-    for code, twin in zip(stages._codes_and_logits(network, known, context)[0], stages.shape_codes(network, whole)[0], strict=True):
+    for code, twin in zip(steps.codes_and_logits(network, known, context)[0], steps.shape_codes(network, whole)[0], strict=True):
         assert_close(code, twin, rtol=1e-5, atol=1e-6)
-    assert set(stages.image_step(network, known, context)) == {"category_code", "shape_code", "albedo_code", "camera"}
+    assert set(steps.image_step(network, known, context)) == {"category_code", "shape_code", "albedo_code", "camera"}
 
 
 def test_codes_that_change_or_are_seldom_wanted_are_not_found_in_advance(folder):
@@ -325,35 +327,35 @@ def test_codes_that_change_or_are_seldom_wanted_are_not_found_in_advance(folder)
         Stage("few", steps=1, batch=3, step="image", frozen=("encoder", "shape")),
         Stage("moving", steps=9, step="image", frozen=("shape",)),
     ):  # fmt: skip
-        assert stages.stage_constants(network, data, range(6), stage) == {}
-        assert not stages.reader(data, stage, stages.Augmentation()).known
+        assert stages.TASK.stage_constants(network, data, range(6), stage) == {}
+        assert not stages.TASK.reader(data, stage, Augmentation()).known
 
 
 def test_places_are_the_centres_of_what_is_nearest_to_them(folder):
     data = ShapeSamples([folder], {})
-    seeds = stages._seeds(data, range(6), 4)
+    seeds = stages.branch_seeds(data, range(6), 4)
     solid = torch.cat([torch.from_numpy(found.points[found.occupied][:: max(1, int(found.occupied.sum()) // stages.DRAWN)] * 2)
                        for found in (data.shape(i, 64, None, np.random.default_rng(0))[1] for i in range(6))])  # fmt: skip
     owner = torch.cdist(solid, seeds).argmin(1)
     assert_close(seeds, torch.stack([solid[owner == k].mean(0) for k in range(4)]), rtol=0, atol=0.02)
     stage = Stage("places", steps=1, step="shape", losses={"places": 1.0}, frozen=("image",))
     network = build(tiny())
-    found = stages.stage_constants(network, data, range(6), stage)
+    found = stages.TASK.stage_constants(network, data, range(6), stage)
     assert found["seeds"].shape == (4, 3) and "codes" not in found
     batch = batch_of(data)
-    terms = stages.shape_step(network, batch, Context(stage, data, found))
+    terms = steps.shape_step(network, batch, Context(stage, data, found))
     assert terms["places"].requires_grad and float(terms["places"].detach()) > 0
 
 
 def test_one_branch_wins_all_without_places_and_several_share_with_them(folder):
     """The reason for the two losses: with the maximum alone, whoever wins first is the only one to learn."""
     data = ShapeSamples([folder], {})
-    batch, seeds, shares = batch_of(data, 6), stages._seeds(data, range(6), 4), []
+    batch, seeds, shares = batch_of(data, 6), stages.branch_seeds(data, range(6), 4), []
     for helped in (False, True):
         torch.manual_seed(0)
         network = build(tiny())
         with torch.no_grad():
-            codes = stages.shape_codes(network, batch)[0]
+            codes = steps.shape_codes(network, batch)[0]
         optimiser = torch.optim.Adam(network.shape.parameters(), 1e-2)
         for _ in range(150):
             branches = network.branches(codes, batch.points)

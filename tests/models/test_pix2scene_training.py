@@ -10,11 +10,12 @@ from voxcli.geometry.cameras import inverse_rigid
 from voxcli.geometry.surfels import render
 from voxcli.models.pix2scene import inference, stages
 from voxcli.models.pix2scene.batches import nearest_point
-from voxcli.models.tasks import Augmentation, Context, Optimiser, Stage
 from voxcli.models.weights import load_weights
 from voxcli.scene import Picture
 from voxcli.training import train
 from voxcli.training.recipe import Recipe, Validation
+from voxcli.training.stage import Augmentation, Optimiser, Stage
+from voxcli.training.task import Context
 
 NETWORK = {"latent": 8, "encoder": 6, "decoder": 8, "critic": 6, "hidden": 8, "normalise_depth": False}
 EQUAL = {"adversarial": 1.0, "image": 1.0, "latent": 0.1}
@@ -29,11 +30,11 @@ def folder(tmp_path_factory):
 
 def prepared(folder, stage, **network):
     torch.manual_seed(0)
-    data = stages.open_data([folder], {})
-    config = stages.configure(NETWORK | network, data)
-    stages.check_stage(stage, config, data)
-    read = stages.reader(data, stage, Augmentation())
-    return stages.build(config), stages.collate([read(i, object()) for i in range(len(data))]), Context(stage, data, {})
+    data = stages.TASK.open_data([folder], {})
+    config = stages.TASK.configure(NETWORK | network, data)
+    stages.TASK.check_stage(stage, config, data)
+    read = stages.TASK.reader(data, stage, Augmentation())
+    return stages.TASK.build(config), stages.TASK.collate([read(i, object()) for i in range(len(data))]), Context(stage, data, {})
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_reconstruction_learns_the_depth_that_nobody_told_it(folder):
 
     def off():
         with torch.no_grad():
-            scene = stages.known(network, batch)
+            scene = stages.known_scene(network, batch)
             return (scene.picture(scene.codes())[1] - true).square().mean().item()
 
     first, before = off(), None
@@ -102,7 +103,7 @@ def test_the_critic_learns_to_score_pictures_above_made_scenes_and_the_decoder_t
 
     def fooled():
         torch.manual_seed(5)
-        return stages.generator_terms(stages.known(network, batch), {"adversarial": 1.0})["adversarial"]
+        return stages.generator_terms(stages.known_scene(network, batch), {"adversarial": 1.0})["adversarial"]
 
     network.zero_grad(set_to_none=True)
     before = fooled()
@@ -134,7 +135,7 @@ def test_shuffled_lights_are_those_of_another_room(tmp_path):
     write_dataset(tmp_path / "r", 3, config=RoomsConfig(size=8, random_lights=True))
     stage = Stage("a", 1, step="reconstruction", losses={"image": 1.0}, settings={"lights": "shuffled"})
     network, batch, _ = prepared(tmp_path / "r", stage)
-    own, other = (stages.known(network, batch, kind).lights for kind in ("known", "shuffled"))
+    own, other = (stages.known_scene(network, batch, kind).lights for kind in ("known", "shuffled"))
     torch.testing.assert_close(other.colours, own.colours.roll(1, 0))
     torch.testing.assert_close(own.positions, batch.rooms.lights.positions)
 
@@ -150,15 +151,15 @@ def test_training_twice_gives_the_same_bytes_and_says_what_its_data_were(folder,
 
 
 def test_what_does_not_fit_is_refused(folder):
-    data = stages.open_data([folder], {})
+    data = stages.TASK.open_data([folder], {})
     wrong = (({"size": 32}, "another size"), ({"classes": ["mug"]}, "classes"), ({"scene": 4}, "divided"), ({"latnt": 3}, "latent"))
     for settings, words in wrong:
         with pytest.raises(UsageError, match=words):
-            stages.configure(NETWORK | settings, data)
+            stages.TASK.configure(NETWORK | settings, data)
     with pytest.raises(UsageError, match="augmented"):
-        stages.reader(data, Stage("a", 1), Augmentation(flip=True))
+        stages.TASK.reader(data, Stage("a", 1), Augmentation(flip=True))
     with pytest.raises(UsageError, match="latent"):
-        stages.check_stage(Stage("a", 1, step="adversarial", losses={"latant": 1.0}), stages.configure(NETWORK, data), data)
+        stages.TASK.check_stage(Stage("a", 1, step="adversarial", losses={"latant": 1.0}), stages.TASK.configure(NETWORK, data), data)
 
 
 def test_the_point_that_cameras_look_at():

@@ -16,11 +16,12 @@ from voxcli.models.pix2vox import stages
 from voxcli.models.pix2vox.batches import ObjectReader, ObjectSamples, collate, recoloured
 from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps, soft_overlap_loss
 from voxcli.models.pix2vox.network import Pix2VoxConfig
-from voxcli.models.tasks import Augmentation, Context, Draws, Stage
 from voxcli.models.weights import Weights, load_weights, save_weights
 from voxcli.scene import VoxelGrid
 from voxcli.training import train
 from voxcli.training.recipe import load_recipe
+from voxcli.training.stage import Augmentation, Stage
+from voxcli.training.task import Context, Draws
 
 TINY = {"trunk": [2] * 8, "encoder": [4, 4, 2], "decoder": [4, 4, 2, 2, 2]}
 
@@ -80,7 +81,7 @@ def photographed(root, layout):
 @pytest.mark.parametrize("layout", ["pix3d", "pascal"])
 def test_photographs_are_read_as_objects_of_one_view(tmp_path, layout):
     photographed(tmp_path, layout)
-    data = stages.open_data([tmp_path], {})
+    data = stages.TASK.open_data([tmp_path], {})
     assert len(data) == 2 and data.categories == ["chair"] and data.name(0) == f"{tmp_path.name}/chair/0"
     images, volume, category, *_ = ObjectReader(data, 1, 1, 224, Augmentation())(0, None)
     # The square about a box of 60 x 40 pixels: the object over its whole width, and two thirds of its height.
@@ -90,10 +91,10 @@ def test_photographs_are_read_as_objects_of_one_view(tmp_path, layout):
     # The lowest corner of the file, in ShapeNet's axes: Pix3D's (x left, y out, z up), Pascal3D+'s (z up, front -y).
     assert np.argwhere(volume).tolist() == {"pix3d": [[0, 0, 0]], "pascal": [[31, 0, 31]]}[layout]
     with pytest.raises(UsageError, match="no splits"):
-        stages.open_data([tmp_path], {"split": "test"})
+        stages.TASK.open_data([tmp_path], {"split": "test"})
     stage = Stage("fusion", 1, step="fusion", losses={"coarse": 1.0}, settings={"views": [1, 3]})
     with pytest.raises(UsageError, match="takes up to 3 views .* has 1(.|\n)*'single' alone"):
-        stages.check_stage(stage, Pix2VoxConfig(), data)
+        stages.TASK.check_stage(stage, Pix2VoxConfig(), data)
 
 
 def draws(seed=0):
@@ -156,7 +157,7 @@ def test_recolouring_draws_the_same_numbers_whatever_is_on():
 
 def test_frozen_parts_keep_their_statistics_in_fusion(folder):
     torch.manual_seed(0)
-    network = stages.build(Pix2VoxConfig(**{k: tuple(v) for k, v in TINY.items()})).train()
+    network = stages.TASK.build(Pix2VoxConfig(**{k: tuple(v) for k, v in TINY.items()})).train()
     reader = ObjectReader(ObjectSamples([folder], {}), 2, 2, 224, Augmentation())
     batch = collate([reader(i, None) for i in range(2)])
     stage = Stage("fusion", 1, step="fusion", losses={"coarse": 10.0}, settings={"views": [2, 2]}, frozen=("encoder", "decoder"))
@@ -172,19 +173,19 @@ def test_frozen_parts_keep_their_statistics_in_fusion(folder):
 
 def test_pictures_encoded_in_advance_teach_the_same(folder):
     torch.manual_seed(0)
-    network = stages.build(Pix2VoxConfig(**{k: tuple(v) for k, v in TINY.items()})).eval()
+    network = stages.TASK.build(Pix2VoxConfig(**{k: tuple(v) for k, v in TINY.items()})).eval()
     data, indices = ObjectSamples([folder], {}), [0, 2, 3]
     how = {"losses": {"coarse": 10.0, "overlap": 1.0}, "frozen": ("encoder", "decoder")}
     stage = Stage("fusion", 1, step="fusion", settings={"views": [2, 2], "encoded": 2}, **how)
-    constants = stages.stage_constants(network, data, indices, stage)
+    constants = stages.TASK.stage_constants(network, data, indices, stage)
     assert constants["features"].shape[0] == 6 and constants["first"].tolist() == [0, 2, 2, 4]
-    reader = stages.reader(data, stage, Augmentation(flip=True, brightness=0.3))
+    reader = stages.TASK.reader(data, stage, Augmentation(flip=True, brightness=0.3))
     batch = collate([reader(i, draws(i)) for i in (3, 0)])
     assert batch.images.numel() == 0 and batch.places.tolist() == [3, 0] and batch.views.shape == (2, 2)
     wanted, tested = zip((3, 0), batch.views.tolist(), strict=True), ObjectReader(data, 1, 1, 224, Augmentation())
     plain = collate([(tested.pictures(i, views, None), data.folders[0].volume(i), 0, "", i, views) for i, views in wanted])
     seen = replace(stage, settings={"views": [2, 2]})
-    assert stages.stage_constants(network, data, indices, seen) == {}
+    assert stages.TASK.stage_constants(network, data, indices, seen) == {}
     first, second = (stages.fusion_step(network, b, Context(s, data, c)) for b, s, c in ((batch, stage, constants), (plain, seen, {})))
     assert_close(first, second, rtol=1e-4, atol=1e-5)
     one, alike = replace(batch, views=batch.views[:, :1]), replace(plain, images=plain.images[:, :1])
@@ -212,8 +213,8 @@ def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name):
 
 
 def test_a_training_starts_from_the_imagenet_trunk_and_keeps_it_where_it_is_frozen(folder, tmp_path):
-    data = stages.open_data([folder], {})
-    other = stages.build(stages.configure(TINY, data)).encoder.vgg.state_dict()
+    data = stages.TASK.open_data([folder], {})
+    other = stages.TASK.build(stages.TASK.configure(TINY, data)).encoder.vgg.state_dict()
     torch.save({f"features.{key}": value for key, value in other.items()}, tmp_path / "vgg16_bn.pth")
     recipe = load_recipe("objects-small", {
         "network": {**TINY, "imagenet": str(tmp_path / "vgg16_bn.pth")}, "average": None, "validation": {"every": 1, "samples": 1},
@@ -228,13 +229,13 @@ def test_a_training_starts_from_the_imagenet_trunk_and_keeps_it_where_it_is_froz
 
 
 def test_a_training_goes_on_from_weights_and_may_add_a_refiner(folder, tmp_path):
-    data = stages.open_data([folder], {})
-    first = stages.configure({**TINY, "preset": "pix2vox-f"}, data)
+    data = stages.TASK.open_data([folder], {})
+    first = stages.TASK.configure({**TINY, "preset": "pix2vox-f"}, data)
     torch.manual_seed(1)
-    weights = stages.build(first).state_dict()
+    weights = stages.TASK.build(first).state_dict()
     save_weights(tmp_path / "f.safetensors", Weights(weights, "pix2vox-f", config.to_mapping(first), {"categories": data.categories}))
     start = {"start": str(tmp_path / "f.safetensors")}
-    assert stages.configure(start, data) == replace(first, **start)
+    assert stages.TASK.configure(start, data) == replace(first, **start)
     recipe = load_recipe("objects-small", {
         "network": {**start, "refiner": [2, 2, 2], "hidden": 4}, "average": None, "validation": {"every": 5, "samples": 1},
         "stages": [{"name": "refiner", "step": "fusion", "steps": 2, "batch": 2, "losses": {"refined": 10},
@@ -245,17 +246,17 @@ def test_a_training_goes_on_from_weights_and_may_add_a_refiner(folder, tmp_path)
     assert all(torch.equal(after[key], value.half().to(value.dtype)) for key, value in weights.items())
     assert any(key.startswith("refiner.") for key in after)
     with pytest.raises(FileFormatError, match="another model"):
-        stages.configure({**start, "preset": "pix2vox-a"}, data)
+        stages.TASK.configure({**start, "preset": "pix2vox-a"}, data)
     with pytest.raises(UsageError, match="Unknown weights '3'"):
-        stages.configure({"start": 3}, data)
+        stages.TASK.configure({"start": 3}, data)
     with pytest.raises(UsageError, match="Leave out one"):
-        stages.configure({**start, "imagenet": "vgg.pth"}, data)
+        stages.TASK.configure({**start, "imagenet": "vgg.pth"}, data)
     with pytest.raises(FileFormatError, match="'vgg.pth' is not there"):
-        stages.configure({"imagenet": "vgg.pth"}, data)
+        stages.TASK.configure({"imagenet": "vgg.pth"}, data)
     with pytest.raises(FileFormatError, match="'refiner.layer1.0.[a-z]*' has other widths"):
-        stages.build(replace(first, start=str(tmp_path / "run/weights.safetensors"), refiner=(4, 2, 2), hidden=4))
+        stages.TASK.build(replace(first, start=str(tmp_path / "run/weights.safetensors"), refiner=(4, 2, 2), hidden=4))
     with pytest.raises(UsageError, match="three positive numbers"):
-        stages.configure({**start, "refiner": [8, 16, -3]}, data)
+        stages.TASK.configure({**start, "refiner": [8, 16, -3]}, data)
 
 
 def test_stages_that_cannot_be_are_refused(folder):
@@ -273,10 +274,10 @@ def test_stages_that_cannot_be_are_refused(folder):
         "vews": {"settings": {"vews": [1, 3]}},
     }.items():
         with pytest.raises(UsageError, match=said):
-            stages.check_stage(Stage("x", 1, **{"step": "single", "losses": {"coarse": 10.0}} | stage), settings, data)
+            stages.TASK.check_stage(Stage("x", 1, **{"step": "single", "losses": {"coarse": 10.0}} | stage), settings, data)
     with pytest.raises(UsageError, match="unknown key 'splt'"):
-        stages.open_data([folder], {"splt": "val"})
+        stages.TASK.open_data([folder], {"splt": "val"})
     with pytest.raises(DataError):
-        stages.open_data([folder], {"split": "val"})
+        stages.TASK.open_data([folder], {"split": "val"})
     with pytest.raises(DataError, match="too few views"):
         ObjectReader(data, 5, 5, 224, Augmentation())(0, draws())

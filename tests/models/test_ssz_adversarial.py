@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,12 +9,17 @@ from references.ssz_twins import equation_two
 
 from voxcli import config
 from voxcli.errors import UsageError
+from voxcli.models.frustum.batches import StreetBatch
 from voxcli.models.ssz.network import PRESETS, SSZ, Generator, SSZConfig, build
 from voxcli.models.ssz.poses import assign
-from voxcli.models.ssz.stages import adversarial_step, resolve_config, soft_one_hot
+from voxcli.models.ssz.stages import resolve_config
+from voxcli.models.ssz.steps import SCALES, adversarial_step, soft_one_hot
+from voxcli.scene.labels import Labels
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
 from voxcli.training.recipe import load_recipe
+from voxcli.training.stage import Stage
+from voxcli.training.task import Context
 
 TINY = SSZConfig(
     width=32, height=16, depth=8, classes=3, encoder=(8, 8, 16), encoder_blocks=(1, 1, 1), decoder=(8, 8, 8), decoder_blocks=(1, 0, 0),
@@ -36,10 +42,15 @@ def batch(seed=0):
 def phases(network, losses=LOSSES, scales=None, seed=0):
     images, labels, poses = batch(seed)
     scales = scales or {1: 1.0}
-    return adversarial_step(
-        network, images, {s: labels[s] for s in scales}, scales=scales, losses=losses, class_weights=torch.ones(3), ignore=255,
-        frustum=FRUSTUM, poses=poses,
-    )  # fmt: skip
+    return step(network, images, {s: labels[s] for s in scales}, scales, losses, poses)
+
+
+def step(network, images, labels, scales, losses, poses):
+    names = {scale: name for name, scale in SCALES.items()}
+    stage = Stage("s", 1, step="adversarial", scales={names[s]: weight for s, weight in scales.items()}, losses=losses)
+    data = SimpleNamespace(frustum=FRUSTUM, classes=Labels(("air", "car", "ground"), 0, 255))
+    batch = StreetBatch(images, labels, ["a"] * len(images), poses)
+    return adversarial_step(network, batch, Context(stage, data, {"class_weights": torch.ones(3)}))
 
 
 def tiny():
@@ -125,10 +136,7 @@ def test_the_step_of_the_papers_recipe_is_equations_two_and_three():
     truth = assign([two], FRUSTUM, (2, 4, 8))
     cells = [tuple(cell[1:]) for cell in truth.cells.tolist()]
     assert len(cells) == 2
-    steps = adversarial_step(
-        network, images[:1], {1: labels[1][:1]}, scales={1: 1.0}, losses=stage.losses, class_weights=torch.ones(3), ignore=255,
-        frustum=FRUSTUM, poses=[two],
-    )  # fmt: skip
+    steps = step(network, images[:1], {1: labels[1][:1]}, {1: 1.0}, stage.losses, [two])
     first, second = ({key: float(value.detach()) for key, value in terms.items()} for terms in steps)
     (real, fake, again), inputs = [output for _, output in seen], [given[1] for given, _ in seen]
 

@@ -10,8 +10,8 @@ from voxcli import config
 from voxcli.errors import DataError, UsageError
 from voxcli.models.frustum.losses import frequency_weights, negative_log_likelihood, soft_dice, voxel_loss
 from voxcli.models.frustum.weighting import check_class_weights, find_class_weights
-from voxcli.models.tasks import ClassWeights
 from voxcli.scene.labels import Labels
+from voxcli.training.stage import ClassWeights
 
 
 def test_equation_two_by_hand():

@@ -16,13 +16,14 @@ from voxcli.geometry.backproject import depth_cloud, occupied_cells, unit_projec
 from voxcli.geometry.cameras import look_at
 from voxcli.geometry.chamfer import ragged_chamfer
 from voxcli.geometry.sampling import sample_surface
-from voxcli.models.tasks import Augmentation, Context, Draws, Stage
-from voxcli.models.uclid import stages
+from voxcli.models.uclid import stages, steps
 from voxcli.models.uclid.batches import ObjectBatch, in_cube, moved, recoloured
 from voxcli.models.uclid.folding import even_uv
 from voxcli.models.uclid.losses import camera_loss, chamfer_loss, depth_terms, occupancy_loss
 from voxcli.models.uclid.network import CELLS, build, occupied
 from voxcli.training.recipe import load_recipe
+from voxcli.training.stage import Augmentation, Stage
+from voxcli.training.task import Context, Draws
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +88,8 @@ def test_the_cube_s_camera_sees_the_cube_s_points_where_the_mesh_s_camera_sees_t
 @pytest.mark.parametrize("random", [False, True])
 def test_depth_camera_and_points_of_a_sample_speak_of_the_same_surface(folder, random):
     """Most of what the depth shows lies within a cell of the surface samples: pins scale, centre, camera and pixels at once."""
-    data = stages.open_data([folder], {})
-    read = stages.reader(data, Stage("s", 1, step="shape", settings={"views": [2, 2], "truth": 4000}), Augmentation())
+    data = stages.TASK.open_data([folder], {})
+    read = stages.TASK.reader(data, Stage("s", 1, step="shape", settings={"views": [2, 2], "truth": 4000}), Augmentation())
     sample = read(0, draws() if random else None)
     assert sample.images.shape == (2, 3, 224, 224) and sample.points.shape == (4000, 3) and sample.depths.shape == (2, 112, 112)
     for depth, projection, motion in zip(sample.depths, sample.projections, sample.motions, strict=True):
@@ -125,24 +126,24 @@ STAGES = [
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_every_step_moves_what_it_trains_and_nothing_else_and_is_scored(folder, stage):
-    data = stages.open_data([folder], {})
+    data = stages.TASK.open_data([folder], {})
     torch.manual_seed(0)
     network = build(NARROW)
-    stages.check_stage(stage, NARROW, data)
-    read = stages.reader(data, stage, Augmentation())
-    batch = stages.collate([read(k, draws(k)) for k in range(len(data))])
+    stages.TASK.check_stage(stage, NARROW, data)
+    read = stages.TASK.reader(data, stage, Augmentation())
+    batch = stages.TASK.collate([read(k, draws(k)) for k in range(len(data))])
     for name, p in network.named_parameters():
         p.requires_grad_(not name.startswith(stage.frozen))
     context = Context(stage, data, {})
-    terms = stages.STEPS[stage.step](network, batch, context)
+    terms = stages.TASK.steps[stage.step](network, batch, context)
     assert set(terms) == set(stage.losses) and all(float(term.detach()) >= 0 for term in terms.values())
     sum(terms.values()).backward()
     part = stage.step if stage.step in ("depth", "camera") else "reconstruction"
     moved_ones = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
     assert moved_ones and all(name.startswith(part) and not name.startswith(stage.frozen) for name in moved_ones)
-    score, record = stages.summary(stages.tally(network.eval(), batch, context), context)
+    score, record = stages.TASK.summary(stages.TASK.tally(network.eval(), batch, context), context)
     assert math.isfinite(score) and all(math.isfinite(value) for value in record.values())
-    shown = stages.preview(network, iter([batch]), context)
+    shown = stages.TASK.preview(network, iter([batch]), context)
     assert (shown is None) == (part != "reconstruction")
 
 
@@ -156,16 +157,16 @@ def test_every_step_moves_what_it_trains_and_nothing_else_and_is_scored(folder, 
 def test_stages_that_mean_nothing_are_refused(folder, change, message):
     stage = Stage("s", 1, **{"step": "shape", "losses": SHAPE, **change})
     with pytest.raises(UsageError, match=message):
-        stages.check_stage(stage, NARROW, None)
+        stages.TASK.check_stage(stage, NARROW, None)
 
 
 @pytest.mark.parametrize("name", ["uclid", "objects-uclid-small"])
 def test_shipped_recipes_fit_their_network(folder, name):
     recipe = load_recipe(name)
-    data = stages.open_data([folder], recipe.dataset)
-    settings = stages.configure(recipe.network, data)
+    data = stages.TASK.open_data([folder], recipe.dataset)
+    settings = stages.TASK.configure(recipe.network, data)
     for stage in recipe.stages:
-        stages.check_stage(stage, settings, data)
+        stages.TASK.check_stage(stage, settings, data)
     assert [stage.step for stage in recipe.stages][-3:] == ["shape"] * 3 or name != "uclid"
 
 
@@ -174,12 +175,12 @@ def test_several_views_are_learnt_with_the_statistics_of_single_ones(folder, mos
     """Statistics of sums of one and of several grids fit neither; a decoder trained by a batch's own falls apart when it is used."""
     torch.manual_seed(0)
     network = build(NARROW).train()
-    data = stages.open_data([folder], {"split": None})
+    data = stages.TASK.open_data([folder], {"split": None})
     stage = Stage("views", 1, step="shape", losses=SHAPE, settings={"views": [1, most], "samples": 2, "truth": 50})
-    read = stages.reader(data, stage, Augmentation())
-    batch = stages.collate([read(index, draws(index)) for index in range(2)])
+    read = stages.TASK.reader(data, stage, Augmentation())
+    batch = stages.TASK.collate([read(index, draws(index)) for index in range(2)])
     before = {name: value.clone() for name, value in network.reconstruction.named_buffers()}
-    stages.shape_step(network, batch, Context(stage, data, {}))
+    steps.shape_step(network, batch, Context(stage, data, {}))
     moved = [name for name, value in network.reconstruction.named_buffers() if not torch.equal(value, before[name])]
     assert bool(moved) == (most == 1)
 
@@ -214,7 +215,7 @@ def test_shapes_are_learnt_by_heart_to_near_the_noise_of_sampling():
         pictures[:, None], unit_projection(K, motions, 224, 224)[:, None], motions[:, None], depth, truth,
         occupied_cells(truth, everywhere, CELLS).bool(), [str(k) for k in range(len(shapes))],
     )  # fmt: skip
-    network = build(stages.configure({
+    network = build(stages.TASK.configure({
         "preset": "small", "encoder": [8, 8, 16, 16], "reduced": [4, 4, 4, 12], "decoder": [16, 12, 12], "depth": None, "camera": None,
         "depth_channels": 0,
     }, None))  # fmt: skip
@@ -226,12 +227,12 @@ def test_shapes_are_learnt_by_heart_to_near_the_noise_of_sampling():
         for group in optimiser.param_groups:
             group["lr"] = 3e-3 * (1 + math.cos(math.pi * step / STEPS_BY_HEART)) / 2 + 1e-5
         optimiser.zero_grad()
-        sum(stages.shape_step(network, batch, context).values()).backward()
+        sum(steps.shape_step(network, batch, context).values()).backward()
         optimiser.step()
     network.eval()
     with torch.no_grad():
-        logits, codes = stages._decoded(network, batch, context)
-        cells = occupied(logits, stages.THRESHOLD)
+        logits, codes = steps.decoded(network, batch, context)
+        cells = occupied(logits, steps.THRESHOLD)
         points = network.reconstruction.points(codes, cells, even_uv(16)).flatten(0, 1)
         owner = cells[:, 0].repeat_interleave(16)
         picked = torch.cat([torch.nonzero(owner == k)[:, 0][torch.randperm(int((owner == k).sum()))[:2048]] for k in range(len(shapes))])

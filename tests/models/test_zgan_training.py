@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from voxcli.errors import UsageError
-from voxcli.models.tasks import Optimiser, Stage
 from voxcli.models.zgan import stages
 from voxcli.models.zgan.inference import load_predictor
 from voxcli.models.zgan.network import Generator, ZGANConfig
 from voxcli.training import check, train
 from voxcli.training.recipe import load_recipe
+from voxcli.training.stage import Optimiser, Stage
 
 TINY = """
 model: z-gan
@@ -57,11 +57,11 @@ def recipe(tmp_path):
 
 
 def test_the_wanted_classes_are_the_object_and_ignored_fruxels_stay_ignored(street):
-    car, everything = stages.open_data([street], {"classes": ["car"]})[0].labels, stages.open_data([street], {})[0].labels
+    car, everything = stages.TASK.open_data([street], {"classes": ["car"]})[0].labels, stages.TASK.open_data([street], {})[0].labels
     assert np.bincount(car.ravel(), minlength=256)[[1, 255]].tolist() == [30 * 40 * 30, 2 * 128 * 128]
     assert (everything[:, 100:] == 1).all() and (everything[:, :2] == 255).all()
     with pytest.raises(UsageError, match="ground"):
-        stages.open_data([street], {"classes": ["grund"]})
+        stages.TASK.open_data([street], {"classes": ["grund"]})
 
 
 def test_l1_is_the_mean_distance_from_zero_and_one_without_ignored_fruxels():
@@ -95,7 +95,7 @@ def test_a_step_is_pix2pix_s_each_network_moved_by_its_own_loss_alone():
     batch = SimpleNamespace(images=torch.zeros(1, 3, 128, 128), labels={1: torch.ones(1, 4, 4, 4, dtype=torch.uint8)})
     context = SimpleNamespace(stage=Stage("s", 1, 1, "adversarial", losses={"adversarial": 1.0, "l1": 200.0}))
     network, softplus = Net(), lambda x: math.log1p(math.exp(x))
-    phases = stages.STEPS["adversarial"](network, batch, context)
+    phases = stages.TASK.steps["adversarial"](network, batch, context)
     first = next(phases)
     assert first["discriminator"].item() == pytest.approx(0.5 * (softplus(-(1 - 3)) + softplus(0.25 - 3)))
     first["discriminator"].backward()
@@ -139,10 +139,10 @@ def test_a_run_leaves_weights_that_predict(street, recipe, tmp_path):
 @pytest.mark.slow
 def test_a_single_scene_is_learnt_by_heart(street):
     torch.manual_seed(0)
-    data = stages.open_data([street], {})
-    image, labels, _, _ = stages.reader(data, None, None)(0, None)
+    data = stages.TASK.open_data([street], {})
+    image, labels, _, _ = stages.TASK.reader(data, None, None)(0, None)
     images, truth = torch.from_numpy(image.copy()).permute(2, 0, 1)[None] / 255, torch.from_numpy(labels[1])[None]
-    network = stages.build(ZGANConfig(width=2, dropout=0.0))
+    network = stages.TASK.build(ZGANConfig(width=2, dropout=0.0))
     optimiser = torch.optim.Adam(network.parameters(), 1e-2, betas=(0.5, 0.999))
     losses = []
     for _ in range(40):

@@ -11,6 +11,7 @@ from voxcli.datasets.street import StreetFolder
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.frustum.scores import per_class_iou
 from voxcli.models.registry import model_module
+from voxcli.models.ssz.stages import resolve_config
 from voxcli.models.weights import load_weights
 from voxcli.training import check, checkpoints, train
 from voxcli.training.recipe import SHIPPED, Recipe, load_recipe
@@ -122,7 +123,7 @@ def test_an_interrupt_saves_and_says_so(data, recipe, tmp_path, monkeypatch):
 
     def asked(self, *args):
         if self.step == 4:
-            self.stop.asked = True
+            self.stop.requested = True
         return original(self, *args)
 
     monkeypatch.setattr(Trainer, "_train_step", asked)
@@ -156,10 +157,10 @@ def test_misspelt_keys_of_a_recipe_are_errors(recipe):
 def test_every_shipped_recipe_survives_yaml_and_names_steps_that_exist(path, data):
     chosen = load_recipe(path.stem)
     assert config.from_mapping(Recipe, config.parse(config.dumps(config.to_mapping(chosen)), "text"), "text") == chosen
-    task = model_module(chosen.model, "stages")
-    assert {stage.step for stage in chosen.stages} <= set(task.STEPS)
+    task = model_module(chosen.model, "stages").TASK
+    assert {stage.step for stage in chosen.stages} <= set(task.steps)
     if chosen.model == "ssz":
-        settings = task.resolve_config(chosen.network, 10, None)
+        settings = resolve_config(chosen.network, 10, None)
         assert settings.classes == 10
         for stage in chosen.stages:
             task.check_stage(stage, settings, StreetFolder([data]))

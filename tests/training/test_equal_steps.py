@@ -31,8 +31,8 @@ import sys, torch
 from voxcli.models.ssz import stages
 from voxcli.training import train
 from voxcli.training.engine import Trainer
-build, apply, fit, seen = stages.build, Trainer._apply, Trainer.fit, []
-stages.build = lambda config: build(config).double()
+build, apply, fit, seen = stages.TASK.build, Trainer._apply, Trainer.fit, []
+stages.TASK.build = lambda config: build(config).double()
 torch.Tensor.float = torch.Tensor.double  # images, scores and class weights
 if sys.argv[4] == "still":
     torch.nn.modules.batchnorm._BatchNorm.train = lambda self, mode=True: torch.nn.Module.train(self, False)
@@ -95,7 +95,7 @@ def test_a_compiled_network_has_the_loss_and_gradients_of_the_network(monkeypatc
     found = {}
     for compiled in (False, True):
         torch.manual_seed(0)
-        network = stages.build(stages.resolve_config(settings, 3, None)).double()
+        network = stages.TASK.build(stages.resolve_config(settings, 3, None)).double()
         arithmetic = Arithmetic(Computation(compile=compiled), network, Processes(torch.device("cpu")))
         with arithmetic.forward():
             scores = arithmetic.network(images, (1, 2))

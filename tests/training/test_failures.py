@@ -82,13 +82,13 @@ def test_signals_save_and_exit_with_130(street, tmp_path, number):
 def test_a_loss_that_is_not_finite_names_step_samples_and_the_last_good_checkpoint(street, tmp_path, monkeypatch):
     from voxcli.models.ssz import stages
 
-    original, calls = stages.STEPS["generator"], []
+    original, calls = stages.TASK.steps["generator"], []
 
     def spoilt(*args, **settings):
         calls.append(1)
         return {name: term * (float("nan") if len(calls) == 4 else 1) for name, term in original(*args, **settings).items()}
 
-    monkeypatch.setitem(stages.STEPS, "generator", spoilt)
+    monkeypatch.setitem(stages.TASK.steps, "generator", spoilt)
     with pytest.raises(DataError, match="loss became nan at step 3") as caught:
         train("ssz", [street], tmp_path / "run", write_recipe(tmp_path, 5))
     assert "street/00000" in str(caught.value.actual)

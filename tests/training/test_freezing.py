@@ -4,8 +4,8 @@ import pytest
 from torch import nn
 
 from voxcli.errors import UsageError
-from voxcli.models.tasks import Stage
 from voxcli.training.freezing import check_frozen
+from voxcli.training.stage import Stage
 
 
 def stage(**settings):

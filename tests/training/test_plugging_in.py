@@ -12,10 +12,12 @@ from torch import nn
 
 from voxcli.errors import UsageError
 from voxcli.models import registry
-from voxcli.models.tasks import Optimiser
 from voxcli.models.weights import load_weights
 from voxcli.training import check, checkpoints, train
+from voxcli.training.freezing import held_still
 from voxcli.training.recipe import load_recipe
+from voxcli.training.stage import Optimiser
+from voxcli.training.task import Task
 
 RECIPE = """
 model: toy
@@ -76,50 +78,67 @@ class Net(nn.Module):
         self.critic = nn.Linear(2, 1)
 
 
-def collate(samples):
-    x, y, shifts, names = zip(*samples, strict=True)
-    assert len(set(shifts)) == 1  # the whole batch draws it together
-    return Numbers(torch.tensor(x)[:, None], torch.tensor(y)[:, None], set(shifts), list(names))
-
-
 def fit(network, batch, context):
     return {"error": (network.main(batch.x) - batch.y).abs().pow(context.stage.settings["power"]).mean() * context.constants["scale"]}
 
 
 def duel(network, batch, context):
     made = network.main(batch.x)
-    judged = [network.critic(torch.cat([batch.x, y], 1)).mean() for y in (batch.y, made.detach())]
-    yield {"critic": judged[1] - judged[0]}
-    for p in network.critic.parameters():
-        p.requires_grad_(False)
-    verdict = network.critic(torch.cat([batch.x, made], 1)).mean()
-    for p in network.critic.parameters():
-        p.requires_grad_(True)
-    yield {"made": -verdict, "error": (made - batch.y).abs().mean()}
+    scores = [network.critic(torch.cat([batch.x, y], 1)).mean() for y in (batch.y, made.detach())]
+    yield {"critic": scores[1] - scores[0]}
+    with held_still(network.critic):
+        score = network.critic(torch.cat([batch.x, made], 1)).mean()
+    yield {"made": -score, "error": (made - batch.y).abs().mean()}
 
 
-def check_stage(stage, config, data):
-    if stage.step == "fit" and set(stage.settings) != {"power"}:
-        raise UsageError(f"Stage '{stage.name}' needs settings.power alone.")
+class ToyTask(Task):
+    steps = {"fit": fit, "duel": duel}
+
+    def open_data(self, sources, options):
+        return Toy(float(options["slope"]))
+
+    def configure(self, options, data):
+        return Config(**options)
+
+    def build(self, config):
+        return Net(config)
+
+    def check_stage(self, stage, config, data):
+        if stage.step == "fit" and set(stage.settings) != {"power"}:
+            raise UsageError(f"Stage '{stage.name}' needs settings.power alone.")
+
+    def constants(self, data, indices):
+        return {"scale": torch.tensor(2.0)}
+
+    def log_facts(self, data, constants):
+        return {"scale": float(constants["scale"])}
+
+    def reader(self, data, stage, augmentation):
+        return Read(data)
+
+    def collate(self, samples):
+        x, y, shifts, names = zip(*samples, strict=True)
+        assert len(set(shifts)) == 1  # the whole batch draws it together
+        return Numbers(torch.tensor(x)[:, None], torch.tensor(y)[:, None], set(shifts), list(names))
+
+    def tally(self, network, batch, context):
+        return torch.stack([(network.main(batch.x) - batch.y).abs().sum(), torch.tensor(1.0)])
+
+    def summary(self, total, context):
+        return -float(total[0] / total[1]), {"error": float(total[0] / total[1])}
+
+    def preview(self, network, batches, context):
+        return np.zeros((len(list(batches)), 2, 3), np.uint8)
+
+    def weight_facts(self, data):
+        return {"slope": data.slope}
 
 
 @pytest.fixture
 def toy(monkeypatch):
+    """The task of a model `toy`, which lies in no file."""
     stages = types.ModuleType("toy_model.stages")
-    stages.__dict__.update(
-        STEPS={"fit": fit, "duel": duel},
-        open_data=lambda sources, settings: Toy(float(settings["slope"])),
-        configure=lambda settings, data: Config(**settings),
-        build=Net,
-        check_stage=check_stage,
-        constants=lambda data, indices, weights: ({"scale": torch.tensor(2.0)}, {"scale": 2.0}),
-        reader=lambda data, stage, augmentation: Read(data),
-        collate=collate,
-        tally=lambda network, batch, context: torch.stack([(network.main(batch.x) - batch.y).abs().sum(), torch.tensor(1.0)]),
-        summary=lambda total, context: (-float(total[0] / total[1]), {"error": float(total[0] / total[1])}),
-        preview=lambda network, batches, context: np.zeros((len(list(batches)), 2, 3), np.uint8),
-        weight_facts=lambda data: {"slope": data.slope},
-    )
+    stages.TASK = ToyTask()
     package = types.ModuleType("toy_model")
     package.__path__ = []
     package.stages = stages
@@ -127,6 +146,7 @@ def toy(monkeypatch):
     monkeypatch.setitem(sys.modules, "toy_model", package)
     monkeypatch.setitem(sys.modules, "toy_model.stages", stages)
     monkeypatch.setitem(registry.MODELS, "toy", "toy_model")
+    return stages.TASK
 
 
 @pytest.fixture
@@ -173,13 +193,28 @@ def test_what_a_stage_needs_is_found_as_it_begins(toy, recipe, tmp_path, monkeyp
         asked.append(stage.name)
         return {"scale": torch.tensor(0.0)} if stage.name == recipe.stages[0].name else {}
 
-    monkeypatch.setattr(sys.modules["toy_model.stages"], "stage_constants", found, raising=False)
+    monkeypatch.setattr(toy, "stage_constants", found)
+    monkeypatch.setattr(toy, "prepares_stages", True)
     train("toy", [], tmp_path / "run", recipe)
     names = [stage.name for stage in recipe.stages]
     assert asked == names
     records = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [(r["stage"], r["step"]) for r in records if r["event"] == "preparing"] == [(names[0], 0), (names[1], recipe.stages[0].steps)]
     assert all(r["error"] == 0 for r in records if r["event"] == "step" and r["stage"] == names[0])  # that of a stage goes before the run's
+
+
+def test_what_a_model_does_not_offer_is_absent_or_refused(toy, recipe):
+    from dataclasses import replace
+
+    from voxcli.training.recipe import Validation
+    from voxcli.training.stage import ClassWeights
+
+    assert Task.stage_constants(toy, Net(Config()), Toy(1.0), [0], recipe.stages[0]) == {} and Task.preview(toy, None, [], None) is None
+    assert Task.constants(toy, Toy(1.0), [0]) == Task.log_facts(toy, Toy(1.0), {}) == Task.weight_facts(toy, Toy(1.0)) == {}
+    with pytest.raises(UsageError, match="'toy' weighs no classes"):
+        check("toy", [], replace(recipe, class_weights=ClassWeights(by_hand={"car": 2.0})))
+    with pytest.raises(UsageError, match="not scored on labelled photographs"):
+        check("toy", [], replace(recipe, validation=Validation(photographs="folder")))
 
 
 def test_a_stage_that_the_model_refuses_is_named_before_anything_is_written(toy, recipe, tmp_path):

@@ -7,12 +7,12 @@ from voxcli.datasets.street import StreetFolder
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.frustum import previews
 from voxcli.models.frustum.batches import StreetReader, collate
-from voxcli.models.tasks import Augmentation, Stage
 from voxcli.scene import Frustum, Labels
 from voxcli.training import loader
 from voxcli.training.arithmetic import Arithmetic
 from voxcli.training.parallel import Processes
 from voxcli.training.recipe import Computation, Loading, load_recipe
+from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.validation import png
 
 CLASSES = Labels(("air", "car", "ground"))
@@ -125,20 +125,26 @@ def test_float16_is_refused_without_cuda_and_norms_that_are_not_finite_move_noth
 
 
 def test_a_step_in_bfloat16_and_channels_last_has_the_loss_and_gradients_of_float32():
+    from types import SimpleNamespace
+
+    from voxcli.models.frustum.batches import StreetBatch
     from voxcli.models.ssz import stages
+    from voxcli.models.ssz.steps import generator_step
+    from voxcli.training.task import Context
 
     settings = {"preset": "small", "width": 16, "height": 16, "depth": 16, "encoder": [4, 4, 8], "encoder_blocks": [1, 1, 1],
                 "decoder": [4, 4, 4], "decoder_blocks": [1, 0, 0], "normalised_levels": 2}  # fmt: skip
     images, labels = torch.rand(2, 3, 16, 16), {1: torch.randint(0, 3, (2, 16, 16, 16), dtype=torch.uint8)}
-    found = {}
+    data = SimpleNamespace(classes=SimpleNamespace(ignore=255))
+    context = Context(Stage("s", 1, losses={"likelihood": 1.0, "dice": 1.0}), data, {"class_weights": torch.ones(3)})
+    batch, found = StreetBatch(images, labels, ["a", "b"], [None, None]), {}
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(0)
-        network = stages.build(stages.resolve_config(settings, 3, None))
+        network = stages.TASK.build(stages.resolve_config(settings, 3, None))
         how = Computation(precision, channels_last=precision == "bfloat16")
         arithmetic = Arithmetic(how, network, Processes(torch.device("cpu")))
         with arithmetic.forward():
-            terms = stages.generator_step(arithmetic.network, images, labels, scales={1: 1.0},
-                                          losses={"likelihood": 1.0, "dice": 1.0}, class_weights=torch.ones(3), ignore=255)  # fmt: skip
+            terms = generator_step(arithmetic.network, batch, context)
         arithmetic.backward(terms["scale1"])
         head = network.decoder.head.conv.weight.grad
         found[precision] = terms["scale1"].detach(), head.flatten()

@@ -7,6 +7,7 @@ from PIL import Image
 
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.frustum.photographs import GROUPS, read_photographs, score_photographs
+from voxcli.models.frustum.scores import predictor
 from voxcli.models.rays.network import Rays, RaysConfig
 from voxcli.models.weights import load_weights
 from voxcli.scene import Frustum, Labels
@@ -125,7 +126,7 @@ class Sees(torch.nn.Module):
 
 def test_photographs_are_scored_by_what_rays_meet_first(photographs):
     frustum, classes = Frustum(32, 16, 4, 2.0, 50.0, 70.0), Labels(("air", "car", "ground"), 0, 255)
-    found = score_photographs(Sees(), read_photographs(photographs), frustum, classes)
+    found = score_photographs(predictor(Sees()), read_photographs(photographs), frustum, classes, picture_scale=2)
     # The picture of 2 x 1 fills the frustum: 40 rows on 16. Both groups are found to the row.
     assert found["ground"] == 1 and found["none"] == 1
     assert found["mean"] == pytest.approx(2 / 7, abs=1e-4)

@@ -12,15 +12,19 @@ from torch import nn
 from voxcli import config
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError
+from voxcli.models.frustum.batches import StreetBatch
 from voxcli.models.registry import model_module
-from voxcli.models.ssz import stages
+from voxcli.models.ssz import stages, steps
 from voxcli.models.ssz.network import PRESETS, SSZ, build
 from voxcli.models.weights import load_weights
+from voxcli.scene.labels import Labels
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
 from voxcli.training import check, train
-from voxcli.training.engine import resolve
+from voxcli.training.preparation import resolve
 from voxcli.training.recipe import load_recipe
+from voxcli.training.stage import Stage
+from voxcli.training.task import Context
 
 TINY = {
     "network": {"width": 32, "height": 32, "depth": 16, "encoder": [4] * 5, "encoder_blocks": [1] * 5, "decoder": [4] * 5,
@@ -78,10 +82,10 @@ def test_an_adversarial_step_of_the_papers_eight_levels_normalises_four_samples_
     one = Poses(np.array([1]), np.float32([[0.1, 0.1, 4]]), np.float32([[1, 0, 0, 0]]), np.float32([[1, 1, 1]]))
     labels = torch.randint(0, 3, (4, 32, 32, 32), dtype=torch.uint8)
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    for terms in stages.adversarial_step(
-        network, torch.rand(4, 3, 128, 128), {4: labels}, scales={4: 1.0}, losses=load_recipe("paper").stages[0].losses,
-        class_weights=torch.ones(3), ignore=255, frustum=Frustum(128, 128, 128, 2.0, 12.0, 40.0), poses=[one] * 4,
-    ):  # fmt: skip
+    stage = Stage("s", 1, step="adversarial", scales={"quarter": 1.0}, losses=load_recipe("paper").stages[0].losses)
+    data = SimpleNamespace(frustum=Frustum(128, 128, 128, 2.0, 12.0, 40.0), classes=Labels(("air", "car", "ground"), 0, 255))
+    batch = StreetBatch(torch.rand(4, 3, 128, 128), {4: labels}, list("abcd"), [one] * 4)
+    for terms in steps.adversarial_step(network, batch, Context(stage, data, {"class_weights": torch.ones(3)})):
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
@@ -103,12 +107,12 @@ def test_a_part_of_one_sample_at_one_pixel_is_refused_before_training(street_wit
         (stage,) = load_recipe("paper", config.merge(square, {"stages": {"adversarial": changes}})).stages
         if refused:
             with pytest.raises(UsageError, match="1x1") as caught:
-                stages.check_stage(stage, settings, data)
+                stages.TASK.check_stage(stage, settings, data)
             assert f"batch {stage.batch} in {stage.parts} parts" in str(caught.value.actual)
         else:
-            stages.check_stage(stage, settings, data)
+            stages.TASK.check_stage(stage, settings, data)
     (stage,) = load_recipe("paper", config.merge(TINY, {"stages": {"adversarial": {"batch": 1}}})).stages
-    stages.check_stage(stage, stages.resolve_config(load_recipe("paper", TINY).network, 3, None), data)  # 2 x 2 pixels: four values
+    stages.TASK.check_stage(stage, stages.resolve_config(load_recipe("paper", TINY).network, 3, None), data)  # 2 x 2 pixels: four values
 
 
 # -- ablations (section 4.5, Table 2) ---------------------------------------------------------------------------------------------
@@ -136,7 +140,7 @@ def test_the_ablation_of_the_discriminator_differs_in_the_discriminator_and_its_
     whole["network"]["discriminator"] = None
     for stage in whole["stages"]:
         stage["step"] = "generator"
-        stage["losses"] = {name: weight for name, weight in stage["losses"].items() if name in stages.TERMS}
+        stage["losses"] = {name: weight for name, weight in stage["losses"].items() if name in steps.TERMS}
     assert other == whole
 
 
@@ -186,7 +190,7 @@ def test_a_model_that_weighs_no_classes_refuses_weights_by_hand():
     chosen = load_recipe("z-gan", {"class_weights": {"by_hand": {"car": 2}}})
     data = SimpleNamespace(frustum=Frustum(128, 128, 128, 2.0, 12.0, 40.0))
     with pytest.raises(UsageError, match="z-gan"):
-        resolve(model_module("z-gan", "stages"), chosen, data, 1)
+        resolve(model_module("z-gan", "stages").TASK, chosen, data, 1)
 
 
 def test_poses_in_fields_of_view_that_differ_are_refused(street_with_poses):
@@ -194,5 +198,5 @@ def test_poses_in_fields_of_view_that_differ_are_refused(street_with_poses):
     data.fov_jitter = 3.0
     (stage,) = load_recipe("paper", TINY).stages
     with pytest.raises(UsageError) as caught:
-        stages.check_stage(stage, stages.resolve_config(load_recipe("paper", TINY).network, 3, None), data)
+        stages.TASK.check_stage(stage, stages.resolve_config(load_recipe("paper", TINY).network, 3, None), data)
     assert caught.value.expected == "one field of view"

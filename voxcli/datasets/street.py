@@ -52,16 +52,15 @@ class StreetFolder:
 
     def __init__(self, sources: Sequence[str | Path]):
         self.samples: list[tuple[_Folder | PackedSamples, int]] = []
-        self.frustum: Frustum | None = None
-        self.classes = Labels()
         opened = [PackedSamples(path) if path.is_file() and path.suffix in SUFFIXES else _Folder(path) for path in map(Path, sources)]
         for source in opened:
             facts, first = (GridFacts(s.frustum, s.classes) for s in (source, opened[0]))
             check_facts(str(source.path), facts, str(opened[0].path), first, 0.0)
-            self.frustum, self.classes = source.frustum, source.classes
             self.samples += [(source, index) for index in range(len(source.names))]
         if not self.samples:
             raise DataError("No data folder was given.", hint="Make one with 'voxcli synth street -o DIR --count N'.")
+        self.frustum: Frustum = opened[-1].frustum
+        self.classes: Labels = opened[-1].classes
         self.fov_jitter = max(source.jitter for source in opened)
         self._columns = opened[0].columns()
         self.meta = opened[0].meta if len(opened) == 1 else ""

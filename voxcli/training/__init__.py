@@ -1,25 +1,28 @@
 """Training: recipes, stages, checkpoints. `train` is the one way in.
 
-How a model plugs in: its `stages` module (named by models/registry.py) offers, as plain functions, the members of
-`voxcli.models.tasks.Task`; the engine knows nothing else of it. In the order in which they are called:
+A model plugs in by one class, derived from `Task` (voxcli/training/task.py). `TASK` of its `stages` module is an instance of it, which
+models/registry.py finds. The engine knows nothing else of a model. In the order in which it is called:
 
-    open_data(sources, settings)        folders or files -> Samples; `settings` is the recipe's `dataset`
-    configure(settings, data)           the recipe's `network` -> frozen dataclass that travels in weights and checkpoints
-    check_class_weights(weights, data)  refuse weights by hand that do not fit the data; optional, for models that weigh classes
+    open_data(sources, options)         folders or files -> Samples; `options` is the recipe's `dataset`
+    configure(options, data)            the recipe's `network` -> frozen dataclass that travels in weights and checkpoints
+    check_class_weights(weights, data)  of a ClassWeighingTask alone: refuse weights that do not fit the data
     check_stage(stage, config, data)    refuse what this network cannot train, before anything is computed (also in --dry-run)
     build(config)                       -> nn.Module
-    constants(data, indices, weights)   -> ({name: Tensor} for the steps, {key: value} for the log); ({}, {}) where there are none
-    stage_constants(network, data, indices, stage)   -> {name: Tensor}, found as each stage begins; optional
+    photograph_scores(folder)           -> a function that scores a network on labelled photographs; optional
+    constants(data, indices), log_facts(data, constants)   -> {name: Tensor} for the steps, {key: value} for the log; optional
+    class_weights(weights, data, indices)                  -> {class: weight}; of a ClassWeighingTask alone
+    stage_constants(network, data, indices, stage)         -> {name: Tensor}, found as each stage begins; optional
     reader(data, stage, augmentation)   -> read(index, draws): one sample; draws.own is random for it, draws.shared for its whole batch
     collate(samples)                    -> batch with `.names` and `.to(device)`
-    STEPS[stage.step](network, batch, context)   -> {term: weighted scalar}, or an iterator of such, a phase each (adversarial training)
+    steps[stage.step](network, batch, context)   -> {term: weighted scalar}, or an iterator of such, a phase each (adversarial training)
     tally(network, batch, context), summary(total, context)   -> validation: sums over samples, then (score, record); higher is better
-    preview(network, batches, context)  -> a picture uint8 [H, W, 3], or None;   weight_facts(data) -> what `predict` must know
+    preview(network, batches, context)  -> a picture uint8 [H, W, 3]; optional
+    weight_facts(data)                  -> what `predict` must know; optional
 
 `context` holds stage (with losses, scales, settings: check yours in check_stage), data, constants, step, and `add` for sums over
-processes. A reader pickles (processes read ahead) and draws from its generators alone; then resume and torchrun are exact. Models import
-voxcli.models.tasks and voxcli.datasets, never voxcli.training. voxcli/models/ssz/stages.py is the example; recipes lie in
-voxcli/training/recipes.
+processes. A reader pickles (processes read ahead) and draws from its generators alone; then resume and torchrun are exact. What trainings
+share lies here: `freezing.held_still`, `counting`, `previews.volume_views`; models/frustum/task.py has what networks of fruxels share.
+voxcli/models/rays/stages.py is the example; recipes lie in voxcli/training/recipes.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from voxcli.training.recipe import Recipe
+    from voxcli.training.task import AnyTask
 
 
 def train(
@@ -64,21 +68,22 @@ def check(model_name: str, data_dirs: Sequence[str | Path], recipe: Recipe, *, v
 
     Raises what `train` would raise before its first step.
     """
-    from voxcli.training.engine import open_data, resolve
     from voxcli.training.freezing import check_frozen
-    from voxcli.training.validation import open_photographs
+    from voxcli.training.preparation import open_data, resolve
 
     task = _task(model_name, recipe)
     data, _ = open_data(task, recipe, data_dirs, validation_dirs)
     check_frozen(task.build(resolve(task, recipe, data, 1)), recipe.stages)
-    open_photographs(task, recipe.validation.photographs)
+    if recipe.validation.photographs is not None:
+        task.photograph_scores(recipe.validation.photographs)
     return len(data)
 
 
-def _task(model_name: str, recipe: Recipe) -> Any:
+def _task(model_name: str, recipe: Recipe) -> AnyTask:
     from voxcli.errors import UsageError
     from voxcli.models.registry import model_module
 
     if recipe.model != model_name:
         raise UsageError("The recipe is for another model.", expected=model_name, actual=recipe.model)
-    return model_module(model_name, "stages")
+    task: AnyTask = model_module(model_name, "stages").TASK
+    return task

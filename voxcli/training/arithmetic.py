@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ class Arithmetic:
         return self.processes.add if self.shared else None
 
     @contextmanager
-    def forward(self, training: bool = True):
+    def forward(self, training: bool = True) -> Iterator[None]:
         """Around forward passes and losses."""
         with ExitStack() as stack:
             if self.how.precision != "float32":
@@ -52,7 +52,7 @@ class Arithmetic:
             yield
 
     @contextmanager
-    def _compiling(self):
+    def _compiling(self) -> Iterator[None]:
         """A network is compiled at its first forward and its first backward pass, whose failure is a page long."""
         try:
             yield
@@ -67,7 +67,7 @@ class Arithmetic:
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss, scaled where float16 would lose small ones."""
         with self._compiling():
-            self.scaler.scale(loss).backward()
+            torch.autograd.backward(self.scaler.scale(loss))
 
     def finish(self, optimiser: torch.optim.Optimizer, parameters: Iterable[Tensor], clip: float | None) -> float:
         """Clip to the norm `clip` and step; gradients are the whole batch's already. Returns the gradient's norm before clipping.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +13,41 @@ from torch import Tensor, nn
 
 from voxcli import config
 from voxcli.atomic import atomic_write_bytes
-from voxcli.errors import DataError, UsageError, unknown_name
-from voxcli.models.tasks import Batch, Context, Samples, Stage, Task
+from voxcli.errors import DataError, UsageError
 from voxcli.models.weights import Weights, save_weights
 from voxcli.training import checkpoints, loader, validation
 from voxcli.training.arithmetic import Arithmetic
+from voxcli.training.averaging import averaged, copy_of_weights, update_average
 from voxcli.training.freezing import check_frozen
 from voxcli.training.interrupts import StopRequests
 from voxcli.training.journal import Journal, Listener, Meter
 from voxcli.training.parallel import Processes
+from voxcli.training.preparation import open_data, resolve
 from voxcli.training.recipe import Recipe, changes, shaping, without_files
-
-
-@dataclass
-class _Stretch:
-    """A stage under way: its number and first step in the whole run, what it trains, the rate of each group of the optimiser, the tensors
-    that its steps need, and the modules whose batch statistics stay as they are."""
-
-    number: int
-    stage: Stage
-    first: int
-    parameters: list[nn.Parameter]
-    optimiser: torch.optim.Optimizer
-    rates: list[float]
-    constants: dict[str, Tensor]
-    still: list[nn.Module]
+from voxcli.training.stage import Stage
+from voxcli.training.stage_run import StageRun, begin, restore_optimiser
+from voxcli.training.task import AnyTask, Batch, ClassWeighingTask, Context, Samples, Terms
 
 
 class Trainer:
     """One run of one recipe. `train` in voxcli.training is the way in; see there for the arguments."""
 
     def __init__(
-        self, task: Task, recipe: Recipe, data: Samples, unseen: Samples | None, run: Path, device: torch.device, listener: Listener | None
-    ):
+        self, task: AnyTask, recipe: Recipe, data: Samples, unseen: Samples | None, run: Path, device: torch.device,
+        listener: Listener | None,
+    ):  # fmt: skip
         self.task, self.recipe, self.data, self.run = task, recipe, data, run
         self.processes = Processes(device)
         self.device = self.processes.device
-        self.settings = resolve(task, recipe, data, self.processes.count)
+        self.network_config = resolve(task, recipe, data, self.processes.count)
         self.train_indices, self.held_out, self.validation_data = loader.split(recipe, data, unseen)
         torch.manual_seed(recipe.seed)
-        self.network: nn.Module = task.build(self.settings).to(self.device)
+        self.network: nn.Module = task.build(self.network_config).to(self.device)
         check_frozen(self.network, recipe.stages)
         self.arithmetic = Arithmetic(recipe.computation, self.network, self.processes)
         if not self.processes.first:
             torch.manual_seed(recipe.seed + self.processes.rank)  # the same weights, but not the same dropout
-        self.average = self._copy_of_weights() if recipe.average else None
+        self.average = copy_of_weights(self.network) if recipe.average else None
         self.journal = Journal(run, self.processes.first, listener)
         self.constants: dict[str, Tensor] | None = None
         self.step = 0  # over all stages
@@ -68,10 +57,8 @@ class Trainer:
         self.optimiser_state: dict[str, Any] | None = None
         self.saved: int | None = None  # the step of the newest checkpoint
         self.stop = StopRequests()
-        self.photographs = validation.open_photographs(task, recipe.validation.photographs)
-
-    def _copy_of_weights(self) -> dict[str, Tensor]:
-        return {k: t.clone() for k, t in self.network.state_dict().items()}
+        folder = recipe.validation.photographs
+        self.photograph_scores = None if folder is None else task.photograph_scores(folder)
 
     # -- state -------------------------------------------------------------------------------------------------------------
 
@@ -80,7 +67,7 @@ class Trainer:
         randoms = self.processes.collect(checkpoints.random_states())
         return {
             "recipe": config.to_mapping(self.recipe),
-            "network_config": config.to_mapping(self.settings),
+            "network_config": config.to_mapping(self.network_config),
             "network": self.network.state_dict(),
             "average": self.average,
             "optimiser": optimiser.state_dict(),
@@ -98,11 +85,11 @@ class Trainer:
         """Go on from a checkpoint of the same network; a stage may have changed its later steps."""
         checkpoints.check_layout(state, f"The checkpoint in '{self.run}'")
         # Compared as configurations: a checkpoint from before a field existed has that field's default.
-        if config.from_mapping(type(self.settings), state["network_config"], "the checkpoint's network") != self.settings:
+        if config.from_mapping(type(self.network_config), state["network_config"], "the checkpoint's network") != self.network_config:
             raise UsageError(
                 f"'{self.run}' holds the run of another network.",
                 expected=state["network_config"],
-                actual=config.to_mapping(self.settings),
+                actual=config.to_mapping(self.network_config),
                 hint="Choose another run folder, or the recipe that it was started with.",
             )
         try:
@@ -131,8 +118,8 @@ class Trainer:
         if not changed:
             return
         if self.step >= self.steps:
-            told = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
-            raise UsageError(f"The run in '{self.run}' has ended, with other settings.", actual=told,
+            differences = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
+            raise UsageError(f"The run in '{self.run}' has ended, with other settings.", actual=differences,
                              hint="Choose another run folder, or more steps.")  # fmt: skip
         self.changed.append({"step": self.step, "settings": changed})
 
@@ -162,83 +149,68 @@ class Trainer:
         self.processes.leave()
 
     def _find_constants(self) -> None:
-        self.constants, found = self.task.constants(self.data, self.train_indices, self.recipe.class_weights)
+        constants = self.task.constants(self.data, self.train_indices)
+        facts = dict(self.task.log_facts(self.data, constants))
+        if isinstance(self.task, ClassWeighingTask):
+            weights = self.task.class_weights(self.recipe.class_weights, self.data, self.train_indices)
+            constants, facts["class_weights"] = {**constants, "class_weights": torch.tensor([*weights.values()])}, weights
+        self.constants = constants
         self.journal.write(
             {
                 "event": "start",
                 "samples": len(self.train_indices),
                 "validation": len(self.held_out),
                 "processes": self.processes.count,
-                **found,
+                **facts,
                 "parameters": sum(p.numel() for p in self.network.parameters()),
             }
         )
 
     def _run_stage(self, number: int, stage: Stage, first: int) -> None:
-        stretch = self._begin(number, stage, first)
-        last = first + stage.steps
-        meter = Meter(stage.name, last, self.recipe.log_every)
+        run = self._begin(number, stage, first)
+        meter = Meter(stage.name, run.end, self.recipe.log_every)
         with closing(self._batches(stage)) as batches:
-            while self.step < last:
-                local = self.step - first
-                factor = stage.optimiser.factor(local, stage.steps)
-                for group, rate in zip(stretch.optimiser.param_groups, stretch.rates, strict=True):
-                    group["lr"] = rate * factor
-                meter.add(self._train_step(stretch, batches), stage.batch)
-                self._update_average(local)
+            while self.step < run.end:
+                rate = run.set_rates(self.step)
+                meter.add(self._train_step(run, batches), stage.batch)
+                if self.average is not None and self.recipe.average is not None:
+                    update_average(self.average, self.network, self.recipe.average, self.step - first)
                 self.step += 1
                 self.position += stage.batch
-                ends = self.step == last
+                ends = self.step == run.end
                 if ends or meter.due():
-                    self.journal.write(meter.record(self.step, stage.optimiser.rate * factor))
+                    self.journal.write(meter.record(self.step, rate))
                 if ends or self.step % self.recipe.validation.every == 0:
-                    self._validate(stretch)
+                    self._validate(run)
                     meter.pause()
-                if ends or self.stop.asked or self.step % self.recipe.checkpoint_every == 0:
-                    self._save(checkpoints.LAST, stretch.optimiser)
-                if self.stop.asked:
+                if ends or self.stop.requested or self.step % self.recipe.checkpoint_every == 0:
+                    self._save(checkpoints.LAST, run.optimiser)
+                if self.stop.requested:
                     self.journal.write({"event": "interrupted", "step": self.step})
                     self.processes.leave()
                     raise KeyboardInterrupt
 
-    def _begin(self, number: int, stage: Stage, first: int) -> _Stretch:
-        for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(not name.startswith(stage.frozen))
-        named = [(name, p) for name, p in self.network.named_parameters() if p.requires_grad]
-        how = stage.optimiser
-        rates = list(dict.fromkeys(how.rate_of(name) for name, _ in named))
-        groups = [{"params": [p for name, p in named if how.rate_of(name) == rate], "lr": rate} for rate in rates]
-        optimiser = torch.optim.Adam(groups, betas=how.betas, weight_decay=how.decay, fused=self.device.type == "cpu")
-        if self.optimiser_state is not None:
-            if self.step > first:
-                try:
-                    optimiser.load_state_dict(self.optimiser_state)
-                except ValueError as error:
-                    raise UsageError(f"Stage '{stage.name}' trains other parameters than in '{self.run}'.", actual=str(error),
-                                     hint="Change `frozen` and `rates` between stages, not within one.") from error  # fmt: skip
-            self.optimiser_state = None
+    def _begin(self, number: int, stage: Stage, first: int) -> StageRun:
+        run = begin(number, stage, first, self.network)
+        if self.optimiser_state is not None and self.step > first:
+            restore_optimiser(run, self.optimiser_state, self.run)
+        self.optimiser_state = None
         if self.average is not None and self.step == first:
-            # A stage may wake parts that were never trained: the average starts afresh with it.
-            self.average = self._copy_of_weights()
-        still: list[nn.Module] = [
-            module for name, module in self.network.named_modules()
-            if name.startswith(stage.frozen_statistics) and isinstance(module, nn.modules.batchnorm._BatchNorm)
-        ]  # fmt: skip
-        constants = {**(self.constants or {}), **self._of_stage(stage)}
-        return _Stretch(number, stage, first, [p for _, p in named], optimiser, rates, constants, still)
+            # A stage may train parts that were never trained: the average starts afresh with it.
+            self.average = copy_of_weights(self.network)
+        run.constants = {**(self.constants or {}), **self._stage_constants(stage)}
+        return run
 
-    def _of_stage(self, stage: Stage) -> dict[str, Tensor]:
-        find = getattr(self.task, "stage_constants", None)
-        if find is None:
-            return {}
-        # Said before, for it may take minutes in which no step is reported.
-        self.journal.write({"event": "preparing", "step": self.step, "stage": stage.name})
+    def _stage_constants(self, stage: Stage) -> dict[str, Tensor]:
+        if self.task.prepares_stages:
+            # Written before, for it may take minutes in which no step is reported.
+            self.journal.write({"event": "preparing", "step": self.step, "stage": stage.name})
         self.network.eval()
         with torch.no_grad():
-            return find(self.network, self.data, self.train_indices, stage)
+            return self.task.stage_constants(self.network, self.data, self.train_indices, stage)
 
-    def _context(self, stretch: _Stretch, data: Samples) -> Context:
-        return Context(stretch.stage, data, stretch.constants, self.arithmetic.add, self.step - stretch.first)
+    def _context(self, run: StageRun, data: Samples) -> Context[Samples]:
+        return Context(run.stage, data, run.constants, self.arithmetic.add, self.step - run.first)
 
     def _batches(self, stage: Stage) -> Generator[Batch, None, None]:
         reader = loader.Reader(self.task.reader(self.data, stage, self.recipe.augmentation), self.recipe.seed)
@@ -247,17 +219,15 @@ class Trainer:
         part = self.processes.part(size)
         return loader.training_batches(reader, self.task.collate, order, self.position, size, part, self.recipe.loading)
 
-    def _train_step(self, stretch: _Stretch, batches: Iterator[Batch]) -> dict[str, float]:
+    def _train_step(self, run: StageRun, batches: Iterator[Batch]) -> dict[str, float]:
         """One step: in each phase of the model's step, the gradients of all parts of the batch, then the optimiser."""
-        self.network.train()
-        for module in stretch.still:
-            module.eval()
-        taken = [next(batches).to(self.device) for _ in range(stretch.stage.parts)]
-        names = [name for batch in taken for name in batch.names]
-        parts = [self._phases(stretch, batch) for batch in taken]
+        run.train_mode(self.network)
+        whole = [next(batches).to(self.device) for _ in range(run.stage.parts)]
+        names = [name for batch in whole for name in batch.names]
+        parts = [self._phases(run, batch) for batch in whole]
         values: dict[str, float] = {}
         while True:
-            stretch.optimiser.zero_grad(set_to_none=True)
+            run.optimiser.zero_grad(set_to_none=True)
             sums: dict[str, Tensor] = {}
             for part in parts:
                 with self.arithmetic.forward():
@@ -268,28 +238,28 @@ class Trainer:
                 self.arithmetic.backward(total)
                 for key, value in {**terms, "loss": total * len(parts)}.items():
                     sums[key] = sums.get(key, 0.0) + value.detach() / len(parts)
-            found = self._apply(stretch, sums, names)
+            found = self._apply(run, sums, names)
             values |= {**found, "loss": values.get("loss", 0.0) + found["loss"]}
 
-    def _phases(self, stretch: _Stretch, batch: Batch) -> Iterator[dict[str, Tensor]]:
+    def _phases(self, run: StageRun, batch: Batch) -> Iterator[Terms]:
         """The loss terms of each phase of a step on one part of the batch; most steps have one phase."""
-        context = self._context(stretch, self.data)
-        terms = self.task.STEPS[stretch.stage.step](self.arithmetic.network, batch, context)
+        context = self._context(run, self.data)
+        terms = self.task.steps[run.stage.step](self.arithmetic.network, batch, context)
         if isinstance(terms, dict):
             yield terms
         else:
             yield from terms
 
-    def _apply(self, stretch: _Stretch, sums: dict[str, Tensor], names: list[str]) -> dict[str, float]:
+    def _apply(self, run: StageRun, sums: dict[str, Tensor], names: list[str]) -> dict[str, float]:
         """Average gradients over the processes and move the weights that have any. Returns the phase's values."""
         # The request to stop travels with the gradients, so that all processes stop after the same step.
-        notes = torch.stack([*sums.values(), torch.tensor(float(self.stop.asked), device=self.device)])
-        self.processes.average([*[p.grad for p in stretch.parameters if p.grad is not None], notes])
-        *means, stop = notes.tolist()
-        self.stop.asked = stop > 0
+        report = torch.stack([*sums.values(), torch.tensor(float(self.stop.requested), device=self.device)])
+        self.processes.average([*[p.grad for p in run.parameters if p.grad is not None], report])
+        *means, stop = report.tolist()
+        self.stop.requested = stop > 0
         values = dict(zip(sums, means, strict=True))
         self._check_finite("loss", values["loss"], names)
-        values["gradient"] = self.arithmetic.finish(stretch.optimiser, stretch.parameters, stretch.stage.optimiser.clip)
+        values["gradient"] = self.arithmetic.finish(run.optimiser, run.parameters, run.stage.optimiser.clip)
         if not self.arithmetic.scaler.is_enabled():
             self._check_finite("gradient", values["gradient"], names)
         return values
@@ -307,47 +277,36 @@ class Trainer:
             hint=f"{good} Look at these samples, or lower rate or clip.",
         )
 
-    def _update_average(self, local: int) -> None:
-        if self.average is None or self.recipe.average is None:
-            return
-        decay = min(self.recipe.average, (1 + local) / (10 + local))  # early weights are forgotten soon
-        pairs = [(self.average[k], t.detach()) for k, t in self.network.state_dict().items()]
-        floats = [(a, t) for a, t in pairs if a.is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in floats], [t for _, t in floats], 1 - decay)
-        for a, t in pairs:
-            if not a.is_floating_point():
-                a.copy_(t)
-
     # -- validation and files --------------------------------------------------------------------------------------------------
 
-    def _validate(self, stretch: _Stretch) -> None:
+    def _validate(self, run: StageRun) -> None:
         """Score the averaged weights, leave a preview, keep the best."""
         self._agree_on_buffers()
-        kept = self._copy_of_weights() if self.average is not None else None
-        if self.average is not None:
-            self.network.load_state_dict(self.average)
-        self.network.eval()
-        context = self._context(stretch, self.validation_data)
+        with averaged(self.network, self.average):
+            self.network.eval()
+            record = {"event": "validation", "step": self.step, "stage": run.stage.name, **self._scores(run)}
+            if self.best["stage"] != run.number or record["score"] > self.best["score"]:
+                self.best = {"stage": run.number, "score": record["score"], "step": self.step}
+                self._export("best.safetensors", record)
+        if self.best["step"] == self.step:
+            self._save(checkpoints.BEST, run.optimiser)
+        self.journal.write(record)
+
+    def _scores(self, run: StageRun) -> dict[str, Any]:
+        """The record of one validation; a preview is left on the way."""
+        context, how = self._context(run, self.validation_data), self.recipe.validation
         scores = validation.score(self.task, self.network, self.arithmetic, self.held_out, context)
-        record = {"event": "validation", "step": self.step, "stage": stretch.stage.name, **scores}
-        if self.photographs is not None:
-            found = validation.score_photographs(self.task, self.network, self.arithmetic, self.photographs, context)
-            share = self.recipe.validation.photographs_weight
-            record |= {"photographs": found, "score": (1 - share) * scores["score"] + share * found["mean"]}
-        if self.processes.first and self.recipe.validation.pictures:
-            shown = self.held_out[: self.recipe.validation.pictures]
-            picture = validation.preview(self.task, self.network, self.arithmetic, shown, context)
+        if self.photograph_scores is not None:
+            with torch.no_grad(), self.arithmetic.forward(training=False):
+                found = self.photograph_scores(self.network, context)
+            share = how.photographs_weight
+            scores |= {"photographs": found, "score": (1 - share) * scores["score"] + share * found["mean"]}
+        if self.processes.first and how.pictures:
+            picture = validation.preview(self.task, self.network, self.arithmetic, self.held_out[: how.pictures], context)
             if picture is not None:
                 atomic_write_bytes(self.run / "previews" / f"{self.step:07d}.png", validation.png(picture), overwrite=True)
                 self.journal.picture("preview", picture, self.step)
-        if self.best["stage"] != stretch.number or record["score"] > self.best["score"]:
-            self.best = {"stage": stretch.number, "score": record["score"], "step": self.step}
-            self._export("best.safetensors", record)
-        if kept is not None:
-            self.network.load_state_dict(kept)
-        if self.best["step"] == self.step:
-            self._save(checkpoints.BEST, stretch.optimiser)
-        self.journal.write(record)
+        return scores
 
     def _agree_on_buffers(self) -> None:
         """One running mean and variance for all: with statistics of its own, each process has seen its own part."""
@@ -378,45 +337,12 @@ class Trainer:
             },
         }
         tensors = self.average if self.average is not None else self.network.state_dict()
-        save_weights(self.run / name, Weights(dict(tensors), self.recipe.model, without_files(config.to_mapping(self.settings)), facts))
-
-
-def resolve(task: Task, recipe: Recipe, data: Samples, processes: int) -> Any:
-    """The network's configuration, once every stage is found to be one that it can train."""
-    settings = task.configure(recipe.network, data)
-    _check_class_weights(task, recipe, data)
-    for stage in recipe.stages:
-        if stage.step not in task.STEPS:
-            raise unknown_name("training step", stage.step, task.STEPS)
-        task.check_stage(stage, settings, data)
-        if stage.batch % (processes * stage.parts):
-            raise UsageError(
-                f"Stage '{stage.name}': the batch must divide among the processes and parts.",
-                expected=f"a multiple of {processes} x {stage.parts}", actual=stage.batch,
-            )  # fmt: skip
-    return settings
-
-
-def _check_class_weights(task: Task, recipe: Recipe, data: Samples) -> None:
-    check = getattr(task, "check_class_weights", None)
-    if check is not None:
-        check(recipe.class_weights, data)
-    elif recipe.class_weights.by_hand:
-        raise UsageError(f"The model '{recipe.model}' weighs no classes.", expected="no class_weights.by_hand",
-                         actual=recipe.class_weights.by_hand)  # fmt: skip
-
-
-def open_data(
-    task: Task, recipe: Recipe, data: Sequence[str | Path], unseen: Sequence[str | Path]
-) -> tuple[Samples, Samples | None]:
-    """Training and validation data: the sources given, otherwise those that the recipe names."""
-    unseen = unseen or recipe.validation.data
-    opened = task.open_data(data or recipe.data, recipe.dataset)
-    return opened, task.open_data(unseen, recipe.dataset) if unseen else None
+        network_config = without_files(config.to_mapping(self.network_config))
+        save_weights(self.run / name, Weights(dict(tensors), self.recipe.model, network_config, facts))
 
 
 def train_run(
-    task: Task, recipe: Recipe, data: Sequence[str | Path], run: Path, resume: str, listener: Listener | None,
+    task: AnyTask, recipe: Recipe, data: Sequence[str | Path], run: Path, resume: str, listener: Listener | None,
     unseen: Sequence[str | Path], device: torch.device,
 ) -> None:  # fmt: skip
     """Open the data, resume where asked to, train. See voxcli.training.train."""

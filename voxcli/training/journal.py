@@ -17,8 +17,8 @@ from voxcli.errors import UsageError
 Listener = Callable[[dict[str, Any]], None]
 REPORT_SECONDS = 10.0
 
-AGAIN = ("interrupted", "end", "preparing")
-"""Events that a run which goes on takes back, or tells again."""
+REPEATED = ("interrupted", "end", "preparing")
+"""Events that a resumed run takes back, or writes again."""
 
 
 class Journal:
@@ -39,7 +39,7 @@ class Journal:
                 record = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(record, dict) and record.get("step", 0) <= step and record.get("event") not in AGAIN:
+            if isinstance(record, dict) and record.get("step", 0) <= step and record.get("event") not in REPEATED:
                 kept.append(line + "\n")
         atomic_write_bytes(self.path, "".join(kept).encode(), overwrite=True)
         if self._board is not None:

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from voxcli.errors import DataError
-from voxcli.models.tasks import Batch, Draws, Read, Samples
 from voxcli.training.recipe import Loading, Recipe
+from voxcli.training.task import Batch, Draws, Read, Samples
 
 Collate = Callable[[list[Any]], Batch]
 
@@ -42,7 +42,7 @@ class Order:
 class Reader:
     """Sample `index` at a position of the order, in the batch that begins at `first`: the same wherever and whenever it is read."""
 
-    read: Read
+    read: Read[Any]
     seed: int
 
     def __call__(self, first: int, position: int, index: int) -> Any:
@@ -54,7 +54,7 @@ def training_batches(
     reader: Reader, collate: Collate, order: Order, start: int, batch: int, part: slice, loading: Loading
 ) -> Generator[Batch, None, None]:
     """Endless batches from position `start`; of each `batch` samples this process reads `part`. Closing it stops the workers."""
-    waiting: deque[list[Future]] = deque()
+    waiting: deque[list[Future[Any]]] = deque()
     read = reader if loading.kind == "threads" else _read_in_worker
     pool = _pool(reader, loading)
     try:
@@ -98,10 +98,10 @@ def _read_in_worker(first: int, position: int, index: int) -> Any:
     return _workers_reader(first, position, index)
 
 
-def validation_batches(read: Read, collate: Collate, indices: Sequence[int]) -> Iterator[Batch]:
+def validation_batches(read: Read[Any], collate: Collate, indices: Sequence[int]) -> Iterator[Batch]:
     """The given samples once, one by one, in order, as they are; the next one is read while the caller works."""
     with ThreadPoolExecutor(1) as pool:
-        waiting: deque[Future] = deque()
+        waiting: deque[Future[Any]] = deque()
         for index in indices:
             waiting.append(pool.submit(read, index, None))
             if len(waiting) > 1:

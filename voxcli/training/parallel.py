@@ -44,7 +44,7 @@ class Processes:
         flat = torch.cat([t.detach().reshape(-1) for t in tensors])
         dist.all_reduce(flat)
         flat /= self.count
-        for tensor, values in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+        for tensor, values in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
             tensor.detach().copy_(values.reshape(tensor.shape))
 
     def add(self, tensor: Tensor) -> Tensor:

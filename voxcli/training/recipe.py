@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from voxcli import config
+from voxcli.config import Value
 from voxcli.errors import UsageError, unknown_name
-from voxcli.models.tasks import Augmentation, ClassWeights, Stage, require
+from voxcli.training.stage import Augmentation, ClassWeights, Stage, require
 
 SHIPPED = Path(__file__).resolve().parent / "recipes"
 
-_UNFELT = ("loading", "checkpoint_every", "log_every")
-"""Settings that change no weight."""
+WITHOUT_EFFECT = ("loading", "checkpoint_every", "log_every")
+"""Settings of a recipe that change no weight."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,15 @@ class Recipe:
             raise UsageError("A seed is a whole number.", expected="0 to 2^63 - 1", actual=self.seed)
 
 
+def split_preset(options: Mapping[str, Value], presets: Iterable[str], default: str) -> tuple[str, dict[str, Value]]:
+    """(the name of the preset that a recipe's `network` begins with, its other options). Raises UsageError for an unknown name."""
+    rest = dict(options)
+    name = rest.pop("preset", default)
+    if not isinstance(name, str) or name not in presets:
+        raise unknown_name("preset", str(name), presets)
+    return name, rest
+
+
 def changes(before: Recipe, now: Recipe) -> dict[str, list[Any]]:
     """Settings that shape the weights and differ: {"stages.full.batch": [before, now]}; None where there is none of that name."""
     old, new = _leaves(shaping(before)), _leaves(shaping(now))
@@ -122,7 +132,7 @@ def changes(before: Recipe, now: Recipe) -> dict[str, list[Any]]:
 def shaping(recipe: Recipe) -> dict[str, Any]:
     """The settings of a recipe that shape its weights: folders by their names alone, because where they lie shapes nothing, and weights
     that are handed on are not to tell it."""
-    return without_places({key: value for key, value in config.to_mapping(recipe).items() if key not in _UNFELT})
+    return without_places({key: value for key, value in config.to_mapping(recipe).items() if key not in WITHOUT_EFFECT})
 
 
 def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ neighbouring positions are summed as channels of their own, which costs nothing,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,15 +38,21 @@ class GlobalStatistics(TorchFunctionMode):
         super().__init__()
         self.processes = processes
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         if function is F.batch_norm:
             return self._batch_norm(*args, **(kwargs or {}))
         return function(*args, **(kwargs or {}))
 
-    def _batch_norm(self, x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    def _batch_norm(
+        self, x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None, bias: Tensor | None = None,
+        training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    ) -> Tensor:  # fmt: skip
         if not training or self._leaves_to_torch(x):
             return F.batch_norm(x, running_mean, running_var, weight, bias, training, momentum, eps)
-        return _GlobalBatchNorm.apply(x, weight, bias, running_mean, running_var, momentum, eps, self.processes)
+        normalise: Callable[..., Tensor] = _GlobalBatchNorm.apply
+        return normalise(x, weight, bias, running_mean, running_var, momentum, eps, self.processes)
 
     def _leaves_to_torch(self, x: Tensor) -> bool:
         """True where one process gains nothing: on CUDA, in half precision, in another memory format, over few positions."""
@@ -60,7 +68,10 @@ class _GlobalBatchNorm(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, weight, bias, running_mean, running_var, momentum, eps, processes):
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None,
+        momentum: float, eps: float, processes: Processes,
+    ) -> Tensor:  # fmt: skip
         """x [B, C, *], weight and bias [C] or None -> normalised by the mean and variance over all processes, [B, C, *]."""
         x = x.detach()
         mean, variance = _mean_and_variance(x)
@@ -69,7 +80,7 @@ class _GlobalBatchNorm(torch.autograd.Function):
         total = counts.sum(0)
         mean = (counts * means).sum(0) / total
         variance = (counts * (variances + (means - mean) ** 2)).sum(0) / total  # Chan et al. 1979: no cancellation
-        if running_mean is not None:
+        if running_mean is not None and running_var is not None:
             # As the kernel does it, unseen by autograd: an earlier call that was left to torch has saved these tensors.
             running_mean.data.lerp_(mean.to(running_mean), momentum)
             running_var.data.lerp_((variance * total / (total - 1).clamp(min=1)).to(running_var), momentum)
@@ -82,7 +93,7 @@ class _GlobalBatchNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients with respect to x, weight and bias, None for the other arguments."""
         x, weight, mean, variance = ctx.saved_tensors
         eps, total, processes = ctx.details

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from voxcli.errors import DataError, UsageError
-from voxcli.models.tasks import Augmentation, Context, Task
+from voxcli.errors import DataError
 from voxcli.training import loader
 from voxcli.training.arithmetic import Arithmetic
+from voxcli.training.stage import Augmentation
+from voxcli.training.task import AnyTask, Context, Samples
 
 
-def score(task: Task, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context) -> dict[str, Any]:
+def score(task: AnyTask, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context[Samples]) -> dict[str, Any]:
     """The model's record over the given samples, shared among the processes, with its `score` and the `seconds` it took."""
     processes, total = arithmetic.processes, None
     began = time.perf_counter()
@@ -35,24 +36,9 @@ def score(task: Task, network: nn.Module, arithmetic: Arithmetic, indices: Seque
     return {**record, "score": value, "seconds": round(time.perf_counter() - began, 2)}
 
 
-def open_photographs(task: Task, folder: str | None) -> Any:
-    """The labelled photographs of a recipe, or None where it names none. Raises UsageError where the model is not scored by any."""
-    if folder is None:
-        return None
-    if getattr(task, "photographs", None) is None:
-        raise UsageError("This model is not scored on labelled photographs.", actual=f"validation.photographs: {folder}")
-    from voxcli.models.frustum.photographs import read_photographs
-
-    return read_photographs(folder)
-
-
-def score_photographs(task: Task, network: nn.Module, arithmetic: Arithmetic, folder: Any, context: Context) -> dict[str, float]:
-    """The model's scores of labelled photographs; every process finds the same."""
-    with torch.no_grad(), arithmetic.forward(training=False):
-        return task.photographs(network, folder, context)  # type: ignore[attr-defined]
-
-
-def preview(task: Task, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context) -> np.ndarray | None:
+def preview(
+    task: AnyTask, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context[Samples]
+) -> np.ndarray | None:
     """The model's picture of the given samples, uint8 [H, W, 3], where it draws one."""
     read = task.reader(context.data, context.stage, Augmentation())
     batches = (batch.to(arithmetic.device) for batch in loader.validation_batches(read, task.collate, indices))

@@ -60,6 +60,13 @@ class BAENet(nn.Module):
             }
         )
 
+    @property
+    def last(self) -> nn.Linear:
+        """The last layer of the generator: a weight for each branch."""
+        layer = self.generator["linear_3"]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
     def encode(self, volumes: Tensor) -> Tensor:
         """Codes in 0..1, [B, code]."""
         check_shape(volumes, f"B 1 {CELLS} {CELLS} {CELLS}", "volumes")
@@ -90,7 +97,6 @@ def build(config: BAEConfig) -> BAENet:
             nn.init.kaiming_normal_(module.weight, a=SLOPE)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    last: Any = network.generator["linear_3"]
     with torch.no_grad():
-        last.weight.mul_(0.1)  # decided and wrong guesses of a sigmoid are slow to unlearn
+        network.last.weight.mul_(0.1)  # decided and wrong guesses of a sigmoid are slow to unlearn
     return network

@@ -77,8 +77,7 @@ class Generator(nn.Module):
             layers += normalised(nn.ConvTranspose2d(a, b, 3, stride=2, padding=1, output_padding=1), b)
         layers += [nn.Conv2d(widths[0], 3, 7, padding=3, padding_mode="reflect"), nn.Tanh()]
         self.body = nn.Sequential(*layers)
-        if config.discriminator is not None:
-            self.discriminator = Discriminators(config.discriminator)
+        self.discriminator = None if config.discriminator is None else Discriminators(config.discriminator)
 
     def forward(self, edges: Tensor) -> Tensor:
         sizes = check_shape(edges, "B 1 H W", "edges")

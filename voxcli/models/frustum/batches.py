@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from voxcli.datasets.street import StreetFolder, StreetSample, pool_labels
-from voxcli.models.tasks import Augmentation, Draws
 from voxcli.scene.poses import Poses
+from voxcli.training.stage import Augmentation
+from voxcli.training.task import Draws
 
 Prepared = tuple[np.ndarray, dict[int, np.ndarray], str, Poses | None]
 

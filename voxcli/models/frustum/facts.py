@@ -1,8 +1,8 @@
-"""What networks that predict fruxels have in common at their edges: opened folders, facts that travel in weights, networks from weights."""
+"""What networks that predict fruxels have in common at their edges: facts that travel in weights, networks from weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,8 +13,8 @@ from torch import nn
 
 from voxcli import config
 from voxcli.backend import keep_freed_memory
-from voxcli.datasets.street import StreetFolder
-from voxcli.errors import FileFormatError, UsageError, VoxcliError
+from voxcli.config import Value
+from voxcli.errors import FileFormatError, VoxcliError
 from voxcli.models.frustum.familiarity import Familiarity, split
 from voxcli.models.weights import Weights, check_finite, load_weights
 from voxcli.scene.labels import Labels
@@ -26,17 +26,8 @@ MOST_CELLS = 512**3
 """Of the output that weights may state: the tensors of a convolution fit any size, and none must ask for all memory."""
 
 
-def open_street(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> StreetFolder:
-    """Folders of `synth street` or packed files of them. There is nothing to set."""
-    for key in settings:
-        raise UsageError(f"dataset: unknown key '{key}'.", hint="Street scenes have no settings.")
-    return StreetFolder(sources)
-
-
-def frustum_facts(data: StreetFolder) -> dict[str, Any]:
-    """Label names and the frustum, for `predict`."""
-    frustum, classes = data.frustum, data.classes
-    assert frustum is not None
+def frustum_facts(frustum: Frustum, classes: Labels) -> dict[str, Value]:
+    """What weights say of their data, for `predict`: label names and the frustum."""
     return {
         "label_names": list(classes.names),
         "empty_label": classes.empty,

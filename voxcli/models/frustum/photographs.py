@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.geometry.visibility import first_labels
+from voxcli.metrics.counting import confusion
+from voxcli.metrics.overlap import class_counts
 from voxcli.models.frustum.fitting import SMALLEST, fit
-from voxcli.models.frustum.scores import Decision, most_probable, predicted_labels
+from voxcli.models.frustum.scores import Predictor
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum, Picture
 
@@ -66,34 +67,28 @@ def read_photographs(folder: str | Path) -> LabelledPhotographs:
     return LabelledPhotographs(tuple(pictures), tuple(labels))
 
 
-@torch.no_grad()
 def score_photographs(
-    network: nn.Module, photographs: LabelledPhotographs, frustum: Frustum, classes: Labels, scale: int = 1,
-    decide: Decision = most_probable,
-) -> dict[str, float]:  # fmt: skip
+    predict: Predictor, photographs: LabelledPhotographs, frustum: Frustum, classes: Labels, picture_scale: int = 1
+) -> dict[str, float]:
     """Intersection over union of each group over all pixels of all photographs, and their `mean` over the seven groups.
 
-    The whole pictures are fitted into the network's frustum, which is also the camera that is assumed of them; scale: of the network's
-    scores.
+    The whole pictures are fitted into the network's frustum, which is also the camera that is assumed of them. picture_scale: pixels that
+    the network takes for each column of the frustum, along a side.
     """
-    table = np.zeros(256, np.int64)
+    groups = np.zeros(256, np.uint8)
     for number, name in enumerate(classes.names):
-        table[number] = GROUPS.index(GROUP_OF.get(name, "none"))
-    counts = np.zeros((7, 7), np.int64)
-    device = next(network.parameters()).device
+        groups[number] = GROUPS.index(GROUP_OF.get(name, "none"))
+    table = np.zeros((len(GROUPS),) * 2, np.int64)
     for rgb, truth in zip(photographs.pictures, photographs.labels, strict=True):
-        fitted = fit(Picture(rgb), frustum, scale=getattr(network.config, "picture_scale", 1), whole=True)
+        fitted = fit(Picture(rgb), frustum, scale=picture_scale, whole=True)
         image, part = torch.from_numpy(fitted.image).permute(2, 0, 1)[None], fitted.part
-        labels = predicted_labels(network, image.float().to(device) / 255, scale, decide)
-        seen = first_labels(labels[0].cpu().numpy(), classes)
+        seen = first_labels(predict(image.float() / 255)[0].cpu().numpy(), classes)
         row, inside_rows = _cells(part[1], part[3], truth.shape[0], seen.shape[0])
         column, inside_columns = _cells(part[0], part[2], truth.shape[1], seen.shape[1])
-        guess = np.where(inside_rows[:, None] & inside_columns, table[seen[np.ix_(row, column)]], 0)
-        known = truth != LEFT_OUT
-        counts += np.bincount(truth[known].astype(np.int64) * 7 + guess[known], minlength=49).reshape(7, 7)
-    hits = counts.diagonal()
-    union = counts.sum(0) + counts.sum(1) - hits
-    values = hits / np.maximum(union, 1)
+        guess = np.where(inside_rows[:, None] & inside_columns, groups[seen[np.ix_(row, column)]], 0)
+        table += confusion(guess, truth, len(GROUPS), LEFT_OUT)
+    counts = class_counts(table)
+    values = counts.intersection / np.maximum(counts.union, 1)
     return {"mean": round(float(values.mean()), 4), **{name: round(float(v), 4) for name, v in zip(GROUPS, values, strict=True)}}
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
-from voxcli.models.frustum.scores import Decision, most_probable, predicted_labels
+from voxcli.models.frustum.scores import Predictor
 from voxcli.scene import Frustum, Labels, class_colour
 
 PAPER, INK = 255, (40, 44, 52)
@@ -76,13 +76,14 @@ def sheet(
     return np.asarray(paper)
 
 
-def predictions_sheet(network: nn.Module, batches: Iterable[SceneBatch], classes: Labels, frustum: Frustum, scale: int,
-                      decide: Decision = most_probable) -> np.ndarray:  # fmt: skip
-    """The sheet of a network's predictions at one scale, one row for each batch of one sample."""
+def predictions_sheet(
+    batches: Iterable[SceneBatch], predict: Predictor, classes: Labels, frustum: Frustum, scale: int = 1
+) -> np.ndarray:
+    """The sheet of predictions at one scale, one row for each batch of one sample."""
     images, predicted, truth = [], [], []
     for batch in batches:
         images.append((batch.images[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy())
-        predicted.append(predicted_labels(network, batch.images, scale, decide)[0].cpu().numpy())
+        predicted.append(predict(batch.images)[0].cpu().numpy())
         truth.append(batch.labels[scale][0].cpu().numpy())
     return sheet(images, predicted, truth, classes, frustum)
 

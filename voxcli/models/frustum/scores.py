@@ -1,31 +1,35 @@
-"""Scores of networks that predict fruxels, counted over batches: confusion, intersection over union, the most probable labels."""
+"""Networks that predict fruxels: how scores become labels, and intersection over union of what was counted."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from voxcli.config import Value
+from voxcli.metrics.counting import as_array
+from voxcli.metrics.overlap import class_counts
 from voxcli.scene.labels import Labels
 
 Decision = Callable[[Tensor], Tensor]
 """How scores [B, n, D, *] become labels [B, D, *] uint8."""
 
+Predictor = Callable[[Tensor], Tensor]
+"""Images [B, 3, H, W] in 0..1 -> labels [B, D, H, W] uint8."""
+
 SHARE = 0.9
 """Of the largest probability of a surface on a ray: see `surface_labels`. Less makes surfaces of uncertain distance thicker."""
 
 
-def per_class_iou(confusion: Tensor) -> list[float | None]:
+def per_class_iou(table: Tensor) -> list[float | None]:
     """Intersection over union of each class from counts [n, n] (row = truth); None for a class in neither truth nor prediction."""
-    hits = confusion.diagonal()
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return [round(float(h) / float(u), 5) if u else None for h, u in zip(hits, union, strict=True)]
+    counts = class_counts(as_array(table))
+    return [round(float(iou), 5) if union else None for iou, union in zip(counts.iou(), counts.union, strict=True)]
 
 
-def iou_record(total: Tensor, classes: Labels, scale: int) -> tuple[float, dict[str, Any]]:
+def iou_record(total: Tensor, classes: Labels, scale: int) -> tuple[float, dict[str, Value]]:
     """Mean IoU over the solid classes that occur, and the record of it, from counts [n, n] over all samples at one scale."""
     iou = per_class_iou(total)
     solid = [value for value in (iou[i] for i in classes.solid_ids) if value is not None]
@@ -58,22 +62,12 @@ def surface_labels(scores: Tensor, empty: int = 0) -> Tensor:
     return torch.where(meets[:, None] & likely, others.argmax(1), labels).to(torch.uint8)
 
 
-@torch.no_grad()
-def confusion(
-    network: nn.Module, images: Tensor, labels: Tensor, scale: int, ignore: int | None, decide: Decision = most_probable
-) -> Tensor:
-    """Counts [n, n]: row = true class, column = predicted class, of one batch at one scale; ignored fruxels left out."""
-    scores = network(images, (scale,))[scale]
-    n = scores.shape[1]
-    predicted = decide(scores).long()
-    truth = labels.long()
-    if ignore is not None and bool((labels == ignore).any()):
-        keep = labels != ignore
-        truth, predicted = truth[keep], predicted[keep]
-    return torch.bincount((truth * n + predicted).reshape(-1), minlength=n * n).reshape(n, n)
+def predictor(network: nn.Module, scale: int = 1, decide: Decision = most_probable) -> Predictor:
+    """The predictions of a network at one scale."""
+    device = next(network.parameters()).device
 
+    @torch.no_grad()
+    def predict(images: Tensor) -> Tensor:
+        return decide(network(images.to(device), (scale,))[scale])
 
-@torch.no_grad()
-def predicted_labels(network: nn.Module, images: Tensor, scale: int, decide: Decision = most_probable) -> Tensor:
-    """The class of every fruxel at one scale: [B, D/s, H/s, W/s] uint8."""
-    return decide(network(images, (scale,))[scale])
+    return predict

@@ -11,7 +11,7 @@ from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError, unknown_name
 from voxcli.models.frustum.batches import count_classes
 from voxcli.models.frustum.losses import frequency_weights
-from voxcli.models.tasks import ClassWeights
+from voxcli.training.stage import ClassWeights
 
 
 def check_class_weights(how: ClassWeights, names: Sequence[str]) -> None:

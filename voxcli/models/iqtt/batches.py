@@ -15,7 +15,7 @@ from voxcli.datasets.iqtt import IQTTFile
 from voxcli.datasets.synthetic.iqtt import ALBEDO, LENS_MM, SENSOR_MM, draw_lights
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.lighting import Lights
-from voxcli.models.tasks import Draws
+from voxcli.training.task import Draws
 
 UNKNOWN = -1
 """The answer of a question whose answer is not known, or is not to be learnt from."""

@@ -5,42 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from voxcli import config
+from voxcli.config import Value
 from voxcli.datasets.coloured_shapes import ColouredShapes
 from voxcli.datasets.image_folder import ImageFolder
 from voxcli.datasets.objects import ObjectsFolder, PointValues, point_values
 from voxcli.datasets.pictures import read_rgba
 from voxcli.datasets.r2n2 import R2N2Folder
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError
 from voxcli.geometry.projections import compose
 from voxcli.models.jof.network import CELLS, IMAGE
 from voxcli.models.jof.preparation import BACKGROUND, prepare
-from voxcli.models.tasks import Augmentation, Draws
+from voxcli.training.stage import Augmentation
+from voxcli.training.task import Draws
 
 UNKNOWN = "unknown"
 TO_OWN = np.diag([0.5, 0.5, 0.5, 1.0])
 """From [-1, 1]^3, where the fields live, to the object's own frame."""
 
 
-class ShapeSamples:
-    """Shapes of one split of folders that `synth objects` wrote, or of published .mat shapes. settings: `split` (train), `categories`
-    (all), `images`: folders of pictures for self-supervision, with alpha, or with NAME_mask.png beside NAME.png; the folder that a picture
-    lies in is its category, where that is a name of one. Alpha cuts the object out, as in `predict`; a mask says where it is, and the
-    picture is seen whole.
+@dataclass(frozen=True)
+class DataOptions:
+    """The recipe's `dataset`. categories: None for all. images: folders of pictures for self-supervision, with alpha, or with
+    NAME_mask.png beside NAME.png; the folder that a picture lies in is its category, where that is a name of one. Alpha cuts the object
+    out, as in `predict`; a mask says where it is, and the picture is seen whole.
     """
 
-    def __init__(self, sources: Sequence[str | Path], settings: Mapping[str, Any]):
-        for key in settings:
-            if key not in ("split", "categories", "images"):
-                raise UsageError(f"dataset: unknown key '{key}'.", expected="split, categories or images")
+    split: str | None = "train"
+    categories: tuple[str, ...] | str | None = None
+    images: tuple[str, ...] | str | None = None
+
+
+class ShapeSamples:
+    """Shapes of one split of folders that `synth objects` wrote, or of published .mat shapes. options: see DataOptions."""
+
+    def __init__(self, sources: Sequence[str | Path], options: Mapping[str, Value]):
+        given = config.from_mapping(DataOptions, options, "dataset")
         if not sources:
             raise DataError("There are no folders of shapes to read.", hint="Make one with 'voxcli synth objects -o DIR --count N'.")
-        split, kept = settings.get("split", "train"), settings.get("categories")
+        split, kept = given.split, given.categories
         self.folders: list[ObjectsFolder | ColouredShapes] = [
             ObjectsFolder(source, split, kept) if (Path(source) / "objects").is_dir() else ColouredShapes(source) for source in sources
         ]
@@ -49,8 +57,8 @@ class ShapeSamples:
             raise DataError("The folders hold no shapes of these categories and this split.", actual=f"split {split}")
         self.categories = list(dict.fromkeys(self.category(index) for index in range(len(self.places))))
         self.renderings: dict[int, tuple[R2N2Folder, dict[str, int]]] = {}
-        images = settings.get("images") or []
-        self.pictures = _masked_pictures([images] if isinstance(images, str) else images) if images else []
+        images = (given.images,) if isinstance(given.images, str) else given.images
+        self.pictures = _masked_pictures(images) if images else []
 
     def __len__(self) -> int:
         return len(self.places)
@@ -169,6 +177,16 @@ class ShapeBatch:
 
 
 @dataclass(frozen=True)
+class ShapeSample:
+    """One read sample: its category and place in the data, its name, and by name those tensors of ShapeBatch that it has."""
+
+    category: int
+    place: int
+    name: str
+    arrays: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class ShapeReader:
     """Reads a shape with `count` point-value pairs of `resolution`; with `viewed`, one of its views drawn at random too (the first without
     random numbers); with `pictured`, while training, any picture without 3D in place of all that, where the data has some; with `known`,
@@ -187,16 +205,16 @@ class ShapeReader:
     augmentation: Augmentation = Augmentation()
     rehearsed: float = 0.0
 
-    def __call__(self, index: int, draws: Draws | None) -> dict[str, Any]:
+    def __call__(self, index: int, draws: Draws | None) -> ShapeSample:
         rng = np.random.default_rng(0) if draws is None else draws.own
         if draws is not None and self.pictured and self.data.pictures and draws.shared.random() >= self.rehearsed:
             return self._picture(index, int(rng.integers(len(self.data.pictures))), rng)
         category = self.data.categories.index(self.data.category(index))
-        sample = {"categories": category, "places": index, "names": self.data.name(index)}
+        arrays: dict[str, np.ndarray] = {}
         if not self.known or draws is None:
             volume, found = self.data.shape(index, self.resolution, self.count, rng)
             solid = found.occupied[:, None]
-            sample |= {
+            arrays |= {
                 "volumes": volume, "points": found.points * 2, "occupied": found.occupied,
                 "colours": np.where(solid, found.colours / np.float32(127.5) - 1, 0).astype(np.float32), "parts": found.labels,
             }  # fmt: skip
@@ -204,10 +222,10 @@ class ShapeReader:
             view = 0 if draws is None else int(rng.integers(self.data.view_count(index)))
             rgba = self.data.rendering(index, view)
             image, mask = self._prepared(rgba[..., :3], rgba[..., 3], None if draws is None else rng)
-            sample |= {"images": image, "masks": mask, "projections": self.data.projections(index, [view])[0]}
-        return sample
+            arrays |= {"images": image, "masks": mask, "projections": self.data.projections(index, [view])[0]}
+        return ShapeSample(category, index, self.data.name(index), arrays)
 
-    def _picture(self, index: int, place: int, rng: np.random.Generator) -> dict[str, Any]:
+    def _picture(self, index: int, place: int, rng: np.random.Generator) -> ShapeSample:
         path, mask_path, folder = self.data.pictures[place]
         rgba = read_rgba(path)
         alpha = rgba[..., 3] if mask_path is None else read_rgba(mask_path)[..., 0]
@@ -219,7 +237,7 @@ class ShapeReader:
         if mask_path is not None:
             _, mask = prepare(rgba[..., :3], alpha)
         known = self.data.categories.index(folder) if folder in self.data.categories else -1
-        return {"categories": known, "places": index, "names": str(path.name), "images": image, "masks": mask}
+        return ShapeSample(known, index, str(path.name), {"images": image, "masks": mask})
 
     def _prepared(self, rgb: np.ndarray, alpha: np.ndarray, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
         if rng is None:
@@ -233,16 +251,16 @@ class ShapeReader:
         return image.clip(0, 1).astype(np.float32), mask
 
 
-def collate(samples: list[dict[str, Any]]) -> ShapeBatch:
+def collate(samples: list[ShapeSample]) -> ShapeBatch:
     """Stack samples of the same kind into tensors; what they lack is empty."""
     size = len(samples)
-    absent: dict[str, Any] = {
+    absent = {
         "volumes": np.zeros((size, 4, 0, 0, 0), np.uint8), "points": np.zeros((size, 0, 3), np.float32),
         "occupied": np.zeros((size, 0), bool), "colours": np.zeros((size, 0, 3), np.float32), "parts": np.zeros((size, 0), np.uint8),
         "images": np.zeros((size, 3, 0, 0), np.float32), "masks": np.zeros((size, 0, 0), np.float32),
         "projections": np.zeros((size, 0, 4), np.float32),
     }  # fmt: skip
-    stacked = {key: np.stack([s[key] for s in samples]) if key in samples[0] else value for key, value in absent.items()}
-    numbers = {key: torch.tensor([int(s[key]) for s in samples]) for key in ("categories", "places")}
+    stacked = {key: np.stack([s.arrays[key] for s in samples]) if key in samples[0].arrays else value for key, value in absent.items()}
     tensors = {key: torch.from_numpy(value) for key, value in stacked.items()}
-    return ShapeBatch(**tensors, **numbers, names=[s["names"] for s in samples], shaped="points" in samples[0])
+    tensors["categories"], tensors["places"] = torch.tensor([s.category for s in samples]), torch.tensor([s.place for s in samples])
+    return ShapeBatch(**tensors, names=[s.name for s in samples], shaped="points" in samples[0].arrays)

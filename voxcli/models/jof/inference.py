@@ -21,9 +21,8 @@ from voxcli.geometry.surfaces import surface_mesh
 from voxcli.models.jof.batches import TO_OWN
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
 from voxcli.models.jof.network import IMAGE, JOF, Codes, ImageGuess, JOFConfig, projection_of
-from voxcli.models.jof.preparation import BACKGROUND, prepare, standard_image
+from voxcli.models.jof.preparation import BACKGROUND, coloured, prepare, standard_image
 from voxcli.models.jof.rendering import fields_of, usable
-from voxcli.models.jof.stages import coloured
 from voxcli.models.offers import Offers
 from voxcli.models.weights import Weights, load_weights
 from voxcli.scene.labels import Labels

@@ -40,3 +40,9 @@ def standard_image(colours: Tensor) -> Tensor:
     """Colours [B, 3, H, W] in 0..1 as the image encoder takes them."""
     mean, deviation = (colours.new_tensor(v)[:, None, None] for v in (MEAN, DEVIATION))
     return (colours - mean) / deviation
+
+
+def coloured(volumes: Tensor, darkest: float) -> Tensor:
+    """uint8 [B, 4, 64, 64, 64] as the 3D encoder takes it: colours from `darkest` to 1 where occupied, 0 in air."""
+    colours = volumes[:, :3].float() * ((1 - darkest) / 255) + darkest
+    return colours * (volumes[:, 3:] > 0)

@@ -12,7 +12,7 @@ import torch
 
 from voxcli.datasets.rooms import RoomBatch, RoomsFolder
 from voxcli.errors import DataError
-from voxcli.models.tasks import Draws
+from voxcli.training.task import Draws
 
 EXAMPLES = 16
 """Camera positions that weights remember, to sample from."""

@@ -5,37 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from voxcli import config
+from voxcli.config import Value
 from voxcli.datasets.photographs import PhotographFolder, is_photographs
 from voxcli.datasets.r2n2 import R2N2Folder
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError
 from voxcli.models.pix2vox.preprocessing import Preparation, prepare
 from voxcli.models.pix2vox.sizes import CELLS, IMAGE
-from voxcli.models.tasks import Augmentation, Draws
 from voxcli.scene.types import Picture
+from voxcli.training.stage import Augmentation
+from voxcli.training.task import Draws
 
 Prepared = tuple[np.ndarray, np.ndarray, int, str, int, list[int]]
 """(pictures [V, 3, s, s] float32, volume [32, 32, 32] bool, number of the category, name, place in the data, numbers of the views)."""
 
 
+@dataclass(frozen=True)
+class DataOptions:
+    """The recipe's `dataset`. categories: None for all."""
+
+    split: str | None = "train"
+    categories: tuple[str, ...] | str | None = None
+
+
 class ObjectSamples:
-    """The objects of one split of one or more folders laid out as 3D-R2N2's data, Pix3D or Pascal3D+.
+    """The objects of one split of one or more folders laid out as 3D-R2N2's data, Pix3D or Pascal3D+. options: see DataOptions."""
 
-    settings: `split` (train) and `categories` (all).
-    """
-
-    def __init__(self, sources: Sequence[str | Path], settings: Mapping[str, Any]):
-        for key in settings:
-            if key not in ("split", "categories"):
-                raise UsageError(f"dataset: unknown key '{key}'.", expected="split or categories")
+    def __init__(self, sources: Sequence[str | Path], options: Mapping[str, Value]):
+        given = config.from_mapping(DataOptions, options, "dataset")
         if not sources:
             raise DataError("There are no folders of objects to read.", hint="Make one with 'voxcli synth objects -o DIR --count N'.")
-        split, kept = settings.get("split", "train"), settings.get("categories")
+        split, kept = given.split, given.categories
         self.folders: list[R2N2Folder | PhotographFolder] = [
             PhotographFolder(source, split, kept) if is_photographs(source) else R2N2Folder(source, split, categories=kept)
             for source in sources

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from voxcli.training.counting import sample_ious
+
 
 def cross_entropy(probabilities: Tensor, truth: Tensor) -> Tensor:
     """Equation (3) with the minus sign that it lacks: the mean over all voxels. Both [B, X, Y, Z]; truth is bool or 0..1.
@@ -31,7 +33,4 @@ def soft_overlap_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
 
 def overlaps(probabilities: Tensor, truth: Tensor, thresholds: tuple[float, ...]) -> Tensor:
     """Intersection over union of each sample at each threshold, `>=` (section 4.1): [B, X, Y, Z] -> [B, T] float64; two empties give 1."""
-    t = truth.bool().flatten(1)[:, None]
-    p = probabilities.flatten(1)[:, None] >= torch.tensor(thresholds, device=probabilities.device)[:, None]
-    both, either = (p & t).sum(-1).double(), (p | t).sum(-1).double()
-    return torch.where(either > 0, both / either.clamp(min=1), torch.ones_like(both))
+    return torch.stack([sample_ious(probabilities.float() >= threshold, truth.bool()) for threshold in thresholds], 1)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from voxcli.datasets.street import StreetFolder, pool_labels
 from voxcli.models.frustum.batches import augment
-from voxcli.models.tasks import Augmentation, Draws
+from voxcli.training.stage import Augmentation
+from voxcli.training.task import Draws
 
 Prepared = tuple[np.ndarray, dict[int, np.ndarray], "np.ndarray | None", str]
 

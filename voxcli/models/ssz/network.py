@@ -233,6 +233,7 @@ class Generator(nn.Module):
         self.config = config
         self.encoder = PublishedEncoder() if isinstance(config.encoder, str) else Encoder(config)
         self.decoder = Decoder(config)
+        self.discriminator: Discriminator | None = None
 
     def forward(self, image: Tensor, scales: tuple[int, ...] = (1,)) -> dict[int, Tensor]:
         """Logits for each scale s: [B, n, D/s, H/s, W/s]; 1 is the full resolution, 2 and 4 are the auxiliary heads."""
@@ -250,6 +251,8 @@ class Generator(nn.Module):
 
 class SSZ(Generator):
     """The whole system of Figure 2: the generator, and as `discriminator` the network that trains it and tells the objects' poses."""
+
+    discriminator: Discriminator
 
     def __init__(self, config: SSZConfig):
         super().__init__(config)

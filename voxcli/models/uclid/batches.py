@@ -8,43 +8,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from voxcli import config
+from voxcli.config import Value
 from voxcli.datasets.disn import KINDS, DISNFolder
-from voxcli.errors import DataError, UsageError, unknown_name
+from voxcli.errors import DataError, unknown_name
 from voxcli.geometry.backproject import occupied_cells, unit_projection
-from voxcli.models.tasks import Augmentation, Draws
 from voxcli.models.uclid.network import CELLS
 from voxcli.models.uclid.preparation import prepare
 from voxcli.scene.types import Picture
+from voxcli.training.stage import Augmentation
+from voxcli.training.task import Draws
 
 DEPTH_SIDE = 112
 
 
+@dataclass(frozen=True)
+class DataOptions:
+    """The recipe's `dataset`. categories: synsets; None: all. kind: of views."""
+
+    split: str | None = "train"
+    categories: tuple[str, ...] | str | None = None
+    kind: str = "easy"
+
+
 class ObjectSamples:
-    """The objects of one split of one or more folders of DISN's layout.
+    """The objects of one split of one or more folders of DISN's layout. options: see DataOptions."""
 
-    settings: `split` (train), `categories` (synsets; all), and `kind` of views (easy).
-    """
-
-    def __init__(self, sources: Sequence[str | Path], settings: Mapping[str, Any]):
-        for key in settings:
-            if key not in ("split", "categories", "kind"):
-                raise UsageError(f"dataset: unknown key '{key}'.", expected="split, categories or kind")
+    def __init__(self, sources: Sequence[str | Path], options: Mapping[str, Value]):
+        given = config.from_mapping(DataOptions, options, "dataset")
         if not sources:
             raise DataError("There are no folders of objects to read.", hint="Make one: voxcli synth objects --layout disn -o DIR")
-        split, kept, self.kind = settings.get("split", "train"), settings.get("categories"), settings.get("kind", "easy")
+        self.kind = given.kind
         if self.kind not in KINDS:
-            raise unknown_name("set of views", str(self.kind), KINDS)
-        self.folders = [DISNFolder(source, split, kept) for source in sources]
+            raise unknown_name("set of views", self.kind, KINDS)
+        self.folders = [DISNFolder(source, given.split, given.categories) for source in sources]
         self.places = [(k, i) for k, folder in enumerate(self.folders) for i in range(len(folder))]
         self.categories = list(dict.fromkeys(item.synset for folder in self.folders for item in folder.items))
         if not self.places:
-            raise DataError("The folders hold no objects of these categories and this split.", actual=f"split {split}")
+            raise DataError("The folders hold no objects of these categories and this split.", actual=f"split {given.split}")
 
     def __len__(self) -> int:
         return len(self.places)

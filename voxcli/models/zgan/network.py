@@ -80,8 +80,8 @@ class Generator(nn.Module):
         self.config = config or ZGANConfig()
         channels = [3, *(self.config.width * 2 ** min(level, 3) for level in range(LEVELS))]
         self.model = Level(0, channels, self.config.dropout)
-        if self.config.discriminator is not None:
-            self.discriminator = Discriminator(self.config.discriminator)
+        width = self.config.discriminator
+        self.discriminator = None if width is None else Discriminator(width)
 
     def forward(self, image: Tensor) -> Tensor:
         check_shape(image, "B 3 256 256", "image")

@@ -1,4 +1,4 @@
-"""What a training of Z-GAN does: pix2pix in one more dimension (the members of models.tasks.Task). The baseline beside SSZ.
+"""What a training of Z-GAN does: pix2pix in one more dimension. The baseline beside SSZ.
 
 Z-GAN knows one class: `dataset: {classes: [...]}` names the street classes that count as object, by default all solid ones. The data's
 images have as many pixels as fruxel columns, 128 x 128, and are doubled bilinearly to the 256 x 256 that the network takes (ours).
@@ -6,30 +6,37 @@ images have as many pixels as fruxel columns, 128 x 128, and are doubled bilinea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from voxcli import config as configuration
+from voxcli.config import Value
 from voxcli.datasets.street import StreetFolder, StreetSample
 from voxcli.errors import UsageError, unknown_name
-from voxcli.models.frustum import previews
-from voxcli.models.frustum.batches import Prepared, StreetBatch, augment, collate  # noqa: F401 - `collate` and `build` are part of
-from voxcli.models.frustum.scores import per_class_iou
-from voxcli.models.tasks import Augmentation, ClassWeights, Context, Draws, Stage
+from voxcli.models.frustum.batches import Prepared, StreetBatch, augment, collate
+from voxcli.models.frustum.facts import frustum_facts
+from voxcli.models.frustum.previews import predictions_sheet
+from voxcli.models.frustum.scores import Predictor, per_class_iou
 from voxcli.models.zgan.inference import CELLS, IMAGE, THRESHOLD
-from voxcli.models.zgan.network import ZGANConfig, build  # noqa: F401 - what a stages module offers
+from voxcli.models.zgan.network import Generator, ZGANConfig, build
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
+from voxcli.training.counting import confusion
+from voxcli.training.freezing import held_still
+from voxcli.training.stage import Augmentation, Stage
+from voxcli.training.task import Context, Draws, Task, Terms
 
 TERMS = {"generator": ("l1",), "adversarial": ("adversarial", "l1", "discriminator")}
 """Loss terms by step. The public script weighs `adversarial` 1 and `l1` 200; `discriminator` is 1 unless named."""
+
+IGNORED = 255
+"""Label of fruxels that tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,6 @@ class ObjectFolder:
     @property
     def frustum(self) -> Frustum:
         """The frustum of all samples."""
-        assert self.street.frustum is not None
         return self.street.frustum
 
     def name(self, index: int) -> str:
@@ -56,49 +62,6 @@ class ObjectFolder:
     def __getitem__(self, index: int) -> StreetSample:
         sample = self.street[index]
         return replace(sample, labels=self.table[sample.labels], poses=None)
-
-
-def open_data(sources: Sequence[str | Path], settings: Mapping[str, Any]) -> ObjectFolder:
-    """Folders of `synth street` or packed files of them; settings: `classes`, the names of those that count as object."""
-    for key in settings:
-        if key != "classes":
-            raise unknown_name("dataset setting", key, ["classes"])
-    street = StreetFolder(sources)
-    names = street.classes.names
-    wanted = list(settings.get("classes") or [names[i] for i in street.classes.solid_ids])
-    for name in wanted:
-        if name not in names:
-            raise unknown_name("class", name, names)
-    table = np.zeros(256, np.uint8)
-    table[[names.index(name) for name in wanted]] = 1
-    if street.classes.ignore is not None and street.classes.ignore >= 0:
-        table[street.classes.ignore] = 255
-    return ObjectFolder(street, table, Labels(("air", wanted[0] if len(wanted) == 1 else "object")))
-
-
-def configure(settings: Mapping[str, Any], data: ObjectFolder) -> ZGANConfig:
-    """The recipe's `network` as fields of ZGANConfig. Raises UsageError for data of another shape than 128^3."""
-    if data.frustum.shape != (CELLS,) * 3:
-        raise UsageError("Z-GAN is made for one shape of data.", expected=f"fruxels {[CELLS] * 3}", actual=list(data.frustum.shape))
-    return configuration.from_mapping(ZGANConfig, dict(settings), "network")
-
-
-def check_stage(stage: Stage, config: ZGANConfig, data: ObjectFolder) -> None:
-    """Refuse unknown terms and settings, scales, and adversarial stages without a discriminator."""
-    for name in stage.losses:
-        if name not in TERMS[stage.step]:
-            raise unknown_name("loss", name, TERMS[stage.step])
-    for key in stage.settings:
-        raise UsageError(f"Stage '{stage.name}': unknown key 'settings.{key}'.", hint="Z-GAN's steps have no settings.")
-    if stage.scales != {"full": 1.0}:
-        raise UsageError(f"Stage '{stage.name}': Z-GAN has one scale.", expected="full", actual=", ".join(stage.scales))
-    if stage.step == "adversarial" and config.discriminator is None:
-        raise UsageError("An adversarial stage needs a discriminator.", hint="Add to the recipe: network: {discriminator: 32}")
-
-
-def constants(data: ObjectFolder, indices: Sequence[int], weights: ClassWeights) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """None: Z-GAN weighs no classes."""
-    return {}, {}
 
 
 @dataclass(frozen=True)
@@ -115,11 +78,6 @@ class ObjectReader:
         return sample.image, {1: sample.labels}, sample.name, None
 
 
-def reader(data: ObjectFolder, stage: Stage, augmentation: Augmentation) -> ObjectReader:
-    """Samples as they are at full resolution, for every stage."""
-    return ObjectReader(data, augmentation)
-
-
 def as_input(images: Tensor) -> Tensor:
     """[B, 3, H, W] in 0..1 -> [B, 3, 256, 256] in -1..1, as the generator takes it."""
     return F.interpolate(images, (IMAGE, IMAGE), mode="bilinear", align_corners=False) * 2 - 1
@@ -127,30 +85,26 @@ def as_input(images: Tensor) -> Tensor:
 
 def l1_loss(made: Tensor, labels: Tensor) -> Tensor:
     """Mean |G(A) - F| over the fruxels [B, 1, D, H, W] that labels [B, D, H, W] do not ignore."""
-    known = (labels != 255)[:, None]
+    known = (labels != IGNORED)[:, None]
     return ((made.float() - (labels == 1)[:, None].float()).abs() * known).sum() / known.sum().clamp_min(1)
 
 
-def _generator(network: nn.Module, batch: StreetBatch, context: Context) -> dict[str, Tensor]:
+def generator_step(network: Generator, batch: StreetBatch, context: Context[ObjectFolder]) -> Terms:
     """L1 alone: what the paper's loss is without its adversary."""
     return {"l1": context.stage.losses.get("l1", 1.0) * l1_loss(network(as_input(batch.images)), batch.labels[1])}
 
 
-def _adversarial(network: nn.Module, batch: StreetBatch, context: Context) -> Iterator[dict[str, Tensor]]:
+def adversarial_step(network: Generator, batch: StreetBatch, context: Context[ObjectFolder]) -> Iterator[Terms]:
     """The discriminator's binary cross-entropy with the generator held still, then the generator's with the discriminator held still."""
-    losses, labels, images = context.stage.losses, batch.labels[1], as_input(batch.images)
-    judge: nn.Module = network.discriminator  # type: ignore[assignment]
+    losses, labels, images, discriminator = context.stage.losses, batch.labels[1], as_input(batch.images), network.discriminator
+    assert discriminator is not None
     made = network(images)
     # Ignored fruxels are the generator's own on both sides, so that they tell nothing.
-    real = torch.where((labels == 255)[:, None], made.detach().float(), (labels == 1)[:, None].float())
-    told_apart = 0.5 * (_verdict(judge(images, real), 1) + _verdict(judge(images, made.detach()), 0))
-    yield {"discriminator": losses.get("discriminator", 1.0) * told_apart}
-    moving = [p for p in judge.parameters() if p.requires_grad]
-    for parameter in moving:
-        parameter.requires_grad_(False)
-    verdict = _verdict(judge(images, made), 1)
-    for parameter in moving:  # what has been computed stays without them
-        parameter.requires_grad_(True)
+    real = torch.where((labels == IGNORED)[:, None], made.detach().float(), (labels == 1)[:, None].float())
+    found = 0.5 * (_verdict(discriminator(images, real), 1) + _verdict(discriminator(images, made.detach()), 0))
+    yield {"discriminator": losses.get("discriminator", 1.0) * found}
+    with held_still(discriminator):
+        verdict = _verdict(discriminator(images, made), 1)
     yield {"adversarial": losses.get("adversarial", 0.0) * verdict, "l1": losses.get("l1", 0.0) * l1_loss(made, labels)}
 
 
@@ -158,41 +112,81 @@ def _verdict(logits: Tensor, target: float) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), torch.full_like(logits, target, dtype=torch.float32))
 
 
-STEPS = {"generator": _generator, "adversarial": _adversarial}
+def _predictor(network: Generator) -> Predictor:
+    """Images [B, 3, H, W] in 0..1 -> 1 where the object is, uint8 [B, D, H, W]."""
+
+    @torch.no_grad()
+    def predict(images: Tensor) -> Tensor:
+        return (network(as_input(images))[:, 0] > THRESHOLD).byte()
+
+    return predict
 
 
-@torch.no_grad()
-def tally(network: nn.Module, batch: StreetBatch, context: Context) -> Tensor:
-    """Counts [2, 2]: row = truth, column = prediction (air, object), ignored fruxels left out."""
-    labels = batch.labels[1]
-    known, predicted = labels != 255, _predicted(network, batch.images)
-    return torch.bincount((labels[known].long() * 2 + predicted[known].long()), minlength=4).reshape(2, 2)
+class ZGANTask(Task[Generator, ZGANConfig, ObjectFolder, Prepared, StreetBatch]):
+    """The generator alone, or with its discriminator."""
+
+    steps = {"generator": generator_step, "adversarial": adversarial_step}
+
+    def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> ObjectFolder:
+        """Folders of `synth street` or packed files of them; options: `classes`, the names of those that count as object."""
+        for key in options:
+            if key != "classes":
+                raise unknown_name("dataset setting", key, ["classes"])
+        street = StreetFolder(sources)
+        names, chosen = street.classes.names, options.get("classes")
+        wanted = list(chosen) if isinstance(chosen, Sequence) and chosen else [names[i] for i in street.classes.solid_ids]
+        for name in wanted:
+            if name not in names:
+                raise unknown_name("class", str(name), names)
+        table = np.zeros(256, np.uint8)
+        table[[names.index(str(name)) for name in wanted]] = 1
+        if street.classes.ignore is not None and street.classes.ignore >= 0:
+            table[street.classes.ignore] = IGNORED
+        return ObjectFolder(street, table, Labels(("air", str(wanted[0]) if len(wanted) == 1 else "object"), 0, IGNORED))
+
+    def configure(self, options: Mapping[str, Value], data: ObjectFolder) -> ZGANConfig:
+        """The recipe's `network` as fields of ZGANConfig. Raises UsageError for data of another shape than 128^3."""
+        if data.frustum.shape != (CELLS,) * 3:
+            raise UsageError("Z-GAN is made for one shape of data.", expected=f"fruxels {[CELLS] * 3}", actual=list(data.frustum.shape))
+        return configuration.from_mapping(ZGANConfig, options, "network")
+
+    def build(self, config: ZGANConfig) -> Generator:
+        """A freshly initialised network."""
+        return build(config)
+
+    def check_stage(self, stage: Stage, config: ZGANConfig, data: ObjectFolder) -> None:
+        """Refuse unknown terms and settings, scales, and adversarial stages without a discriminator."""
+        stage.check_losses(TERMS[stage.step])
+        stage.check_no_options("Z-GAN's steps have no settings.")
+        stage.check_one_scale("Z-GAN")
+        if stage.step == "adversarial" and config.discriminator is None:
+            raise UsageError("An adversarial stage needs a discriminator.", hint="Add to the recipe: network: {discriminator: 32}")
+
+    def reader(self, data: ObjectFolder, stage: Stage, augmentation: Augmentation) -> ObjectReader:
+        """Samples as they are at full resolution, for every stage."""
+        return ObjectReader(data, augmentation)
+
+    def collate(self, samples: list[Prepared]) -> StreetBatch:
+        """Stack samples into tensors."""
+        return collate(samples)
+
+    def tally(self, network: Generator, batch: StreetBatch, context: Context[ObjectFolder]) -> Tensor:
+        """Counts [2, 2]: row = truth, column = prediction (air, object), ignored fruxels left out."""
+        return confusion(_predictor(network)(batch.images), batch.labels[1], 2, IGNORED)
+
+    def summary(self, total: Tensor, context: Context[ObjectFolder]) -> tuple[float, dict[str, Value]]:
+        """IoU of the object over all validation samples at once."""
+        iou = per_class_iou(total)
+        score = iou[1] or 0.0
+        return score, {"mean_iou": score, "iou": dict(zip(context.data.classes.names, iou, strict=True))}
+
+    def preview(self, network: Generator, batches: Iterable[StreetBatch], context: Context[ObjectFolder]) -> np.ndarray:
+        """A sheet with one row a sample: input, prediction and ground truth from the camera and from above. uint8 [H, W, 3]."""
+        return predictions_sheet(batches, _predictor(network), context.data.classes, context.data.frustum)
+
+    def weight_facts(self, data: ObjectFolder) -> dict[str, Value]:
+        """Label names and the frustum, for `predict`."""
+        return frustum_facts(data.frustum, data.classes)
 
 
-def summary(total: Tensor, context: Context) -> tuple[float, dict[str, Any]]:
-    """IoU of the object over all validation samples at once."""
-    iou = per_class_iou(total)
-    score = iou[1] or 0.0
-    return score, {"mean_iou": score, "iou": dict(zip(context.data.classes.names, iou, strict=True))}
-
-
-def _predicted(network: nn.Module, images: Tensor) -> Tensor:
-    """[B, D, H, W] bool."""
-    return network(as_input(images))[:, 0] > THRESHOLD
-
-
-@torch.no_grad()
-def preview(network: nn.Module, batches: Iterator[StreetBatch], context: Context) -> np.ndarray:
-    """A sheet with one row a sample: input, prediction and ground truth from the camera and from above. uint8 [H, W, 3]."""
-    images, predicted, truth = [], [], []
-    for batch in batches:
-        images.append((batch.images[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy())
-        predicted.append(_predicted(network, batch.images)[0].byte().cpu().numpy())
-        truth.append(batch.labels[1][0].cpu().numpy())
-    return previews.sheet(images, predicted, truth, context.data.classes, context.data.frustum)
-
-
-def weight_facts(data: ObjectFolder) -> dict[str, Any]:
-    """Label names and the frustum, for `predict`."""
-    numbers = {key: getattr(data.frustum, key) for key in ("z_near", "z_far", "fov_x_deg")}
-    return {"label_names": list(data.classes.names), "empty_label": 0, "ignore_label": 255, "frustum": numbers}
+TASK = ZGANTask()

@@ -1,0 +1,44 @@
+"""What is done before the first step: data are opened, stages are checked against network and data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from voxcli.errors import UsageError, unknown_name
+from voxcli.training.recipe import Recipe
+from voxcli.training.task import AnyTask, ClassWeighingTask, Samples
+
+
+def resolve(task: AnyTask, recipe: Recipe, data: Samples, processes: int) -> Any:
+    """The network's configuration, once every stage is found to be one that it can train."""
+    network_config = task.configure(recipe.network, data)
+    _check_class_weights(task, recipe, data)
+    for stage in recipe.stages:
+        if stage.step not in task.steps:
+            raise unknown_name("training step", stage.step, task.steps)
+        task.check_stage(stage, network_config, data)
+        if stage.batch % (processes * stage.parts):
+            raise UsageError(
+                f"Stage '{stage.name}': the batch must divide among the processes and parts.",
+                expected=f"a multiple of {processes} x {stage.parts}", actual=stage.batch,
+            )  # fmt: skip
+    return network_config
+
+
+def _check_class_weights(task: AnyTask, recipe: Recipe, data: Samples) -> None:
+    if isinstance(task, ClassWeighingTask):
+        task.check_class_weights(recipe.class_weights, data)
+    elif recipe.class_weights.by_hand:
+        raise UsageError(f"The model '{recipe.model}' weighs no classes.", expected="no class_weights.by_hand",
+                         actual=recipe.class_weights.by_hand)  # fmt: skip
+
+
+def open_data(
+    task: AnyTask, recipe: Recipe, data: Sequence[str | Path], unseen: Sequence[str | Path]
+) -> tuple[Samples, Samples | None]:
+    """Training and validation data: the sources given, otherwise those that the recipe names."""
+    unseen = unseen or recipe.validation.data
+    opened = task.open_data(data or recipe.data, recipe.dataset)
+    return opened, task.open_data(unseen, recipe.dataset) if unseen else None
