@@ -107,7 +107,7 @@ def test_the_camera_reaches_all_three_networks_and_none_where_the_code_is_divide
     assert not torch.allclose(network.decoder(z, here), network.decoder(z, there))
     assert not torch.allclose(network.critic(image, z, here), network.critic(image, z, there))
     blind = build(Pix2SceneConfig(size=16, latent=6, scene=4, encoder=4, decoder=4, critic=4))
-    assert blind.told(torch.zeros(1, 0)).shape == (1, 0) and not any(isinstance(m, ConditionalNorm) for m in blind.modules())
+    assert blind.condition(torch.zeros(1, 0)).shape == (1, 0) and not any(isinstance(m, ConditionalNorm) for m in blind.modules())
 
 
 def test_the_critic_scores_image_and_code_together():
@@ -124,12 +124,12 @@ def test_the_class_reaches_decoder_and_critic():
     torch.manual_seed(0)
     network = build(Pix2SceneConfig(size=16, latent=6, encoder=4, decoder=4, critic=4, classes=("mug", "cap"))).eval()
     eye, z, image = torch.zeros(1, 3), torch.randn(1, 6), torch.rand(1, 3, 16, 16)
-    mug, cap = (network.told(eye, torch.tensor([k])) for k in (0, 1))
+    mug, cap = (network.condition(eye, torch.tensor([k])) for k in (0, 1))
     assert mug.tolist() == [[0, 0, 0, 1, 0]]
     assert not torch.allclose(network.decoder(z, mug), network.decoder(z, cap))
     assert not torch.allclose(network.critic(image, z, mug), network.critic(image, z, cap))
     with pytest.raises(UsageError, match="class"):
-        network.told(eye)
+        network.condition(eye)
 
 
 def test_gradients_flow_from_the_picture_to_the_code():

@@ -37,7 +37,7 @@ class PhotographFolder:
     split: train, val or test where ROOT/Pascal3D.json lists them; other folders have train alone. categories: which to keep.
     """
 
-    def __init__(self, root: str | Path, split: str | None = "train", categories: Sequence[str] | None = None):
+    def __init__(self, root: str | Path, split: str = "train", categories: Sequence[str] | None = None):
         self.root = Path(root)
         listed = self.root / TAXONOMY
         self._folder: Pix3DFolder | Pascal3DFolder

@@ -83,11 +83,11 @@ def _become_worker(reader: Reader, parent: int) -> None:
     global _workers_reader
     _workers_reader = reader
     torch.set_num_threads(1)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def _leave_with(parent: int) -> None:
-    """End this worker once its training is gone: one that was killed has told nobody."""
+def _end_with(parent: int) -> None:
+    """End this worker once its training is gone: a killed training stops no worker."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

@@ -47,7 +47,7 @@ class FruxelTask(ClassWeighingTask[Network, Config, StreetFolder, Sample, Fruxel
     """A task on street scenes. The network takes images and scales, and gives class scores [B, n, D/s, H/s, W/s] by scale s."""
 
     scales: ClassVar[Mapping[str, int]]
-    """Names of the resolutions at which the network may be asked for scores."""
+    """Names of the resolutions at which the network gives scores."""
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> StreetFolder:
         """Folders of `synth street` or packed files of them. There are no options."""

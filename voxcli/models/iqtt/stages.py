@@ -85,7 +85,7 @@ def labelled(batch: QuestionBatch, context: Context[QuestionSamples]) -> tuple[T
 def known_scene(network: Solver, batch: QuestionBatch) -> KnownScene:
     """The references of a batch, of unknown camera, and lights that are drawn."""
     nothing = batch.questions.new_zeros(len(batch.names), 0)
-    condition = network.scenes.told(nothing)
+    condition = network.scenes.condition(nothing)
     return KnownScene(network.scenes, batch.questions[:, 0], nothing, condition, batch.K, batch.lights, batch.albedo)
 
 

@@ -166,7 +166,7 @@ def decode(predictor: Predictor, z: Tensor, eye: np.ndarray, kind: str | None = 
     if names and kind is None:
         raise UsageError("This network makes scenes of a class.", expected=" or ".join(names))
     chosen = None if kind is None else torch.tensor([names.index(kind)], device=predictor.device)
-    depth = network.decoder(z[None], network.told(_camera(predictor, eye, 1), chosen))[0]
+    depth = network.decoder(z[None], network.condition(_camera(predictor, eye, 1), chosen))[0]
     camera = predictor.camera_at(eye)
     albedo = predictor.tensor(predictor.facts["albedo"])[:, None, None].to(depth)
     maps = surfels_of_depth(depth, albedo, torch.from_numpy(camera.K).to(depth))

@@ -30,8 +30,8 @@ class Pix2SceneConfig:
     """The paper's network, by default.
 
     size: pixels a side, 4 times a power of 2. latent: numbers of z. scene: how many of these describe the scene where the rest describe the
-    view (3D-IQTT: 118) and no network is told the camera; None: they are told it. encoder, decoder, critic: channels of each at the highest
-    resolution, doubled with every halving. classes: names that decoder and critic may be told, for class-conditional generation.
+    view (3D-IQTT: 118) and no network gets the camera; None: they get it. encoder, decoder, critic: channels of each at the highest
+    resolution, doubled with every halving. classes: names that may condition decoder and critic, for class-conditional generation.
     near: depth that nothing comes closer than; far: depth at which surfels fade into the black background, for objects that stand alone
     (3D-IQTT), None: there is none. normalise_depth: batch normalisation of the last layer, as in Table 5. hidden: width of
     the network behind conditional normalisation. leak: slope of LeakyReLU, of which the paper is silent.
@@ -67,12 +67,12 @@ class Pix2SceneConfig:
 
     @property
     def camera(self) -> int:
-        """How many numbers of the camera networks are told: its position, or nothing."""
+        """How many numbers of the camera networks get: its position, or nothing."""
         return 3 if self.scene is None else 0
 
     @property
-    def told(self) -> int:
-        """Numbers that decoder and critic are told: the camera's position and the class, one-hot."""
+    def condition_size(self) -> int:
+        """Numbers of the condition of decoder and critic: the camera's position and the class, one-hot."""
         return self.camera + len(self.classes)
 
 
@@ -143,51 +143,51 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """G_x, Table 5: z [B, latent] and what is told [B, 3 + classes] -> depth [B, S, S] > near, of the surfels that this camera sees."""
+    """G_x, Table 5: z [B, latent] and condition [B, 3 + classes] -> depth [B, S, S] > near, of the surfels that this camera sees."""
 
     def __init__(self, config: Pix2SceneConfig):
         super().__init__()
         self.config = config
         channels = [config.decoder * 2 ** (config.levels - 1 - k) for k in range(config.levels)]
-        start = nn.ConvTranspose2d(config.latent + config.told, channels[0], KERNEL, bias=False)
-        self.layers = nn.ModuleList([Layer(start, _norm(channels[0], config, config.told), config.leak)])
+        start = nn.ConvTranspose2d(config.latent + config.condition_size, channels[0], KERNEL, bias=False)
+        self.layers = nn.ModuleList([Layer(start, _norm(channels[0], config, config.condition_size), config.leak)])
         for k in range(1, config.levels):
-            told = config.told if k % 2 == 0 else 0                              # conditional in alternate layers (appendix A)
-            self.layers.append(Layer(doubling(channels[k - 1], channels[k], bias=False), _norm(channels[k], config, told), config.leak))
+            numbers = config.condition_size if k % 2 == 0 else 0                 # conditional in alternate layers (appendix A)
+            self.layers.append(Layer(doubling(channels[k - 1], channels[k], bias=False), _norm(channels[k], config, numbers), config.leak))
         plain = nn.BatchNorm2d(1) if config.normalise_depth else None
         self.head = Layer(doubling(channels[-1], 1), plain, None)
 
-    def forward(self, z: Tensor, told: Tensor) -> Tensor:
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         sizes = check_shape(z, f"B {self.config.latent}", "z")
-        check_shape(told, f"B {self.config.told}", "camera and class", sizes)
-        x = torch.cat([z, told], 1)[:, :, None, None]                            # [B, 131, 1, 1]
+        check_shape(condition, f"B {self.config.condition_size}", "camera and class", sizes)
+        x = torch.cat([z, condition], 1)[:, :, None, None]                       # [B, 131, 1, 1]
         for layer in self.layers:
-            x = layer(x, told)                                                   # [B, w 2^(n-1-k), 4 * 2^k, 4 * 2^k]
-        x = self.head(x, told)[:, 0]
+            x = layer(x, condition)                                              # [B, w 2^(n-1-k), 4 * 2^k, 4 * 2^k]
+        x = self.head(x, condition)[:, 0]
         return self.config.near + F.softplus(x if x.dtype == torch.float64 else x.float())   # [B, S, S]
 
 
 class Critic(nn.Module):
-    """D, Table 6: image [B, 3, S, S], z [B, latent], what is told [B, 3 + classes] -> a score [B], high for what the encoder made.
+    """D, Table 6: image [B, 3, S, S], z [B, latent], condition [B, 3 + classes] -> a score [B], high for what the encoder made.
 
-    What is told joins the image as planes. z joins before the last convolution that has a nonlinearity behind it: added any later, image
+    The condition joins the image as planes. z joins before the last convolution that has a nonlinearity behind it: added any later, image
     and z could only be scored each on its own.
     """
 
     def __init__(self, config: Pix2SceneConfig):
         super().__init__()
         self.config = config
-        channels = [3 + config.told, *(config.critic * 2**k for k in range(config.levels))]
+        channels = [3 + config.condition_size, *(config.critic * 2**k for k in range(config.levels))]
         self.layers = nn.ModuleList(halving(a, b) for a, b in zip(channels[:-2], channels[1:-1], strict=True))
         self.join = halving(channels[-2] + config.latent, channels[-1])
         self.head = nn.Conv2d(channels[-1], 1, KERNEL)
 
-    def forward(self, image: Tensor, z: Tensor, told: Tensor) -> Tensor:
+    def forward(self, image: Tensor, z: Tensor, condition: Tensor) -> Tensor:
         side = self.config.size
         sizes = check_shape(image, f"B 3 {side} {side}", "image")
         check_shape(z, f"B {self.config.latent}", "z", sizes)
-        check_shape(told, f"B {self.config.told}", "camera and class", sizes)
-        x = torch.cat([2 * image - 1, _planes(told, side)], 1)                   # [B, 6, S, S]
+        check_shape(condition, f"B {self.config.condition_size}", "camera and class", sizes)
+        x = torch.cat([2 * image - 1, _planes(condition, side)], 1)              # [B, 6, S, S]
         for layer in self.layers:
             x = F.leaky_relu(layer(x), self.config.leak)
         x = F.leaky_relu(self.join(torch.cat([x, _planes(z, x.shape[-1])], 1)), self.config.leak)
@@ -215,20 +215,20 @@ class Pix2Scene(nn.Module):
         if config.scene is not None:
             self.statistics = StatisticsNetwork(config.latent)
 
-    def told(self, camera: Tensor, classes: Tensor | None = None) -> Tensor:
-        """What decoder and critic are told: camera positions [B, 3 or 0], classes [B] int64 -> [B, 3 + classes]."""
+    def condition(self, camera: Tensor, classes: Tensor | None = None) -> Tensor:
+        """The condition of decoder and critic: camera positions [B, 3 or 0], classes [B] int64 -> [B, 3 + classes]."""
         if not self.config.classes:
             return camera
         if classes is None:
             raise UsageError("This network makes scenes of a class.", expected=" or ".join(self.config.classes))
         return torch.cat([camera, F.one_hot(classes, len(self.config.classes)).to(camera)], 1)
 
-    def picture(self, z: Tensor, told: Tensor, K: Tensor, lights: Lights, albedo: Tensor) -> tuple[Tensor, Tensor]:
+    def picture(self, z: Tensor, condition: Tensor, K: Tensor, lights: Lights, albedo: Tensor) -> tuple[Tensor, Tensor]:
         """rend(G_x(z)): (picture [B, 3, S, S] in linear light, depth [B, S, S]).
 
         K [B, 3, 3], lights in each camera's frame, albedo [B, 3].
         """
-        depth = self.decoder(z, told)
+        depth = self.decoder(z, condition)
         picture = render(depth, albedo[:, :, None, None].to(depth), K.to(depth), lights)
         far = self.config.far
         return (picture if far is None else picture * torch.sigmoid((far - depth) / (_FADE * far))[:, None]), depth

@@ -79,7 +79,7 @@ def known_scene(network: Pix2Scene, batch: SceneBatch, lights: str = "known") ->
     else:
         moved = rooms.lights
     classes = rooms.shapes if network.config.classes else None
-    return KnownScene(network, rooms.images, rooms.eyes, network.told(rooms.eyes, classes), rooms.K, moved, rooms.albedo)
+    return KnownScene(network, rooms.images, rooms.eyes, network.condition(rooms.eyes, classes), rooms.K, moved, rooms.albedo)
 
 
 def reconstruction_step(network: Pix2Scene, batch: SceneBatch, context: Context[RoomSamples]) -> Terms:

@@ -43,7 +43,7 @@ class ObjectSamples:
             raise DataError("There are no folders of objects to read.", hint="Make one with 'voxcli synth objects -o DIR --count N'.")
         split, kept = given.split, given.categories
         self.folders: list[R2N2Folder | PhotographFolder] = [
-            PhotographFolder(source, split, kept) if is_photographs(source) else R2N2Folder(source, split, categories=kept)
+            PhotographFolder(source, split or "all", kept) if is_photographs(source) else R2N2Folder(source, split, categories=kept)
             for source in sources
         ]
         self.places = [(k, i) for k, folder in enumerate(self.folders) for i in range(len(folder))]

@@ -23,7 +23,7 @@ from voxcli.training.stage import Augmentation, Stage, require
 from voxcli.training.task import Context, Terms
 
 SCALES = {"full": 1, "quarter": 4}
-"""Names of the resolutions at which the network may be asked for scores."""
+"""Names of the resolutions at which the network gives scores."""
 
 TERMS = ("likelihood", "dice", "visible")
 """`likelihood` and `dice` as in SSZ's training (models.frustum.losses); `visible` is the likelihood of what each ray meets first, with

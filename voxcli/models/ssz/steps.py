@@ -18,7 +18,7 @@ from voxcli.training.freezing import held_still
 from voxcli.training.task import Context, Terms
 
 SCALES = {"full": 1, "half": 2, "quarter": 4}
-"""Names of the resolutions at which the network may be asked for scores."""
+"""Names of the resolutions at which the network gives scores."""
 
 TERMS = ("likelihood", "dice")
 """`likelihood` is equation (2), times the sum q of the class weights over their number (a scale that keeps the terms' balance when

@@ -33,7 +33,7 @@ EMPTY = 4.0
 """What an empty prediction counts as a Chamfer distance in validation."""
 
 SIDE = 224
-"""Of the pictures that are read; each step brings them to the network's own size, which a reader is not told."""
+"""Of the pictures that are read. Each step resizes them to the network's own size, which a reader does not know."""
 
 
 class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):

@@ -41,7 +41,7 @@ IGNORED = 255
 
 @dataclass(frozen=True)
 class ObjectFolder:
-    """Street scenes with two classes: air, and the object that the wanted classes are. table [256]: label -> 0, 1 or 255 (ignored)."""
+    """Street scenes with two classes: air, and the object that the chosen classes are. table [256]: label -> 0, 1 or 255 (ignored)."""
 
     street: StreetFolder
     table: np.ndarray
@@ -134,15 +134,15 @@ class ZGANTask(Task[Generator, ZGANConfig, ObjectFolder, Prepared, StreetBatch])
                 raise unknown_name("dataset setting", key, ["classes"])
         street = StreetFolder(sources)
         names, chosen = street.classes.names, options.get("classes")
-        wanted = list(chosen) if isinstance(chosen, Sequence) and chosen else [names[i] for i in street.classes.solid_ids]
-        for name in wanted:
+        counted = list(chosen) if isinstance(chosen, Sequence) and chosen else [names[i] for i in street.classes.solid_ids]
+        for name in counted:
             if name not in names:
                 raise unknown_name("class", str(name), names)
         table = np.zeros(256, np.uint8)
-        table[[names.index(str(name)) for name in wanted]] = 1
+        table[[names.index(str(name)) for name in counted]] = 1
         if street.classes.ignore is not None and street.classes.ignore >= 0:
             table[street.classes.ignore] = IGNORED
-        return ObjectFolder(street, table, Labels(("air", str(wanted[0]) if len(wanted) == 1 else "object"), 0, IGNORED))
+        return ObjectFolder(street, table, Labels(("air", str(counted[0]) if len(counted) == 1 else "object"), 0, IGNORED))
 
     def configure(self, options: Mapping[str, Value], data: ObjectFolder) -> ZGANConfig:
         """The recipe's `network` as fields of ZGANConfig. Raises UsageError for data of another shape than 128^3."""
