@@ -159,7 +159,7 @@ def test_renderings_come_between_pictures_and_say_what_is_known_of_them(folder, 
     for seed in range(20):
         shared = [Draws(np.random.default_rng(k), np.random.default_rng(seed)) for k in range(2)]
         samples = [reader(k, draws) for k, draws in enumerate(shared)]
-        assert len({"projections" in sample for sample in samples}) == 1  # a batch is of one kind
+        assert len({"projections" in sample.arrays for sample in samples}) == 1  # a batch is of one kind
         kinds["projections" in samples[0].arrays] = collate(samples)
     assert set(kinds) == {False, True}
     known, unknown = ({k: t.detach() for k, t in steps.self_step(network, kinds[kind], told).items()} for kind in (True, False))

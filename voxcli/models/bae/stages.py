@@ -49,14 +49,11 @@ class BAETask(BranchTask[BAENet, BAEConfig]):
 
     steps = {"shape": shape_step}
     threshold = THRESHOLD
+    build = staticmethod(build)
 
     def configure(self, options: Mapping[str, Value], data: ShapeSamples) -> BAEConfig:
         """The configuration of a recipe: fields of BAEConfig."""
         return configuration.from_mapping(BAEConfig, {"categories": list(data.categories), **options}, "network")
-
-    def build(self, config: BAEConfig) -> BAENet:
-        """A freshly initialised network."""
-        return build(config)
 
     def check_stage(self, stage: Stage, config: BAEConfig, data: ShapeSamples) -> None:
         """Raise UsageError for losses or sizes that mean nothing."""

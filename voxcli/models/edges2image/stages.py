@@ -119,6 +119,7 @@ class Edges2ImageTask(Task[Generator, Edges2ImageConfig, EdgeFolder, Prepared, E
     """The generator alone, or with its discriminators."""
 
     steps = {"generator": generator_step, "adversarial": adversarial_step}
+    build = staticmethod(build)
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> EdgeFolder:
         """Folders of pictures, searched in depth."""
@@ -129,10 +130,6 @@ class Edges2ImageTask(Task[Generator, Edges2ImageConfig, EdgeFolder, Prepared, E
         if "edges" in options:
             raise UsageError("network.edges follows from the data.", hint="Set dataset.edges in the recipe.")
         return replace(configuration.from_mapping(Edges2ImageConfig, options, "network"), edges=data.settings.edges)
-
-    def build(self, config: Edges2ImageConfig) -> Generator:
-        """A freshly initialised network."""
-        return build(config)
 
     def check_stage(self, stage: Stage, config: Edges2ImageConfig, data: EdgeFolder) -> None:
         """Refuse unknown terms and settings, scales, squares that the network cannot halve, and adversaries that are not there."""

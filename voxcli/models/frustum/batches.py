@@ -51,9 +51,9 @@ class StreetReader:
         return sample.image, labels, sample.name, sample.poses
 
 
-def collate(parts: list[Prepared]) -> StreetBatch:
+def collate(samples: list[Prepared]) -> StreetBatch:
     """Stack samples into tensors."""
-    images, labels, names, poses = zip(*parts, strict=True)
+    images, labels, names, poses = zip(*samples, strict=True)
     pictures = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(255)
     stacked = {s: torch.from_numpy(np.stack([part[s] for part in labels])) for s in labels[0]}
     return StreetBatch(pictures, stacked, list(names), list(poses))

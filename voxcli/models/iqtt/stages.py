@@ -118,6 +118,8 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
     """One of the three solvers, by its preset."""
 
     steps = {"semisupervised": semisupervised_step, "answers": answers_step, "contrast": contrast_step}
+    build = staticmethod(build)
+    collate = staticmethod(collate)
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> QuestionSamples:
         """Files of `synth iqtt`, or published ones; options: `labels`."""
@@ -139,10 +141,6 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
         if config.scenes is not None and config.scenes.size != data.size:
             raise UsageError("The network is for pictures of another size.", expected=config.scenes.size, actual=f"{data.size} pixels")
         return config
-
-    def build(self, config: IQTTConfig) -> Solver:
-        """A freshly initialised network."""
-        return build(config)
 
     def check_stage(self, stage: Stage, config: IQTTConfig, data: QuestionSamples) -> None:
         """Refuse steps of another kind of solver, unknown terms and settings, more labels than there are, supervised steps without any."""
@@ -177,10 +175,6 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
         if augmentation != Augmentation():
             raise UsageError("Questions cannot be augmented: a mirror image is another object.", hint="Leave out `augmentation`.")
         return QuestionReader(data, tuple(data.labelled))
-
-    def collate(self, samples: list[Question]) -> QuestionBatch:
-        """Stack questions into tensors."""
-        return collate(samples)
 
     @torch.no_grad()
     def tally(self, network: Solver, batch: QuestionBatch, context: Context[QuestionSamples]) -> Tensor:

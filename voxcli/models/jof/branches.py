@@ -27,6 +27,7 @@ class BranchTask(Task[Network, Config, ShapeSamples, ShapeSample, ShapeBatch]):
 
     threshold: float = 0.5
     """Occupancy from which on a point is inside."""
+    collate = staticmethod(collate)
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> ShapeSamples:
         """Folders that `synth objects` wrote, or of published .mat shapes. options: `split`, `categories` and, for JOF, `images`."""
@@ -35,10 +36,6 @@ class BranchTask(Task[Network, Config, ShapeSamples, ShapeSample, ShapeBatch]):
     def log_facts(self, data: ShapeSamples, constants: Mapping[str, Tensor]) -> dict[str, Value]:
         """The categories that there are."""
         return {"categories": data.categories}
-
-    def collate(self, samples: list[ShapeSample]) -> ShapeBatch:
-        """Stack samples of the same kind into tensors."""
-        return collate(samples)
 
     def summary(self, total: Tensor, context: Context[ShapeSamples]) -> tuple[float, dict[str, Value]]:
         """See `branch_summary`."""

@@ -136,6 +136,8 @@ class Pix2SceneTask(Task[Pix2Scene, Pix2SceneConfig, RoomSamples, tuple[RoomBatc
     """Rooms with known cameras and lights."""
 
     steps = {"reconstruction": reconstruction_step, "adversarial": adversarial_step}
+    build = staticmethod(build)
+    collate = staticmethod(collate)
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> RoomSamples:
         """Folders of `synth rooms`. There are no options."""
@@ -159,10 +161,6 @@ class Pix2SceneTask(Task[Pix2Scene, Pix2SceneConfig, RoomSamples, tuple[RoomBatc
             raise UsageError("Rooms come with their cameras: the code is not divided.", hint="Leave out network.scene, or train -m iqtt.")
         return config
 
-    def build(self, config: Pix2SceneConfig) -> Pix2Scene:
-        """A freshly initialised network."""
-        return build(config)
-
     def check_stage(self, stage: Stage, config: Pix2SceneConfig, data: RoomSamples) -> None:
         """Refuse unknown terms, settings and scales."""
         stage.check_losses(TERMS[stage.step])
@@ -180,10 +178,6 @@ class Pix2SceneTask(Task[Pix2Scene, Pix2SceneConfig, RoomSamples, tuple[RoomBatc
         if augmentation != Augmentation():
             raise UsageError("pix2scene's pictures cannot be augmented.", hint="Leave out `augmentation`: cameras and lights are known.")
         return RoomReader(data)
-
-    def collate(self, samples: list[tuple[RoomBatch, str]]) -> SceneBatch:
-        """Stack rooms into tensors."""
-        return collate(samples)
 
     @torch.no_grad()
     def tally(self, network: Pix2Scene, batch: SceneBatch, context: Context[RoomSamples]) -> Tensor:

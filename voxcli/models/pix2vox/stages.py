@@ -101,6 +101,7 @@ class Pix2VoxTask(Task[Pix2Vox, Pix2VoxConfig, ObjectSamples, Prepared, ObjectBa
 
     steps = {"single": single_step, "fusion": fusion_step}
     prepares_stages = True
+    collate = staticmethod(collate)
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> ObjectSamples:
         """Folders in 3D-R2N2's layout, as `synth objects` writes it, or of Pix3D or Pascal3D+. options: `split` and `categories`."""
@@ -169,10 +170,6 @@ class Pix2VoxTask(Task[Pix2Vox, Pix2VoxConfig, ObjectSamples, Prepared, ObjectBa
         """Objects with as many views and as large pictures as the stage says."""
         options = stage.options(StageOptions)
         return ObjectReader(data, *options.views, options.side, augmentation, options.encoded)
-
-    def collate(self, samples: list[Prepared]) -> ObjectBatch:
-        """Stack samples with the same number of views."""
-        return collate(samples)
 
     def stage_constants(self, network: Pix2Vox, data: ObjectSamples, indices: Sequence[int], stage: Stage) -> dict[str, Tensor]:
         """Where pictures are encoded in advance: `features` of those of the training objects, a row each, and `first` [len(data)], the row

@@ -62,9 +62,9 @@ class RaysReader:
         return sample.image, labels, pixels, sample.name
 
 
-def collate(parts: list[Prepared]) -> RaysBatch:
+def collate(samples: list[Prepared]) -> RaysBatch:
     """Stack samples into tensors."""
-    images, labels, pixels, names = zip(*parts, strict=True)
+    images, labels, pixels, names = zip(*samples, strict=True)
     pictures = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(255)
     stacked = {s: torch.from_numpy(np.stack([part[s] for part in labels])) for s in labels[0]}
     return RaysBatch(pictures, stacked, None if pixels[0] is None else torch.from_numpy(pixels[0]), list(names))

@@ -76,6 +76,7 @@ class RaysTask(FruxelTask[Rays, RaysConfig, Prepared, RaysBatch]):
 
     scales = SCALES
     steps = {"rays": rays_step}
+    collate = staticmethod(collate)
 
     def configure(self, options: Mapping[str, Value], data: StreetFolder) -> RaysConfig:
         """The configuration of a recipe for the classes of the data: `preset` names where to begin, or `start` the weights that the
@@ -120,10 +121,6 @@ class RaysTask(FruxelTask[Rays, RaysConfig, Prepared, RaysBatch]):
         """Samples with labels at the scales of a stage."""
         rays = max(1, round(stage.options(StageOptions).rays * data.frustum.width * data.frustum.height))
         return RaysReader(data, tuple(scale_weights(stage, SCALES)), rays, augmentation)
-
-    def collate(self, samples: list[Prepared]) -> RaysBatch:
-        """Stack samples into tensors."""
-        return collate(samples)
 
     def decide(self, scores: Tensor) -> Tensor:
         """The most probable classes, but no ray passes what it most likely meets."""

@@ -39,6 +39,7 @@ class SSZTask(FruxelTask[Generator, SSZConfig, Prepared, StreetBatch]):
 
     scales = SCALES
     steps = {"generator": generator_step, "adversarial": adversarial_step}
+    collate = staticmethod(collate)
 
     def configure(self, options: Mapping[str, Value], data: StreetFolder) -> SSZConfig:
         """The configuration of a recipe for the classes and the shape of the data."""
@@ -83,10 +84,6 @@ class SSZTask(FruxelTask[Generator, SSZConfig, Prepared, StreetBatch]):
     def reader(self, data: StreetFolder, stage: Stage, augmentation: Augmentation) -> StreetReader:
         """Samples with labels at the scales of a stage."""
         return StreetReader(data, tuple(scale_weights(stage, SCALES)), augmentation)
-
-    def collate(self, samples: list[Prepared]) -> StreetBatch:
-        """Stack samples into tensors."""
-        return collate(samples)
 
 
 TASK = SSZTask()

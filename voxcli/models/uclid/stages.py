@@ -40,6 +40,8 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
     """The main network and its regressors of depth and camera."""
 
     steps = {"depth": depth_step, "camera": camera_step, "occupancy": shape_step, "shape": shape_step}
+    build = staticmethod(build)
+    collate = staticmethod(collate)
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> ObjectSamples:
         """Folders in DISN's layout, as `synth objects --layout disn` writes it. options: `split`, `categories` and `kind`."""
@@ -50,10 +52,6 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
         preset, options = split_preset(options, PRESETS, "paper")
         merged = configuration.merge(configuration.to_mapping(PRESETS[preset]), options)
         return configuration.from_mapping(UCLIDConfig, merged, "network")
-
-    def build(self, config: UCLIDConfig) -> UCLID:
-        """A freshly initialised network."""
-        return build(config)
 
     def check_stage(self, stage: Stage, config: UCLIDConfig, data: ObjectSamples) -> None:
         """Raise UsageError for steps, losses and settings that mean nothing to this network."""
@@ -81,10 +79,6 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
         """Objects with as many views and points as the stage says; pictures in their own size of 224."""
         options = stage.options(StageOptions)
         return ObjectReader(data, *options.views, SIDE, options.truth, augmentation)
-
-    def collate(self, samples: list[Sample]) -> ObjectBatch:
-        """Stack samples with the same number of views."""
-        return collate(samples)
 
     def tally(self, network: UCLID, batch: ObjectBatch, context: Context[ObjectSamples]) -> Tensor:
         """[3]: sums of two scores, and the number of samples. depth: relative error where there is an object, and whether its outline fits;

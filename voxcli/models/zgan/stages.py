@@ -126,6 +126,8 @@ class ZGANTask(Task[Generator, ZGANConfig, ObjectFolder, Prepared, StreetBatch])
     """The generator alone, or with its discriminator."""
 
     steps = {"generator": generator_step, "adversarial": adversarial_step}
+    build = staticmethod(build)
+    collate = staticmethod(collate)
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> ObjectFolder:
         """Folders of `synth street` or packed files of them; options: `classes`, the names of those that count as object."""
@@ -150,10 +152,6 @@ class ZGANTask(Task[Generator, ZGANConfig, ObjectFolder, Prepared, StreetBatch])
             raise UsageError("Z-GAN is made for one shape of data.", expected=f"fruxels {[CELLS] * 3}", actual=list(data.frustum.shape))
         return configuration.from_mapping(ZGANConfig, options, "network")
 
-    def build(self, config: ZGANConfig) -> Generator:
-        """A freshly initialised network."""
-        return build(config)
-
     def check_stage(self, stage: Stage, config: ZGANConfig, data: ObjectFolder) -> None:
         """Refuse unknown terms and settings, scales, and adversarial stages without a discriminator."""
         stage.check_losses(TERMS[stage.step])
@@ -165,10 +163,6 @@ class ZGANTask(Task[Generator, ZGANConfig, ObjectFolder, Prepared, StreetBatch])
     def reader(self, data: ObjectFolder, stage: Stage, augmentation: Augmentation) -> ObjectReader:
         """Samples as they are at full resolution, for every stage."""
         return ObjectReader(data, augmentation)
-
-    def collate(self, samples: list[Prepared]) -> StreetBatch:
-        """Stack samples into tensors."""
-        return collate(samples)
 
     def tally(self, network: Generator, batch: StreetBatch, context: Context[ObjectFolder]) -> Tensor:
         """Counts [2, 2]: row = truth, column = prediction (air, object), ignored fruxels left out."""
