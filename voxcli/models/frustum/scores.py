@@ -39,7 +39,7 @@ def iou_record(total: Tensor, classes: Labels, scale: int) -> tuple[float, dict[
 
 def most_probable(scores: Tensor) -> Tensor:
     """The most probable class of each fruxel: scores [B, n, D, *] -> [B, D, *] uint8."""
-    return scores.argmax(1).to(torch.uint8)
+    return scores.max(1).indices.to(torch.uint8)                         # argmax takes four times as long along an axis with a stride
 
 
 def surface_labels(scores: Tensor, empty: int = 0) -> Tensor:
@@ -49,17 +49,16 @@ def surface_labels(scores: Tensor, empty: int = 0) -> Tensor:
     almost surely ends on something. If all fruxels of a ray say air, but the product of their probabilities of air is below 1/2, the slices
     where a surface is likeliest (at least SHARE of the largest probability on the ray) take their most probable solid class.
     """
-    labels = scores.argmax(1)
-    nothing = (labels == empty).all(1)
-    if not bool(nothing.any()):
-        return labels.to(torch.uint8)
-    air = scores[:, empty].float() - torch.logsumexp(scores.float(), 1)          # log of the probability of air, [B, D, *]
-    meets = nothing & (air.sum(1) < math.log(0.5))
-    solid = 1 - air.exp()
+    labels = most_probable(scores)
+    nothing = (labels == empty).all(1)                                           # [B, *]
+    rays = scores.movedim((1, 2), (-2, -1))[nothing].float()                     # [N, n, D], few of all
+    air = rays[:, empty] - torch.logsumexp(rays, 1)                              # log of the probability of air, [N, D]
+    meets = air.sum(1) < math.log(0.5)
+    rays, solid = rays[meets], 1 - air[meets].exp()
     likely = solid >= SHARE * solid.amax(1, keepdim=True)
-    others = scores.clone()
-    others[:, empty] = -torch.inf
-    return torch.where(meets[:, None] & likely, others.argmax(1), labels).to(torch.uint8)
+    rays[:, empty] = -torch.inf
+    labels.movedim(1, -1)[nothing.masked_scatter(nothing, meets)] = torch.where(likely, most_probable(rays), empty)
+    return labels
 
 
 def predictor(network: nn.Module, scale: int = 1, decide: Decision = most_probable) -> Predictor:
