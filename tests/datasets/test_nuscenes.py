@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from voxcli.datasets.nuscenes import TABLES, NuScenesFolder, export_nuscenes, street_class
+from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.street.config import StreetConfig
-from voxcli.datasets.synthetic.street.dataset import write_dataset
+from voxcli.datasets.synthetic.street.dataset import StreetGenerator
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.geometry import cameras
 
@@ -22,7 +23,7 @@ SMALL = StreetConfig(replace(StreetConfig().frustum, width=48, height=40, depth=
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nu") / "street"
-    write_dataset(folder, 2, 3, SMALL)
+    write_dataset(folder, 2, StreetGenerator(3, SMALL))
     return folder
 
 

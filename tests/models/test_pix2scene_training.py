@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from voxcli.datasets.rooms import RoomsFolder
-from voxcli.datasets.synthetic.rooms.dataset import write_dataset
+from voxcli.datasets.synthetic.folders import write_dataset
+from voxcli.datasets.synthetic.rooms.dataset import RoomsGenerator
 from voxcli.datasets.synthetic.rooms.scenes import TARGET, RoomsConfig
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.geometry.cameras import inverse_rigid
@@ -24,7 +25,7 @@ EQUAL = {"adversarial": 1.0, "image": 1.0, "latent": 0.1}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("rooms") / "rooms"
-    write_dataset(path, 6, config=RoomsConfig(size=16, shapes=("box", "sphere")))
+    write_dataset(path, 6, RoomsGenerator(config=RoomsConfig(size=16, shapes=("box", "sphere"))))
     return path
 
 
@@ -132,7 +133,7 @@ def test_reconstruction_terms_are_lowered_not_raised(folder):
 
 
 def test_shuffled_lights_are_those_of_another_room(tmp_path):
-    write_dataset(tmp_path / "r", 3, config=RoomsConfig(size=8, random_lights=True))
+    write_dataset(tmp_path / "r", 3, RoomsGenerator(config=RoomsConfig(size=8, random_lights=True)))
     stage = Stage("a", 1, step="reconstruction", losses={"image": 1.0}, settings={"lights": "shuffled"})
     network, batch, _ = prepared(tmp_path / "r", stage)
     own, other = (stages.known_scene(network, batch, kind).lights for kind in ("known", "shuffled"))

@@ -10,7 +10,8 @@ from references.shapes import box, sphere, torus
 from test_uclid_network import NARROW
 from torch.testing import assert_close
 
-from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, write_dataset
+from voxcli.datasets.synthetic.folders import write_dataset
+from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, ObjectsGenerator
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.backproject import depth_cloud, occupied_cells, unit_projection
 from voxcli.geometry.cameras import look_at
@@ -29,7 +30,7 @@ from voxcli.training.task import Context, Draws
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("disn")
-    write_dataset(place, 2, 0, ObjectsConfig(("chair", "car"), 2, "disn"), None, 1, lambda done, total: None)
+    write_dataset(place, 2, ObjectsGenerator(0, ObjectsConfig(("chair", "car"), 2, "disn")), progress=lambda done, total: None)
     return place
 
 

@@ -12,7 +12,8 @@ from voxcli import files
 from voxcli.datasets.disn import DISNFolder
 from voxcli.datasets.objects import ColouredVoxels, ObjectsFolder, point_values
 from voxcli.datasets.r2n2 import R2N2Folder
-from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, make_object, place_of, write_dataset
+from voxcli.datasets.synthetic.folders import write_dataset
+from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, ObjectsGenerator, make_object, place_of
 from voxcli.errors import DataError, UsageError
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
@@ -22,14 +23,14 @@ SMALL = ObjectsConfig(("chair", "lamp", "airplane"), 2)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("objects") / "r2n2"
-    assert write_dataset(out, 6, 3, SMALL) == 6
+    assert write_dataset(out, 6, ObjectsGenerator(3, SMALL)) == 6
     return out
 
 
 @pytest.fixture(scope="module")
 def disn(tmp_path_factory):
     out = tmp_path_factory.mktemp("objects") / "disn"
-    write_dataset(out, 2, 0, ObjectsConfig(("chair", "car"), 3, "disn"))
+    write_dataset(out, 2, ObjectsGenerator(0, ObjectsConfig(("chair", "car"), 3, "disn")))
     return out
 
 
@@ -122,27 +123,27 @@ def test_an_object_depends_on_seed_category_and_number_alone():
 
 def test_an_interrupted_data_set_is_completed_with_the_same_bytes(folder, tmp_path):
     out = tmp_path / "again"
-    assert write_dataset(out, 2, 3, SMALL) == 2
+    assert write_dataset(out, 2, ObjectsGenerator(3, SMALL)) == 2
     marker = out / "ShapeNetVox32/03001627/s3-000000/model.binvox"
     marker.unlink()  # as a killed run leaves it
     (out / "ShapeNetRendering/03001627/s3-000000/rendering/00.png").write_bytes(b"half")
     seen = []
-    assert write_dataset(out, 6, 3, SMALL, progress=lambda done, count: seen.append((done, count))) == 5
+    assert write_dataset(out, 6, ObjectsGenerator(3, SMALL), progress=lambda done, count: seen.append((done, count))) == 5
     assert seen[0] == (1, 6) and seen[-1] == (6, 6)
     assert same(folder, out)
-    assert write_dataset(out, 2, 3, SMALL) == 0
+    assert write_dataset(out, 2, ObjectsGenerator(3, SMALL)) == 0
     assert same(folder, out)  # the lists still name all that is there
 
 
 @pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes(folder, tmp_path):
-    write_dataset(tmp_path / "two", 6, 3, SMALL, workers=2)
+    write_dataset(tmp_path / "two", 6, ObjectsGenerator(3, SMALL), workers=2)
     assert same(folder, tmp_path / "two")
 
 
 def test_other_options_are_refused(folder, tmp_path):
     with pytest.raises(UsageError, match="other options"):
-        write_dataset(folder, 6, 4, SMALL)
+        write_dataset(folder, 6, ObjectsGenerator(4, SMALL))
     with pytest.raises(UsageError, match="category"):
         ObjectsConfig(("chiar",))
     with pytest.raises(UsageError, match="once"):
@@ -151,11 +152,11 @@ def test_other_options_are_refused(folder, tmp_path):
         ObjectsConfig(views=0)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="not empty"):
-        write_dataset(tmp_path, 1, 0, SMALL)
+        write_dataset(tmp_path, 1, ObjectsGenerator(0, SMALL))
 
 
 def test_assets_take_part_with_the_parts_that_they_name(tmp_path):
-    from voxcli.datasets.synthetic.objects.assets import load_shelf
+    from voxcli.datasets.synthetic.objects.assets import draw, load_shelf
 
     (tmp_path / "chair").mkdir()
     thing, _ = make_object(place_of(0, 1, ObjectsConfig(("chair",))))
@@ -163,12 +164,12 @@ def test_assets_take_part_with_the_parts_that_they_name(tmp_path):
 
     files.write(tmp_path / "chair" / "a.glb", as_mesh(thing))
     shelf = load_shelf(tmp_path)
-    assert shelf.has("chair") and not shelf.has("lamp")
-    drawn = shelf.draw("chair", np.random.default_rng(0))
+    assert "chair" in shelf and "lamp" not in shelf
+    drawn = draw(shelf, "chair", np.random.default_rng(0))
     assert sorted(drawn.part_names[p] for p in np.unique(drawn.parts)) == sorted(thing.part_names[p] for p in np.unique(thing.parts))
     assert np.isclose(np.linalg.norm(np.ptp(drawn.vertices, axis=0)), 1)
     out = tmp_path / "out"
-    write_dataset(out, 6, 0, ObjectsConfig(("chair",), 1), tmp_path)
+    write_dataset(out, 6, ObjectsGenerator(0, ObjectsConfig(("chair",), 1), tmp_path))
     assert "chair/a.glb" in json.loads((out / "meta.json").read_text())["inputs"]
     assert len(R2N2Folder(out, None)) == 6
 

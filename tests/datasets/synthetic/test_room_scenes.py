@@ -11,7 +11,9 @@ from references.surfel_twins import shade as slow_shade
 
 from voxcli import files
 from voxcli.datasets.rooms import RoomsFolder
-from voxcli.datasets.synthetic.rooms.dataset import write_dataset
+from voxcli.datasets.synthetic.assets import is_closed
+from voxcli.datasets.synthetic.folders import write_dataset
+from voxcli.datasets.synthetic.rooms.dataset import RoomsGenerator
 from voxcli.datasets.synthetic.rooms.render import lights_of, picture_of_surfels, room_mesh, surfels_of_room
 from voxcli.datasets.synthetic.rooms.scenes import (
     AZIMUTH,
@@ -31,7 +33,6 @@ from voxcli.datasets.synthetic.rooms.scenes import (
 )
 from voxcli.datasets.synthetic.rooms.shapes import SHAPES, known_shape
 from voxcli.datasets.synthetic.shapes import Shape, signed_volume
-from voxcli.datasets.synthetic.street.assets import is_closed
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.geometry.cameras import inverse_rigid
 from voxcli.geometry.surfels import SurfelMaps, back_project, render, render_surfels
@@ -238,7 +239,7 @@ def test_hardly_a_pixel_is_clipped_and_none_is_black():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("rooms") / "data"
-    assert write_dataset(out, 3, 2, config_of("multiple-shapes", turned=True, size=48)) == 3
+    assert write_dataset(out, 3, RoomsGenerator(2, config_of("multiple-shapes", turned=True, size=48))) == 3
     return out
 
 
@@ -292,18 +293,18 @@ def test_the_scene_file_places_the_same_meshes(folder):
 
 def test_an_interrupted_data_set_is_completed_with_the_same_bytes(folder, tmp_path):
     config, seen = config_of("multiple-shapes", turned=True, size=48), []
-    assert write_dataset(tmp_path / "again", 2, 2, config) == 2
+    assert write_dataset(tmp_path / "again", 2, RoomsGenerator(2, config)) == 2
     (tmp_path / "again/images/000000.png").unlink()
     (tmp_path / "again/surfels/000000.npz").write_bytes(b"half")
-    assert write_dataset(tmp_path / "again", 3, 2, config, progress=lambda done, count: seen.append((done, count))) == 2
+    assert write_dataset(tmp_path / "again", 3, RoomsGenerator(2, config), progress=lambda done, count: seen.append((done, count))) == 2
     assert seen == [(1, 3), (2, 3), (3, 3)] and same(folder, tmp_path / "again")
 
 
 @pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path):
     config = config_of("box-rotation", size=16)
-    write_dataset(tmp_path / "one", 20, 0, config)
-    write_dataset(tmp_path / "two", 20, 0, config, workers=2)
+    write_dataset(tmp_path / "one", 20, RoomsGenerator(0, config))
+    write_dataset(tmp_path / "two", 20, RoomsGenerator(0, config), workers=2)
     assert same(tmp_path / "one", tmp_path / "two")
 
 
@@ -313,7 +314,7 @@ def test_shapes_from_files_stand_in_rooms_by_their_folders_name(tmp_path):
         shape = known_shape(name)
         files.write(tmp_path / "assets" / category / "one.obj", Mesh(shape.vertices * 7 + 3, shape.faces))
     config = RoomsConfig("multiple-shapes", ("bowl", "mug", "box"), size=32)
-    write_dataset(tmp_path / "out", 6, 0, config, tmp_path / "assets")
+    write_dataset(tmp_path / "out", 6, RoomsGenerator(0, config, tmp_path / "assets"))
     data = RoomsFolder(tmp_path / "out")
     assert set(data.batch(range(6)).shapes.tolist()) == {0, 1, 2}
     mesh = files.read_as(tmp_path / "out/meshes/mug-0.ply", Mesh)
@@ -323,7 +324,7 @@ def test_shapes_from_files_stand_in_rooms_by_their_folders_name(tmp_path):
 
 def test_what_cannot_be_is_refused(folder, tmp_path):
     with pytest.raises(UsageError, match="other options"):
-        write_dataset(folder, 3, 3, config_of("multiple-shapes", turned=True, size=48))
+        write_dataset(folder, 3, RoomsGenerator(3, config_of("multiple-shapes", turned=True, size=48)))
     for wrong in (
         {"variant": "box"},
         {"shapes": ()},
@@ -334,15 +335,15 @@ def test_what_cannot_be_is_refused(folder, tmp_path):
         with pytest.raises(UsageError):
             RoomsConfig(**wrong)
     with pytest.raises(UsageError, match="shape"):
-        write_dataset(tmp_path / "new", 1, 0, RoomsConfig(shapes=("teapots",)))
+        write_dataset(tmp_path / "new", 1, RoomsGenerator(0, RoomsConfig(shapes=("teapots",))))
     with pytest.raises(DataError, match="no folder"):
-        write_dataset(tmp_path / "new", 1, 0, RoomsConfig(), tmp_path / "absent")
+        write_dataset(tmp_path / "new", 1, RoomsGenerator(0, RoomsConfig(), tmp_path / "absent"))
     with pytest.raises(DataError, match="no rooms"):
         RoomsFolder(tmp_path)
     (tmp_path / "assets" / "box").mkdir(parents=True)
     files.write(tmp_path / "assets/box/a.obj", known_shape("box").mesh)
     with pytest.raises(DataError, match="category"):
-        write_dataset(tmp_path / "new", 1, 0, RoomsConfig(), tmp_path / "assets")
+        write_dataset(tmp_path / "new", 1, RoomsGenerator(0, RoomsConfig(), tmp_path / "assets"))
     assert not (tmp_path / "new").exists()
 
 
@@ -351,7 +352,7 @@ def test_what_cannot_be_is_refused(folder, tmp_path):
     [("facts/000000.json", "{}"), ("facts/000000.json", "nothing"), ("images/000000.png", "no picture"), ("meta.json", "{}")],
 )
 def test_damage_is_an_error_that_names_the_file(tmp_path, name, text):
-    write_dataset(tmp_path / "out", 1, 0, RoomsConfig("box-rotation", ("box",), size=16))
+    write_dataset(tmp_path / "out", 1, RoomsGenerator(0, RoomsConfig("box-rotation", ("box",), size=16)))
     (tmp_path / "out" / name).write_text(text)
     with pytest.raises(FileFormatError, match="000000|meta"):
         RoomsFolder(tmp_path / "out")[0]

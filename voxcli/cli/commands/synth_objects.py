@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import enum
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voxcli.atomic import check_writable
 from voxcli.cli.framework import options
-from voxcli.cli.framework.output import counted, out
-from voxcli.errors import UsageError
+from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder, names_of
 
 
 class Layout(str, enum.Enum):
@@ -23,7 +19,7 @@ class Layout(str, enum.Enum):
 
 
 def objects(
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; an unfinished one is completed.")],
+    output: DataFolder,
     count: Annotated[int, typer.Option("--count", min=1, help="Objects.")] = 100,
     seed: options.Seed = 0,
     assets: Annotated[
@@ -46,21 +42,9 @@ def objects(
         voxcli synth objects -o objects/ --count 2 --views 2
         voxcli synth objects -o chairs/ --count 1 --views 1 --categories chair --layout disn
     """
-    from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, write_dataset
+    from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, ObjectsGenerator
 
-    if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
-        raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
-    check_writable([Path(output) / "meta.json"])
-    given: dict = {} if categories is None else {"categories": tuple(name.strip() for name in categories.split(",") if name.strip())}
-    config = ObjectsConfig(views=views or (24 if layout is Layout.r2n2 else 36), layout=layout.value, **given)
-    with out.progress(count, "objects") as bar:
-        seen = 0
-
-        def show(done: int, total: int) -> None:
-            nonlocal seen
-            bar.advance(done - seen)
-            seen = done
-
-        made = write_dataset(output, count, seed, config, assets, workers, show)
-    there = count - made
-    out.note(f"{counted(made, 'object')} made, {there} {'was' if there == 1 else 'were'} there: {output}")
+    check_data_folder(output)
+    chosen = ObjectsConfig().categories if categories is None else names_of(categories)
+    config = ObjectsConfig(chosen, views or (24 if layout is Layout.r2n2 else 36), layout.value)
+    fill_data_folder(output, count, ObjectsGenerator(seed, config, assets), workers)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import enum
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voxcli.atomic import check_writable
 from voxcli.cli.framework import options
-from voxcli.cli.framework.output import counted, out
-from voxcli.errors import UsageError
+from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder, names_of
 
 
 class Variant(str, enum.Enum):
@@ -25,7 +21,7 @@ class Variant(str, enum.Enum):
 
 
 def rooms(
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; an unfinished one is completed.")],
+    output: DataFolder,
     count: Annotated[int, typer.Option("--count", min=1, help="Scenes.")] = 100,
     seed: options.Seed = 0,
     variant: Annotated[Variant, typer.Option("--variant", help="What is drawn, as Tables 1 and 2 name it.")] = Variant.shapes_rotation,
@@ -56,29 +52,16 @@ def rooms(
         voxcli synth rooms -o rooms/ --count 4 --size 64
         voxcli synth rooms -o views/ --count 2 --variant multiple-shapes --shapes torus,cone --turned --size 64
     """
-    from voxcli.datasets.synthetic.rooms.dataset import write_dataset
+    from voxcli.datasets.synthetic.rooms.dataset import RoomsGenerator
     from voxcli.datasets.synthetic.rooms.scenes import SHAPES, RoomsConfig
-    from voxcli.datasets.synthetic.rooms.shapes import asset_paths
+    from voxcli.datasets.synthetic.rooms.shapes import asset_categories
 
-    if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
-        raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
-    check_writable([Path(output) / "meta.json"])
+    check_data_folder(output)
     if shapes is not None:
-        chosen = tuple(name.strip() for name in shapes.split(",") if name.strip())
+        chosen = names_of(shapes)
     elif variant.value.startswith("box"):
         chosen = ("box",)
     else:
-
-        chosen = SHAPES if assets is None else tuple(asset_paths(Path(assets)))
+        chosen = SHAPES if assets is None else asset_categories(assets)
     config = RoomsConfig(variant.value, chosen, point_lights, random_lights, turned, size)
-    with out.progress(count, "scenes") as bar:
-        seen = 0
-
-        def show(done: int, total: int) -> None:
-            nonlocal seen
-            bar.advance(done - seen)
-            seen = done
-
-        made = write_dataset(output, count, seed, config, assets, workers, show)
-    there = count - made
-    out.note(f"{counted(made, 'scene')} made, {there} {'was' if there == 1 else 'were'} there: {output}")
+    fill_data_folder(output, count, RoomsGenerator(seed, config, assets), workers)

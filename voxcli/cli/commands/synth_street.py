@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import enum
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voxcli.atomic import check_writable
 from voxcli.cli.commands.realism import Realism, check_realism, redraw
 from voxcli.cli.framework import options
-from voxcli.cli.framework.output import counted, out
+from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder
 from voxcli.errors import UsageError
 from voxcli.ops.limits import check_cells
 
@@ -36,7 +33,7 @@ SMALLEST_FAR = 8
 
 
 def street(
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; an unfinished one is completed.")],
+    output: DataFolder,
     count: Annotated[int, typer.Option("--count", min=1, help="Scenes.")] = 100,
     seed: options.Seed = 0,
     assets: Annotated[
@@ -82,12 +79,10 @@ def street(
         voxcli synth street -o more/ --look photo --count 2 --seed 7 --workers 2 --size 32 32 --depth 32
     """
     from voxcli.datasets.synthetic.street.config import StreetConfig
-    from voxcli.datasets.synthetic.street.dataset import write_dataset
+    from voxcli.datasets.synthetic.street.dataset import StreetGenerator
     from voxcli.scene import FRUSTUM_PRESETS
 
-    if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
-        raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
-    check_writable([Path(output) / "meta.json"])
+    check_data_folder(output)
     config = StreetConfig(FRUSTUM_PRESETS[preset.value], fov_jitter_deg=fov_jitter, preset=preset.value, picture_scale=picture_scale,
                           look=look.value if look else "")  # fmt: skip
     width, height = size or (config.frustum.width, config.frustum.height)
@@ -98,16 +93,6 @@ def street(
     check_cells(*config.frustum.shape)
     check_cells(config.frustum.height * picture_scale, config.frustum.width * picture_scale)
     check_realism(output, realism, realism_weights)
-    with out.progress(count, "scenes") as bar:
-        seen = 0
-
-        def show(done: int, total: int) -> None:
-            nonlocal seen
-            bar.advance(done - seen)
-            seen = done
-
-        made = write_dataset(output, count, seed, config, assets, workers, show)
+    fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers)
     if realism is not None and realism_weights is not None:
         redraw(output, realism_weights)
-    there = count - made
-    out.note(f"{counted(made, 'scene')} made, {there} {'was' if there == 1 else 'were'} there: {output}")

@@ -1,77 +1,127 @@
-"""What generators share that fill a folder item by item: it says what made it, and items are made here or in worker processes."""
+"""Data sets in a folder, made item by item: resumable, in parallel, and the same bytes for any number of workers."""
 
 from __future__ import annotations
 
+import importlib
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ClassVar, TypeVar
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import UsageError
 from voxcli.processes import worker_pool
+from voxcli.provenance import Json
 
-Thing = TypeVar("Thing")
-
-
-def open_folder(out_dir: Path, meta: dict[str, Any], what: str) -> None:
-    """Make the folder with its meta.json, or check that it holds the same data set. Raises UsageError where it holds something else."""
-    path = out_dir / "meta.json"
-    text = json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n"
-    if path.exists():
-        if path.read_bytes() != text:
-            raise UsageError(
-                f"{out_dir} holds a data set that was made with other options.", hint="Choose another folder, or the same seed and options."
-            )
-        return
-    if out_dir.is_dir() and any(out_dir.iterdir()):
-        raise UsageError(f"{out_dir} is not empty, and no data set of {what}.", hint="Choose another folder.")
-    out_dir.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(path, text)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def check_counts(count: int, workers: int, what: str) -> None:
-    """Raise UsageError unless there is at least one item, named `what`, and one worker."""
-    if count < 1 or workers < 1:
-        raise UsageError(f"A data set needs at least one {what} and one worker.", actual=f"count {count}, workers {workers}")
+class FolderGenerator:
+    """Makes the items of one data set. Item k depends on the options and k alone. Travels pickled to worker processes.
 
-
-def make_missing(
-    work: Callable[[Sequence[Thing]], Any], missing: Sequence[Thing], count: int, workers: int, chunk: int, start: Callable[[], None],
-    progress: Callable[[int, int], None] | None,
-) -> int:  # fmt: skip
-    """Make those of `count` items that a folder lacks. -> how many these were
-
-    work, workers and start: as run_chunks takes them. chunk: items that a worker takes at a time; a single worker takes one.
-    progress: called with (items done, count), first with those that were there.
+    item: what one item is called. data_set: what all of them are called. chunk: items that a worker takes at a time.
+    modules: what a worker imports before its first item.
     """
+
+    item: ClassVar[str]
+    data_set: ClassVar[str]
+    chunk: ClassVar[int] = 8
+    modules: ClassVar[tuple[str, ...]] = ()
+
+    def meta(self) -> Mapping[str, Json]:
+        """What made the data set, for meta.json."""
+        raise NotImplementedError
+
+    def begin(self, folder: Path) -> None:
+        """Write what all items share, before the first one."""
+
+    def is_whole(self, folder: Path, index: int) -> bool:
+        """Whether the folder holds all of an item."""
+        raise NotImplementedError
+
+    def write_item(self, folder: Path, index: int) -> None:
+        """Make one item and write its files."""
+        raise NotImplementedError
+
+    def finish(self, folder: Path) -> None:
+        """Write what lists all items, after the last one."""
+
+
+def write_dataset(
+    out_dir: str | Path, count: int, generator: FolderGenerator, workers: int = 1, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Write items 0..count-1 into a folder. Whole ones that are there already are kept. -> how many were made now
+
+    progress: called with (items done, count), first with those that were there.
+    Raises UsageError where the folder holds something else, or a data set that was made with other options.
+    """
+    folder = Path(out_dir)
+    if count < 1 or workers < 1:
+        raise UsageError(f"A data set needs at least one {generator.item} and one worker.", actual=f"count {count}, workers {workers}")
+    _open(folder, generator)
+    generator.begin(folder)
+    missing = [index for index in range(count) if not generator.is_whole(folder, index)]
     done = count - len(missing)
     report = progress or (lambda done, count: None)
     report(done, count)
-    with closing(run_chunks(work, missing, workers, 1 if workers == 1 else chunk, start)) as running:
+    work = partial(_write_items, generator, folder)
+    with closing(run_chunks(work, missing, workers, 1 if workers == 1 else generator.chunk, generator.modules)) as running:
         for made, _ in running:
             done += len(made)
             report(done, count)
+    generator.finish(folder)
     return len(missing)
 
 
+def _open(folder: Path, generator: FolderGenerator) -> None:
+    """Make the folder with its meta.json, or check that it holds the same data set."""
+    path = folder / "meta.json"
+    text = json.dumps(generator.meta(), indent=1, sort_keys=True).encode() + b"\n"
+    if path.exists():
+        if path.read_bytes() != text:
+            raise UsageError(
+                f"{folder} holds a data set that was made with other options.", hint="Choose another folder, or the same seed and options."
+            )
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty, and no data set of {generator.data_set}.", hint="Choose another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write_bytes(path, text)
+
+
+def _write_items(generator: FolderGenerator, folder: Path, indices: Sequence[int]) -> None:
+    for index in indices:
+        generator.write_item(folder, index)
+
+
 def run_chunks(
-    work: Callable[[Sequence[Thing]], Any], items: Sequence[Thing], workers: int, chunk: int, start: Callable[[], None]
-) -> Generator[tuple[Sequence[Thing], Any], None, None]:
+    work: Callable[[Sequence[Item]], Result], items: Sequence[Item], workers: int, chunk: int, modules: Sequence[str]
+) -> Generator[tuple[Sequence[Item], Result], None, None]:
     """Call work (which travels pickled) on pieces of `chunk` items, here or in processes; yields (items, result) as they come.
 
-    start: called first in every worker, to import what is heavy.
+    modules: what every worker imports first, since it is heavy.
     """
     pieces = [items[k : k + chunk] for k in range(0, len(items), chunk)]
     if workers == 1 or len(pieces) < 2:
         for piece in pieces:
             yield piece, work(piece)
         return
-    with worker_pool(workers, start) as pool:
+    with worker_pool(workers, partial(_start_worker, modules)) as pool:
         waiting = {pool.submit(work, piece): piece for piece in pieces}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield waiting.pop(future), future.result()
+
+
+def _start_worker(modules: Sequence[str]) -> None:
+    """One thread a worker, and all that is heavy to import."""
+    import torch
+
+    for name in modules:
+        importlib.import_module(name)
+    torch.set_num_threads(1)

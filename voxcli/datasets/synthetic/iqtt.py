@@ -44,6 +44,7 @@ DISTANCE = 2.45
 ALBEDO, AMBIENT = 0.8, 0.25
 _LIGHTS, _LIGHT_DISTANCE, _LIGHT_SUM = 3, 4.0, 1.1
 _CHUNK = 8  # questions that a worker takes at a time
+_MODULES = ("voxcli.geometry.lighting", "voxcli.geometry.zbuffer")  # that a worker imports first
 _LEVEL = 4
 
 
@@ -225,21 +226,11 @@ class _Work:
         return [(zlib.compress(pictures.tobytes(), _LEVEL), question) for pictures, question in made]
 
 
-def _start_worker() -> None:
-    """One thread a worker, and all that is heavy to import."""
-    import torch
-
-    import voxcli.geometry.lighting
-    import voxcli.geometry.zbuffer  # noqa: F401
-
-    torch.set_num_threads(1)
-
-
 def _in_order(work: _Work, count: int, workers: int) -> Generator[tuple[bytes, Question], None, None]:
     """Packed pictures and questions, one after the other, whichever worker is done first."""
     waiting: dict[int, list[tuple[bytes, Question]]] = {}
     due = 0
-    with closing(run_chunks(work, range(count), workers, 1 if workers == 1 else _CHUNK, _start_worker)) as running:
+    with closing(run_chunks(work, range(count), workers, 1 if workers == 1 else _CHUNK, _MODULES)) as running:
         for indices, made in running:
             waiting[indices[0]] = made
             while due in waiting:

@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from voxcli import files
 from voxcli.datasets.street import StreetFolder
-from voxcli.datasets.synthetic.street.assets import is_closed
+from voxcli.datasets.synthetic.assets import is_closed
+from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.street.config import StreetConfig
-from voxcli.datasets.synthetic.street.dataset import write_dataset
+from voxcli.datasets.synthetic.street.dataset import StreetGenerator
 from voxcli.datasets.synthetic.street.far.buildings import FORMS, far_building
 from voxcli.datasets.synthetic.street.far.layout import VEHICLES, lay_out_far
 from voxcli.datasets.synthetic.street.far.plan import draw_street, draw_view
 from voxcli.datasets.synthetic.street.far.trees import street_tree
 from voxcli.datasets.synthetic.street.furniture import KINDS, barrier, shelter
 from voxcli.datasets.synthetic.street.plan import Footprints, overlaps
-from voxcli.datasets.synthetic.street.sample import _Maker, make_sample
+from voxcli.datasets.synthetic.street.sample import ObjectMaker, make_sample
 from voxcli.errors import UsageError, VoxcliError
 from voxcli.scene import FRUSTUM_PRESETS, STREET_CLASSES, FruxelGrid
 
@@ -28,17 +28,9 @@ SMALL = StreetConfig(replace(FAR, width=64, height=48, depth=48), preset="far")
 NEAR = StreetConfig(replace(StreetConfig().frustum, width=48, height=40, depth=32))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def layouts():
-    return [lay_out_far(np.random.default_rng(seed), FAR, _Maker(None, 0.0, True)) for seed in range(24)]
+    return [lay_out_far(np.random.default_rng(seed), FAR, ObjectMaker(far=True)) for seed in range(24)]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +101,7 @@ def test_distances_are_even_by_their_logarithm(layouts):
     from voxcli.datasets.synthetic.street.far.builder import FarBuilder
 
     one = layouts[0]
-    builder = FarBuilder(np.random.default_rng(0), one.street, one.view, _Maker(None, 0.0, True), 1)
+    builder = FarBuilder(np.random.default_rng(0), one.street, one.view, ObjectMaker(far=True), 1)
     drawn = np.log([builder.distance() for _ in range(4000)])
     low, high = math.log(4), math.log(48)
     np.testing.assert_allclose(np.quantile(drawn, [0.25, 0.5, 0.75]), low + (high - low) * np.array([0.25, 0.5, 0.75]), atol=0.06)
@@ -211,8 +203,8 @@ def all_bytes(folder):
 
 def test_workers_change_no_byte_and_files_say_what_they_are(tmp_path):
     config = replace(SMALL, picture_scale=2)
-    write_dataset(tmp_path / "one", 4, 3, config)
-    write_dataset(tmp_path / "two", 4, 3, config, workers=2)
+    write_dataset(tmp_path / "one", 4, StreetGenerator(3, config))
+    write_dataset(tmp_path / "two", 4, StreetGenerator(3, config), workers=2)
     assert all_bytes(tmp_path / "one") == all_bytes(tmp_path / "two")
     options = json.loads((tmp_path / "one/meta.json").read_text())["options"]
     assert (options["preset"], options["picture_scale"], options["look"]) == ("far", 2, "photo")
@@ -223,11 +215,11 @@ def test_workers_change_no_byte_and_files_say_what_they_are(tmp_path):
     grid = files.read_as(tmp_path / "one/fruxels/000000.npz", FruxelGrid)
     assert grid.frustum == config.frustum and grid.classes.names == STREET_CLASSES
     with pytest.raises(UsageError, match="other options"):
-        write_dataset(tmp_path / "one", 4, 3, SMALL)
+        write_dataset(tmp_path / "one", 4, StreetGenerator(3, SMALL))
 
 
 def test_the_default_preset_says_nothing_new_in_its_meta(tmp_path):
-    write_dataset(tmp_path / "d", 1, 3, NEAR)
+    write_dataset(tmp_path / "d", 1, StreetGenerator(3, NEAR))
     assert set(json.loads((tmp_path / "d/meta.json").read_text())["options"]) == {"asset_share", "classes", "fov_jitter_deg", "frustum"}
 
 

@@ -4,35 +4,26 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from voxcli import files
-from voxcli.datasets.synthetic.street.assets import is_rest_pose, load_assets, to_object
+from voxcli.datasets.synthetic.folders import write_dataset
+from voxcli.datasets.synthetic.street.assets import is_rest_pose, load_shelf, to_object
 from voxcli.datasets.synthetic.street.config import StreetConfig
-from voxcli.datasets.synthetic.street.dataset import write_dataset
+from voxcli.datasets.synthetic.street.dataset import StreetGenerator
 from voxcli.datasets.synthetic.street.layout import lay_out
 from voxcli.datasets.synthetic.street.people import person
 from voxcli.datasets.synthetic.street.plan import Footprints, overlaps
 from voxcli.datasets.synthetic.street.render import gather
-from voxcli.datasets.synthetic.street.sample import ground_slab, make_sample
+from voxcli.datasets.synthetic.street.sample import ObjectMaker, ground_slab, make_sample
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.solid import fruxelize_parts
 from voxcli.scene import STREET_CLASSES, DepthMap, FruxelGrid, Mesh, Picture
 
-ASSETS = Path(__file__).resolve().parents[5] / "shared" / "data" / "assets"
 SMALL = StreetConfig(replace(StreetConfig().frustum, width=48, height=40, depth=32))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +31,9 @@ def samples():
     return [make_sample(4, k) for k in range(6)]
 
 
-def make_parametric(class_name, rng, kind=None):
-    from voxcli.datasets.synthetic.street.sample import _Maker
-
-    return _Maker(None, 0.0)(class_name, rng, kind)
-
-
 def test_nothing_stands_inside_anything_else():
     for seed in range(30):
-        _, view, placed = lay_out(np.random.default_rng(seed), SMALL.frustum, make_parametric)
+        _, view, placed = lay_out(np.random.default_rng(seed), SMALL.frustum, ObjectMaker())
         boxes = [Footprints.of(p.thing, np.array([p.x]), np.array([p.z]), np.array([p.heading]))[0] for p in placed]
         for k, p in enumerate(placed):
             for j in range(k):
@@ -95,7 +80,7 @@ def test_the_ground_is_a_slab_a_quarter_metre_thick_with_its_top_at_zero():
 def test_poses_bring_objects_into_the_camera_frame():
     frustum = SMALL.frustum
     rng = np.random.default_rng(11)
-    _, view, placed = lay_out(rng, frustum, make_parametric)
+    _, view, placed = lay_out(rng, frustum, ObjectMaker())
     soup = gather(placed, ground_slab(view.position))
     from voxcli.datasets.synthetic.street.sample import _pose
 
@@ -138,20 +123,20 @@ def all_bytes(folder):
 
 def test_workers_and_interruptions_change_no_byte(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    assert write_dataset(one, 10, 3, SMALL) == 10
-    assert write_dataset(two, 10, 3, SMALL, workers=2) == 10
+    assert write_dataset(one, 10, StreetGenerator(3, SMALL)) == 10
+    assert write_dataset(two, 10, StreetGenerator(3, SMALL), workers=2) == 10
     assert all_bytes(one) == all_bytes(two)
     whole = all_bytes(one)
     (one / "fruxels" / "000004.npz").unlink()  # what a kill leaves: the fruxels come last
     (one / "images" / "000004.png").write_bytes(b"torn")
     seen = []
-    assert write_dataset(one, 10, 3, SMALL, progress=lambda done, count: seen.append((done, count))) == 1
+    assert write_dataset(one, 10, StreetGenerator(3, SMALL), progress=lambda done, count: seen.append((done, count))) == 1
     assert all_bytes(one) == whole
     assert seen == [(9, 10), (10, 10)]
 
 
 def test_files_hold_what_the_sample_holds(tmp_path):
-    write_dataset(tmp_path / "d", 1, 8, SMALL)
+    write_dataset(tmp_path / "d", 1, StreetGenerator(8, SMALL))
     sample = make_sample(8, 0, SMALL)
     read = {name: tmp_path / "d" / name / "000000" for name in ("images", "depth", "instances", "fruxels", "poses")}
     np.testing.assert_array_equal(files.read_as(f"{read['images']}.png", Picture).rgb, sample.picture.rgb)
@@ -171,11 +156,11 @@ def test_files_hold_what_the_sample_holds(tmp_path):
 
 
 def test_a_folder_of_another_seed_is_not_mixed(tmp_path):
-    write_dataset(tmp_path / "d", 1, 1, SMALL)
+    write_dataset(tmp_path / "d", 1, StreetGenerator(1, SMALL))
     with pytest.raises(UsageError, match="other options"):
-        write_dataset(tmp_path / "d", 2, 2, SMALL)
+        write_dataset(tmp_path / "d", 2, StreetGenerator(2, SMALL))
     with pytest.raises(UsageError, match="at least one"):
-        write_dataset(tmp_path / "e", 0, 2, SMALL)
+        write_dataset(tmp_path / "e", 0, StreetGenerator(2, SMALL))
 
 
 def test_an_asset_is_set_on_the_ground_about_the_origin():
@@ -194,15 +179,14 @@ def test_people_with_outstretched_arms_are_not_taken():
 
 def test_a_folder_without_assets_is_refused(tmp_path):
     with pytest.raises(DataError, match="no folder"):
-        load_assets(tmp_path / "none")
+        load_shelf(tmp_path / "none")
     (tmp_path / "chair").mkdir()
     with pytest.raises(DataError, match="no usable asset"):
-        load_assets(tmp_path)
+        load_shelf(tmp_path)
 
 
-@pytest.mark.skipif(not ASSETS.is_dir(), reason="shared assets are not here")
-def test_assets_stand_in_the_scenes():
-    shelf = load_assets(ASSETS)
+def test_assets_stand_in_the_scenes(shared_data):
+    shelf = load_shelf(shared_data / "assets")
     assert set(shelf.things) <= set(STREET_CLASSES)
     config = replace(SMALL, asset_share=1.0)
     for index in range(3):
@@ -220,23 +204,23 @@ def test_a_command_that_hands_samples_to_workers_does_not_load_torch():
 
 
 def test_an_emptied_file_of_a_sample_is_made_again(tmp_path):
-    write_dataset(tmp_path, 2, 3, SMALL)
+    write_dataset(tmp_path, 2, StreetGenerator(3, SMALL))
     victim = tmp_path / "images/000001.png"
     before = victim.read_bytes()
     victim.write_bytes(b"")
-    assert write_dataset(tmp_path, 2, 3, SMALL) == 1
+    assert write_dataset(tmp_path, 2, StreetGenerator(3, SMALL)) == 1
     assert victim.read_bytes() == before
 
 
 def test_a_folder_of_useless_assets_leaves_nothing_behind(tmp_path):
     (tmp_path / "void").mkdir()
     with pytest.raises(DataError, match="no usable asset"):
-        write_dataset(tmp_path / "data", 1, assets_dir=tmp_path / "void")
+        write_dataset(tmp_path / "data", 1, StreetGenerator(assets_dir=tmp_path / "void"))
     assert not (tmp_path / "data").exists()
 
 
 def test_a_folder_with_other_things_in_it_is_not_mixed_with(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="not empty"):
-        write_dataset(tmp_path, 1)
+        write_dataset(tmp_path, 1, StreetGenerator())
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from voxcli.datasets.synthetic import shapes
-from voxcli.datasets.synthetic.street.assets import is_closed
+from voxcli.datasets.synthetic.assets import is_closed
 from voxcli.datasets.synthetic.street.people import bicycle, person
 from voxcli.datasets.synthetic.street.plan import Footprints, overlaps
 from voxcli.datasets.synthetic.street.scenery import building, tree

@@ -15,20 +15,21 @@ DIR/splits/train.json val.json test.json                            {"ShapeNet":
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from voxcli.datasets.synthetic.folders import check_counts, make_missing, open_folder
-from voxcli.datasets.synthetic.objects.assets import AssetShelf, asset_paths, load_shelf
+from voxcli.datasets.synthetic.assets import AssetShelf
+from voxcli.datasets.synthetic.folders import FolderGenerator
+from voxcli.datasets.synthetic.objects.assets import draw, load_shelf
 from voxcli.datasets.synthetic.objects.families import FAMILIES
-from voxcli.datasets.synthetic.objects.layouts import WRITERS
+from voxcli.datasets.synthetic.objects.layouts import LAYOUTS
 from voxcli.datasets.synthetic.objects.parts import ShapeObject
 from voxcli.datasets.synthetic.objects.places import Place
 from voxcli.errors import UsageError, unknown_name
-from voxcli.provenance import make_meta, sha256_file
+from voxcli.provenance import Json, make_meta
 from voxcli.seeds import item_seed
 
 
@@ -46,8 +47,8 @@ class ObjectsConfig:
                 raise unknown_name("category", name, FAMILIES)
         if not self.categories or len(set(self.categories)) != len(self.categories):
             raise UsageError("Each category may be named once.", actual=", ".join(self.categories) or "none")
-        if self.layout not in WRITERS:
-            raise unknown_name("layout", self.layout, WRITERS)
+        if self.layout not in LAYOUTS:
+            raise unknown_name("layout", self.layout, LAYOUTS)
         if not 1 <= self.views <= 100:
             raise UsageError("An object is seen from 1 to 100 views.", actual=self.views)
 
@@ -57,71 +58,40 @@ def place_of(index: int, seed: int, config: ObjectsConfig) -> Place:
     return Place(config.categories[index % len(config.categories)], index // len(config.categories), seed)
 
 
-def make_object(place: Place, shelf: AssetShelf | None = None) -> tuple[ShapeObject, np.random.Generator]:
+def make_object(place: Place, shelf: AssetShelf[ShapeObject] | None = None) -> tuple[ShapeObject, np.random.Generator]:
     """The object of a place, and the generator that goes on to draw its views: a function of seed, category and number alone."""
     rng = np.random.default_rng(item_seed(place.seed, f"{place.category}/{place.number}"))
-    family = FAMILIES[place.category]
-    if shelf is not None and shelf.has(place.category) and rng.random() < 1 / 3:
-        return shelf.draw(place.category, rng), rng
-    return family.make(rng), rng
+    if shelf is not None and place.category in shelf and rng.random() < 1 / 3:
+        return draw(shelf, place.category, rng), rng
+    return FAMILIES[place.category].make(rng), rng
 
 
-def write_dataset(
-    out_dir: str | Path,
-    count: int,
-    seed: int = 0,
-    config: ObjectsConfig | None = None,
-    assets_dir: str | Path | None = None,
-    workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> int:
-    """Write objects 0..count-1 of a seed into a folder; whole ones that are there already are kept. -> how many were made now
+class ObjectsGenerator(FolderGenerator):
+    """The objects of a seed. assets_dir: one folder a category with meshes."""
 
-    progress: called with (objects done, count), first with what was there.
-    Raises UsageError where the folder holds a data set that was made with other options.
-    """
-    out_dir, config = Path(out_dir), config or ObjectsConfig()
-    check_counts(count, workers, "object")
-    inputs = {}
-    if assets_dir is not None:
-        inputs = {f"{p.parent.name}/{p.name}": sha256_file(p) for paths in asset_paths(Path(assets_dir)).values() for p in paths}
-    frame = "ShapeNetCore v1: +y up, front +x, box diagonal 1"
-    meta = make_meta("objects-dataset", "synth objects", asdict(config), inputs, seed, frame, "box diagonals")
-    shelf = load_shelf(assets_dir)  # before anything is made: it may be of no use
-    open_folder(out_dir, meta, "objects")
-    writer = WRITERS[config.layout]
-    places = [place_of(k, seed, config) for k in range(count)]
-    missing = [p for p in places if not writer.marker(out_dir, p).exists()]
-    made = make_missing(_Work(str(out_dir), config, shelf), missing, count, workers, 1, _start_worker, progress)
-    writer.write_index(out_dir, [p for p in _everything(out_dir, seed, config) if writer.marker(out_dir, p).exists()])
-    return made
+    item, data_set = "object", "objects"
+    chunk = 1
 
+    def __init__(self, seed: int = 0, config: ObjectsConfig | None = None, assets_dir: str | Path | None = None):
+        self.seed, self.config, self.shelf = seed, config or ObjectsConfig(), load_shelf(assets_dir)
+        self.layout = LAYOUTS[self.config.layout]
 
-def _everything(out_dir: Path, seed: int, config: ObjectsConfig) -> list[Place]:
-    """All places of this seed that the folder has, also those beyond the count of this run."""
-    found = []
-    for category in config.categories:
-        for folder in sorted((out_dir / "objects" / FAMILIES[category].synset).glob(f"s{seed}-??????")):
-            found.append(Place(category, int(folder.name.rpartition("-")[2]), seed))
-    return found
+    def meta(self) -> Mapping[str, Json]:
+        frame = "ShapeNetCore v1: +y up, front +x, box diagonal 1"
+        return make_meta("objects-dataset", "synth objects", asdict(self.config), self.shelf.digests, self.seed, frame, "box diagonals")
 
+    def is_whole(self, folder: Path, index: int) -> bool:
+        return self.layout.marker(folder, place_of(index, self.seed, self.config)).exists()
 
-@dataclass(frozen=True)
-class _Work:
-    """Makes the objects of a piece; travels to workers together with the assets."""
+    def write_item(self, folder: Path, index: int) -> None:
+        place = place_of(index, self.seed, self.config)
+        thing, rng = make_object(place, self.shelf)
+        self.layout.write(folder, place, thing, rng, self.config.views)
 
-    out_dir: str
-    config: ObjectsConfig
-    shelf: AssetShelf | None
-
-    def __call__(self, places: Sequence[Place]) -> None:
-        for place in places:
-            thing, rng = make_object(place, self.shelf)
-            WRITERS[self.config.layout].write(Path(self.out_dir), place, thing, rng, self.config.views)
-
-
-def _start_worker() -> None:
-    """One thread a worker, and all that is heavy to import."""
-    import torch
-
-    torch.set_num_threads(1)
+    def finish(self, folder: Path) -> None:
+        """List all objects of this seed that the folder has, also those beyond the count of this run."""
+        places = []
+        for category in self.config.categories:
+            for own in sorted((folder / "objects" / FAMILIES[category].synset).glob(f"s{self.seed}-??????")):
+                places.append(Place(category, int(own.name.rpartition("-")[2]), self.seed))
+        self.layout.write_index(folder, [place for place in places if self.layout.marker(folder, place).exists()])

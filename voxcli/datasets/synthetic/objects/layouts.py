@@ -162,5 +162,5 @@ class DISNLayout:
             )
 
 
-WRITERS: dict[str, R2N2Layout | DISNLayout] = {"r2n2": R2N2Layout(), "disn": DISNLayout()}
+LAYOUTS: dict[str, R2N2Layout | DISNLayout] = {"r2n2": R2N2Layout(), "disn": DISNLayout()}
 """Layouts by name."""

@@ -13,18 +13,18 @@ DIR/facts/000000.json        camera, lights, albedo, objects once more, quick to
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voxcli.atomic import atomic_write_bytes
-from voxcli.datasets.synthetic.folders import check_counts, make_missing, open_folder
+from voxcli.datasets.synthetic.folders import FolderGenerator
 from voxcli.datasets.synthetic.rooms.scenes import SHAPES, TURNS, RoomsConfig
-from voxcli.datasets.synthetic.rooms.shapes import RoomShape, asset_paths, known_shape, load_assets
+from voxcli.datasets.synthetic.rooms.shapes import asset_categories, known_shape, load_shelf
 from voxcli.errors import unknown_name
 from voxcli.files import write
-from voxcli.provenance import make_meta, sha256_file
+from voxcli.provenance import Json, make_meta
 from voxcli.scene import Camera, Picture
 
 if TYPE_CHECKING:
@@ -32,76 +32,45 @@ if TYPE_CHECKING:
 
 FRAME = "world: +y up; camera: x right, y down, z forward"
 UNITS = "sides of the room"
-_CHUNK = 8  # scenes that a worker takes at a time
 
+class RoomsGenerator(FolderGenerator):
+    """The rooms of a seed. assets_dir: one folder a category with meshes; config.shapes may name these categories."""
 
-def write_dataset(
-    out_dir: str | Path,
-    count: int,
-    seed: int = 0,
-    config: RoomsConfig | None = None,
-    assets_dir: str | Path | None = None,
-    workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> int:
-    """Write scenes 0..count-1 of a seed into a folder; whole ones that are there already are kept. -> how many were made now
+    item, data_set = "scene", "rooms"
+    modules = ("voxcli.datasets.synthetic.rooms.render",)
 
-    assets_dir: one folder a category with meshes, whose categories config.shapes may name.
-    progress: called with (scenes done, count), first with what was there.
-    Raises UsageError where the folder holds a data set that was made with other options.
-    """
-    out_dir, config = Path(out_dir), config or RoomsConfig()
-    check_counts(count, workers, "scene")
-    paths = {} if assets_dir is None else asset_paths(Path(assets_dir))
-    for name in config.shapes:
-        if name not in SHAPES and name not in paths:
-            raise unknown_name("shape", name, (*SHAPES, *paths))
-    inputs = {f"{p.parent.name}/{p.name}": sha256_file(p) for name in config.shapes for p in paths.get(name, ())}
-    shelf = {} if assets_dir is None else {name: shapes for name, shapes in load_assets(assets_dir).items() if name in config.shapes}
-    open_folder(out_dir, make_meta("rooms-dataset", "synth rooms", asdict(config), inputs, seed, FRAME, UNITS), "rooms")
-    _write_meshes(out_dir / "meshes", config, shelf)
-    missing = [k for k in range(count) if not (out_dir / "images" / f"{k:06d}.png").exists()]
-    work = _Work(str(out_dir), seed, config, shelf)
-    return make_missing(work, missing, count, workers, _CHUNK, _start_worker, progress)
+    def __init__(self, seed: int = 0, config: RoomsConfig | None = None, assets_dir: str | Path | None = None):
+        self.seed, self.config = seed, config or RoomsConfig()
+        shapes = SHAPES if assets_dir is None else (*SHAPES, *asset_categories(assets_dir))
+        for name in self.config.shapes:
+            if name not in shapes:
+                raise unknown_name("shape", name, shapes)
+        self.shelf = load_shelf(assets_dir, self.config.shapes)
+
+    def meta(self) -> Mapping[str, Json]:
+        return make_meta("rooms-dataset", "synth rooms", asdict(self.config), self.shelf.digests, self.seed, FRAME, UNITS)
+
+    def begin(self, folder: Path) -> None:
+        """Write the meshes of the room and of all shapes."""
+        from voxcli.datasets.synthetic.rooms.render import room_mesh
+
+        shapes = [shape for name in self.config.shapes for shape in self.shelf.things.get(name) or [known_shape(name)]]
+        for name, mesh in [("room", room_mesh()), *((shape.name, shape.mesh) for shape in shapes)]:
+            if not (folder / "meshes" / f"{name}.ply").exists():
+                write(folder / "meshes" / f"{name}.ply", mesh)
+
+    def is_whole(self, folder: Path, index: int) -> bool:
+        return (folder / "images" / f"{index:06d}.png").exists()
+
+    def write_item(self, folder: Path, index: int) -> None:
+        from voxcli.datasets.synthetic.rooms.scenes import draw_scene
+
+        _write_scene(folder, f"{index:06d}", draw_scene(self.seed, index, self.config, self.shelf), self.config)
 
 
 def categories_of(config: RoomsConfig) -> tuple[str, ...]:
     """Class names of a scene's meshes; ids of the shapes are those of config.shapes plus 2."""
     return ("air", "room", *config.shapes)
-
-
-@dataclass(frozen=True)
-class _Work:
-    """Makes the scenes of a piece; travels to workers together with the shapes from files."""
-
-    out_dir: str
-    seed: int
-    config: RoomsConfig
-    shelf: Mapping[str, Sequence[RoomShape]] = field(default_factory=dict)
-
-    def __call__(self, indices: Sequence[int]) -> None:
-        from voxcli.datasets.synthetic.rooms.scenes import draw_scene
-
-        for index in indices:
-            _write_scene(Path(self.out_dir), f"{index:06d}", draw_scene(self.seed, index, self.config, self.shelf), self.config)
-
-
-def _start_worker() -> None:
-    """One thread a worker, and all that is heavy to import."""
-    import torch
-
-    import voxcli.datasets.synthetic.rooms.render  # noqa: F401
-
-    torch.set_num_threads(1)
-
-
-def _write_meshes(folder: Path, config: RoomsConfig, shelf: Mapping[str, Sequence[RoomShape]]) -> None:
-    from voxcli.datasets.synthetic.rooms.render import room_mesh
-
-    shapes = [shape for name in config.shapes for shape in (shelf[name] if name in shelf else [known_shape(name)])]
-    for name, mesh in [("room", room_mesh()), *((shape.name, shape.mesh) for shape in shapes)]:
-        if not (folder / f"{name}.ply").exists():
-            write(folder / f"{name}.ply", mesh)
 
 
 def _write_scene(out_dir: Path, name: str, scene: RoomScene, config: RoomsConfig) -> None:
@@ -118,11 +87,11 @@ def _write_scene(out_dir: Path, name: str, scene: RoomScene, config: RoomsConfig
     write(out_dir / "images" / f"{name}.png", Picture(picture_of_surfels(surfels, scene.light)), overwrite=True)
 
 
-def _camera_tree(camera: Camera) -> dict[str, Any]:
+def _camera_tree(camera: Camera) -> dict[str, Json]:
     return {"width": camera.width, "height": camera.height, "K": camera.K.tolist(), "world_to_cam": camera.world_to_cam.tolist()}
 
 
-def _facts(scene: RoomScene) -> dict[str, Any]:
+def _facts(scene: RoomScene) -> dict[str, Json]:
     """What the reader of training data needs, and nothing that is drawn from it."""
     light = scene.light
     return {
@@ -140,7 +109,7 @@ def _facts(scene: RoomScene) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _scene_tree(scene: RoomScene, config: RoomsConfig) -> dict[str, Any]:
+def _scene_tree(scene: RoomScene, config: RoomsConfig) -> dict[str, Json]:
     placed = [
         {
             "mesh": f"../meshes/{thing.shape.name}.ply", "class": thing.shape.category, "position": thing.position.tolist(),
@@ -155,13 +124,13 @@ def _scene_tree(scene: RoomScene, config: RoomsConfig) -> dict[str, Any]:
     }
 
 
-def _light_tree(scene: RoomScene) -> dict[str, Any]:
+def _light_tree(scene: RoomScene) -> dict[str, Json]:
     light = scene.light
     points = [{"position": p.tolist(), "colour": c.tolist()} for p, c in zip(light.positions, light.colours, strict=True)]
     return {"frame": "world", "ambient": light.ambient.tolist(), "points": points, "attenuation": {"quadratic": 1.0}}
 
 
-def _yaml(tree: dict[str, Any]) -> bytes:
+def _yaml(tree: dict[str, Json]) -> bytes:
     """A line a key or item. PyYAML's own writer would take a third of the time of a scene."""
     lines = []
     for key, value in tree.items():
@@ -172,7 +141,7 @@ def _yaml(tree: dict[str, Any]) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
 
-def _flow(value: Any) -> str:
+def _flow(value: Json) -> str:
     """Numbers, words, lists and mappings on one line. Words in quotes: a synset's number, or `no`, would not stay a word."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items()) + "}"

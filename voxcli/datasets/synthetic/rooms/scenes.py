@@ -8,11 +8,11 @@ cube, in the positive octant, and look at one fixed point; lights stand farther 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from voxcli.datasets.synthetic.assets import AssetShelf
 from voxcli.datasets.synthetic.rooms.shapes import SHAPES, STRETCHED, RoomShape, known_shape
 from voxcli.errors import UsageError, unknown_name
 from voxcli.geometry.cameras import look_at, quaternion_to_rotation
@@ -115,10 +115,10 @@ class RoomScene:
     albedo: float = ALBEDO
 
 
-def draw_scene(seed: int, index: int, config: RoomsConfig, shelf: Mapping[str, Sequence[RoomShape]] | None = None) -> RoomScene:
+def draw_scene(seed: int, index: int, config: RoomsConfig, shelf: AssetShelf[RoomShape] | None = None) -> RoomScene:
     """Scene `index` of a seed: a function of its arguments alone. shelf: shapes from files by category."""
     rng = np.random.default_rng(item_seed(seed, f"room/{index}"))
-    objects = _objects(rng, config, shelf or {})
+    objects = _objects(rng, config, shelf or AssetShelf())
     camera, turned = _cameras(rng, _lens(seed), config)
     light = draw_light(rng if config.random_lights else np.random.default_rng(item_seed(seed, "lights")), config.lights)
     return RoomScene(objects, camera, turned, light)
@@ -136,7 +136,7 @@ def draw_light(rng: np.random.Generator, count: int) -> RoomLight:
 # -- objects --------------------------------------------------------------------------------------------------------------------------
 
 
-def _objects(rng: np.random.Generator, config: RoomsConfig, shelf: Mapping[str, Sequence[RoomShape]]) -> tuple[PlacedShape, ...]:
+def _objects(rng: np.random.Generator, config: RoomsConfig, shelf: AssetShelf[RoomShape]) -> tuple[PlacedShape, ...]:
     if config.variant == "box-translation":
         x, z = rng.uniform(-0.22, 0.22, 2)
         return (_standing(known_shape("box"), np.array([1.0, 0, 0, 0]), np.full(3, LONGEST), x, z),)
@@ -157,12 +157,10 @@ def _objects(rng: np.random.Generator, config: RoomsConfig, shelf: Mapping[str, 
     return tuple(thing for thing, _ in placed)
 
 
-def _drawn(
-    rng: np.random.Generator, config: RoomsConfig, shelf: Mapping[str, Sequence[RoomShape]], longest: float
-) -> PlacedShape:
+def _drawn(rng: np.random.Generator, config: RoomsConfig, shelf: AssetShelf[RoomShape], longest: float) -> PlacedShape:
     """A shape turned at random in all directions, standing in the middle of the floor on its lowest point."""
     name = config.shapes[rng.integers(len(config.shapes))]
-    shape = known_shape(name) if name in SHAPES else shelf[name][int(rng.integers(len(shelf[name])))]
+    shape = known_shape(name) if name in SHAPES else shelf.pick(name, rng)
     scale = np.full(3, longest)
     if name in STRETCHED and config.variant != "box-rotation":
         scale = scale * rng.uniform(0.6, 1.0, 3)

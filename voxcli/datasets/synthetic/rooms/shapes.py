@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli.datasets.synthetic import shapes as clay
+from voxcli.datasets.synthetic.assets import AssetShelf, asset_paths, load_assets
 from voxcli.datasets.synthetic.objects.render import corner_normals
 from voxcli.errors import DataError
 from voxcli.scene import Mesh
@@ -28,7 +30,6 @@ MAX_FACES = 20_000
 """Heavier meshes from files are left out: a scene has to be made in a few hundredths of a second."""
 
 _AROUND = 64
-_KINDS = (".glb", ".gltf", ".obj", ".ply", ".off", ".stl")
 
 
 @dataclass(frozen=True)
@@ -124,33 +125,25 @@ def _tube(path: np.ndarray, radius: np.ndarray, points: int = 24) -> clay.Shape:
 # -- shapes from files ----------------------------------------------------------------------------------------------------------------
 
 
-def asset_paths(folder: Path) -> dict[str, list[Path]]:
-    """The mesh files of every folder by its name, the category; both sorted. Raises DataError where there is none."""
-    if not folder.is_dir():
-        raise DataError(f"There is no folder '{folder}' with assets.", hint="One folder a category: bowl/soup.obj, mug/blue.glb.")
-    found = {p.name: sorted(f for f in p.glob("*") if f.suffix.lower() in _KINDS) for p in sorted(folder.iterdir()) if p.is_dir()}
-    found = {name: paths for name, paths in found.items() if paths}
-    if not found:
-        raise DataError(f"'{folder}' holds no usable asset.", expected="folders with meshes, named after their categories")
-    for name in found:
+def asset_categories(folder: str | Path) -> tuple[str, ...]:
+    """The names of all folders with meshes, sorted. Raises DataError where there is none, or where one cannot be a category."""
+    names = tuple(asset_paths(folder))
+    for name in names:
         if name in (*SHAPES, "room", "air") or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-            raise DataError(f"'{folder / name}' cannot be the name of a category.",
+            raise DataError(f"'{Path(folder) / name}' cannot be the name of a category.",
                             expected=f"letters, digits, - and _, and none of {', '.join((*SHAPES, 'room', 'air'))}")  # fmt: skip
-    return found
+    return names
 
 
-def load_assets(folder: str | Path) -> dict[str, list[RoomShape]]:
-    """The meshes of asset_paths by category, those of up to MAX_FACES faces. Raises DataError for a category that is left empty."""
-    from voxcli import files
-
-    shelf = {}
-    for category, paths in asset_paths(Path(folder)).items():
-        meshes = [(path, files.read_as(path, Mesh)) for path in paths]
-        usable = [(path, mesh) for path, mesh in meshes if 0 < len(mesh.faces) <= MAX_FACES]
-        if not usable:
-            raise DataError(f"'{Path(folder) / category}' holds no usable mesh.", expected=f"1 to {MAX_FACES} faces")
-        shelf[category] = [
-            room_shape(category, f"{category}-{number}", mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64))
-            for number, (_, mesh) in enumerate(usable)
-        ]
-    return shelf
+def load_shelf(folder: str | Path | None, names: Collection[str]) -> AssetShelf[RoomShape]:
+    """The shapes of the categories among `names` from files. Raises DataError for a category of the folder that is left empty."""
+    meshes = load_assets(folder, lambda category, mesh: mesh if 0 < len(mesh.faces) <= MAX_FACES else None)
+    for category, own in meshes.things.items():
+        if not own:
+            raise DataError(f"'{Path(folder or '') / category}' holds no usable mesh.", expected=f"1 to {MAX_FACES} faces")
+    things = {
+        category: [room_shape(category, f"{category}-{number}", mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64))
+                   for number, mesh in enumerate(own)]
+        for category, own in meshes.things.items() if category in names
+    }  # fmt: skip
+    return AssetShelf(things, {name: digest for name, digest in meshes.digests.items() if name.partition("/")[0] in names})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from voxcli.datasets.synthetic.assets import SUFFIXES, AssetShelf, face_colours, is_closed, is_uncoloured, load_assets
 from voxcli.datasets.synthetic.street.pieces import STYLE_SIZE, StreetObject, Surface, between, tint
 from voxcli.datasets.synthetic.street.scenery import BARKS, LEAVES, WALLS
 from voxcli.datasets.synthetic.street.vehicles import PAINTS
-from voxcli.errors import DataError
 from voxcli.geometry.closedness import face_kinds
 from voxcli.scene import STREET_CLASSES, Mesh
 
@@ -18,24 +18,13 @@ MAX_FACES = 8000
 """Heavier meshes are left out: a scene has to be made in a tenth of a second."""
 
 
-@dataclass(frozen=True)
-class AssetShelf:
-    """Loaded assets by class name."""
-
-    things: dict[str, list[StreetObject]]
-
-    def draw(self, class_name: str, rng: np.random.Generator) -> StreetObject:
-        """One of the class, a little resized and recoloured."""
-        thing = self.things[class_name][rng.integers(len(self.things[class_name]))]
-        scale = between(rng, 0.92, 1.08)
-        colours, surfaces = thing.colours, thing.surfaces
-        if np.ptp(colours, axis=0).max() < 0.02:  # a file without colours
-            colours, surfaces = _coloured(thing, rng)
-        colours = np.clip(colours * between(rng, 0.8, 1.2) * (1 + 0.06 * rng.standard_normal(3)), 0, 1).astype(np.float32)
-        return StreetObject(
-            class_name, thing.vertices * scale, thing.faces, colours, surfaces, thing.blocks * scale, thing.style, thing.closed,
-            thing.kinds,
-        )
+def draw(shelf: AssetShelf[StreetObject], class_name: str, rng: np.random.Generator) -> StreetObject:
+    """One of the class, a little resized and recoloured."""
+    thing = shelf.pick(class_name, rng)
+    scale = between(rng, 0.92, 1.08)
+    colours, surfaces = _coloured(thing, rng) if is_uncoloured(thing.colours) else (thing.colours, thing.surfaces)
+    colours = np.clip(colours * between(rng, 0.8, 1.2) * (1 + 0.06 * rng.standard_normal(3)), 0, 1).astype(np.float32)
+    return replace(thing, vertices=thing.vertices * scale, colours=colours, surfaces=surfaces, blocks=thing.blocks * scale)
 
 
 def _coloured(thing: StreetObject, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -49,34 +38,16 @@ def _coloured(thing: StreetObject, rng: np.random.Generator) -> tuple[np.ndarray
     return colours, np.where(crown, Surface.FOLIAGE, Surface.BARK).astype(np.uint8)
 
 
-def asset_paths(folder: Path) -> dict[str, list[Path]]:
-    """The mesh files of every folder that is named after a street class (all but air and ground), sorted."""
-    if not folder.is_dir():
-        raise DataError(f"There is no folder '{folder}' with assets.", hint="One folder per class: car/sedan.glb, tree/oak.glb.")
-    kinds = (".glb", ".gltf", ".obj", ".ply", ".off")
-    return {name: sorted(p for p in (folder / name).glob("*") if p.suffix.lower() in kinds) for name in STREET_CLASSES[1:-1]}
+def load_shelf(folder: str | Path | None) -> AssetShelf[StreetObject]:
+    """The meshes of the folders that are named after street classes (all but air and ground). Raises DataError where there is none."""
+    return load_assets(folder, _usable, STREET_CLASSES[1:-1], SUFFIXES[:-1])
 
 
-def load_assets(folder: Path) -> AssetShelf:
-    """Read every mesh of the folders that are named after street classes; other folders are left alone."""
-    from voxcli import files
-
-    things: dict[str, list[StreetObject]] = {}
-    for class_name, paths in asset_paths(folder).items():
-        found = [to_object(class_name, files.read_as(path, Mesh)) for path in paths]
-        kept = [thing for thing in found if len(thing.faces) <= MAX_FACES and not is_rest_pose(thing)]
-        if kept:
-            things[class_name] = kept
-    if not things:
-        raise DataError(
-            f"'{folder}' holds no usable asset.", expected=f"folders named {', '.join(STREET_CLASSES[1:-1])}", actual="none with meshes"
-        )
-    return AssetShelf(things)
-
-
-def load_shelf(assets_dir: str | Path | None) -> AssetShelf | None:
-    """The assets of a folder, or None without one."""
-    return load_assets(Path(assets_dir)) if assets_dir is not None else None
+def _usable(class_name: str, mesh: Mesh) -> StreetObject | None:
+    if not 0 < len(mesh.faces) <= MAX_FACES:
+        return None
+    thing = to_object(class_name, mesh)
+    return None if is_rest_pose(thing) else thing
 
 
 def is_rest_pose(thing: StreetObject) -> bool:
@@ -90,12 +61,6 @@ def to_object(class_name: str, mesh: Mesh) -> StreetObject:
     low, high = vertices.min(0), vertices.max(0)
     vertices = vertices - np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
     half, top = (high - low) / 2, high[1] - low[1]
-    if mesh.face_colors is not None:
-        colours = mesh.face_colors[:, :3].astype(np.float32) / 255
-    elif mesh.vertex_colors is not None:
-        colours = mesh.vertex_colors[mesh.faces][:, :, :3].mean(1).astype(np.float32) / 255
-    else:
-        colours = np.full((len(mesh.faces), 3), 0.6, dtype=np.float32)
     blocks = [(-half[0], half[0], 0.0, top, -half[2], half[2])]
     near = np.hypot(vertices[:, 0], vertices[:, 2]) < 0.6
     if class_name == "tree" and not near.all():
@@ -107,12 +72,4 @@ def to_object(class_name: str, mesh: Mesh) -> StreetObject:
     style[:2] = 10.0, 0.4  # of leaves, for trees that have no colours
     faces, closed = mesh.faces.astype(np.int64), is_closed(mesh.faces)
     kinds = None if closed else face_kinds(vertices, faces)
-    return StreetObject(class_name, vertices, faces, colours, plain, np.array(blocks), style, closed, kinds)
-
-
-def is_closed(faces: np.ndarray) -> bool:
-    """Whether every edge of faces [F, 3] has its twin that runs the other way, by vertex index: strict, so seams count as open."""
-    start, end = faces[:, [0, 1, 2]].ravel().astype(np.int64), faces[:, [1, 2, 0]].ravel().astype(np.int64)
-    count = int(faces.max()) + 1
-    forth, back = np.unique(start * count + end), np.unique(end * count + start)
-    return len(forth) == len(start) and np.array_equal(forth, back)
+    return StreetObject(class_name, vertices, faces, face_colours(mesh), plain, np.array(blocks), style, closed, kinds)

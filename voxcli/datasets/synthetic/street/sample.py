@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from voxcli.datasets.synthetic.assets import AssetShelf
 from voxcli.datasets.synthetic.shapes import box
-from voxcli.datasets.synthetic.street.assets import AssetShelf
+from voxcli.datasets.synthetic.street.assets import draw
 from voxcli.datasets.synthetic.street.config import StreetConfig, StreetSample
 from voxcli.datasets.synthetic.street.far.layout import FarLayout, lay_out_far
 from voxcli.datasets.synthetic.street.layout import lay_out
@@ -27,23 +28,21 @@ from voxcli.geometry.solid import SortedFaces, fill_sorted, sorted_faces
 from voxcli.scene import STREET_CLASSES, Camera, Frustum, FruxelGrid, Picture
 
 GROUND_REACH = 120.0  # half the edge of the ground slab, metres
-
-
 _SHAPES = {"car": car, "van": van, "truck": truck, "bus": bus}
 
 
 @dataclass(frozen=True)
-class _Maker:
-    """Makes objects of a class from assets or from parametric shapes."""
+class ObjectMaker:
+    """Makes objects of a class: from assets, a `share` of those whose class has any, else parametric shapes. far: for far streets."""
 
-    assets: AssetShelf | None
-    share: float
+    assets: AssetShelf[StreetObject] = AssetShelf()
+    share: float = 0.0
     far: bool = False
 
     def __call__(self, class_name: str, rng: np.random.Generator, kind: str | None = None) -> StreetObject:
         posed = kind in ("upright", "riding")
-        if self.assets is not None and not posed and class_name in self.assets.things and rng.random() < self.share:
-            return self.assets.draw(class_name, rng)
+        if not posed and class_name in self.assets and rng.random() < self.share:
+            return draw(self.assets, class_name, rng)
         if class_name == "person":
             return person(rng, kind) if not self.far else darker(person(rng, kind), rng)
         if class_name == "bicycle":
@@ -56,14 +55,16 @@ class _Maker:
         return car(rng, COMMON_PAINTS) if self.far and class_name == "car" else _SHAPES[class_name](rng)
 
 
-def make_sample(seed: int, index: int, config: StreetConfig | None = None, assets: AssetShelf | None = None) -> StreetSample:
+def make_sample(
+    seed: int, index: int, config: StreetConfig | None = None, assets: AssetShelf[StreetObject] | None = None
+) -> StreetSample:
     """Scene number `index` of the data set `seed`: a function of these, the configuration and the assets alone."""
     config = config or StreetConfig()
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
     frustum = config.frustum
     if config.fov_jitter_deg:
         frustum = replace(frustum, fov_x_deg=frustum.fov_x_deg + config.fov_jitter_deg * rng.uniform(-1, 1))
-    make = _Maker(assets, config.asset_share, config.preset == "far")
+    make = ObjectMaker(assets or AssetShelf(), config.asset_share, config.preset == "far")
     scene = lay_out_far(rng, frustum, make) if config.preset == "far" else FarLayout(*lay_out(rng, frustum, make), [])
     street, view, placed = scene.street, scene.view, scene.placed
     photo = config.drawn_look == "photo"

@@ -1,0 +1,50 @@
+"""What `synth street`, `synth objects` and `synth rooms` share: the folder of a data set that is made item by item."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxcli.cli.framework.output import counted, out
+from voxcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from voxcli.datasets.synthetic.folders import FolderGenerator
+
+DataFolder = Annotated[
+    str, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; an unfinished one is completed.")
+]
+
+
+def check_data_folder(output: str) -> None:
+    """Raise UsageError unless a data set can be written to `output`."""
+    from voxcli.atomic import check_writable
+
+    if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
+        raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
+    check_writable([Path(output) / "meta.json"])
+
+
+def names_of(listed: str) -> tuple[str, ...]:
+    """The names in a list such as `chair,lamp`."""
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+def fill_data_folder(output: str, count: int, generator: FolderGenerator, workers: int) -> None:
+    """Make the items that the folder lacks, show the progress, and say how many were made."""
+    from voxcli.datasets.synthetic.folders import write_dataset
+
+    with out.progress(count, f"{generator.item}s") as bar:
+        seen = 0
+
+        def show(done: int, total: int) -> None:
+            nonlocal seen
+            bar.advance(done - seen)
+            seen = done
+
+        made = write_dataset(output, count, generator, workers, show)
+    there = count - made
+    out.note(f"{counted(made, generator.item)} made, {there} {'was' if there == 1 else 'were'} there: {output}")
