@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from references.silhouettes import assert_camera_fits, blender_pixels, lopsided_mesh, silhouette, surface_points
+from refusals import refused
 
 from voxcli import files
 from voxcli.datasets.r2n2 import R2N2Folder
@@ -80,19 +81,19 @@ def test_a_picture_without_alpha_is_opaque(folder):
 
 def test_what_is_wrong_is_named(folder):
     data = R2N2Folder(folder)
-    with pytest.raises(DataError, match="no view 4"):
+    with refused(DataError, "rendering_metadata.txt", "4", expected="0 to 3"):
         data.cameras(0, [4])
-    with pytest.raises(UsageError, match="category"):
+    with refused(UsageError, "'chairs'", hint="'chair'"):
         R2N2Folder(folder, categories=["chairs"])
-    with pytest.raises(DataError, match="ShapeNetRendering|3D-R2N2"):
+    with refused(DataError, "ShapeNetVox32", "3D-R2N2"):
         R2N2Folder(folder / "ShapeNetVox32")
     (folder / "ShapeNetRendering/03001627/aa/rendering/rendering_metadata.txt").write_text("1 2 3\n")
-    with pytest.raises(FileFormatError, match="rendering_metadata"):
+    with refused(FileFormatError, "rendering_metadata", expected="ratio"):
         data.cameras(0, [0])
     (folder / "ShapeNetVox32/03001627/aa/model.binvox").unlink()
-    with pytest.raises(DataError, match="no volume"):
+    with refused(DataError, "volume", expected="model.binvox or model.mat"):
         data.volume(0)
     for text in ("[{}]", "{", '[{"taxonomy_id": "1", "taxonomy_name": "a", "train": ["../x"]}]', "[1]"):
         (folder / "ShapeNet.json").write_text(text)
-        with pytest.raises(FileFormatError, match=r"ShapeNet\.json"):
+        with refused(FileFormatError, "ShapeNet.json"):
             R2N2Folder(folder)

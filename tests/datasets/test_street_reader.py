@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from references.ssz_twins import pooled_by_counting
+from refusals import refused
 
 from voxcli.datasets.street import StreetFolder, pool_labels
 from voxcli.errors import DataError, FileFormatError
@@ -20,12 +21,12 @@ def test_one_solid_fruxel_fills_its_cell():
 
 
 def test_a_folder_without_samples_and_broken_files_are_named(tmp_path):
-    with pytest.raises(DataError, match="no samples"):
+    with refused(DataError, "samples", expected="5"):
         StreetFolder([tmp_path])
     (tmp_path / "fruxels").mkdir()
     (tmp_path / "fruxels/000000.npz").write_bytes(b"no archive")
-    with pytest.raises(FileFormatError, match="000000.npz"):
+    with refused(FileFormatError, "000000.npz"):
         StreetFolder([tmp_path])
     np.savez(tmp_path / "fruxels/000000.npz", labels=np.zeros((2, 2, 2), np.float32))
-    with pytest.raises(FileFormatError, match="uint8"):
+    with refused(FileFormatError, expected="uint8", actual="[2, 2, 2]"):
         StreetFolder([tmp_path])

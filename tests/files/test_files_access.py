@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from processes import modules_after
+from refusals import refused
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError
@@ -40,20 +41,20 @@ def test_no_format_imports_torch(tmp_path):
 
 
 def test_an_unknown_extension_names_the_nearest_and_the_list(tmp_path):
-    with pytest.raises(UsageError, match="(?s)'binvx'.*Did you mean 'binvox'.*Known: .*npz"):
+    with refused(UsageError, "'binvx'", hint="npz"):
         read(tmp_path / "a.binvx")
-    with pytest.raises(UsageError, match="no extension"):
+    with refused(UsageError, "no extension"):
         write(tmp_path / "a", GRID)
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     (tmp_path / "scene.npz").write_bytes(b"x")
     (tmp_path / "folder.npz").mkdir()
-    with pytest.raises(UsageError, match=r"(?s)scen\.npz does not exist.*scene\.npz"):
+    with refused(UsageError, "scen.npz", hint="scene.npz"):
         read(tmp_path / "scen.npz")
-    with pytest.raises(UsageError, match=r"folder\.npz is a folder"):
+    with refused(UsageError, "folder.npz", expected="a file"):
         read(tmp_path / "folder.npz")
-    with pytest.raises(UsageError, match=r"folder\.npz is a folder"):
+    with refused(UsageError, "folder.npz"):
         write(tmp_path / "folder.npz", GRID, overwrite=True)
 
 
@@ -71,15 +72,15 @@ def test_foreign_bytes_give_one_clear_error_that_names_the_file(tmp_path, extens
 
 def test_what_was_expected_and_what_came_are_both_named(tmp_path):
     write(tmp_path / "a.npz", GRID)
-    with pytest.raises(FileFormatError, match=r"(?s)a\.npz.*expected fruxels, got voxels"):
+    with refused(FileFormatError, "a.npz", expected="fruxels", actual="voxels"):
         read_as(tmp_path / "a.npz", FruxelGrid)
-    with pytest.raises(FileFormatError, match="expected points or depth, got voxels"):
+    with refused(FileFormatError, "a.npz", expected="points or depth", actual="voxels"):
         read_as(tmp_path / "a.npz", (PointCloud, DepthMap))
-    with pytest.raises(FileFormatError, match=r"(?s)a\.npz cannot hold mesh.*\.obj"):
+    with refused(FileFormatError, "a.npz", expected=".obj"):
         read_as(tmp_path / "a.npz", Mesh)
-    with pytest.raises(FileFormatError, match="expected surfels, got voxels"):
+    with refused(FileFormatError, "a.npz", expected="surfels", actual="voxels"):
         read(tmp_path / "a.npz", kind="surfels")
-    with pytest.raises(UsageError, match="Did you mean 'fruxels'"):
+    with refused(UsageError, "'fruxel'", hint="'fruxels'"):
         read(tmp_path / "a.npz", kind="fruxel")
     assert isinstance(read_as(tmp_path / "a.npz", (FruxelGrid, VoxelGrid)), VoxelGrid)
 
@@ -91,16 +92,16 @@ def test_the_wanted_type_decides_what_a_png_is(tmp_path):
 
 
 def test_a_thing_without_a_writer_lists_the_formats_that_have_one(tmp_path):
-    with pytest.raises(UsageError, match=r"(?s)voxels cannot be written as \.png.*\.npz"):
+    with refused(UsageError, "voxels", ".png", expected=".npz"):
         write(tmp_path / "a.png", GRID)
     assert ".glb" in formats_writing(Mesh)
-    with pytest.raises(UsageError, match="can be written but not read"):
+    with refused(UsageError, "MagicaVoxel"):
         read(tmp_path / "a.vox")
 
 
 def test_points_with_nan_are_refused(tmp_path):
     write(tmp_path / "a.ply", PointCloud(np.array([[0, 0, np.nan], [0, 0, 1]], np.float32)))
-    with pytest.raises(DataError, match=r"(?s)a\.ply.*1 of 2"):
+    with refused(DataError, "a.ply", actual="1 of 2"):
         read(tmp_path / "a.ply")
 
 
@@ -108,7 +109,7 @@ def test_nothing_is_overwritten_unless_told_so(tmp_path):
     path = tmp_path / "deep" / "er" / "a.npz"
     write(path, GRID)
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="(?s)exists.*--overwrite"):
+    with refused(UsageError, "a.npz", "exists", hint="--overwrite"):
         write(path, VoxelGrid(occupancy=np.ones((2, 2, 2), bool)))
     assert path.read_bytes() == before
     write(path, VoxelGrid(occupancy=np.ones((2, 2, 2), bool)), overwrite=True)
@@ -124,7 +125,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(UsageError, match="(?s)a.bin cannot be written.*No space"):
+    with refused(UsageError, "a.bin", actual="No space"):
         atomic_write_bytes(path, b"new", overwrite=True)
     assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
@@ -159,7 +160,7 @@ def test_new_files_get_the_mode_of_the_umask(tmp_path):
 def test_links_are_followed_and_devices_written_directly(tmp_path):
     (tmp_path / "target").write_bytes(b"old")
     (tmp_path / "link").symlink_to(tmp_path / "target")
-    with pytest.raises(UsageError, match="exists"):
+    with refused(UsageError, "exists"):
         atomic_write_bytes(tmp_path / "link", b"new")
     atomic_write_bytes(tmp_path / "link", b"new", overwrite=True)
     assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_bytes() == b"new"
@@ -168,7 +169,7 @@ def test_links_are_followed_and_devices_written_directly(tmp_path):
 
 def test_a_file_where_a_folder_should_be_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with refused(UsageError, "a.npz", actual="folder"):
         write(tmp_path / "file" / "a.npz", GRID)
 
 
@@ -189,13 +190,13 @@ def test_a_dash_is_stdin_and_stdout(monkeypatch):
 
 
 def test_a_dash_needs_a_format_and_never_a_terminal(monkeypatch):
-    with pytest.raises(UsageError, match="--input-format"):
+    with refused(UsageError, hint="--input-format"):
         read("-")
     monkeypatch.setattr(sys, "stdout", FakeStream(tty=True))
     monkeypatch.setattr(sys, "stdin", FakeStream(tty=True))
-    with pytest.raises(UsageError, match="terminal"):
+    with refused(UsageError, "terminal"):
         write("-", GRID, format="npz")
-    with pytest.raises(UsageError, match="terminal"):
+    with refused(UsageError, "terminal"):
         read("-", format="npz")
 
 
@@ -212,18 +213,18 @@ def test_formats_that_seek_can_be_piped(monkeypatch, extension):
 
 def test_errors_of_the_scene_types_get_the_name_of_the_file(tmp_path):
     np.savez(tmp_path / "a.npz", labels=np.zeros((2, 2, 2), np.uint8), z_near=5.0, z_far=2.0, fov_x_deg=60.0)
-    with pytest.raises(DataError, match=r"a\.npz: z_far must lie behind"):
+    with refused(DataError, "a.npz", "z_far", actual="z_near = 5, z_far = 2"):
         read(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", labels=np.zeros((2, 2, 2), np.uint8), z_near=1.0, z_far=2.0, fov_x_deg=200.0)
-    with pytest.raises(DataError, match=r"b\.npz: fov_x_deg"):
+    with refused(DataError, "b.npz", "fov_x_deg", actual="200"):
         read(tmp_path / "b.npz")
 
 
 def test_a_file_that_is_not_there_is_guessed_among_those_of_its_kind(tmp_path):
     for name in ("scene.yml", "scenes.npz", "other.glb"):
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(UsageError, match="does not exist") as caught:
+    with refused(UsageError, "scene.glb", "exist") as caught:
         read(tmp_path / "scene.glb")
     assert "Did you mean" not in str(caught.value)
-    with pytest.raises(UsageError, match="Did you mean '.*scenes.npz'"):
+    with refused(UsageError, "scene.npz", hint="scenes.npz"):
         read(tmp_path / "scene.npz")

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from refusals import refused
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files import read, read_as, write
@@ -55,7 +56,7 @@ def test_16_bit_colour_is_read_and_not_written(tmp_path):
     data = b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
     (tmp_path / "a.png").write_bytes(data)
     assert np.abs(read_as(tmp_path / "a.png", Picture).rgb.astype(int) - (wide >> 8)).max() <= 1
-    with pytest.raises(DataError, match="16-bit colour"):
+    with refused(DataError, "b.png", "16-bit"):
         write(tmp_path / "b.png", Picture(wide.astype(np.uint16)))
 
 
@@ -112,12 +113,12 @@ def test_truncated_images_are_refused(tmp_path, name, keep):
 
 def test_text_named_png_says_that_it_is_text(tmp_path):
     (tmp_path / "a.png").write_text("hello, I am a text file")
-    with pytest.raises(FileFormatError, match="(?s)not an image.*text: 'hello"):
+    with refused(FileFormatError, "a.png", actual="text: 'hello"):
         read(tmp_path / "a.png")
 
 
 def test_a_colour_picture_is_no_depth(tmp_path):
-    with pytest.raises(FileFormatError, match="one channel"):
+    with refused(FileFormatError, "a.png", expected="one channel", actual="mode RGB"):
         read_as(saved(tmp_path, Image.fromarray(RGB)), DepthMap)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
+from refusals import refused
 
 from voxcli.errors import DataError, VoxcliError
 from voxcli.files import label_parts, read, read_as, write
@@ -149,15 +150,15 @@ def test_parts_become_classes_by_path_material_or_node(mapping, default, wanted)
 
 
 def test_parts_without_a_class_and_unknown_classes_are_named():
-    with pytest.raises(DataError, match="tree/leaf"):
+    with refused(DataError, "tree/leaf", expected="one of car_01"):
         label_parts(named_mesh(), {"car_01": "car"}, CLASSES)
-    with pytest.raises(DataError, match="Did you mean 'car'"):
+    with refused(DataError, "'caar'", hint="'car'"):
         label_parts(named_mesh(), {"car_01": "caar"}, CLASSES)
 
 
 def test_files_without_faces_and_with_nan_vertices_are_refused(tmp_path):
     (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\n")
-    with pytest.raises(DataError, match=r"a\.obj holds no faces"):
+    with refused(DataError, "a.obj", actual="only points"):
         read(tmp_path / "a.obj")
     for extension in (".ply", ".off", ".stl", ".glb"):
         bad = object.__new__(Mesh)
@@ -242,13 +243,13 @@ def test_known_volumes(shared_data, name, known):
 def test_a_binary_stl_that_declares_more_than_it_holds_is_refused_by_its_numbers(tmp_path):
     path = tmp_path / "cut.stl"
     path.write_bytes(bytes(80) + (2**31 - 1).to_bytes(4, "little") + bytes(50))
-    with pytest.raises(VoxcliError, match=r"(?s)cut\.stl is not a whole STL.*2147483647 faces.*bytes for 1"):
+    with refused(VoxcliError, "cut.stl", expected="2147483647 faces", actual="bytes for 1"):
         read(path)
 
 
 def test_an_index_beyond_the_vertices_is_said_in_our_words(tmp_path):
     path = tmp_path / "out.obj"
     path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n")
-    with pytest.raises(VoxcliError, match=r"(?s)out\.obj cannot be read") as caught:
+    with refused(VoxcliError, "out.obj") as caught:
         read(path)
     assert "axis" not in str(caught.value)

@@ -4,6 +4,7 @@ import struct
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files import read, read_as
@@ -98,7 +99,7 @@ def test_windows_line_ends_are_read(tmp_path):
     ],
 )
 def test_files_that_end_too_soon_are_refused_before_memory_is_taken(tmp_path, data):
-    with pytest.raises(FileFormatError, match="ends before its data"):
+    with refused(FileFormatError, "a.ply", expected="rows of"):
         read(stored(tmp_path, data))
 
 
@@ -123,13 +124,13 @@ def test_broken_headers_are_named_for_what_they_are(tmp_path, data, message):
 
 def test_faces_that_name_no_vertex_are_refused(tmp_path):
     data = ply(COLOURED.format(n=1) + FACES.format(n=1), b"0 0 0 1 1 1\n3 0 1 2\n")
-    with pytest.raises(DataError, match="not there"):
+    with refused(DataError, "a.ply", expected="indices 0..0", actual="0..2"):
         read(stored(tmp_path, data))
 
 
 def test_points_where_a_mesh_was_wanted_are_named(tmp_path):
     path = stored(tmp_path, ply(VERTEX.format(n=1), b"0 0 0"))
-    with pytest.raises(FileFormatError, match="expected mesh, got points"):
+    with refused(FileFormatError, "a.ply", expected="mesh", actual="points"):
         read_as(path, Mesh)
     assert isinstance(read_as(path, PointCloud), PointCloud)
 

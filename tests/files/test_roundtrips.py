@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from voxcli.errors import DataError
 from voxcli.files import formats_writing, known_formats, read_as, write
@@ -163,7 +164,7 @@ def test_surfels_as_points_lie_where_the_camera_sees_them(tmp_path):
 
 def test_depth_that_16_bits_cannot_hold_is_an_error_and_a_scale_mends_it(tmp_path):
     far = DepthMap(np.full((2, 2), 100.0, np.float32))
-    with pytest.raises(DataError, match="16 bits"):
+    with refused(DataError, "a.png", "16 bits", expected="65.535 m", actual="100 m"):
         write(tmp_path / "a.png", far)
     assert not (tmp_path / "a.png").exists()
     write(tmp_path / "a.png", far, depth_scale=0.01)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from voxcli.errors import DataError
 from voxcli.geometry import cameras
@@ -38,13 +39,13 @@ def test_a_camera_before_the_origin_sees_plus_x_to_the_right():
 
 @pytest.mark.parametrize("target", [[0, 5, 0], [0, 0, 0], [float("nan"), 0, 0]])
 def test_looking_along_up_is_refused(target):
-    with pytest.raises(DataError, match="up vector"):
+    with refused(DataError, "up vector"):
         cameras.look_at([0, 0, 0], target)
 
 
 @pytest.mark.parametrize("fov", [0, 180, 200, -5, float("nan")])
 def test_absurd_fields_of_view_are_refused(fov):
-    with pytest.raises(DataError, match="between 0 and 180"):
+    with refused(DataError, "0 and 180"):
         cameras.intrinsics(fov, 4, 4)
 
 
@@ -100,7 +101,7 @@ def test_quaternions_survive_half_turns(wxyz):
 
 
 def test_a_zero_quaternion_is_refused():
-    with pytest.raises(DataError, match="quaternion"):
+    with refused(DataError, "quaternion", actual=[0.0, 0.0, 0.0, 0.0]):
         cameras.quaternion_to_rotation([0, 0, 0, 0])
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from voxcli.errors import DataError
 from voxcli.geometry.coloured import colour_volume, placement_of
@@ -53,11 +54,11 @@ def test_grids_of_any_resolution_come_to_the_same_place():
 
 
 def test_what_has_no_extent_is_refused():
-    with pytest.raises(DataError, match="all its points are one"):
+    with refused(DataError, "extent"):
         placement_of(np.ones((4, 3)))
-    with pytest.raises(DataError, match="empty"):
+    with refused(DataError, "empty"):
         placement_of(np.zeros((0, 3)))
-    with pytest.raises(DataError, match="no filled cell"):
+    with refused(DataError, "filled cell"):
         colour_volume(VoxelGrid(np.zeros((2, 2, 2), bool)))
-    with pytest.raises(DataError, match="no faces"):
+    with refused(DataError, "no faces"):
         colour_volume(Mesh(np.zeros((3, 3)), np.zeros((0, 3), np.int64)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from references.slow_scenes import fused_scores
+from refusals import refused
 
 from voxcli.errors import DataError, VoxcliError
 from voxcli.geometry.cameras import look_at
@@ -249,14 +250,14 @@ def test_the_box_of_views_holds_all_frusta():
 
 def test_views_that_cannot_be_fused_are_refused():
     other = replace(view(), classes=Labels(("air", "truck", "tree")))
-    with pytest.raises(DataError, match="different classes"):
+    with refused(DataError, "classes", expected="air, car, tree", actual="air, truck, tree"):
         fuse_views([view(), other], *BOX)
-    with pytest.raises(DataError, match="no view"):
+    with refused(DataError, "no view"):
         fuse_views([], *BOX)
-    with pytest.raises(DataError, match="finite"):
+    with refused(DataError, "finite"):
         fuse_views([even(0.5, np.nan, 0.5)], *BOX)
-    with pytest.raises(VoxcliError, match="Did you mean 'bayes'"):
+    with refused(VoxcliError, "'bayess'", hint="'bayes'"):
         fuse_views([view()], *BOX, "bayess")
     for wrong in ({"trust": 0.2}, {"trust": 1.0}, {"behind": -0.1}, {"behind": 1.5}):
-        with pytest.raises(DataError, match="trust"):
+        with refused(DataError, "trust"):
             fuse_views([view()], *BOX, **wrong)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from references import surfel_twins
 from references.shapes import sphere, torus
+from refusals import refused
 from torch.testing import assert_close
 
 from voxcli.errors import ShapeError
@@ -301,9 +302,9 @@ def test_the_gradient_pulls_a_wrong_depth_to_the_picture():
 
 def test_wrong_shapes_are_named():
     lights = Lights(torch.ones(3), torch.zeros(0, 3), torch.zeros(0, 3))
-    with pytest.raises(ShapeError, match="albedo"):
+    with refused(ShapeError, "albedo", expected="[* 3 H W]", actual=[3, 5, 5]):
         render(bumpy(), torch.ones(3, 5, 5), K, lights)
-    with pytest.raises(ShapeError, match="depth"):
+    with refused(ShapeError, "depth", expected="[* H W]", actual=[5]):
         depth_normals(torch.ones(5), K)
-    with pytest.raises(ShapeError, match="K"):
+    with refused(ShapeError, "K", expected="[* 3 3]", actual=[4, 4]):
         render(bumpy(), torch.ones(3, 1, 1), torch.eye(4), lights)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from references.silhouettes import agree, seen_by
+from refusals import refused
 
 from voxcli import files
 from voxcli.datasets.disn import DISNFolder
@@ -142,16 +143,16 @@ def test_any_number_of_workers_gives_the_same_bytes(folder, tmp_path):
 
 
 def test_other_options_are_refused(folder, tmp_path):
-    with pytest.raises(UsageError, match="other options"):
+    with refused(UsageError, "other options"):
         write_dataset(folder, 6, ObjectsGenerator(4, SMALL))
-    with pytest.raises(UsageError, match="category"):
+    with refused(UsageError, "'chiar'", hint="'chair'"):
         ObjectsConfig(("chiar",))
-    with pytest.raises(UsageError, match="once"):
+    with refused(UsageError, "once", actual="chair, chair"):
         ObjectsConfig(("chair", "chair"))
-    with pytest.raises(UsageError, match="views"):
+    with refused(UsageError, "views", actual=0):
         ObjectsConfig(views=0)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="not empty"):
+    with refused(UsageError, "not empty"):
         write_dataset(tmp_path, 1, ObjectsGenerator(0, SMALL))
 
 
@@ -183,9 +184,9 @@ def test_the_truth_is_found_by_split_and_category(folder):
     voxels = data.voxels(0)
     assert voxels.labels.shape == (64, 64, 64) and voxels.colours.shape == (64, 64, 64, 3) and voxels.classes.names[0] == "air"
     assert len(data.points(0).points) == 10_000 and len(data.mesh(0).faces) > 50
-    with pytest.raises(UsageError, match="category"):
+    with refused(UsageError, "'chairs'", hint="'chair'"):
         ObjectsFolder(folder, categories=["chairs"])
-    with pytest.raises(DataError, match="no objects"):
+    with refused(DataError, "no objects"):
         ObjectsFolder(folder / "objects")
 
 
@@ -211,5 +212,5 @@ def test_drawn_point_values_crowd_at_the_surface_and_repeat_none():
     at = np.round((pairs.points + 0.5) * 8 - 0.5).astype(int)
     assert (pairs.occupied == (small_voxels().labels[tuple(at.T)] > 0)).all()
     assert (at <= (3, 2, 2)).all(1).sum() >= 20  # the block and what it touches: 12 + 16 cells of 512
-    with pytest.raises(DataError, match="divide"):
+    with refused(DataError, "divide", expected="divisor of 8", actual=3):
         point_values(small_voxels(), 3, None, np.random.default_rng(0))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from references.surfel_twins import shade as slow_shade
+from refusals import refused
 
 from voxcli import files
 from voxcli.datasets.rooms import RoomsFolder
@@ -323,7 +324,7 @@ def test_shapes_from_files_stand_in_rooms_by_their_folders_name(tmp_path):
 
 
 def test_what_cannot_be_is_refused(folder, tmp_path):
-    with pytest.raises(UsageError, match="other options"):
+    with refused(UsageError, "other options"):
         write_dataset(folder, 3, RoomsGenerator(3, config_of("multiple-shapes", turned=True, size=48)))
     for wrong in (
         {"variant": "box"},
@@ -334,15 +335,15 @@ def test_what_cannot_be_is_refused(folder, tmp_path):
     ):
         with pytest.raises(UsageError):
             RoomsConfig(**wrong)
-    with pytest.raises(UsageError, match="shape"):
+    with refused(UsageError, "'teapots'", hint="'teapot'"):
         write_dataset(tmp_path / "new", 1, RoomsGenerator(0, RoomsConfig(shapes=("teapots",))))
-    with pytest.raises(DataError, match="no folder"):
+    with refused(DataError, "no folder"):
         write_dataset(tmp_path / "new", 1, RoomsGenerator(0, RoomsConfig(), tmp_path / "absent"))
-    with pytest.raises(DataError, match="no rooms"):
+    with refused(DataError, "no rooms"):
         RoomsFolder(tmp_path)
     (tmp_path / "assets" / "box").mkdir(parents=True)
     files.write(tmp_path / "assets/box/a.obj", known_shape("box").mesh)
-    with pytest.raises(DataError, match="category"):
+    with refused(DataError, "category"):
         write_dataset(tmp_path / "new", 1, RoomsGenerator(0, RoomsConfig(), tmp_path / "assets"))
     assert not (tmp_path / "new").exists()
 
@@ -354,7 +355,7 @@ def test_what_cannot_be_is_refused(folder, tmp_path):
 def test_damage_is_an_error_that_names_the_file(tmp_path, name, text):
     write_dataset(tmp_path / "out", 1, RoomsGenerator(0, RoomsConfig("box-rotation", ("box",), size=16)))
     (tmp_path / "out" / name).write_text(text)
-    with pytest.raises(FileFormatError, match="000000|meta"):
+    with refused(FileFormatError, name.split("/")[-1].split(".")[0]):
         RoomsFolder(tmp_path / "out")[0]
 
 
