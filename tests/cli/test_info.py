@@ -105,3 +105,13 @@ def test_keep_going_tells_of_the_readable_files_and_exits_1(voxcli, tmp_path):
     code, text, errors = voxcli("info", "d", "--keep-going")
     assert code == 1 and [each["file"] for each in json.loads(text)] == ["d/a.npz"]
     assert "d/b.npz" in errors and errors.endswith("error: 1 of 2 items failed.\n")
+
+
+def test_a_folder_of_synth_is_one_data_set(voxcli, tmp_path):
+    for words in ("street --size 16 16 --depth 16", "rooms --size 16", "objects --views 1 --categories chair"):
+        kind = words.split()[0]
+        assert voxcli("synth", *words.split(), "-o", kind, "--count", "2", "--seed", "3")[0] == 0
+        code, text, errors = voxcli("info", kind)
+        found = json.loads(text)
+        assert (code, errors) == (0, "") and found["kind"] == f"{kind}-dataset" and found["samples"] == 2
+        assert found["meta"]["command"] == f"synth {kind}" and found["meta"]["seed"] == 3

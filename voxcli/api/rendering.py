@@ -81,7 +81,7 @@ def render(
         raise UsageError("The camera's picture is too large.", expected=f"at most {_MOST_PIXELS} a side",
                          actual=f"{cameras[0].width}x{cameras[0].height}", hint="State a smaller one with size.")  # fmt: skip
     light = lights if lights is None or isinstance(lights, LightFile) else read_lights(path_of(lights))
-    made: Rendered = rendering.shown(ready, cameras, "normals" if what == "normals" else "shaded", light, WHATS[what])
+    made: Rendered = rendering.render_views(ready, cameras, "normals" if what == "normals" else "shaded", light, WHATS[what])
     if isinstance(made, Animation):
         return made
     recorded: dict[str, Json] = {

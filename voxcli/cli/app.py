@@ -1,12 +1,6 @@
 """The command line: one table of commands, loaded only when called, and the one place where errors become exit codes.
 
-To add a command:
-1. Write `cli/commands/<name>.py` with one function. Its parameters are Annotated options (shared ones from options.py), its docstring the
-   help text, ending in an `Examples:` block of two or three command lines. Enter heavy rooms (files, geometry, models) inside the
-   function, never at the top. Data go through `output.out`, files through `files.write`, failures are VoxcliErrors.
-2. Add one line to COMMANDS below.
-3. Run `voxcli completion bash > completions/voxcli.bash` (zsh and fish alike), and enter input files that the examples name into
-   tests/cli/example_files.py: a test runs every example.
+`voxcli/guide/architecture.md` says how to add a command.
 
 A command whose module does not exist yet is not shown. -q -v --config --print-config are added to every command by
 `options.standing`.
@@ -23,16 +17,21 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from voxcli.cli.framework import failures, interrupts, options
 from voxcli.cli.framework.output import ReaderLeft, out
 from voxcli.contents import opened_once
 from voxcli.errors import VoxcliError, unknown_name
 from voxcli.version import __version__
+
+if TYPE_CHECKING:
+    from typer._click.core import Command as ParserCommand
+    from typer._click.core import Context
+    from typer._click.formatting import HelpFormatter
 
 COMMANDS_ROOM = "voxcli.cli.commands"
 
@@ -110,7 +109,7 @@ Every option can also be set as a variable VOXCLI_<OPTION> (VOXCLI_DEVICE=cpu) o
 class QuickHelp:
     """Keeps `--help` fast: Typer's help flag defaults to None, and checking that against bool would load its validation library."""
 
-    def get_help_option(self, ctx: Any) -> Any:
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
         """The --help flag, off by default."""
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None and option.default is None:
@@ -121,29 +120,27 @@ class QuickHelp:
 class Command(QuickHelp, TyperCommand):
     """A command whose help ends with its examples, as they stand in the docstring."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write inputs and options; inputs by their names alone, without the Python type that the parser would add."""
         positional, flags = [], []
-        parameters: list[Any] = self.get_params(ctx)
-        for parameter in parameters:
-            if parameter.param_type_name == "option":
-                record = parameter.get_help_record(ctx)
-                flags += [record] if record is not None else []
-            else:
-                positional.append((parameter.metavar or parameter.name.upper(), parameter.help or ""))
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, TyperArgument):
+                positional.append((parameter.metavar or str(parameter.name).upper(), parameter.help or ""))
+            elif (record := parameter.get_help_record(ctx)) is not None:
+                flags.append(record)
         for title, rows in (("Inputs", positional), ("Options", flags)):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the examples line by line: filled paragraphs could not be copied."""
         if self.epilog:
             with formatter.section("Examples"):
                 for line in self.epilog.strip().splitlines():
                     formatter.write(f"{'':>{formatter.current_indent}}{line.strip()}\n")
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Parse; --print-config works without the inputs that the command itself needs."""
         if "--print-config" in args:
             for parameter in self.params:
@@ -155,7 +152,7 @@ class Command(QuickHelp, TyperCommand):
             self._say_what_came(ctx, error, given)
             raise
 
-    def _say_what_came(self, ctx: Any, error: Any, args: list[str]) -> None:
+    def _say_what_came(self, ctx: Context, error: Any, args: list[str]) -> None:
         """Add the refused value, and its origin where that is no flag, to the parser's message: it says only what was expected."""
         if error.param is None or not error.message:
             return
@@ -164,7 +161,7 @@ class Command(QuickHelp, TyperCommand):
         if value is not None:
             error.message = f"{error.message.rstrip('.')}, got '{value}'{origin}."
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Context) -> Any:
         """Run the command, or print its configuration."""
         with options.current(ctx):
             if options.printing_config() and not getattr(self.callback, "sections", ()):
@@ -187,11 +184,11 @@ class Group(QuickHelp, TyperGroup):
                 found[word] = GROUPS[self.prefix + word] if rest else entry.help
         return found
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Context) -> list[str]:
         """All names, in the order of the table."""
         return list(self.children())
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Context, cmd_name: str) -> ParserCommand | None:
         """The command or group of that name, or None."""
         words = self.prefix + cmd_name
         for entry in self.entries:
@@ -201,7 +198,7 @@ class Group(QuickHelp, TyperGroup):
             return build_group(self.entries, words + " ", GROUPS[words])
         return None
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str, Any, list[str]]:
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, ParserCommand | None, list[str]]:
         """The command that the arguments name; an unknown one is an error with the nearest name and the list."""
         command = self.get_command(ctx, args[0])
         if command is None:
@@ -210,7 +207,7 @@ class Group(QuickHelp, TyperGroup):
             raise unknown_name("command", args[0], self.children())
         return args[0], command, args[1:]
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The list of commands, from the table alone."""
         rows = list(self.children().items())
         if rows:
@@ -218,23 +215,24 @@ class Group(QuickHelp, TyperGroup):
                 formatter.write_dl(rows)
 
 
-def build_command(entry: Entry) -> Any:
+def build_command(entry: Entry) -> ParserCommand:
     """The Typer command of one entry."""
     function = entry.load()
     text, _, examples = (function.__doc__ or entry.help).partition("Examples:\n")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    settings = {"help_option_names": ["--help", "-h"]}
+    help_names = {"help_option_names": ["--help", "-h"]}
     name = entry.words.rpartition(" ")[2]
-    app.command(name, cls=Command, help=text.strip(), epilog=examples, context_settings=settings)(options.standing(function))
-    command: Any = typer.main.get_command(app)
+    app.command(name, cls=Command, help=text.strip(), epilog=examples, context_settings=help_names)(options.standing(function))
+    command = typer.main.get_command(app)
     for parameter in command.params:
+        assert isinstance(parameter, (TyperArgument, TyperOption))
         parameter.show_envvar = False  # every option has its variable: said once, in ABOUT
-        if parameter.param_type_name == "option" and parameter.name != "print_config":
+        if isinstance(parameter, TyperOption) and parameter.name != "print_config":
             parameter.envvar = f"VOXCLI_{options.key_of(parameter).upper()}"
     return command
 
 
-def build_group(entries: Sequence[Entry] = COMMANDS, prefix: str = "", about: str = ABOUT) -> Any:
+def build_group(entries: Sequence[Entry] = COMMANDS, prefix: str = "", about: str = ABOUT) -> Group:
     """The Typer group of all entries whose words begin with `prefix`."""
     cls = type("LazyGroup", (Group,), {"entries": entries, "prefix": prefix})
     app = typer.Typer(
@@ -242,7 +240,9 @@ def build_group(entries: Sequence[Entry] = COMMANDS, prefix: str = "", about: st
         context_settings={"help_option_names": ["--help", "-h"]},
     )  # fmt: skip
     app.callback()(_root if not prefix else _nothing)
-    return typer.main.get_command(app)
+    group = typer.main.get_command(app)
+    assert isinstance(group, Group)
+    return group
 
 
 def _print_version(value: bool) -> None:

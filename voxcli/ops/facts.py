@@ -1,31 +1,54 @@
-"""What `voxcli info` says about each scene type: plain values that JSON can hold. Boxes are [[x, y, z] minimum, maximum], world frame."""
+"""The facts of scene types that `voxcli info` lists, as JSON values. A box is [[x, y, z] minimum, [x, y, z] maximum] in the world frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
     from voxcli import scene
+    from voxcli.provenance import Json
     from voxcli.scene.labels import Labels
 
+    Facts = dict[str, Json]
 
-def facts(thing: Any) -> dict[str, Any]:
-    """The facts of any scene type, or of a list of (name, Camera)."""
+
+def facts(thing: scene.SceneType) -> Facts:
+    """The kind of a scene type, its shape or size, its classes, box and cameras, and its meta. World frame and units."""
+    found = _facts_of(thing)
+    meta = getattr(thing, "meta", None)
+    return found | {"meta": meta} if meta else found
+
+
+def _facts_of(thing: scene.SceneType) -> Facts:
     from voxcli import scene
 
-    tellers: dict[type, Callable[[Any], dict[str, Any]]] = {
-        scene.FruxelGrid: _fruxels, scene.VoxelGrid: _voxels, scene.Mesh: _mesh, scene.PointCloud: _points, scene.DepthMap: _depth,
-        scene.Surfels: _surfels, scene.Picture: _picture, scene.SceneDescription: _scene, scene.Camera: _one_camera, list: _cameras,
-    }  # fmt: skip
-    told = tellers[type(thing)](thing)
-    meta = getattr(thing, "meta", None)
-    return {**told, "meta": meta} if meta else told
+    if isinstance(thing, scene.FruxelGrid):
+        return _fruxels(thing)
+    if isinstance(thing, scene.VoxelGrid):
+        return _voxels(thing)
+    if isinstance(thing, scene.Mesh):
+        return _mesh(thing)
+    if isinstance(thing, scene.PointCloud):
+        return _points(thing)
+    if isinstance(thing, scene.DepthMap):
+        camera = {"camera": _camera(thing.camera)} if thing.camera is not None else {}
+        return {"kind": "depth", "depth_kind": thing.kind, **_depth(thing.depth), **camera}
+    if isinstance(thing, scene.Surfels):
+        return {"kind": "surfels", **_depth(thing.depth), "camera": _camera(thing.camera)}
+    if isinstance(thing, scene.Picture):
+        height, width = thing.rgb.shape[:2]
+        return {"kind": "image", "width": width, "height": height, "dtype": str(thing.rgb.dtype), "alpha": thing.alpha is not None}
+    if isinstance(thing, scene.SceneDescription):
+        return _scene(thing)
+    if isinstance(thing, scene.Camera):
+        return {"kind": "camera", **_camera(thing)}
+    assert isinstance(thing, list)
+    return {"kind": "cameras", "cameras": {name: _camera(camera) for name, camera in thing}}
 
 
-def _fruxels(grid: scene.FruxelGrid) -> dict[str, Any]:
+def _fruxels(grid: scene.FruxelGrid) -> Facts:
     return {
         "kind": "fruxels",
         "shape": list(grid.labels.shape),
@@ -38,11 +61,11 @@ def _fruxels(grid: scene.FruxelGrid) -> dict[str, Any]:
     }
 
 
-def _voxels(grid: scene.VoxelGrid) -> dict[str, Any]:
+def _voxels(grid: scene.VoxelGrid) -> Facts:
     import numpy as np
 
     shape = np.array(grid.values.shape)
-    told: dict[str, Any] = {
+    found: Facts = {
         "kind": "voxels",
         "shape": shape.tolist(),
         "dtype": str(grid.values.dtype),
@@ -53,27 +76,27 @@ def _voxels(grid: scene.VoxelGrid) -> dict[str, Any]:
     if grid.labels is not None:
         assert grid.classes is not None
         occupied = ~np.isin(grid.labels, [each for each in (grid.classes.empty, grid.classes.ignore) if each is not None])
-        told["labels"] = _counts(grid.labels, grid.classes)
+        found["labels"] = _counts(grid.labels, grid.classes)
+    elif grid.values.dtype == bool:
+        occupied = grid.values
     else:
-        assert grid.occupancy is not None
-        occupied = grid.occupancy if grid.occupancy.dtype == bool else grid.occupancy >= 0.5
-        if grid.occupancy.dtype != bool:
-            told["threshold"] = 0.5
+        occupied = grid.values >= 0.5
+        found["threshold"] = 0.5
     filled = np.argwhere(occupied)
-    told["occupied"] = len(filled)
+    found["occupied"] = len(filled)
     if len(filled):
         low, high = filled.min(0), filled.max(0) + 1
-        told["occupied_box"] = [(grid.origin + low * grid.voxel_size).tolist(), (grid.origin + high * grid.voxel_size).tolist()]
-    return told
+        found["occupied_box"] = [(grid.origin + low * grid.voxel_size).tolist(), (grid.origin + high * grid.voxel_size).tolist()]
+    return found
 
 
-def _mesh(mesh: scene.Mesh) -> dict[str, Any]:
+def _mesh(mesh: scene.Mesh) -> Facts:
     import numpy as np
 
     from voxcli.geometry.closedness import closed_faces, merge_vertices
 
     a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
-    told: dict[str, Any] = {
+    found: Facts = {
         "kind": "mesh",
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
@@ -82,44 +105,30 @@ def _mesh(mesh: scene.Mesh) -> dict[str, Any]:
         "watertight": len(mesh.faces) > 0 and bool(closed_faces(merge_vertices(mesh.vertices, mesh.faces)).all()),
         "colors": [name for name in ("face_colors", "vertex_colors") if getattr(mesh, name) is not None],
     }
-    if told["watertight"]:
-        told["volume"] = float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
+    if found["watertight"]:
+        found["volume"] = float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
     if mesh.face_parts is not None:
         counts = np.bincount(mesh.face_parts, minlength=len(mesh.part_names))
-        told["parts"] = {name: int(count) for name, count in zip(mesh.part_names, counts, strict=False)}
+        found["parts"] = {name: int(count) for name, count in zip(mesh.part_names, counts, strict=False)}
     if mesh.face_labels is not None and mesh.classes is not None:
-        told["labels"] = _counts(mesh.face_labels, mesh.classes)
-    return told
+        found["labels"] = _counts(mesh.face_labels, mesh.classes)
+    return found
 
 
-def _points(cloud: scene.PointCloud) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _points(cloud: scene.PointCloud) -> Facts:
+    found: Facts = {
         "kind": "points",
         "points": len(cloud.points),
         "box": _box(cloud.points),
         "with": [name for name in ("normals", "colors", "labels", "radius") if getattr(cloud, name) is not None],
     }
     if cloud.labels is not None and cloud.classes is not None:
-        told["labels"] = _counts(cloud.labels, cloud.classes)
-    return told
+        found["labels"] = _counts(cloud.labels, cloud.classes)
+    return found
 
 
-def _depth(image: scene.DepthMap) -> dict[str, Any]:
-    camera = {"camera": _camera(image.camera)} if image.camera is not None else {}
-    return {"kind": "depth", "depth_kind": image.kind, **_depth_facts(image.depth), **camera}
-
-
-def _surfels(surfels: scene.Surfels) -> dict[str, Any]:
-    return {"kind": "surfels", **_depth_facts(surfels.depth), "camera": _camera(surfels.camera)}
-
-
-def _picture(picture: scene.Picture) -> dict[str, Any]:
-    height, width = picture.rgb.shape[:2]
-    return {"kind": "image", "width": width, "height": height, "dtype": str(picture.rgb.dtype), "alpha": picture.alpha is not None}
-
-
-def _scene(description: scene.SceneDescription) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _scene(description: scene.SceneDescription) -> Facts:
+    found: Facts = {
         "kind": "scene",
         "classes": list(description.classes.names),
         "objects": [
@@ -128,32 +137,24 @@ def _scene(description: scene.SceneDescription) -> dict[str, Any]:
         ],
     }
     if description.frustum is not None:
-        told["frustum"] = _frustum(description.frustum)
+        found["frustum"] = _frustum(description.frustum)
     if description.camera is not None:
-        told["camera"] = _camera(description.camera)
-    return told
+        found["camera"] = _camera(description.camera)
+    return found
 
 
-def _one_camera(camera: scene.Camera) -> dict[str, Any]:
-    return {"kind": "camera", **_camera(camera)}
-
-
-def _cameras(named: list[tuple[str, scene.Camera]]) -> dict[str, Any]:
-    return {"kind": "cameras", "cameras": {name: _camera(camera) for name, camera in named}}
-
-
-def _camera(camera: scene.Camera) -> dict[str, Any]:
+def _camera(camera: scene.Camera) -> Facts:
     return {"width": camera.width, "height": camera.height, "K": camera.K.tolist(), "world_to_cam": camera.world_to_cam.tolist()}
 
 
-def _frustum(frustum: scene.Frustum) -> dict[str, Any]:
+def _frustum(frustum: scene.Frustum) -> Facts:
     from dataclasses import asdict
 
     return asdict(frustum)
 
 
-def _counts(labels: np.ndarray, classes: Labels) -> dict[str, int]:
-    """How often each class occurs, classes that do not occur left out; ids without a name as `label N`."""
+def _counts(labels: np.ndarray, classes: Labels) -> Facts:
+    """How often each class occurs. Classes that do not occur are left out. Ids without a name are called `label N`."""
     import numpy as np
 
     counts = np.bincount(np.asarray(labels).reshape(-1))
@@ -165,7 +166,7 @@ def _box(points: np.ndarray) -> list[list[float]] | None:
     return [points.min(0).tolist(), points.max(0).tolist()] if len(points) else None
 
 
-def _depth_facts(depth: np.ndarray) -> dict[str, Any]:
+def _depth(depth: np.ndarray) -> Facts:
     import numpy as np
 
     seen = depth[np.isfinite(depth)]

@@ -1,8 +1,6 @@
-"""Pictures of any of our things: shaded views from the camera, from above and from the side, with a legend."""
+"""Pictures of scene types: shaded views from the camera, from above and from the side, with a legend of the classes."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from voxcli.scene import (
     Picture,
     PointCloud,
     SceneDescription,
+    SceneType,
     Surfels,
     VoxelGrid,
     class_colour,
@@ -27,14 +26,17 @@ _PAPER = (255, 255, 255)
 _INK = (40, 44, 52)
 
 
-def picture_of(thing: Any, size: int = 320, threshold: float = 0.5) -> np.ndarray:
-    """The whole sheet as uint8 [H, W, 3]: up to three views of `size` pixels side by side, class legend below."""
+def picture_of(thing: SceneType, size: int = 320, threshold: float = 0.5) -> np.ndarray:
+    """A sheet as uint8 [H, W, 3]: up to three views of `size` pixels side by side, and a legend of the classes below.
+
+    threshold: of occupancy. Raises DataError for a scene type without a picture, or one of nothing.
+    """
     views = views_of(thing, size, threshold)
     return _sheet(views, _classes_present(thing), size)
 
 
-def views_of(thing: Any, size: int, threshold: float = 0.5) -> list[tuple[str, np.ndarray]]:
-    """(caption, picture [size', size, 3]) of each view; the first is the one that the thing is best known by."""
+def views_of(thing: SceneType, size: int, threshold: float = 0.5) -> list[tuple[str, np.ndarray]]:
+    """(caption, picture [H, W, 3] uint8) of each view, `size` pixels along the longer side. The first view is the main one."""
     if isinstance(thing, Picture):
         return [("image", _fitted(_eight_bit(thing.rgb), size))]
     if isinstance(thing, DepthMap):
@@ -47,8 +49,8 @@ def views_of(thing: Any, size: int, threshold: float = 0.5) -> list[tuple[str, n
     return [(caption, shaded_picture(mesh, camera)) for caption, camera in _cameras(thing, mesh, size)]
 
 
-def mesh_of(thing: Any, threshold: float = 0.5) -> Mesh:
-    """What is to be shaded: the faces of a grid's cells, the placed meshes of a scene, points as small cells."""
+def mesh_of(thing: SceneType, threshold: float = 0.5) -> Mesh:
+    """The mesh that is shaded: the faces of a grid's cells, the placed meshes of a scene, points as small cells. World frame."""
     from voxcli.geometry.surfaces import cell_faces
 
     if isinstance(thing, Mesh):
@@ -72,7 +74,7 @@ def placed_scene(scene: SceneDescription) -> Mesh:
     vertices, faces, labels, offset = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, kind)], 0
     for item in scene.objects:
         vertices.append(placed_vertices(item))
-        mirrored = np.prod(item.scale) < 0  # which turns its faces inside out
+        mirrored = np.prod(item.scale) < 0  # a mirrored mesh has its faces inside out
         faces.append((item.mesh.faces[:, ::-1] if mirrored else item.mesh.faces) + offset)
         labels.append(np.full(len(item.mesh.faces), scene.classes.names.index(item.class_name), kind))
         offset += len(item.mesh.vertices)
@@ -95,7 +97,7 @@ def _cells_of_points(cloud: PointCloud, cells: int = 96) -> VoxelGrid:
     return VoxelGrid(labels=labels, origin=low, voxel_size=np.full(3, size), classes=cloud.classes)
 
 
-def _cameras(thing: Any, mesh: Mesh, size: int) -> list[tuple[str, Camera]]:
+def _cameras(thing: SceneType, mesh: Mesh, size: int) -> list[tuple[str, Camera]]:
     own: Camera | None = thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
     points = _in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh)
     own_view = ("from its camera", resized(own, size)) if own is not None else ("from the front", around(points, own, size, 30, 20))
@@ -103,8 +105,8 @@ def _cameras(thing: Any, mesh: Mesh, size: int) -> list[tuple[str, Camera]]:
 
 
 def _in_frame(scene: SceneDescription) -> np.ndarray:
-    """Points that span what a scene is about: its objects' boxes inside the box of its frustum, so that a ground that reaches far beyond
-    does not dwarf what stands on it. Without camera or frustum, or where they see nothing, the ground is left out instead. [N, 3]"""
+    """Corners [N, 3] of what a view should hold: the objects' boxes inside the box of the frustum, so that a large ground does not make all
+    else small. Without camera or frustum, or where they see nothing, the boxes of all objects but the ground."""
     from voxcli.geometry.regrid import fruxel_box
     from voxcli.geometry.scenes import placed_vertices
 
@@ -121,19 +123,19 @@ def _in_frame(scene: SceneDescription) -> np.ndarray:
 
 
 def used_vertices(mesh: Mesh) -> np.ndarray:
-    """The vertices that some face has. [N, 3]"""
+    """The vertices [N, 3] that belong to a face."""
     shown = np.zeros(len(mesh.vertices), bool)
     shown[mesh.faces] = True
     return mesh.vertices[shown]
 
 
 def normals_picture(normals: np.ndarray) -> np.ndarray:
-    """Camera-frame normals [H, W, 3] as colours, uint8: right is red, up is green, towards the viewer is blue."""
+    """Camera-frame normals [H, W, 3] as colours [H, W, 3] uint8: right is red, up is green, towards the viewer is blue."""
     return np.nan_to_num((normals * [1, -1, -1] + 1) * 127.5).clip(0, 255).astype(np.uint8)
 
 
-def _classes_present(thing: Any) -> list[str]:
-    """Names for the legend: the classes that the thing shows."""
+def _classes_present(thing: SceneType) -> list[str]:
+    """Names of the classes that occur, for the legend."""
     classes: Labels | None = getattr(thing, "classes", None)
     if classes is None:
         return []
@@ -170,7 +172,7 @@ def _sheet(views: list[tuple[str, np.ndarray]], names: list[str], size: int) -> 
 
 
 def terminal_picture(view: np.ndarray, columns: int, colour: bool) -> str:
-    """A view as text: two pixels a character by half blocks in 24-bit colour, or by a ramp of grey letters."""
+    """A view as text: half blocks in 24-bit colour with two pixels a character, or characters as grey levels."""
     from PIL import Image
 
     columns = max(8, min(columns, view.shape[1]))

@@ -1,14 +1,10 @@
-"""What `voxcli render-surfels` makes of each kind of input: its surfels from a camera, and the files that show them.
-
-To render another kind of thing add its type to `RENDERED` and a function (prepared, camera) -> SurfelMaps to `SEEN`; cameras, lights and
-outputs follow.
-"""
+"""Surfels of a scene type as a camera sees them, and the pictures, depth maps and animations made of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -39,7 +35,7 @@ if TYPE_CHECKING:
     from voxcli.ops.lights import LightFile
 
 RENDERED = (SceneDescription, Mesh, FruxelGrid, VoxelGrid, Surfels, DepthMap, PointCloud)
-"""Kinds of input, the first that a format may hold is what its files are read as."""
+"""Scene types that can be rendered. A file is read as the first of them that its format may hold."""
 
 PICTURE_SIZE = 512
 _AZIMUTH, _ELEVATION = 30.0, 20.0
@@ -48,7 +44,7 @@ _GREY = 0.7
 
 @dataclass(frozen=True)
 class SurfelOptions:
-    """Flags that shape what is seen: occupancy threshold, cells drawn as boxes, radius of points (None: from their spacing)."""
+    """threshold: of occupancy. cells: draw cells as boxes. radius: of points; None takes the file's or their spacing. device: of torch."""
 
     threshold: float = 0.5
     cells: bool = False
@@ -58,9 +54,12 @@ class SurfelOptions:
 
 @dataclass(frozen=True)
 class Imagined:
-    """A predicted scene whose latent code is decoded anew for every camera. surfels: as the file holds them; seen_from: a camera's own;
-    target [3]: what the model's cameras look at; turns: the degrees, counter-clockwise seen from above, by which the file's own camera
-    can be turned around it and still stand where the training's cameras stood; strange: what is strange about a camera, if anything."""
+    """A predicted scene whose latent code is decoded anew for every camera.
+
+    surfels: as the file holds them. seen_from: the surfels of a camera. target [3]: the point that the model's cameras look at. turns: by
+    how many degrees, counter-clockwise seen from above, the file's camera can turn around the target within the training's cameras.
+    strange: says what is strange about a camera, or None.
+    """
 
     surfels: Surfels
     seen_from: Callable[[Camera], SurfelMaps]
@@ -74,46 +73,55 @@ class Imagined:
         return self.surfels.camera
 
 
+Renderable = SceneDescription | Mesh | FruxelGrid | VoxelGrid | Surfels | DepthMap | PointCloud | Imagined
+
+
 # -- what is seen ---------------------------------------------------------------------------------------------------------------------
 
 
 class Prepared:
-    """An input made ready to be seen from any number of cameras: surfaces of grids and radii of points are found once.
+    """A scene made ready to be rendered from any number of cameras. Surfaces of grids and radii of points are found once.
 
-    found: whether any pixel of the views so far had something in it; cautions: what the user should know of the input.
+    found: whether any view so far shows something. cautions: warnings about the input. Raises DataError where there is nothing to see,
+    UsageError for options that mean nothing for the scene type.
     """
 
-    def __init__(self, thing: Any, options: SurfelOptions):
+    def __init__(self, scene: Renderable, options: SurfelOptions):
         self.options = options
         self.normals: np.ndarray | None = None
         self.radius: np.ndarray | None = None
-        self.thing = thing
         self.found = False
         self.cautions: list[str] = []
-        _check_options(thing, options)
-        self.own: Camera | None = getattr(thing, "camera", None)
-        if isinstance(thing, SceneDescription):
-            self.thing = placed_scene(thing)
-        elif isinstance(thing, (FruxelGrid, VoxelGrid)):
-            self.thing = cell_faces(thing, options.threshold) if options.cells else surface_mesh(thing, options.threshold)
-            if not options.cells:
-                self.normals = smooth_normals(self.thing)
-        elif isinstance(thing, (DepthMap, Surfels)):
-            self._check_depth(thing.depth)
-            self.thing = _surfels_of(thing) if isinstance(thing, DepthMap) else thing
-        elif isinstance(thing, PointCloud):
-            check_extent(thing.points, "The points")
-            self.radius = _radii(thing, options.radius)
+        _check_options(scene, options)
+        self.own: Camera | None = getattr(scene, "camera", None)
+        self.thing = self._prepared(scene)
         if isinstance(self.thing, Mesh):
             if not len(self.thing.faces):
                 raise DataError("There is nothing to see: no face, or no filled cell.")
             check_extent(self.thing.vertices, "The vertices")
 
+    def _prepared(self, scene: Renderable) -> Mesh | PointCloud | Surfels | Imagined:
+        if isinstance(scene, SceneDescription):
+            return placed_scene(scene)
+        if isinstance(scene, (FruxelGrid, VoxelGrid)):
+            if self.options.cells:
+                return cell_faces(scene, self.options.threshold)
+            mesh = surface_mesh(scene, self.options.threshold)
+            self.normals = smooth_normals(mesh)
+            return mesh
+        if isinstance(scene, (DepthMap, Surfels)):
+            self._check_depth(scene.depth)
+            return _surfels_of(scene) if isinstance(scene, DepthMap) else scene
+        if isinstance(scene, PointCloud):
+            check_extent(scene.points, "The points")
+            self.radius = _radii(scene, self.options.radius)
+        return scene
+
     def _check_depth(self, depth: np.ndarray) -> None:
-        """Raise DataError where no depth is a surface; a caution where some are neither that nor the marks of holes, 0 and NaN."""
+        """Raise DataError where no depth is a surface. Add a caution where some depths are neither surfaces nor holes (0 and NaN)."""
         if not is_surface(torch.from_numpy(np.asarray(depth, np.float64))).any():
-            told = depth[~np.isnan(depth)]
-            values = f"{told.min():g} to {told.max():g}" if told.size else "NaN alone"
+            numbers = depth[~np.isnan(depth)]
+            values = f"{numbers.min():g} to {numbers.max():g}" if numbers.size else "NaN alone"
             raise DataError("There is nothing to see: no depth is a surface's.", expected=f"more than {SMALLEST:g}, less than {LARGEST:g}",
                             actual=values)  # fmt: skip
         finite = np.isfinite(depth)
@@ -127,7 +135,7 @@ class Prepared:
 
     @property
     def extent(self) -> np.ndarray:
-        """Points [N, 3] in the world that a camera around the thing has to have in view; of balls their outermost ones."""
+        """Points [N, 3] in the world that a camera must have in view: of balls the corners of their boxes."""
         points = extent_of(self.thing)
         if isinstance(self.thing, Surfels):
             K, depth = self.thing.camera.K, np.asarray(self.thing.depth, np.float64)
@@ -139,49 +147,33 @@ class Prepared:
         return np.concatenate([points - reach[:, None], points + reach[:, None]])
 
     def seen_from(self, camera: Camera) -> SurfelMaps:
-        """Surfels, one a pixel of the camera."""
-        maps = SEEN[type(self.thing)](self, camera)
+        """Surfels in the camera's frame, one a pixel."""
+        thing, device = self.thing, self.options.device
+        if isinstance(thing, Mesh):
+            maps = mesh_surfels(thing, camera, self.normals, device)
+        elif isinstance(thing, PointCloud):
+            assert self.radius is not None
+            maps = cloud_surfels(thing, self.radius, camera, device)
+        elif isinstance(thing, Imagined):
+            maps = thing.seen_from(camera)
+        else:
+            own = thing.camera
+            same = camera.width == own.width and np.allclose(camera.K, own.K) and np.allclose(camera.world_to_cam, own.world_to_cam)
+            maps = _as_maps(thing) if same else surfels_elsewhere(_as_maps(thing), own, camera, device)
         self.found |= bool(torch.isfinite(maps.depth).any())
         return maps
 
 
-def _check_options(thing: Any, options: SurfelOptions) -> None:
-    """Raise UsageError for options that mean nothing of this kind of thing."""
-    if options.radius is not None and not isinstance(thing, PointCloud):
+def _check_options(scene: Renderable, options: SurfelOptions) -> None:
+    """Raise UsageError for options that mean nothing for the scene type."""
+    if options.radius is not None and not isinstance(scene, PointCloud):
         raise UsageError("--radius is of points, and the input holds none.", hint="Leave it out.")
-    if options.cells and not isinstance(thing, (FruxelGrid, VoxelGrid)):
+    if options.cells and not isinstance(scene, (FruxelGrid, VoxelGrid)):
         raise UsageError("--cells are of a grid, and the input is none.", hint="Leave it out.")
 
 
-def _mesh_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
-    return mesh_surfels(ready.thing, camera, ready.normals, ready.options.device)
-
-
-def _points_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
-    assert ready.radius is not None
-    return cloud_surfels(ready.thing, ready.radius, camera, ready.options.device)
-
-
-def _surfels_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
-    surfels: Surfels = ready.thing
-    maps = _as_maps(surfels)
-    own = surfels.camera
-    same = camera.width == own.width and np.allclose(camera.K, own.K) and np.allclose(camera.world_to_cam, own.world_to_cam)
-    return maps if same else surfels_elsewhere(maps, own, camera, ready.options.device)
-
-
-def _imagined_seen(ready: Prepared, camera: Camera) -> SurfelMaps:
-    return ready.thing.seen_from(camera)
-
-
-SEEN: dict[type, Callable[[Prepared, Camera], SurfelMaps]] = {
-    Mesh: _mesh_seen, PointCloud: _points_seen, Surfels: _surfels_seen, Imagined: _imagined_seen,
-}  # fmt: skip
-"""What each prepared kind looks like from a camera."""
-
-
-def extent_of(thing: Any) -> np.ndarray:
-    """Points [N, 3] in the world frame between which a thing lies."""
+def extent_of(thing: Mesh | PointCloud | Surfels | Imagined) -> np.ndarray:
+    """Points [N, 3] in the world frame whose box holds the thing."""
     from voxcli.geometry.regrid import world_points
 
     if isinstance(thing, Mesh):
@@ -203,7 +195,7 @@ def _as_maps(surfels: Surfels) -> SurfelMaps:
 
 
 def _surfels_of(depth: DepthMap) -> Surfels:
-    """A depth map with the normals of equation (3) and one grey."""
+    """Surfels of a depth map: normals by equation (3) of pix2scene, and one grey as albedo."""
     if depth.camera is None:
         raise DataError("The depth map has no camera.", hint="Give one with --camera FILE.")
     K = torch.from_numpy(np.asarray(depth.camera.K, np.float64))
@@ -213,7 +205,7 @@ def _surfels_of(depth: DepthMap) -> Surfels:
 
 
 def _radii(cloud: PointCloud, given: float | None) -> np.ndarray:
-    """Radius of every point [N]: the flag's, the file's, else one and a half times the median distance between neighbours."""
+    """Radius of every point [N]: the given one, the file's, else one and a half times the median distance between neighbours."""
     count = len(cloud.points)
     if given is not None:
         return np.full(count, given)
@@ -226,7 +218,7 @@ def _radii(cloud: PointCloud, given: float | None) -> np.ndarray:
 
 
 def _spacing(points: np.ndarray) -> float:
-    """Median distance of a point to the nearest other place where there is one."""
+    """Median distance of a point to the nearest point at another place. 0.01 where all points are at one place."""
     from scipy.spatial import cKDTree
 
     places = np.unique(points, axis=0)
@@ -236,16 +228,17 @@ def _spacing(points: np.ndarray) -> float:
     return float(np.median(cKDTree(places).query(some, k=2)[0][:, 1]))
 
 
-# -- from where -----------------------------------------------------------------------------------------------------------------------
+# -- cameras ---------------------------------------------------------------------------------------------------------------------------
 
 
 def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | None, looped: bool = True) -> list[Camera]:
-    """One camera a view: the given one, the thing's own, or one that has all of it in view; turned around it for several views.
+    """One camera for each view: the given one, the thing's own, or one that has all of it in view. Several turn around the vertical.
 
-    looped: the views follow each other without end (which matters where they do not go all around).
+    size: pixels along the longer side; None keeps the camera's, else 512. looped: the last view is followed by the first. Only turntables
+    of predicted scenes depend on it, because they cover a part of the circle.
     """
     own = given or ready.own
-    # A network knows scenes from where its training's cameras stood: its turntable keeps to their distance.
+    # A network has learnt views from its training's cameras. Its turntable keeps their distance.
     if own is None or (views > 1 and given is None and not isinstance(ready.thing, Imagined)):
         first = around(ready.extent, own, size or PICTURE_SIZE, _AZIMUTH, _ELEVATION)
     else:
@@ -263,16 +256,16 @@ def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | N
 
 
 def strange_places(ready: Prepared, cameras: Sequence[Camera]) -> list[str]:
-    """One caution where a network is asked for views from where its training's cameras never stood."""
+    """A caution for views of a predicted scene from where no camera of its training stood."""
     if not isinstance(ready.thing, Imagined):
         return []
-    told = [text for camera in cameras if (text := ready.thing.strange(camera)) is not None]
-    views = "" if len(cameras) == 1 else f"{len(told)} of {len(cameras)} views: "
-    return [f"{views}{told[0]}"] if told else []
+    found = [text for camera in cameras if (text := ready.thing.strange(camera)) is not None]
+    views = "" if len(cameras) == 1 else f"{len(found)} of {len(cameras)} views: "
+    return [f"{views}{found[0]}"] if found else []
 
 
 def fitted(camera: Camera, depth: DepthMap, name: str) -> DepthMap:
-    """The depth map with the camera that --camera gives it."""
+    """The depth map with a camera. name: of the camera's file, for errors. Raises UsageError for another aspect ratio."""
     height, width = depth.depth.shape
     if abs(camera.width / camera.height - width / height) > 0.5 / min(width, height):
         raise UsageError(f"--camera {name} does not fit the depth map.", expected=f"an image of {width}x{height}",
@@ -281,11 +274,16 @@ def fitted(camera: Camera, depth: DepthMap, name: str) -> DepthMap:
     return replace(depth, camera=Camera(own.K, width, height, own.world_to_cam))
 
 
-# -- what is written ------------------------------------------------------------------------------------------------------------------
+# -- outputs ---------------------------------------------------------------------------------------------------------------------------
 
 
-def shown(ready: Prepared, cameras: Sequence[Camera], what: str, lights: LightFile | None, target: type) -> Any:
-    """The output as the scene type that its format holds: Surfels, DepthMap, Picture (several views side by side) or Animation."""
+def render_views(
+    ready: Prepared, cameras: Sequence[Camera], what: str, lights: LightFile | None, target: type
+) -> Surfels | DepthMap | Picture | Animation:
+    """The views as the scene type `target`: Surfels or DepthMap of the first camera, Picture (views side by side) or Animation.
+
+    what: shaded or normals, for pictures and animations. lights: None for a sun and an even sky.
+    """
     if target is Surfels:
         return as_surfels(ready.seen_from(cameras[0]), cameras[0])
     if target is DepthMap:
@@ -295,12 +293,12 @@ def shown(ready: Prepared, cameras: Sequence[Camera], what: str, lights: LightFi
 
 
 def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFile | None) -> np.ndarray:
-    """One view as uint8 [H, W, 3]: shaded (four samples a pixel) or its normals as colours on white."""
+    """One view as uint8 [H, W, 3]: shaded with four samples a pixel, or normals as colours on white."""
     if what == "normals":
         maps = ready.seen_from(camera)
         colours = normals_picture(maps.normals.movedim(0, -1).cpu().numpy())
         return np.where(torch.isfinite(maps.depth).cpu().numpy()[..., None], colours, np.uint8(255))
-    # A view's own surfels are one a pixel: there is nothing between them.
+    # These surfels are one a pixel. Finer sampling adds nothing.
     factor = 1 if isinstance(ready.thing, (Surfels, Imagined)) else 2
     fine = finer(camera, factor)
     light = sun_and_sky() if lights is None else lights.seen_from(camera)
@@ -308,14 +306,14 @@ def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFil
 
 
 def as_surfels(maps: SurfelMaps, camera: Camera) -> Surfels:
-    """Maps as the scene type: float32, channels last, NaN depth and 0 elsewhere where nothing is."""
+    """Surfel maps as the scene type: float32, channels last. A pixel without a surface has depth NaN, normal 0 and albedo 0."""
     depth = maps.depth.cpu().numpy().astype(np.float32)
     normals, albedo = (np.ascontiguousarray(x.movedim(0, -1).cpu().numpy().astype(np.float32)) for x in maps[1:])
     return Surfels(depth, normals, albedo, camera)
 
 
 def side_by_side(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """Views in rows, as square as they come, on white. uint8 [H, W, 3]"""
+    """Views of one size in a grid that is nearly square, on white. uint8 [H, W, 3]"""
     columns = int(np.ceil(np.sqrt(len(frames))))
     height, width, _ = frames[0].shape
     sheet = np.full((-(-len(frames) // columns) * height, columns * width, 3), 255, np.uint8)

@@ -9,13 +9,17 @@ import enum
 import inspect
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperOption
 
 from voxcli.cli.framework.output import out
+
+if TYPE_CHECKING:
+    from typer._click.core import Command
 
 
 class Shell(str, enum.Enum):
@@ -78,20 +82,20 @@ def _verbs() -> Iterator[Verb]:
             yield Verb(entry.words, _flags(app.build_command(entry), function), (), tuple(positional))
 
 
-def _flags(command: Any, function: Any) -> tuple[Flag, ...]:
+def _flags(command: Command, function: Callable[..., None] | None) -> tuple[Flag, ...]:
     flags = []
     for parameter in command.params:
-        if parameter.param_type_name != "option" or parameter.hidden:
+        if not isinstance(parameter, TyperOption) or parameter.hidden:
             continue
         names = tuple(sorted((*parameter.opts, *parameter.secondary_opts), key=lambda name: (not name.startswith("--"), name)))
         takes_value = not (parameter.is_flag or parameter.count)
-        choices = _choices(function, parameter.name) if function is not None and takes_value else ()
+        choices = _choices(function, str(parameter.name)) if function is not None and takes_value else ()
         flags.append(Flag(names, takes_value, choices, " ".join((parameter.help or "").split())))
     flags.append(Flag(("--help", "-h"), False, (), "Show the help and stop."))
     return tuple(flags)
 
 
-def _choices(function: Any, name: str) -> tuple[str, ...]:
+def _choices(function: Callable[..., None], name: str) -> tuple[str, ...]:
     """Choices of a parameter: the members of its Enum or Literal, or what its own completion offers."""
     hint = typing.get_type_hints(function, include_extras=True).get(name)
     if hint is None:
@@ -107,7 +111,7 @@ def _choices(function: Any, name: str) -> tuple[str, ...]:
     return _choices_of(hint)
 
 
-def _choices_of(hint: Any) -> tuple[str, ...]:
+def _choices_of(hint: object) -> tuple[str, ...]:
     if typing.get_origin(hint) is typing.Literal:
         return tuple(map(str, typing.get_args(hint)))
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
@@ -115,7 +119,7 @@ def _choices_of(hint: Any) -> tuple[str, ...]:
     return ()
 
 
-def _choices_if_positional(function: Any, name: str) -> tuple[str, ...]:
+def _choices_if_positional(function: Callable[..., None], name: str) -> tuple[str, ...]:
     hint = typing.get_type_hints(function, include_extras=True).get(name)
     is_argument = any(type(extra).__name__ == "ArgumentInfo" for extra in typing.get_args(hint)[1:])
     return _choices(function, name) if is_argument else ()

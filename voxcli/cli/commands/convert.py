@@ -1,19 +1,18 @@
-"""`voxcli convert`: read, turn into another kind of thing where the output asks for it, write."""
+"""`voxcli convert`: read, convert to another scene type where the output format needs it, write."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voxcli.cli.commands.data_sets import LAYOUTS, convert_data_set
-from voxcli.cli.commands.packing import pack, packs
-from voxcli.cli.commands.shapes_for_training import LAYOUT, convert_shapes
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.cli.framework.data_sets import LAYOUTS, SHAPE_LAYOUT, convert_data_set, convert_shapes, is_packing, pack
 from voxcli.errors import UsageError, unknown_name
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
 
@@ -59,42 +58,54 @@ def convert(
         voxcli convert car.obj -o car.ply --as points --points 2048
         voxcli convert shapes/ -o stl/ --to stl
     """
-    from voxcli.files.registry import searched_extensions
-
+    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
     if to in LAYOUTS:
-        return convert_data_set(sources, output, to, channel, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
+        return convert_data_set(sources, output, to, channel, policy)
     if channel is not None:
         raise UsageError("--channel names a camera of a nuScenes folder.", hint="It goes with --to street.")
-    if to == LAYOUT:
-        cells = options.first(resolution, 64)
-        given = {"--as": becomes, "--kind": kind, "--format": format, "--resolution": None if cells == 64 else cells}
-        policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-        return convert_shapes(sources, output, input_format=input_format, policy=policy, workers=workers, given=given)
-    if packs(sources, output):
-        return pack(sources[0], output, overwrite=overwrite, skip_existing=skip_existing, dry_run=dry_run)
+    if to == SHAPE_LAYOUT:
+        unused = {"--as": becomes, "--kind": kind, "--format": format,
+                  "--resolution": None if conversion.resolution == 64 else conversion.resolution}  # fmt: skip
+        return convert_shapes(sources, output, input_format=input_format, policy=policy, workers=workers, unused=unused)
+    if is_packing(sources, output):
+        return pack(sources[0], output, policy)
     suffix = _extension(output, to, format)
-    format = format or to
+    request = ConvertRequest(conversion, becomes, kind, format or to, input_format, overwrite)
+    return _convert_files(sources, output, suffix, request, policy, workers, to)
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """The options of one call, as worker processes get them."""
+
+    conversion: ConversionOptions
+    becomes: str | None
+    kind: str | None
+    format: str | None
+    input_format: str | None
+    overwrite: bool
+
+
+def _convert_files(
+    sources: list[str], output: str, suffix: str, request: ConvertRequest, policy: Policy, workers: int, to: str | None
+) -> None:
+    from voxcli.files.registry import searched_extensions
+
     if output.endswith("/") or os.path.isdir(output):
         _need_suffix(output, suffix)
-    suffixes = searched_extensions(input_format)
-    settings = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
-    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-    known = searched_extensions()
+    suffixes, known = searched_extensions(request.input_format), searched_extensions()
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, target_suffixes=known, policy=policy) as todo:
         if any(item.target != output for item in todo.items):
             _need_suffix(output, suffix)
         elif to and todo.items and output != "-" and Path(output).suffix.lower() != suffix:
             raise UsageError(f"--to {to} and -o {output} contradict each other.", hint="--to names the format of outputs in a folder.")
-        work = partial(
-            convert_one, becomes=becomes, settings=settings, kind=kind, format=format, input_format=input_format, overwrite=overwrite
-        )
-        for _ in todo.run(work, workers):
+        for _ in todo.run(partial(convert_one, request=request), workers):
             pass
-    return None
 
 
 def _extension(output: str, to: str | None, format: str | None) -> str:
-    """The suffix of outputs in a folder, with the dot; "" where nothing says it."""
+    """The suffix of outputs in a folder, with the dot; "" where no option and no name gives it."""
     names = {name.lower().lstrip(".") for name in (to, format) if name}
     if len(names) > 1:
         raise UsageError("--to and --format contradict each other.", actual=f"{to} and {format}", hint="Give one of them.")
@@ -103,7 +114,7 @@ def _extension(output: str, to: str | None, format: str | None) -> str:
 
         name = names.pop()
         if name not in (known := format_names(writing=True)):
-            raise unknown_name("file format", name, known if to is None else [*known, *LAYOUTS, LAYOUT])
+            raise unknown_name("file format", name, known if to is None else [*known, *LAYOUTS, SHAPE_LAYOUT])
         return extension_of(name)
     return "" if output == "-" or os.path.isdir(output) else Path(output).suffix.lower()
 
@@ -113,21 +124,18 @@ def _need_suffix(output: str, suffix: str) -> None:
         raise UsageError(f"{output} is a folder: in which format shall its files be?", hint="Give an extension: --to npz.")
 
 
-def convert_one(
-    item: Item, *, becomes: str | None, settings: ConversionOptions, kind: str | None, format: str | None, input_format: str | None,
-    overwrite: bool,
-) -> None:
+def convert_one(item: Item, request: ConvertRequest) -> None:
     """Read, convert and write one input."""
-    from dataclasses import replace
-
     from voxcli import files
     from voxcli.files.registry import find_format
     from voxcli.provenance import sha256_file
 
-    target, _ = find_format(item.target, format)
-    thing = files.read(item.source, kind=kind, format=input_format)
-    made = convert_to_format(thing, target, becomes, replace(settings, seed=item.seed(settings.seed)))
-    if made is not thing:  # another kind of thing: what the source said about itself no longer holds
+    target, _ = find_format(item.target, request.format)
+    conversion = request.conversion
+    scene = files.read(item.source, kind=request.kind, format=request.input_format)
+    made = convert_to_format(scene, target, request.becomes, replace(conversion, seed=item.seed(conversion.seed)))
+    if made is not scene:  # the source's meta does not hold for another scene type
         digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
-        made = with_provenance(made, "convert", vars(settings), digests, settings.seed, source_meta=getattr(thing, "meta", None))
-    files.write(item.target, made, format=format, overwrite=overwrite)
+        source_meta = getattr(scene, "meta", None)
+        made = with_provenance(made, "convert", vars(conversion), digests, conversion.seed, source_meta=source_meta)
+    files.write(item.target, made, format=request.format, overwrite=request.overwrite)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
+
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
 
 
 class InfoFormat(str, enum.Enum):
@@ -27,8 +30,8 @@ def info(
 ) -> None:
     """Facts about files: kind, shape, class counts, frustum, camera, bounding box, provenance.
 
-    One file gives one JSON object, several give a list (or one line each with --format jsonl). A nuScenes folder counts as one: its
-    version, channels, key frames and boxes by category.
+    One file gives one JSON object, several give a list (or one line each with --format jsonl). A folder of `voxcli synth` or of nuScenes
+    counts as one: its number of samples and how it was made, or its version, channels, key frames and boxes by category.
 
     Examples:
         voxcli info scene.npz
@@ -36,29 +39,28 @@ def info(
         voxcli info - --input-format npz < scene.npz
     """
     from voxcli import files
-    from voxcli.cli.commands.data_sets import data_set_facts, is_data_set
     from voxcli.cli.framework.batch import Batch, Item
     from voxcli.cli.framework.inputs import expand
+    from voxcli.datasets.facts import data_set_facts, is_data_set
     from voxcli.files.registry import searched_extensions
     from voxcli.ops.facts import facts
 
-    suffixes = searched_extensions(input_format)
-    whole = [source for source in sources if is_data_set(source)]
-    others = [source for source in sources if source not in whole]
-    found, several = expand(others, suffixes) if others else ([], False)
+    data_sets = [source for source in sources if is_data_set(source)]
+    others = [source for source in sources if source not in data_sets]
+    inputs, several = expand(others, searched_extensions(input_format)) if others else ([], False)
     several = several or len(sources) > 1
-    items = [Item(source, "", source) for source in whole] + [Item(each.path, "", each.name) for each in found]
-    rows: list[dict[str, Any]] = []
+    items = [Item(source, "", source) for source in data_sets] + [Item(each.path, "", each.name) for each in inputs]
+    rows: list[dict[str, Json]] = []
 
-    def tell(item: Item) -> dict[str, Any]:
-        if item.source in whole:
+    def facts_of(item: Item) -> dict[str, Json]:
+        if item.source in data_sets:
             return data_set_facts(item.source)
         return facts(files.read(item.source, kind=kind, format=input_format))
 
     try:
         with Batch(items, keep_going=keep_going, label="reading") as todo:
-            for item, told in todo.run(tell):
-                rows.append({"file": item.source, **told})
+            for item, found in todo.run(facts_of):
+                rows.append({"file": item.source, **found})
     finally:
         if format is InfoFormat.jsonl:
             out.records(rows, "jsonl")

@@ -178,7 +178,7 @@ def render_one(item: Item, wanted: RenderRequest) -> list[str]:
         raise UsageError(f"{wanted.camera or item.source}: the camera's picture is too large.", expected=f"at most {_LARGEST_SIDE} a side",
                          actual=f"{cameras[0].width}x{cameras[0].height}", hint="State a smaller one with --size.")  # fmt: skip
     lights = None if wanted.lights is None else read_lights(wanted.lights)
-    made = rendering.shown(ready, cameras, wanted.what or "shaded", lights, target)
+    made = rendering.render_views(ready, cameras, wanted.what or "shaded", lights, target)
     if target is not rendering.Animation:
         digests = input_digests(item.source, thing, wanted.camera, wanted.lights)
         made = with_provenance(made, "render-surfels", wanted.recorded(), digests, source_meta=getattr(thing, "meta", None))

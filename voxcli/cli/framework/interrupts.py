@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 from contextlib import suppress
-from typing import Any, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 
 class Terminated(BaseException):
@@ -29,7 +30,7 @@ def check() -> None:
         raise Terminated
 
 
-def _unwind(number: int, frame: Any) -> NoReturn:
+def _unwind(number: int, frame: FrameType | None) -> NoReturn:
     global received
     received = True
     raise Terminated

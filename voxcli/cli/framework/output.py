@@ -1,6 +1,6 @@
-"""The one object that prints. Data go to stdout, and only when a command succeeds; talk goes to stderr.
+"""The one object that prints. Data go to stdout, messages to stderr.
 
-Data are staged until `commit`, which the edge of the program calls once the exit code is known: a command that fails leaves stdout empty.
+Data are staged until `commit`, which `run` in app.py calls when the command has succeeded. A command that fails prints no data.
 """
 
 from __future__ import annotations
@@ -11,31 +11,40 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voxcli.errors import UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from rich import progress as bars
+    from rich.console import Console
+
+    from voxcli.provenance import Json
 
 RECORD_FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 
 
 class ReaderLeft(Exception):
-    """Whoever read our stdout has gone (`| head -1`). Not an OSError, so that no per-item handler takes it for a failed item."""
+    """The reader of stdout has closed it (`| head -1`). It is no OSError, which --keep-going would take for a failed item."""
 
 
 class Progress:
     """How far a loop has come. Does nothing unless a terminal shows it."""
 
-    def __init__(self, bar: Any = None, task: Any = None):
+    def __init__(self, bar: bars.Progress | None = None, task: bars.TaskID | None = None):
         self._bar, self._task = bar, task
 
     def advance(self, steps: int = 1, note: str | None = None) -> None:
         """Count finished steps; `note` stands behind the bar (a loss, a file name)."""
-        if self._bar is not None:
-            self._bar.update(self._task, advance=steps, **({} if note is None else {"note": note}))
+        if self._bar is not None and self._task is not None:
+            if note is None:
+                self._bar.update(self._task, advance=steps)
+            else:
+                self._bar.update(self._task, advance=steps, note=note)
 
 
 class Output:
-    """Where a command's words and data go. `quiet` hides notes and progress, never warnings and errors; `verbose` adds details."""
+    """Prints data and messages. `quiet` hides notes and progress, but no warnings and errors. `verbose` adds details."""
 
     def __init__(self) -> None:
         self.reset()
@@ -45,7 +54,7 @@ class Output:
         self.quiet = False
         self.verbose = 0
         self._staged: list[bytes] = []
-        self._console: Any = None
+        self._console: Console | None = None
 
     @property
     def on_terminal(self) -> bool:
@@ -59,8 +68,8 @@ class Output:
         self._staged.append((text if text.endswith("\n") or not text else text + "\n").encode())
 
     def markdown(self, text: str) -> None:
-        """Stage Markdown for stdout: laid out on a terminal, as it is otherwise."""
-        self.data(_laid_out(text) if self.on_terminal else text)
+        """Stage Markdown for stdout: formatted on a terminal, plain otherwise."""
+        self.data(_formatted(text) if self.on_terminal else text)
 
     def data_bytes(self, payload: bytes) -> None:
         """Stage binary data for stdout."""
@@ -68,15 +77,15 @@ class Output:
         self._staged.append(payload)
 
     def check_binary(self) -> None:
-        """Raise UsageError if stdout is a terminal: to be asked before computing what would go there."""
+        """Raise UsageError if stdout is a terminal. Called before the data are computed."""
         if self.on_terminal:
             raise UsageError("Binary data on a terminal would only garble it.", hint="Write to a file with -o FILE, or pipe the output.")
 
-    def json(self, value: Any) -> None:
+    def json(self, value: Json) -> None:
         """Stage one JSON document, indented for people."""
         self.data(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_json_default))
 
-    def records(self, rows: Sequence[Mapping[str, Any]], format: str | None = None, columns: Sequence[str] | None = None) -> None:
+    def records(self, rows: Sequence[Mapping[str, Json]], format: str | None = None, columns: Sequence[str] | None = None) -> None:
         """Stage rows as a table, json, jsonl, csv or tsv. Default: a table on a terminal, JSON lines otherwise.
 
         columns: which keys, in which order, for table, csv and tsv (default: all, in order of appearance). JSON formats give every key.
@@ -111,25 +120,25 @@ class Output:
     # -- talk -------------------------------------------------------------------------------------------------------------------
 
     def note(self, text: str) -> None:
-        """What a person may like to know; hidden by -q."""
+        """A message that -q hides."""
         if not self.quiet:
             self.talk(text)
 
     def detail(self, text: str) -> None:
-        """What only -v asks for."""
+        """A message that only -v shows."""
         if self.verbose:
             self.talk(text)
 
     def warn(self, text: str) -> None:
-        """Something is off, and the work goes on."""
+        """A warning. The work goes on."""
         self.talk(f"warning: {text}")
 
     def error(self, text: str) -> None:
-        """Something failed."""
+        """An error."""
         self.talk(f"error: {text}")
 
     def talk(self, text: str) -> None:
-        """Words for stderr as they are, above the progress bar if there is one."""
+        """Text for stderr, above the progress bar if there is one."""
         with suppress(BrokenPipeError, AttributeError):  # a closed stderr must not change what a command does
             if self._console is not None:
                 self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -168,10 +177,13 @@ def counted(number: int, thing: str) -> str:
 
 
 class RepeatedWarnings:
-    """Warnings of one kind about many inputs: the first three as they come, the others counted at the end; -v shows all of them."""
+    """Warnings of one kind about many inputs. The first three are shown, the others are counted at the end. -v shows all.
 
-    def __init__(self, what: str):
-        self._what, self._count = what, 0
+    kind: what the line of the count calls them.
+    """
+
+    def __init__(self, kind: str):
+        self._kind, self._count = kind, 0
 
     def warn(self, text: str) -> None:
         """Show a warning, or count it."""
@@ -184,7 +196,7 @@ class RepeatedWarnings:
 
     def __exit__(self, *_: Any) -> None:
         if self._count > 3 and not out.verbose:
-            out.warn(f"{self._what}: in {self._count - 3} more inputs (-v names them).")
+            out.warn(f"{self._kind}: in {self._count - 3} more inputs (-v names them).")
 
 
 def _json_default(value: Any) -> Any:
@@ -195,7 +207,7 @@ def _json_default(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def _cell(value: Any, digits: int | None) -> str:
+def _cell(value: Json, digits: int | None) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -207,7 +219,7 @@ def _cell(value: Any, digits: int | None) -> str:
     return str(value)
 
 
-def _separated(names: Sequence[str], rows: Sequence[Sequence[Any]], delimiter: str) -> str:
+def _separated(names: Sequence[str], rows: Sequence[Sequence[Json]], delimiter: str) -> str:
     import csv
 
     text = io.StringIO()
@@ -217,7 +229,7 @@ def _separated(names: Sequence[str], rows: Sequence[Sequence[Any]], delimiter: s
     return text.getvalue()
 
 
-def _laid_out(text: str) -> str:
+def _formatted(text: str) -> str:
     from rich.console import Console
     from rich.markdown import Markdown
 
@@ -226,7 +238,7 @@ def _laid_out(text: str) -> str:
     return shown.getvalue()
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _table(names: Sequence[str], rows: Sequence[Sequence[Json]]) -> str:
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -1,0 +1,122 @@
+"""`voxcli convert` of whole data sets: between the street and nuScenes layouts, streets into one HDF5 file, shapes into files for jof."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.cli.framework.output import out
+from voxcli.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
+
+LAYOUTS = ("nuscenes", "street")
+"""Layouts of --to: the tables of nuScenes, which SemanticVoxels has, and the folder that `synth street` writes."""
+
+SHAPE_LAYOUT = "jof"
+SHAPE_SUFFIXES = (".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".npz", ".h5", ".binvox", ".xyz", ".npy")
+
+
+def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str | None, policy: Policy) -> None:
+    """Write one data set in the other layout. channel: which camera of a nuScenes folder is read."""
+    from voxcli.atomic import check_writable
+    from voxcli.datasets.nuscenes import VERSION, NuScenesFolder, export_nuscenes
+    from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder, street_from_nuscenes
+    from voxcli.datasets.packing import is_street_folder
+
+    if len(sources) != 1 or not os.path.isdir(sources[0]):
+        raise UsageError(f"--to {to} turns one folder into another.", actual=", ".join(sources))
+    source = sources[0]
+    if not (is_street_folder if to == "nuscenes" else is_nuscenes_folder)(source):
+        expected = "a folder of 'voxcli synth street'" if to == "nuscenes" else "a nuScenes folder"
+        raise UsageError(f"{source} cannot be written as --to {to}.", expected=expected)
+    if output == "-" or os.path.isfile(output):
+        raise UsageError(f"-o {output} is no folder.", expected="-o DIR")
+    if channel is not None and to != "street":
+        raise UsageError("--channel names the camera of a nuScenes folder that is read.", hint="Leave it out.")
+    if os.path.realpath(source) == os.path.realpath(output):
+        raise UsageError(f"{output} is the folder that is read.", hint="Name another one.")
+    last = Path(output) / (f"{VERSION}/sample.json" if to == "nuscenes" else "meta.json")
+    if policy.skip_existing and last.exists():
+        return out.note(f"{output} exists: left out.")
+    if last.exists() and not policy.overwrite:
+        raise UsageError(f"Output exists: {last}.", hint="Use --overwrite to replace, or --skip-existing to leave it.")
+    check_writable([last])
+    if policy.dry_run:
+        return out.data(f"{source} -> {output}")
+    if to == "nuscenes":
+        with out.progress(len(os.listdir(Path(source) / "fruxels")), "samples") as bar:
+            export_nuscenes(source, output, overwrite=policy.overwrite, progress=bar.advance)
+        return None
+    folder = NuScenesFolder(source, channel=channel or CAMERA_CHANNEL)
+    with out.progress(len(folder), "samples") as bar:
+        left_out = street_from_nuscenes(folder, output, policy.overwrite, bar.advance)
+    if left_out:
+        listed = ", ".join(f"{name} ({count})" for name, count in sorted(left_out.items()))
+        out.note(f"boxes of categories that streets lack were left out: {listed}.")
+    return None
+
+
+def is_packing(sources: Sequence[str], output: str) -> bool:
+    """Whether one folder of `synth street` is to become one HDF5 file."""
+    from voxcli.datasets.packed import SUFFIXES
+    from voxcli.datasets.packing import is_street_folder
+
+    return len(sources) == 1 and Path(output).suffix.lower() in SUFFIXES and is_street_folder(sources[0])
+
+
+def pack(folder: str, output: str, policy: Policy) -> None:
+    """Write a folder of street scenes as the one HDF5 file that training reads."""
+    from voxcli.atomic import check_writable, refuse_existing
+    from voxcli.datasets.packing import pack_street
+    from voxcli.datasets.street import StreetFolder
+
+    if policy.skip_existing and Path(output).is_file():
+        return out.note(f"{output} exists: left out.")
+    if not policy.overwrite:
+        refuse_existing(output)
+    check_writable([output])
+    if policy.dry_run:
+        return out.data(output)
+    data = StreetFolder([folder])
+    with out.progress(len(data), "packing") as bar:
+        pack_street(data, output, bar.advance)
+    return None
+
+
+def convert_shapes(
+    sources: Sequence[str], output: str, *, input_format: str | None, policy: Policy, workers: int, unused: Mapping[str, Json]
+) -> None:
+    """Write NAME.mat for each shape: coloured voxels and point-value pairs, in the published layout. The category is the shape's folder.
+
+    unused: flags that mean nothing here, and their values. Raises UsageError where one is given.
+    """
+    for flag, value in unused.items():
+        if value is not None:
+            raise UsageError(f"{flag} means nothing with --to {SHAPE_LAYOUT}.", hint="Its files are .mat, with volumes of 64 cells a side.")
+    if output == "-":
+        raise UsageError(f"--to {SHAPE_LAYOUT} writes a folder.", expected="-o DIR")
+    with items(
+        sources, output, suffixes=SHAPE_SUFFIXES, target_suffix=".mat", target_suffixes=(".mat",), policy=policy, label="shapes"
+    ) as todo:
+        for _ in todo.run(partial(_convert_shape, input_format=input_format, overwrite=policy.overwrite), workers):
+            pass
+
+
+def _convert_shape(item: Item, *, input_format: str | None, overwrite: bool) -> None:
+    from voxcli import files
+    from voxcli.atomic import atomic_write_bytes
+    from voxcli.datasets.coloured_shapes import shape_bytes
+    from voxcli.files.access import kind_name
+    from voxcli.geometry.coloured import colour_volume
+    from voxcli.scene import Mesh, PointCloud, VoxelGrid
+
+    shape = files.read(item.source, format=input_format)
+    if not isinstance(shape, (Mesh, PointCloud, VoxelGrid)):
+        raise DataError("This is no shape.", expected="a mesh, points or voxels", actual=kind_name(shape))
+    atomic_write_bytes(item.target, shape_bytes(colour_volume(shape), item.seed(0)), overwrite=overwrite)

@@ -1,0 +1,48 @@
+"""What `voxcli info` says of a folder that is one data set."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
+
+_SAMPLES = {
+    "voxcli/street-dataset": ("fruxels/*.npz",),
+    "voxcli/rooms-dataset": ("images/*.png",),
+    "voxcli/objects-dataset": ("ShapeNetVox32/*/*/model.binvox", "SurfaceSamples/ShapeNet/*/*.ply"),
+}
+"""Schema of a folder's meta.json -> the file that is written last for each sample, in each layout."""
+
+
+def is_data_set(folder: str) -> bool:
+    """Whether a folder is one data set, of `voxcli synth` or of nuScenes."""
+    if not os.path.isdir(folder):
+        return False
+    from voxcli.datasets.nuscenes_street import is_nuscenes_folder
+
+    return is_nuscenes_folder(folder) or _synthetic(folder) is not None
+
+
+def data_set_facts(folder: str) -> dict[str, Json]:
+    """The kind of a data set, its number of samples and how it was made; of nuScenes its version, channels, frames and boxes."""
+    if (meta := _synthetic(folder)) is not None:
+        schema = str(meta["schema"])
+        samples = sum(1 for pattern in _SAMPLES[schema] for _ in Path(folder).glob(pattern))
+        return {"kind": schema.partition("/")[2], "samples": samples, "meta": meta}
+    from voxcli.datasets.nuscenes import NuScenesFolder
+    from voxcli.datasets.nuscenes_street import nuscenes_facts
+
+    return nuscenes_facts(NuScenesFolder(folder))
+
+
+def _synthetic(folder: str) -> dict[str, Json] | None:
+    """The meta.json of a folder of `voxcli synth`; None for others."""
+    try:
+        meta = json.loads((Path(folder) / "meta.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return meta if isinstance(meta, dict) and meta.get("schema") in _SAMPLES else None
