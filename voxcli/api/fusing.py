@@ -93,14 +93,14 @@ def _fused_scenes(
     from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views
     from voxcli.scene.frames import assumed_camera
 
-    wanted = SceneFusion(
+    fusion = SceneFusion(
         method or "bayes", options.get("cameras"), options.get("camera_scale", 1.0), options.get("resolution", 128), options.get("box"),
         options.get("trust", 0.9), options.get("behind", 0.25), device,
     )  # fmt: skip
-    wanted.check()
-    placed = prepared_views(names, views, wanted)
-    fused = fuse_scenes(placed, wanted)
-    told = {key: value for key, value in asdict(wanted).items() if value is not None and key != "device"}
+    fusion.check()
+    placed = prepared_views(names, views, fusion)
+    fused = fuse_scenes(placed, fusion)
+    told = {key: value for key, value in asdict(fusion).items() if value is not None and key != "device"}
     of = next((view.meta for view in placed if assumed_camera(view.meta)), None)
     made: VoxelGrid = with_provenance(fused.grid, "fuse-views", told, digests, source_meta=of)
     made.meta["agreement"] = [{"view": PurePath(n).name} | asdict(a) for n, a in zip(names, fused.agreement, strict=True)]

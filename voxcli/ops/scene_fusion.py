@@ -1,10 +1,9 @@
-"""Fruxels of one place from several cameras, into one labelled voxel grid."""
+"""Fusion of fruxel grids of one place, seen by several cameras, into one labelled voxel grid."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from voxcli.errors import DataError, UsageError
@@ -21,10 +20,12 @@ METHODS = ("bayes", "vote", "mean")
 
 @dataclass(frozen=True)
 class SceneFusion:
-    """The choices of one call.
+    """Options of a fusion.
 
-    cameras: a file or folder of cameras, one for each view by the stem of its name; scale: metres per unit of these cameras; box: low
-    and high corner in the world, None = all frusta; resolution: voxels along its longest side; trust, behind: see geometry.fusion.
+    method: bayes (log-odds add up), vote or mean. cameras: a file or folder of cameras, one for each view by the stem of its name. scale:
+    metres per unit of these cameras. resolution: voxels along the longest side of the box. box: low and high corner in the world; None is
+    the box of all frusta. trust: probability of the stated class in views of labels alone. behind: weight of a view behind its first
+    surface.
     """
 
     method: str = "bayes"
@@ -37,7 +38,7 @@ class SceneFusion:
     device: str = "cpu"
 
     def check(self) -> None:
-        """Raise UsageError for choices that mean nothing, before any file is read."""
+        """Raise UsageError for options out of range or without meaning."""
         from voxcli.errors import unknown_name
 
         if self.method not in METHODS:
@@ -53,29 +54,33 @@ class SceneFusion:
         check_cells(self.resolution, self.resolution, self.resolution)
 
 
-def fuse_scenes(views: Sequence[FruxelGrid], wanted: SceneFusion) -> Fused:
-    """Labelled voxels of what several cameras see of one place, each a view that `prepared_views` gave.
+def fuse_scenes(views: Sequence[FruxelGrid], options: SceneFusion) -> Fused:
+    """Labelled voxels [X, Y, Z] in the world of views that `prepared_views` gave, and how far each view agrees with them.
 
     Raises DataError where no view sees anything of the box.
     """
     from voxcli.backend import pick_device
     from voxcli.geometry.fusion import fuse_views
 
-    shape, origin, voxel_size = _voxels(views, wanted)
-    fused = fuse_views(views, shape, origin, voxel_size, wanted.method, wanted.trust, wanted.behind, pick_device(wanted.device))
+    shape, origin, voxel_size = _voxels(views, options)
+    fused = fuse_views(views, shape, origin, voxel_size, options.method, options.trust, options.behind, pick_device(options.device))
     if fused.unobserved == 1:
         hint = "Set another --box, or --cameras of the same world."
         raise DataError("No view sees anything of the box.", expected=_span(*_box_of(views)), hint=hint)
     return fused
 
 
-def prepared_views(sources: Sequence[str], views: Sequence[FruxelGrid], wanted: SceneFusion) -> list[FruxelGrid]:
-    """The views at the places that wanted.cameras gives them, checked: their probabilities are such, their classes the same."""
+def prepared_views(sources: Sequence[str], views: Sequence[FruxelGrid], options: SceneFusion) -> list[FruxelGrid]:
+    """The views, checked, each at the place that options.cameras gives it.
+
+    sources: the names of the views, for errors and for the cameras' names. Raises DataError for other classes or for probabilities out of
+    range, UsageError where a view has no camera.
+    """
     for source, view in zip(sources, views, strict=True):
         if view.probabilities is not None:
             check_probabilities(source, view.probabilities)
     _check_classes(sources, views)
-    return list(views) if wanted.cameras is None else _placed(sources, views, wanted.cameras, wanted.scale)
+    return list(views) if options.cameras is None else _placed(sources, views, options.cameras, options.scale)
 
 
 def _check_classes(sources: Sequence[str], views: Sequence[FruxelGrid]) -> None:
@@ -88,20 +93,20 @@ def _check_classes(sources: Sequence[str], views: Sequence[FruxelGrid]) -> None:
 
 
 def _placed(sources: Sequence[str], views: Sequence[FruxelGrid], cameras: str, scale: float) -> list[FruxelGrid]:
-    """The views at the places that a camera file gives them. Only the place is taken: what a frustum spans stands in its own file."""
+    """The views with world_to_cam from a camera file. The frusta stay those of the views."""
     from dataclasses import replace
 
     from voxcli import files
+    from voxcli.ops.cameras import camera_names, cameras_of
 
     known = files.read_cameras(cameras)
     placed = []
     for source, view in zip(sources, views, strict=True):
-        fitting = [camera for name, camera in known if PurePath(name).stem == PurePath(source).stem]
+        fitting = cameras_of(source, known)
         if len(fitting) != 1:
-            names = ", ".join(name for name, _ in known[:6]) + (", ..." if len(known) > 6 else "")
             raise UsageError(
                 f"{cameras} holds {len(fitting)} cameras that fit the name of {source}.", expected="one whose image has the same stem",
-                actual=names, hint="Name the scenes like the images that they were predicted from.",
+                actual=camera_names(known), hint="Name the scenes like the images that they were predicted from.",
             )  # fmt: skip
         moved = fitting[0].world_to_cam.copy()
         moved[:3, 3] *= scale
@@ -115,12 +120,12 @@ def _box_of(views: Sequence[FruxelGrid]) -> tuple[np.ndarray, np.ndarray]:
     return views_box(views)
 
 
-def _voxels(views: Sequence[FruxelGrid], wanted: SceneFusion) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
-    """(shape, origin, voxel_size): cubes, as many along the longest side as asked for."""
+def _voxels(views: Sequence[FruxelGrid], options: SceneFusion) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
+    """(shape, origin, voxel_size) of cubic voxels, options.resolution along the longest side."""
     import numpy as np
 
-    low, high = (np.array(wanted.box[:3]), np.array(wanted.box[3:])) if wanted.box is not None else _box_of(views)
-    size = float((high - low).max()) / wanted.resolution
+    low, high = (np.array(options.box[:3]), np.array(options.box[3:])) if options.box is not None else _box_of(views)
+    size = float((high - low).max()) / options.resolution
     x, y, z = (max(1, int(np.ceil(s / size - 1e-9))) for s in high - low)
     return (x, y, z), low, np.full(3, size)
 

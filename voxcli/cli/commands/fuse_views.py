@@ -1,9 +1,12 @@
-"""`voxcli fuse-views`: several views of one thing, fused into one volume. What the first input holds decides which kind of fusion it is."""
+"""`voxcli fuse-views`: fuse several views of one scene or object into one volume. The type of the first input decides which."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +15,9 @@ from voxcli.cli.framework.inputs import expand
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
 from voxcli.ops.limits import check_threshold
+
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
 
 SUFFIXES = (".npz", ".h5")
 
@@ -77,8 +83,6 @@ def fuse_views(
         voxcli fuse-views left.npz right.npz --cameras transforms.json --method vote -o fused.glb
         voxcli fuse-views coarse/*.npz --weights object.safetensors --score-maps scores/ -o object.npz
     """
-    from voxcli.atomic import check_writable, refuse_existing
-
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
     of_scenes = {"--cameras": cameras, "--camera-scale": camera_scale, "--resolution": resolution, "--box": box or None, "--trust": trust,
@@ -89,38 +93,37 @@ def fuse_views(
     found, _ = expand(sources, SUFFIXES, leave_out=output)
     paths = _in_order([each.path for each in found])
     _check_writable_kind(output, format)
-    if output == "-":
-        out.check_binary()
-    elif skip_existing and _exists(output):
+    if skip_existing and output != "-" and os.path.lexists(output):
         return out.note(f"skipped: {output} exists.")
-    elif not overwrite:
-        refuse_existing(output)
-    if output != "-":
-        check_writable([output])
-    scenes = _holds_scenes(paths, input_format, of_objects)
-    _refuse("scenes" if scenes else "coarse volumes of objects", of_objects if scenes else of_scenes)
-    common: dict[str, Any] = {"becomes": becomes, "format": format, "input_format": input_format, "overwrite": overwrite}
-    if scenes:
-        from voxcli.cli.commands.fuse_scenes import fuse_scene_files
+    _check_output(output, overwrite)
+    if _holds_scenes(paths, input_format, of_objects):
+        from voxcli.cli.framework.fused_scenes import fuse_scene_files
         from voxcli.ops.scene_fusion import SceneFusion
 
+        _refuse("scenes", of_objects)
         first = options.first
-        given = (first(camera_scale, 1.0), first(resolution, 128), box or None, first(trust, 0.9), first(behind, 0.25))
-        scene_choices = SceneFusion(method or "bayes", cameras, *given, device)
-        scene_choices.check()
-        return _said(paths, output) if dry_run else fuse_scene_files(paths, output, scene_choices, **common)
-    from voxcli.cli.commands.fuse_objects import ObjectFusion, fuse_object_files
+        numbers = (first(camera_scale, 1.0), first(resolution, 128), box or None, first(trust, 0.9), first(behind, 0.25))
+        scene_options = SceneFusion(method or "bayes", cameras, *numbers, device)
+        scene_options.check()
+        if not dry_run:
+            return fuse_scene_files(
+                paths, output, scene_options, becomes=becomes, format=format, input_format=input_format, overwrite=overwrite
+            )
+    else:
+        from voxcli.cli.framework.fused_objects import ObjectFusion, fuse_object_files
 
-    object_choices = ObjectFusion(method or "context", model, weights, threshold, score_maps, device, points)
-    object_choices.check()
-    return _said(paths, output) if dry_run else fuse_object_files(paths, output, object_choices, **common)
+        _refuse("coarse volumes of objects", of_scenes)
+        object_options = ObjectFusion(method or "context", model, weights, threshold, score_maps, device, points)
+        object_options.check()
+        if not dry_run:
+            return fuse_object_files(
+                paths, output, object_options, becomes=becomes, format=format, input_format=input_format, overwrite=overwrite
+            )
+    return out.data(f"{', '.join(paths)} -> {output}")
 
 
 def _in_order(paths: list[str]) -> list[str]:
     """The files in the order of their names. Raises UsageError where one is given twice."""
-    import os
-    from pathlib import PurePath
-
     seen: set[str] = set()
     for path in paths:
         place = path if path == "-" else os.path.realpath(path)
@@ -131,15 +134,26 @@ def _in_order(paths: list[str]) -> list[str]:
 
 
 def _check_writable_kind(output: str, format: str | None) -> None:
-    """Raise UsageError that lists what is written here, for an extension that no format has."""
+    """Raise UsageError that lists the formats of volumes, for an extension that no format has."""
     from voxcli.files.registry import find_format, formats_writing
     from voxcli.scene import Mesh, PointCloud, VoxelGrid
 
     find_format(output, format, choices=partial(formats_writing, VoxelGrid, Mesh, PointCloud))
 
 
-def _holds_scenes(paths: list[str], input_format: str | None, of_objects: dict[str, Any]) -> bool:
-    """Whether the inputs are fruxel scenes, by the first of them; what is in a pipe can be read once, so there the flags tell."""
+def _check_output(output: str, overwrite: bool) -> None:
+    """Raise UsageError for an output that cannot be written. Called before anything is computed."""
+    from voxcli.atomic import check_writable, refuse_existing
+
+    if output == "-":
+        return out.check_binary()
+    if not overwrite:
+        refuse_existing(output)
+    return check_writable([output])
+
+
+def _holds_scenes(paths: list[str], input_format: str | None, of_objects: Mapping[str, Json]) -> bool:
+    """Whether the inputs are fruxel scenes, as the first of them. A pipe can be read only once: then the given flags decide."""
     from voxcli import files
     from voxcli.scene import FruxelGrid, VoxelGrid
 
@@ -148,17 +162,8 @@ def _holds_scenes(paths: list[str], input_format: str | None, of_objects: dict[s
     return isinstance(files.read_as(paths[0], (FruxelGrid, VoxelGrid), format=input_format), FruxelGrid)
 
 
-def _refuse(kind: str, flags: dict[str, Any]) -> None:
+def _refuse(kind: str, flags: Mapping[str, Json]) -> None:
+    """Raise UsageError for a given flag, which means nothing for this kind of input."""
     for flag, value in flags.items():
         if value is not None:
             raise UsageError(f"{flag} means nothing for {kind}.", hint="The first input decides what is fused.")
-
-
-def _said(paths: list[str], output: str) -> None:
-    out.data(f"{', '.join(paths)} -> {output}")
-
-
-def _exists(path: str) -> bool:
-    import os
-
-    return os.path.lexists(path)

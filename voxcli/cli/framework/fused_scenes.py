@@ -1,55 +1,54 @@
-"""`fuse-views` for scenes: fruxels of one place from several cameras, into one labelled voxel grid."""
+"""What `voxcli fuse-views` does with fruxel scenes: read, fuse, warn, write."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.output import out
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_conversion, with_provenance
 from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views
 
 if TYPE_CHECKING:
-
     from voxcli.geometry.fusion import Fused
+    from voxcli.provenance import Json
     from voxcli.scene import FruxelGrid
 
 ALONE = 0.01
-"""A view of whose visible voxels fewer than this share are seen by another view stands, most likely, in another place."""
+"""A view shares at least this part of its visible voxels with another view, or it most likely stands in another place."""
 
 
 def fuse_scene_files(
-    sources: Sequence[str], target: str, wanted: SceneFusion, *, becomes: str | None = None, format: str | None = None,
+    sources: Sequence[str], target: str, options: SceneFusion, *, becomes: str | None = None, format: str | None = None,
     input_format: str | None = None, overwrite: bool = False,
 ) -> None:  # fmt: skip
-    """Read fruxel scenes, fuse them, and write the voxels, or what the target's extension can hold of them.
+    """Read fruxel scenes, fuse them, and write the voxels, converted where the target's format needs it.
 
-    meta["agreement"] of the output lists for each view how much it sees and how far it agrees with what was fused; -v says it too.
-    Raises a VoxcliError that names the file where one is no fruxel scene, has other classes, or has no camera in wanted.cameras.
+    meta["agreement"] of the output lists how much each view sees and how far it agrees with the result. -v prints it. Raises a VoxcliError
+    that names the file for one that holds no fruxels, has other classes, or has no camera in options.cameras.
     """
     from voxcli import files
     from voxcli.files.registry import find_format
     from voxcli.scene import FruxelGrid, VoxelGrid
     from voxcli.scene.frames import assumed_camera
 
-    wanted.check()
+    options.check()
     found, _ = find_format(target, format)
     find_conversion(VoxelGrid, found, becomes)
     views = [files.read_as(source, FruxelGrid, format=input_format) for source in sources]
-    views = prepared_views(sources, views, wanted)
+    views = prepared_views(sources, views, options)
     _warn_of_assumed_cameras(sources, views)
-    fused = fuse_scenes(views, wanted)
+    fused = fuse_scenes(views, options)
     _warn_of_lonely_views(sources, fused)
-    _tell(sources, fused)
-    thing = convert_to_format(fused.grid, found, becomes, ConversionOptions(wanted.resolution))
-    of = next((view.meta for view in views if assumed_camera(view.meta)), None)
-    thing = with_provenance(thing, "fuse-views", _recorded(wanted), _digests(sources, wanted.cameras), source_meta=of)
-    if hasattr(thing, "meta"):
-        thing.meta["agreement"] = [{"view": PurePath(s).name} | asdict(a) for s, a in zip(sources, fused.agreement, strict=True)]
-        thing.meta["unobserved"] = fused.unobserved
-    files.write(target, thing, format=format, overwrite=overwrite)
+    _print_agreement(sources, fused)
+    converted = convert_to_format(fused.grid, found, becomes, ConversionOptions(options.resolution))
+    source_meta = next((view.meta for view in views if assumed_camera(view.meta)), None)
+    made = with_provenance(converted, "fuse-views", _recorded(options), _digests(sources, options.cameras), source_meta=source_meta)
+    made.meta["agreement"] = [{"view": PurePath(s).name} | asdict(a) for s, a in zip(sources, fused.agreement, strict=True)]
+    made.meta["unobserved"] = fused.unobserved
+    files.write(target, made, format=format, overwrite=overwrite)
 
 
 def _warn_of_assumed_cameras(sources: Sequence[str], views: Sequence[FruxelGrid]) -> None:
@@ -73,7 +72,7 @@ def _warn_of_lonely_views(sources: Sequence[str], fused: Fused) -> None:
         out.warn(f"hardly any voxel is also seen by another view: {named}. Do the cameras stand in one world? --cameras FILE says where.")
 
 
-def _tell(sources: Sequence[str], fused: Fused) -> None:
+def _print_agreement(sources: Sequence[str], fused: Fused) -> None:
     for source, view in zip(sources, fused.agreement, strict=True):
         shares = (("agrees in", view.agreeing), ("where occupied in", view.agreeing_occupied))
         words = [f"{what} {share:.1%}" for what, share in shares if share is not None]
@@ -81,8 +80,8 @@ def _tell(sources: Sequence[str], fused: Fused) -> None:
     out.detail(f"unobserved: {fused.unobserved:.1%}")
 
 
-def _recorded(wanted: SceneFusion) -> dict[str, Any]:
-    return {key: value for key, value in asdict(wanted).items() if value is not None and key != "device"}
+def _recorded(options: SceneFusion) -> dict[str, Json]:
+    return {key: value for key, value in asdict(options).items() if value is not None and key != "device"}
 
 
 def _digests(sources: Sequence[str], cameras: str | None) -> dict[str, str]:
