@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from voxcli.api.things import Path, ShapeLike, as_camera, as_solid, digests_of, is_path, path_of
 from voxcli.errors import UsageError, unknown_name
-from voxcli.ops.filling import Filling, fill_scene, look_up, scene_of_mesh
+from voxcli.ops.filling import FillOptions, fill_scene, look_up, scene_of_mesh
 from voxcli.ops.framing import Framing
 from voxcli.ops.limits import check_cells
 from voxcli.scene import FRUSTUM_PRESETS, Camera, DepthMap, Frustum, FruxelGrid, Mesh, SceneDescription, VoxelGrid
@@ -68,18 +68,18 @@ def fruxelize(
         placed = {"azimuth": azimuth, "elevation": elevation, "distance": distance}
     if given is not None and placed:
         raise UsageError("A camera and `around` contradict each other.", hint="Give one of them.")
-    choices = Filling(framing, "fruxel", 64, rule, fill, _class_name(classes), device)
+    options = FillOptions(framing, "fruxel", 64, rule, fill, _class_name(classes), device)
     if isinstance(held, Mesh):
         held = scene_of_mesh(held, _class_name(classes), _table(classes))
     if isinstance(held, SceneDescription):
-        result, _ = fill_scene(held, given, choices)
+        result, _ = fill_scene(held, given, options)
     elif isinstance(held, (VoxelGrid, DepthMap)):
-        result = look_up(held, path_of(shape) or "the shape", given, choices)
+        result = look_up(held, path_of(shape) or "the shape", given, options)
     else:
         raise UsageError("This cannot be filled.", expected="a mesh, a scene, voxels or a depth map", actual=type(held).__name__)
     assert isinstance(result, FruxelGrid)
-    options = {"grid": "fruxel", "rule": rule, "fill": fill, "classes": _told(classes), "preset": preset, **placed}
-    return replace(result, meta=_meta("fruxels", options, "camera", shape, camera, classes))
+    recorded = {"grid": "fruxel", "rule": rule, "fill": fill, "classes": _plain(classes), "preset": preset, **placed}
+    return replace(result, meta=_meta("fruxels", recorded, "camera", shape, camera, classes))
 
 
 def voxelize(
@@ -117,9 +117,9 @@ def voxelize(
     if not isinstance(held, SceneDescription):
         raise UsageError("Only meshes and scenes are filled into voxels.", actual=type(held).__name__,
                          hint="Grids are converted by voxcli.write.")  # fmt: skip
-    result, _ = fill_scene(held, None, Filling(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device))
+    result, _ = fill_scene(held, None, FillOptions(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device))
     assert isinstance(result, VoxelGrid)
-    options = {"grid": "voxel", "rule": rule, "fill": fill, "classes": _told(classes), "resolution": resolution}
+    options = {"grid": "voxel", "rule": rule, "fill": fill, "classes": _plain(classes), "resolution": resolution}
     return replace(result, meta=carried(of) | _meta("voxels", options, frame_of(of, WORLD), shape, classes))
 
 
@@ -147,7 +147,7 @@ def _table(classes: Classes) -> str | Mapping[str, str] | None:
     return None if classes is None or _class_name(classes) is not None else classes
 
 
-def _told(classes: Classes) -> str | dict[str, str] | None:
+def _plain(classes: Classes) -> str | dict[str, str] | None:
     return dict(classes) if isinstance(classes, Mapping) else classes
 
 
@@ -160,8 +160,8 @@ def _meta(schema: str, options: Mapping[str, object], frame: str, *read: object)
     from voxcli.provenance import make_meta
 
     files_read = [each for each in read if is_path(each) and _is_file(path_of(each))]
-    told = {key: value for key, value in options.items() if value is not None}
-    return make_meta(schema, "fruxelize", told, digests_of(*files_read), None, frame, "m")
+    given = {key: value for key, value in options.items() if value is not None}
+    return make_meta(schema, "fruxelize", given, digests_of(*files_read), None, frame, "m")
 
 
 def _is_file(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Meshes, scenes, voxels and depth maps into fruxels or voxels, as `voxcli fruxelize` and `voxcli.fruxelize` make them."""
+"""Meshes, scenes, voxels and depth maps into fruxels or voxels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Filling:
-    """How cells are filled. grid: fruxel or voxel. cells: along the longest side of a voxel grid. rule: slab (the pixel's ray meets the
-    solid within the slice) or centre (the cell's centre is inside). fill: auto, winding, parity or surface. class_name: of what fills.
+class FillOptions:
+    """Options of a filling.
+
+    grid: fruxel or voxel. cells: along the longest side of a voxel grid. rule: slab (the pixel's ray meets the solid within the slice) or
+    centre (the cell's centre is inside). fill: auto, winding, parity or surface. class_name: of the filled cells. device: of torch.
     """
 
     framing: Framing = field(default_factory=Framing)
@@ -30,7 +32,7 @@ class Filling:
 
 @dataclass(frozen=True)
 class FillReport:
-    """What is worth a warning about one input: the share of leaky rays, and what lies outside the frustum."""
+    """Warnings about one input: the share of rays that enter without leaving, and what lies outside the frustum, in words."""
 
     leaky: float = 0.0
     outside: str | None = None
@@ -40,13 +42,14 @@ REFRAMING_HINTS = {
     True: "set --distance, --z-near, --z-far or --fov",
     False: "look at it with another --camera, or set --z-near, --z-far or --fov",
 }
-"""What to do where things lie outside the frustum, by whether the camera was placed by --azimuth, --elevation and --distance."""
+"""Hints for things outside the frustum. The key says whether --azimuth, --elevation and --distance placed the camera."""
 
 
-def fill_scene(scene: SceneDescription, given: Camera | None, wanted: Filling) -> tuple[FruxelGrid | VoxelGrid, FillReport]:
-    """A scene as a grid of labels, seen from the given camera, else from the scene's own, else from one placed as the framing says.
+def fill_scene(scene: SceneDescription, camera: Camera | None, options: FillOptions) -> tuple[FruxelGrid | VoxelGrid, FillReport]:
+    """A scene as a labelled grid, FruxelGrid [D, H, W] or VoxelGrid [X, Y, Z] in the world, and the warnings about it.
 
-    Raises DataError for a scene without faces.
+    camera: where fruxels are seen from; None is the scene's own camera, else one that options.framing places. Raises DataError for a scene
+    without faces, UsageError for too many cells.
     """
     from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.errors import DataError
@@ -54,42 +57,50 @@ def fill_scene(scene: SceneDescription, given: Camera | None, wanted: Filling) -
 
     if not any(len(o.mesh.faces) for o in scene.objects):
         raise DataError("There is nothing to fill: no object has a face.")
-    device = pick_device(wanted.device)
+    device = pick_device(options.device)
     keep_freed_memory()
-    if wanted.grid == "voxel":
-        shape, origin, voxel_size = bounding_cube(scene, wanted.cells)
-        done = voxelize_scene(scene, shape, origin, voxel_size, wanted.rule, wanted.fill, device)
+    if options.grid == "voxel":
+        shape, origin, voxel_size = bounding_cube(scene, options.cells)
+        done = voxelize_scene(scene, shape, origin, voxel_size, options.rule, options.fill, device)
         return done.grid, FillReport(done.leaky)
-    view = given or scene.camera
-    frustum = choose_frustum(wanted.framing, scene.frustum, view)
-    world_to_cam = view.world_to_cam if view else default_view(scene, frustum, wanted.framing)
-    done = fruxelize_scene(scene, frustum, world_to_cam, wanted.rule, wanted.fill, device)
-    # Cameras that were chosen may well cut things off; one that was placed to see the whole should see the whole.
+    view = camera or scene.camera
+    frustum = choose_frustum(options.framing, scene.frustum, view)
+    world_to_cam = view.world_to_cam if view else default_view(scene, frustum, options.framing)
+    done = fruxelize_scene(scene, frustum, world_to_cam, options.rule, options.fill, device)
+    # A camera that was placed here should see all of the scene. One that was given need not.
     cut = cut_off(scene, frustum, world_to_cam) if view is None else None
     return done.grid, FillReport(done.leaky, cut and f"{cut}: {REFRAMING_HINTS[True]}")
 
 
-def look_up(thing: VoxelGrid | DepthMap, source: str, given: Camera | None, wanted: Filling) -> FruxelGrid:
-    """Voxels or depth to fruxels: nothing to rasterise, cells are looked up. source: what errors call the thing."""
+def look_up(thing: VoxelGrid | DepthMap, source: str, camera: Camera | None, options: FillOptions) -> FruxelGrid:
+    """Voxels or a depth map as a FruxelGrid. Its cells are looked up, not rasterised.
+
+    source: the name in errors. camera: where they are seen from; a depth map may have its own. Raises UsageError without a camera, and for
+    options.grid voxel.
+    """
     from voxcli.geometry.regrid import depth_to_fruxels, voxels_to_fruxels
     from voxcli.scene import VoxelGrid
 
-    if wanted.grid == "voxel":
+    if options.grid == "voxel":
         raise UsageError(f"{source}: only meshes and scenes are filled into voxels.", hint="Use voxcli convert for grids.")
-    name = wanted.class_name or "object"
+    name = options.class_name or "object"
     if isinstance(thing, VoxelGrid):
-        if given is None:
+        if camera is None:
             raise UsageError(f"{source}: voxels need a camera to be looked at from.", hint="Give one with --camera FILE.")
-        return voxels_to_fruxels(thing, choose_frustum(wanted.framing, None, given), given.world_to_cam, name)
-    if given is not None:
-        thing = replace(thing, camera=given)
+        return voxels_to_fruxels(thing, choose_frustum(options.framing, None, camera), camera.world_to_cam, name)
+    if camera is not None:
+        thing = replace(thing, camera=camera)
     if thing.camera is None:
         raise UsageError(f"{source}: the depth map has no camera.", hint="Give one with --camera FILE.")
-    return depth_to_fruxels(thing, choose_frustum(wanted.framing, None, thing.camera), name)
+    return depth_to_fruxels(thing, choose_frustum(options.framing, None, thing.camera), name)
 
 
 def scene_of_mesh(mesh: Mesh, class_name: str | None, classes: str | Mapping[str, str] | None = None) -> SceneDescription:
-    """One object of the named class; or one a class, by a table (or its YAML file) of part names, or by the labels that the mesh brings."""
+    """A scene of one object of the class, or of one object for each class of the mesh.
+
+    classes: part, node or material name -> class name, or a YAML file of such a table. Without it and class_name, the labels of the mesh
+    name the classes. Raises DataError for a mesh without faces.
+    """
     from voxcli import files
     from voxcli.errors import DataError
     from voxcli.geometry.scenes import split_by_class
@@ -107,7 +118,7 @@ def scene_of_mesh(mesh: Mesh, class_name: str | None, classes: str | Mapping[str
 
 
 def class_table(path: str) -> dict[str, str]:
-    """Part, node or material name -> class name, from a --classes file."""
+    """Part, node or material name -> class name, from a YAML file. Raises FileFormatError for an empty or wrong table."""
     from voxcli.config import load
     from voxcli.errors import FileFormatError
 
@@ -121,7 +132,7 @@ def class_table(path: str) -> dict[str, str]:
 
 
 def _labels_with(names: set[str]) -> Labels:
-    """The street classes where they hold all the names, else air and those names."""
+    """The street classes if they hold all the names, else air and the names."""
     from voxcli.scene import Labels
 
     return Labels() if names <= set(Labels().names) else Labels(("air", *sorted(names - {"air"})))

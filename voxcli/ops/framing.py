@@ -1,9 +1,9 @@
-"""What is seen of a scene that becomes fruxels: the frustum's numbers, and the camera of a mesh that comes without one."""
+"""The frustum of a scene that becomes fruxels, and a camera for a mesh without one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voxcli.errors import DataError
 from voxcli.ops.limits import check_cells
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from voxcli.scene import Camera, Frustum, SceneDescription
 
 AZIMUTH, ELEVATION = 30.0, 20.0
-"""Degrees around an object from its front (+z), and above it, where nothing is said."""
+"""Default place of the camera: degrees around the object from its front (+z), and above it."""
 
 _FARTHEST = 1e12
-"""Of a vertex: farther out a step of a few units would be lost in the last digits of a camera's place."""
+"""Largest coordinate of a vertex. Farther out, a camera's position has no digits left for a few units."""
 
 
 @dataclass(frozen=True)
 class Framing:
-    """What a caller says of the frustum and of the camera that is placed for it; None where nothing is said.
+    """Options of the frustum and of the camera that is placed for it. None is the default.
 
     preset: of FRUSTUM_PRESETS. size: columns and rows. fov: horizontal, in degrees. azimuth, elevation: degrees around the object from its
     front (+z), and above it. distance: to its centre.
@@ -39,34 +39,35 @@ class Framing:
     distance: float | None = None
 
 
-def choose_frustum(wanted: Framing, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
-    """The frustum's numbers, stated ones first; then the preset's, the scene's, the camera's size and view, the shapenet preset's."""
+def choose_frustum(framing: Framing, scene_frustum: Frustum | None, view: Camera | None) -> Frustum:
+    """The frustum: numbers of `framing` first, then those of its preset, of the scene, of the camera's image, of the preset shapenet.
+
+    Raises UsageError for too many cells, DataError for numbers that make no frustum.
+    """
     import math
 
-    from voxcli.scene import FRUSTUM_PRESETS
+    from voxcli.scene import FRUSTUM_PRESETS, Frustum
 
-    base = FRUSTUM_PRESETS[wanted.preset] if wanted.preset else scene_frustum
+    base = FRUSTUM_PRESETS[framing.preset] if framing.preset else scene_frustum
     if base is None:
         base = FRUSTUM_PRESETS["shapenet"]
         if view is not None:
             fov = math.degrees(2 * math.atan(view.width / 2 / view.K[0, 0]))
             base = replace(base, width=view.width, height=view.height, fov_x_deg=fov)
-    width, height = wanted.size or (None, None)
-    flags: dict[str, Any] = {
-        "width": width,
-        "height": height,
-        "depth": wanted.depth,
-        "z_near": wanted.z_near,
-        "z_far": wanted.z_far,
-        "fov_x_deg": wanted.fov,
-    }
-    frustum = replace(base, **{k: v for k, v in flags.items() if v is not None})
+    width, height = framing.size or (base.width, base.height)
+    depth = base.depth if framing.depth is None else framing.depth
+    z_near = base.z_near if framing.z_near is None else framing.z_near
+    z_far = base.z_far if framing.z_far is None else framing.z_far
+    frustum = Frustum(width, height, depth, z_near, z_far, base.fov_x_deg if framing.fov is None else framing.fov)
     check_cells(*frustum.shape)
     return frustum
 
 
-def default_view(scene: SceneDescription, frustum: Frustum, wanted: Framing) -> np.ndarray:
-    """world_to_cam of a camera that looks at the middle of the scene's bounding box from a stated azimuth, elevation and distance."""
+def default_view(scene: SceneDescription, frustum: Frustum, framing: Framing) -> np.ndarray:
+    """world_to_cam [4, 4] of a camera that looks at the middle of the scene's box from the azimuth, elevation and distance of `framing`.
+
+    Without a distance the middle of the box is in the middle of the frustum. Raises DataError for coordinates that are too large.
+    """
     import math
 
     import numpy as np
@@ -78,18 +79,18 @@ def default_view(scene: SceneDescription, frustum: Frustum, wanted: Framing) -> 
         raise DataError("The scene lies too far out to place a camera before it.", expected=f"coordinates up to {_FARTHEST:g}",
                         actual=f"{largest:g}", hint="Scale it, or give a --camera.")  # fmt: skip
     centre = (points.min(0) + points.max(0)) / 2
-    azimuth = AZIMUTH if wanted.azimuth is None else wanted.azimuth
-    elevation = ELEVATION if wanted.elevation is None else wanted.elevation
+    azimuth = AZIMUTH if framing.azimuth is None else framing.azimuth
+    elevation = ELEVATION if framing.elevation is None else framing.elevation
     a, e = math.radians(azimuth), math.radians(elevation)
-    distance = (frustum.z_near + frustum.z_far) / 2 if wanted.distance is None else wanted.distance
+    distance = (frustum.z_near + frustum.z_far) / 2 if framing.distance is None else framing.distance
     eye = centre + distance * np.array([math.sin(a) * math.cos(e), math.sin(e), math.cos(a) * math.cos(e)])
-    # At right angles to the view, so that a camera straight above needs no rule of its own.
+    # Perpendicular to the view, which also holds for a camera straight above.
     up = np.array([-math.sin(a) * math.sin(e), math.cos(e), -math.cos(a) * math.sin(e)])
     return look_at(eye, centre, up)
 
 
 def cut_off(scene: SceneDescription, frustum: Frustum, world_to_cam: np.ndarray) -> str | None:
-    """How much of a scene a frustum leaves out, in words; None where it holds all."""
+    """The share of the vertices outside of a frustum, in words; None where all are inside."""
     import numpy as np
 
     from voxcli.geometry.regrid import camera_points

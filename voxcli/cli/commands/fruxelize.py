@@ -114,30 +114,30 @@ def fruxelize(
         voxcli fruxelize scene.yaml -o scene.npz
         voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
     """
-    wanted = FruxelizeRequest(
+    request = FruxelizeRequest(
         class_name=class_name, classes=classes, grid=grid.value, preset=preset.value if preset else None, size=size, depth=depth,
         z_near=z_near, z_far=z_far, fov=fov, camera=camera, azimuth=azimuth, elevation=elevation, distance=distance,
         resolution=resolution, rule=rule.value if rule else None, fill=fill.value if fill else None,
         device=device, format=format, input_format=input_format, overwrite=overwrite,
     )  # fmt: skip
-    wanted.check()
+    request.check()
     suffix = f".{format.lower().lstrip('.')}" if format else ".npz"
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     targets = (".npz", ".h5", ".binvox", ".vox")
     with items(sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy) as todo:
-        wanted.check_targets(todo.items)
+        request.check_targets(todo.items)
         with RepeatedWarnings("rays that enter without leaving") as leaks, RepeatedWarnings("parts outside the frustum") as views:
-            for item, told in todo.run(partial(fruxelize_one, wanted=wanted), workers):
-                if told.leaky > 0.02:
-                    voted = wanted.filling[1] == "auto"
+            for item, report in todo.run(partial(fruxelize_one, request=request), workers):
+                if report.leaky > 0.02:
+                    voted = request.rule_and_fill[1] == "auto"
                     done = "the inside of open parts is a vote of three axes" if voted else "--fill auto mends most of them"
-                    leaks.warn(f"{item.source}: {told.leaky:.0%} of rays enter without leaving (holes or mixed winding); {done}.")
-                if told.outside is not None:
-                    views.warn(f"{item.source}: {told.outside}.")
+                    leaks.warn(f"{item.source}: {report.leaky:.0%} of rays enter without leaving (holes or mixed winding); {done}.")
+                if report.outside is not None:
+                    views.warn(f"{item.source}: {report.outside}.")
 
 
-def fruxelize_one(item: Item, wanted: FruxelizeRequest) -> FillReport:
-    """Read, fill, write one input. Returns what there is to warn about."""
+def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
+    """Read, fill, write one input. Returns the warnings."""
     from voxcli import files
     from voxcli.ops.conversions import input_digests
     from voxcli.provenance import make_meta
@@ -145,20 +145,23 @@ def fruxelize_one(item: Item, wanted: FruxelizeRequest) -> FillReport:
     from voxcli.scene.frames import carried, frame_of
 
     kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
-    thing = files.read_as(item.source, kinds, format=wanted.input_format)
-    wanted.check_input(item.source, thing)
-    of = {} if wanted.grid == "fruxel" else thing.meta
-    given = camera_for(wanted.camera, item.source) if wanted.camera else None
+    thing = files.read_as(item.source, kinds, format=request.input_format)
+    request.check_input(item.source, thing)
+    of = {} if request.grid == "fruxel" else thing.meta
+    camera = camera_for(request.camera, item.source) if request.camera else None
     if isinstance(thing, Mesh):
-        thing = scene_of_mesh(thing, wanted.class_name, wanted.classes)
+        thing = scene_of_mesh(thing, request.class_name, request.classes)
     filled = isinstance(thing, SceneDescription)
-    placed = filled and wanted.grid == "fruxel" and given is None and thing.camera is None
-    choices = wanted.filling_choices
-    result, told = fill_scene(thing, given, choices) if filled else (look_up(thing, item.source, given, choices), FillReport())
-    frame = "camera" if wanted.grid == "fruxel" else frame_of(of)
-    digests = input_digests(item.source, thing, wanted.camera, wanted.classes)
-    meta = carried(of) | make_meta(wanted.grid + "s", "fruxelize", wanted.recorded(filled, placed), digests, None, frame, "m")
-    files.write(item.target, replace(result, meta=meta), format=wanted.format, overwrite=wanted.overwrite)
+    placed = filled and request.grid == "fruxel" and camera is None and thing.camera is None
+    fill_options = request.fill_options
+    if filled:
+        result, report = fill_scene(thing, camera, fill_options)
+    else:
+        result, report = look_up(thing, item.source, camera, fill_options), FillReport()
+    frame = "camera" if request.grid == "fruxel" else frame_of(of)
+    digests = input_digests(item.source, thing, request.camera, request.classes)
+    meta = carried(of) | make_meta(request.grid + "s", "fruxelize", request.recorded(filled, placed), digests, None, frame, "m")
+    files.write(item.target, replace(result, meta=meta), format=request.format, overwrite=request.overwrite)
     if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
-        told = replace(told, outside=f"nothing of it lies in the frustum, and every cell is empty: {REFRAMING_HINTS[placed]}")
-    return told
+        report = replace(report, outside=f"nothing of it lies in the frustum, and every cell is empty: {REFRAMING_HINTS[placed]}")
+    return report

@@ -1,27 +1,29 @@
-"""The flags of `voxcli fruxelize`: which of them contradict each other, mean nothing to an input, or shaped a result."""
+"""The options of one call of `voxcli fruxelize`, their checks and their record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voxcli.cli.framework import options
 from voxcli.errors import UsageError
-from voxcli.ops.filling import Filling
+from voxcli.ops.filling import FillOptions
 from voxcli.ops.framing import AZIMUTH, ELEVATION, Framing
 from voxcli.ops.limits import check_cells
 
 if TYPE_CHECKING:
     from voxcli.cli.framework.batch import Item
+    from voxcli.provenance import Json
+    from voxcli.scene import SceneType
 
 VIEW = ("azimuth", "elevation", "distance")
-"""Flags that place the camera of what comes without one."""
+"""Flags that place a camera for an input without one."""
 
 
 @dataclass(frozen=True)
 class FruxelizeRequest:
-    """The flags of one call, as they travel to worker processes."""
+    """The options of one call, as worker processes get them."""
 
     class_name: str | None
     classes: str | None
@@ -50,18 +52,18 @@ class FruxelizeRequest:
         return 64 if self.resolution is None else self.resolution
 
     @property
-    def filling(self) -> tuple[str, str]:
-        """When a cell counts as filled, and what counts as inside."""
+    def rule_and_fill(self) -> tuple[str, str]:
+        """The rule and the fill, given or by default."""
         return self.rule or ("slab" if self.grid == "fruxel" else "centre"), self.fill or "auto"
 
     @property
-    def filling_choices(self) -> Filling:
-        """What the flags say of how cells are filled and looked at."""
+    def fill_options(self) -> FillOptions:
+        """The options of the filling and of the camera."""
         framing = Framing(**{field.name: getattr(self, field.name) for field in fields(Framing)})
-        return Filling(framing, self.grid, self.cells, *self.filling, self.class_name, self.device)
+        return FillOptions(framing, self.grid, self.cells, *self.rule_and_fill, self.class_name, self.device)
 
     def check(self) -> None:
-        """Raise UsageError for flags that contradict each other or mean nothing, before any input is read."""
+        """Raise UsageError for flags that contradict each other or mean nothing. Called before any input is read."""
         if self.class_name is not None and self.class_name.strip() in ("", "air"):
             raise UsageError("--class names what fills a cell.", expected="a class such as car", actual=f"'{self.class_name}'")
         if self.class_name is not None and self.classes is not None:
@@ -82,7 +84,7 @@ class FruxelizeRequest:
             check_cells(self.cells, self.cells, self.cells)
 
     def check_targets(self, todo: list[Item]) -> None:
-        """Raise UsageError for an output whose format cannot hold the grid, before anything is computed."""
+        """Raise UsageError for an output whose format cannot hold the grid. Called before anything is computed."""
         from voxcli.files.registry import find_format, formats_writing
         from voxcli.scene import FruxelGrid, VoxelGrid
 
@@ -94,8 +96,8 @@ class FruxelizeRequest:
                 expected = f"one of {', '.join(formats_writing(kind))}"
                 raise UsageError(f"{item.target}: {self.grid}s cannot be written as {extension}.", expected=expected, hint=hint)
 
-    def check_input(self, source: str, thing: Any) -> None:
-        """Raise UsageError for flags that mean nothing to this kind of input: they would be ignored, and recorded as used."""
+    def check_input(self, source: str, thing: SceneType) -> None:
+        """Raise UsageError for flags that mean nothing to this kind of input."""
         from voxcli.scene import DepthMap, SceneDescription, VoxelGrid
 
         if isinstance(thing, SceneDescription):
@@ -116,11 +118,11 @@ class FruxelizeRequest:
             flag = "class" if given[0] == "class_name" else given[0]
             raise UsageError(f"{source}: --{flag} means nothing to {name}, which {unused[given[0]]}.", hint=f"Leave out --{flag}.")
 
-    def recorded(self, filled: bool, placed: bool) -> dict[str, Any]:
-        """The options that shaped a result, for its provenance. filled: not looked up; placed: seen from where --azimuth and so on say."""
+    def recorded(self, filled: bool, placed: bool) -> dict[str, Json]:
+        """The options for the provenance of a result. filled: it was rasterised. placed: --azimuth and its like placed the camera."""
         own = {k: v for k, v in vars(self).items() if v is not None and k not in ("overwrite", "format", "input_format", "device")}
         if filled:
-            own["rule"], own["fill"] = self.filling
+            own["rule"], own["fill"] = self.rule_and_fill
         if placed:
             own |= {"azimuth": options.first(self.azimuth, AZIMUTH), "elevation": options.first(self.elevation, ELEVATION)}
         return own | ({"resolution": self.cells} if self.grid == "voxel" else {})
