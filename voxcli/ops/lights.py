@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from voxcli import config
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Colour = tuple[float, float, float]
 
 _LARGEST = 1e30
-"""Of any number in a file: beyond, products with distances overflow, and 0 times infinity is no colour."""
+"""Largest number in a file. Products of larger ones with distances overflow."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Attenuation:
 
 @dataclass(frozen=True)
 class LightFile:
-    """What a light file states."""
+    """The content of a light file. Colours are linear; frame is that of positions and harmonics."""
 
     frame: Literal["camera", "world"] = "camera"
     ambient: Colour = (0.0, 0.0, 0.0)
@@ -61,8 +62,7 @@ class LightFile:
 
         from voxcli.geometry.lighting import Lights, turn_harmonics
 
-        def tensor(values: object) -> torch.Tensor:
-            return torch.tensor(values, dtype=torch.float64)
+        tensor = partial(torch.tensor, dtype=torch.float64)
 
         a = self.attenuation
         lights = Lights(
@@ -104,5 +104,5 @@ def read_lights(path: str) -> LightFile:
 def _need_numbers(path: str, key: str, values: Iterable[float], least: float = -math.inf) -> None:
     bad = [v for v in values if not max(least, -_LARGEST) <= v <= _LARGEST]
     if bad:
-        wanted = "finite numbers" if least < 0 else "finite numbers that are not negative"
-        raise DataError(f"{path}: {key} must be {wanted}.", expected=f"{max(least, -_LARGEST):g} to {_LARGEST:g}", actual=bad[0])
+        kind = "finite numbers" if least < 0 else "finite numbers that are not negative"
+        raise DataError(f"{path}: {key} must be {kind}.", expected=f"{max(least, -_LARGEST):g} to {_LARGEST:g}", actual=bad[0])

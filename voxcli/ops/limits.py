@@ -1,4 +1,4 @@
-"""How large a grid may be asked for, and which numbers are probabilities: a clear error instead of hours, or of a result that is none."""
+"""Limits of grid sizes, thresholds and probabilities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_CELLS = 1 << 30
-"""1024 cubed: filling takes about 7 bytes a cell, and no file format of ours holds more than 4 GiB."""
+"""1024 cubed. Filling takes about 7 bytes a cell, and no file format here holds more than 4 GiB."""
 
 
 def check_cells(*shape: int) -> None:
@@ -21,13 +21,13 @@ def check_cells(*shape: int) -> None:
 
 
 def check_threshold(threshold: float | None) -> None:
-    """Raise UsageError for a --threshold that no probability could be compared with."""
+    """Raise UsageError for a threshold outside of 0 to 1."""
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError("--threshold is a probability, which lies between 0 and 1.", actual=f"{threshold:g}")
 
 
 def check_probabilities(source: str, values: np.ndarray) -> None:
-    """Raise DataError, which names the source, for NaN or numbers outside of 0 to 1, apart from rounding."""
+    """Raise DataError that names the source, for NaN or for numbers outside of 0 to 1. 0.001 of rounding is allowed."""
     low, high = float(values.min(initial=0)), float(values.max(initial=0))        # NaN if any is
     if math.isnan(low) or math.isnan(high):
         raise DataError(f"{source}: probabilities must be numbers from 0 to 1.", actual="NaN")

@@ -1,4 +1,4 @@
-"""Cameras for pictures: a given one at another size, one that has the whole thing in view, and those of a turntable."""
+"""Cameras for pictures: resized, placed around a thing, turned around it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from voxcli.scene import Camera
 
 _FOV = 25.0  # degrees: little perspective, as in product photographs
 _SMALLEST, _LARGEST = 1e-3, 2e8
-"""Of a thing across that a camera can be put in front of: nearer than 0.001 and farther than 1e9 nothing is drawn."""
+"""Diameters of a thing that a camera can show. Nothing is drawn nearer than 0.001 or farther than 1e9."""
 
 
 def resized(camera: Camera, size: int) -> Camera:
-    """The same view with `size` pixels along the longer side."""
+    """The same view with `size` pixels along the longer side of the image."""
     factor = size / max(camera.width, camera.height)
     width, height = max(1, round(camera.width * factor)), max(1, round(camera.height * factor))
     K = camera.K.copy()
@@ -25,16 +25,17 @@ def resized(camera: Camera, size: int) -> Camera:
 
 
 def around(points: np.ndarray, own: Camera | None, size: int, azimuth: float, elevation: float) -> Camera:
-    """A camera that has all points [N, 3] in view; azimuth counts from the thing's own camera, or from +z. Degrees.
+    """A camera of size x size pixels that has all points [N, 3] of the world in view.
 
-    Raises DataError for things of no size, and those too small or too large to be drawn at all. No points have the size 2.
+    own: the thing's camera, from which azimuth counts; None counts from +z. azimuth, elevation: degrees. Without points the camera shows a
+    ball of radius 1. Raises DataError for points whose box is too small or too large to be drawn.
     """
     from voxcli.geometry.cameras import intrinsics, look_at
 
     centre, radius = (np.zeros(3), 1.0) if not len(points) else _ball(points)
     up = np.array([0.0, 1.0, 0.0])
     front = np.array([0.0, 0.0, 1.0])
-    if own is not None:                                                          # turn with the camera, whose axes need not be the world's
+    if own is not None:  # relative to the camera, whose axes may differ from the world's
         up, back = -own.world_to_cam[1, :3], -own.world_to_cam[2, :3]
         up = np.array([0.0, 1.0, 0.0]) if up[1] > 0.5 else up
         front = back - up * (back @ up)
@@ -47,7 +48,7 @@ def around(points: np.ndarray, own: Camera | None, size: int, azimuth: float, el
 
 
 def _ball(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre [3] and radius of a ball around the box around points."""
+    """Centre [3] and radius of the ball around the box of points [N, 3]."""
     low, high = points.min(0), points.max(0)
     with np.errstate(over="ignore", invalid="ignore"):
         across = float(np.linalg.norm(high - low))
@@ -58,7 +59,7 @@ def _ball(points: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def turned(camera: Camera, centre: np.ndarray, degrees: float) -> Camera:
-    """The camera carried around the vertical (+y) through centre [3], counter-clockwise seen from above, with the same view of it."""
+    """The camera turned around the vertical (+y) through centre [3]. Positive degrees are counter-clockwise seen from above."""
     a = math.radians(degrees)
     back = np.array([[math.cos(a), 0, -math.sin(a)], [0, 1, 0], [math.sin(a), 0, math.cos(a)]])  # the world turned by -a
     motion = np.eye(4)

@@ -1,12 +1,12 @@
-"""Many inputs, one command: which inputs, where each result goes, and what happens when one fails.
+"""The loop of a command over its inputs: inputs, outputs, progress, and failed items.
 
-The usual loop of a command:
+The usual loop:
 
     with batch.items(sources, output, suffixes=(".glb", ".obj"), target_suffix=".npz", policy=policy) as todo:
         for item, result in todo.run(functools.partial(_work, rule=rule), workers=workers):
             ...                                             # in the order of the inputs; with workers > 1, _work is a top-level function
 
-or, where the computation itself needs a batch of items in one process:
+A computation that takes several items at once in one process:
 
         for chunk in todo.chunks(batch_size):
             for item in chunk:
@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
 
 from voxcli import contents
 from voxcli.atomic import check_writable, holds_nothing
@@ -39,7 +40,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Policy:
-    """What to do with outputs that exist and items that fail: the flags of the same names."""
+    """The flags of the same names: what to do with outputs that exist and with items that fail."""
 
     overwrite: bool = False
     skip_existing: bool = False
@@ -72,13 +73,13 @@ class Item:
 
 
 class ItemsFailed(VoxcliError):
-    """Some items failed under --keep-going; each has been reported."""
+    """Some items failed under --keep-going. Each has been reported."""
 
     exit_code = 1
 
 
 class Batch:
-    """The items still to be done. A context manager: it shows progress, and at the end raises ItemsFailed if items failed."""
+    """The items to be done. As a context manager it shows progress, and raises ItemsFailed at the end if items failed."""
 
     def __init__(self, items: Sequence[Item], *, keep_going: bool = False, label: str = "items"):
         self.items = list(items)
@@ -87,7 +88,7 @@ class Batch:
         self._done = 0
         self._label = label
         self._progress = Progress()
-        self._bar: Any = None
+        self._bar: AbstractContextManager[Progress] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -98,7 +99,7 @@ class Batch:
             self._progress = self._bar.__enter__()
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.__exit__(kind, error, traceback)
         if kind is None and self.failed:
@@ -106,9 +107,9 @@ class Batch:
 
     @contextmanager
     def attempt(self, item: Item) -> Iterator[None]:
-        """Work on one item. With keep_going its error is reported and the loop goes on; otherwise the error ends the command.
+        """Work on one item. With keep_going its error is reported and the loop goes on. Otherwise the error ends the command.
 
-        An error about the data names the item, whether or not what raised it knew the file.
+        An error about the data gets the name of the item, if it lacks it.
         """
         interrupts.check()
         try:
@@ -126,12 +127,12 @@ class Batch:
             out.error(lines if item.source in lines else f"{item.source}: {lines}")
 
     def _ending(self, item: Item, error: VoxcliError | OSError) -> VoxcliError | OSError:
-        """The error that ends the command: with the item's name if it is about the data, and what of several items was done by then."""
+        """The error that ends the command: with the item's name if it is about the data, and with the number of items done."""
         name = "stdin" if item.source == "-" else item.source
         unnamed = isinstance(error, (DataError, ShapeError)) and name not in str(error) and item.target not in str(error)
-        # A call that cannot be carried out fails at its first item, and would at the others.
-        told = len(self.items) > 1 and (self._done > 0 or not isinstance(error, (UsageError, DeviceError)))
-        if not unnamed and not told:
+        # A wrong call or device fails at the first item, and would fail at the others.
+        counted_done = len(self.items) > 1 and (self._done > 0 or not isinstance(error, (UsageError, DeviceError)))
+        if not unnamed and not counted_done:
             return error
         if not isinstance(error, VoxcliError):
             message, expected, actual, hint = explain(error)[1], None, None, None
@@ -139,13 +140,13 @@ class Batch:
         else:
             message, expected, actual, hint = error.message, error.expected, error.actual, error.hint
             kind = type(error)
-        if told:
+        if counted_done:
             done = f"efore it, {self._done} of {len(self.items)} were done; --keep-going finishes the others."
             hint = f"{hint}{' B' if hint.endswith(('.', '?')) else '; b'}{done}" if hint else f"B{done}"
         return kind(f"{name}: {message}" if unnamed else message, expected=expected, actual=actual, hint=hint)
 
     def chunks(self, size: int) -> Iterator[list[Item]]:
-        """The items in their order, at most `size` at a time; each counts as done when the next chunk is asked for."""
+        """The items in their order, at most `size` at a time. A chunk counts as done when the next one is requested."""
         for start in range(0, len(self.items), size):
             chunk = self.items[start : start + size]
             yield chunk
@@ -154,9 +155,9 @@ class Batch:
             self._progress.advance(len(chunk))
 
     def run(self, work: Callable[[Item], R], workers: int = 1) -> Iterator[tuple[Item, R]]:
-        """Call `work(item)` for every item and yield (item, result) in the order of the items, failed ones left out.
+        """Call `work(item)` for every item and yield (item, result) in the order of the items. Failed items are left out.
 
-        workers > 1: in that many fresh processes. `work` and its results travel pickled, so it is a top-level function or a
+        workers: how many processes. `work` and its results are pickled for them, so that `work` is a top-level function or a
         functools.partial of one.
         """
         if min(workers, len(self.items)) <= 1:

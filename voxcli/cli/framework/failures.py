@@ -1,9 +1,9 @@
-"""Errors in words: what the user is told, and the exit code. Shared by the edge of the program and by --keep-going."""
+"""The message and the exit code of an error. Used where a command ends and by --keep-going."""
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import Any, TextIO
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
@@ -27,14 +27,16 @@ def explain(error: Exception) -> tuple[int, str]:
 
 
 def _ways_to_need_less() -> str:
-    """Which options of the command that was called make it need less memory."""
+    """The options of the called command that reduce its memory."""
     known = options.flags_of_command()
     smaller = [flag for flag in ("--batch-size", "--resolution", "--size", "--depth", "--points", "--workers") if flag in known]
     return f"Try a smaller {', '.join(smaller[:-1])}{' or ' if smaller[:-1] else ''}{smaller[-1]}." if smaller else "Try smaller inputs."
 
 
-def show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
-    """A library's warning as one line of ours, in place of warnings.showwarning; its origin with -v."""
+def show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    """Print a library's warning as one line, with its origin for -v. Replaces warnings.showwarning."""
     text = (str(message).strip().splitlines() or [category.__name__])[0]
     out.warn(text + (f" ({category.__name__}, {filename}:{lineno})" if out.verbose else ""))
 

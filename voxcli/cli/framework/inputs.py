@@ -1,4 +1,4 @@
-"""What the positional arguments name: paths, folders, globs, lists, stdin; and predictions paired with ground truth."""
+"""Input files of the positional arguments (paths, folders, globs, lists, stdin), and pairs of predictions and ground truth."""
 
 from __future__ import annotations
 

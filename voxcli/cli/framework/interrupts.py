@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both unwind the program, so that temporary files go, and end it with exit code 130."""
+"""Ctrl-C and SIGTERM: both unwind the program, which removes temporary files, and end it with exit code 130."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import NoReturn
 
 
 class Terminated(BaseException):
-    """A signal asked the program to end. No Exception: nothing that handles failures may take it for one."""
+    """A signal ended the program. It is no Exception, so that handlers of failures do not catch it."""
 
 
 received = False
-"""Whether such a signal came. Some libraries swallow what is raised while they are imported, or raise something else instead."""
+"""Whether such a signal came. Some libraries swallow exceptions while they are imported, or raise others instead."""
 
 
 def listen() -> None:
-    """Raise Terminated in the main thread when a signal comes; one that is ignored (nohup, background jobs) stays so."""
+    """Raise Terminated in the main thread when a signal comes. An ignored signal (nohup, background jobs) stays ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             with suppress(ValueError):  # not the main thread: an embedding program keeps its own handlers
