@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from voxcli.ops.lights import LightFile
+    from voxcli.ops.rendering import Rendered
     from voxcli.provenance import Json
 
-    Rendered = Picture | Animation | DepthMap | Surfels
-
 WHATS = {"shaded": Picture, "normals": Picture, "turntable": Animation, "depth": DepthMap, "surfels": Surfels}
-_MOST_PIXELS = 8192
+_LARGEST_SIDE = 8192
 
 
 class RenderOptions(TypedDict, total=False):
@@ -56,10 +55,8 @@ def render(
     >>> voxcli.render("examples/meshes/car.glb", size=64).rgb.shape
     (64, 64, 3)
     """
-    from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.ops import rendering
     from voxcli.ops.conversions import with_provenance
-    from voxcli.ops.latent import latent_scene
     from voxcli.ops.lights import LightFile, read_lights
 
     _check(what, views, size, lights is not None, options)
@@ -67,21 +64,12 @@ def render(
         held = files.read_as(path_of(thing), rendering.RENDERED)
     else:
         held = thing if isinstance(thing, SceneDescription) else as_shape(thing)
-    given = as_camera(camera, path_of(thing))
-    if isinstance(held, DepthMap) and held.camera is None and given is not None:
-        held, given = rendering.fitted(given, held, path_of(camera) or "the camera"), None
-    keep_freed_memory()
-    seen = latent_scene(held, options.get("weights"), camera is not None or views > 1, device)
-    settings = rendering.SurfelOptions(
-        options.get("threshold", 0.5), options.get("cells", False), options.get("radius"), str(pick_device(device))
-    )
-    ready = rendering.Prepared(seen, settings)
-    cameras = rendering.cameras_for(ready, given, views, size, what == "turntable")
-    if max(cameras[0].width, cameras[0].height) > _MOST_PIXELS:
-        raise UsageError("The camera's picture is too large.", expected=f"at most {_MOST_PIXELS} a side",
-                         actual=f"{cameras[0].width}x{cameras[0].height}", hint="State a smaller one with size.")  # fmt: skip
     light = lights if lights is None or isinstance(lights, LightFile) else read_lights(path_of(lights))
-    made: Rendered = rendering.render_views(ready, cameras, "normals" if what == "normals" else "shaded", light, WHATS[what])
+    surfels = rendering.SurfelOptions(options.get("threshold", 0.5), options.get("cells", False), options.get("radius"), device)
+    view = rendering.ViewOptions(
+        WHATS[what], "normals" if what == "normals" else "shaded", views, size, light, options.get("weights"), surfels
+    )
+    made, _ = rendering.render(held, as_camera(camera, path_of(thing)), view, path_of(camera) or "the camera")
     if isinstance(made, Animation):
         return made
     recorded: dict[str, Json] = {
@@ -99,8 +87,8 @@ def _check(what: str, views: int, size: int | None, lit: bool, options: RenderOp
     if views < 1 or (views > 1 and what in ("depth", "surfels")) or (views == 1 and what == "turntable"):
         expected = "views of 2 or more" if what == "turntable" else "views=1" if what in ("depth", "surfels") else "views of 1 or more"
         raise UsageError(f"This is no number of views for {what}.", expected=expected, actual=views)
-    if size is not None and not 1 <= size <= _MOST_PIXELS:
-        raise UsageError("A picture cannot have that size.", expected=f"1 to {_MOST_PIXELS} pixels", actual=size)
+    if size is not None and not 1 <= size <= _LARGEST_SIDE:
+        raise UsageError("A picture cannot have that size.", expected=f"1 to {_LARGEST_SIDE} pixels", actual=size)
     if lit and what not in ("shaded", "turntable"):
         raise UsageError(f"Lights change nothing about {what}.", hint="Leave them out.")
     radius = options.get("radius")

@@ -38,6 +38,7 @@ RENDERED = (SceneDescription, Mesh, FruxelGrid, VoxelGrid, Surfels, DepthMap, Po
 """Scene types that can be rendered. A file is read as the first of them that its format may hold."""
 
 PICTURE_SIZE = 512
+LARGEST_SIDE = 8192
 _AZIMUTH, _ELEVATION = 30.0, 20.0
 _GREY = 0.7
 
@@ -50,6 +51,24 @@ class SurfelOptions:
     cells: bool = False
     radius: float | None = None
     device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """Options of rendered views.
+
+    target: the scene type that is made: Surfels, DepthMap, Picture (views side by side) or Animation. what: shaded or normals, of pictures
+    and animations. views: how many around the vertical. size: pixels along the longer side; None keeps the camera's, else 512. lights:
+    None is a sun and an even sky. weights: file or name of those that predicted the scene.
+    """
+
+    target: type = Picture
+    what: str = "shaded"
+    views: int = 1
+    size: int | None = None
+    lights: LightFile | None = None
+    weights: str | None = None
+    surfels: SurfelOptions = SurfelOptions()
 
 
 @dataclass(frozen=True)
@@ -73,7 +92,8 @@ class Imagined:
         return self.surfels.camera
 
 
-Renderable = SceneDescription | Mesh | FruxelGrid | VoxelGrid | Surfels | DepthMap | PointCloud | Imagined
+Rendered = Picture | Animation | DepthMap | Surfels
+Renderable = SceneDescription | Mesh | FruxelGrid | VoxelGrid | Surfels | DepthMap | PointCloud
 
 
 # -- what is seen ---------------------------------------------------------------------------------------------------------------------
@@ -86,7 +106,7 @@ class Prepared:
     UsageError for options that mean nothing for the scene type.
     """
 
-    def __init__(self, scene: Renderable, options: SurfelOptions):
+    def __init__(self, scene: Renderable | Imagined, options: SurfelOptions):
         self.options = options
         self.normals: np.ndarray | None = None
         self.radius: np.ndarray | None = None
@@ -100,7 +120,7 @@ class Prepared:
                 raise DataError("There is nothing to see: no face, or no filled cell.")
             check_extent(self.thing.vertices, "The vertices")
 
-    def _prepared(self, scene: Renderable) -> Mesh | PointCloud | Surfels | Imagined:
+    def _prepared(self, scene: Renderable | Imagined) -> Mesh | PointCloud | Surfels | Imagined:
         if isinstance(scene, SceneDescription):
             return placed_scene(scene)
         if isinstance(scene, (FruxelGrid, VoxelGrid)):
@@ -164,7 +184,7 @@ class Prepared:
         return maps
 
 
-def _check_options(scene: Renderable, options: SurfelOptions) -> None:
+def _check_options(scene: Renderable | Imagined, options: SurfelOptions) -> None:
     """Raise UsageError for options that mean nothing for the scene type."""
     if options.radius is not None and not isinstance(scene, PointCloud):
         raise UsageError("--radius is of points, and the input holds none.", hint="Leave it out.")
@@ -277,19 +297,41 @@ def fitted(camera: Camera, depth: DepthMap, name: str) -> DepthMap:
 # -- outputs ---------------------------------------------------------------------------------------------------------------------------
 
 
-def render_views(
-    ready: Prepared, cameras: Sequence[Camera], what: str, lights: LightFile | None, target: type
-) -> Surfels | DepthMap | Picture | Animation:
-    """The views as the scene type `target`: Surfels or DepthMap of the first camera, Picture (views side by side) or Animation.
+def render(scene: Renderable, camera: Camera | None, options: ViewOptions, name: str) -> tuple[Rendered, list[str]]:
+    """The views of a scene, and the warnings about them.
 
-    what: shaded or normals, for pictures and animations. lights: None for a sun and an even sky.
+    Args:
+        scene: of RENDERED. Its own camera is used where none is given. A depth map without a camera takes the given one as its own.
+        camera: None is the scene's, else one that has all of the scene in view.
+        name: of the camera or the scene, for errors.
+
+    Raises:
+        VoxcliError: there is nothing to see, the picture is too large, or an option means nothing for the scene.
     """
-    if target is Surfels:
-        return as_surfels(ready.seen_from(cameras[0]), cameras[0])
-    if target is DepthMap:
-        return DepthMap(ready.seen_from(cameras[0]).depth.cpu().numpy().astype(np.float32), camera=cameras[0])
-    frames = [picture_of_view(ready, camera, what, lights) for camera in cameras]
-    return Animation(np.stack(frames)) if target is Animation else Picture(side_by_side(frames))
+    from voxcli.backend import keep_freed_memory, pick_device
+    from voxcli.ops.latent import latent_scene
+
+    keep_freed_memory()
+    other_view = camera is not None or options.views > 1
+    if isinstance(scene, DepthMap) and scene.camera is None and camera is not None:
+        scene, camera = fitted(camera, scene, name), None
+    seen = latent_scene(scene, options.weights, other_view, options.surfels.device)
+    ready = Prepared(seen, replace(options.surfels, device=str(pick_device(options.surfels.device))))
+    cameras = cameras_for(ready, camera, options.views, options.size, options.target is Animation)
+    first = cameras[0]
+    if max(first.width, first.height) > LARGEST_SIDE:
+        raise UsageError(f"{name}: the camera's picture is too large.", expected=f"at most {LARGEST_SIDE} a side",
+                         actual=f"{first.width}x{first.height}", hint="State a smaller one with --size.")  # fmt: skip
+    made: Rendered
+    if options.target is Surfels:
+        made = as_surfels(ready.seen_from(first), first)
+    elif options.target is DepthMap:
+        made = DepthMap(ready.seen_from(first).depth.cpu().numpy().astype(np.float32), camera=first)
+    else:
+        frames = [picture_of_view(ready, each, options.what, options.lights) for each in cameras]
+        made = Animation(np.stack(frames)) if options.target is Animation else Picture(side_by_side(frames))
+    empty = [] if ready.found else ["nothing of it is seen from this camera."]
+    return made, ready.cautions + strange_places(ready, cameras) + empty
 
 
 def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFile | None) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,9 @@ from voxcli.cli.framework.output import out
 from voxcli.errors import FileFormatError, UsageError
 
 if TYPE_CHECKING:
-    from voxcli.scene import Camera
+    from voxcli.ops.rendering import Renderable
+    from voxcli.provenance import Json
+
 
 
 class What(str, enum.Enum):
@@ -30,7 +32,6 @@ class What(str, enum.Enum):
 SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".npy", ".xyz", ".tif", ".tiff")
 _TARGETS = (".png", ".gif", ".apng", ".npz", ".ply", ".npy", ".tif", ".tiff")
 _MOST_VIEWS = 720
-_LARGEST_SIDE = 8192
 
 
 def render_surfels(
@@ -83,27 +84,27 @@ def render_surfels(
         voxcli render-surfels car.obj -o turntable.gif --views 24 --size 256
         voxcli render-surfels scene.yaml -o depth.png --as depth
     """
-    wanted = RenderRequest(
+    request = RenderRequest(
         what=what.value if what else None, camera=camera, views=views, lights=lights, size=size, radius=radius, cells=cells,
         threshold=options.first(threshold, 0.5), weights=weights, device=device, format=format, kind=kind, input_format=input_format,
         overwrite=overwrite,
     )  # fmt: skip
-    wanted.check()
+    request.check()
     suffix = f".{format.lower().lstrip('.')}" if format else ".png"
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     with items(
         sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=_TARGETS, policy=policy, label="rendering"
     ) as todo:
         for item in todo.items:
-            wanted.target_of(item)
-        for item, cautions in todo.run(partial(render_one, wanted=wanted), workers):
+            request.target_of(item)
+        for item, cautions in todo.run(partial(render_one, request=request), workers):
             for caution in cautions:
                 out.warn(f"{'stdin' if item.source == '-' else item.source}: {caution}")
 
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """The flags of one call, as they travel to worker processes."""
+    """The options of one call, as worker processes get them."""
 
     what: str | None
     camera: str | None
@@ -121,7 +122,7 @@ class RenderRequest:
     overwrite: bool
 
     def check(self) -> None:
-        """Raise VoxcliErrors for flags and light files that mean nothing, before any input is read."""
+        """Raise VoxcliErrors for wrong flags and light files. Called before any input is read."""
         if self.radius is not None and self.radius <= 0:
             raise UsageError("--radius must be positive.", actual=f"{self.radius:g}")
         if self.lights is not None:
@@ -132,7 +133,7 @@ class RenderRequest:
             read_lights(self.lights)
 
     def target_of(self, item: Item) -> type:
-        """The scene type that the output holds. Raises UsageError for a format that cannot hold what is wanted."""
+        """The scene type that the output holds. Raises UsageError for a format that cannot hold the views."""
         from voxcli.files.registry import find_format, formats_writing
         from voxcli.scene import Animation, DepthMap, Picture, Surfels
 
@@ -152,61 +153,48 @@ class RenderRequest:
             raise UsageError(f"{item.target}: there is no light in {extension}.", hint="Leave out --lights.")
         return target
 
-    def recorded(self) -> dict[str, Any]:
-        """The options that shape the result, for the output's provenance."""
+    def recorded(self) -> dict[str, Json]:
+        """The options for the provenance of an output."""
         left_out = ("format", "kind", "input_format", "overwrite", "device")
         return {k: v for k, v in vars(self).items() if v is not None and k not in left_out}
 
 
-def render_one(item: Item, wanted: RenderRequest) -> list[str]:
-    """Read, render, write one input. Returns what its user should know of the result."""
+def render_one(item: Item, request: RenderRequest) -> list[str]:
+    """Read, render, write one input. Returns the warnings."""
     from voxcli import files
-    from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.ops import rendering
+    from voxcli.ops.cameras import camera_for
     from voxcli.ops.conversions import input_digests, with_provenance
-    from voxcli.ops.latent import latent_scene
     from voxcli.ops.lights import read_lights
 
-    keep_freed_memory()
-    settings = rendering.SurfelOptions(wanted.threshold, wanted.cells, wanted.radius, str(pick_device(wanted.device)))
-    thing, given = _read(item, wanted)
-    thing = latent_scene(thing, wanted.weights, wanted.camera is not None or wanted.views > 1, wanted.device)
-    ready = rendering.Prepared(thing, settings)
-    target = wanted.target_of(item)
-    cameras = rendering.cameras_for(ready, given, wanted.views, wanted.size, target is rendering.Animation)
-    if max(cameras[0].width, cameras[0].height) > _LARGEST_SIDE:
-        raise UsageError(f"{wanted.camera or item.source}: the camera's picture is too large.", expected=f"at most {_LARGEST_SIDE} a side",
-                         actual=f"{cameras[0].width}x{cameras[0].height}", hint="State a smaller one with --size.")  # fmt: skip
-    lights = None if wanted.lights is None else read_lights(wanted.lights)
-    made = rendering.render_views(ready, cameras, wanted.what or "shaded", lights, target)
-    if target is not rendering.Animation:
-        digests = input_digests(item.source, thing, wanted.camera, wanted.lights)
-        made = with_provenance(made, "render-surfels", wanted.recorded(), digests, source_meta=getattr(thing, "meta", None))
-    files.write(item.target, made, format=wanted.format, overwrite=wanted.overwrite)
-    strange = rendering.strange_places(ready, cameras)
-    return ready.cautions + strange + ([] if ready.found else ["nothing of it is seen from this camera."])
+    scene = _read(item, request)
+    camera = camera_for(request.camera, item.source) if request.camera else None
+    lights = None if request.lights is None else read_lights(request.lights)
+    surfels = rendering.SurfelOptions(request.threshold, request.cells, request.radius, request.device)
+    options = rendering.ViewOptions(
+        request.target_of(item), request.what or "shaded", request.views, request.size, lights, request.weights, surfels
+    )
+    made, cautions = rendering.render(scene, camera, options, request.camera or item.source)
+    digests = input_digests(item.source, scene, request.camera, request.lights)
+    made = with_provenance(made, "render-surfels", request.recorded(), digests, source_meta=scene.meta)
+    files.write(item.target, made, format=request.format, overwrite=request.overwrite)
+    return cautions
 
 
-def _read(item: Item, wanted: RenderRequest) -> tuple[Any, Camera | None]:
-    """The input, and the camera that it is to be seen from where one is given. A depth map without a camera takes it as its own."""
+def _read(item: Item, request: RenderRequest) -> Renderable:
+    """The input as a scene type that can be rendered."""
     from voxcli import files
-    from voxcli.ops.cameras import camera_for
-    from voxcli.ops.rendering import RENDERED, fitted
-    from voxcli.scene import DepthMap
+    from voxcli.ops.rendering import RENDERED
 
-    if wanted.kind is not None:
-        thing = files.read(item.source, kind=wanted.kind, format=wanted.input_format)
-        if not isinstance(thing, RENDERED):
-            raise UsageError(f"--kind {wanted.kind} is nothing that can be rendered.", hint="Leave it out, or use depth.")
-    else:
-        try:
-            thing = files.read_as(item.source, RENDERED, format=wanted.input_format)
-        except FileFormatError as error:
-            if error.hint is None and "points have the wrong shape" in error.message:
-                error = FileFormatError(error.message, expected=error.expected, actual=error.actual, hint="A depth map wants --kind depth.")
-            raise error from None
-    given = camera_for(wanted.camera, item.source) if wanted.camera else None
-    if isinstance(thing, DepthMap) and thing.camera is None and given is not None:
-        assert wanted.camera is not None
-        return fitted(given, thing, wanted.camera), None
-    return thing, given
+    if request.kind is not None:
+        scene = files.read(item.source, kind=request.kind, format=request.input_format)
+        if not isinstance(scene, RENDERED):
+            raise UsageError(f"--kind {request.kind} is nothing that can be rendered.", hint="Leave it out, or use depth.")
+        return scene
+    try:
+        scene = files.read_as(item.source, RENDERED, format=request.input_format)
+    except FileFormatError as error:
+        if error.hint is None and "points have the wrong shape" in error.message:
+            error = FileFormatError(error.message, expected=error.expected, actual=error.actual, hint="A depth map wants --kind depth.")
+        raise error from None
+    return scene
