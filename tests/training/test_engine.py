@@ -1,7 +1,6 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 import torch
 
@@ -31,37 +30,6 @@ stages:
 """
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """Eight scenes of 32 x 32 x 16: ground, and a box whose colour tells its class."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("street")
-    (folder / "images").mkdir()
-    (folder / "fruxels").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(8):
-        labels = np.zeros((16, 32, 32), np.uint8)
-        labels[:, 24:] = 2
-        x = rng.integers(0, 20)
-        labels[6:12, 12:24, x : x + 10] = 1
-        image = np.full((32, 32, 3), 200, np.uint8)
-        image[24:], image[12:24, x : x + 10] = 90, (250, 20, 20)
-        Image.fromarray(image).save(folder / "images" / f"{i:06d}.png")
-        np.savez_compressed(
-            folder / "fruxels" / f"{i:06d}.npz",
-            labels=labels,
-            z_near=2.0,
-            z_far=12.0,
-            fov_x_deg=40.0,
-            world_to_cam=np.eye(4),
-            label_names=np.array(["air", "car", "ground"]),
-            empty_label=0,
-            ignore_label=255,
-        )
-    return folder
-
-
 @pytest.fixture
 def recipe(tmp_path):
     path = tmp_path / "recipe.yaml"
@@ -70,11 +38,11 @@ def recipe(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def whole(data, tmp_path_factory):
+def whole(street, tmp_path_factory):
     """The folder of a run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "recipe.yaml").write_text(RECIPE)
-    train("ssz", [data], folder / "run", folder / "recipe.yaml")
+    train("ssz", [street], folder / "run", folder / "recipe.yaml")
     return folder / "run"
 
 
@@ -83,7 +51,7 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("step", [2, 6])
-def test_a_killed_and_resumed_run_ends_with_the_same_bits(data, recipe, whole, tmp_path, monkeypatch, step):
+def test_a_killed_and_resumed_run_ends_with_the_same_bits(street, recipe, whole, tmp_path, monkeypatch, step):
     from voxcli.training.engine import Trainer
 
     original = Trainer._train_step
@@ -95,18 +63,18 @@ def test_a_killed_and_resumed_run_ends_with_the_same_bits(data, recipe, whole, t
 
     monkeypatch.setattr(Trainer, "_train_step", dying)
     with pytest.raises(Killed):
-        train("ssz", [data], tmp_path / "cut", load_recipe(recipe))
+        train("ssz", [street], tmp_path / "cut", load_recipe(recipe))
     monkeypatch.undo()
     torch.manual_seed(99)  # whatever happened to the global generators in between
-    train("ssz", [data], tmp_path / "cut", recipe)
+    train("ssz", [street], tmp_path / "cut", recipe)
     assert (whole / "weights.safetensors").read_bytes() == (tmp_path / "cut/weights.safetensors").read_bytes()
     one, other = (checkpoints.load_checkpoint(run / "last.pt") for run in (whole, tmp_path / "cut"))
     assert all(torch.equal(one["network"][k], other["network"][k]) for k in one["network"])
 
 
-def test_a_run_learns_logs_and_leaves_weights(data, recipe, tmp_path):
+def test_a_run_learns_logs_and_leaves_weights(street, recipe, tmp_path):
     records = []
-    train("ssz", [data], tmp_path / "run", recipe, progress=records.append)
+    train("ssz", [street], tmp_path / "run", recipe, progress=records.append)
     logged = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert logged == records
     assert [r["scale"] for r in logged if r["event"] == "validation"] == [2, 1, 1]
@@ -116,7 +84,7 @@ def test_a_run_learns_logs_and_leaves_weights(data, recipe, tmp_path):
     assert weights.config["classes"] == 3
 
 
-def test_an_interrupt_saves_and_says_so(data, recipe, tmp_path, monkeypatch):
+def test_an_interrupt_saves_and_says_so(street, recipe, tmp_path, monkeypatch):
     from voxcli.training.engine import Trainer
 
     original = Trainer._train_step
@@ -128,7 +96,7 @@ def test_an_interrupt_saves_and_says_so(data, recipe, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trainer, "_train_step", asked)
     with pytest.raises(KeyboardInterrupt):
-        train("ssz", [data], tmp_path / "run", recipe)
+        train("ssz", [street], tmp_path / "run", recipe)
     assert checkpoints.load_checkpoint(tmp_path / "run/last.pt")["step"] == 5
 
 
@@ -154,7 +122,7 @@ def test_misspelt_keys_of_a_recipe_are_errors(recipe):
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_recipe_survives_yaml_and_names_steps_that_exist(path, data):
+def test_every_shipped_recipe_survives_yaml_and_names_steps_that_exist(path, street):
     chosen = load_recipe(path.stem)
     assert config.from_mapping(Recipe, config.parse(config.dumps(config.to_mapping(chosen)), "text"), "text") == chosen
     task = model_module(chosen.model, "stages").TASK
@@ -163,19 +131,19 @@ def test_every_shipped_recipe_survives_yaml_and_names_steps_that_exist(path, dat
         settings = resolve_config(chosen.network, 10, None)
         assert settings.classes == 10
         for stage in chosen.stages:
-            task.check_stage(stage, settings, StreetFolder([data]))
+            task.check_stage(stage, settings, StreetFolder([street]))
 
 
-def test_a_scale_that_the_network_has_no_scores_for_is_one_error_before_training(data, recipe):
+def test_a_scale_that_the_network_has_no_scores_for_is_one_error_before_training(street, recipe):
     chosen = load_recipe(recipe, {"stages": {"half": {"scales": {"quarter": 1}}}})
     with pytest.raises(UsageError, match="Stage 'half': this network has no scores at the scale 'quarter'"):
-        check("ssz", [data], chosen)
+        check("ssz", [street], chosen)
     with pytest.raises(UsageError, match="half"):
-        check("ssz", [data], load_recipe(recipe, {"stages": {"half": {"scales": {"hlaf": 1}}}}))
+        check("ssz", [street], load_recipe(recipe, {"stages": {"half": {"scales": {"hlaf": 1}}}}))
 
 
-def test_a_packed_file_trains_as_its_folder(data, recipe, whole, tmp_path):
-    packed = pack_street(StreetFolder([data]), tmp_path / "data.h5")
+def test_a_packed_file_trains_as_its_folder(street, recipe, whole, tmp_path):
+    packed = pack_street(StreetFolder([street]), tmp_path / "data.h5")
     train("ssz", [packed], tmp_path / "packed", recipe)
     assert (whole / "weights.safetensors").read_bytes() == (tmp_path / "packed/weights.safetensors").read_bytes()
 
@@ -185,19 +153,19 @@ def test_iou_from_a_confusion_by_hand():
     assert per_class_iou(torch.tensor([[3, 1, 0], [0, 2, 0], [0, 0, 0]])) == [0.75, pytest.approx(2 / 3, abs=1e-5), None]
 
 
-def test_a_run_that_has_ended_refuses_other_settings_and_keeps_its_weights(data, recipe, whole):
+def test_a_run_that_has_ended_refuses_other_settings_and_keeps_its_weights(street, recipe, whole):
     before = {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()}
     with pytest.raises(UsageError, match="has ended, with other settings") as caught:
-        train("ssz", [data], whole, load_recipe(recipe, {"stages": {"full": {"batch": 4}}}))
+        train("ssz", [street], whole, load_recipe(recipe, {"stages": {"full": {"batch": 4}}}))
     assert "stages.full.batch 2 -> 4" in str(caught.value)
     assert {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()} == before
-    train("ssz", [data], whole, load_recipe(recipe, {"log_every": 7}))  # what no weight feels is no other setting
+    train("ssz", [street], whole, load_recipe(recipe, {"log_every": 7}))  # what no weight feels is no other setting
     assert (whole / "weights.safetensors").read_bytes() == before["weights.safetensors"]
 
 
-def test_weights_tell_which_settings_changed_on_the_way_and_not_how_long_anything_took(data, recipe, whole, tmp_path):
+def test_weights_tell_which_settings_changed_on_the_way_and_not_how_long_anything_took(street, recipe, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
-    train("ssz", [data], tmp_path / "run", load_recipe(recipe, {"stages": {"full": {"steps": 8, "batch": 4}}}))
+    train("ssz", [street], tmp_path / "run", load_recipe(recipe, {"stages": {"full": {"steps": 8, "batch": 4}}}))
     facts = load_weights(tmp_path / "run/weights.safetensors").facts["training"]
     settings = {"stages.full.steps": [6, 8], "stages.full.batch": [2, 4]}
     assert facts["changed"] == [{"step": 10, "settings": settings}]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_street import write_street
 
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.frustum.photographs import GROUPS, read_photographs, score_photographs
@@ -29,24 +30,8 @@ stages:
 """
 
 
-def write_scenes(folder, scale=2, count=6):
-    """Scenes of 32 x 16 columns and 16 slices, `scale` pixels a column: ground, and a red box."""
-    (folder / "images").mkdir(parents=True)
-    (folder / "fruxels").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        labels = np.zeros((16, 16, 32), np.uint8)
-        labels[:, 12:] = 2
-        x = rng.integers(0, 20)
-        labels[6:12, 6:12, x : x + 10] = 1
-        image = np.full((16, 32, 3), 200, np.uint8)
-        image[12:], image[6:12, x : x + 10] = 90, (250, 20, 20)
-        Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)).save(folder / "images" / f"{i:06d}.png")
-        np.savez_compressed(
-            folder / "fruxels" / f"{i:06d}.npz", labels=labels, z_near=2.0, z_far=50.0, fov_x_deg=70.0, world_to_cam=np.eye(4),
-            label_names=np.array(["air", "car", "ground"]), empty_label=0, ignore_label=255,
-        )  # fmt: skip
-    return folder
+def write_scenes(folder, scale=2):
+    return write_street(folder, 6, height=16, scale=scale, z_far=50.0, fov_x_deg=70.0)
 
 
 @pytest.fixture(scope="module")
