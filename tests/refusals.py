@@ -27,6 +27,6 @@ def refused(error, *names, expected=None, actual=None, hint=None):
     missing = [name for name in names if str(name) not in message]
     assert not missing, f"the message does not name {missing}: {found}"
     for wanted, said in ((expected, found.expected), (actual, found.actual)):
-        right = wanted is None or (wanted in str(said) if isinstance(wanted, str) else wanted == said)
+        right = wanted is None or (said is not None and wanted in str(said) if isinstance(wanted, str) else wanted == said)
         assert right, f"{wanted} is not what is said: {found}"
     assert hint is None or hint in (found.hint or ""), f"the hint does not say '{hint}': {found}"

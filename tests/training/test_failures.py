@@ -11,6 +11,7 @@ import time
 
 import pytest
 import torch
+from refusals import refused
 
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.training import checkpoints, train
@@ -89,7 +90,7 @@ def test_a_loss_that_is_not_finite_names_step_samples_and_the_last_good_checkpoi
         return {name: term * (float("nan") if len(calls) == 4 else 1) for name, term in original(*args, **settings).items()}
 
     monkeypatch.setitem(stages.TASK.steps, "generator", spoilt)
-    with pytest.raises(DataError, match="loss became nan at step 3") as caught:
+    with refused(DataError, "nan", "step 3", actual="the batch street/000007") as caught:
         train("ssz", [street], tmp_path / "run", write_recipe(tmp_path, 5))
     assert "street/00000" in str(caught.value.actual)
     assert "last.pt' of step 2" in caught.value.hint
@@ -106,7 +107,7 @@ def test_a_full_disk_is_one_error_and_keeps_the_checkpoints(tmp_path, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UsageError, match="last.pt cannot be written") as caught:
+    with refused(UsageError, "last.pt") as caught:
         checkpoints.save_checkpoint(last, {"step": 3})
     assert "No space left" in str(caught.value.actual)
     monkeypatch.undo()
@@ -128,7 +129,7 @@ def test_a_disk_that_fills_up_during_a_run_is_one_error_and_the_run_goes_on_late
         save(path, state)
 
     monkeypatch.setattr(checkpoints, "save_checkpoint", save_until_full)
-    with pytest.raises(UsageError, match="last.pt cannot be written"):
+    with refused(UsageError, "last.pt"):
         train("ssz", [street], cut, recipe)
     monkeypatch.setattr(os, "fsync", original)
     monkeypatch.setattr(checkpoints, "save_checkpoint", save)
@@ -150,7 +151,7 @@ def test_a_checkpoint_of_an_older_layout_is_one_error_that_says_what_to_do(stree
         else:
             del state[change]
         torch.save(state, run / name)
-    with pytest.raises(FileFormatError, match="another version of voxcli") as caught:
+    with refused(FileFormatError, "another version") as caught:
         train("ssz", [street], run, write_recipe(tmp_path, 2))
     assert ("former.name" if change == "network" else change) in str(caught.value.actual)
     assert "start afresh in another folder" in caught.value.hint
@@ -171,7 +172,7 @@ def test_the_checkpoint_before_is_kept_without_hard_links(tmp_path, monkeypatch)
 
 def test_a_folder_that_cannot_hold_a_run_is_refused_at_once(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot hold a run"):
+    with refused(UsageError, "run", actual="Not a directory"):
         checkpoints.prepare_folder(tmp_path / "file" / "run")
 
 
@@ -196,5 +197,5 @@ def test_a_resumed_log_holds_every_step_once(tmp_path):
 
 def test_a_log_that_cannot_be_written_is_one_error(tmp_path):
     (tmp_path / "log.jsonl").mkdir()
-    with pytest.raises(UsageError, match="log.jsonl' cannot be written"):
+    with refused(UsageError, "log.jsonl", actual="Is a directory"):
         Journal(tmp_path, True, None).write({"event": "start"})

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
 from voxcli.datasets.packing import pack_street
 from voxcli.datasets.street import StreetFolder
@@ -73,13 +74,13 @@ def test_damaged_packed_files_are_named(street, tmp_path):
 
     path = tmp_path / "a.h5"
     path.write_bytes(b"nothing")
-    with pytest.raises(FileFormatError, match="a.h5"):
+    with refused(FileFormatError, "a.h5"):
         StreetFolder([path])
     pack_street(StreetFolder([street]), path)
     with h5py.File(path, "a") as file:
         del file["names"]
         file.create_dataset("names", data=["one"], dtype=h5py.string_dtype("utf-8"))
-    with pytest.raises(FileFormatError, match="do not belong together"):
+    with refused(FileFormatError, "a.h5", "together", expected="[N, sH, sW, 3]", actual="[8, 32, 32, 3]"):
         StreetFolder([path])
 
 
@@ -103,18 +104,18 @@ def test_workers_and_a_later_start_change_no_sample(street, loading):
 
 
 def test_parts_must_divide_the_batch_and_stages_are_changed_by_name():
-    with pytest.raises(UsageError, match="parts"):
+    with refused(UsageError, "parts", expected="4", actual=3):
         Stage("x", 1, batch=4, parts=3)
     changed = load_recipe("street", {"stages": {"full": {"steps": 7}}, "loading": {"workers": 2}})
     assert [s.steps for s in changed.stages if s.name == "full"] == [7] and len(changed.stages) == 3
-    with pytest.raises(UsageError, match="full"):
+    with refused(UsageError, "'ful'", hint="'full'"):
         load_recipe("street", {"stages": {"ful": {"steps": 7}}})
 
 
 def test_float16_is_refused_without_cuda_and_norms_that_are_not_finite_move_nothing():
     processes = Processes(torch.device("cpu"))
     layer = torch.nn.Linear(2, 1)
-    with pytest.raises(UsageError, match="CUDA"):
+    with refused(UsageError, "CUDA", actual="device cpu"):
         Arithmetic(Computation("float16"), layer, processes)
     arithmetic = Arithmetic(Computation(), layer, processes)
     optimiser = torch.optim.Adam(layer.parameters())
