@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from refusals import refused
 from torch import nn
 
 from voxcli.errors import UsageError
@@ -119,5 +120,5 @@ def test_a_network_that_cannot_be_compiled_is_one_error(place):
         if place == "backward":
             arithmetic.backward(loss)
         with arithmetic.forward():
-            refused()
+            not_compiled()
     assert "computation.compile to false" in caught.value.hint
