@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypedDict
 
@@ -89,9 +88,7 @@ def fuse(
 def _fused_scenes(
     names: list[str], views: list[FruxelGrid], method: str | None, device: str, options: FuseOptions, digests: dict[str, str]
 ) -> VoxelGrid:
-    from voxcli.ops.conversions import with_provenance
-    from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views
-    from voxcli.scene.frames import assumed_camera
+    from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views, with_agreement
 
     fusion = SceneFusion(
         method or "bayes", options.get("cameras"), options.get("camera_scale", 1.0), options.get("resolution", 128), options.get("box"),
@@ -100,12 +97,7 @@ def _fused_scenes(
     fusion.check()
     placed = prepared_views(names, views, fusion)
     fused = fuse_scenes(placed, fusion)
-    told = {key: value for key, value in asdict(fusion).items() if value is not None and key != "device"}
-    of = next((view.meta for view in placed if assumed_camera(view.meta)), None)
-    made: VoxelGrid = with_provenance(fused.grid, "fuse-views", told, digests, source_meta=of)
-    made.meta["agreement"] = [{"view": PurePath(n).name} | asdict(a) for n, a in zip(names, fused.agreement, strict=True)]
-    made.meta["unobserved"] = fused.unobserved
-    return made
+    return with_agreement(fused.grid, fused, names, placed, fusion, digests)
 
 
 def _fused_objects(

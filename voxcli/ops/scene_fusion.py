@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, TypeVar
 
 from voxcli.errors import DataError, UsageError
 from voxcli.ops.limits import check_cells, check_probabilities
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from voxcli.geometry.fusion import Fused
-    from voxcli.scene import FruxelGrid
+    from voxcli.scene import Described, FruxelGrid
 
+SceneT = TypeVar("SceneT", bound="Described")
 METHODS = ("bayes", "vote", "mean")
 
 
@@ -68,6 +70,21 @@ def fuse_scenes(views: Sequence[FruxelGrid], options: SceneFusion) -> Fused:
         hint = "Set another --box, or --cameras of the same world."
         raise DataError("No view sees anything of the box.", expected=_span(*_box_of(views)), hint=hint)
     return fused
+
+
+def with_agreement(
+    made: SceneT, fused: Fused, names: Sequence[str], views: Sequence[FruxelGrid], options: SceneFusion, digests: Mapping[str, str]
+) -> SceneT:
+    """The fused grid, or what was converted of it, with its provenance, and how far each of the views `names` agrees with it."""
+    from voxcli.ops.conversions import with_provenance
+    from voxcli.scene.frames import assumed_camera
+
+    recorded = {name: value for name, value in asdict(options).items() if value is not None and name != "device"}
+    source_meta = next((view.meta for view in views if assumed_camera(view.meta)), None)
+    made = with_provenance(made, "fuse-views", recorded, digests, source_meta=source_meta)
+    made.meta["agreement"] = [{"view": PurePath(n).name} | asdict(a) for n, a in zip(names, fused.agreement, strict=True)]
+    made.meta["unobserved"] = fused.unobserved
+    return made
 
 
 def prepared_views(sources: Sequence[str], views: Sequence[FruxelGrid], options: SceneFusion) -> list[FruxelGrid]:

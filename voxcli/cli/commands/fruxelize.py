@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,37 +14,6 @@ from voxcli.cli.framework.fruxel_options import FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_scene, look_up, scene_of_mesh
-
-
-class FrustumPreset(str, enum.Enum):
-    """Frusta of the SSZ paper, section 4.2."""
-
-    shapenet = "shapenet"
-    semantic_voxels = "semantic-voxels"
-
-
-class Grid(str, enum.Enum):
-    """Kinds of grid."""
-
-    fruxel = "fruxel"
-    voxel = "voxel"
-
-
-class FillRule(str, enum.Enum):
-    """When a cell counts as filled."""
-
-    slab = "slab"
-    centre = "centre"
-
-
-class Fill(str, enum.Enum):
-    """What counts as inside."""
-
-    auto = "auto"
-    winding = "winding"
-    parity = "parity"
-    surface = "surface"
-
 
 SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".tif", ".tiff")
 
@@ -60,10 +28,10 @@ def fruxelize(
         str | None, typer.Option("--classes", metavar="FILE", help="YAML: part, node or material name -> class name, for one mesh of many.")
     ] = None,
     grid: Annotated[
-        Grid, typer.Option("--grid", help="fruxel: behind the pixels of a camera; voxel: a box in the world frame.")
-    ] = Grid.fruxel,
+        Literal["fruxel", "voxel"], typer.Option("--grid", help="fruxel: behind the pixels of a camera; voxel: a box in the world frame.")
+    ] = "fruxel",
     preset: Annotated[
-        FrustumPreset | None,
+        Literal["shapenet", "semantic-voxels"] | None,
         typer.Option(
             "--preset",
             help="Frustum of the paper, where no flag says otherwise: shapenet {3, 10, 128, 60 deg}, semantic-voxels {2, 12, 128, 40 deg}.",
@@ -84,13 +52,13 @@ def fruxelize(
     ] = None,
     resolution: options.Resolution = None,
     rule: Annotated[
-        FillRule | None,
+        Literal["slab", "centre"] | None,
         typer.Option(
             "--rule", help="slab: the pixel's ray meets the solid within the slice (fruxels); centre: the cell's centre is inside (voxels)."
         ),
     ] = None,
     fill: Annotated[
-        Fill | None,
+        Literal["auto", "winding", "parity", "surface"] | None,
         typer.Option(
             "--fill", help="auto (default): winding where closed, a vote of three axes where not, and the surface of what is open."
         ),
@@ -115,10 +83,9 @@ def fruxelize(
         voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
     """
     request = FruxelizeRequest(
-        class_name=class_name, classes=classes, grid=grid.value, preset=preset.value if preset else None, size=size, depth=depth,
-        z_near=z_near, z_far=z_far, fov=fov, camera=camera, azimuth=azimuth, elevation=elevation, distance=distance,
-        resolution=resolution, rule=rule.value if rule else None, fill=fill.value if fill else None,
-        device=device, format=format, input_format=input_format, overwrite=overwrite,
+        class_name=class_name, classes=classes, grid=grid, preset=preset, size=size, depth=depth, z_near=z_near, z_far=z_far, fov=fov,
+        camera=camera, azimuth=azimuth, elevation=elevation, distance=distance, resolution=resolution, rule=rule, fill=fill, device=device,
+        format=format, input_format=input_format, overwrite=overwrite,
     )  # fmt: skip
     request.check()
     suffix = f".{format.lower().lstrip('.')}" if format else ".npz"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,16 +13,9 @@ if TYPE_CHECKING:
     from voxcli.provenance import Json
 
 
-class InfoFormat(str, enum.Enum):
-    """How the facts are written."""
-
-    json = "json"
-    jsonl = "jsonl"
-
-
 def info(
     sources: options.Sources,
-    format: Annotated[InfoFormat, typer.Option("--format", help="json: one document; jsonl: one line a file.")] = InfoFormat.json,
+    format: Annotated[Literal["json", "jsonl"], typer.Option("--format", help="json: one document; jsonl: one line a file.")] = "json",
     kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
     input_format: options.InputFormat = None,
     keep_going: options.KeepGoing = False,
@@ -62,7 +54,7 @@ def info(
             for item, found in todo.run(facts_of):
                 rows.append({"file": item.source, **found})
     finally:
-        if format is InfoFormat.jsonl:
+        if format == "jsonl":
             out.records(rows, "jsonl")
         elif several or rows:
             out.json(rows if several else rows[0])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,17 +17,6 @@ if TYPE_CHECKING:
     from voxcli.ops.rendering import Renderable
     from voxcli.provenance import Json
 
-
-
-class What(str, enum.Enum):
-    """What is written of a view."""
-
-    shaded = "shaded"
-    normals = "normals"
-    depth = "depth"
-    surfels = "surfels"
-
-
 SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".npy", ".xyz", ".tif", ".tiff")
 _TARGETS = (".png", ".gif", ".apng", ".npz", ".ply", ".npy", ".tif", ".tiff")
 _MOST_VIEWS = 720
@@ -38,7 +26,7 @@ def render_surfels(
     sources: options.Sources,
     output: options.Output,
     what: Annotated[
-        What | None,
+        Literal["shaded", "normals", "depth", "surfels"] | None,
         typer.Option("--as", show_default=False, help="What to write; default: by the extension, pictures shaded."),
     ] = None,
     camera: options.Camera = None,
@@ -85,7 +73,7 @@ def render_surfels(
         voxcli render-surfels scene.yaml -o depth.png --as depth
     """
     request = RenderRequest(
-        what=what.value if what else None, camera=camera, views=views, lights=lights, size=size, radius=radius, cells=cells,
+        what=what, camera=camera, views=views, lights=lights, size=size, radius=radius, cells=cells,
         threshold=options.first(threshold, 0.5), weights=weights, device=device, format=format, kind=kind, input_format=input_format,
         overwrite=overwrite,
     )  # fmt: skip

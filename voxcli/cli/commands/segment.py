@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,13 +31,6 @@ TARGETS = (".json", ".png", ".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl
 PIECES = tuple(each for each in TARGETS if each not in (".json", ".png"))
 
 
-class Piece(str, enum.Enum):
-    """What a scene is divided into."""
-
-    instance = "instance"
-    klass = "class"
-
-
 def segment(
     sources: options.Sources,
     output: options.Output,
@@ -50,8 +42,9 @@ def segment(
         list[str] | None, typer.Option("--only", metavar="CLASS", show_default=False, help="Leave out all but this class; may be repeated.")
     ] = None,
     by: Annotated[
-        Piece, typer.Option("--by", help="What the nodes of a mesh, the labels of a grid or the files of --split are.")
-    ] = Piece.instance,
+        Literal["instance", "class"],
+        typer.Option("--by", help="What the nodes of a mesh, the labels of a grid or the files of --split are."),
+    ] = "instance",
     split: Annotated[
         str | None,
         typer.Option("--split", metavar="EXT", help="OUTPUT is a folder: one file of this extension for each piece, in place "
@@ -89,7 +82,7 @@ def segment(
         voxcli segment shapes/ --weights jof.safetensors -o parts/ --format glb
     """
     conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5))
-    segmentation = SceneSegmentation(gap, min_volume, tuple(only or ()), by.value, conversion.threshold, conversion.resolution)
+    segmentation = SceneSegmentation(gap, min_volume, tuple(only or ()), by, conversion.threshold, conversion.resolution)
     segmentation.check()
     if fov is not None and not 0 < fov < 180:
         raise UsageError("--fov must lie between 0 and 180 degrees.", actual=f"{fov:g}")
@@ -100,7 +93,7 @@ def segment(
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     if (parts_model := shape_model(model, weights)) is not None:
         given = {"--gap": gap, "--min-volume": min_volume, "--only": only, "--split": split, "--indices": indices, "--legend": legend_file,
-                 "--fov": fov, "--camera": camera, "--by": by is not Piece.instance}  # fmt: skip
+                 "--fov": fov, "--camera": camera, "--by": by != "instance"}  # fmt: skip
         for flag, value in given.items():
             if value:
                 raise UsageError(f"{flag} means nothing to {parts_model}, which divides shapes.")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.output import out
-from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_conversion, with_provenance
-from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views
+from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_conversion
+from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views, with_agreement
 
 if TYPE_CHECKING:
     from voxcli.geometry.fusion import Fused
-    from voxcli.provenance import Json
     from voxcli.scene import FruxelGrid
 
 ALONE = 0.01
@@ -32,7 +29,6 @@ def fuse_scene_files(
     from voxcli import files
     from voxcli.files.registry import find_format
     from voxcli.scene import FruxelGrid, VoxelGrid
-    from voxcli.scene.frames import assumed_camera
 
     options.check()
     found, _ = find_format(target, format)
@@ -44,10 +40,7 @@ def fuse_scene_files(
     _warn_of_lonely_views(sources, fused)
     _print_agreement(sources, fused)
     converted = convert_to_format(fused.grid, found, becomes, ConversionOptions(options.resolution))
-    source_meta = next((view.meta for view in views if assumed_camera(view.meta)), None)
-    made = with_provenance(converted, "fuse-views", _recorded(options), _digests(sources, options.cameras), source_meta=source_meta)
-    made.meta["agreement"] = [{"view": PurePath(s).name} | asdict(a) for s, a in zip(sources, fused.agreement, strict=True)]
-    made.meta["unobserved"] = fused.unobserved
+    made = with_agreement(converted, fused, sources, views, options, _digests(sources, options.cameras))
     files.write(target, made, format=format, overwrite=overwrite)
 
 
@@ -78,10 +71,6 @@ def _print_agreement(sources: Sequence[str], fused: Fused) -> None:
         words = [f"{what} {share:.1%}" for what, share in shares if share is not None]
         out.detail(", ".join([f"{source}: sees {view.visible} of {fused.grid.values.size} voxels", *words]))
     out.detail(f"unobserved: {fused.unobserved:.1%}")
-
-
-def _recorded(options: SceneFusion) -> dict[str, Json]:
-    return {key: value for key, value in asdict(options).items() if value is not None and key != "device"}
 
 
 def _digests(sources: Sequence[str], cameras: str | None) -> dict[str, str]:
