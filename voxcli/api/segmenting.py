@@ -103,8 +103,10 @@ def _with_crop(scene: FruxelGrid) -> FruxelGrid:
     """A prediction with the part of the picture that it shows where `label_image` looks for it."""
     from dataclasses import replace
 
-    told = scene.meta.get("prediction")
-    return replace(scene, meta=scene.meta | {"crop": told["crop"]}) if isinstance(told, dict) and "crop" in told else scene
+    prediction = scene.meta.get("prediction")
+    if not isinstance(prediction, dict) or "crop" not in prediction:
+        return scene
+    return replace(scene, meta=scene.meta | {"crop": prediction["crop"]})
 
 
 def _parts(held: object, model: str, weights: Path | None, threshold: float, device: str) -> Segmentation:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def read_shape(path: str, empty_clouds: bool = False, format: str | None = None) -> Shape:
-    """Whatever has a surface or a solid: a grid, a mesh, points, surfels or a depth map.
+    """A grid, mesh, point cloud, surfels or depth map from a file.
 
-    A mesh file that states that it has no face is a mesh of nothing, which metrics know what to make of. A file of points without a
-    point is refused as the broken file that it most likely is, unless with `empty_clouds` somebody has said what it costs.
+    A mesh file without faces gives an empty mesh. A file of points without points is refused, unless empty_clouds allows it. Raises
+    VoxcliError for other files.
     """
     import numpy as np
 

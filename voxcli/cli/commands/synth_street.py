@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from voxcli.cli.commands.realism import Realism, check_realism, redraw
 from voxcli.cli.framework import options
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder
+from voxcli.cli.framework.realism import Realism, check_realism, redraw
 from voxcli.errors import UsageError
 from voxcli.ops.limits import check_cells
 
-
-class Look(str, enum.Enum):
-    """How pictures are drawn."""
-
-    clean = "clean"
-    photo = "photo"
-
-
-class Preset(str, enum.Enum):
-    """The frusta that streets are laid out for."""
-
-    near = "semantic-voxels"
-    far = "far"
-
 SMALLEST_FAR = 8
-"""Columns a side of the smallest far street: its camera pipeline blurs over pictures of some pixels."""
+"""Columns a side of the smallest far street. The blur of its camera needs that many."""
 
 
 def street(
@@ -40,8 +25,9 @@ def street(
         str | None, typer.Option("--assets", metavar="DIR", help="One folder a class with GLB models in metres, +y up, front along +z.")
     ] = None,
     preset: Annotated[
-        Preset, typer.Option("--preset", help="Frustum and scenes: semantic-voxels (2 to 12 m, 40 degrees) or far (2 to 50 m, 70 degrees).")
-    ] = Preset.near,
+        Literal["semantic-voxels", "far"],
+        typer.Option("--preset", help="Frustum and scenes: semantic-voxels (2 to 12 m, 40 degrees) or far (2 to 50 m, 70 degrees)."),
+    ] = "semantic-voxels",
     size: Annotated[
         tuple[int, int] | None, typer.Option("--size", metavar="W H", help="Columns of fruxels; default 128 128, far: 128 96.")
     ] = None,
@@ -50,7 +36,8 @@ def street(
         int, typer.Option("--picture-scale", min=1, max=8, help="Pixels of the images for each column of fruxels, along width and height.")
     ] = 1,
     look: Annotated[
-        Look | None, typer.Option("--look", help="Pictures: clean renderings, or as photographed (weather, wear, a camera's faults).")
+        Literal["clean", "photo"] | None,
+        typer.Option("--look", help="Pictures: clean renderings, or as photographed (weather, wear, a camera's faults)."),
     ] = None,
     fov_jitter: Annotated[
         float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which fields of view vary; 0 keeps to the preset's frustum.")
@@ -83,11 +70,11 @@ def street(
     from voxcli.scene import FRUSTUM_PRESETS
 
     check_data_folder(output)
-    config = StreetConfig(FRUSTUM_PRESETS[preset.value], fov_jitter_deg=fov_jitter, preset=preset.value, picture_scale=picture_scale,
-                          look=look.value if look else "")  # fmt: skip
+    config = StreetConfig(FRUSTUM_PRESETS[preset], fov_jitter_deg=fov_jitter, preset=preset, picture_scale=picture_scale,
+                          look=look or "")  # fmt: skip
     width, height = size or (config.frustum.width, config.frustum.height)
     config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))
-    if preset.value == "far" and min(width, height) < SMALLEST_FAR:
+    if preset == "far" and min(width, height) < SMALLEST_FAR:
         raise UsageError("A far street does not fit into so few columns.", expected=f"--size of at least {SMALLEST_FAR} {SMALLEST_FAR}",
                          actual=f"{width} {height}")  # fmt: skip
     check_cells(*config.frustum.shape)

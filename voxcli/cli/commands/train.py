@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -99,13 +100,13 @@ _SHOWN = {"loss": "loss", "mean_iou": "IoU", "samples_per_second": "samples/s"}
 
 
 class _Watcher:
-    """Shows the records of a training as they come; `saved`: whether the last one says that it was stopped, and kept."""
+    """Prints the records of a training. saved: whether the last record says that the training was interrupted and saved."""
 
     def __init__(self, bar: Progress):
         self.bar, self.step, self.saved = bar, 0, False
         self.latest: dict[str, float] = {}
 
-    def __call__(self, record: dict[str, Any]) -> None:
+    def __call__(self, record: Mapping[str, Any]) -> None:
         self.saved = record["event"] == "interrupted"
         step = max(self.step, int(record.get("step", 0)))
         self.latest.update({key: record[key] for key in _SHOWN if isinstance(record.get(key), float)})
@@ -116,6 +117,6 @@ class _Watcher:
             out.detail(_line(record))
 
 
-def _line(record: dict[str, Any]) -> str:
+def _line(record: Mapping[str, Any]) -> str:
     plain = {key: value for key, value in record.items() if not isinstance(value, (dict, list))}
     return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in plain.items())

@@ -22,7 +22,7 @@ class Realism(str, enum.Enum):
 
 
 def check_realism(folder: str, realism: Realism | None, weights: str | None) -> None:
-    """Check, before a scene is made, that the weights are there and that the folder holds no pictures redrawn otherwise."""
+    """Raise UsageError where weights are missing, or where the folder holds pictures redrawn otherwise. Called before a scene is made."""
     if realism is None:
         if weights is not None:
             raise UsageError("--realism-weights goes with --realism edges2image.")
@@ -44,12 +44,12 @@ def check_realism(folder: str, realism: Realism | None, weights: str | None) -> 
 def _record(weights: str) -> bytes:
     from voxcli.provenance import sha256_file
 
-    said = {"schema": "voxcli/realism", "method": "edges2image", "weights": sha256_file(weights), "voxcli_version": __version__}
-    return json.dumps(said, indent=1, sort_keys=True).encode() + b"\n"
+    record = {"schema": "voxcli/realism", "method": "edges2image", "weights": sha256_file(weights), "voxcli_version": __version__}
+    return json.dumps(record, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def redraw(folder: str, weights: str, device: str = "auto") -> int:
-    """Redraw every whole sample's picture that is still as it was rendered. -> how many. An interrupted call goes on where it stopped."""
+    """Redraw the picture of every whole sample that is still as it was rendered. Returns how many. An interrupted call can be resumed."""
     from voxcli.atomic import atomic_write_bytes
     from voxcli.files import read_as, write
     from voxcli.models.edges2image.inference import load_translator, translate
