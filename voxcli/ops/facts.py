@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,15 +51,10 @@ def _facts_of(thing: scene.SceneType) -> Facts:
 
 def _fruxels(grid: scene.FruxelGrid) -> Facts:
     return {
-        "kind": "fruxels",
-        "shape": list(grid.labels.shape),
-        "frustum": _frustum(grid.frustum),
-        "camera": _camera(grid.camera),
-        "labels": _counts(grid.labels, grid.classes),
-        "empty_label": grid.classes.empty,
-        "ignore_label": grid.classes.ignore,
+        "kind": "fruxels", "shape": list(grid.labels.shape), "frustum": asdict(grid.frustum), "camera": _camera(grid.camera),
+        "labels": _counts(grid.labels, grid.classes), "empty_label": grid.classes.empty, "ignore_label": grid.classes.ignore,
         "probabilities": grid.probabilities is not None,
-    }
+    }  # fmt: skip
 
 
 def _voxels(grid: scene.VoxelGrid) -> Facts:
@@ -66,13 +62,9 @@ def _voxels(grid: scene.VoxelGrid) -> Facts:
 
     shape = np.array(grid.values.shape)
     found: Facts = {
-        "kind": "voxels",
-        "shape": shape.tolist(),
-        "dtype": str(grid.values.dtype),
-        "origin": grid.origin.tolist(),
-        "voxel_size": grid.voxel_size.tolist(),
-        "box": [grid.origin.tolist(), (grid.origin + shape * grid.voxel_size).tolist()],
-    }
+        "kind": "voxels", "shape": shape.tolist(), "dtype": str(grid.values.dtype), "origin": grid.origin.tolist(),
+        "voxel_size": grid.voxel_size.tolist(), "box": [grid.origin.tolist(), (grid.origin + shape * grid.voxel_size).tolist()],
+    }  # fmt: skip
     if grid.labels is not None:
         assert grid.classes is not None
         occupied = ~np.isin(grid.labels, [each for each in (grid.classes.empty, grid.classes.ignore) if each is not None])
@@ -97,14 +89,11 @@ def _mesh(mesh: scene.Mesh) -> Facts:
 
     a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
     found: Facts = {
-        "kind": "mesh",
-        "vertices": len(mesh.vertices),
-        "faces": len(mesh.faces),
-        "box": _box(mesh.vertices),
+        "kind": "mesh", "vertices": len(mesh.vertices), "faces": len(mesh.faces), "box": _box(mesh.vertices),
         "area": float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2),
         "watertight": len(mesh.faces) > 0 and bool(closed_faces(merge_vertices(mesh.vertices, mesh.faces)).all()),
         "colors": [name for name in ("face_colors", "vertex_colors") if getattr(mesh, name) is not None],
-    }
+    }  # fmt: skip
     if found["watertight"]:
         found["volume"] = float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
     if mesh.face_parts is not None:
@@ -116,28 +105,20 @@ def _mesh(mesh: scene.Mesh) -> Facts:
 
 
 def _points(cloud: scene.PointCloud) -> Facts:
-    found: Facts = {
-        "kind": "points",
-        "points": len(cloud.points),
-        "box": _box(cloud.points),
-        "with": [name for name in ("normals", "colors", "labels", "radius") if getattr(cloud, name) is not None],
-    }
+    present = [name for name in ("normals", "colors", "labels", "radius") if getattr(cloud, name) is not None]
+    found: Facts = {"kind": "points", "points": len(cloud.points), "box": _box(cloud.points), "with": present}
     if cloud.labels is not None and cloud.classes is not None:
         found["labels"] = _counts(cloud.labels, cloud.classes)
     return found
 
 
 def _scene(description: scene.SceneDescription) -> Facts:
-    found: Facts = {
-        "kind": "scene",
-        "classes": list(description.classes.names),
-        "objects": [
-            {"name": o.name, "class": o.class_name, "position": o.position.tolist(), "faces": len(o.mesh.faces)}
-            for o in description.objects
-        ],
-    }
+    objects: list[Facts] = [
+        {"name": o.name, "class": o.class_name, "position": o.position.tolist(), "faces": len(o.mesh.faces)} for o in description.objects
+    ]
+    found: Facts = {"kind": "scene", "classes": list(description.classes.names), "objects": objects}
     if description.frustum is not None:
-        found["frustum"] = _frustum(description.frustum)
+        found["frustum"] = asdict(description.frustum)
     if description.camera is not None:
         found["camera"] = _camera(description.camera)
     return found
@@ -145,12 +126,6 @@ def _scene(description: scene.SceneDescription) -> Facts:
 
 def _camera(camera: scene.Camera) -> Facts:
     return {"width": camera.width, "height": camera.height, "K": camera.K.tolist(), "world_to_cam": camera.world_to_cam.tolist()}
-
-
-def _frustum(frustum: scene.Frustum) -> Facts:
-    from dataclasses import asdict
-
-    return asdict(frustum)
 
 
 def _counts(labels: np.ndarray, classes: Labels) -> Facts:
@@ -170,9 +145,5 @@ def _depth(depth: np.ndarray) -> Facts:
     import numpy as np
 
     seen = depth[np.isfinite(depth)]
-    return {
-        "width": depth.shape[1],
-        "height": depth.shape[0],
-        "range": [float(seen.min()), float(seen.max())] if len(seen) else None,
-        "without_surface": int(depth.size - seen.size),
-    }
+    bounds = [float(seen.min()), float(seen.max())] if len(seen) else None
+    return {"width": depth.shape[1], "height": depth.shape[0], "range": bounds, "without_surface": int(depth.size - seen.size)}

@@ -79,22 +79,13 @@ def instances_record(scene: FruxelGrid | VoxelGrid, found: Components, meta: Map
 
 def _instance_record(number: int, instance: Instance, class_name: str) -> dict[str, Json]:
     box = instance.box
+    turn = [round(float(v), 8) + 0.0 for v in box.rotation_wxyz]
     return {
-        "instance": number,
-        "name": instance.name,
-        "class": class_name,
-        "cells": instance.cells,
-        "volume": _round(instance.volume),
-        "centre": _rounded(instance.centre),
-        "size": _rounded(instance.high - instance.low),
-        "low": _rounded(instance.low),
+        "instance": number, "name": instance.name, "class": class_name, "cells": instance.cells, "volume": _round(instance.volume),
+        "centre": _rounded(instance.centre), "size": _rounded(instance.high - instance.low), "low": _rounded(instance.low),
         "high": _rounded(instance.high),
-        "upright_box": {
-            "centre": _rounded(box.centre),
-            "size": _rounded(box.size),
-            "rotation_wxyz": [round(float(v), 8) + 0.0 for v in box.rotation_wxyz],
-        },
-    }
+        "upright_box": {"centre": _rounded(box.centre), "size": _rounded(box.size), "rotation_wxyz": turn},
+    }  # fmt: skip
 
 
 def _round(value: float) -> float:

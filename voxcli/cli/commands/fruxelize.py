@@ -14,6 +14,7 @@ from voxcli.cli.framework.fruxel_options import FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_scene, look_up, scene_of_mesh
+from voxcli.ops.framing import Framing
 
 SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".tif", ".tiff")
 
@@ -82,10 +83,9 @@ def fruxelize(
         voxcli fruxelize scene.yaml -o scene.npz
         voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
     """
+    framing = Framing(preset, size, depth, z_near, z_far, fov, azimuth, elevation, distance)
     request = FruxelizeRequest(
-        class_name=class_name, classes=classes, grid=grid, preset=preset, size=size, depth=depth, z_near=z_near, z_far=z_far, fov=fov,
-        camera=camera, azimuth=azimuth, elevation=elevation, distance=distance, resolution=resolution, rule=rule, fill=fill, device=device,
-        format=format, input_format=input_format, overwrite=overwrite,
+        class_name, classes, grid, framing, camera, resolution, rule, fill, device, format, input_format, overwrite
     )  # fmt: skip
     request.check()
     suffix = f".{format.lower().lstrip('.')}" if format else ".npz"

@@ -70,11 +70,8 @@ def train(
         return options.show_config(training=chosen)
     data = data or list(chosen.data)
     if not data or output is None:
-        raise UsageError(
-            "Training needs data and a run folder.",
-            expected="--data DIR -o RUN",
-            hint="Make data with: voxcli synth street -o DIR --count N",
-        )
+        raise UsageError("Training needs data and a run folder.", expected="--data DIR -o RUN",
+                         hint="Make data with: voxcli synth street -o DIR --count N")  # fmt: skip
     for path in (*data, *(validation or ()), *([] if resume in ("auto", "never") else [resume])):
         check_there(path)
     if dry_run:

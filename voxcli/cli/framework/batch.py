@@ -203,16 +203,9 @@ def _start_worker() -> None:
 
 
 def items(
-    sources: Sequence[str],
-    output: str,
-    *,
-    suffixes: Sequence[str],
-    target_suffix: str,
-    policy: Policy | None = None,
-    target_suffixes: Sequence[str] = (),
-    label: str = "items",
-    grouped: bool = False,
-) -> Batch:
+    sources: Sequence[str], output: str, *, suffixes: Sequence[str], target_suffix: str, policy: Policy | None = None,
+    target_suffixes: Sequence[str] = (), label: str = "items", grouped: bool = False,
+) -> Batch:  # fmt: skip
     """Decide every output before anything is computed.
 
     One input file goes to `output` itself, or into it if it is a folder (it exists, or ends in /). Several inputs, a folder, a glob or a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,16 +28,8 @@ class FruxelizeRequest:
     class_name: str | None
     classes: str | None
     grid: str
-    preset: str | None
-    size: tuple[int, int] | None
-    depth: int | None
-    z_near: float | None
-    z_far: float | None
-    fov: float | None
+    framing: Framing
     camera: str | None
-    azimuth: float | None
-    elevation: float | None
-    distance: float | None
     resolution: int | None
     rule: str | None
     fill: str | None
@@ -45,6 +37,12 @@ class FruxelizeRequest:
     format: str | None
     input_format: str | None
     overwrite: bool
+
+    @property
+    def given(self) -> dict[str, Json]:
+        """The options that were given, by name."""
+        options = {name: value for name, value in vars(self).items() if name != "framing"} | vars(self.framing)
+        return {name: value for name, value in options.items() if value is not None}
 
     @property
     def cells(self) -> int:
@@ -59,8 +57,7 @@ class FruxelizeRequest:
     @property
     def fill_options(self) -> FillOptions:
         """The options of the filling and of the camera."""
-        framing = Framing(**{field.name: getattr(self, field.name) for field in fields(Framing)})
-        return FillOptions(framing, self.grid, self.cells, *self.rule_and_fill, self.class_name, self.device)
+        return FillOptions(self.framing, self.grid, self.cells, *self.rule_and_fill, self.class_name, self.device)
 
     def check(self) -> None:
         """Raise UsageError for flags that contradict each other or mean nothing. Called before any input is read."""
@@ -70,16 +67,16 @@ class FruxelizeRequest:
             raise UsageError("--class and --classes contradict each other.", hint="Give one of them.")
         of_fruxels = ("preset", "size", "depth", "z_near", "z_far", "fov", "camera", *VIEW)
         of_other = of_fruxels if self.grid == "voxel" else ("resolution",)
-        given = [name for name in of_other if getattr(self, name) is not None]
-        if given:
+        given = self.given
+        if unfit := [name for name in of_other if name in given]:
             other = "fruxel" if self.grid == "voxel" else "voxel"
-            raise UsageError(f"--{given[0].replace('_', '-')} shapes a {other} grid.", hint=f"Use it with --grid {other}.")
-        if self.camera is not None and (placed := [name for name in VIEW if getattr(self, name) is not None]):
+            raise UsageError(f"--{unfit[0].replace('_', '-')} shapes a {other} grid.", hint=f"Use it with --grid {other}.")
+        if self.camera is not None and (placed := [name for name in VIEW if name in given]):
             raise UsageError(f"--camera and --{placed[0]} contradict each other.", hint="Give one of them.")
-        if self.distance is not None and self.distance <= 0:
-            raise UsageError("--distance must be positive.", actual=f"{self.distance:g}")
-        if self.elevation is not None and abs(self.elevation) > 90:
-            raise UsageError("--elevation must lie between -90 and 90 degrees.", actual=f"{self.elevation:g}")
+        if self.framing.distance is not None and self.framing.distance <= 0:
+            raise UsageError("--distance must be positive.", actual=f"{self.framing.distance:g}")
+        if self.framing.elevation is not None and abs(self.framing.elevation) > 90:
+            raise UsageError("--elevation must lie between -90 and 90 degrees.", actual=f"{self.framing.elevation:g}")
         if self.grid == "voxel":
             check_cells(self.cells, self.cells, self.cells)
 
@@ -113,16 +110,15 @@ class FruxelizeRequest:
                 unused["class_name"] = "brings its own labels"
         else:
             return
-        given = [key for key in unused if getattr(self, key) is not None]
-        if given:
-            flag = "class" if given[0] == "class_name" else given[0]
-            raise UsageError(f"{source}: --{flag} means nothing to {name}, which {unused[given[0]]}.", hint=f"Leave out --{flag}.")
+        if unfit := [key for key in unused if key in self.given]:
+            flag = "class" if unfit[0] == "class_name" else unfit[0]
+            raise UsageError(f"{source}: --{flag} means nothing to {name}, which {unused[unfit[0]]}.", hint=f"Leave out --{flag}.")
 
     def recorded(self, filled: bool, placed: bool) -> dict[str, Json]:
         """The options for the provenance of a result. filled: it was rasterised. placed: --azimuth and its like placed the camera."""
-        own = {k: v for k, v in vars(self).items() if v is not None and k not in ("overwrite", "format", "input_format", "device")}
+        own = {name: value for name, value in self.given.items() if name not in ("overwrite", "format", "input_format", "device")}
         if filled:
             own["rule"], own["fill"] = self.rule_and_fill
         if placed:
-            own |= {"azimuth": options.first(self.azimuth, AZIMUTH), "elevation": options.first(self.elevation, ELEVATION)}
+            own |= {"azimuth": options.first(self.framing.azimuth, AZIMUTH), "elevation": options.first(self.framing.elevation, ELEVATION)}
         return own | ({"resolution": self.cells} if self.grid == "voxel" else {})
