@@ -7,11 +7,12 @@ One such class is the whole truth about the options: Python callers make an inst
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from voxcli.errors import UsageError, unknown_name
 
@@ -31,6 +32,19 @@ class Interval:
         low, high = self.text[1:-1].split(",")
         return float(low), float(high)
 
+    @property
+    def words(self) -> str:
+        """The numbers in words.
+
+        >>> [Interval(text).words for text in ("(0, 1)", "[2, 1024]", "(0, 1]", "[0, inf)")]
+        ['between 0 and 1', 'from 2 to 1024', 'above 0 and up to 1', '0 or more']
+        """
+        (low, high), ends = self.limits, self.text[0] + self.text[-1]
+        if high == math.inf:
+            return f"{low:g} or more" if ends[0] == "[" else f"above {low:g}"
+        return {"()": f"between {low:g} and {high:g}", "[]": f"from {low:g} to {high:g}", "(]": f"above {low:g} and up to {high:g}",
+                "[)": f"from {low:g} to below {high:g}"}[ends]  # fmt: skip
+
     def holds(self, number: float) -> bool:
         """Whether a finite number lies in the interval.
 
@@ -48,7 +62,8 @@ class About:
     """What is known of one option besides its type and default.
 
     flag: its flag where that is not its name. within: the numbers that it may be. choices: the words that it may be. metavar: what stands
-    for its value in help texts. on_command_line: whether there is a flag at all.
+    for its value in help texts. on_command_line: whether there is a flag at all. parse: its value from the text of the flag. reads: the
+    text names a file that `parse` reads. writes: the flag names a file that is written beside the result.
     """
 
     help: str
@@ -58,6 +73,17 @@ class About:
     choices: tuple[str, ...] | None = None
     metavar: str | None = None
     on_command_line: bool = True
+    parse: Callable[[str], object] | None = None
+    reads: bool = False
+    writes: SideFile | None = None
+
+
+@dataclass(frozen=True)
+class SideFile:
+    """A file beside a result. content: "module:function" from the result to the file's bytes, or to a thing that `files.write` writes."""
+
+    content: str
+    suffixes: tuple[str, ...]
 
 
 def option(
@@ -73,7 +99,22 @@ def option(
     0.4
     """
     words = None if choices is None else tuple(choices)
-    about = About(help, flag, Interval(within), unit, words, metavar, on_command_line)
+    return _field(default, About(help, flag, Interval(within), unit, words, metavar, on_command_line))
+
+
+def text_option(
+    default: T, help: str, parse: Callable[[str], object], *, metavar: str, within: str = "(-inf, inf)", reads: bool = False
+) -> T:
+    """A field whose flag takes a text. parse: its value from the text; with `reads`, from the file that the text names."""
+    return _field(default, About(help, within=Interval(within), metavar=metavar, parse=parse, reads=reads))
+
+
+def file_option(default: T, help: str, writes: SideFile) -> T:
+    """A field whose flag names a file that is written beside the result. A bool says whether one is asked for, a text which."""
+    return _field(default, About(help, metavar="FILE", writes=writes))
+
+
+def _field(default: T, about: About) -> T:
     field: T = dataclasses.field(default=default, metadata={"about": about})
     return field
 
@@ -84,18 +125,28 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, about in abouts(type(self)).items():
-            value = getattr(self, name)
-            for each in value if isinstance(value, tuple) else (value,):
-                if about.choices is not None and each is not None and each not in about.choices:
-                    raise unknown_name(name, str(each), about.choices)
-                if isinstance(each, (int, float)) and not isinstance(each, bool) and not about.within.holds(each):
-                    unit = f" {about.unit}" if about.unit else ""
-                    raise UsageError(f"{name} is out of range.", expected=f"a number in {about.within.text}{unit}", actual=f"{each:g}")
+            check_value(name, about, getattr(self, name))
 
     @property
     def given(self) -> dict[str, object]:
         """The fields whose values are not their defaults."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+
+
+def check_value(name: str, about: About, value: object) -> None:
+    """Raise UsageError, which calls it by a name, for a value outside of the limits or choices."""
+    for each in value if isinstance(value, tuple) else (value,):
+        if about.choices is not None and each is not None and each not in about.choices:
+            raise unknown_name(name, str(each), about.choices)
+        if isinstance(each, (int, float)) and not isinstance(each, bool) and not about.within.holds(each):
+            unit = f" {about.unit}" if about.unit else ""
+            raise UsageError(f"{name} is out of range.", expected=f"a number {about.within.words}{unit}", actual=f"{each:g}")
+
+
+def imported(path: str) -> Any:
+    """What "module:name" names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def abouts(options: type[Options]) -> dict[str, About]:

@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     wanted = parser.parse_args()
     torch.set_num_threads(wanted.threads)
-    shapes = inference.load_shape_parts(wanted.weights, "cpu")
-    model = shapes.predictor.network
+    shapes = inference.JOFPredictor.from_weights(wanted.weights, "cpu")
+    model = shapes.network
     every = wanted.resolution**3
     print("| object | evaluated | seconds | of every cell | cells that differ | pieces | of every cell |\n|---|---|---|---|---|---|---|")
     peak = 0

@@ -35,7 +35,9 @@ from voxcli.datasets.r2n2 import R2N2Folder
 from voxcli.errors import DataError
 from voxcli.metrics.evaluate import score
 from voxcli.metrics.pose import pose_record
+from voxcli.models.base import Inputs
 from voxcli.models.jof import inference
+from voxcli.models.jof.spec import JOFOptions
 from voxcli.scene import Mesh, Picture
 from voxcli.seeds import item_seed
 
@@ -92,10 +94,10 @@ class Scores:
         return " | ".join(f"{v:.3g}" for v in (*means, np.median(self.azimuth) if self.azimuth else np.nan)) + f" | {self.none}"
 
 
-def of_shape(predictor: inference.Predictor, objects: ObjectsFolder, index: int, truth: Mesh, resolution: int) -> float | None:
+def of_shape(predictor: inference.JOFPredictor, objects: ObjectsFolder, index: int, truth: Mesh, resolution: int) -> float | None:
     """Chamfer-L1 of an object given as coloured voxels."""
     voxels = objects.voxels(index)
-    codes = inference.ShapeParts(predictor).codes(voxels.labels > 0, voxels.colours)
+    codes = predictor.codes(voxels.labels > 0, voxels.colours)
     try:
         mesh = inference.surface_of(predictor, codes, resolution, inference.THRESHOLD, False, {})
     except DataError:
@@ -103,7 +105,7 @@ def of_shape(predictor: inference.Predictor, objects: ObjectsFolder, index: int,
     return score(["chamfer"], mesh, truth, preset="jof")[0]["value"]
 
 
-def scored(predictor: inference.Predictor, data: Path, wanted: argparse.Namespace) -> Scores:
+def scored(predictor: inference.JOFPredictor, data: Path, wanted: argparse.Namespace) -> Scores:
     """All objects of the test split, or so many spread evenly."""
     split = None if wanted.split == "all" else wanted.split
     found, objects, renders = Scores(), ObjectsFolder(data, split), R2N2Folder(data, None)
@@ -116,7 +118,7 @@ def scored(predictor: inference.Predictor, data: Path, wanted: argparse.Namespac
         rgba = renders.images(places[name], [wanted.view])[0]
         picture = Picture(shifted(rgba, f"{name}/{wanted.view}")) if wanted.shifted else Picture(rgba[..., :3], rgba[..., 3])
         try:
-            mesh = next(inference.predict(predictor, [picture], resolution=wanted.resolution))
+            mesh = next(predictor.predict([Inputs.of(picture)], JOFOptions(resolution=wanted.resolution)))
         except DataError:
             found.none += 1
             continue
@@ -149,7 +151,7 @@ def main() -> None:
         return
     print("| weights | shape CD-L1 | CD-L1 | F | azimuth (deg) | none |\n|---|---|---|---|---|---|")
     for path in wanted.weights:
-        predictor = inference.load_predictor(path, wanted.device)
+        predictor = inference.JOFPredictor.from_weights(path, wanted.device)
         print(f"| {Path(path).parent.name} {Path(path).stem} | {scored(predictor, wanted.data, wanted).line()} |", flush=True)
 
 

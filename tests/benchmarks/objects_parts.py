@@ -22,7 +22,7 @@ import numpy as np
 
 from voxcli.datasets.objects import ObjectsFolder
 from voxcli.metrics.sampled import match_parts, part_record
-from voxcli.models.registry import model_module
+from voxcli.models.registry import class_of
 from voxcli.models.weights import load_weights
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     print("| weights | " + " | ".join(known) + " |\n" + "|---" * (len(known) + 1) + "|")
     for path in options.weights:
         weights = load_weights(path)
-        network = model_module(weights.model, "inference").load_shape_parts(weights, "cpu")
+        network = class_of(weights.model).from_weights(weights, "cpu")
         row = []
         for category in known:
             mine = weights.facts.get("categories", known)

@@ -30,8 +30,10 @@ from voxcli.datasets.disn import DISNFolder
 from voxcli.datasets.pix3d import Pix3DFolder
 from voxcli.metrics.evaluate import score
 from voxcli.metrics.solids import score_iou
-from voxcli.models.uclid import inference
+from voxcli.models.base import Inputs
 from voxcli.models.uclid.batches import in_cube, moved
+from voxcli.models.uclid.inference import UCLIDPredictor
+from voxcli.models.uclid.spec import UCLIDOptions
 from voxcli.scene import Camera, DepthMap, Mesh, Picture, PointCloud
 
 Row = dict[str, float]
@@ -71,7 +73,7 @@ def measured(cloud: PointCloud, truth: PointCloud, matched: int) -> Row:
     return row | {"empty": float(not len(cloud.points))}
 
 
-def rows(predictor: inference.Predictor, folder: DISNFolder, counts: list[int], most: int, matched: int) -> Iterator[tuple[str, int, Row]]:
+def rows(predictor: UCLIDPredictor, folder: DISNFolder, counts: list[int], most: int, matched: int) -> Iterator[tuple[str, int, Row]]:
     """(way, number of views, means over the objects), one after the other."""
     step = max(1, len(folder) // most) if most else 1
     for count in counts:
@@ -82,8 +84,9 @@ def rows(predictor: inference.Predictor, folder: DISNFolder, counts: list[int], 
             found: list[Row] = []
             for index in objects:
                 each = seen(folder, index, count)
-                given = {"camera": each.cameras, "depth": each.depths}
-                cloud = next(inference.predict(predictor, [each.pictures], **{key: given[key] for key in known}))
+                given = {"cameras": tuple(each.cameras), "depths": tuple(each.depths)}
+                inputs = Inputs(tuple(each.pictures), **{f"{key}s": given[f"{key}s"] for key in known})
+                cloud = next(predictor.predict([inputs], UCLIDOptions()))
                 assert isinstance(cloud, PointCloud)
                 found.append(measured(cloud, each.truth, matched))
             yield way, count, {key: _mean([row[key] for row in found if key in row]) for key in ("CD-L2", "EMD", "sIoU", "F@5%", "empty")}
@@ -93,7 +96,7 @@ def _mean(values: list[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def pix3d(predictor: inference.Predictor, folder: Pix3DFolder, most: int) -> Row:
+def pix3d(predictor: UCLIDPredictor, folder: Pix3DFolder, most: int) -> Row:
     """Means over photographs, cut out by their masks, against their models; camera and depth are regressed."""
     found: list[Row] = []
     for index in range(0, len(folder), max(1, len(folder) // most) if most else 1):
@@ -101,7 +104,7 @@ def pix3d(predictor: inference.Predictor, folder: Pix3DFolder, most: int) -> Row
         low, high = np.maximum(sample.box[:2], 0).astype(int), sample.box[2:].astype(int) + 1
         part = (slice(low[1], high[1]), slice(low[0], high[0]))
         picture = Picture(sample.image[part].copy(), (255 * sample.mask[part]).astype(np.uint8))
-        cloud = next(inference.predict(predictor, [[picture]]))
+        cloud = next(predictor.predict([Inputs.of(picture)], UCLIDOptions()))
         mesh = files.read_as(sample.model, Mesh)
         # The model is x left, y up, z in; ShapeNet has its front along +x: out of the picture, -z of the model.
         truth = Mesh(np.stack([-mesh.vertices[:, 2], mesh.vertices[:, 1], mesh.vertices[:, 0]], 1), mesh.faces)
@@ -131,7 +134,7 @@ def main() -> None:
     columns = ("CD", "EMD", "empty") if wanted.pix3d else ("CD-L2", "EMD", "sIoU", "F@5%", "empty")
     print("| weights | told | views | " + " | ".join(columns) + " |\n" + "|---" * (3 + len(columns)) + "|")
     for path in wanted.weights:
-        predictor = inference.load_predictor(path, wanted.device)
+        predictor = UCLIDPredictor.from_weights(path, wanted.device)
         name = f"{Path(path).parent.name} {Path(path).stem}"
         if wanted.pix3d:
             lines: Iterator[tuple[str, int, Row]] = iter([("regressed", 1, pix3d(predictor, Pix3DFolder(wanted.pix3d), wanted.most))])

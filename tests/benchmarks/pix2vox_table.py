@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from voxcli.datasets.r2n2 import R2N2Folder
-from voxcli.models.pix2vox.inference import Predictor, load_predictor
+from voxcli.models.pix2vox.inference import Pix2VoxPredictor
 from voxcli.models.pix2vox.losses import overlaps
 from voxcli.models.pix2vox.network import fuse, score_maps
 from voxcli.models.pix2vox.preprocessing import Preparation, prepare
@@ -33,13 +33,13 @@ Scores = dict[str, np.ndarray]
 """Way of fusing -> IoU [objects, numbers of views]."""
 
 
-def one_object(predictor: Predictor, data: R2N2Folder, index: int, counts: list[int], threshold: float) -> Scores:
+def one_object(predictor: Pix2VoxPredictor, data: R2N2Folder, index: int, counts: list[int], threshold: float) -> Scores:
     """IoU of one object, [1, numbers of views] for each way of fusing; NaN where it has fewer views."""
     there = min(max(counts), data.view_count(index))
     rgba = data.images(index, range(there))
     prepared = np.stack([prepare(Picture(each[..., :3], each[..., 3]), Preparation())[0] for each in rgba])
     truth = torch.from_numpy(data.volume(index)).to(predictor.device)[None]
-    network = predictor.network
+    network = predictor.folded
     found: dict[str, list[float]] = defaultdict(list)
     with torch.inference_mode():
         context, volumes = network.coarse(torch.from_numpy(prepared)[None])
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     weights = load_weights(options.weights)
-    predictor = load_predictor(weights, options.device)
+    predictor = Pix2VoxPredictor.from_weights(weights, options.device)
     threshold = predictor.threshold if options.threshold is None else options.threshold
     data = R2N2Folder(options.data, None if options.split == "all" else options.split, categories=options.categories)
     groups: dict[str, list[int]] = defaultdict(list)

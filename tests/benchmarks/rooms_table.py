@@ -20,7 +20,7 @@ from voxcli.datasets.rooms import RoomsFolder
 from voxcli.geometry.cameras import inverse_rigid
 from voxcli.geometry.nearest import nearest_both
 from voxcli.geometry.surfels import back_project
-from voxcli.models.pix2scene import inference
+from voxcli.models.pix2scene.inference import Pix2ScenePredictor
 from voxcli.scene import Surfels
 
 PAPER = {
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="leave out the rooms before this one: those of the training")
     parser.add_argument("--count", type=int, default=200)
     args = parser.parse_args()
-    predictor = inference.load_predictor(args.weights, "auto")
+    predictor = Pix2ScenePredictor.from_weights(args.weights, "auto")
     for folder in args.data:
         data = RoomsFolder(folder)
         rooms = range(args.first, min(args.first + args.count, len(data)))
@@ -74,13 +74,13 @@ def main() -> None:
         for k in rooms:
             truth = data.surfels(k)
             images, eye = data[k].images.to(predictor.device), inverse_rigid(truth.camera.world_to_cam)[:3, 3]
-            z = inference.encode(predictor, images, eye)[0]
-            straight.append(errors(inference.decode(predictor, z, eye), truth))
+            z = predictor.encode(images, eye)[0]
+            straight.append(errors(predictor.decode(z, eye), truth))
             walls.append(errors(flat(truth, float(np.linalg.norm(eye - predictor.facts["target"]))), truth))
             if (data.root / "turned").is_dir():
                 for turn, there in data.turned(k).items():
                     place = inverse_rigid(there.camera.world_to_cam)[:3, 3]
-                    turned.setdefault(turn, []).append(errors(inference.decode(predictor, z, place), there))
+                    turned.setdefault(turn, []).append(errors(predictor.decode(z, place), there))
         record("1", data, straight, PAPER["table 1"].get(data.variant))
         record("1, a wall at the depth of the target instead", data, walls, None)
         for turn, found in turned.items():

@@ -20,7 +20,9 @@ from voxcli import files
 from voxcli.datasets.street import StreetFolder
 from voxcli.metrics.counting import confusion
 from voxcli.metrics.overlap import label_table_record
-from voxcli.models.registry import model_module
+from voxcli.models.base import Inputs
+from voxcli.models.frustum.options import FruxelOptions
+from voxcli.models.registry import load_predictor
 from voxcli.models.weights import model_of
 from voxcli.scene import FruxelGrid, Picture
 
@@ -46,8 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     networks = {}
     for weights in options.weights or ["ssz"]:
-        module = model_module(model_of(weights), "inference")
-        networks[weights] = (module, module.load_predictor(weights))
+        networks[weights] = load_predictor(model_of(weights), weights)
     guesses = {"class prior": prior(options.train, options.most)} if options.train else {}
     names = sorted(p.stem for p in (options.test / "fruxels").glob("*.npz"))
     tables = {name: np.zeros((10, 10), np.int64) for name in (*guesses, *networks)}
@@ -57,7 +58,7 @@ def main() -> None:
         truth = files.read_as(options.test / "fruxels" / f"{stem}.npz", FruxelGrid)
         picture = files.read_as(options.test / "images" / f"{stem}.png", Picture)
         labels = truth.classes
-        found = {name: next(iter(module.predict(predictor, [picture]))).labels for name, (module, predictor) in networks.items()}
+        found = {name: next(predictor.predict([Inputs.of(picture)], FruxelOptions())).labels for name, predictor in networks.items()}
         for name, guess in (guesses | found).items():
             table = confusion(guess, truth.labels, len(labels.names), labels.ignore)
             tables[name] += table

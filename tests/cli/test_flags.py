@@ -78,4 +78,4 @@ def test_options_are_made_of_what_is_given_and_known():
 
 
 def test_examples_run():
-    assert doctest.testmod(voxcli.options) == (0, 4)
+    assert doctest.testmod(voxcli.options) == (0, 5)

@@ -74,13 +74,13 @@ def test_objects_of_one_colour_are_warned_of_and_transparent_ones_refused_as_eve
 @pytest.mark.parametrize("verb, target", [("predict", "out.npz"), ("segment", "out.json")])
 @pytest.mark.parametrize("score", [2.0, 4.0])
 def test_a_picture_that_the_model_finds_strange_is_warned_of(voxcli, folder, monkeypatch, verb, target, score):
-    plain = inference.predict
+    plain = inference.SSZPredictor.predict
 
     def predict(*args, **options):
         for grid in plain(*args, **options):
             yield replace(grid, meta=grid.meta | {"strangeness": {"score": score, "threshold": 3.0}})
 
-    monkeypatch.setattr(inference, "predict", predict)
+    monkeypatch.setattr(inference.SSZPredictor, "predict", predict)
     code, _, errors = voxcli(verb, "noise.png", "-m", "ssz", "--weights", "best.safetensors", "-o", target)
     warned = [line for line in errors.splitlines() if line.startswith("warning: ")]
     assert code == 0 and len(warned) == (score > 3), errors

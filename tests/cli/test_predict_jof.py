@@ -89,7 +89,7 @@ def test_refusals_say_what_to_give(voxcli, folder):
     code, text, errors = voxcli("predict", "object.png", "-m", "pix2vox-a", "-o", "out.glb")
     assert (code, text) == (2, "") and "No weights of pix2vox-a come with voxcli" in errors and "--weights FILE.safetensors" in errors
     for said, more in {
-        "--parts labels the faces of a surface": ("-o", "out.png", "--parts"),
+        "--parts goes with a surface": ("-o", "out.png", "--parts"),
         "--relight draws pictures": ("-o", "out.glb", "--relight", "light.yaml"),
         "--poses means nothing to jof": ("-o", "out.glb", "--poses", "poses.json"),
         "no such format": ("-o", "out.glb", "--camera-out", "camera.txt"),

@@ -282,8 +282,8 @@ def test_what_cannot_be_is_refused_in_a_few_lines(voxcli, folder, said):
     ("line", "said"),
     [
         ("predict view0.png -m pix2vox-a -o a.npz", "No weights of pix2vox-a come with voxcli"),
-        ("predict view0.png --weights object.safetensors --coarse -o a.glb", "no place for a coarse volume's context"),
-        ("predict view0.png --weights object.safetensors --coarse -o a.binvox", "no place for a coarse volume's context"),
+        ("predict view0.png --weights object.safetensors --coarse -o a.glb", "no place for what --coarse asks for"),
+        ("predict view0.png --weights object.safetensors --coarse -o a.binvox", "no place for what --coarse asks for"),
         ("predict view0.png view1.png --weights object.safetensors -o a.npz", "one file"),
         ("predict - --views --weights object.safetensors -o a.npz", "not several views"),
         ("predict view0.png --views -m ssz -o a.npz", "--views means nothing to ssz"),

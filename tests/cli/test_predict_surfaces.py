@@ -157,7 +157,7 @@ def test_depth_in_another_unit_says_so(voxcli, folder, factor, message):
         ("predict view0.png view1.png --views --depth depth.npy", "one depth map, and there are 2 pictures"),
         ("predict view0.png --depth coarse.npy", "coarse.npy"),
         ("predict view0.png --fov 40", "--fov means nothing to uclid"),
-        ("predict view0.png --threshold 1.5", "--threshold is a probability"),
+        ("predict view0.png --threshold 1.5", "--threshold is out of range"),
         ("predict view0.png --dtype bfloat16", "float32"),
     ],
 )

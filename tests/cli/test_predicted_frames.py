@@ -43,11 +43,12 @@ def folder(tmp_path, monkeypatch):
     moved = look_at([100, 51.6, 30], [101, 51.6, 30])
     files.write(tmp_path / "city.npz", replace(truth, world_to_cam=moved))
 
-    def predict(predictor, pictures, *, camera=None, **_):
-        for _ in pictures:
-            yield replace(truth, world_to_cam=np.eye(4) if camera is None else camera.world_to_cam, meta={"crop": [0, 0, 48, 36]})
+    def predict(predictor, inputs, options, batch_size=1):
+        for each in inputs:
+            place = np.eye(4) if each.camera is None else each.camera.world_to_cam
+            yield replace(truth, world_to_cam=place, meta={"crop": [0, 0, 48, 36]})
 
-    monkeypatch.setattr("voxcli.models.ssz.inference.predict", predict)
+    monkeypatch.setattr("voxcli.models.ssz.inference.SSZPredictor.predict", predict)
     return tmp_path
 
 

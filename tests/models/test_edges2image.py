@@ -11,7 +11,7 @@ from PIL import Image
 from voxcli.errors import FileFormatError, ShapeError, UsageError
 from voxcli.models.edges2image import stages
 from voxcli.models.edges2image.edges import EdgeSettings, find_edges
-from voxcli.models.edges2image.inference import load_translator, translate
+from voxcli.models.edges2image.inference import Translator
 from voxcli.models.edges2image.losses import feature_loss, verdict_loss
 from voxcli.models.edges2image.network import DiscriminatorConfig, Discriminators, Edges2ImageConfig, Generator, build
 from voxcli.models.weights import load_weights
@@ -180,11 +180,11 @@ def test_a_run_leaves_a_log_previews_and_weights_that_translate_the_same_way_eac
     assert scored and all(0 < each["l1"] < 1 for each in scored)
     with Image.open(next((run / "run" / "previews").iterdir())) as preview:
         assert preview.size == (96, 32)
-    first, again = (load_translator(run / "run" / "best.safetensors", "cpu") for _ in range(2))
+    first, again = (Translator.from_weights(run / "run" / "best.safetensors", "cpu") for _ in range(2))
     image = square(size=40)
-    made = translate(first, image)
+    made = first.translate(image)
     assert made.shape == image.shape and made.dtype == np.uint8
-    np.testing.assert_array_equal(made, translate(again, image))
+    np.testing.assert_array_equal(made, again.translate(image))
 
 
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(run):
@@ -214,4 +214,4 @@ def test_wrong_recipes_and_foreign_weights_are_refused(run):
     with pytest.raises(FileFormatError, match="another model"):
         from voxcli.models.weights import Weights
 
-        load_translator(Weights({}, "ssz", {}))
+        Translator.from_weights(Weights({}, "ssz", {}))

@@ -8,7 +8,7 @@ from voxcli.datasets.synthetic.iqtt import write_questions
 from voxcli.errors import UsageError
 from voxcli.models.iqtt import stages
 from voxcli.models.iqtt.batches import UNKNOWN
-from voxcli.models.iqtt.inference import answers, load_predictor
+from voxcli.models.iqtt.inference import IQTTSolver
 from voxcli.models.iqtt.network import PRESETS, IQTTConfig, ResNet, Solver, build, distractors
 from voxcli.models.pix2scene.network import Pix2SceneConfig
 from voxcli.training import train
@@ -137,7 +137,7 @@ def test_each_solver_trains_and_answers_the_same_twice(model, step, network, los
         train(model, [file], tmp_path / run, recipe)
     assert (tmp_path / "one/weights.safetensors").read_bytes() == (tmp_path / "two/weights.safetensors").read_bytes()
     whole = IQTTFile(file)
-    given = list(answers(load_predictor(tmp_path / "one/weights.safetensors", "cpu"), [whole.labeled, whole.unlabeled]))
+    given = list(IQTTSolver.from_weights(tmp_path / "one/weights.safetensors", "cpu").answers([whole.labeled, whole.unlabeled]))
     assert len(given) == 12 and set(given) <= {0, 1, 2}
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from predicting import load_predictor, predict
 from torch.testing import assert_close
 
 from voxcli.errors import FileFormatError
 from voxcli.models.jof.importer import import_weights
-from voxcli.models.jof.inference import load_predictor, predict
 from voxcli.models.jof.network import JOF, JOFConfig
 from voxcli.models.weights import load_weights, save_weights
 from voxcli.scene import Picture

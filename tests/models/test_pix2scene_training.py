@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from predicting import load_predictor, predict
 
 from voxcli.datasets.rooms import RoomsFolder
 from voxcli.datasets.synthetic.folders import write_dataset
@@ -9,8 +10,9 @@ from voxcli.datasets.synthetic.rooms.scenes import TARGET, RoomsConfig
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.geometry.cameras import inverse_rigid
 from voxcli.geometry.surfels import render
-from voxcli.models.pix2scene import inference, stages
+from voxcli.models.pix2scene import stages
 from voxcli.models.pix2scene.batches import nearest_point
+from voxcli.models.pix2scene.inference import Pix2ScenePredictor
 from voxcli.models.weights import load_weights
 from voxcli.scene import Picture
 from voxcli.training import train
@@ -176,60 +178,60 @@ def test_the_point_that_cameras_look_at():
 
 
 def test_a_prediction_decodes_to_itself_and_to_other_views(folder, weights):
-    predictor, data = inference.load_predictor(weights, "cpu"), RoomsFolder(folder)
+    predictor, data = load_predictor(weights, "cpu"), RoomsFolder(folder)
     picture = Picture((data[0].images[0].movedim(0, -1).numpy() * 255).round().astype(np.uint8))
-    (seen,) = inference.predict(predictor, [picture], camera=data.camera(0))
+    (seen,) = predict(predictor, [picture], camera=data.camera(0))
     assert seen.depth.shape == (16, 16) and (seen.depth > 0.1).all() and not seen.meta["place_assumed"]
     np.testing.assert_allclose(seen.camera.world_to_cam, data.camera(0).world_to_cam, atol=1e-5)
-    again = inference.seen_from(predictor, seen.meta, seen.camera)
+    again = predictor.seen_from(seen.meta, seen.camera)
     np.testing.assert_array_equal(again.depth.numpy(), seen.depth.astype(np.float64))
-    there = inference.seen_from(predictor, seen.meta, predictor.camera_at(inverse_rigid(data.camera(1).world_to_cam)[:3, 3]))
-    direct = inference.decode(predictor, predictor.tensor(seen.meta["latent"]), inverse_rigid(data.camera(1).world_to_cam)[:3, 3])
+    there = predictor.seen_from(seen.meta, predictor.camera_at(inverse_rigid(data.camera(1).world_to_cam)[:3, 3]))
+    direct = predictor.decode(predictor.tensor(seen.meta["latent"]), inverse_rigid(data.camera(1).world_to_cam)[:3, 3])
     np.testing.assert_array_equal(there.depth.numpy(), direct.depth.astype(np.float64))
     assert not np.array_equal(direct.depth, seen.depth)
-    (assumed,) = inference.predict(predictor, [picture])
+    (assumed,) = predict(predictor, [picture])
     assert assumed.meta["place_assumed"] and assumed.meta["fov_assumed"]
     with pytest.raises(DataError, match="no latent code"):
-        inference.seen_from(predictor, {"latent": [0.0]}, seen.camera)
+        predictor.seen_from({"latent": [0.0]}, seen.camera)
 
 
 def test_batches_change_no_prediction(folder, weights):
-    predictor = inference.load_predictor(weights, "cpu")
+    predictor = load_predictor(weights, "cpu")
     pictures = [Picture(np.random.default_rng(k).integers(0, 255, (16, 16, 3), dtype=np.uint8)) for k in range(3)]
-    one, three = ([s.depth for s in inference.predict(predictor, pictures, batch_size=n)] for n in (1, 3))
+    one, three = ([s.depth for s in predict(predictor, pictures, batch_size=n)] for n in (1, 3))
     np.testing.assert_allclose(one, three, rtol=1e-5)
 
 
 def test_samples_depend_on_seed_and_number_alone(weights):
-    predictor = inference.load_predictor(weights, "cpu")
-    few, many = (list(inference.sample(predictor, n, seed=3)) for n in (2, 4))
+    predictor = load_predictor(weights, "cpu")
+    few, many = (list(predictor.sample(n, seed=3)) for n in (2, 4))
     assert all(np.array_equal(a.depth, b.depth) for a, b in zip(few, many, strict=False))
     assert not np.array_equal(many[0].depth, many[1].depth)
-    assert not np.array_equal(next(inference.sample(predictor, 1, seed=4)).depth, few[0].depth)
-    between = list(inference.interpolate(predictor, few[0], few[1], 3, predictor.usual_eye))
+    assert not np.array_equal(next(predictor.sample(1, seed=4)).depth, few[0].depth)
+    between = list(predictor.interpolate(few[0], few[1], 3, predictor.usual_eye))
     assert between[0].meta["latent"] == few[0].meta["latent"] and between[2].meta["latent"] == few[1].meta["latent"]
     middle = (np.array(few[0].meta["latent"]) + few[1].meta["latent"]) / 2
     np.testing.assert_allclose(between[1].meta["latent"], middle, atol=1e-6)
-    assert inference.picture_of(predictor, few[0]).rgb.shape == (16, 16, 3)
+    assert predictor.picture_of(few[0]).rgb.shape == (16, 16, 3)
 
 
 def test_scenes_of_a_class(folder, tmp_path):
     stage = Stage("a", 1, batch=3, step="adversarial", losses=EQUAL, settings={"critic_steps": 1}, optimiser=Optimiser(rate=1e-3))
     recipe = Recipe((stage,), model="pix2scene", network=NETWORK | {"classes": "all"}, validation=Validation(every=1, samples=1))
     train("pix2scene", [folder], tmp_path, recipe)
-    predictor = inference.load_predictor(tmp_path / "weights.safetensors", "cpu")
-    assert [s.meta["class"] for s in inference.sample(predictor, 3)] == ["box", "sphere", "box"]
-    box, sphere = (next(inference.sample(predictor, 1, kind=kind)) for kind in ("box", "sphere"))
+    predictor = load_predictor(tmp_path / "weights.safetensors", "cpu")
+    assert [s.meta["class"] for s in predictor.sample(3)] == ["box", "sphere", "box"]
+    box, sphere = (next(predictor.sample(1, kind=kind)) for kind in ("box", "sphere"))
     assert box.meta["latent"] == sphere.meta["latent"] and not np.array_equal(box.depth, sphere.depth)
-    (seen,) = inference.predict(predictor, [Picture(np.full((16, 16, 3), 90, np.uint8))])
+    (seen,) = predict(predictor, [Picture(np.full((16, 16, 3), 90, np.uint8))])
     assert seen.meta["class"] in ("box", "sphere")
     with pytest.raises(UsageError, match="sphere"):
-        next(inference.sample(predictor, 1, kind="sphre"))
+        next(predictor.sample(1, kind="sphre"))
 
 
 def test_weights_of_another_model_and_too_few_digits_are_refused(weights):
     with pytest.raises(UsageError, match="float32"):
-        inference.load_predictor(weights, "cpu", "bfloat16")
+        Pix2ScenePredictor.from_weights(weights, "cpu", "bfloat16")
     other = load_weights(weights)
     with pytest.raises(FileFormatError, match="another model"):
-        inference.load_predictor(type(other)(other.tensors, "ssz", other.config, other.facts))
+        Pix2ScenePredictor.from_weights(type(other)(other.tensors, "ssz", other.config, other.facts))

@@ -205,7 +205,8 @@ def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name):
     scores = [record for record in records if record.get("event") == "validation"]
     assert len(scores) == len(recipe.stages) and 0 <= scores[-1]["mean_iou"] <= 1
     assert set(scores[-1]["thresholds"]) == {"0.2", "0.3", "0.4", "0.5"}
-    from voxcli.models.pix2vox.inference import load_predictor, predict
+    from predicting import load_predictor, predict
+
     from voxcli.scene import Picture
 
     (grid,) = predict(load_predictor(tmp_path / "run/best.safetensors", "cpu", "float32"), [[Picture(np.zeros((50, 50, 3), np.uint8))]])

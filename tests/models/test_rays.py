@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from predicting import load_predictor, predict
 
 from voxcli import config
 from voxcli.errors import FileFormatError, ShapeError, UsageError
@@ -33,7 +34,7 @@ def network():
 
 def predictor(network):
     weights = Weights(network.state_dict(), "rays", config.to_mapping(TINY), FACTS)
-    return inference.load_predictor(weights, device="cpu", dtype="float32")
+    return load_predictor(weights, device="cpu", dtype="float32")
 
 
 def picture(width, height, seed=0):
@@ -104,13 +105,13 @@ def test_rays_decoded_in_pieces_are_those_of_the_whole(network, monkeypatch):
 
 def test_batching_changes_nothing(network):
     pictures = [picture(40, 30, seed) for seed in range(3)]
-    one, many = (list(inference.predict(predictor(network), pictures, probabilities=True, batch_size=b)) for b in (1, 3))
+    one, many = (list(predict(predictor(network), pictures, probabilities=True, batch_size=b)) for b in (1, 3))
     for a, b in zip(one, many, strict=True):
         assert np.abs(a.probabilities.astype(np.float32) - b.probabilities.astype(np.float32)).max() < 2e-3
 
 
 def test_columns_that_a_narrow_picture_does_not_show_are_ignored_and_the_others_are_not(network):
-    (grid,) = inference.predict(predictor(network), [picture(40, 20)], fov_x_deg=35.0, probabilities=True)
+    (grid,) = predict(predictor(network), [picture(40, 20)], fov_x_deg=35.0, probabilities=True)
     half = np.tan(np.radians(35 / 2)) / np.tan(np.radians(70 / 2)) * TINY.width / 2  # columns from the middle to the picture's border
     middles = np.abs(np.arange(TINY.width) + 0.5 - TINY.width / 2)
     shown = (grid.labels != 255).all(0).any(0)
@@ -122,7 +123,7 @@ def test_the_camera_that_is_given_is_taken_over(network):
     world_to_cam = np.eye(4)
     world_to_cam[2, 3] = 3.0
     camera = Camera(np.array([[30.0, 0, 20], [0, 30.0, 10], [0, 0, 1]]), 40, 20, world_to_cam)
-    (grid,) = inference.predict(predictor(network), [picture(40, 20)], camera=camera)
+    (grid,) = predict(predictor(network), [picture(40, 20)], camera=camera)
     assert np.array_equal(grid.world_to_cam, world_to_cam)
 
 
@@ -168,14 +169,14 @@ def test_what_a_network_is_familiar_with_travels_in_its_weights(tmp_path):
     for _ in range(20):  # statistics of its own: in a fresh encoder, features die away from layer to layer
         network(torch.rand(4, 3, 32, 64), (4,))
     own = predictor(network.eval())
-    known = inference.learn_familiarity(own, [picture(64, 32, seed) for seed in range(130)])
+    known = own.learn_familiarity([picture(64, 32, seed) for seed in range(130)])
     save_weights(tmp_path / "rays.safetensors", Weights(network.state_dict() | known.tensors(), "rays", config.to_mapping(TINY), FACTS))
-    loaded = inference.load_predictor(tmp_path / "rays.safetensors", device="cpu", dtype="float32")
+    loaded = load_predictor(tmp_path / "rays.safetensors", device="cpu", dtype="float32")
     black = Picture(np.zeros((32, 64, 3), np.uint8))
-    one, other = inference.predict(loaded, [picture(64, 32, 1000), black])
+    one, other = predict(loaded, [picture(64, 32, 1000), black])
     assert one.meta["strangeness"]["score"] < 3 * one.meta["strangeness"]["threshold"]
     assert other.meta["strangeness"]["score"] > other.meta["strangeness"]["threshold"]
-    assert "strangeness" not in next(iter(inference.predict(own, [black]))).meta
+    assert "strangeness" not in next(iter(predict(own, [black]))).meta
 
 
 def test_big_pictures_are_read_as_fine_as_the_networks_own(network):
@@ -213,4 +214,4 @@ def test_weights_that_were_edited_are_one_error_that_names_their_file(network, t
     facts = {"model": made.model, **{key: json.dumps(value) for key, value in {"config": made.config, **made.facts}.items()}}
     save_file({key: tensor.contiguous() for key, tensor in made.tensors.items()}, path, facts)
     with pytest.raises(FileFormatError, match=f"(?s)edited.*{words}"):
-        inference.load_predictor(path, device="cpu", dtype="float32")
+        inference.RaysPredictor.from_weights(path, device="cpu", dtype="float32")

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from predicting import load_predictor, predict
 
 from voxcli import files
 from voxcli.geometry.visibility import first_labels
 from voxcli.metrics import grid_iou
-from voxcli.models.rays.inference import load_predictor, predict
 from voxcli.scene import FruxelGrid, Picture
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from predicting import load_predictor, predict
 
 from voxcli import config
 from voxcli.errors import FileFormatError, UsageError
-from voxcli.models.ssz.inference import load_predictor, predict
+from voxcli.models.ssz.inference import SSZPredictor
 from voxcli.models.ssz.network import PRESETS, Generator, SSZConfig
 from voxcli.models.weights import Weights, load_weights, save_weights
 from voxcli.scene.types import Camera, Picture
@@ -109,7 +110,7 @@ def test_weights_come_back_as_they_were_to_half_precision_with_the_same_bytes(tm
 def test_foreign_weights_and_misspelt_configurations_are_named(tmp_path):
     weights = tiny_weights()
     with pytest.raises(FileFormatError, match="another model"):
-        load_predictor(Weights(weights.tensors, "pix2vox", weights.config, FACTS))
+        SSZPredictor.from_weights(Weights(weights.tensors, "pix2vox", weights.config, FACTS))
     with pytest.raises(UsageError, match="encodr"):
         load_predictor(Weights(weights.tensors, "ssz", weights.config | {"encodr": [1]}, FACTS))
     with pytest.raises(FileFormatError, match="own configuration"):

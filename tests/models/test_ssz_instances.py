@@ -4,12 +4,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from predicting import load_predictor, predict
 
 from voxcli import config
 from voxcli.datasets.poses import read_poses
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.geometry.surfaces import surface_mesh
-from voxcli.models.ssz.inference import load_predictor, predict
 from voxcli.models.ssz.instances import find_instances, poses_record, with_boxes
 from voxcli.models.ssz.network import SSZConfig, build
 from voxcli.models.ssz.poses import Certificate, cell_centres

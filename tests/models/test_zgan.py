@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from predicting import load_predictor, predict
 
 from voxcli.errors import FileFormatError
 from voxcli.models.zgan.importer import import_weights
-from voxcli.models.zgan.inference import load_predictor, predict
 from voxcli.models.zgan.network import Discriminator, Generator, ZGANConfig
 from voxcli.scene.types import Picture
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from voxcli.errors import UsageError
 from voxcli.models.zgan import stages
-from voxcli.models.zgan.inference import load_predictor
+from voxcli.models.zgan.inference import ZGANPredictor
 from voxcli.models.zgan.network import Generator, ZGANConfig
 from voxcli.training import check, train
 from voxcli.training.recipe import load_recipe
@@ -132,7 +132,7 @@ def test_a_run_leaves_weights_that_predict(street, recipe, tmp_path):
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     scores = next(each for each in log if each["event"] == "validation")
     assert set(scores["iou"]) == {"air", "car"} and list((tmp_path / "run" / "previews").iterdir())
-    predictor = load_predictor(tmp_path / "run" / "weights.safetensors", "cpu")
+    predictor = ZGANPredictor.from_weights(tmp_path / "run" / "weights.safetensors", "cpu")
     assert predictor.classes.names == ("air", "car") and predictor.frustum.z_far == 12
 
 

@@ -105,8 +105,8 @@ def _fused_objects(
     digests: dict[str, str],
 ) -> VoxelGrid | PointCloud:  # fmt: skip
     from voxcli.api.prediction import load
-    from voxcli.models.registry import model_module
     from voxcli.ops.conversions import with_provenance
+    from voxcli.ops.volume_fusion import fuse_volumes, fusing_spec, fusion_options
 
     known = {str(grid.meta.get("options", {}).get("model")) for grid in grids}
     maker = known.pop() if len(known) == 1 else "None"
@@ -116,22 +116,18 @@ def _fused_objects(
                              actual="volumes that name none", hint='Or choose method="mean".')  # fmt: skip
         model = maker
     network = load(model, device=device) if isinstance(model, str) else model
-    module = model_module("pix2vox-f" if network is None else network.name, "inference")
-    if not hasattr(module, "fuse_volumes"):
-        raise UsageError(f"{network.name if network else 'The model'} fuses no coarse volumes.", expected="pix2vox-f, pix2vox-a or uclid")
+    spec = fusing_spec(None if network is None else network.name)
     for name, grid in zip(names, grids, strict=True):
         if method == "context" and network is not None and grid.meta.get("weights", network.digest) != network.digest:
             raise DataError(f"{name} was made by other weights than {network.name}'s: its context would mean nothing to them.",
                             hint="Use the model that predicted the volumes.")  # fmt: skip
-    more = {"points": options["points"]} if "points" in options else {}
-    if more and "points" not in module.OFFERS.options:
-        raise UsageError("points means nothing to volumes.", hint="uclid makes points of fused views.")
+    given = {"threshold": options.get("threshold"), "points": options.get("points")}
     predictor = None if network is None else network.predictor
-    result, _ = module.fuse_volumes(predictor, grids, method, options.get("threshold"), **more)
+    result, _ = fuse_volumes(spec, predictor, grids, method, fusion_options(spec, given))
     told = {"method": method, "model": network and network.name, "threshold": result.meta["threshold"]}
     told |= {"points": result.meta["points"]} if "points" in result.meta else {}
-    made: VoxelGrid | PointCloud = with_provenance(result, "fuse-views", told, digests, weights=network.digest if network else None)
-    made.meta.update(frame=module.OFFERS.frame, units=module.OFFERS.units)
+    made = with_provenance(result, "fuse-views", told, digests, weights=network.digest if network else None)
+    made.meta.update(frame=spec.frame, units=spec.units)
     return made
 
 

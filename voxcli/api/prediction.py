@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path as FilePath
-from types import ModuleType
 from typing import TYPE_CHECKING, TypedDict, overload
 
 from voxcli import files
 from voxcli.api.things import Path, PictureLike, as_camera, as_picture, digests_of, is_path, one_or_many, path_of
-from voxcli.errors import FileFormatError, UsageError, unknown_name
-from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
+from voxcli.errors import UsageError, unknown_name
+from voxcli.scene import Camera, DepthMap, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
 
 if TYPE_CHECKING:
+    from torch import nn
     from typing_extensions import Unpack
 
-    from voxcli.models.offers import Offers
+    from voxcli.models.base import Inputs, ModelOptions, Predictor
     from voxcli.ops.lights import LightFile
 
     Prediction = FruxelGrid | VoxelGrid | PointCloud | Mesh | Surfels | Picture
     CameraLike = Camera | Path
     DepthLike = DepthMap | Path
-
-_FILES = frozenset({"camera_out", "light_out"})
-"""Options of the command that name files to be written."""
-
-_CELLS = 64
-"""Cells a side in which models that make surfaces look for them, as in `voxcli predict`."""
-
 
 class PredictOptions(TypedDict, total=False):
     """What may be said of a prediction; each model takes some of it (`Model.options` lists which).
@@ -36,7 +29,8 @@ class PredictOptions(TypedDict, total=False):
     come along. poses: objects and their poses come in meta["instances"]. background, crop, bbox: how a picture of an object is cut out.
     threshold: from which a cell is occupied. coarse: the volume of one view, for `voxcli.fuse`. points: in each occupied cell. depth:
     depth map of each picture, or its file. resolution: cells a side between which a surface is looked for. parts: faces labelled by part.
-    fit: steps of fitting to the picture. picture: draw the object in place of its surface. relight: a light file to draw it in.
+    fit: steps of fitting to the picture. picture: draw the object in place of its surface. relight: a light file to draw it in. method: how
+    several views are fused (context, mean or max). seed: points at random places of their cells.
     """
 
     fov_x_deg: float
@@ -55,6 +49,8 @@ class PredictOptions(TypedDict, total=False):
     fit: int
     picture: bool
     relight: LightFile | Path
+    method: str
+    seed: int
 
 
 def load(model: str | FilePath = "ssz", *, weights: Path | None = None, device: str = "auto", dtype: str = "auto") -> Model:
@@ -75,46 +71,39 @@ def load(model: str | FilePath = "ssz", *, weights: Path | None = None, device: 
     >>> model.predict("examples/chair/00.png").occupancy.shape
     (32, 32, 32)
     """
-    from voxcli.models.registry import MODELS, model_module
-    from voxcli.models.weights import SHIPPED, find_weights, model_of
+    from voxcli.models.registry import MODELS, name_of
 
     name = str(model)
     if name not in MODELS and (name.endswith(".safetensors") or isinstance(model, FilePath)):
         if weights is not None:
             raise UsageError("Both the model and `weights` are files.", hint="Give one of them.")
-        weights, name = name, model_of(name)
-    module = model_module(name, "inference")
-    if not hasattr(module, "OFFERS"):
-        able = [each for each in MODELS if hasattr(model_module(each, "inference"), "OFFERS")]
-        raise UsageError(f"{name} predicts no 3D.", expected=" or ".join(able), actual=name)
-    if weights is None and not (SHIPPED / f"{name}.safetensors").is_file():
-        raise UsageError(f"No weights of {name} come with voxcli.", expected="weights='FILE.safetensors'", actual="none",
-                         hint=f"Train it: voxcli train -m {name}, or import an official checkpoint: voxcli weights import.")  # fmt: skip
-    return Model(name, module, find_weights(path_of(weights) or name), device, dtype)
+        weights, name = name, name_of(None, name)
+    return Model(name, None if weights is None else path_of(weights), device, dtype)
 
 
 class Model:
     """A trained network. Attributes: name; device and dtype, where and in what it computes; options, the names of what `predict` takes."""
 
-    def __init__(self, name: str, module: ModuleType, weights: FilePath, device: str, dtype: str):
+    def __init__(self, name: str, weights: str | None, device: str, dtype: str):
         from voxcli.backend import pick_device
+        from voxcli.models.registry import check_predicts, load_predictor, spec_of, weights_of
+        from voxcli.options import abouts
         from voxcli.provenance import sha256_file
 
+        kind, self._spec = check_predicts(name), spec_of(name)
+        path = weights_of(name, weights)
         self.name = name
-        self._module = module
-        self._predictor = module.load_predictor(weights, str(pick_device(device)), dtype)
-        held = getattr(self._predictor, "model", name)
-        if held != name:
-            raise FileFormatError(f"'{weights}' holds weights of another model.", expected=name, actual=held)
+        self._predictor = load_predictor(name, path, str(pick_device(device)), dtype)
         self.device, self.dtype = str(self._predictor.device), str(self._predictor.dtype).rpartition(".")[2]
-        self.digest = sha256_file(weights)
-        self._offers: Offers = module.OFFERS
-        self.options = tuple(sorted(self._offers.options - _FILES))
-        self._view: Frustum | None = getattr(self._predictor, "view", None)
+        self.digest = sha256_file(path)
+        self._kind, self._abouts = kind, abouts(kind)
+        known = {"camera": self._spec.takes_camera, "depth": self._spec.takes_depth}
+        written = [each for each, about in self._abouts.items() if about.writes is not None and not isinstance(getattr(kind(), each), bool)]
+        self.options = tuple(sorted((self._abouts.keys() - {*written}) | {each for each, taken in known.items() if taken}))
 
     @property
-    def predictor(self) -> object:
-        """What the model's own inference module takes."""
+    def predictor(self) -> Predictor[nn.Module, ModelOptions, Prediction]:
+        """The network and what its numbers mean, see `voxcli.models.base`."""
         return self._predictor
 
     def __repr__(self) -> str:
@@ -159,28 +148,24 @@ class Model:
         if batch_size < 1:
             raise UsageError("A batch holds at least one picture.", expected="batch_size of 1 or more", actual=batch_size)
         samples, single = self._samples(pictures, views)
-        given = {name: value for name, value in options.items() if value is not None}
+        given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
         known: dict[str, object] = {name: given.pop(name) for name in ("camera", "depth") if name in given}
-        told = self._told(given)
+        chosen = self._chosen(given)
         found: list[Prediction] = []
-        # A camera may differ from picture to picture: then one at a time.
+        # A camera may differ from picture to picture: then one at a time, as in the command.
         step = 1 if known else batch_size
         for start in range(0, len(samples), step):
             chunk = samples[start : start + step]
-            own = {name: self._known(name, value, start, chunk[0], len(samples), single) for name, value in known.items()}
-            seen_by = None if "camera" in own else self._view
-            fov = options.get("fov_x_deg")
-            read = [[as_picture(each, seen_by, fov) for each in sample] for sample in chunk]
-            inputs = read if self._offers.several_views else [sample[0] for sample in read]
-            results = self._module.predict(self._predictor, inputs, batch_size=batch_size, **told, **own)
-            found += [self._finished(result, sample, given, known) for sample, result in zip(chunk, results, strict=True)]
+            inputs = [self._inputs(sample, known, start, len(samples), single, options.get("fov_x_deg")) for sample in chunk]
+            results = self._predictor.predict(inputs, chosen, batch_size)
+            found += [self._finished(result, sample, given, known) for result, sample in zip(results, chunk, strict=True)]
         return found[0] if single else found
 
     def _samples(
         self, pictures: PictureLike | Sequence[PictureLike | Sequence[PictureLike]], views: bool
     ) -> tuple[list[list[PictureLike]], bool]:
         """The pictures of each object, and whether one result is asked for."""
-        several = self._offers.several_views
+        several = self._spec.several_views
         if views and not several:
             raise UsageError(f"{self.name} takes one picture of each scene.", expected="views=False", actual="views=True")
         if not one_or_many(pictures):
@@ -195,20 +180,34 @@ class Model:
             return [nested], True  # type: ignore[list-item]
         return [each if isinstance(each, list) else [each] for each in nested], False  # type: ignore[list-item]
 
-    def _told(self, given: dict[str, object]) -> dict[str, object]:
-        """Options in the form that the model's own function takes."""
-        told = dict(given)
-        if "resolution" in self._offers.options:
-            told.setdefault("resolution", _CELLS)
-        if is_path(told.get("relight")):
-            from voxcli.ops.lights import read_lights
+    def _chosen(self, given: dict[str, object]) -> ModelOptions:
+        """The options as the model takes them: files that they name are read."""
+        from voxcli.options import make_options
 
-            told["relight"] = read_lights(path_of(told["relight"]))
-        return told
+        read = {name: about.parse(path_of(given[name])) for name, about in self._abouts.items()
+                if about.parse is not None and about.reads and is_path(given.get(name))}  # fmt: skip
+        return make_options(self._kind, given | read, self.name)
 
-    def _known(self, name: str, value: object, place: int, sample: Sequence[PictureLike], count: int, single: bool) -> object:
-        """The camera or the depth maps of one sample; of models of several views, of each of its pictures."""
-        mine = value
+    def _inputs(
+        self, sample: Sequence[PictureLike], known: dict[str, object], place: int, count: int, single: bool, fov: float | None
+    ) -> Inputs:
+        """A sample with its pictures, cameras and depth maps read."""
+        from voxcli.models.base import Inputs
+
+        found = [as_camera(one, path) for one, path in self._of_each("camera", known, place, sample, count, single)]  # type: ignore[arg-type]
+        cameras = [camera for camera in found if camera is not None]
+        depths = [self._depth(one, path, len(sample)) for one, path in self._of_each("depth", known, place, sample, count, single)]
+        seen_by = None if cameras else self._predictor.view
+        pictures = tuple(as_picture(each, seen_by, fov) for each in sample)
+        return Inputs(pictures, tuple(cameras) or None, tuple(depths) or None)
+
+    def _of_each(
+        self, name: str, known: dict[str, object], place: int, sample: Sequence[PictureLike], count: int, single: bool
+    ) -> list[tuple[object, str]]:
+        """What is known of each picture of one sample, with the picture's path; nothing where it is not known."""
+        if name not in known:
+            return []
+        value = mine = known[name]
         if one_or_many(value) and not single:
             if len(value) != count:
                 raise UsageError(f"There are not as many {name}s as samples.", expected=count, actual=len(value))
@@ -220,12 +219,9 @@ class Model:
             each = [mine] * (len(sample) if is_path(mine) else 1)
         if len(each) != len(sample):
             raise UsageError(f"There are not as many {name}s as pictures.", expected=len(sample), actual=len(each))
-        read = [self._read(name, one, path_of(picture), len(sample)) for one, picture in zip(each, sample, strict=True)]
-        return read if self._offers.several_views or name == "depth" else read[0]
+        return [(one, path_of(picture)) for one, picture in zip(each, sample, strict=True)]
 
-    def _read(self, name: str, one: object, picture: str, count: int) -> Camera | DepthMap | None:
-        if name == "camera":
-            return as_camera(one, picture)  # type: ignore[arg-type]
+    def _depth(self, one: object, picture: str, count: int) -> DepthMap:
         if isinstance(one, DepthMap):
             return one
         from voxcli.ops.cameras import depth_file
@@ -241,14 +237,15 @@ class Model:
         from voxcli.geometry.placing import stand_level
         from voxcli.ops.conversions import with_provenance
 
-        told = result.meta
+        meta = result.meta
         if isinstance(result, FruxelGrid) and "camera" not in known:
             result = stand_level(result)
-        read = digests_of(*sample, *known.values(), given.get("relight"))
-        plain = {name: path_of(value) or "given" for name, value in (known | {k: v for k, v in given.items() if k == "relight"}).items()}
+        files_read = {name: given[name] for name, about in self._abouts.items() if about.reads and name in given}
+        read = digests_of(*sample, *known.values(), *files_read.values())
+        plain = {name: path_of(value) or "given" for name, value in (known | files_read).items()}
         options = {"model": self.name, **given, **plain, "dtype": self.dtype}
-        made: Prediction = with_provenance(result, "predict", options, read, weights=self.digest, source_meta=result.meta)
-        if self._offers.frame is not None:
-            made.meta.update(frame=self._offers.frame, units=self._offers.units)
-        made.meta["prediction"] = told
+        made = with_provenance(result, "predict", options, read, weights=self.digest, source_meta=result.meta)
+        if self._spec.frame is not None:
+            made.meta.update(frame=self._spec.frame, units=self._spec.units)
+        made.meta["prediction"] = meta
         return made

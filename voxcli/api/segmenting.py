@@ -11,7 +11,6 @@ import numpy as np
 from voxcli import files
 from voxcli.api.things import ShapeLike, as_picture, as_shape, is_path, is_picture, path_of
 from voxcli.errors import DataError, UsageError
-from voxcli.ops.shape_parts import SHAPE_MODELS
 from voxcli.scene import FruxelGrid, Mesh, Picture, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
@@ -62,11 +61,13 @@ def segment(
     >>> [piece["volume"] for piece in voxcli.segment(cells).pieces]
     [1.0, 1.0]
     """
+    from voxcli.models.base import DividesShapes
+    from voxcli.models.registry import DEFAULT, able, predicting, spec_of
     from voxcli.ops.instances import SceneSegmentation, instances_record, labelled_grid, piece_grid, segment_scene
     from voxcli.ops.label_images import label_image
 
     held = _held(thing)
-    if model in SHAPE_MODELS:
+    if model in able(DividesShapes):
         assert isinstance(model, str)
         return _parts(held, model, weights, threshold, device)
     segmentation = SceneSegmentation(gap, min_volume, (only,) if isinstance(only, str) else tuple(only), "instance", threshold)
@@ -75,10 +76,11 @@ def segment(
     if picture is not None:
         from voxcli.api.prediction import load
 
-        network = load(model or "ssz", weights=weights, device=device) if model is None or isinstance(model, str) else model
+        network = load(model or DEFAULT, weights=weights, device=device) if model is None or isinstance(model, str) else model
         held = network.predict(picture)
         if not isinstance(held, FruxelGrid):
-            raise UsageError(f"{network.name} makes no labelled scenes of pictures.", expected="ssz, rays or z-gan", actual=network.name)
+            makers = [name for name in predicting() if spec_of(name).gives == "FruxelGrid"]
+            raise UsageError(f"{network.name} makes no labelled scenes of pictures.", expected=" or ".join(makers), actual=network.name)
     if not isinstance(held, (FruxelGrid, VoxelGrid)):
         raise DataError("There are no cells to tell apart.", expected="fruxels, voxels or a picture", actual=type(held).__name__,
                         hint='Parts of a shape: model="jof". Or fill it first: voxcli.voxelize.')  # fmt: skip
@@ -110,17 +112,16 @@ def _with_crop(scene: FruxelGrid) -> FruxelGrid:
 
 
 def _parts(held: object, model: str, weights: Path | None, threshold: float, device: str) -> Segmentation:
-    from voxcli.models.registry import model_module
-    from voxcli.models.weights import SHIPPED, find_weights
+    from voxcli.models.base import DividesShapes
+    from voxcli.models.registry import load_network, weights_of
     from voxcli.ops.shape_parts import label_parts
     from voxcli.provenance import sha256_file
 
-    if weights is None and not (SHIPPED / f"{model}.safetensors").is_file():
-        raise UsageError(f"No weights of {model} come with voxcli.", expected="weights='FILE.safetensors'", actual="none",
-                         hint=f"Train some: voxcli train -m {model} --data DIR -o RUN --recipe objects-{model}-small.")  # fmt: skip
+    path = weights_of(model, path_of(weights) or None)
     if not isinstance(held, (Mesh, PointCloud, VoxelGrid)):
         raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=type(held).__name__)
-    path = find_weights(path_of(weights) or model)
-    labelled, rows = label_parts(model_module(model, "inference").load_shape_parts(path, device, "auto"), held, threshold)
+    network = load_network(model, path, device)
+    assert isinstance(network, DividesShapes)
+    labelled, rows = label_parts(network, held, threshold)
     labelled.meta.update(weights=sha256_file(path))
     return Segmentation(labelled, tuple(rows))

@@ -59,7 +59,9 @@ class Entry:
     def load(self) -> Callable[..., None]:
         """The function itself."""
         module, _, name = self.target.partition(":")
-        return getattr(importlib.import_module(module, COMMANDS_ROOM), name)
+        function: Callable[..., None] = getattr(importlib.import_module(module, COMMANDS_ROOM), name)
+        renewed: Callable[[], Callable[..., None]] | None = getattr(function, "renewed", None)  # what `takes_flags` found may have changed
+        return function if renewed is None else renewed()
 
 
 COMMANDS = (

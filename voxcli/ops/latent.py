@@ -17,31 +17,34 @@ def latent_scene(thing: Thing, weights: str | None, elsewhere: bool, device: str
 
     Raises UsageError for --weights where there is no code, and DataError where the code is of other weights.
     """
+    from voxcli.models.base import MakesScenes
+    from voxcli.models.registry import able, load_network
     from voxcli.ops.rendering import Imagined
     from voxcli.scene import Surfels
 
     told = thing.meta.get("prediction") if isinstance(thing, Surfels) else None
-    if not isinstance(thing, Surfels) or not isinstance(told, dict) or told.get("model") != "pix2scene":
+    makers = able(MakesScenes)
+    if not isinstance(thing, Surfels) or not isinstance(told, dict) or told.get("model") not in makers:
         if weights is not None:
-            raise UsageError("--weights decode latent codes, and the input holds none.", expected="a file of `predict -m pix2scene`")
+            raise UsageError("--weights decode latent codes, and the input holds none.",
+                             expected=f"a file of `predict -m {' or '.join(makers)}`")  # fmt: skip
         return thing
     if not elsewhere:
         return thing
-    import numpy as np
-
-    from voxcli.models.pix2scene import inference
     from voxcli.models.weights import SHIPPED, find_weights
     from voxcli.provenance import sha256_file
 
-    if weights is None and not (SHIPPED / "pix2scene.safetensors").is_file():
+    name = told["model"]
+    if weights is None and not (SHIPPED / f"{name}.safetensors").is_file():
         raise UsageError("Another view is decoded from the latent code.", expected="--weights FILE.safetensors",
                          hint="Give the weights that the input was predicted with.")  # fmt: skip
-    path = find_weights(weights or "pix2scene")
+    path = find_weights(weights or name)
     if thing.meta.get("weights") != (digest := sha256_file(path)):
         raise DataError(f"The latent code is not of the weights '{path}': the input was predicted with others.",
                         expected=f"those with the SHA-256 {str(thing.meta.get('weights'))[:12]}...", actual=f"{digest[:12]}...",
                         hint="Give --weights that the input was predicted with.")  # fmt: skip
-    predictor = inference.load_predictor(path, device)
-    places = inference.trained_places(predictor)
-    return Imagined(thing, lambda camera: inference.seen_from(predictor, told, camera), np.asarray(predictor.facts["target"]),
-                    places.turns_of(thing.camera), places.strange)  # fmt: skip
+    network = load_network(name, path, device)
+    assert isinstance(network, MakesScenes)
+    return Imagined(
+        thing, lambda camera: network.seen_from(told, camera), network.target, network.turns_of(thing.camera), network.strange
+    )

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from voxcli.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from voxcli.models.base import CodeT, DividesShapes
     from voxcli.provenance import Json
     from voxcli.scene import Labels, Mesh, PointCloud, SceneType, VoxelGrid
 
     Shape = Mesh | PointCloud | VoxelGrid
 
-SHAPE_MODELS = ("jof", "bae")
 
-Code = TypeVar("Code")
-
-
-class ShapeNetwork(Protocol[Code]):
-    """A network that gives points of a shape their parts."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the parts."""
-
-    def codes(self, occupied: np.ndarray, colours: np.ndarray) -> Code:
-        """The codes of a coloured volume."""
-
-    def parts(self, codes: Code, points: np.ndarray) -> np.ndarray:
-        """The part, from 0, of points [N, 3] of the object's own frame."""
-
-
-def label_parts(network: ShapeNetwork[Code], shape: SceneType, threshold: float = 0.5) -> tuple[Shape, list[dict[str, Json]]]:
+def label_parts(network: DividesShapes[CodeT], shape: SceneType, threshold: float = 0.5) -> tuple[Shape, list[dict[str, Json]]]:
     """The shape with labels of parts on its faces, points or cells, and a row for each part that it has.
 
     Args:
-        network: what an inference module's `load_shape_parts` gives.
+        network: of a model that tells parts.
         shape: a mesh, point cloud or voxel grid.
         threshold: a cell of an occupancy grid is solid at or above it.
 
@@ -59,7 +42,7 @@ def label_parts(network: ShapeNetwork[Code], shape: SceneType, threshold: float 
         raise DataError("This is no shape to tell parts of.", expected="a mesh, points or voxels", actual=kind_name(shape))
     volume = colour_volume(shape, threshold=threshold)
     codes = network.codes(volume.occupied, volume.colours)
-    classes = Labels(("air", *network.names), 0, None)
+    classes = Labels(("air", *network.part_names), 0, None)
 
     def labels_of(points: np.ndarray) -> np.ndarray:
         return (network.parts(codes, volume.placement.own(points)) + 1).astype(np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from voxcli.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from voxcli.models.base import MakesScenes
     from voxcli.provenance import Json
     from voxcli.scene import Surfels
 
@@ -56,54 +57,56 @@ def sample(
         voxcli sample -m pix2scene -n 16 -o grid.png
         voxcli sample -m pix2scene -n 7 --interpolate a.png b.png -o between.png
     """
-    from voxcli.models.registry import model_module
+    from voxcli.models.base import MakesScenes
+    from voxcli.models.registry import able
 
     if output != "-" and not output.lower().endswith(".png"):
         raise UsageError(f"{output}: samples are shown as a picture.", expected="-o FILE.png")
     if interpolate is not None and kind is not None:
         raise UsageError("--interpolate and --class contradict each other.", hint="Give one of them.")
-    name = model or "pix2scene"
-    module = model_module(name, "inference")
-    if not hasattr(module, "sample"):
-        raise UsageError(f"{name} makes no scenes of its own.", hint="Use -m pix2scene.")
+    makers = able(MakesScenes)
+    name = model or makers[0]
+    if name not in makers:
+        raise UsageError(f"{name} makes no scenes of its own.", hint=f"Use -m {' or '.join(makers)}.")
     if dry_run:
         out.data(output)
     else:
-        _make(module, name, output, weights, count, seed, interpolate, kind, shown, camera, device, overwrite)
+        _make(name, output, weights, count, seed, interpolate, kind, shown, camera, device, overwrite)
 
 
 def _make(
-    module: Any, name: str, output: str, weights: str | None, count: int, seed: int, interpolate: tuple[str, str] | None,
+    name: str, output: str, weights: str | None, count: int, seed: int, interpolate: tuple[str, str] | None,
     kind: str | None, shown: Shown, camera: str | None, device: str, overwrite: bool,
 ) -> None:  # fmt: skip
     from voxcli import files
     from voxcli.atomic import refuse_existing
     from voxcli.backend import pick_device
-    from voxcli.cli.framework.predictions import check_shipped
-    from voxcli.models.weights import find_weights
+    from voxcli.models.base import MakesScenes
+    from voxcli.models.registry import load_network, weights_of
     from voxcli.ops.conversions import with_provenance
     from voxcli.provenance import sha256_file
     from voxcli.scene import Picture
 
-    if weights is None:
-        check_shipped(name)
-    path = find_weights(weights or name)
+    path = weights_of(name, weights)
     if output != "-" and not overwrite:
         refuse_existing(output)
     where = pick_device(device)
     if device == "auto":
         out.detail(f"device: {where}")
-    predictor = module.load_predictor(path, str(where))
-    scenes = _scenes(module, predictor, count, seed, interpolate, kind, camera)
-    picture = Picture(_sheet(module, predictor, list(scenes), shown))
-    told: dict[str, Json] = {"model": name, "count": count, "as": shown.value, "class": kind, "camera": camera and PurePath(camera).name}
+    predictor = load_network(name, path, str(where))
+    assert isinstance(predictor, MakesScenes)
+    scenes = _scenes(predictor, count, seed, interpolate, kind, camera)
+    picture = Picture(_sheet(predictor, list(scenes), shown))
+    recorded: dict[str, Json] = {
+        "model": name, "count": count, "as": shown.value, "class": kind, "camera": camera and PurePath(camera).name,
+    }  # fmt: skip
     read = {p: sha256_file(p) for p in (*(interpolate or ()), *([camera] if camera else [])) if p != "-"}
-    made = with_provenance(picture, "sample", told, read, seed, sha256_file(path))
+    made = with_provenance(picture, "sample", recorded, read, seed, sha256_file(path))
     files.write(output, made, format="png" if output == "-" else None, overwrite=overwrite)
 
 
 def _scenes(
-    module: Any, predictor: Any, count: int, seed: int, interpolate: tuple[str, str] | None, kind: str | None, camera: str | None
+    predictor: MakesScenes, count: int, seed: int, interpolate: tuple[str, str] | None, kind: str | None, camera: str | None
 ) -> Iterator[Surfels]:
     from voxcli import files
     from voxcli.geometry.cameras import inverse_rigid
@@ -112,26 +115,25 @@ def _scenes(
 
     if interpolate is None:
         eye = None if camera is None else inverse_rigid(camera_for(camera, "").world_to_cam)[:3, 3]
-        yield from module.sample(predictor, count, seed, eye, kind)
+        yield from predictor.sample(count, seed, eye, kind)
         return
     found = []
     for source in interpolate:
-        own = {} if camera is None else {"camera": camera_for(camera, source)}
-        found += list(module.predict(predictor, [files.read_as(source, Picture)], **own))
+        found.append(predictor.scene_of(files.read_as(source, Picture), None if camera is None else camera_for(camera, source)))
     eye = inverse_rigid(found[0].camera.world_to_cam)[:3, 3]
-    yield from module.interpolate(predictor, *found, count, eye)
+    yield from predictor.interpolate(found[0], found[1], count, eye)
 
 
-def _sheet(module: Any, predictor: Any, scenes: list[Surfels], shown: Shown) -> np.ndarray:
+def _sheet(predictor: MakesScenes, scenes: list[Surfels], shown: Shown) -> np.ndarray:
     """All scenes side by side, uint8 [H, W, 3]; depths share one scale."""
     import numpy as np
     import torch
 
-    from voxcli.models.pix2scene.previews import depth_picture, enlarged, normal_picture
+    from voxcli.geometry.map_pictures import depth_picture, enlarged, normal_picture
     from voxcli.ops.rendering import side_by_side
 
     if shown is Shown.shaded:
-        tiles = [module.picture_of(predictor, scene).rgb for scene in scenes]
+        tiles = [predictor.picture_of(scene).rgb for scene in scenes]
     elif shown is Shown.normals:
         tiles = [normal_picture(torch.from_numpy(scene.normals).movedim(-1, 0)) for scene in scenes]
     else:

@@ -126,19 +126,20 @@ def _with_familiarity(weights: Weights, folder: str) -> Weights:
 
     from voxcli import files
     from voxcli.cli.framework.inputs import expand
+    from voxcli.models.base import RemembersPictures
     from voxcli.models.frustum.familiarity import split
-    from voxcli.models.registry import model_module
+    from voxcli.models.registry import able, class_of
     from voxcli.scene import Picture
 
-    module = model_module(weights.model, "inference")
-    if not hasattr(module, "learn_familiarity"):
+    if weights.model not in able(RemembersPictures):
         raise UsageError(f"{weights.model} does not tell strange pictures.", actual="--familiar", hint="Leave it out.")
     own, _ = split(weights.tensors)
     weights = replace(weights, tensors=own)
-    predictor = module.load_predictor(weights, "cpu", "float32")
+    predictor = class_of(weights.model).from_weights(weights, "cpu", "float32")
+    assert isinstance(predictor, RemembersPictures)
     images = os.path.join(folder, "images")
     inputs, _ = expand([images if os.path.isdir(images) else folder], (".png", ".jpg", ".jpeg"))
-    found = module.learn_familiarity(predictor, (files.read_as(each.path, Picture) for each in inputs))
+    found = predictor.learn_familiarity(files.read_as(each.path, Picture) for each in inputs)
     return replace(weights, tensors=own | found.tensors())
 
 
@@ -201,12 +202,12 @@ def _rounding(weights: Weights) -> float:
 
 def _recognised(source: str) -> str:
     """The model that a checkpoint is of, where its tensors tell. Raises UsageError where they do not."""
-    from voxcli.models.pix2vox.importer import recognised
+    from voxcli.models.registry import recognised, specs
 
     name = None if os.path.isdir(source) else recognised(source)
     if name is None:
-        raise UsageError(f"'{source}' does not say which model it is of.", expected="-m MODEL",
-                         hint="Those of Pix2Vox alone are told apart.")  # fmt: skip
+        known = ", ".join(spec.name for spec in specs() if spec.recognises)
+        raise UsageError(f"'{source}' does not say which model it is of.", expected="-m MODEL", hint=f"Told apart are those of {known}.")
     out.note(f"{source}: a checkpoint of {name}")
     return name
 

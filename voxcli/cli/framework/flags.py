@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
 import typer
 
-from voxcli.options import About, Options, abouts, flag_of, type_of
+from voxcli.options import About, Interval, Options, OptionsT, abouts, check_value, flag_of, make_options, type_of
 
+Classes = Callable[[], Iterable[type[Options]]]
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
@@ -22,21 +24,49 @@ def flags_of(classes: Iterable[type[Options]]) -> list[inspect.Parameter]:
 
     Every default is None, not given: only then do the defaults of each class hold.
     """
-    found: dict[str, inspect.Parameter] = {}
+    found: dict[str, tuple[type[Options], About]] = {}
     for options in classes:
         for name, about in abouts(options).items():
-            if about.on_command_line and name not in found:
-                found[name] = inspect.Parameter(name, _KEYWORD, default=None, annotation=_annotation(type_of(options, name), name, about))
-    return list(found.values())
+            if about.on_command_line:
+                other = found.setdefault(name, (options, about))[1]
+                if other.within != about.within:  # each class checks its own limits
+                    found[name] = found[name][0], dataclasses.replace(other, within=Interval("(-inf, inf)"))
+    return [
+        inspect.Parameter(name, _KEYWORD, default=None, annotation=_annotation(type_of(options, name), name, about))
+        for name, (options, about) in found.items()
+    ]
 
 
-def takes_flags(*classes: type[Options], collected_as: str = "given") -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command with a parameter `given: dict[str, object]` takes the flags of the classes in its place, by field name; None: not given."""
+def options_of_flags(options: type[OptionsT], given: Mapping[str, object], what: str) -> OptionsT:
+    """An instance from the values of flags. Texts are parsed, files read. Raises UsageError that names the flag for what is wrong."""
+    values = dict(given)
+    for name, about in abouts(options).items():
+        value = values.get(name)
+        if value is None:
+            continue
+        if isinstance(value, list):
+            values[name] = tuple(value)
+        elif about.parse is not None and isinstance(value, str):
+            values[name] = about.parse(value)
+        elif about.writes is not None and type_of(options, name) is bool:
+            values[name] = True
+        check_value(flag_of(name, about), about, values[name])
+    return make_options(options, values, what)
+
+
+def takes_flags(
+    *classes: type[Options], later: Classes | None = None, collected_as: str = "given", about: Callable[[], str] | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:  # fmt: skip
+    """A command with a parameter `given: dict[str, object]` takes the flags of the classes in its place, by field name; None: not given.
+
+    later: more classes, found when the command line is parsed. about: what stands for `{models}` in the help text, found then, too. Flags
+    that the command has itself are its own.
+    """
 
     def extend(function: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(function)
         hints = typing.get_type_hints(function, include_extras=True)
-        added = flags_of(classes)
+        added = [each for each in flags_of((*classes, *(later() if later else ()))) if each.name not in own.parameters]
         names = [parameter.name for parameter in added]
 
         @functools.wraps(function)
@@ -52,6 +82,10 @@ def takes_flags(*classes: type[Options], collected_as: str = "given") -> Callabl
                 parameters.append(parameter.replace(annotation=hints.get(name, parameter.annotation), kind=_KEYWORD))
         command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        if about is not None:
+            command.__doc__ = (function.__doc__ or "").replace("{models}", about())
+        if later is not None or about is not None:
+            command.renewed = lambda: extend(function)  # type: ignore[attr-defined]
         del command.__wrapped__
         return command
 
@@ -68,7 +102,7 @@ def _annotation(kind: type, name: str, about: About) -> object:
     arguments = typing.get_args(inner)
     if typing.get_origin(inner) is tuple and arguments[-1] is Ellipsis:
         inner = list[arguments[0]]  # type: ignore[valid-type]
-    elif typing.get_origin(inner) is typing.Literal:
+    elif about.parse is not None or about.writes is not None:
         inner = str
     low, high = (int(limit) if inner is int and math.isfinite(limit) else limit for limit in about.within.limits)
     closed = inner in (int, float)

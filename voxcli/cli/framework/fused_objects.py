@@ -8,15 +8,18 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.predictions import as_contoured, check_shipped, tell_of_nothing
-from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError, unknown_name
+from voxcli.cli.framework.predictions import as_contoured, tell_of_nothing
+from voxcli.errors import DataError, UsageError, VoxcliError, unknown_name
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
 from voxcli.ops.limits import check_probabilities
+from voxcli.ops.volume_fusion import fuse_volumes, fusing_spec, fusion_options
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
-    from voxcli.scene import VoxelGrid
+    from voxcli.models.base import ModelSpec, TrainedNetwork
+    from voxcli.scene import PointCloud, VoxelGrid
 
 METHODS = ("context", "mean", "max")
 
@@ -65,22 +68,19 @@ def fuse_object_files(
     for source in sources:
         grids.append(files.read_as(source, VoxelGrid, format=input_format))
         _check_numbers(source, grids[-1])
-    module, predictor, digest = _scorer(sources, grids, wanted)
-    more = {} if wanted.points is None else {"points": wanted.points}
-    if more and "points" not in module.OFFERS.options:
-        raise UsageError(f"--points means nothing to {'volumes' if predictor is None else predictor.model}.",
-                         hint="uclid makes points of fused views.")  # fmt: skip
-    grid, shares = module.fuse_volumes(predictor, grids, wanted.method, wanted.threshold, **more)
+    spec, predictor, digest = _scorer(sources, grids, wanted)
+    chosen = fusion_options(spec, {"threshold": wanted.threshold, "points": wanted.points})
+    grid, shares = fuse_volumes(spec, predictor, grids, wanted.method, chosen)
     if maps and shares is None:
         raise UsageError("This model fuses views without scores.", hint="Leave out --score-maps.")
     level = grid.meta["threshold"]
     tell_of_nothing(target, grid, level, found, becomes)
     thing = convert_to_format(as_contoured(grid, found, becomes), found, becomes, ConversionOptions(threshold=level))
-    recorded = {"method": wanted.method, "model": None if predictor is None else predictor.model, "threshold": level}
+    recorded = {"method": wanted.method, "model": None if predictor is None else spec.name, "threshold": level}
     recorded |= {"points": grid.meta["points"]} if "points" in grid.meta else {}
     read = {source: sha256_file(source) for source in sources if source != "-"}
     thing = with_provenance(thing, "fuse-views", recorded, read, weights=digest)
-    thing.meta.update(frame=module.OFFERS.frame, units=module.OFFERS.units)
+    thing.meta.update(frame=spec.frame, units=spec.units)
     files.write(target, thing, format=format, overwrite=overwrite)
     for path, share in zip(maps, shares if shares is not None else (), strict=False):
         files.write(path, _score_map(share, grid, thing.meta), overwrite=overwrite)
@@ -89,14 +89,16 @@ def fuse_object_files(
             out.detail(f"{source}: mean score {share.mean():.3f}, where occupied {_mean_inside(share, grid):.3f}")
 
 
-def _scorer(sources: Sequence[str], grids: Sequence[VoxelGrid], wanted: ObjectFusion) -> tuple[Any, Any, str | None]:
-    """(inference module, predictor or None, SHA-256 of its weights)."""
+def _scorer(
+    sources: Sequence[str], grids: Sequence[VoxelGrid], wanted: ObjectFusion
+) -> tuple[ModelSpec, TrainedNetwork[nn.Module] | None, str | None]:
+    """(the model, its network or None, SHA-256 of its weights)."""
     named = {grid.meta.get("options", {}).get("model") for grid in grids}
     maker = next(iter(named)) if len(named) == 1 else None
     known = wanted.model or maker
     if known or wanted.weights is None:
-        _check_each(sources, grids, known or "pix2vox-f", known is not None and wanted.method == "context")
-    from voxcli.models.weights import config_of, find_weights, model_of
+        _check_each(sources, grids, known or fusing_spec(None).name, known is not None and wanted.method == "context")
+    from voxcli.models.weights import config_of, model_of
 
     name = wanted.model or (None if wanted.weights is None else model_of(wanted.weights))
     if name is None and wanted.method == "context":
@@ -104,17 +106,13 @@ def _scorer(sources: Sequence[str], grids: Sequence[VoxelGrid], wanted: ObjectFu
         if name is None:
             raise UsageError("Scores need the network that made the volumes.", expected="-m MODEL", hint="Or choose --method mean.")
     from voxcli.backend import pick_device
-    from voxcli.models.registry import model_module
+    from voxcli.models.registry import load_network, weights_of
     from voxcli.provenance import sha256_file
 
-    module = model_module(name or "pix2vox-f", "inference")
-    if not hasattr(module, "fuse_volumes"):
-        raise UsageError(f"{name} fuses no coarse volumes.", expected="-m pix2vox-f or pix2vox-a")
+    spec = fusing_spec(name)
     if name is None:
-        return module, None, None
-    if wanted.weights is None:
-        check_shipped(name)
-    path = find_weights(wanted.weights or name)
+        return spec, None, None
+    path = weights_of(name, wanted.weights)
     digest = sha256_file(path)
     for source, grid in zip(sources, grids, strict=True):
         if wanted.method == "context" and grid.meta.get("weights", digest) != digest:
@@ -122,10 +120,7 @@ def _scorer(sources: Sequence[str], grids: Sequence[VoxelGrid], wanted: ObjectFu
                             hint="Name the same weights for predict --coarse and fuse-views.")  # fmt: skip
     if wanted.method == "context":
         _check_each(sources, grids, name, True, config_of(path))
-    predictor = module.load_predictor(path, str(pick_device(wanted.device)), "float32")
-    if predictor.model != name:
-        raise FileFormatError(f"'{wanted.weights or name}' holds weights of another model.", expected=name, actual=predictor.model)
-    return module, predictor, digest
+    return spec, load_network(name, path, str(pick_device(wanted.device)), "float32"), digest
 
 
 def _check_numbers(source: str, grid: VoxelGrid) -> None:
@@ -142,13 +137,11 @@ def _check_each(
     sources: Sequence[str], grids: Sequence[VoxelGrid], name: str, scored: bool, settings: Mapping[str, Any] | None = None
 ) -> None:
     """Raise DataError that names the file whose volume, or where it is scored the context, is not one of the model's (or its weights')."""
-    import importlib.util
+    from voxcli.models.registry import MODELS, optional_module
 
-    from voxcli.models.registry import MODELS, model_module
-
-    if name not in MODELS or importlib.util.find_spec(f"{MODELS[name]}.coarse") is None:
+    coarse = optional_module(name, "coarse") if name in MODELS else None
+    if coarse is None:
         return
-    coarse = model_module(name, "coarse")
     for source, grid in zip(sources, grids, strict=True):
         try:
             coarse.check_volume(grid)
@@ -172,12 +165,17 @@ def _map_files(sources: Sequence[str], wanted: ObjectFusion, overwrite: bool) ->
     return paths
 
 
-def _score_map(share: np.ndarray, grid: VoxelGrid, meta: dict[str, Any]) -> VoxelGrid:
+def _score_map(share: np.ndarray, grid: VoxelGrid | PointCloud, meta: dict[str, Any]) -> VoxelGrid:
     from dataclasses import replace
 
+    from voxcli.scene import VoxelGrid
+
+    assert isinstance(grid, VoxelGrid)
     return replace(grid, occupancy=share, probabilities=None, meta=meta)
 
 
-def _mean_inside(share: np.ndarray, grid: VoxelGrid) -> float:
-    assert grid.occupancy is not None
+def _mean_inside(share: np.ndarray, grid: VoxelGrid | PointCloud) -> float:
+    from voxcli.scene import VoxelGrid
+
+    assert isinstance(grid, VoxelGrid) and grid.occupancy is not None
     return float(share[grid.occupancy].mean()) if grid.occupancy.any() else 0.0

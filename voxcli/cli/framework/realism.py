@@ -32,10 +32,9 @@ def check_realism(folder: str, realism: Realism | None, weights: str | None) -> 
     hint = "Train them: voxcli train -m edges2image --data PICTURES/ -o run/, then --realism-weights run/best.safetensors"
     if weights is None:
         raise UsageError("--realism edges2image needs weights, and none are shipped.", expected="--realism-weights FILE", hint=hint)
-    from voxcli.models.edges2image.inference import load_translator
-    from voxcli.models.weights import find_weights
+    from voxcli.models.registry import load_network
 
-    load_translator(find_weights(weights), "cpu")
+    load_network(realism.value, weights, "cpu")
     path = Path(folder) / "realism.json"
     if path.exists() and path.read_bytes() != _record(weights):
         raise UsageError(f"{folder} was redrawn with other weights.", hint="Choose another folder, or the same weights.")
@@ -52,7 +51,8 @@ def redraw(folder: str, weights: str, device: str = "auto") -> int:
     """Redraw the picture of every whole sample that is still as it was rendered. Returns how many. An interrupted call can be resumed."""
     from voxcli.atomic import atomic_write_bytes
     from voxcli.files import read_as, write
-    from voxcli.models.edges2image.inference import load_translator, translate
+    from voxcli.models.base import RedrawsPictures
+    from voxcli.models.registry import load_network
     from voxcli.scene import Picture
 
     root = Path(folder)
@@ -60,12 +60,13 @@ def redraw(folder: str, weights: str, device: str = "auto") -> int:
     todo = [path.stem for path in sorted((root / "fruxels").glob("*.npz")) if _as_rendered(root, path.stem)]
     if not todo:
         return 0
-    translator = load_translator(weights, device)
+    translator = load_network(Realism.edges2image.value, weights, device)
+    assert isinstance(translator, RedrawsPictures)
     with out.progress(len(todo), "redrawing") as bar:
         for name in todo:
             image, rendered = root / "images" / f"{name}.png", root / "rendered" / f"{name}.png"
             atomic_write_bytes(rendered, image.read_bytes(), overwrite=True)
-            write(image, Picture(translate(translator, read_as(rendered, Picture).rgb)), overwrite=True)
+            write(image, Picture(translator.translate(read_as(rendered, Picture).rgb)), overwrite=True)
             bar.advance(1)
     return len(todo)
 

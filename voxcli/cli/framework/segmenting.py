@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,13 @@ from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_pr
 from voxcli.ops.instances import SceneSegmentation, instances_record, labelled_grid, piece_grid, segment_scene
 from voxcli.ops.label_images import label_image, label_picture, legend
 from voxcli.ops.pieces import no_instance, write_pieces
-from voxcli.ops.shape_parts import SHAPE_MODELS, ShapeNetwork, label_parts
+from voxcli.ops.shape_parts import label_parts
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from voxcli.geometry.components import Components
+    from voxcli.models.base import DividesShapes, ModelOptions, Predictor, Result
     from voxcli.provenance import Json
     from voxcli.scene import Camera, FruxelGrid, Labels, Picture, SceneType, VoxelGrid
 
@@ -37,11 +39,11 @@ def extension_of(target: str, format: str | None) -> str:
 
 def shape_model(model: str | None, weights: str | None) -> str | None:
     """The model of -m, or of the weights, if it divides shapes into parts; else None."""
-    if model is None and weights is not None:
-        from voxcli.models.weights import model_of
+    from voxcli.models.base import DividesShapes
+    from voxcli.models.registry import able, name_of
 
-        model = model_of(weights)
-    return model if model in SHAPE_MODELS else None
+    name = name_of(model, weights)
+    return name if name in able(DividesShapes) else None
 
 
 @dataclass
@@ -55,25 +57,21 @@ class ShapeSegmenter:
     conversion: ConversionOptions
 
     def __post_init__(self) -> None:
-        from voxcli.models.weights import SHIPPED
+        from voxcli.models.registry import weights_of
 
-        if self.weights is None and not (SHIPPED / f"{self.model}.safetensors").is_file():
-            training = f"voxcli train -m {self.model} --data DIR -o RUN --recipe objects-{self.model}-small"
-            official = ", or import official checkpoints: voxcli weights import FOLDER -m jof -o FILE.safetensors"
-            raise UsageError(f"No weights of {self.model} come with voxcli.", expected="--weights FILE.safetensors",
-                             hint=f"Train some: {training}{official if self.model == 'jof' else ''}.")  # fmt: skip
-        self._network: ShapeNetwork[Any] | None = None
+        self._path = weights_of(self.model, self.weights)
+        self._network: DividesShapes[Any] | None = None
         self._digest = ""
 
-    def _loaded(self) -> ShapeNetwork[Any]:
+    def _loaded(self) -> DividesShapes[Any]:
         if self._network is None:
-            from voxcli.models.registry import model_module
-            from voxcli.models.weights import find_weights
+            from voxcli.models.base import DividesShapes
+            from voxcli.models.registry import load_network
             from voxcli.provenance import sha256_file
 
-            path = find_weights(self.weights or self.model)
-            self._network = model_module(self.model, "inference").load_shape_parts(path, self.device, self.dtype)
-            self._digest = sha256_file(path)
+            network = load_network(self.model, self._path, self.device, self.dtype)
+            assert isinstance(network, DividesShapes)
+            self._network, self._digest = network, sha256_file(self._path)
         return self._network
 
     def process(self, item: Item, format: str | None, input_format: str | None, overwrite: bool) -> None:
@@ -104,49 +102,42 @@ class ScenePredictor:
 
     def __init__(self, model: str | None, weights: str | None, device: str, dtype: str):
         self._model, self._weights, self._device, self._dtype = model, weights, device, dtype
-        self._run: Callable[..., Iterable[object]] | None = None
+        self._predictor: Predictor[nn.Module, ModelOptions, Result] | None = None
         self.digest: str | None = None
 
     def scene(self, picture: Picture, fov: float | None, camera: Camera | None) -> FruxelGrid:
-        """The labelled fruxels of one picture. Without a camera, a level one is assumed.
-
-        Raises UsageError for a model that predicts another scene type.
-        """
+        """The labelled fruxels of one picture. Without a camera, a level one is assumed."""
         from voxcli.geometry.placing import stand_level
+        from voxcli.models.base import Inputs
+        from voxcli.models.registry import check_predicts
+        from voxcli.options import make_options
         from voxcli.scene import FruxelGrid
 
-        if self._run is None:
-            self._run = self._load()
-        (scene,) = self._run([picture], fov_x_deg=fov, camera=camera)
-        if not isinstance(scene, FruxelGrid):
-            raise UsageError(f"-m {self._model} makes no labelled scenes of images.", hint="Use -m ssz.")
+        self._predictor = self._predictor or self._load()
+        options = make_options(check_predicts(self._predictor.name), {"fov_x_deg": fov}, self._predictor.name)
+        (scene,) = self._predictor.predict([Inputs.of(picture, camera=camera)], options)
+        assert isinstance(scene, FruxelGrid)
         return stand_level(scene) if camera is None else scene
 
-    def _load(self) -> Callable[..., Iterable[object]]:
-        from voxcli.models.registry import model_module
-        from voxcli.models.weights import find_weights, load_weights
+    def _load(self) -> Predictor[nn.Module, ModelOptions, Result]:
+        from voxcli.models.registry import load_predictor, name_of, weights_of
         from voxcli.provenance import sha256_file
 
-        name = self._model or ("ssz" if self._weights is None else load_weights(self._weights).model)
-        module = model_module(name, "inference")
-        path = find_weights(self._weights or name)
+        name = name_of(self._model, self._weights)
+        path = weights_of(name, self._weights)
         self.digest = sha256_file(path)
-        predictor = module.load_predictor(path, self._device, self._dtype)
+        predictor = load_predictor(name, path, self._device, self._dtype)
         if self._device == "auto":
             out.detail(f"device: {predictor.device}")
-        return partial(module.predict, predictor)
+        return predictor
 
 
 def check_makes_scenes(model: str | None, weights: str | None) -> None:
     """Raise UsageError for a model that predicts no labelled scenes. The model is that of -m, else that of the weights."""
-    from voxcli.models.registry import model_module
-    from voxcli.models.weights import model_of
+    from voxcli.models.registry import name_of, spec_of
 
-    name = model if model is not None or weights is None else model_of(weights)
-    if name in (None, "ssz"):
-        return
-    offers = getattr(model_module(name, "inference"), "OFFERS", None)
-    if offers is None or offers.gives != "FruxelGrid":
+    name = name_of(model, weights)
+    if spec_of(name).gives != "FruxelGrid":
         raise UsageError(f"{name} divides nothing: it makes no labelled scenes of images, and tells no parts.",
                          hint="-m ssz for images of streets, -m jof or bae for shapes; labelled scenes need no model.")  # fmt: skip
 

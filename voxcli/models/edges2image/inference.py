@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from voxcli import backend, config
-from voxcli.errors import FileFormatError
+from voxcli import config
+from voxcli.models.base import RedrawsPictures, TrainedNetwork
 from voxcli.models.edges2image.edges import find_edges
 from voxcli.models.edges2image.network import Edges2ImageConfig, Generator
-from voxcli.models.weights import Weights, load_weights
+from voxcli.models.weights import Weights
+
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
 
 
-@dataclass(frozen=True)
-class Translator:
-    """A trained generator, in evaluation mode."""
+class Translator(TrainedNetwork[Generator], RedrawsPictures):
+    """A trained generator."""
 
-    network: Generator
-    device: torch.device
+    dtypes = ("float32",)
 
+    @classmethod
+    def build(cls, mapping: Mapping[str, Json], what: str) -> Generator:
+        """The generator of a configuration, without its discriminator."""
+        return Generator(replace(config.from_mapping(Edges2ImageConfig, mapping, what), discriminator=None))
 
-def load_translator(weights: str | Path | Weights, device: str = "auto") -> Translator:
-    """A translator from a weights file or weights in memory. Raises FileFormatError for weights of another model."""
-    weights = weights if isinstance(weights, Weights) else load_weights(weights)
-    if weights.model != "edges2image":
-        raise FileFormatError("These weights are of another model.", expected="edges2image", actual=weights.model)
-    where = backend.pick_device(device)
-    settings = replace(config.from_mapping(Edges2ImageConfig, weights.config, "the weights' configuration"), discriminator=None)
-    network = Generator(settings)
-    try:
-        network.load_state_dict({k: t for k, t in weights.tensors.items() if not k.startswith("discriminator.")})
-    except RuntimeError as error:
-        raise FileFormatError("The weights do not fit their own configuration.", actual=str(error)[:300]) from error
-    return Translator(network.eval().requires_grad_(False).to(where), where)
+    @classmethod
+    def tensors_of(cls, weights: Weights) -> dict[str, Tensor]:
+        """Those of the generator."""
+        return {name: tensor for name, tensor in weights.tensors.items() if not name.startswith("discriminator.")}
 
-
-def translate(translator: Translator, image: np.ndarray) -> np.ndarray:
-    """The picture that the network makes of the edges of an image: uint8 [H, W, 3] -> uint8 [H, W, 3], the same for the same image."""
-    edges = torch.from_numpy(find_edges(image, translator.network.config.edges)).to(translator.device)
-    with torch.inference_mode():
-        made = translator.network(edges[None, None].float())[0]
-    return ((made + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    def translate(self, image: np.ndarray) -> np.ndarray:
+        """What the network makes of the edges of an image."""
+        edges = torch.from_numpy(find_edges(image, self.network.config.edges)).to(self.device)
+        with torch.inference_mode():
+            made = self.network(edges[None, None].float())[0]
+        return ((made + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()

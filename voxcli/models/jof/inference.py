@@ -2,122 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli import backend, config
-from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli import config
+from voxcli.errors import DataError, UsageError
 from voxcli.geometry.field_rendering import find_surface, form_picture, light_of, pixel_lattice, radiance_of, shading_of
 from voxcli.geometry.field_surface import FieldGrid, sample_field
 from voxcli.geometry.lighting import Lights, shade
 from voxcli.geometry.projections import decompose
 from voxcli.geometry.surfaces import surface_mesh
+from voxcli.models.base import DividesShapes, DrawsPictures, Inputs, Predictor
 from voxcli.models.jof.batches import TO_OWN
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
 from voxcli.models.jof.network import IMAGE, JOF, Codes, ImageGuess, JOFConfig, projection_of
 from voxcli.models.jof.preparation import BACKGROUND, coloured, prepare, standard_image
 from voxcli.models.jof.rendering import fields_of, usable
-from voxcli.models.offers import Offers
-from voxcli.models.weights import Weights, load_weights
+from voxcli.models.jof.spec import JOFOptions
+from voxcli.models.weights import Weights
+from voxcli.ops.lights import LightFile
 from voxcli.scene.labels import Labels
-from voxcli.scene.types import Mesh, Picture, VoxelGrid
+from voxcli.scene.types import Camera, Mesh, Picture, VoxelGrid
 
-OFFERS = Offers(
-    "Mesh", frozenset({"background", "threshold", "resolution", "parts", "camera_out", "light_out", "relight", "fit", "picture"}),
-    frame="object, +y up", units="the diagonal of the object's box",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
 
 THRESHOLD = 0.5
 """Section 3.3's tau; the surface lies there."""
 
-RESOLUTIONS = (2, 1024)
-"""Cells a side between which surfaces are looked for: 1024 cubed take 4 GB."""
 
+class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mesh | Picture], DividesShapes[Codes]):
+    """A trained network. Its occupancies differ by less than other types than float32 can tell.
 
-@dataclass(frozen=True)
-class Predictor:
-    """A trained network in evaluation mode. path: what errors call the weights."""
+    cameras_known: whether the weights know what their cameras mean.
+    """
 
-    network: JOF
-    model: str
-    device: torch.device
-    dtype: torch.dtype
+    dtypes = ("float32",)
+    threshold = THRESHOLD
     cameras_known: bool = True
 
+    @classmethod
+    def build(cls, mapping: Mapping[str, Json], what: str) -> JOF:
+        """The network of a configuration."""
+        return JOF(config.from_mapping(JOFConfig, mapping, what))
 
-def load_predictor(weights: str | Path | Weights = "jof", device: str = "auto", dtype: str = "auto") -> Predictor:
-    """A predictor from a weights file, the name of shipped weights, or weights in memory. Fields are computed in float32.
+    def prepare(self, weights: Weights) -> None:
+        """Whether cameras mean anything."""
+        self.cameras_known = bool(weights.facts.get("cameras_known", True))
 
-    Raises FileFormatError for weights of another model, or that do not fit their own configuration.
-    """
-    name = "The weights" if isinstance(weights, Weights) else f"'{weights}'"
-    if not isinstance(weights, Weights):
-        weights = load_weights(weights)
-    if weights.model != "jof":
-        raise FileFormatError(f"{name}: weights of another model.", expected="jof", actual=weights.model)
-    if dtype not in ("auto", "float32"):
-        raise UsageError("jof finds surfaces in float32: its occupancies differ by less than other types can tell.", actual=dtype)
-    where = backend.pick_device(device)
-    with torch.device("meta"):
-        network = JOF(config.from_mapping(JOFConfig, weights.config, f"{name}: configuration"))
-    try:
-        network.load_state_dict(weights.tensors, assign=True)
-    except (RuntimeError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise FileFormatError(f"{name}: weights that do not fit their own configuration.", actual=reason) from error
-    network = network.eval().requires_grad_(False).to(where)
-    return Predictor(network, "jof", where, torch.float32, bool(weights.facts.get("cameras_known", True)))
+    # -- pictures in
 
+    def predict(self, inputs: Sequence[Inputs], options: JOFOptions, batch_size: int = 1) -> Iterator[Mesh | Picture]:
+        """The surface of each object, in order, in its own frame (box diagonal 1): albedo at the vertices and faces by parts; or its
+        picture. One at a time, whatever the batch size.
 
-# -- pictures in ------------------------------------------------------------------------------------------------------------------------
+        meta holds the camera (K and world_to_cam for 128 x 128 pixels) and the light (radiance [3][9] in the object's frame); the camera is
+        null where it is none that a picture could have. A fit needs alpha. Raises UsageError for pictures and fits by weights that know no
+        cameras.
+        """
+        model = self.network
+        model.need("image", "shape", "albedo", purpose="Predicting from images")
+        if (options.picture or options.fit) and not self.cameras_known:
+            raise UsageError(
+                "These weights do not know what their cameras mean.", expected="weights imported with normal_cam.mat beside them",
+                hint="Import them anew, or leave out --fit and pictures.",
+            )  # fmt: skip
+        level = THRESHOLD if options.threshold is None else options.threshold
+        for sample in inputs:
+            image, mask, facts = _taken_in(self, sample.picture, options.background or BACKGROUND, options.fit)
+            with torch.no_grad():
+                guess = model.image(standard_image(image))[0]
+            if options.fit:
+                guess = fit_to_image(model, image, mask, guess, steps=options.fit)
+            facts |= described(self, guess)
+            if options.picture:
+                yield _drawn(self, guess, sample.picture.rgb.shape[0], options.relight, facts)
+            else:
+                yield surface_of(self, guess.codes, options.resolution, level, options.parts, facts)
 
+    def picture_of(self, result: Mesh | Picture) -> Picture:
+        """A result as the picture that it is: `predict` draws with the option `picture`."""
+        assert isinstance(result, Picture)
+        return result
 
-def predict(
-    predictor: Predictor, samples: Sequence[Picture], *, background: tuple[int, int, int] | None = None, threshold: float | None = None,
-    resolution: int = 128, parts: bool = False, relight: Any = None, fit: int = 0, picture: bool = False, batch_size: int = 1,
-) -> Iterator[Mesh | Picture]:  # fmt: skip
-    """The surface of each object, in order, in its own frame (box diagonal 1): albedo at the vertices and faces by parts; or its picture.
+    # -- shapes in
 
-    resolution: cells along the side of the cube in which the surface is looked for. parts: faces labelled by part in place of albedo.
-    fit: steps of fitting codes, camera and light to the picture (which needs alpha). relight: a LightFile in place of the guessed light.
-    picture: draw the object as the picture shows it, or in the light of `relight`, instead of a surface. meta holds the camera (K and
-    world_to_cam for 128 x 128 pixels) and the light (radiance [3][9] in the object's frame); the camera is null where it is none that a
-    picture could have. threshold: occupancy at the surface. Raises UsageError for pictures and fits by weights that know no cameras.
-    """
-    model = predictor.network
-    model.need("image", "shape", "albedo", purpose="Predicting from images")
-    if (picture or fit) and not predictor.cameras_known:
-        raise UsageError("These weights do not know what their cameras mean.", expected="weights imported with normal_cam.mat beside them",
-                         hint="Import them anew, or leave out --fit and pictures.")  # fmt: skip
-    level = THRESHOLD if threshold is None else threshold
-    if not 0 < level < 1:
-        raise UsageError("A threshold of occupancy lies between 0 and 1.", actual=f"{level:g}")
-    if fit < 0:
-        raise UsageError("Steps of a fit are not negative.", actual=fit)
-    if not RESOLUTIONS[0] <= resolution <= RESOLUTIONS[1]:
-        raise UsageError("A surface is looked for on other numbers of cells a side.", expected=f"{RESOLUTIONS[0]} to {RESOLUTIONS[1]}",
-                         actual=resolution)  # fmt: skip
-    for sample in samples:
-        image, mask, facts = _taken_in(predictor, sample, background or BACKGROUND, fit)
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """part-1 .. part-k."""
+        return part_names(self.network.config.branches)
+
+    def codes(self, occupied: np.ndarray, colours: np.ndarray) -> Codes:
+        """By the 3D encoder; where the weights have none, fitted to the volume's cells."""
+        model, where = self.network, self.device
+        model.need("shape", purpose="Telling parts")
         with torch.no_grad():
-            guess = model.image(standard_image(image))[0]
-        if fit:
-            guess = fit_to_image(model, image, mask, guess, steps=fit)
-        facts |= described(predictor, guess)
-        if picture:
-            yield _drawn(predictor, guess, sample.rgb.shape[0], relight, facts)
-        else:
-            yield surface_of(predictor, guess.codes, resolution, level, parts, facts)
+            if hasattr(model, "encoder"):
+                volume = np.concatenate([colours.transpose(3, 0, 1, 2), 255 * occupied[None].astype(np.uint8)])
+                return model.encoder(coloured(torch.from_numpy(volume)[None].to(where), model.config.darkest))[0]
+        solid, rng = np.flatnonzero(occupied), np.random.default_rng(0)
+        near = np.concatenate([solid[rng.permutation(len(solid))[:3000]], rng.integers(0, occupied.size, 5000)])
+        cells = np.stack(np.unravel_index(near, occupied.shape), 1)
+        points = torch.from_numpy(((cells + 0.5) / len(occupied) * 2 - 1).astype(np.float32))[None].to(where)
+        truth = torch.from_numpy(occupied.reshape(-1)[near])[None].to(where)
+        return fit_to_points(model, points, truth)
+
+    def parts(self, codes: Codes, points: np.ndarray) -> np.ndarray:
+        """The winning branch."""
+        at = torch.from_numpy(np.asarray(points, np.float32) * 2)[None].to(self.device)
+        with torch.no_grad():
+            return _in_pieces(lambda x: self.network.winners(codes, x), at)[0].cpu().numpy()
 
 
 def _taken_in(
-    predictor: Predictor, sample: Picture, background: tuple[int, int, int], fit: int
+    predictor: JOFPredictor, sample: Picture, background: tuple[int, int, int], fit: int
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     rgb, alpha = (x if x is None or x.dtype == np.uint8 else (x >> 8).astype(np.uint8) for x in (sample.rgb, sample.alpha))
     assert rgb is not None
@@ -131,7 +133,7 @@ def _taken_in(
     return image, mask, {"crop": done, "background": list(background), "fitted": fit}
 
 
-def described(predictor: Predictor, guess: ImageGuess) -> dict[str, Any]:
+def described(predictor: JOFPredictor, guess: ImageGuess) -> dict[str, Any]:
     """Category, camera and light of a guess as plain numbers; camera null where no camera could be so."""
     settings = predictor.network.config
     facts: dict[str, Any] = {"light": None, "camera": None, "category": None}
@@ -151,7 +153,7 @@ def described(predictor: Predictor, guess: ImageGuess) -> dict[str, Any]:
 
 
 def surface_of(
-    predictor: Predictor, codes: Codes, resolution: int, threshold: float, parts: bool, facts: dict[str, Any]
+    predictor: JOFPredictor, codes: Codes, resolution: int, threshold: float, parts: bool, facts: dict[str, Any]
 ) -> Mesh:
     """The surface by marching cubes, evaluated coarse to fine; how often the decoder was asked stands in meta["queries"]."""
     model = predictor.network
@@ -182,18 +184,13 @@ def part_names(count: int) -> tuple[str, ...]:
     return tuple(f"part-{k}" for k in range(1, count + 1))
 
 
-def _in_pieces(function: Any, points: Tensor) -> Tensor:
+def _in_pieces(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     """A function of points [B, N, ...], of as many at a time as leave its layers in a processor's cache."""
     size = 1 << 12 if points.device.type == "cpu" else 1 << 16
     return torch.cat([function(some) for some in points.split(size, 1)], 1)
 
 
-def picture_of(predictor: Predictor, result: Picture) -> Picture:
-    """A result as the picture that it is: `predict(picture=True)` draws."""
-    return result
-
-
-def _drawn(predictor: Predictor, guess: ImageGuess, size: int, relight: Any, facts: dict[str, Any]) -> Picture:
+def _drawn(predictor: JOFPredictor, guess: ImageGuess, size: int, relight: LightFile | None, facts: dict[str, Any]) -> Picture:
     """The object as the camera of the guess sees it, RGBA of at most 512 pixels a side, in the guessed light or another."""
     if facts["camera"] is None:
         raise DataError("The network's camera for this picture is none that could be drawn through.", hint="Try --fit, or write a mesh.")
@@ -213,10 +210,8 @@ def _drawn(predictor: Predictor, guess: ImageGuess, size: int, relight: Any, fac
     return Picture(np.where(alpha[..., None], rgb, 0).astype(np.uint8), 255 * alpha.astype(np.uint8), meta=facts)
 
 
-def _relit(albedo: Tensor, points: Tensor, normals: Tensor, lights: Any, camera: dict[str, Any]) -> Tensor:
+def _relit(albedo: Tensor, points: Tensor, normals: Tensor, lights: LightFile, camera: dict[str, Any]) -> Tensor:
     """Albedo in the lights of a file. points [1, N, 3] in [-1, 1]^3; lights stand in the object's own frame, or the camera's."""
-    from voxcli.scene.types import Camera
-
     seen = Camera(np.array(camera["K"]), IMAGE, IMAGE, np.array(camera["world_to_cam"]))
     if lights.frame == "world" and not lights.points and not max(lights.ambient):
         return albedo * shading_of(normals, light_of(torch.tensor(lights.harmonics, dtype=albedo.dtype)[None])).clamp_min(0)
@@ -225,50 +220,3 @@ def _relit(albedo: Tensor, points: Tensor, normals: Tensor, lights: Any, camera:
     seen_points, seen_normals = points / 2 @ pose[:3, :3].T + pose[:3, 3], normals @ pose[:3, :3].T
     maps = [x[0].T[:, :, None].double() for x in (seen_points, seen_normals, albedo)]
     return shade(maps[0], maps[1], maps[2], found)[..., 0].T[None].to(albedo)
-
-
-# -- shapes in --------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ShapeParts:
-    """A network that divides shapes: codes of a shape, then which branch wins where. names: of the branches, part 1 first."""
-
-    predictor: Predictor
-    steps: int = 200
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """part-1 .. part-k."""
-        return part_names(self.predictor.network.config.branches)
-
-    def codes(self, occupied: np.ndarray, colours: np.ndarray) -> Codes:
-        """Codes of occupancy [64, 64, 64] with colours [64, 64, 64, 3] uint8, in the object's own frame over [-1/2, 1/2]^3.
-
-        By the 3D encoder; where the weights have none, fitted to the volume's cells.
-        """
-        model, where = self.predictor.network, self.predictor.device
-        with torch.no_grad():
-            if hasattr(model, "encoder"):
-                volume = np.concatenate([colours.transpose(3, 0, 1, 2), 255 * occupied[None].astype(np.uint8)])
-                return model.encoder(coloured(torch.from_numpy(volume)[None].to(where), model.config.darkest))[0]
-        solid, rng = np.flatnonzero(occupied), np.random.default_rng(0)
-        near = np.concatenate([solid[rng.permutation(len(solid))[:3000]], rng.integers(0, occupied.size, 5000)])
-        cells = np.stack(np.unravel_index(near, occupied.shape), 1)
-        points = torch.from_numpy(((cells + 0.5) / len(occupied) * 2 - 1).astype(np.float32))[None].to(where)
-        truth = torch.from_numpy(occupied.reshape(-1)[near])[None].to(where)
-        return fit_to_points(model, points, truth, steps=self.steps)
-
-    def parts(self, codes: Codes, points: np.ndarray) -> np.ndarray:
-        """The winning branch, 0 .. k - 1, of points [N, 3] of the object's own frame."""
-        at = torch.from_numpy(np.asarray(points, np.float32) * 2)[None].to(self.predictor.device)
-        with torch.no_grad():
-            return _in_pieces(lambda x: self.predictor.network.winners(codes, x), at)[0].cpu().numpy()
-
-
-def load_shape_parts(weights: str | Path | Weights, device: str = "auto", dtype: str = "auto") -> ShapeParts:
-    """What `segment` needs of a weights file."""
-    predictor = load_predictor(weights, device, dtype)
-    predictor.network.need("shape", purpose="Telling parts")
-    return ShapeParts(predictor)
-

@@ -8,23 +8,20 @@ colour unmixed; last come (x - 0.5) / 0.5.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.models.pix2vox.sizes import IMAGE
+from voxcli.models.pix2vox.spec import CROPS, Box, box_in_pixels, check_part
 from voxcli.scene.types import Picture
-
-CROPS = ("auto", "box", "center", "none")
 
 CENTRE = 128
 """Side of the central part that is taken from renders: those of 3D-R2N2 have 137 pixels."""
 
 MARGIN = 1.2
 """Side of the part taken around an object that its alpha shows, as a multiple of the object's longer side: about that of the renders."""
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Preparation:
     """
 
     background: tuple[int, int, int] = (240, 240, 240)
-    crop: Literal["auto", "box", "center", "none"] = "auto"
+    crop: str = "auto"
     bbox: Box | None = None
 
     def __post_init__(self) -> None:
@@ -47,12 +44,7 @@ class Preparation:
             raise unknown_name("crop", self.crop, CROPS)
         if min(self.background) < 0 or max(self.background) > 255:
             raise UsageError("A background is R, G, B in 0..255.", actual=list(self.background))
-        if self.bbox is not None:
-            if self.crop in ("center", "none"):
-                raise UsageError(f"A bounding box and the crop '{self.crop}' contradict each other.", hint="Give one of them.")
-            left, top, right, bottom = self.bbox
-            if not (left < right and top < bottom):
-                raise UsageError("The bounding box is empty.", expected="left < right and top < bottom", actual=list(self.bbox))
+        check_part(self.crop, self.bbox)
 
 
 def prepare(picture: Picture, how: Preparation) -> tuple[np.ndarray, dict[str, Any]]:
@@ -99,14 +91,6 @@ def _part(picture: Picture, how: Preparation) -> tuple[str, tuple[int, int, int,
         middle, half = (low + high) / 2, (high - low).max() * MARGIN / 2
         return "box", _square((*(middle - half), *(middle + half)))
     return "none", whole
-
-
-def box_in_pixels(box: Box, width: int, height: int) -> Box:
-    """A bounding box in pixels, which it may be already. Raises DataError where it lies outside of a picture of this size."""
-    scaled = box if max(box) > 1 else tuple(v * s for v, s in zip(box, (width, height, width, height), strict=True))
-    if scaled[0] >= width or scaled[1] >= height or scaled[2] <= 0 or scaled[3] <= 0:
-        raise DataError("The bounding box lies outside of the picture.", expected=f"{width}x{height} pixels", actual=list(box))
-    return scaled  # type: ignore[return-value]
 
 
 def _square(box: Box) -> tuple[int, int, int, int]:

@@ -5,6 +5,7 @@ The paper predicts poses without saying how instances are told apart: that they 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,11 @@ def poses_record(grid: FruxelGrid, instances: list[dict[str, Any]]) -> dict[str,
     camera = {"K": frustum.K.tolist(), "width": frustum.width, "height": frustum.height, "world_to_cam": grid.world_to_cam.tolist()}
     frames = {"translation, rotation_wxyz": "camera: x right, y down, z forward", "world": frame_of(grid.meta)}
     return {"camera": camera, "frames": frames, "objects": [each | {"world": _in_world(each, grid.world_to_cam)} for each in instances]}
+
+
+def poses_file(grid: FruxelGrid) -> bytes:
+    """The poses file of a prediction, JSON."""
+    return json.dumps(poses_record(grid, grid.meta["instances"]), indent=1).encode() + b"\n"
 
 
 def _in_world(instance: dict[str, Any], world_to_cam: np.ndarray) -> dict[str, list[float]]:

@@ -220,5 +220,5 @@ def added(grids: Tensor, owner: Tensor, count: int) -> Tensor:
 
 
 def occupied(logits: Tensor, threshold: float) -> Tensor:
-    """Cells [M, 4] (sample, x, y, z) whose occupancy exceeds the threshold, in the order of the samples; logits [B, 28, 28, 28]."""
-    return (torch.sigmoid(logits) > threshold).nonzero()
+    """Cells [M, 4] (sample, x, y, z) whose occupancy reaches the threshold, in the order of the samples; logits [B, 28, 28, 28]."""
+    return (torch.sigmoid(logits) >= threshold).nonzero()

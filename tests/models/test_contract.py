@@ -1,0 +1,58 @@
+"""All registered models keep one contract: voxcli/models/base.py."""
+
+import typing
+
+import contract
+import pytest
+import torch
+from small_networks import SMALL
+
+from voxcli.api.prediction import PredictOptions
+from voxcli.models.registry import MODELS, model_module, optional_module, predicting, specs
+from voxcli.options import abouts, make_options
+
+OPTIONS = {
+    "jof": {"resolution": 16}, "uclid": {"points": 1}, "ssz": {"probabilities": True, "poses": True}, "rays": {"probabilities": True},
+}  # fmt: skip
+BY_NAME = {spec.name: spec for spec in specs()}
+ALL, ABLE = pytest.mark.parametrize("name", list(MODELS)), pytest.mark.parametrize("name", predicting())
+
+
+def test_each_has_a_small_network_here():
+    assert list(SMALL) == list(MODELS) == list(BY_NAME)
+
+
+@ALL
+def test_its_spec_tells_the_truth(name):
+    contract.its_spec_tells_the_truth(BY_NAME[name])
+    presets = getattr(model_module(name, "network"), "PRESETS", {})
+    assert BY_NAME[name].presets == tuple(presets) and optional_module(name, "stages") is not None
+
+
+@ABLE
+def test_its_options_are_documented(name):
+    contract.its_options_are_documented(BY_NAME[name].options)
+
+
+@ALL
+@pytest.mark.filterwarnings("ignore:no --camera")
+def test_it_loads_and_predicts_and_a_batch_equals_singles(name):
+    spec, small = BY_NAME[name], SMALL[name]
+    network = contract.its_weights_load(spec, small.weights(name))
+    if spec.options is not None:
+        contract.a_batch_equals_singles(spec, network, make_options(spec.options, OPTIONS.get(name, {}), name))
+
+
+@ALL
+def test_the_gradient_reaches_every_parameter(name):
+    network = SMALL[name].network(name)
+    torch.manual_seed(1)
+    sum(each.float().square().mean() for each in SMALL[name].passed(network)).backward()
+    assert [key for key, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_python_knows_the_options_of_all_models():
+    written = {"camera", "depth"}
+    for name in predicting():
+        written |= {key for key, about in abouts(BY_NAME[name].options).items() if about.writes is None or key == "poses"}
+    assert written == typing.get_type_hints(PredictOptions, localns={"LightFile": object, "CameraLike": object, "DepthLike": object}).keys()
