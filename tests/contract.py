@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from voxcli import scene
 from voxcli.errors import FileFormatError
 from voxcli.models.base import Inputs, ModelOptions, ModelSpec, Predictor, TrainedNetwork
 from voxcli.models.registry import able, class_of, names_of, spec_of
-from voxcli.models.weights import Weights
+from voxcli.models.weights import Weights, load_weights, save_weights
 from voxcli.options import abouts
 from voxcli.scene import Picture
 
@@ -41,6 +42,15 @@ def its_options_are_documented(options: type[ModelOptions]) -> None:
         about = abouts(options)[field.name]
         assert about.help.endswith((".", ")")) and getattr(made, field.name) == field.default
     assert set(options.only_for) <= abouts(options).keys() and options.__doc__
+
+
+def its_weights_keep_their_record(weights: Weights, folder: Path) -> None:
+    """A file says the model, the configuration and what the numbers mean, and gives the same network."""
+    save_weights(folder / "its.safetensors", weights, half=False)
+    back = load_weights(folder / "its.safetensors")
+    assert (back.model, back.config) == (weights.model, weights.config) and dict(weights.facts).items() <= back.facts.items()
+    made = class_of(weights.model).from_weights(folder / "its.safetensors", "cpu", "float32")
+    assert made.name == weights.model and all(back.tensors[name].equal(tensor) for name, tensor in weights.tensors.items())
 
 
 def its_weights_load(spec: ModelSpec, weights: Weights) -> TrainedNetwork:

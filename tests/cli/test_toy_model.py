@@ -69,9 +69,10 @@ def registered(tmp_path, monkeypatch):
 WEIGHTS = Weights(Brightness(4).state_dict(), "toy", {"cells": 4})
 
 
-def test_it_keeps_the_contract():
+def test_it_keeps_the_contract(tmp_path):
     contract.its_spec_tells_the_truth(SPEC)
     contract.its_options_are_documented(ToyOptions)
+    contract.its_weights_keep_their_record(WEIGHTS, tmp_path)
     contract.a_batch_equals_singles(SPEC, contract.its_weights_load(SPEC, WEIGHTS), ToyOptions(exposure=2.0))
 
 

@@ -44,6 +44,11 @@ def test_it_loads_and_predicts_and_a_batch_equals_singles(name):
 
 
 @ALL
+def test_its_weights_keep_their_record(name, tmp_path):
+    contract.its_weights_keep_their_record(SMALL[name].weights(name), tmp_path)
+
+
+@ALL
 def test_the_gradient_reaches_every_parameter(name):
     network = SMALL[name].network(name)
     torch.manual_seed(1)

@@ -108,7 +108,7 @@ def class_of(name: str) -> type[TrainedNetwork[nn.Module]]:
     """The class of a model's loaded networks."""
     from voxcli.models.base import TrainedNetwork
 
-    found = imported(spec_of(name).network)
+    found: type = imported(spec_of(name).network)
     assert issubclass(found, TrainedNetwork), name
     return found
 
