@@ -130,7 +130,7 @@ def test_a_large_jpeg_is_decoded_smaller_upright_and_right_in_its_proportions(tm
     pixels[:600, :800], pixels[:600, 800:], pixels[600:, :800] = (200, 40, 40), (40, 200, 40), (40, 40, 200)
     Image.fromarray(pixels).convert(mode).save(tmp_path / "a.jpg", exif=exif({FILM: 18}, orientation), quality=95)
     whole = read_as(tmp_path / "a.jpg", Picture)
-    small = read_as(tmp_path / "a.jpg", Picture, seen_by=Frustum(128, 96, 1, 1.0, 2.0, 70.0))
+    small = read_as(tmp_path / "a.jpg", Picture, target_frustum=Frustum(128, 96, 1, 1.0, 2.0, 70.0))
     size = (1203, 1601) if orientation in (6, 8) else (1601, 1203)
     assert whole.stored is None and whole.rgb.shape[1::-1] == size
     assert small.stored == size and small.fov_x_deg == whole.fov_x_deg
@@ -145,20 +145,20 @@ def test_a_large_jpeg_is_decoded_smaller_upright_and_right_in_its_proportions(tm
 @pytest.mark.parametrize("how", [{"progressive": True}, {"format": "MPO", "save_all": True, "append_images": [Image.new("RGB", (40, 30))]}])
 def test_photographs_of_phones_come_in_other_kinds_of_jpeg(tmp_path, how):
     Image.new("RGB", (1600, 1200), (90, 120, 60)).save(tmp_path / "a.jpg", exif=exif({FILM: 26}, 6), **how)
-    found = read_as(tmp_path / "a.jpg", Picture, seen_by=NEAR)
+    found = read_as(tmp_path / "a.jpg", Picture, target_frustum=NEAR)
     assert found.rgb.shape == (800, 600, 3) and found.stored == (1200, 1600)
     assert found.fov_x_deg == pytest.approx(fov(0.6 * math.hypot(36, 24), 26))
 
 
 def test_nothing_is_decoded_smaller_for_a_camera_of_as_many_pixels(tmp_path):
     Image.new("RGB", (200, 150)).save(tmp_path / "a.jpg")
-    found = read_as(tmp_path / "a.jpg", Picture, seen_by=Frustum(128, 96, 1, 1.0, 2.0, 70.0))
+    found = read_as(tmp_path / "a.jpg", Picture, target_frustum=Frustum(128, 96, 1, 1.0, 2.0, 70.0))
     assert found.stored is None and found.rgb.shape == (150, 200, 3)
 
 
 def test_the_field_of_view_that_is_given_decides_how_small(tmp_path):
     Image.new("RGB", (1600, 1200)).save(tmp_path / "a.jpg")
-    wide = read_as(tmp_path / "a.jpg", Picture, seen_by=NEAR, fov_x_deg=100.0)  # a focal length of 671 pixels
-    assert wide.stored is None and read_as(tmp_path / "a.jpg", Picture, seen_by=NEAR).stored == (1600, 1200)
+    wide = read_as(tmp_path / "a.jpg", Picture, target_frustum=NEAR, fov_x_deg=100.0)  # a focal length of 671 pixels
+    assert wide.stored is None and read_as(tmp_path / "a.jpg", Picture, target_frustum=NEAR).stored == (1600, 1200)
     Image.new("RGB", (1600, 1200)).save(tmp_path / "a.png")
-    assert read_as(tmp_path / "a.png", Picture, seen_by=NEAR).stored is None
+    assert read_as(tmp_path / "a.png", Picture, target_frustum=NEAR).stored is None

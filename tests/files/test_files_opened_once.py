@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from voxcli import contents, files
+from voxcli.cli.framework.batch import Batch, Item
 from voxcli.provenance import sha256_bytes, sha256_file
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -122,3 +123,23 @@ def test_a_named_pipe_is_read_and_digested(tmp_path):
         assert files.read(tmp_path / "points.xyz").points.tolist() == [[1, 2, 3], [4, 5, 6]]
         assert sha256_file(tmp_path / "points.xyz") == sha256_bytes(data)
     writer.join()
+
+
+@pytest.mark.parametrize("loop", ["run", "chunks"])
+def test_an_items_bytes_are_let_go_before_the_next(tmp_path, loop):
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    batch = Batch([Item(str(path), str(path) + ".out", path.name) for path in paths])
+    kept = []
+
+    def work(item):
+        kept.append([contents.kept_bytes(path) is not None for path in paths])
+        return contents.file_bytes(item.source)
+
+    with contents.opened_once():
+        if loop == "run":
+            assert [data for _, data in batch.run(work)] == [b"a", b"b", b"c"]
+        else:
+            assert [work(item) for chunk in batch.chunks(1) for item in chunk] == [b"a", b"b", b"c"]
+    assert kept == [[False] * 3] * 3

@@ -14,15 +14,15 @@ from voxcli.geometry.field_rendering import (
     camera_centres,
     find_surface,
     form_picture,
-    lifted,
     light_of,
     occupancy_normals,
     pixel_lattice,
-    projected,
+    project_points,
     radiance_of,
+    ray_cube_spans,
     render_field,
     shading_of,
-    spans,
+    unproject,
 )
 from voxcli.geometry.lighting import harmonic_light
 from voxcli.geometry.projections import compose, decompose
@@ -49,7 +49,7 @@ def torus(R=0.6, r=0.2, sharp=40.0):
 def sphere_depths(P, pixels, radius):
     """The nearer root of a quadratic, and whether there is one."""
     centre = camera_centres(P)[:, None]
-    direction = lifted(P, pixels, torch.ones(1, len(pixels), dtype=P.dtype)) - centre
+    direction = unproject(P, pixels, torch.ones(1, len(pixels), dtype=P.dtype)) - centre
     a, b, c = (direction**2).sum(-1), (centre * direction).sum(-1), (centre**2).sum(-1) - radius**2
     inside = b * b - a * c
     return (-b - inside.clamp_min(0).sqrt()) / a, inside > 0
@@ -58,7 +58,7 @@ def sphere_depths(P, pixels, radius):
 def torus_depths(P, pixels, R, r):
     """The nearest real root of a quartic, by NumPy."""
     centre = camera_centres(P)[0].numpy()
-    directions = lifted(P, pixels, torch.ones(1, len(pixels), dtype=P.dtype))[0].numpy() - centre
+    directions = unproject(P, pixels, torch.ones(1, len(pixels), dtype=P.dtype))[0].numpy() - centre
     depths = np.full(len(directions), np.nan)
     for n, d in enumerate(directions):
         square = np.array([d @ d, 2 * centre @ d, centre @ centre + R * R - r * r])
@@ -73,11 +73,11 @@ def torus_depths(P, pixels, R, r):
 def test_pixels_lift_to_where_they_were_projected_from():
     P, pixels = view()
     points = torch.rand(1, 30, 3, dtype=torch.float64) - 0.5
-    seen, depth = projected(P, points)
-    assert_close(lifted(P, seen, depth), points)
+    seen, depth = project_points(P, points)
+    assert_close(unproject(P, seen, depth), points)
     assert_close(camera_centres(P)[0], torch.tensor([2.0, 1.2, 1.6], dtype=torch.float64))
-    near, far, meets = spans(P, pixels)
-    ends = lifted(P, pixels, near)[meets]
+    near, far, meets = ray_cube_spans(P, pixels)
+    ends = unproject(P, pixels, near)[meets]
     assert_close(ends.abs().amax(-1), torch.ones(len(ends), dtype=torch.float64))
     assert bool((far >= near).all())
 
@@ -92,9 +92,9 @@ def test_a_sphere_is_found_where_the_quadratic_says():
     assert int(both.sum()) > 50
     assert_close(found.depth[both], truth[both], rtol=0, atol=1e-5)
     outside = ~found.hit
-    closest = lifted(P, pixels, found.depth)[outside].norm(dim=-1)
+    closest = unproject(P, pixels, found.depth)[outside].norm(dim=-1)
     centre = camera_centres(P)[:, None]
-    direction = torch.nn.functional.normalize(lifted(P, pixels, found.depth * 0 + 1) - centre, dim=-1)
+    direction = torch.nn.functional.normalize(unproject(P, pixels, found.depth * 0 + 1) - centre, dim=-1)
     passes = torch.linalg.cross(centre.expand_as(direction), direction).norm(dim=-1)[outside]
     seen = passes < 0.95
     assert_close(closest[seen], passes[seen], rtol=0, atol=0.02)  # the exterior point of the largest occupancy

@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from voxcli.errors import UsageError
-from voxcli.geometry.field_surface import cell_centres, sample_field, unsettled
+from voxcli.geometry.field_surface import cell_centres, cells_to_refine, sample_field
 
 
 def rod(x, a, b, radius):
@@ -50,7 +50,7 @@ def test_legs_thinner_than_the_coarsest_cells_are_followed_to_their_ends(resolut
 def test_values_around_the_surface_are_those_of_every_cell():
     field = stool(0.03, sharp=60.0)
     dense, fine = (sample_field(field, 64, coarsest=c).values for c in (0, 16))
-    beside = unsettled(dense, 0.5, 2.0)
+    beside = cells_to_refine(dense, 0.5, 2.0)
     assert_close(fine[beside], dense[beside], rtol=0, atol=0)
 
 
@@ -87,7 +87,7 @@ def test_odd_numbers_of_cells_are_halved_too_and_miss_nothing(resolution, coarse
     assert fine.levels[0][0] <= 2 * coarsest and [size for size, _ in fine.levels][-1] == resolution
     assert fine.values.shape == every.shape
     known = fine.values == every
-    assert bool(known[unsettled(every, 0.5, 2.0)].all())
+    assert bool(known[cells_to_refine(every, 0.5, 2.0)].all())
 
 
 def test_nothing_and_everything_cost_the_coarsest_level():

@@ -13,7 +13,7 @@ from voxcli.geometry.regrid import camera_points, filled_cells, fruxels_to_box, 
 from voxcli.geometry.scenes import fruxelize_scene, split_by_class
 from voxcli.geometry.surfaces import surface_mesh
 from voxcli.scene import FRUSTUM_PRESETS, Frustum, FruxelGrid, Labels, Mesh, SceneDescription, SceneObject
-from voxcli.scene.frames import VIEWER, assumed_camera, carried, frame_of
+from voxcli.scene.frames import VIEWER, assumed_camera, frame_of, inherited_meta
 
 CLASSES = Labels(("air", "car", "ground"))
 SMALL = Frustum(width=48, height=36, depth=40, z_near=2.0, z_far=22.0, fov_x_deg=70.0)
@@ -117,6 +117,6 @@ def test_meshes_and_voxels_go_back_to_the_fruxels_that_they_came_from():
 def test_what_is_made_of_a_scene_says_in_which_frame_it_is():
     placed = stand_level(FruxelGrid(np.zeros(SMALL.shape, np.uint8), SMALL, classes=CLASSES, meta={"crop": [0, 0, 1, 1]}))
     assert placed.meta["crop"] == [0, 0, 1, 1] and frame_of(placed.meta) == VIEWER and frame_of({}) == "world, +y up"
-    assert frame_of({}, "world") == "world" and carried({"crop": 1}) == {} and carried(placed.meta) == {
+    assert frame_of({}, "world") == "world" and inherited_meta({"crop": 1}) == {} and inherited_meta(placed.meta) == {
         "camera_assumed": {"height": 0.0, "by": None}
     }

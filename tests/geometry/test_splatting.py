@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from voxcli.geometry.rays import camera_rays, is_surface
 from voxcli.geometry.splatting import splat
 from voxcli.geometry.surfels import SurfelMaps
-from voxcli.geometry.visible import surfels_elsewhere
+from voxcli.geometry.visible import reproject_surfels
 from voxcli.scene import Camera
 
 K = torch.tensor([[30.0, 0, 10.3], [0, 32.0, 8.9], [0, 0, 1]], dtype=torch.float64)
@@ -74,7 +74,7 @@ def test_surfels_of_a_slanted_plane_close_up_seen_from_elsewhere():
     motion = np.eye(4)
     motion[0, 3] = -0.25
     there = Camera(here.K, 40, 40, motion)
-    found = surfels_elsewhere(maps, here, there)
+    found = reproject_surfels(maps, here, there)
     middle = (slice(10, 30), slice(12, 24))
     assert bool(is_surface(found.depth[middle]).all())
     moved = (n @ torch.tensor([-0.25, 0.0, 3.0]).double()) / (n[:, None, None] * rays).sum(0)
@@ -88,5 +88,5 @@ def test_surfels_seen_from_their_own_camera_are_themselves():
     n = torch.tensor([0.5, 0.3, -0.81]).double()
     n = n / n.norm()
     z = (n @ torch.tensor([0.0, 0.0, 3.0]).double()) / (n[:, None, None] * rays).sum(0)
-    found = surfels_elsewhere(SurfelMaps(z, n[:, None, None].expand(3, 20, 20), torch.ones(3, 20, 20).double()), here, here)
+    found = reproject_surfels(SurfelMaps(z, n[:, None, None].expand(3, 20, 20), torch.ones(3, 20, 20).double()), here, here)
     assert_close(found.depth, z)

@@ -105,7 +105,7 @@ def voxelize(
     >>> bool(abs(grid.labels.sum() * grid.voxel_size.prod() - 1 / 6) < 0.02)
     True
     """
-    from voxcli.scene.frames import WORLD, carried, frame_of
+    from voxcli.scene.frames import WORLD, frame_of, inherited_meta
 
     _check_choice("rule", rule, RULES)
     _check_choice("fill", fill, FILLS)
@@ -120,7 +120,7 @@ def voxelize(
     result, _ = fill_scene(held, None, FillOptions(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device))
     assert isinstance(result, VoxelGrid)
     options = {"grid": "voxel", "rule": rule, "fill": fill, "classes": _plain(classes), "resolution": resolution}
-    return replace(result, meta=carried(of) | _meta("voxels", options, frame_of(of, WORLD), shape, classes))
+    return replace(result, meta=inherited_meta(of) | _meta("voxels", options, frame_of(of, WORLD), shape, classes))
 
 
 def _framing(frustum: Frustum) -> Framing:

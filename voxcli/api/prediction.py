@@ -197,8 +197,8 @@ class Model:
         found = [as_camera(one, path) for one, path in self._of_each("camera", known, place, sample, count, single)]  # type: ignore[arg-type]
         cameras = [camera for camera in found if camera is not None]
         depths = [self._depth(one, path, len(sample)) for one, path in self._of_each("depth", known, place, sample, count, single)]
-        seen_by = None if cameras else self._predictor.view
-        pictures = tuple(as_picture(each, seen_by, fov) for each in sample)
+        target_frustum = None if cameras else self._predictor.view
+        pictures = tuple(as_picture(each, target_frustum, fov) for each in sample)
         return Inputs(pictures, tuple(cameras) or None, tuple(depths) or None)
 
     def _of_each(

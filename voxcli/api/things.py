@@ -55,13 +55,13 @@ def digests_of(*things: object) -> dict[str, str]:
     return {path: sha256_file(path) for path in map(path_of, things) if path}
 
 
-def as_picture(thing: PictureLike, seen_by: Frustum | None = None, fov_x_deg: float | None = None) -> Picture:
-    """A picture of whatever holds one. seen_by, fov_x_deg: as for `voxcli.files.read`; they concern files alone.
+def as_picture(thing: PictureLike, target_frustum: Frustum | None = None, fov_x_deg: float | None = None) -> Picture:
+    """A picture of whatever holds one. target_frustum, fov_x_deg: as for `voxcli.files.read`; they concern files alone.
 
     Raises UsageError for what is none, DataError for arrays of other numbers than uint8 and uint16.
     """
     if is_path(thing):
-        return files.read_as(path_of(thing), Picture, seen_by=seen_by, fov_x_deg=fov_x_deg)
+        return files.read_as(path_of(thing), Picture, target_frustum=target_frustum, fov_x_deg=fov_x_deg)
     if isinstance(thing, Picture):
         return thing
     if isinstance(thing, np.ndarray):

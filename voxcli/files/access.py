@@ -24,7 +24,7 @@ _KIND_OF = {scene_type: kind for kind, scene_type in KIND_TYPES.items()}
 
 def read(
     path: str | Path, *, kind: str | None = None, format: str | None = None, depth_scale: float | None = None,
-    seen_by: Frustum | None = None, fov_x_deg: float | None = None,
+    target_frustum: Frustum | None = None, fov_x_deg: float | None = None,
 ) -> SceneType:  # fmt: skip
     """Read a file into its scene type.
 
@@ -34,9 +34,9 @@ def read(
             nor the bytes tell: a 16-bit PNG is an image unless kind is depth. An error where the file holds another kind.
         format: an extension without the dot, used instead of the path's own.
         depth_scale: metres per unit of integer depth images; None takes the file's own statement, else 0.001.
-        seen_by: what a picture is read for: a camera of so many pixels (width, height) and such a field of view. A JPEG of far more
+        target_frustum: what a picture is read for: a camera of so many pixels (width, height) and such a field of view. A JPEG of far more
             pixels than it can make use of is then decoded at a smaller size, and Picture.stored has its own.
-        fov_x_deg: the picture's horizontal field of view, if known otherwise than by EXIF; it is for `seen_by` alone.
+        fov_x_deg: the picture's horizontal field of view, if known otherwise than by EXIF; it is for `target_frustum` alone.
 
     Returns a scene type; for kind `cameras` a list of (name, Camera). Raises a VoxcliError that names the file.
     """
@@ -49,7 +49,7 @@ def read(
         raise FileFormatError(f"{path} cannot hold {kind}.", expected=f"one of {', '.join(formats_reading(KIND_TYPES[kind]))}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
     source = Source.from_stdin() if str(path) == "-" else Source.from_path(path)
-    thing = _read_named(found, source, kind, Options(depth_scale, extension, seen_by, fov_x_deg))
+    thing = _read_named(found, source, kind, Options(depth_scale, extension, target_frustum, fov_x_deg))
     if kind is not None and not isinstance(thing, KIND_TYPES[kind]):
         raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=kind_name(thing))
     return thing
@@ -57,17 +57,17 @@ def read(
 
 @overload
 def read_as(
-    path: str | Path, wanted: type[T], *, format: str | None = None, depth_scale: float | None = None, seen_by: Frustum | None = None,
-    fov_x_deg: float | None = None,
+    path: str | Path, wanted: type[T], *, format: str | None = None, depth_scale: float | None = None,
+    target_frustum: Frustum | None = None, fov_x_deg: float | None = None,
 ) -> T: ...
 @overload
 def read_as(
     path: str | Path, wanted: tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None,
-    seen_by: Frustum | None = None, fov_x_deg: float | None = None,
+    target_frustum: Frustum | None = None, fov_x_deg: float | None = None,
 ) -> Any: ...
 def read_as(
     path: str | Path, wanted: type[T] | tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None,
-    seen_by: Frustum | None = None, fov_x_deg: float | None = None,
+    target_frustum: Frustum | None = None, fov_x_deg: float | None = None,
 ) -> SceneType:  # fmt: skip
     """Read a file that must hold one of the wanted scene types; the type also decides where a format may hold several kinds.
 
@@ -86,8 +86,8 @@ def read_as(
                                   expected=f"{names}: one of {', '.join(extensions)}", hint=_still_hint(found))  # fmt: skip
         raise FileFormatError(f"{path} cannot hold {names}.", expected=f"one of {', '.join(extensions)}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
-    kind = None if found.told_by_content else possible[0]
-    thing = read(path, kind=kind, format=format, depth_scale=depth_scale, seen_by=seen_by, fov_x_deg=fov_x_deg)
+    kind = None if found.kind_from_content else possible[0]
+    thing = read(path, kind=kind, format=format, depth_scale=depth_scale, target_frustum=target_frustum, fov_x_deg=fov_x_deg)
     if not isinstance(thing, wanted):
         raise FileFormatError(f"{path} holds something else.", expected=names, actual=kind_name(thing))
     return thing
@@ -119,7 +119,7 @@ def write(path: str | Path, scene: SceneType, *, format: str | None = None, over
         refuse_existing(path)
     if meta is not None and not isinstance(scene, (Animation, Camera, list)):
         scene = replace(scene, meta=meta)
-    data = _call_named("stdout" if to_stdout else str(path), lambda: writer(scene, Options(depth_scale, extension)))
+    data = _naming("stdout" if to_stdout else str(path), lambda: writer(scene, Options(depth_scale, extension)))
     if to_stdout:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -130,10 +130,10 @@ def write(path: str | Path, scene: SceneType, *, format: str | None = None, over
 def _read_named(found: Format, source: Source, kind: str | None, options: Options) -> SceneType:
     assert found.reader is not None
     reader = found.reader
-    return _call_named(source.name, lambda: _usable(reader(source, kind, options)))
+    return _naming(source.name, lambda: _checked(reader(source, kind, options)))
 
 
-def _usable(thing: SceneType) -> SceneType:
+def _checked(thing: SceneType) -> SceneType:
     """Point clouds may come from any format with NaN for "no return"; nothing behind this door knows what to do with those."""
     if isinstance(thing, PointCloud):
         bad = int((~np.isfinite(thing.points)).any(axis=1).sum())
@@ -144,7 +144,7 @@ def _usable(thing: SceneType) -> SceneType:
     return thing
 
 
-def _call_named(name: str, work: Callable[[], R]) -> R:
+def _naming(name: str, work: Callable[[], R]) -> R:
     """Run work; errors of the scene types' own checks get the name of the file that they are about."""
     try:
         return work()

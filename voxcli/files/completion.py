@@ -146,15 +146,15 @@ def _raw_ids(labels: np.ndarray, classes: Labels) -> np.ndarray:
 register(
     Format(
         "SemanticKITTI", (".label", ".invalid", ".occluded"), "voxel labels and masks of a scan, 256 x 256 x 32", reads=("voxels",),
-        told_by_content=True, reader=read_kitti, writers={VoxelGrid: write_kitti}, names={"kitti": ".label"}, searched=(".label",),
+        kind_from_content=True, reader=read_kitti, writers={VoxelGrid: write_kitti}, names={"kitti": ".label"}, searched=(".label",),
     )
 )  # fmt: skip
 register(
     Format(
-        "BIN", (".bin",), "voxels of SemanticKITTI (bits) or, read only, of NYU (runs)", reads=("voxels",), told_by_content=True,
+        "BIN", (".bin",), "voxels of SemanticKITTI (bits) or, read only, of NYU (runs)", reads=("voxels",), kind_from_content=True,
         reader=read_bin, writers={VoxelGrid: write_kitti}, searched=(),  # many things are called .bin
     )
 )  # fmt: skip
 register(
-    Format("NYU", (), "voxel labels of SSCNet's NYU", reads=("voxels",), told_by_content=True, reader=read_nyu, names={"nyu": ".bin"})
+    Format("NYU", (), "voxel labels of SSCNet's NYU", reads=("voxels",), kind_from_content=True, reader=read_nyu, names={"nyu": ".bin"})
 )

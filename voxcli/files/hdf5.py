@@ -78,7 +78,7 @@ register(
         (".h5", ".hdf5"),
         "HDF5: fruxels or voxels, with the keys of NPZ",
         reads=("fruxels", "voxels"),
-        told_by_content=True,
+        kind_from_content=True,
         reader=read_hdf5,
         writers={
             FruxelGrid: lambda thing, options: hdf5_bytes(keyed.fruxel_arrays(thing)),

@@ -2,8 +2,8 @@
 
 Images: the EXIF orientation is applied, alpha is kept (it is the object mask), grey is repeated to three channels, palettes, CMYK and
 the first frame of animations become RGB. 16-bit grey stays 16-bit; 16-bit colour is read at 8 bits, which is what Pillow decodes.
-The field of view is what EXIF says (see voxcli.files.exif). A caller who states which camera is to see a picture (Options.seen_by) gets
-JPEG of far more pixels than that camera has at 1/2, 1/4 or 1/8 of its size, which takes a fraction of the time.
+The field of view is what EXIF says (see voxcli.files.exif). A caller who states the frustum that a picture is read for
+(Options.target_frustum) gets JPEG of far more pixels than it has columns at 1/2, 1/4 or 1/8 of its size, in a fraction of the time.
 Depth: integers in millimetres, or what the text chunk `voxcli` or the caller says; 0 is no surface.
 """
 
@@ -48,17 +48,17 @@ class _Facts(TypedDict, total=False):
 def read_image(source: Source, kind: str | None, options: Options) -> Picture | DepthMap:
     """A Picture, or a DepthMap where kind is depth or the file says so itself."""
     image = open_image(source, None if kind == "depth" else options)
-    said = stated(image, source.name)
-    if kind == "depth" or (kind is None and said.get("kind") == "depth"):
-        return depth_of_integers(image, said, options, source.name)
-    return picture_of_image(image, said)
+    embedded = embedded_facts(image, source.name)
+    if kind == "depth" or (kind is None and embedded.get("kind") == "depth"):
+        return depth_of_integers(image, embedded, options, source.name)
+    return picture_of_image(image, embedded)
 
 
 def open_image(source: Source, options: Options | None = None) -> Image.Image:
     """A decoded Pillow image, turned upright. FileFormatError for what is no whole image, DataError for an absurd size.
 
-    image.info holds, where known, `voxcli`: what our writers said; `fov_x_deg`: the field of view by EXIF; `stored`: the upright size in
-    the file, where options.seen_by allowed to decode a smaller one.
+    image.info holds, where known, `voxcli`: what our writers wrote; `fov_x_deg`: the field of view by EXIF; `stored`: the upright size in
+    the file, where options.target_frustum allowed to decode a smaller one.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -100,22 +100,22 @@ def _facts(image: Image.Image, options: Options | None) -> _Facts:
     except Exception:  # of damaged EXIF, which damages no picture; Pillow raises a dozen kinds
         fov = None
     facts: _Facts = {} if fov is None else {"fov_x_deg": fov}
-    if options is None or options.seen_by is None or image.format not in ("JPEG", "MPO"):
+    if options is None or options.target_frustum is None or image.format not in ("JPEG", "MPO"):
         return facts
-    by = reduction(width, height, options.seen_by, fov if options.fov_x_deg is None else options.fov_x_deg)
+    by = reduction(width, height, options.target_frustum, fov if options.fov_x_deg is None else options.fov_x_deg)
     if by > 1 and image.draft(None, (image.width // by, image.height // by)) is not None:
         facts["stored"] = (width, height)
     return facts
 
 
-def reduction(width: int, height: int, seen_by: Frustum, fov_x_deg: float | None) -> int:
-    """By how much (1, 2, 4 or 8) a picture of width x height pixels may be scaled down for a camera of seen_by's pixels and field of view:
-    two pixels of the picture to one of the camera remain, so that these are averages still."""
+def reduction(width: int, height: int, target_frustum: Frustum, fov_x_deg: float | None) -> int:
+    """By how much (1, 2, 4 or 8) a picture of width x height pixels may be scaled down for the frustum: at least two pixels of the picture
+    to one column remain, so that these are averages still."""
     if fov_x_deg is not None:
         focal = width / 2 / math.tan(math.radians(fov_x_deg) / 2)
     else:
-        focal = seen_by.focal * min(width / seen_by.width, height / seen_by.height)
-    return next((by for by in (8, 4, 2) if focal / by >= 2 * seen_by.focal), 1)
+        focal = target_frustum.focal * min(width / target_frustum.width, height / target_frustum.height)
+    return next((by for by in (8, 4, 2) if focal / by >= 2 * target_frustum.focal), 1)
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
@@ -147,16 +147,16 @@ def _first_bytes(data: bytes) -> str:
     return f"text: {text.decode()!r}" if text.isascii() and all(c >= 9 for c in text) else f"bytes {text[:8].hex(' ')}"
 
 
-def stated(image: Image.Image, name: str) -> Meta:
+def embedded_facts(image: Image.Image, name: str) -> Meta:
     """What our own writers left in the file; anybody else's description of the image is nothing to us."""
     text = image.info.get(_CHUNK)
     return parse_meta(text, name) if isinstance(text, str) and text.startswith('{"') else {}
 
 
-def picture_of_image(image: Image.Image, said: Meta) -> Picture:
+def picture_of_image(image: Image.Image, embedded: Meta) -> Picture:
     """The colours of a decoded image. DataError for floats."""
     rgb, alpha = _channels(image)
-    return Picture(rgb, alpha, said.get("meta", {}), image.info.get("fov_x_deg"), image.info.get("stored"))
+    return Picture(rgb, alpha, embedded.get("meta", {}), image.info.get("fov_x_deg"), image.info.get("stored"))
 
 
 def picture_of_pillow(image: Image.Image) -> Picture:
@@ -188,35 +188,35 @@ def _channels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     return np.ascontiguousarray(pixels[..., :3]), alpha
 
 
-def depth_of_integers(image: Image.Image, said: Meta, options: Options, name: str) -> DepthMap:
+def depth_of_integers(image: Image.Image, embedded: Meta, options: Options, name: str) -> DepthMap:
     """Depth in metres from an integer image: value * scale, 0 = no surface (NaN)."""
     if not (image.mode.startswith("I") or image.mode == "L"):
         raise FileFormatError(f"{name} is no depth image.", expected="one channel of 16-bit integers", actual=f"mode {image.mode}")
     values = np.asarray(image).astype(np.float64)
-    scale = options.depth_scale if options.depth_scale is not None else float(said.get("depth_scale", MILLIMETRE))
+    scale = options.depth_scale if options.depth_scale is not None else float(embedded.get("depth_scale", MILLIMETRE))
     return DepthMap(
         np.where(values > 0, values * scale, np.nan).astype(np.float32),
-        said.get("depth_kind", "z"),
-        stated_camera(said, values.shape),
-        said.get("meta", {}),
+        embedded.get("depth_kind", "z"),
+        embedded_camera(embedded, values.shape),
+        embedded.get("meta", {}),
     )
 
 
-def stated_camera(said: Meta, shape: tuple[int, ...]) -> Camera | None:
+def embedded_camera(embedded: Meta, shape: tuple[int, ...]) -> Camera | None:
     """The camera of an image of this shape, where the file states one."""
-    if not {"K", "world_to_cam"} <= set(said):
+    if not {"K", "world_to_cam"} <= set(embedded):
         return None
-    return Camera(np.array(said["K"], np.float64), shape[1], shape[0], np.array(said["world_to_cam"], np.float64))
+    return Camera(np.array(embedded["K"], np.float64), shape[1], shape[0], np.array(embedded["world_to_cam"], np.float64))
 
 
 def depth_statement(depth: DepthMap, scale: float | None) -> Meta:
     """What a depth image says of itself, as JSON."""
-    said: Meta = {"kind": "depth", "depth_kind": depth.kind}
+    embedded: Meta = {"kind": "depth", "depth_kind": depth.kind}
     if scale is not None:
-        said["depth_scale"] = scale
+        embedded["depth_scale"] = scale
     if depth.camera is not None:
-        said |= {"K": depth.camera.K.tolist(), "world_to_cam": depth.camera.world_to_cam.tolist()}
-    return said | ({"meta": depth.meta} if depth.meta else {})
+        embedded |= {"K": depth.camera.K.tolist(), "world_to_cam": depth.camera.world_to_cam.tolist()}
+    return embedded | ({"meta": depth.meta} if depth.meta else {})
 
 
 def write_png(picture: Picture, options: Options) -> bytes:
@@ -254,12 +254,12 @@ def write_depth_png(depth: DepthMap, options: Options) -> bytes:
     return _png(Image.fromarray(values.astype(np.uint16)), depth_statement(depth, scale))
 
 
-def _png(image: Image.Image, said: Meta) -> bytes:
+def _png(image: Image.Image, embedded: Meta) -> bytes:
     from PIL import PngImagePlugin
 
     text = PngImagePlugin.PngInfo()
-    if said:
-        text.add_text(_CHUNK, meta_text(json.loads(json.dumps(said))))
+    if embedded:
+        text.add_text(_CHUNK, meta_text(json.loads(json.dumps(embedded))))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=text, compress_level=4)                  # as small as 6 for photographs, in two thirds of the time
     return buffer.getvalue()

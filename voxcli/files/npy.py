@@ -81,7 +81,7 @@ register(
         (".npy",),
         "one array: points [N, 3] or depth [H, W]",
         reads=("points", "depth"),
-        told_by_content=False,
+        kind_from_content=False,
         reader=read_npy,
         writers={PointCloud: write_points, DepthMap: write_depth},
     )

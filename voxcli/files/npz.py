@@ -22,7 +22,7 @@ register(
         (".npz",),
         "NumPy archive: fruxels, voxels, points, surfels or depth, told by its keys",
         reads=("fruxels", "voxels", "surfels", "depth", "points"),
-        told_by_content=True,
+        kind_from_content=True,
         reader=read_npz,
         writers={
             FruxelGrid: lambda thing, options: npz_bytes(keyed.fruxel_arrays(thing)),

@@ -234,7 +234,7 @@ register(
         (".ply",),
         "points with normals, colours, labels and radius, or a mesh",
         reads=("points", "mesh"),
-        told_by_content=True,
+        kind_from_content=True,
         reader=read_ply,
         writers={PointCloud: write_points, Mesh: write_mesh, Surfels: write_surfels},
     )

@@ -60,13 +60,13 @@ class Options:
     """What a caller may state about bytes that do not say it themselves.
 
     depth_scale: metres per unit of an integer depth image; None takes what the file says, else 0.001 (millimetres).
-    extension: with the dot, for files that serve several. seen_by: the camera that a picture is read for, width and height in pixels of its
-    image; fov_x_deg: the picture's horizontal field of view in degrees, where the caller knows it better than the file.
+    extension: with the dot, for files that serve several. target_frustum: what a picture is read for.
+    fov_x_deg: the picture's horizontal field of view in degrees, where the caller knows it better than the file.
     """
 
     depth_scale: float | None = None
     extension: str = ""
-    seen_by: Frustum | None = None
+    target_frustum: Frustum | None = None
     fov_x_deg: float | None = None
 
 
@@ -83,7 +83,7 @@ class Format:
     names: what --format and --input-format call it besides, and the extension of its files then: that may belong to another format,
     whose files are told from this one's by name only. searched: extensions that a folder is searched for, or "NAME beside OTHER" for a
     file that counts only next to another one; None means all extensions.
-    told_by_content: the bytes say which kind they hold; otherwise the caller's kind, or the first, decides.
+    kind_from_content: the bytes say which kind they hold; otherwise the caller's kind, or the first, decides.
     writers: scene type -> function that makes the bytes of the whole file.
     """
 
@@ -91,7 +91,7 @@ class Format:
     extensions: tuple[str, ...]
     summary: str
     reads: tuple[str, ...] = ()
-    told_by_content: bool = False
+    kind_from_content: bool = False
     reader: Reader | None = None
     writers: Mapping[type, Writer] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)

@@ -10,10 +10,10 @@ from voxcli.files.images import (
     TIFF_DESCRIPTION,
     depth_of_integers,
     depth_statement,
+    embedded_camera,
+    embedded_facts,
     open_image,
     picture_of_image,
-    stated,
-    stated_camera,
 )
 from voxcli.files.keyed import meta_text
 from voxcli.files.registry import Format, Options, register
@@ -24,14 +24,14 @@ from voxcli.scene import DepthMap, Picture
 def read_tiff(source: Source, kind: str | None, options: Options) -> DepthMap | Picture:
     """A DepthMap; a Picture where kind is image, or the file has colours and kind is None. FileFormatError for damage."""
     image = open_image(source)
-    said = stated(image, source.name)
+    embedded = embedded_facts(image, source.name)
     if kind == "image" or (kind is None and not image.mode.startswith(("F", "I", "L"))):
-        return picture_of_image(image, said)
+        return picture_of_image(image, embedded)
     if image.mode != "F":
-        return depth_of_integers(image, said, options, source.name)
+        return depth_of_integers(image, embedded, options, source.name)
     values = np.asarray(image).astype(np.float32)
     depth = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
-    return DepthMap(depth, said.get("depth_kind", "z"), stated_camera(said, depth.shape), said.get("meta", {}))
+    return DepthMap(depth, embedded.get("depth_kind", "z"), embedded_camera(embedded, depth.shape), embedded.get("meta", {}))
 
 
 def write_tiff(depth: DepthMap, options: Options) -> bytes:

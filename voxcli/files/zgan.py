@@ -46,7 +46,7 @@ def write_zgan(grid: FruxelGrid, options: Options) -> bytes:
 
 register(
     Format(
-        "Z-GAN", (), "fruxels of one class, [height, width, depth]", reads=("fruxels",), told_by_content=True, reader=read_zgan,
+        "Z-GAN", (), "fruxels of one class, [height, width, depth]", reads=("fruxels",), kind_from_content=True, reader=read_zgan,
         writers={FruxelGrid: write_zgan}, names={"zgan": ".npy"},
     )
 )  # fmt: skip

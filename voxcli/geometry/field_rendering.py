@@ -67,11 +67,11 @@ def camera_centres(projection: Tensor) -> Tensor:
     return centres
 
 
-def lifted(projection: Tensor, pixels: Tensor, depth: Tensor) -> Tensor:
+def unproject(projection: Tensor, pixels: Tensor, depth: Tensor) -> Tensor:
     """Equation (2), x = P^-1 u: points [B, N, 3] of pixels [N, 2] or [B, N, 2] at depths [B, N]. Differentiable in all.
 
     >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
-    >>> lifted(P, torch.tensor([[1.0, 1.0]]), torch.tensor([[4.0]])).tolist()
+    >>> unproject(P, torch.tensor([[1.0, 1.0]]), torch.tensor([[4.0]])).tolist()
     [[[0.0, 0.0, 0.0]]]
     """
     check_shape(projection, "B 3 4", "projections")
@@ -80,11 +80,11 @@ def lifted(projection: Tensor, pixels: Tensor, depth: Tensor) -> Tensor:
     return points
 
 
-def projected(projection: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+def project_points(projection: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     """Pixels [B, N, 2] and depths [B, N] of points [B, N, 3].
 
     >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
-    >>> pixels, depth = projected(P, torch.zeros(1, 1, 3))
+    >>> pixels, depth = project_points(P, torch.zeros(1, 1, 3))
     >>> pixels.tolist(), depth.tolist()
     ([[[1.0, 1.0]]], [[4.0]])
     """
@@ -93,19 +93,19 @@ def projected(projection: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     return u[..., :2] / u[..., 2:], u[..., 2]
 
 
-def spans(projection: Tensor, pixels: Tensor, reach: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+def ray_cube_spans(projection: Tensor, pixels: Tensor, reach: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
     """(nearest depth, farthest depth, whether the ray meets the cube), each [B, N].
 
     A ray that passes by has both depths where it comes closest to the middle.
 
     >>> P = torch.tensor([[[2.0, 0, 1, 4], [0, 2, 1, 4], [0, 0, 1, 4]]])
-    >>> near, far, meets = spans(P, torch.tensor([[1.0, 1.0]]))
+    >>> near, far, meets = ray_cube_spans(P, torch.tensor([[1.0, 1.0]]))
     >>> near.item(), far.item(), meets.item()
     (3.0, 5.0, True)
     """
     zero = projection.new_zeros(len(projection), pixels.shape[-2])
     centre = camera_centres(projection)[:, None]                                                  # [B, 1, 3]
-    direction = lifted(projection, pixels, zero + 1) - centre                                     # of depth 1
+    direction = unproject(projection, pixels, zero + 1) - centre                                     # of depth 1
     slope = torch.where(direction.abs() < 1e-12, torch.full_like(direction, 1e-12), direction)
     low, high = (-reach - centre) / slope, (reach - centre) / slope
     near = torch.minimum(low, high).amax(-1).clamp_min(0)
@@ -135,13 +135,13 @@ def find_surface(
     steps = evaluations - refinements
     if steps < 1 or refinements < 0 or together < 1:
         raise UsageError("A search needs a step of its linear part.", actual=f"{evaluations} evaluations, {refinements} refinements")
-    near, far, meets = spans(projection, pixels, reach)
+    near, far, meets = ray_cube_spans(projection, pixels, reach)
     step = (far - near) / steps
 
     def occupancy(depth: Tensor) -> Tensor:
         """[B, N, S] -> [B, N, S]."""
         count = depth.shape[-1]
-        points = torch.stack([lifted(projection, pixels, depth[..., k]) for k in range(count)], 2)  # [B, N, S, 3]
+        points = torch.stack([unproject(projection, pixels, depth[..., k]) for k in range(count)], 2)  # [B, N, S, 3]
         values: Tensor = field(points.flatten(1, 2)).unflatten(1, (-1, count))
         return values
 
@@ -246,7 +246,7 @@ def form_picture(
     >>> picture.colour.detach().round(decimals=5).tolist()
     [[[0.25, 0.25, 0.25]]]
     """
-    points = lifted(projection, pixels, surface.depth.detach())
+    points = unproject(projection, pixels, surface.depth.detach())
     normals, occupancy = occupancy_normals(field, points, differentiable)
     reflected = albedo(points)
     shading = shading_of(normals, light)

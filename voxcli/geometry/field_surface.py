@@ -70,7 +70,7 @@ def sample_field(
     levels.append((sizes[0], grid.queries))
     for size, width in zip(sizes[1:], widths[1:], strict=True):
         coarse = grid.values.view((grid.size,) * 3)
-        open_cells = _doubled(unsettled(coarse, threshold, faint), size)
+        open_cells = _doubled(cells_to_refine(coarse, threshold, faint), size)
         grid = _Level(field, size, width, threshold, reach, batch)
         grid.start(_doubled(coarse, size).reshape(-1), open_cells.reshape(-1))
         grid.follow()
@@ -78,12 +78,12 @@ def sample_field(
     return FieldGrid(grid.values.view((resolution,) * 3), sum(queries for _, queries in levels), tuple(levels))
 
 
-def unsettled(values: Tensor, threshold: float, faint: float) -> Tensor:
+def cells_to_refine(values: Tensor, threshold: float, faint: float) -> Tensor:
     """Cells [R, R, R] whose children may differ from them: beside a change of sign, or beside a cell that is empty but not clearly.
 
     >>> values = torch.zeros(8, 8, 8)
     >>> values[4, 4, 4] = 1
-    >>> int(unsettled(values, 0.5, 0.1).sum())
+    >>> int(cells_to_refine(values, 0.5, 0.1).sum())
     27
     """
     inside = (values >= threshold).to(torch.float32)[None, None]

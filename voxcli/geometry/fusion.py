@@ -102,7 +102,7 @@ def fuse_views(
     n = len(classes.names)
     if not (1 / n < trust < 1 or n == 1) or not 0 <= behind <= 1:
         raise DataError("trust must lie above chance and below 1, behind between 0 and 1.", actual=f"trust {trust:g}, behind {behind:g}")
-    evidence = [_Evidence.of(view, behind, device) for view in views]
+    evidence = [_Evidence.from_view(view, behind, device) for view in views]
     # Sums of floats depend on their order: always the same one, whatever the caller's.
     order = sorted(range(len(views)), key=lambda v: _fingerprint(views[v]))
     unknown = classes.ignore if classes.ignore is not None else (classes.empty or 0)
@@ -113,23 +113,23 @@ def fuse_views(
     for x in range(0, shape[0], planes):
         size = (min(planes, shape[0] - x), shape[1], shape[2])
         centres = voxel_centres(size, origin + np.array([x, 0, 0]) * voxel_size, voxel_size).reshape(-1, 3)
-        looks = [each.look(centres) for each in evidence]
+        samples = [each.sample(centres) for each in evidence]
         score = torch.zeros(n, len(centres), dtype=torch.float64, device=device)
         weight = torch.zeros(len(centres), dtype=torch.float64, device=device)
         for v in order:
-            if len(looks[v].voxel):
-                score[:, looks[v].voxel] += evidence[v].score(looks[v], method, trust)
-                weight[looks[v].voxel] += looks[v].weight
+            if len(samples[v].voxel):
+                score[:, samples[v].voxel] += evidence[v].score(samples[v], method, trust)
+                weight[samples[v].voxel] += samples[v].weight
         best = score.argmax(0)
         known = weight > 0
         observed += int(known.sum())
         labels[x : x + size[0]] = torch.where(known, best, unknown).reshape(size).cpu().numpy()
         reached = torch.zeros(len(centres), dtype=torch.int64, device=device)
-        for look in looks:
-            reached[look.voxel[look.visible]] += 1
-        for v, look in enumerate(looks):
-            counts[v, :5] += _compared(look, best, classes.empty)
-            counts[v, 5] += int((reached[look.voxel[look.visible]] > 1).sum())
+        for found in samples:
+            reached[found.voxel[found.visible]] += 1
+        for v, found in enumerate(samples):
+            counts[v, :5] += _compared(found, best, classes.empty)
+            counts[v, 5] += int((reached[found.voxel[found.visible]] > 1).sum())
     agreement = tuple(
         Agreement(int(seen), int(visible), _share(same, visible), _share(same_occupied, occupied), _share(shared, visible))
         for seen, visible, same, occupied, same_occupied, shared in counts
@@ -139,13 +139,13 @@ def fuse_views(
 
 
 @dataclass(frozen=True)
-class _Look:
-    """The voxels that a view holds: their index [M], the fruxel that holds each [M] (flat), the weight and the class of its word."""
+class _SampledVoxels:
+    """The voxels that a view holds: their index [M], the fruxel that holds each [M] (flat), the weight and the class that the view names."""
 
     voxel: Tensor
     fruxel: Tensor
     weight: Tensor
-    said: Tensor
+    label: Tensor
     visible: Tensor
 
 
@@ -160,7 +160,7 @@ class _Evidence:
     probabilities: Tensor | None
 
     @classmethod
-    def of(cls, view: FruxelGrid, behind: float, device: torch.device | str) -> _Evidence:
+    def from_view(cls, view: FruxelGrid, behind: float, device: torch.device | str) -> _Evidence:
         """A view [D, H, W] as evidence. behind: weight of what lies behind its first surface. Raises DataError for NaN probabilities."""
         known = view.labels < len(view.classes.names)                            # neither ignored nor without a name
         shares = None
@@ -178,7 +178,7 @@ class _Evidence:
         flat = [each.flatten().to(device) for each in (torch.from_numpy(labels), weight, reach)]
         return cls(view, flat[0], flat[1], flat[2], shares)
 
-    def look(self, centres: np.ndarray) -> _Look:
+    def sample(self, centres: np.ndarray) -> _SampledVoxels:
         """Find world points [N, 3] in the view."""
         points = torch.from_numpy(camera_points(centres, self.view.world_to_cam))
         index, inside = fruxel_index(points, self.view.frustum)
@@ -187,28 +187,28 @@ class _Evidence:
         k, j, i = index[voxel].unbind(1)
         fruxel = ((k * height + j) * width + i).to(self.labels.device)
         weight = self.weight[fruxel]
-        return _Look(voxel.to(fruxel.device), fruxel, weight, self.labels[fruxel], (self.reach[fruxel] >= 0.5) & (weight > 0))
+        return _SampledVoxels(voxel.to(fruxel.device), fruxel, weight, self.labels[fruxel], (self.reach[fruxel] >= 0.5) & (weight > 0))
 
-    def score(self, look: _Look, method: str, trust: float) -> Tensor:
+    def score(self, found: _SampledVoxels, method: str, trust: float) -> Tensor:
         """What the view adds to the score of each class at the voxels that it holds: [n, M]."""
         n = len(self.view.classes.names)
         if self.probabilities is None or method == "vote":
             # Up to what all classes get alike, only the stated class gains: log-odds, a vote, or the share above the others'.
             gain = {"bayes": np.log(trust * max(n - 1, 1) / (1 - trust)), "vote": 1.0, "mean": trust - (1 - trust) / max(n - 1, 1)}[method]
-            score = torch.zeros(n, len(look.voxel), dtype=torch.float64, device=look.weight.device)
-            said = look.said.clamp_max(n - 1)                                    # ids without a name weigh nothing
-            return score.scatter_(0, said[None], (gain * look.weight)[None])
-        share = self.probabilities[:, look.fruxel].double()
+            score = torch.zeros(n, len(found.voxel), dtype=torch.float64, device=found.weight.device)
+            label = found.label.clamp_max(n - 1)                                    # ids without a name weigh nothing
+            return score.scatter_(0, label[None], (gain * found.weight)[None])
+        share = self.probabilities[:, found.fruxel].double()
         share = (share / share.sum(0).clamp_min(1e-12)).clamp_min(_SMALLEST)
-        return look.weight * (share.log() if method == "bayes" else share)
+        return found.weight * (share.log() if method == "bayes" else share)
 
 
-def _compared(look: _Look, best: Tensor, empty: int | None) -> np.ndarray:
+def _compared(found: _SampledVoxels, best: Tensor, empty: int | None) -> np.ndarray:
     """Counts [5]: seen, visible, agreeing, occupied, agreeing where occupied."""
-    fused, said = best[look.voxel][look.visible], look.said[look.visible]
-    same = fused == said
-    occupied = (fused != (-1 if empty is None else empty)) | (said != (-1 if empty is None else empty))
-    return np.array([len(look.voxel), len(fused), int(same.sum()), int(occupied.sum()), int((same & occupied).sum())])
+    fused, label = best[found.voxel][found.visible], found.label[found.visible]
+    same = fused == label
+    occupied = (fused != (-1 if empty is None else empty)) | (label != (-1 if empty is None else empty))
+    return np.array([len(found.voxel), len(fused), int(same.sum()), int(occupied.sum()), int((same & occupied).sum())])
 
 
 def _share(part: int, whole: int) -> float | None:

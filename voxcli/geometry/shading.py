@@ -29,10 +29,10 @@ def sun_and_sky() -> Lights:
     return Lights(0.45 * white, (sun / sun.norm() * _FAR)[None], 0.55 * white[None], constant=1.0, linear=0.0, quadratic=0.0)
 
 
-def finer(camera: Camera, factor: int) -> Camera:
+def supersampled_camera(camera: Camera, factor: int) -> Camera:
     """The same camera with factor x factor pixels for each.
 
-    >>> finer(Camera(np.diag([2.0, 2.0, 1.0]), 4, 3), 2).K.diagonal().tolist()
+    >>> supersampled_camera(Camera(np.diag([2.0, 2.0, 1.0]), 4, 3), 2).K.diagonal().tolist()
     [4.0, 4.0, 1.0]
     """
     K = np.array(camera.K, np.float64)
@@ -65,7 +65,7 @@ def shaded_picture(mesh: Mesh, camera: Camera, supersample: int = 2) -> np.ndarr
     (2, 2, 3)
     """
     rows = max(1, _BAND // (camera.width * supersample**2))
-    bands = [finer(_rows(camera, top, min(rows, camera.height - top)), supersample) for top in range(0, camera.height, rows)]
+    bands = [supersampled_camera(_rows(camera, top, min(rows, camera.height - top)), supersample) for top in range(0, camera.height, rows)]
     return np.concatenate([shaded(mesh_surfels(mesh, band), band, sun_and_sky(), supersample) for band in bands])
 
 

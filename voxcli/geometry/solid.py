@@ -90,7 +90,6 @@ class SortedFaces(NamedTuple):
 def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Filled:
     """Fill a lattice with parts; later parts overwrite earlier ones.
 
-    >>> from voxcli.geometry.lattice import VoxelLattice
     >>> from voxcli.geometry.surfaces import cell_faces
     >>> from voxcli.scene import VoxelGrid
     >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1
@@ -108,7 +107,6 @@ def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Fil
 def fill_sorted(parts: list[tuple[Tensor, SortedFaces]], lattice: Lattice, rule: str, fill: str = "auto") -> Filled:
     """The same where it is known already which faces of a part are closed: (vertices [V, 3], sorted faces) of each.
 
-    >>> from voxcli.geometry.lattice import VoxelLattice
     >>> from voxcli.geometry.surfaces import cell_faces
     >>> from voxcli.scene import VoxelGrid
     >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1
@@ -162,7 +160,6 @@ def sorted_faces(faces: Tensor, kind: Tensor) -> SortedFaces:
 def solid_mask(vertices: Tensor, faces: Tensor, lattice: Lattice, rule: str, fill: str = "winding") -> Tensor:
     """The cells that one closed mesh fills, as bool of the lattice's shape: the fast path for a single solid.
 
-    >>> from voxcli.geometry.lattice import VoxelLattice
     >>> from voxcli.geometry.surfaces import cell_faces
     >>> from voxcli.scene import VoxelGrid
     >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # from 0 to 1

@@ -109,14 +109,14 @@ def cloud_surfels(cloud: PointCloud, radius: np.ndarray, camera: Camera, device:
     return _maps(torch.where(found.point >= 0, found.depth, torch.nan), found.normals, albedo, K)
 
 
-def surfels_elsewhere(surfels: SurfelMaps, here: Camera, there: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
+def reproject_surfels(surfels: SurfelMaps, here: Camera, there: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
     """The surfels of one view as another camera sees them: each the plate that its pixel's circumcircle cuts out of its plane.
 
     >>> K, nearer = np.array([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]]), np.eye(4)
     >>> nearer[2, 3] = -1                                                             # a metre ahead
     >>> wall = Mesh(np.array([[-9.0, -9, 4], [9, -9, 4], [0, 9, 4]]), np.array([[0, 1, 2]]))
     >>> here, there = Camera(K, 2, 2), Camera(K, 2, 2, nearer)
-    >>> surfels_elsewhere(mesh_surfels(wall, here), here, there).depth.round(decimals=6).tolist()
+    >>> reproject_surfels(mesh_surfels(wall, here), here, there).depth.round(decimals=6).tolist()
     [[3.0, 3.0], [3.0, 3.0]]
     """
     K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(here))

@@ -193,13 +193,13 @@ def with_provenance(
     from voxcli.files.access import kind_name
     from voxcli.provenance import make_meta
     from voxcli.scene import Animation, Camera
-    from voxcli.scene.frames import carried, frame_of
+    from voxcli.scene.frames import frame_of, inherited_meta
 
     if isinstance(scene, (Animation, Camera, list)):
         return scene
     kind, source_meta = kind_name(scene), source_meta or {}
     frame = "camera" if kind == "fruxels" else frame_of(source_meta, "world")
-    return replace(scene, meta=make_meta(kind, command, options, inputs, seed, frame, "m", weights) | carried(source_meta))
+    return replace(scene, meta=make_meta(kind, command, options, inputs, seed, frame, "m", weights) | inherited_meta(source_meta))
 
 
 def input_digests(source: str, thing: object, *more: str | None) -> dict[str, str]:

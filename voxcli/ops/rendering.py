@@ -11,10 +11,10 @@ import torch
 
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.rays import LARGEST, SMALLEST, is_surface
-from voxcli.geometry.shading import finer, shaded, sun_and_sky
+from voxcli.geometry.shading import shaded, sun_and_sky, supersampled_camera
 from voxcli.geometry.surfaces import cell_faces, surface_mesh
-from voxcli.geometry.surfels import SurfelMaps, back_project, surfels_of_depth, z_depth
-from voxcli.geometry.visible import cloud_surfels, mesh_surfels, smooth_normals, surfels_elsewhere
+from voxcli.geometry.surfels import SurfelMaps, back_project, ray_to_z_depth, surfels_of_depth
+from voxcli.geometry.visible import cloud_surfels, mesh_surfels, reproject_surfels, smooth_normals
 from voxcli.ops.picture import normals_picture, placed_scene, used_vertices
 from voxcli.ops.viewpoints import around, resized, turned
 from voxcli.scene import (
@@ -179,7 +179,7 @@ class Prepared:
         else:
             own = thing.camera
             same = camera.width == own.width and np.allclose(camera.K, own.K) and np.allclose(camera.world_to_cam, own.world_to_cam)
-            maps = _as_maps(thing) if same else surfels_elsewhere(_as_maps(thing), own, camera, device)
+            maps = _as_maps(thing) if same else reproject_surfels(_as_maps(thing), own, camera, device)
         self.found |= bool(torch.isfinite(maps.depth).any())
         return maps
 
@@ -220,7 +220,7 @@ def _surfels_of(depth: DepthMap) -> Surfels:
         raise DataError("The depth map has no camera.", hint="Give one with --camera FILE.")
     K = torch.from_numpy(np.asarray(depth.camera.K, np.float64))
     z = torch.from_numpy(depth.depth.astype(np.float64))
-    maps = surfels_of_depth(z_depth(z, K) if depth.kind == "ray" else z, torch.full((3, 1, 1), _GREY, dtype=torch.float64), K)
+    maps = surfels_of_depth(ray_to_z_depth(z, K) if depth.kind == "ray" else z, torch.full((3, 1, 1), _GREY, dtype=torch.float64), K)
     return as_surfels(maps, depth.camera)
 
 
@@ -342,7 +342,7 @@ def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFil
         return np.where(torch.isfinite(maps.depth).cpu().numpy()[..., None], colours, np.uint8(255))
     # These surfels are one a pixel. Finer sampling adds nothing.
     factor = 1 if isinstance(ready.thing, (Surfels, Imagined)) else 2
-    fine = finer(camera, factor)
+    fine = supersampled_camera(camera, factor)
     light = sun_and_sky() if lights is None else lights.seen_from(camera)
     return shaded(ready.seen_from(fine), fine, light, factor)
 

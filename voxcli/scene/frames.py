@@ -26,7 +26,7 @@ def frame_of(meta: Mapping[str, Json], world: str = WORLD) -> str:
     return world if assumed_camera(meta) is None else VIEWER
 
 
-def carried(meta: Mapping[str, Json]) -> Meta:
+def inherited_meta(meta: Mapping[str, Json]) -> Meta:
     """The part of a meta that holds for whatever is made of the thing as well."""
     said = assumed_camera(meta)
     return {} if said is None else {KEY: said}

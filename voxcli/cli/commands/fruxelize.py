@@ -109,7 +109,7 @@ def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
     from voxcli.ops.conversions import input_digests
     from voxcli.provenance import make_meta
     from voxcli.scene import DepthMap, FruxelGrid, Mesh, SceneDescription, VoxelGrid
-    from voxcli.scene.frames import carried, frame_of
+    from voxcli.scene.frames import frame_of, inherited_meta
 
     kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
     thing = files.read_as(item.source, kinds, format=request.input_format)
@@ -127,7 +127,7 @@ def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
         result, report = look_up(thing, item.source, camera, fill_options), FillReport()
     frame = "camera" if request.grid == "fruxel" else frame_of(of)
     digests = input_digests(item.source, thing, request.camera, request.classes)
-    meta = carried(of) | make_meta(request.grid + "s", "fruxelize", request.recorded(filled, placed), digests, None, frame, "m")
+    meta = inherited_meta(of) | make_meta(request.grid + "s", "fruxelize", request.recorded(filled, placed), digests, None, frame, "m")
     files.write(item.target, replace(result, meta=meta), format=request.format, overwrite=request.overwrite)
     if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
         report = replace(report, outside=f"nothing of it lies in the frustum, and every cell is empty: {REFRAMING_HINTS[placed]}")

@@ -207,11 +207,11 @@ class Predictions:
 
         view, fov = self.predictor.view, self.options.chosen("fov_x_deg")
         # Where a camera is given, its pixels are those of the file.
-        seen_by: Frustum | None = None if self.request.camera is not None else view
+        target_frustum: Frustum | None = None if self.request.camera is not None else view
         for item in chunk:
             with self.todo.attempt(item):
                 form = self.request.input_format
-                pictures = [files.read_as(path, Picture, format=form, seen_by=seen_by, fov_x_deg=fov) for path in item.files]
+                pictures = [files.read_as(path, Picture, format=form, target_frustum=target_frustum, fov_x_deg=fov) for path in item.files]
                 for path, picture in zip(item.files, pictures, strict=True):
                     doubts.look(path, picture, view is not None)
                 yield item, Inputs(tuple(pictures))

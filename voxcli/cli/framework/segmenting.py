@@ -205,7 +205,7 @@ class SceneSegmenter:
         from voxcli import files
         from voxcli.provenance import make_meta, sha256_file
         from voxcli.scene import FruxelGrid, Picture, VoxelGrid
-        from voxcli.scene.frames import carried, frame_of
+        from voxcli.scene.frames import frame_of, inherited_meta
 
         request = self.request
         thing = files.read(item.source, format=request.input_format)
@@ -217,7 +217,8 @@ class SceneSegmenter:
         scene = labelled_grid(thing, request.segmentation.threshold)
         digests = {path: sha256_file(path) for path in (item.source, request.camera) if path and path != "-"}
         weights = self.predictor.digest if picture is not None else None
-        meta = make_meta("instances", "segment", request.recorded, digests, None, frame_of(scene.meta), "m", weights) | carried(scene.meta)
+        meta = make_meta("instances", "segment", request.recorded, digests, None, frame_of(scene.meta), "m", weights)
+        meta |= inherited_meta(scene.meta)
         extension = extension_of(item.target, request.format)
         if request.split is None and extension == "png":
             return self._write_label_image(item, scene, picture, meta)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voxcli.geometry.field_rendering import Field, FieldPicture, pixel_lattice, projected, render_field
+from voxcli.geometry.field_rendering import Field, FieldPicture, pixel_lattice, project_points, render_field
 from voxcli.geometry.field_surface import cell_centres
 from voxcli.models.jof.losses import main_variation
 from voxcli.models.jof.network import IMAGE, JOF, Codes
@@ -75,7 +75,7 @@ def boundary_points(network: JOF, codes: Codes, count: int, resolution: int = 32
 
 def local_variations(maps: list[Tensor], projection: Tensor, points: Tensor) -> Tensor:
     """v of each picture (equation (7)): features of the first maps where boundary points [B, q, 3] are seen. [B, C]"""
-    pixels, _ = projected(projection, points)
+    pixels, _ = project_points(projection, points)
     places = (pixels / IMAGE * 2 - 1)[:, None]                                                   # [B, 1, q, 2]
     features = torch.cat([F.grid_sample(m, places, align_corners=False)[:, :, 0] for m in maps], 1)  # [B, C, q]
     return torch.stack([main_variation(f.T) for f in features])

@@ -21,7 +21,7 @@ from voxcli.geometry.cameras import inverse_rigid, look_at
 from voxcli.geometry.lighting import Lights
 from voxcli.geometry.map_pictures import light_picture
 from voxcli.geometry.surfels import SurfelMaps, render_surfels, surfels_of_depth
-from voxcli.geometry.visible import surfels_elsewhere
+from voxcli.geometry.visible import reproject_surfels
 from voxcli.models.base import Inputs, MakesScenes, Predictor
 from voxcli.models.frustum.fitting import fit
 from voxcli.models.frustum.options import LensOptions
@@ -184,7 +184,7 @@ class Pix2ScenePredictor(Predictor[Pix2Scene, LensOptions, Surfels], MakesScenes
         maps = _as_maps(seen)
         own = seen.camera
         same = own.width == camera.width and np.allclose(own.K, camera.K) and np.allclose(own.world_to_cam, camera.world_to_cam)
-        return maps if same else surfels_elsewhere(maps, own, camera, str(self.device))
+        return maps if same else reproject_surfels(maps, own, camera, str(self.device))
 
     def picture_of(self, surfels: Surfels) -> Picture:
         """Surfels under the lights of the training data, linear as its pictures."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from voxcli.errors import DataError
 from voxcli.geometry.backproject import check_sight, cube_points, unit_projection
-from voxcli.geometry.surfels import z_depth
+from voxcli.geometry.surfels import ray_to_z_depth
 from voxcli.models.uclid.regressors import LEAST_SIDE
 from voxcli.scene.types import Camera, DepthMap, Picture
 
@@ -112,7 +112,7 @@ def square_depth(depth: DepthMap, picture: Picture, camera: Camera | None) -> Te
         if known is None:
             raise DataError("Depths along rays need a camera.", hint="Name it with --camera, or give z-depth.")
         share = np.diag([width / known.width, height / known.height, 1.0])
-        values = z_depth(values, torch.from_numpy(share @ known.K).float())
+        values = ray_to_z_depth(values, torch.from_numpy(share @ known.K).float())
     values = values.masked_fill(~(values > 0), torch.nan)
     if not bool(torch.isfinite(values).any()):
         raise DataError("The depth map shows nothing: all of it is empty.")
