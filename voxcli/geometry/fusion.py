@@ -140,7 +140,7 @@ def fuse_views(
 
 @dataclass(frozen=True)
 class _SampledVoxels:
-    """The voxels that a view holds: their index [M], the fruxel that holds each [M] (flat), the weight and the class that the view names."""
+    """The voxels that a view holds: their index [M], the fruxel that holds each [M] (flat), weight and class that the view states."""
 
     voxel: Tensor
     fruxel: Tensor

@@ -26,6 +26,9 @@ class Labels:
     """What the numbers of a label grid mean. Never assume that 0 is empty: foreign files differ.
 
     names: class names by id; empty: the id of empty space, or None; ignore: the id that scores leave out, or None.
+
+    >>> Labels(("air", "car", "tree")).solid_ids
+    [1, 2]
     """
 
     names: tuple[str, ...] = STREET_CLASSES
@@ -39,7 +42,11 @@ class Labels:
 
 
 def class_colour(name: str) -> tuple[int, int, int]:
-    """The colour of a class, RGB 0..255: fixed for the street classes, spread around the colour wheel by name for others."""
+    """The colour of a class, RGB 0..255: fixed for the street classes, spread around the colour wheel by name for others.
+
+    >>> class_colour("car")
+    (40, 100, 220)
+    """
     if name in _PALETTE:
         return _PALETTE[name]
     import colorsys

@@ -68,6 +68,10 @@ class Frustum:
     """The grid of a fruxel model: {z_near, z_far, depth, fov_x_deg} of SSZ section 3.1, and its image size in pixels.
 
     Slice k is centred at z_near + (k + 1/2)(z_far - z_near)/depth; f_x = f_y = (width/2)/tan(fov_x/2), c = (width/2, height/2).
+
+    >>> frustum = Frustum(width=128, height=96, depth=64, z_near=2, z_far=34, fov_x_deg=90)
+    >>> round(frustum.focal, 9), frustum.slice_thickness, frustum.shape
+    (64.0, 0.5, (64, 96, 128))
     """
 
     width: int
