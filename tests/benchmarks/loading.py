@@ -87,12 +87,12 @@ def measure(recipe: Recipe, number: int, data: StreetFolder, loading: Loading, r
     found = {"loading": rate(alone, size, options.steps)}
     alone.close()
     trainer = make_trainer(recipe, data, run, options.device)
-    stretch = trainer._begin(number, stage, 0)
+    stage_run = trainer._begin(number, stage, 0)
     source = batches(data, recipe, stage, loading)
 
     def steps(feed: Iterator) -> Iterator:
         while True:
-            yield trainer._train_step(stretch, feed)
+            yield trainer._train_step(stage_run, feed)
 
     found["computing"] = rate(steps(itertools.repeat(next(source))), stage.batch, options.steps)
     found["together"] = rate(steps(source), stage.batch, options.steps)

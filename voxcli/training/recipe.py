@@ -130,8 +130,8 @@ def changes(before: Recipe, now: Recipe) -> dict[str, list[Any]]:
 
 
 def shaping(recipe: Recipe) -> dict[str, Any]:
-    """The settings of a recipe that shape its weights: folders by their names alone, because where they lie shapes nothing, and weights
-    that are handed on are not to tell it."""
+    """The settings of a recipe that shape its weights. Folders are given by their last names: where they lie shapes nothing, and weights
+    that are handed on must not reveal it."""
     return without_places({key: value for key, value in config.to_mapping(recipe).items() if key not in WITHOUT_EFFECT})
 
 

@@ -15,21 +15,15 @@ from voxcli.errors import UsageError, unknown_name
 from voxcli.models.frustum import weighting
 from voxcli.models.frustum.facts import frustum_facts
 from voxcli.models.frustum.photographs import read_photographs, score_photographs
-from voxcli.models.frustum.previews import predictions_sheet
+from voxcli.models.frustum.previews import SceneBatch, predictions_sheet
 from voxcli.models.frustum.scores import Predictor, iou_record, most_probable, predictor
 from voxcli.training.counting import confusion
 from voxcli.training.stage import ClassWeights, Stage
 from voxcli.training.task import Batch, ClassWeighingTask, Config, Context, Network, Sample
 
 
-class FruxelBatch(Batch, Protocol):
-    """images [B, 3, H, W] float32 in 0..1; labels [B, D/s, H/s, W/s] uint8 by scale s."""
-
-    @property
-    def images(self) -> Tensor: ...
-
-    @property
-    def labels(self) -> Mapping[int, Tensor]: ...
+class FruxelBatch(Batch, SceneBatch, Protocol):
+    """A batch of street scenes."""
 
 
 FruxelBatchType = TypeVar("FruxelBatchType", bound=FruxelBatch)
