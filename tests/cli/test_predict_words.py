@@ -86,7 +86,7 @@ LATE = {
     "empty": ("--bbox", "50", "50", "40", "60"),
     "contradict": ("--bbox", "5", "5", "40", "60", "--crop", "none"),
     "plain.png: The bounding box lies outside of the picture": ("--bbox", "500", "500", "600", "600"),
-    "--threshold is a probability": ("--threshold", "2"),
+    "--threshold is out of range": ("--threshold", "2"),
 }
 
 
