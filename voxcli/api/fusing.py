@@ -105,8 +105,7 @@ def _fused_objects(
     digests: dict[str, str],
 ) -> VoxelGrid | PointCloud:  # fmt: skip
     from voxcli.api.prediction import load
-    from voxcli.ops.conversions import with_provenance
-    from voxcli.ops.volume_fusion import fuse_volumes, fusing_spec, fusion_options
+    from voxcli.ops.volume_fusion import fuse_volumes, fusing_spec, fusion_options, with_fusion_provenance
 
     known = {str(grid.meta.get("options", {}).get("model")) for grid in grids}
     maker = known.pop() if len(known) == 1 else "None"
@@ -124,11 +123,7 @@ def _fused_objects(
     given = {"threshold": options.get("threshold"), "points": options.get("points")}
     predictor = None if network is None else network.predictor
     result, _ = fuse_volumes(spec, predictor, grids, method, fusion_options(spec, given))
-    told = {"method": method, "model": network and network.name, "threshold": result.meta["threshold"]}
-    told |= {"points": result.meta["points"]} if "points" in result.meta else {}
-    made = with_provenance(result, "fuse-views", told, digests, weights=network.digest if network else None)
-    made.meta.update(frame=spec.frame, units=spec.units)
-    return made
+    return with_fusion_provenance(result, result, spec, method, digests, network.digest if network else None)
 
 
 def _is_file(path: str | None) -> bool:

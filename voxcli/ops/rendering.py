@@ -72,7 +72,7 @@ class ViewOptions:
 
 
 @dataclass(frozen=True)
-class Imagined:
+class LatentScene:
     """A predicted scene whose latent code is decoded anew for every camera.
 
     surfels: as the file holds them. seen_from: the surfels of a camera. target [3]: the point that the model's cameras look at. turns: by
@@ -106,7 +106,7 @@ class Prepared:
     UsageError for options that mean nothing for the scene type.
     """
 
-    def __init__(self, scene: Renderable | Imagined, options: SurfelOptions):
+    def __init__(self, scene: Renderable | LatentScene, options: SurfelOptions):
         self.options = options
         self.normals: np.ndarray | None = None
         self.radius: np.ndarray | None = None
@@ -120,7 +120,7 @@ class Prepared:
                 raise DataError("There is nothing to see: no face, or no filled cell.")
             check_extent(self.thing.vertices, "The vertices")
 
-    def _prepared(self, scene: Renderable | Imagined) -> Mesh | PointCloud | Surfels | Imagined:
+    def _prepared(self, scene: Renderable | LatentScene) -> Mesh | PointCloud | Surfels | LatentScene:
         if isinstance(scene, SceneDescription):
             return placed_scene(scene)
         if isinstance(scene, (FruxelGrid, VoxelGrid)):
@@ -174,7 +174,7 @@ class Prepared:
         elif isinstance(thing, PointCloud):
             assert self.radius is not None
             maps = cloud_surfels(thing, self.radius, camera, device)
-        elif isinstance(thing, Imagined):
+        elif isinstance(thing, LatentScene):
             maps = thing.seen_from(camera)
         else:
             own = thing.camera
@@ -184,7 +184,7 @@ class Prepared:
         return maps
 
 
-def _check_options(scene: Renderable | Imagined, options: SurfelOptions) -> None:
+def _check_options(scene: Renderable | LatentScene, options: SurfelOptions) -> None:
     """Raise UsageError for options that mean nothing for the scene type."""
     if options.radius is not None and not isinstance(scene, PointCloud):
         raise UsageError("--radius is of points, and the input holds none.", hint="Leave it out.")
@@ -192,7 +192,7 @@ def _check_options(scene: Renderable | Imagined, options: SurfelOptions) -> None
         raise UsageError("--cells are of a grid, and the input is none.", hint="Leave it out.")
 
 
-def extent_of(thing: Mesh | PointCloud | Surfels | Imagined) -> np.ndarray:
+def extent_of(thing: Mesh | PointCloud | Surfels | LatentScene) -> np.ndarray:
     """Points [N, 3] in the world frame whose box holds the thing."""
     from voxcli.geometry.regrid import world_points
 
@@ -200,7 +200,7 @@ def extent_of(thing: Mesh | PointCloud | Surfels | Imagined) -> np.ndarray:
         return used_vertices(thing)
     if isinstance(thing, PointCloud):
         return np.asarray(thing.points, np.float64)
-    if isinstance(thing, Imagined):
+    if isinstance(thing, LatentScene):
         return thing.target[None]
     maps = _as_maps(thing)
     points = back_project(maps.depth, torch.from_numpy(np.asarray(thing.camera.K, np.float64)))
@@ -259,13 +259,13 @@ def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | N
     """
     own = given or ready.own
     # A network has learnt views from its training's cameras. Its turntable keeps their distance.
-    if own is None or (views > 1 and given is None and not isinstance(ready.thing, Imagined)):
+    if own is None or (views > 1 and given is None and not isinstance(ready.thing, LatentScene)):
         first = around(ready.extent, own, size or PICTURE_SIZE, _AZIMUTH, _ELEVATION)
     else:
         first = own if size is None or size == max(own.width, own.height) else resized(own, size)
     if views == 1:
         return [first]
-    if isinstance(ready.thing, Imagined) and given is None:
+    if isinstance(ready.thing, LatentScene) and given is None:
         low, high = ready.thing.turns
         # There and back where the last view is followed by the first.
         shares = [(1 - np.cos(2 * np.pi * k / views)) / 2 if looped else k / (views - 1) for k in range(views)]
@@ -277,7 +277,7 @@ def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | N
 
 def strange_places(ready: Prepared, cameras: Sequence[Camera]) -> list[str]:
     """A caution for views of a predicted scene from where no camera of its training stood."""
-    if not isinstance(ready.thing, Imagined):
+    if not isinstance(ready.thing, LatentScene):
         return []
     found = [text for camera in cameras if (text := ready.thing.strange(camera)) is not None]
     views = "" if len(cameras) == 1 else f"{len(found)} of {len(cameras)} views: "
@@ -341,7 +341,7 @@ def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFil
         colours = normals_picture(maps.normals.movedim(0, -1).cpu().numpy())
         return np.where(torch.isfinite(maps.depth).cpu().numpy()[..., None], colours, np.uint8(255))
     # These surfels are one a pixel. Finer sampling adds nothing.
-    factor = 1 if isinstance(ready.thing, (Surfels, Imagined)) else 2
+    factor = 1 if isinstance(ready.thing, (Surfels, LatentScene)) else 2
     fine = supersampled_camera(camera, factor)
     light = sun_and_sky() if lights is None else lights.seen_from(camera)
     return shaded(ready.seen_from(fine), fine, light, factor)

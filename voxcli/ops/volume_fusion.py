@@ -1,9 +1,9 @@
-"""Coarse volumes of one object, by the network that made them or without one."""
+"""Fusion of coarse volumes of one object, with the network that made them or without one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from voxcli.errors import UsageError
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from voxcli.models.base import ModelOptions, ModelSpec, TrainedNetwork
-    from voxcli.scene import PointCloud, VoxelGrid
+    from voxcli.scene import Described, PointCloud, VoxelGrid
+
+SceneT = TypeVar("SceneT", bound="Described")
 
 
 def fusing_spec(name: str | None) -> ModelSpec:
@@ -52,3 +54,16 @@ def fuse_volumes(
     kind = class_of(spec.name)
     assert issubclass(kind, FusesVolumes)
     return kind.fuse_plainly(grids, method, options), None
+
+
+def with_fusion_provenance(
+    made: SceneT, fused: VoxelGrid | PointCloud, spec: ModelSpec, method: str, digests: Mapping[str, str], weights: str | None
+) -> SceneT:
+    """The fused object, or what was converted of it, with its provenance. weights: SHA-256 of the network's, None without a network."""
+    from voxcli.ops.conversions import with_provenance
+
+    recorded = {"method": method, "model": None if weights is None else spec.name, "threshold": fused.meta["threshold"]}
+    recorded |= {"points": fused.meta["points"]} if "points" in fused.meta else {}
+    made = with_provenance(made, "fuse-views", recorded, digests, weights=weights)
+    made.meta.update(frame=spec.frame, units=spec.units)
+    return made

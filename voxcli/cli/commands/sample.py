@@ -1,11 +1,11 @@
-"""`voxcli sample`: scenes that nobody took a picture of, and those between two pictures."""
+"""`voxcli sample`: scenes of random latent codes, and those between two pictures."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 _TILE = 128  # least pixels of a scene in the picture
 
 
-class Shown(str, enum.Enum):
-    """What is shown of a scene."""
+@dataclass(frozen=True)
+class SampleRequest:
+    """The scenes of one call: count random ones of a seed and a class, or count steps between two pictures; seen from a camera's place."""
 
-    shaded = "shaded"
-    depth = "depth"
-    normals = "normals"
+    count: int
+    seed: int
+    interpolate: tuple[str, str] | None
+    class_name: str | None
+    shown: Literal["shaded", "depth", "normals"]
+    camera: str | None
 
 
 def sample(
@@ -42,7 +46,7 @@ def sample(
         typer.Option("--interpolate", metavar="A.png B.png", help="From the scene of one picture to that of another."),
     ] = None,
     kind: Annotated[str | None, typer.Option("--class", metavar="NAME", help="Class of the scenes; default: all in turn.")] = None,
-    shown: Annotated[Shown, typer.Option("--as", help="What to show of each scene.")] = Shown.shaded,
+    shown: Annotated[Literal["shaded", "depth", "normals"], typer.Option("--as", help="What to show of each scene.")] = "shaded",
     camera: options.Camera = None,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -71,13 +75,10 @@ def sample(
     if dry_run:
         out.data(output)
     else:
-        _make(name, output, weights, count, seed, interpolate, kind, shown, camera, device, overwrite)
+        _make(name, output, weights, SampleRequest(count, seed, interpolate, kind, shown, camera), device, overwrite)
 
 
-def _make(
-    name: str, output: str, weights: str | None, count: int, seed: int, interpolate: tuple[str, str] | None,
-    kind: str | None, shown: Shown, camera: str | None, device: str, overwrite: bool,
-) -> None:  # fmt: skip
+def _make(name: str, output: str, weights: str | None, request: SampleRequest, device: str, overwrite: bool) -> None:
     from voxcli import files
     from voxcli.atomic import refuse_existing
     from voxcli.backend import pick_device
@@ -95,46 +96,45 @@ def _make(
         out.detail(f"device: {where}")
     predictor = load_network(name, path, str(where))
     assert isinstance(predictor, MakesScenes)
-    scenes = _scenes(predictor, count, seed, interpolate, kind, camera)
-    picture = Picture(_sheet(predictor, list(scenes), shown))
+    picture = Picture(_sheet(predictor, list(_scenes(predictor, request)), request.shown))
+    camera = request.camera
     recorded: dict[str, Json] = {
-        "model": name, "count": count, "as": shown.value, "class": kind, "camera": camera and PurePath(camera).name,
+        "model": name, "count": request.count, "as": request.shown, "class": request.class_name, "camera": camera and PurePath(camera).name,
     }  # fmt: skip
-    read = {p: sha256_file(p) for p in (*(interpolate or ()), *([camera] if camera else [])) if p != "-"}
-    made = with_provenance(picture, "sample", recorded, read, seed, sha256_file(path))
+    digests = {path: sha256_file(path) for path in (*(request.interpolate or ()), *([camera] if camera else [])) if path != "-"}
+    made = with_provenance(picture, "sample", recorded, digests, request.seed, sha256_file(path))
     files.write(output, made, format="png" if output == "-" else None, overwrite=overwrite)
 
 
-def _scenes(
-    predictor: MakesScenes, count: int, seed: int, interpolate: tuple[str, str] | None, kind: str | None, camera: str | None
-) -> Iterator[Surfels]:
+def _scenes(predictor: MakesScenes, request: SampleRequest) -> Iterator[Surfels]:
     from voxcli import files
     from voxcli.geometry.cameras import inverse_rigid
     from voxcli.ops.cameras import camera_for
     from voxcli.scene import Picture
 
-    if interpolate is None:
+    camera = request.camera
+    if request.interpolate is None:
         eye = None if camera is None else inverse_rigid(camera_for(camera, "").world_to_cam)[:3, 3]
-        yield from predictor.sample(count, seed, eye, kind)
+        yield from predictor.sample(request.count, request.seed, eye, request.class_name)
         return
     found = []
-    for source in interpolate:
+    for source in request.interpolate:
         found.append(predictor.scene_of(files.read_as(source, Picture), None if camera is None else camera_for(camera, source)))
     eye = inverse_rigid(found[0].camera.world_to_cam)[:3, 3]
-    yield from predictor.interpolate(found[0], found[1], count, eye)
+    yield from predictor.interpolate(found[0], found[1], request.count, eye)
 
 
-def _sheet(predictor: MakesScenes, scenes: list[Surfels], shown: Shown) -> np.ndarray:
-    """All scenes side by side, uint8 [H, W, 3]; depths share one scale."""
+def _sheet(predictor: MakesScenes, scenes: list[Surfels], shown: str) -> np.ndarray:
+    """All scenes side by side, uint8 [H, W, 3]. Depths share one scale."""
     import numpy as np
     import torch
 
     from voxcli.geometry.map_pictures import depth_picture, enlarged, normal_picture
     from voxcli.ops.rendering import side_by_side
 
-    if shown is Shown.shaded:
+    if shown == "shaded":
         tiles = [predictor.picture_of(scene).rgb for scene in scenes]
-    elif shown is Shown.normals:
+    elif shown == "normals":
         tiles = [normal_picture(torch.from_numpy(scene.normals).movedim(-1, 0)) for scene in scenes]
     else:
         depths = [scene.depth for scene in scenes]

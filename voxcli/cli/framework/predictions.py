@@ -233,8 +233,8 @@ class Predictions:
         else:
             level = result.meta.get("threshold", self.conversion.threshold)
             if not self.options.whole:
-                tell_of_nothing(item.source, result, level, format, request.becomes)
-            thing = convert_to_format(as_contoured(result, format, request.becomes), format, request.becomes, self.conversion)
+                check_empty(item.source, result, level, format, request.becomes)
+            thing = convert_to_format(with_probabilities(result, format, request.becomes), format, request.becomes, self.conversion)
         thing = self.predictor.completed(thing, result)
         thing = with_provenance(thing, "predict", self._recorded(), self.digests | read, weights=self.digest, source_meta=result.meta)
         if self.spec.frame is not None:
@@ -265,8 +265,8 @@ class Predictions:
         return {"model": self.name, **recorded, "dtype": str(self.predictor.dtype).rpartition(".")[2]}
 
 
-def as_contoured(thing: Result, format: Format, becomes: str | None) -> Result:
-    """A grid that is to become something else gives up what a threshold decided, in steps: surfaces lie where probabilities cross it."""
+def with_probabilities(thing: Result, format: Format, becomes: str | None) -> Result:
+    """A grid with its probabilities as occupancy, where it will be converted: surfaces then lie where they cross the threshold."""
     from voxcli.scene import VoxelGrid
 
     if isinstance(thing, VoxelGrid) and thing.probabilities is not None and find_conversion(VoxelGrid, format, becomes) is not None:
@@ -274,9 +274,8 @@ def as_contoured(thing: Result, format: Format, becomes: str | None) -> Result:
     return thing
 
 
-def tell_of_nothing(source: str, thing: Result, threshold: float, format: Format, becomes: str | None) -> None:
-    """Warn of a volume or cloud of nothing, as no probability reaches the threshold. Raises DataError where it is to become another kind.
-    """
+def check_empty(source: str, thing: Result, threshold: float, format: Format, becomes: str | None) -> None:
+    """Warn of an empty volume or cloud: no probability reaches the threshold. Raises DataError where it would have to be converted."""
     from voxcli.scene import PointCloud, VoxelGrid
 
     if isinstance(thing, PointCloud) and not len(thing.points) and "highest" in thing.meta:
