@@ -1,6 +1,6 @@
 """Command lines, run two ways: in this process, which is quick, and in one of their own with real pipes, as users run them.
 
-All four fixtures are called like fixture("info", "a.npz", input=b"...", env={...}), work in tmp_path and return
+`voxcli`, `fake` and their processes are called like fixture("info", "a.npz", input=b"...", env={...}), work in tmp_path and return
 (exit code, stdout, stderr); bytes that are no text travel as surrogates (see `as_bytes`). `fake` and `fake_process` have the commands
 of fake_commands.py in place of the real ones.
 """
@@ -25,6 +25,35 @@ HERE = Path(__file__).parent
 def voxcli(tmp_path, monkeypatch, capsysbinary):
     """The real commands, in this process."""
     return _runner_here(app.COMMANDS, tmp_path, monkeypatch, capsysbinary)
+
+
+@pytest.fixture
+def refused(voxcli, tmp_path):
+    """Run a command that must be refused: exit code 2, nothing on stdout, one to three lines on stderr, nothing written.
+
+    Called like refused("info", "a.npz", named="a.npz", input=b"..."): `named` is a word or words that stderr has, `unnamed` those that it
+    has not. `warned`: other lines come before the error. Returns stderr.
+    """
+
+    def run(*args, named=(), unnamed=(), warned=False, input=b""):
+        before = contents(tmp_path)
+        code, text, errors = voxcli(*args, input=input)
+        assert (code, text) == (2, ""), (args, code, errors)
+        before_it, begin, said = errors.partition("error: ")
+        assert begin and bool(before_it) == warned and before_it[-1:] in ("", "\n") and len(said.splitlines()) <= 3, errors
+        assert max(map(len, errors.splitlines())) < 400, errors
+        assert "internal error" not in errors and "Traceback" not in errors
+        for words, there in ((named, True), (unnamed, False)):
+            for word in (words,) if isinstance(words, str) else words:
+                assert (str(word) in errors) == there, f"{word}: {errors}"
+        assert contents(tmp_path) == before, "something was written"
+        return errors
+
+    return run
+
+
+def contents(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.fixture

@@ -67,28 +67,6 @@ VERBS = {
 }
 
 
-@pytest.fixture
-def refused(voxcli, tmp_path):
-    """Run a command that must be refused; returns its words on stderr."""
-
-    def run(*args, named=None, input=b""):
-        before = contents(tmp_path)
-        code, text, errors = voxcli(*args, input=input)
-        assert (code, text) == (2, ""), (args, code, errors)
-        assert errors.startswith("error: ") and 1 <= len(errors.splitlines()) <= 3, errors
-        assert max(map(len, errors.splitlines())) < 400, errors
-        assert "internal error" not in errors and "Traceback" not in errors
-        assert named is None or str(named) in errors, errors
-        assert contents(tmp_path) == before, "something was written"
-        return errors
-
-    return run
-
-
-def contents(folder):
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
 def provide(folder, *names):
     for name in names:
         if not (folder / name).exists():

@@ -18,13 +18,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-def refused(voxcli, *line):
-    code, text, errors = voxcli(*line)
-    assert (code, text) == (2, ""), (line, errors)
-    assert len(errors.splitlines()) <= 3
-    return errors
-
-
 def listed(errors):
     return set(re.search(r"(?:Known|one of): ([^:]*)\.", errors.replace("\n", " "))[1].split(", "))
 
@@ -39,8 +32,8 @@ def listed(errors):
         "convert scene.npz -o x.npz --format kitti",
     ],
 )
-def test_a_format_that_contradicts_the_extension_is_an_error(voxcli, folder, line):
-    assert "contradict each other" in refused(voxcli, *line.split())
+def test_a_format_that_contradicts_the_extension_is_an_error(refused, folder, line):
+    assert "contradict each other" in refused(*line.split())
     assert not list(folder.glob("x.*"))
 
 
@@ -51,22 +44,22 @@ def test_a_format_goes_with_its_own_extensions_and_with_none(voxcli, folder):
     assert voxcli("info", "misnamed.glb", "--input-format", "npz")[0] == 0, "a file that is read may be called anything"
 
 
-def test_errors_list_what_this_command_can_write_or_read(voxcli, folder):
-    assert listed(refused(voxcli, "predict", "street.png", "--weights", "best.safetensors", "-o", "g.foo")) >= {"npz", "glb", "vox"}
-    assert not listed(refused(voxcli, "predict", "street.png", "--weights", "best.safetensors", "-o", "g.foo")) & {"jpg", "apng", "mat"}
-    fruxels = listed(refused(voxcli, "fruxelize", "scene.yaml", "-o", "-"))
+def test_errors_list_what_this_command_can_write_or_read(refused, folder):
+    assert listed(refused("predict", "street.png", "--weights", "best.safetensors", "-o", "g.foo")) >= {"npz", "glb", "vox"}
+    assert not listed(refused("predict", "street.png", "--weights", "best.safetensors", "-o", "g.foo")) & {"jpg", "apng", "mat"}
+    fruxels = listed(refused("fruxelize", "scene.yaml", "-o", "-"))
     assert {"npz", "h5"} <= fruxels and not {"glb", "binvox"} & fruxels
-    written = listed(refused(voxcli, "convert", "scene.npz", "-o", "-"))
+    written = listed(refused("convert", "scene.npz", "-o", "-"))
     assert {"vox", "apng", "kitti"} <= written and not {"jpg", "mat", "txt"} & written
-    read = listed(refused(voxcli, "info", "-"))
+    read = listed(refused("info", "-"))
     assert {"jpg", "mat", "txt"} <= read and not {"vox", "apng"} & read
-    assert {"nuscenes", "street", "npz"} <= listed(refused(voxcli, "convert", ".", "-o", "out/", "--to", "foo"))
+    assert {"nuscenes", "street", "npz"} <= listed(refused("convert", ".", "-o", "out/", "--to", "foo"))
 
 
-def test_what_cannot_become_something_says_what_would_work(voxcli, folder):
+def test_what_cannot_become_something_says_what_would_work(refused, voxcli, folder):
     files.write(folder / "points.npz", PointCloud(np.eye(3)))
-    assert "points can be written as .npz" in refused(voxcli, "convert", "points.npz", "-o", "p.tif")
-    assert "voxcli predict" in refused(voxcli, "convert", "street.png", "-o", "m.glb")
+    assert "points can be written as .npz" in refused("convert", "points.npz", "-o", "p.tif")
+    assert "voxcli predict" in refused("convert", "street.png", "-o", "m.glb")
 
 
 PICTURES = [".bmp", ".tif", ".tiff", *([".webp"] if features.check("webp") else [])]

@@ -137,25 +137,22 @@ def test_what_a_view_cannot_say_is_left_out_of_the_account(voxcli, folder):
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, 1.5, -0.5])
-def test_probabilities_that_are_none_are_refused_by_name(voxcli, folder, wrong):
+def test_probabilities_that_are_none_are_refused_by_name(refused, folder, wrong):
     view = view_from(1)
     shares = np.full((len(view.classes.names), *view.labels.shape), 1 / len(view.classes.names), np.float16)
     shares[2, 3, 4, 5] = wrong
     files.write(folder / "wrong.npz", replace(view, probabilities=shares))
-    code, text, errors = voxcli("fuse-views", "left.npz", "wrong.npz", "-o", "out.npz", *BOX)
-    assert (code, text) == (2, "") and "wrong.npz: probabilities must be numbers from 0 to 1" in errors and len(errors.splitlines()) <= 3
+    refused("fuse-views", "left.npz", "wrong.npz", "-o", "out.npz", *BOX, named="wrong.npz: probabilities must be numbers from 0 to 1")
 
 
-def test_a_scene_is_one_view_however_often_it_is_named(voxcli, folder):
-    code, _, errors = voxcli("fuse-views", "left.npz", "right.npz", "./left.npz", "-o", "out.npz")
-    assert code == 2 and "left.npz is given twice" in errors
+def test_a_scene_is_one_view_however_often_it_is_named(refused, folder):
+    refused("fuse-views", "left.npz", "right.npz", "./left.npz", "-o", "out.npz", named="left.npz is given twice")
 
 
-def test_an_output_that_exists_is_refused_kept_or_replaced_by_fuse_views(voxcli, folder):
+def test_an_output_that_exists_is_refused_kept_or_replaced_by_fuse_views(refused, voxcli, folder):
     (folder / "out.npz").write_text("old")
     line = ("fuse-views", "left.npz", "right.npz", "-o", "out.npz", *BOX)
-    code, _, errors = voxcli(*line)
-    assert code == 2 and "out.npz exists" in errors
+    refused(*line, named="out.npz exists")
     code, _, errors = voxcli(*line, "--skip-existing")
     assert code == 0 and "skipped" in errors and (folder / "out.npz").read_text() == "old"
     assert voxcli(*line, "--overwrite", "--dry-run")[:2] == (0, "left.npz, right.npz -> out.npz\n")

@@ -27,10 +27,8 @@ def test_the_last_part_of_a_name_is_enough(voxcli):
 
 
 @pytest.mark.parametrize(("given", "nearest"), [("convention", "conventions"), ("trian", "train"), ("result/ssz", "results/ssz")])
-def test_an_unknown_topic_names_the_nearest_one(voxcli, given, nearest):
-    code, text, errors = voxcli("guide", given)
-    assert (code, text) == (2, "")
-    assert f"'{given}'" in errors and f"'{nearest}'" in errors and "troubleshooting" in errors
+def test_an_unknown_topic_names_the_nearest_one(refused, given, nearest):
+    refused("guide", given, named=(f"'{given}'", f"'{nearest}'", "troubleshooting"))
 
 
 @pytest.mark.parametrize("topic", ["../weights/NOTICE", "/etc/passwd", ""])

@@ -85,7 +85,7 @@ def test_a_fit_moves_the_guess_and_wants_a_silhouette(voxcli, folder):
     assert code == 2 and "silhouette" in errors
 
 
-def test_refusals_say_what_to_give(voxcli, folder):
+def test_refusals_say_what_to_give(refused, voxcli, folder):
     code, text, errors = voxcli("predict", "object.png", "-m", "pix2vox-a", "-o", "out.glb")
     assert (code, text) == (2, "") and "No weights of pix2vox-a come with voxcli" in errors and "--weights FILE.safetensors" in errors
     for said, more in {
@@ -99,16 +99,14 @@ def test_refusals_say_what_to_give(voxcli, folder):
         code, _, errors = predict(voxcli, *more)
         assert code == 2 and said in errors, errors
     FILES["best.safetensors"](folder / "best.safetensors")
-    code, _, errors = voxcli("predict", "object.png", "--weights", "best.safetensors", "-o", "out.npz", "--parts")
-    assert code == 2 and "--parts means nothing to ssz" in errors
+    refused("predict", "object.png", "--weights", "best.safetensors", "-o", "out.npz", "--parts", named="--parts means nothing to ssz")
 
 
-def test_resolutions_are_bounded_before_anything_is_loaded(voxcli, folder):
+def test_resolutions_are_bounded_before_anything_is_loaded(refused, folder):
     (folder / "broken.safetensors").write_bytes((folder / "jof.safetensors").read_bytes()[:-64])
     for resolution in ("1", "1025", "100000"):
         line = ("predict", "object.png", "-m", "jof", "--weights", "broken.safetensors", "--resolution", resolution, "-o", "out.glb")
-        code, _, errors = voxcli(*line)
-        assert code == 2 and "from 2 to 1024" in errors and resolution in errors and "fit" not in errors
+        refused(*line, named=("from 2 to 1024", resolution), unnamed="fit")
 
 
 def test_outputs_of_one_call_are_files_of_their_own(voxcli, folder):

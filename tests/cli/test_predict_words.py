@@ -61,13 +61,12 @@ def test_flags_that_mean_nothing_are_refused_and_not_recorded(voxcli, folder):
     assert "resolution" not in files.read(folder / "out.npz").meta["options"]
 
 
-def test_a_resolution_is_taken_where_an_output_has_one(voxcli, folder):
+def test_a_resolution_is_taken_where_an_output_has_one(refused, voxcli, folder):
     FILES["best.safetensors"](folder / "best.safetensors")
     line = ("predict", "plain.png", "--weights", "best.safetensors")
     assert voxcli(*line, "--resolution", "20", "-o", "box.binvox")[0] == 0
     assert max(files.read(folder / "box.binvox").values.shape) == 20
-    code, _, errors = voxcli(*line, "--resolution", "20", "-o", "own.npz")
-    assert code == 2 and "--resolution means nothing to ssz" in errors
+    refused(*line, "--resolution", "20", "-o", "own.npz", named="--resolution means nothing to ssz")
 
 
 def test_an_object_that_is_not_seen_is_warned_of_or_refused(voxcli, folder):

@@ -59,28 +59,22 @@ def test_where_a_shape_lies_and_how_large_it_is_changes_nothing(voxcli, folder):
     assert np.array_equal(*(files.read_as(folder / name, Mesh).face_labels for name in ("a.glb", "b.glb")))
 
 
-def test_small_and_empty_shapes(voxcli, folder):
+def test_small_and_empty_shapes(refused, voxcli, folder):
     one = np.zeros((4, 4, 4), np.uint8)
     one[1, 2, 3] = 1
     files.write(folder / "one.npz", VoxelGrid(labels=one, classes=Labels(("air", "thing"), 0, None)))
     assert voxcli("segment", "one.npz", "--weights", "bae.safetensors", "-o", "one-parts.npz")[0] == 0
     assert int((files.read(folder / "one-parts.npz").labels > 0).sum()) == 1
     files.write(folder / "none.npz", VoxelGrid(np.zeros((4, 4, 4), bool)))
-    code, _, errors = voxcli("segment", "none.npz", "--weights", "bae.safetensors", "-o", "out.npz")
-    assert code == 2 and "no filled cell" in errors
+    refused("segment", "none.npz", "--weights", "bae.safetensors", "-o", "out.npz", named="no filled cell")
 
 
-def test_refusals_say_what_to_give(voxcli, folder):
-    code, _, errors = voxcli("segment", "shapes/box.obj", "-m", "bae", "-o", "out.glb")
-    assert code == 2 and "No weights of bae come with voxcli" in errors and "train -m bae" in errors
-    code, _, errors = voxcli("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.glb", "--gap", "0.1")
-    assert code == 2 and "--gap means nothing to jof" in errors
-    code, _, errors = voxcli("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.png")
-    assert code == 2 and "no label image" in errors
-    code, _, errors = voxcli("segment", "shapes/box.obj", "-m", "bae", "--weights", "jof.safetensors", "-o", "out.glb")
-    assert code == 2 and "weights of another model" in errors
+def test_refusals_say_what_to_give(refused, voxcli, folder):
+    refused("segment", "shapes/box.obj", "-m", "bae", "-o", "out.glb", named=("No weights of bae come with voxcli", "train -m bae"))
+    refused("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.glb", "--gap", "0.1",
+            named="--gap means nothing to jof")
+    refused("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.png", named="no label image")
+    refused("segment", "shapes/box.obj", "-m", "bae", "--weights", "jof.safetensors", "-o", "out.glb", named="weights of another model")
     Image.new("RGB", (40, 40)).save(folder / "photo.png")
-    code, _, errors = voxcli("segment", "photo.png", "--weights", "jof.safetensors", "-o", "out.glb")
-    assert code == 2 and "image" in errors and "Picture" not in errors
-    code, _, errors = voxcli("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "-")
-    assert code == 2 and "glb" in errors and "png" not in errors
+    refused("segment", "photo.png", "--weights", "jof.safetensors", "-o", "out.glb", named="image", unnamed="Picture")
+    refused("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "-", named="glb", unnamed="png")

@@ -87,22 +87,20 @@ def test_what_rooms_refuses_is_said_and_nothing_is_written(voxcli, tmp_path, wor
     assert not (tmp_path / "out").exists()
 
 
-def test_another_data_set_in_its_place_is_refused(voxcli):
+def test_another_data_set_in_its_place_is_refused(refused, voxcli):
     assert voxcli(*ROOMS, "-o", "out", "--count", "1")[0] == 0
     for more in (("--seed", "2"), ("--random-lights",), ("--turned",)):
-        code, _, errors = voxcli(*ROOMS, "-o", "out", "--count", "1", *more)
-        assert code == 2 and "other options" in errors
+        refused(*ROOMS, "-o", "out", "--count", "1", *more, named="other options")
 
 
 # -- the 3D-IQ test task --------------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_questions_twice_are_the_same_bytes(voxcli, voxcli_process, tmp_path):
+def test_the_same_questions_twice_are_the_same_bytes(refused, voxcli, voxcli_process, tmp_path):
     assert voxcli(*IQTT, "-o", "deep/one.h5", "--count", "3", "--labeled", "1") == (0, "", "")
     assert voxcli_process(*IQTT, "-o", "two.h5", "--count", "3", "--labeled", "1", "--workers", "2") == (0, "", "")
     assert (tmp_path / "deep/one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
-    code, text, errors = voxcli(*IQTT, "-o", "two.h5", "--count", "2")
-    assert (code, text) == (2, "") and "--overwrite" in errors
+    refused(*IQTT, "-o", "two.h5", "--count", "2", named="--overwrite")
     assert voxcli(*IQTT, "-o", "two.h5", "--count", "2", "--overwrite")[0] == 0
     assert (tmp_path / "deep/one.h5").read_bytes() != (tmp_path / "two.h5").read_bytes()
 
@@ -130,10 +128,9 @@ def test_answers_are_scored_with_their_error_and_beside_guessing(voxcli, tmp_pat
     assert voxcli("metrics", "iqtt", "half.txt", "val.h5", "--fail-under", "0.6")[0] == 1
 
 
-def test_answers_that_do_not_fit_are_refused(voxcli, tmp_path):
+def test_answers_that_do_not_fit_are_refused(refused, tmp_path):
     FILES["iqtt.h5"](tmp_path / "iqtt.h5")
     (tmp_path / "few.txt").write_text("0\n1\n")
     (tmp_path / "odd.txt").write_text("0\n1\n7\n")
     for name, said in (("few.txt", "one answer a question"), ("odd.txt", "0, 1 or 2"), ("absent.txt", "absent.txt")):
-        code, text, errors = voxcli("metrics", "iqtt", name, "iqtt.h5")
-        assert (code, text) == (2, "") and said in errors
+        refused("metrics", "iqtt", name, "iqtt.h5", named=said)

@@ -26,10 +26,9 @@ def test_weights_are_told_of_by_name_as_well_as_by_file(voxcli, tmp_path):
 
 
 @pytest.mark.parametrize("words", ["metrics iou a b", "metrics chamfer a b", "info a"])
-def test_where_records_go_is_said_to_who_looks_for_output(voxcli, words):
+def test_where_records_go_is_said_to_who_looks_for_output(refused, words):
     for flag in ("-o", "--output"):
-        code, text, errors = voxcli(*words.split(), flag, "x.json")
-        assert (code, text) == (2, "") and f"no {flag}" in errors and "> FILE" in errors and "Did you mean" not in errors
+        refused(*words.split(), flag, "x.json", named=(f"no {flag}", "> FILE"), unnamed="Did you mean")
 
 
 def test_only_names_that_are_alike_are_guessed(voxcli):
@@ -52,11 +51,11 @@ def test_the_parameters_below_a_table_fit_the_terminal(voxcli, tmp_path):
 
 
 @pytest.mark.parametrize("fov", ["0.0001", "179.9999"])
-def test_an_absurd_field_of_view_is_named_as_the_cause(voxcli, tmp_path, fov):
+def test_an_absurd_field_of_view_is_named_as_the_cause(refused, tmp_path, fov):
     for name in ("street.png", "best.safetensors"):
         FILES[name](tmp_path / name)
-    code, text, errors = voxcli("predict", "street.png", "--weights", "best.safetensors", "--fov", fov, "-o", "x.npz")
-    assert (code, text) == (2, "") and f"field of view of {float(fov):.4g} degrees" in errors and "--fov" in errors
+    refused("predict", "street.png", "--weights", "best.safetensors", "--fov", fov, "-o", "x.npz",
+            named=(f"field of view of {float(fov):.4g} degrees", "--fov"))
 
 
 @pytest.mark.parametrize("framed", [True, False])
