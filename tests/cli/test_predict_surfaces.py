@@ -164,7 +164,8 @@ def test_refusals(refused, folder, line, message):
 
 
 def test_no_model_s_weights_are_another_s(refused, folder):
-    refused("fuse-views", "a.npz", "-m", "uclid", "-o", "b.npz")
+    FILES["object.safetensors"](folder / "object.safetensors")
+    refused("predict", "view0.png", "-m", "uclid", "--weights", "object.safetensors", "-o", "b.npz", named=("object.safetensors", "uclid"))
 
 
 def test_a_camera_in_millimetres_is_told_what_the_cube_must_cover(refused, folder):
@@ -197,7 +198,7 @@ def test_fused_views_have_as_many_points_as_asked_for(refused, voxcli, folder):
     assert len(fused.points) == 7 * fused.meta["prediction"]["cells"] if "prediction" in fused.meta else len(fused.points) % 7 == 0
     assert fused.meta["options"]["points"] == 7
     refused("fuse-views", "coarse/view0.npz", "coarse/view0.npz", *WEIGHTS, "-o", "twice.npz", named="is given twice")
-    refused("fuse-views", "coarse/view0.npz", "coarse/view1.npz", "--method", "mean", "--points", "7", "-o", "b.npz")
+    refused("fuse-views", "coarse/view0.npz", "coarse/view1.npz", "--method", "mean", "--points", "7", "-o", "b.npz", named="--points")
 
 
 def test_a_surface_of_nothing_is_an_error_that_names_the_threshold(refused, folder):
