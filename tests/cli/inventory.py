@@ -102,7 +102,9 @@ def _parameter(parameter):
     flags = "/".join([" ".join(parameter.opts), *parameter.secondary_opts])
     names = flags if parameter.param_type_name == "option" else parameter.metavar
     count = "several " if getattr(parameter, "multiple", False) or parameter.nargs == -1 else ""
-    need = "required" if parameter.required else f"default {_plain(parameter.default)}"
+    one_way = type(parameter.type).__name__.startswith("Bool") and not parameter.secondary_opts
+    default = "off" if one_way and not parameter.default else _plain(parameter.default)
+    need = "required" if parameter.required else f"default {default}"
     return f"{names}: {count}{_type(parameter.type)}, {need}"
 
 
