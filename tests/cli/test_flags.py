@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import typer
+from refusals import refused
 from typer.testing import CliRunner
 
 import voxcli.options
@@ -73,7 +74,7 @@ def test_limits_reach_the_parser_and_python():
 
 def test_options_are_made_of_what_is_given_and_known():
     assert make_options(Other, {"steps": 2, "threshold": None}, "toy") == Other(steps=2)
-    with pytest.raises(UsageError, match="option of toy"):
+    with refused(UsageError, "'stops'", hint="'steps'"):
         make_options(Other, {"stops": 2}, "toy")
 
 

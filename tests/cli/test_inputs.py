@@ -1,6 +1,7 @@
 """Which files the positional arguments name, under which names, in which order; and how two sets of files are paired."""
 
 import pytest
+from refusals import refused
 
 from voxcli.cli.framework import inputs
 from voxcli.errors import DataError, UsageError
@@ -70,7 +71,7 @@ def test_nothing_to_do_is_an_error(tree, source, said):
 
 
 def test_stdin_can_be_given_once(tree):
-    with pytest.raises(UsageError, match="only once"):
+    with refused(UsageError, "once"):
         names("-", "-")
 
 
@@ -125,15 +126,15 @@ def test_categories_come_from_the_parent_or_an_expression(two_sides, rule, expec
 
 def test_what_cannot_be_paired_is_an_error(two_sides):
     (two_sides / "p/car/1.npz").write_text("")
-    with pytest.raises(UsageError, match="Two files in p have the name 'car/1'"):
+    with refused(UsageError, "'car/1'"):
         pair("p", "g")
-    with pytest.raises(UsageError, match="folder cannot be paired with a single file"):
+    with refused(UsageError, "folder"):
         pair("g", "g/car/1.txt")
-    with pytest.raises(UsageError, match="No prediction in g/car has a ground truth in g"):
+    with refused(UsageError, "g/car"):
         pair("g/car", "g")
-    with pytest.raises(UsageError, match="lies in no subfolder"):
+    with refused(UsageError, "subfolder"):
         pair("g/car", "g/car", category_from="parent")
-    with pytest.raises(UsageError, match="not a regular expression"):
+    with refused(UsageError, "regular expression"):
         pair("g", "g", category_from="(")
-    with pytest.raises(DataError, match="does not match"):
+    with refused(DataError, "match"):
         pair("g", "g", category_from="car")

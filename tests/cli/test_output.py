@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from voxcli.cli.framework.output import Output
 from voxcli.errors import UsageError
@@ -65,7 +66,7 @@ def test_no_rows_are_no_lines(capsys):
 
 
 def test_an_unknown_format_names_the_nearest(capsys):
-    with pytest.raises(UsageError, match="Did you mean 'jsonl'"):
+    with refused(UsageError, "'jsnol'", hint="'jsonl'"):
         written("jsnol", capsys=capsys)
 
 

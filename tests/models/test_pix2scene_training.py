@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from predicting import load_predictor, predict
+from refusals import refused
 
 from voxcli.datasets.rooms import RoomsFolder
 from voxcli.datasets.synthetic.folders import write_dataset
@@ -159,9 +160,9 @@ def test_what_does_not_fit_is_refused(folder):
     for settings, words in wrong:
         with pytest.raises(UsageError, match=words):
             stages.TASK.configure(NETWORK | settings, data)
-    with pytest.raises(UsageError, match="augmented"):
+    with refused(UsageError, "augmented"):
         stages.TASK.reader(data, Stage("a", 1), Augmentation(flip=True))
-    with pytest.raises(UsageError, match="latent"):
+    with refused(UsageError, "'latant'", hint="'latent'"):
         stages.TASK.check_stage(Stage("a", 1, step="adversarial", losses={"latant": 1.0}), stages.TASK.configure(NETWORK, data), data)
 
 
@@ -191,7 +192,7 @@ def test_a_prediction_decodes_to_itself_and_to_other_views(folder, weights):
     assert not np.array_equal(direct.depth, seen.depth)
     (assumed,) = predict(predictor, [picture])
     assert assumed.meta["place_assumed"] and assumed.meta["fov_assumed"]
-    with pytest.raises(DataError, match="no latent code"):
+    with refused(DataError, "latent code", expected="8 numbers"):
         predictor.seen_from({"latent": [0.0]}, seen.camera)
 
 
@@ -225,13 +226,13 @@ def test_scenes_of_a_class(folder, tmp_path):
     assert box.meta["latent"] == sphere.meta["latent"] and not np.array_equal(box.depth, sphere.depth)
     (seen,) = predict(predictor, [Picture(np.full((16, 16, 3), 90, np.uint8))])
     assert seen.meta["class"] in ("box", "sphere")
-    with pytest.raises(UsageError, match="sphere"):
+    with refused(UsageError, "'sphre'", hint="'sphere'"):
         next(predictor.sample(1, kind="sphre"))
 
 
 def test_weights_of_another_model_and_too_few_digits_are_refused(weights):
-    with pytest.raises(UsageError, match="float32"):
+    with refused(UsageError, "float32", "float64", actual="bfloat16"):
         Pix2ScenePredictor.from_weights(weights, "cpu", "bfloat16")
     other = load_weights(weights)
-    with pytest.raises(FileFormatError, match="another model"):
+    with refused(FileFormatError, "model", expected="pix2scene", actual="ssz"):
         Pix2ScenePredictor.from_weights(type(other)(other.tensors, "ssz", other.config, other.facts))

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
 from voxcli.errors import FileFormatError
 from voxcli.models.checkpoints import read_checkpoint
@@ -82,14 +83,14 @@ def test_a_missing_or_misshapen_tensor_is_named(small, tmp_path):
     path = tmp_path / "official.pth"
     kept = saved["merger_state_dict"].pop("layer3.0.bias")
     torch.save(saved, path)
-    with pytest.raises(FileFormatError, match=r"merger\.layer3\.0\.bias.*\n.*no such tensor"):
+    with refused(FileFormatError, "official.pth", "merger.layer3.0.bias", expected=[4], actual="no such tensor"):
         importer.import_weights(path, "pix2vox-f")
     saved["merger_state_dict"]["layer3.0.bias"] = torch.cat([kept, kept])
     torch.save(saved, path)
-    with pytest.raises(FileFormatError, match=r"expected \[4\], got \[8\]"):
+    with refused(FileFormatError, "official.pth", expected=[4], actual=[8]):
         importer.import_weights(path, "pix2vox-f")
     torch.save({"model": kept}, path)
-    with pytest.raises(FileFormatError, match="no Pix2Vox checkpoint"):
+    with refused(FileFormatError, "official.pth", "Pix2Vox", actual="keys model"):
         importer.import_weights(path, "pix2vox-f")
 
 
@@ -107,7 +108,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path, zipped):
     path = tmp_path / "evil.pth"
     for evil in (Runs((os.mkdir, (str(marker),))), np.array([{}], object), Runs((np.dtype, ("O",)))):
         torch.save({"best_iou": evil}, path, _use_new_zipfile_serialization=zipped)
-        with pytest.raises(FileFormatError, match="no checkpoint of tensors"):
+        with refused(FileFormatError, "evil.pth", "tensors"):
             read_checkpoint(path)
     assert not marker.exists()
 
@@ -123,7 +124,7 @@ def test_numpy_scalars_become_numbers(tmp_path, value):
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half a zip", b"\x80\x02]."])
 def test_what_is_no_checkpoint_is_named(tmp_path, content):
     (tmp_path / "none.pth").write_bytes(content)
-    with pytest.raises(FileFormatError, match=r"none\.pth"):
+    with refused(FileFormatError, "none.pth"):
         read_checkpoint(tmp_path / "none.pth")
 
 
@@ -132,7 +133,7 @@ def test_a_truncated_checkpoint_is_named(small, tmp_path):
         torch.save(official("pix2vox-f")[1], tmp_path / "cut.pth", _use_new_zipfile_serialization=zipped)
         data = (tmp_path / "cut.pth").read_bytes()
         (tmp_path / "cut.pth").write_bytes(data[: len(data) // 2])
-        with pytest.raises(FileFormatError, match=r"cut\.pth"):
+        with refused(FileFormatError, "cut.pth"):
             importer.import_weights(tmp_path / "cut.pth", "pix2vox-f")
 
 
@@ -148,5 +149,5 @@ def test_an_imagenet_file_fills_the_trunk_alone(tmp_path):
         assert torch.equal(tensor, wanted), key
     del named["features.8.running_var"]
     torch.save(named, tmp_path / "vgg16_bn.pth")
-    with pytest.raises(FileFormatError, match=r"features\.8\.running_var"):
+    with refused(FileFormatError, "vgg16_bn.pth", "features.8.running_var", expected=[2], actual="no such tensor"):
         importer.load_trunk(network.encoder.vgg, tmp_path / "vgg16_bn.pth")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from references.pix2vox_twin import reconstructed
+from refusals import refused
 from torch.testing import assert_close
 
 from voxcli.errors import ShapeError, UsageError
@@ -145,11 +146,11 @@ def test_fusion_is_the_paper_s_sums():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(UsageError, match="fill the decoder's first volume"):
+    with refused(UsageError, "volume", expected="4608 numbers", actual="256 channels"):
         replace(PRESETS["pix2vox-f"], pool=3)
-    with pytest.raises(UsageError, match="'trunk' needs 8"):
+    with refused(UsageError, "'trunk'", "8", actual=[64]):
         replace(PRESETS["pix2vox-f"], trunk=(64,))
-    with pytest.raises(UsageError, match="Did you mean 'mean'"):
+    with refused(UsageError, "'meen'", hint="'mean'"):
         fuse(torch.zeros(1, 2, 3, 3, 3), None, "meen")
-    with pytest.raises(ShapeError, match="3 224 224"):
+    with refused(ShapeError, expected="3 224 224", actual=[1, 3, 224, 224]):
         build(NARROW["pix2vox-f"]).coarse(torch.zeros(1, 3, 224, 224))

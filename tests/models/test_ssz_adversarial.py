@@ -6,6 +6,7 @@ import pytest
 import torch
 from references.pose_twins import expectations_of_equation_three, pose_term_written_out, realism_written_out
 from references.ssz_twins import equation_two
+from refusals import refused
 
 from voxcli import config
 from voxcli.errors import UsageError
@@ -180,11 +181,11 @@ def test_real_fruxels_are_softened_and_ignored_ones_take_the_generators_values()
 
 
 def test_misspelt_terms_and_absent_discriminators_are_named():
-    with pytest.raises(UsageError, match="adversarial"):
+    with refused(UsageError, "'adversarail'", hint="'adversarial'"):
         next(phases(tiny(), {"adversarail": 1.0}))
-    with pytest.raises(UsageError, match="discriminator"):
+    with refused(UsageError, "discriminator"):
         next(phases(Generator(TINY)))
-    with pytest.raises(UsageError, match="widht"):
+    with refused(UsageError, "'widhts'", hint="'widths'"):
         resolve_config({"preset": "small", "discriminator": {"widhts": [8]}}, 10, None)
 
 

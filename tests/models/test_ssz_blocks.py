@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from references.ssz_twins import inflated_by_concatenation, transposed_by_definition
+from refusals import refused
 
 from voxcli.errors import ShapeError, UsageError
 from voxcli.models.blocks.depthwise import as_slices, as_volume, depthwise3d, depthwise_transposed3d
@@ -80,5 +81,5 @@ def test_slices_and_volume_are_inverse_and_share_memory():
 def test_wrong_shapes_and_methods_are_named():
     with pytest.raises(ShapeError):
         depthwise_transposed3d(torch.zeros(1, 2, 3, 3, 3), torch.zeros(3, 1, 4, 4, 4))
-    with pytest.raises(UsageError, match="slices"):
+    with refused(UsageError, "'slice'", hint="'slices'"):
         depthwise_transposed3d(torch.zeros(1, 2, 3, 3, 3), torch.zeros(2, 1, 4, 4, 4), "slice")

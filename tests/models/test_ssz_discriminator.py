@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from references.pose_twins import assigned_by_hand, discriminator_by_concatenation, pose_term_written_out, realism_written_out
+from refusals import refused
 
 from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.models.blocks.depthwise import depthwise_strided3d, depthwise_transposed3d
@@ -59,7 +60,7 @@ def test_strided_depthwise_agrees_with_pytorch_in_values_and_gradients(shape):
 def test_halving_is_the_adjoint_of_doubling():
     x, y, w = random(2, 3, 4, 6, 8), random(2, 3, 2, 3, 4, seed=1), random(3, 1, 4, 4, 4, seed=2)
     assert float((depthwise_strided3d(x, w) * y).sum()) == pytest.approx(float((x * depthwise_transposed3d(y, w)).sum()), rel=1e-12)
-    with pytest.raises(ShapeError, match="even"):
+    with refused(ShapeError, "even", expected="2D 2H 2W", actual=[2, 3, 3, 6, 8]):
         depthwise_strided3d(x[:, :, :3], w)
 
 
@@ -163,11 +164,11 @@ def test_an_untrained_cell_points_near_its_own_centre():
 
 def test_volumes_that_do_not_fit_the_cells_are_refused():
     network = Discriminator(TINY, 4)
-    with pytest.raises(ShapeError, match="cells"):
+    with refused(ShapeError, "cells", expected="4", actual="[1, 4, 6, 16, 32]"):
         network(torch.rand(1, 3, 16, 32), torch.rand(1, 4, 6, 16, 32), FRUSTUM)
-    with pytest.raises(ShapeError, match="cells"):
+    with refused(ShapeError, "cells", expected="4", actual="[1, 4, 8, 16, 32]"):
         network(torch.rand(1, 3, 15, 32), torch.rand(1, 4, 8, 16, 32), FRUSTUM)
-    with pytest.raises(UsageError, match="one number a level"):
+    with refused(UsageError, "level", expected=4, actual=[1]):
         DiscriminatorConfig(blocks=(1,))
 
 
@@ -207,9 +208,9 @@ def test_assignment_agrees_with_a_search_over_all_cells():
 
 
 def test_data_without_poses_is_named():
-    with pytest.raises(DataError, match="poses"):
+    with refused(DataError, "poses"):
         assign([None], FRUSTUM, (2, 4, 8))
-    with pytest.raises(DataError, match="aspect"):
+    with refused(DataError, "aspect", expected="32:16", actual="4:4"):
         assign([some_poses()], FRUSTUM, (2, 4, 4))
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from predicting import load_predictor, predict
+from refusals import refused
 
 from voxcli import config
 from voxcli.errors import FileFormatError, UsageError
@@ -50,9 +51,9 @@ def test_each_scale_has_the_scores_of_its_own_head_whichever_others_are_asked_fo
 
 
 def test_sizes_that_do_not_halve_are_refused():
-    with pytest.raises(UsageError, match="multiple of 32"):
+    with refused(UsageError, "multiple of 32", actual=100):
         SSZConfig(width=100)
-    with pytest.raises(UsageError, match="one number a level"):
+    with refused(UsageError, "level", expected=6, actual=[8, 8]):
         SSZConfig(decoder=(8, 8))
 
 
@@ -109,14 +110,14 @@ def test_weights_come_back_as_they_were_to_half_precision_with_the_same_bytes(tm
 
 def test_foreign_weights_and_misspelt_configurations_are_named(tmp_path):
     weights = tiny_weights()
-    with pytest.raises(FileFormatError, match="another model"):
+    with refused(FileFormatError, "model", expected="ssz", actual="pix2vox"):
         SSZPredictor.from_weights(Weights(weights.tensors, "pix2vox", weights.config, FACTS))
-    with pytest.raises(UsageError, match="encodr"):
+    with refused(UsageError, "'encodr'", hint="'encoder'"):
         load_predictor(Weights(weights.tensors, "ssz", weights.config | {"encodr": [1]}, FACTS))
-    with pytest.raises(FileFormatError, match="own configuration"):
+    with refused(FileFormatError, "configuration", actual="[3, 8, 1, 1]"):
         load_predictor(Weights(weights.tensors, "ssz", weights.config | {"classes": 4}, FACTS))
     (tmp_path / "text.safetensors").write_text("no tensors here")
-    with pytest.raises(FileFormatError, match="text.safetensors"):
+    with refused(FileFormatError, "text.safetensors"):
         load_weights(tmp_path / "text.safetensors")
-    with pytest.raises(UsageError, match="weights"):
+    with refused(UsageError, "'sszz'", hint="'ssz'"):
         load_weights("sszz")

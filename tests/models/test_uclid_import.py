@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from refusals import refused
 from torch.testing import assert_close
 
 from voxcli import config
@@ -84,13 +85,13 @@ def test_counters_that_an_old_file_lacks_are_filled(saved):
 
 def test_refusals_name_the_file_and_the_tensor(saved):
     main = state("reconstruction")
-    with pytest.raises(FileFormatError, match="'decoder_3D.output_layer.weight' does not fit uclid"):
+    with refused(FileFormatError, "a.pth", "'decoder_3D.output_layer.weight'", expected=[40, 105, 1, 1, 1], actual=[1]):
         import_weights(saved("a.pth", {**main, "decoder_3D.output_layer.weight": torch.zeros(1)}))
-    with pytest.raises(FileFormatError, match="there is no 'conv1x1_l2.bias'"):
+    with refused(FileFormatError, "b.pth", "'conv1x1_l2.bias'", expected=[30]):
         import_weights(saved("b.pth", {k: t for k, t in main.items() if k != "conv1x1_l2.bias"}))
-    with pytest.raises(FileFormatError, match="is no UCLID-Net file"):
+    with refused(FileFormatError, "c.pth", "file", expected="depth_all_classes.pth", actual="1 tensors: weight"):
         import_weights(saved("c.pth", {"weight": torch.zeros(3)}))
-    with pytest.raises(UsageError, match="The main network is missing"):
+    with refused(UsageError, "missing", expected="UCLID_Net_all_classes.pth"):
         import_weights(saved("d.pth", state("camera")))
-    with pytest.raises(UsageError, match="are of the same network"):
+    with refused(UsageError, "f.pth", "network", expected="depth_all_classes.pth"):
         import_weights([saved("e.pth", main), saved("f.pth", main)])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from references.uclid_twin import camera_of, depth_of, patch, reconstructed
+from refusals import refused
 from torch.testing import assert_close
 
 from voxcli import config
@@ -182,13 +183,13 @@ def test_views_change_nothing_for_each_other_in_a_batch():
 
 def test_small_pictures_and_wrong_settings_are_refused():
     network = Reconstruction(NARROW)
-    with pytest.raises(ShapeError, match="too small"):
+    with refused(ShapeError, "too small", expected="33 pixels", actual=[32, 32]):
         network.grids(torch.rand(1, 3, 32, 32), unit_projection(K, WORLD_TO_CAM, 224, 224).float()[None], [])
-    with pytest.raises(UsageError, match="multiples of 16"):
+    with refused(UsageError, "multiples of 16", actual=[40, 64]):
         DepthNet(NARROW.depth)(torch.rand(1, 3, 40, 64))
-    with pytest.raises(UsageError, match="near < background < far"):
+    with refused(UsageError, "near < background < far", actual="3.0, 7.9, 2.0"):
         DepthConfig(near=3.0, far=2.0)
-    with pytest.raises(UsageError, match="at least 1"):
+    with refused(UsageError, "at least 1"):
         UCLIDConfig(code=0)
 
 

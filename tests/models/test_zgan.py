@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 from predicting import load_predictor, predict
+from refusals import refused
 
 from voxcli.errors import FileFormatError
 from voxcli.models.zgan.importer import import_weights
@@ -113,13 +113,13 @@ def test_a_checkpoint_is_imported_and_predicts_occupancy(tmp_path):
 def test_what_is_no_checkpoint_is_named(tmp_path):
     path = tmp_path / "latest_net_G.pth"
     path.write_bytes(b"text")
-    with pytest.raises(FileFormatError, match="no checkpoint"):
+    with refused(FileFormatError, "latest_net_G.pth", "no checkpoint"):
         import_weights(path)
     torch.save({"other": torch.zeros(1)}, path)
-    with pytest.raises(FileFormatError, match="no Z-GAN"):
+    with refused(FileFormatError, "latest_net_G.pth", "Z-GAN", expected="the key model.model.0.weight", actual="other"):
         import_weights(path)
     tensors = Generator(ZGANConfig(width=2)).state_dict()
     del tensors["model.model.3.bias"]
     torch.save(tensors, path)
-    with pytest.raises(FileFormatError, match="model.model.3.bias"):
+    with refused(FileFormatError, "latest_net_G.pth", "model.model.3.bias", expected=[1], actual="absent"):
         import_weights(path)

@@ -81,7 +81,8 @@ def fit(
     left, top = cx - step_x * frustum.width / 2, cy - step_y * frustum.height / 2
     box = [left, top, left + step_x * frustum.width, top + step_y * frustum.height]
     if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
-        raise DataError("The picture shows nothing of what the model's camera sees.", actual=f"part {box} of {width}x{height} pixels")
+        part = ", ".join(f"{edge:.4g}" for edge in box)
+        raise DataError("The picture shows nothing of what the model's camera sees.", actual=f"part [{part}] of {width}x{height} pixels")
     x, y = left + (np.arange(frustum.width) + 0.5) * step_x, top + (np.arange(frustum.height) + 0.5) * step_y
     seen = ((y > 0) & (y < height))[:, None] & ((x > 0) & (x < width))
     shown = (min(box[2], width) - max(left, 0)) * (min(box[3], height) - max(top, 0))
