@@ -1,6 +1,7 @@
 """DISN's layout, made by hand: easy and hard views, depth of either kind, splits; cameras against the renderer's own statement."""
 
 import json
+import shutil
 import struct
 import zlib
 
@@ -19,12 +20,13 @@ EASY = [(5.0, 22.0, 0.9, None), (123.0, 29.0, 0.7, None)]
 HARD = [(31.0, 3.0, 0.95, (0.15, -0.1, 0.12)), (200.0, 40.0, 0.8, (-0.1, 0.17, -0.05))]
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("disn")
     points = surface_points(lopsided_mesh())
     for kind, views in (("easy", EASY), ("hard", HARD)):
         for tree in ("renderings_rgb", "renderings_depth"):
-            place = tmp_path / tree / "ShapeNet" / "03001627" / "aa" / kind
+            place = root / tree / "ShapeNet" / "03001627" / "aa" / kind
             place.mkdir(parents=True)
             lines = []
             for k, (a, e, r, shift) in enumerate(views):
@@ -41,12 +43,18 @@ def folder(tmp_path):
                     Image.fromarray(grey).save(place / f"{k:02d}.png")
                 lines.append(f"[{a},{e},0,{r},35,32,1.75{'' if shift is None else f',{x},{y},{z}'}], \n")
             (place / "rendering_metadata.txt").write_text("".join(lines))
-    samples = tmp_path / "SurfaceSamples" / "ShapeNet" / "03001627"
+    samples = root / "SurfaceSamples" / "ShapeNet" / "03001627"
     samples.mkdir(parents=True)
     files.write(samples / "aa.ply", PointCloud(points[:500].astype(np.float32)))
-    (tmp_path / "splits").mkdir()
-    (tmp_path / "splits" / "test.json").write_text(json.dumps({"ShapeNet": {"03001627": ["aa"]}}))
-    return tmp_path
+    (root / "splits").mkdir()
+    (root / "splits" / "test.json").write_text(json.dumps({"ShapeNet": {"03001627": ["aa"]}}))
+    return root
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(made, tmp_path / "data")
 
 
 @pytest.mark.parametrize("kind", ["easy", "hard"])

@@ -34,7 +34,7 @@ def test_the_default_method_agrees_with_pytorch_in_float32():
 
 
 def test_transposed_gradients_pass_gradcheck():
-    x, w = random(1, 2, 2, 3, 2), random(2, 1, 4, 4, 4, seed=1)
+    x, w = random(1, 2, 1, 2, 1), random(2, 1, 4, 4, 4, seed=1)
     assert torch.autograd.gradcheck(lambda a, b: depthwise_transposed3d(a, b, "slices"), (x, w))
 
 
