@@ -22,7 +22,7 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 def flags_of(classes: Iterable[type[Options]]) -> list[inspect.Parameter]:
     """A keyword parameter for each field that has a flag, in the order of the classes; a field that several classes share is one flag.
 
-    Every default is None, not given: only then do the defaults of each class hold.
+    The default is None, or False for a switch: not given. Only then do the defaults of each class hold.
     """
     found: dict[str, tuple[type[Options], About]] = {}
     for options in classes:
@@ -31,10 +31,7 @@ def flags_of(classes: Iterable[type[Options]]) -> list[inspect.Parameter]:
                 other = found.setdefault(name, (options, about))[1]
                 if other.within != about.within:  # each class checks its own limits
                     found[name] = found[name][0], dataclasses.replace(other, within=Interval("(-inf, inf)"))
-    return [
-        inspect.Parameter(name, _KEYWORD, default=None, annotation=_annotation(type_of(options, name), name, about))
-        for name, (options, about) in found.items()
-    ]
+    return [_parameter(name, type_of(options, name), about) for name, (options, about) in found.items()]
 
 
 def options_of_flags(options: type[OptionsT], given: Mapping[str, object], what: str) -> OptionsT:
@@ -67,11 +64,11 @@ def takes_flags(
         own = inspect.signature(function)
         hints = typing.get_type_hints(function, include_extras=True)
         added = [each for each in flags_of((*classes, *(later() if later else ()))) if each.name not in own.parameters]
-        names = [parameter.name for parameter in added]
 
         @functools.wraps(function)
         def command(**values: object) -> None:
-            given = {name: values.pop(name, None) for name in names}
+            found = {each.name: (values.pop(each.name, None), each.default) for each in added}
+            given = {name: None if value == default else value for name, (value, default) in found.items()}
             function(**values, **{collected_as: given})
 
         parameters = []
@@ -92,8 +89,8 @@ def takes_flags(
     return extend
 
 
-def _annotation(kind: type, name: str, about: About) -> object:
-    """The annotation that the parser reads: a fixed tuple takes so many values, another one repeats, a bool that may be None has a `no`."""
+def _parameter(name: str, kind: type, about: About) -> inspect.Parameter:
+    """The parameter that the parser reads: a fixed tuple takes so many values, another one repeats, a bool that may be None has a `no`."""
     plain = [each for each in typing.get_args(kind) if each is not type(None)] if _is_union(kind) else [kind]
     inner = plain[0]
     flag = flag_of(name, about)
@@ -110,7 +107,9 @@ def _annotation(kind: type, name: str, about: About) -> object:
         flag, metavar=about.metavar, help=about.help, show_default=False,
         min=low if closed and about.within.text[0] == "[" else None, max=high if closed and about.within.text[-1] == "]" else None,
     )  # fmt: skip
-    return Annotated[inner | None, found]
+    switch = kind is bool and inner is bool
+    annotation = Annotated[inner if switch else inner | None, found]
+    return inspect.Parameter(name, _KEYWORD, default=False if switch else None, annotation=annotation)
 
 
 def _is_union(kind: type) -> bool:
