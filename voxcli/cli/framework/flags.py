@@ -108,8 +108,9 @@ def _parameter(name: str, kind: type, about: About) -> inspect.Parameter:
         min=low if closed and about.within.text[0] == "[" else None, max=high if closed and about.within.text[-1] == "]" else None,
     )  # fmt: skip
     switch = kind is bool and inner is bool
-    annotation = Annotated[inner if switch else inner | None, found]
-    return inspect.Parameter(name, _KEYWORD, default=False if switch else None, annotation=annotation)
+    return inspect.Parameter(
+        name, _KEYWORD, default=False if switch else None, annotation=Annotated[inner if switch else inner | None, found]
+    )
 
 
 def _is_union(kind: type) -> bool:
