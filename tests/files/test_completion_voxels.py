@@ -83,7 +83,7 @@ def test_nyu_runs_fill_the_grid_in_c_order_with_eleven_classes(tmp_path):
 )
 def test_damaged_nyu_files_are_refused(tmp_path, data, message):
     (tmp_path / "a.bin").write_bytes(data)
-    with pytest.raises(FileFormatError, match=message):
+    with refused(FileFormatError, message):
         nyu(tmp_path / "a.bin")
 
 

@@ -107,7 +107,7 @@ def test_truncated_images_are_refused(tmp_path, name, keep):
     Image.fromarray(RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)).save(buffer, "PNG" if name == "a.png" else "JPEG")
     data = buffer.getvalue()
     (tmp_path / name).write_bytes(data[: keep if keep > 1 else int(keep * len(data))])
-    with pytest.raises(FileFormatError, match=name):
+    with refused(FileFormatError, name):
         read(tmp_path / name)
 
 

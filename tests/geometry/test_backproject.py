@@ -179,9 +179,9 @@ def test_empty_depth_gives_empty_grids():
     ],
 )
 def test_cameras_that_cannot_be_say_why(change, message):
-    with pytest.raises(DataError, match=message):
+    with refused(DataError, message):
         check_projection(change(projection()))
-    with pytest.raises(DataError, match=message):
+    with refused(DataError, message):
         depth_cloud(torch.ones(4, 4), change(projection()).float())
 
 

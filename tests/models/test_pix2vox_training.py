@@ -275,7 +275,7 @@ def test_stages_that_cannot_be_are_refused(folder):
         "takes up to 5 views": {"step": "fusion", "settings": {"views": [2, 5]}},
         "vews": {"settings": {"vews": [1, 3]}},
     }.items():
-        with pytest.raises(UsageError, match=said):
+        with refused(UsageError, said):
             stages.TASK.check_stage(Stage("x", 1, **{"step": "single", "losses": {"coarse": 10.0}} | stage), settings, data)
     with refused(UsageError, "'splt'", hint="'split'"):
         stages.TASK.open_data([folder], {"splt": "val"})
