@@ -194,6 +194,14 @@ def test_a_ray_that_surely_ends_somewhere_is_not_empty_where_its_distance_is_unc
     assert surface_labels(scores)[0].T.tolist() == [[0, 1, 0, 0], [0, 2, 2, 1], [0] * 4]
 
 
+def test_a_ray_passes_the_slices_before_the_median_of_its_end():
+    # The first slice is the likeliest, 0.3, but 0.7 of the rays go on behind it, and 0.7, 0.525, 0.394, 0.295 behind the four slices.
+    # Half of the 0.705 that end somewhere have ended where less than 0.648 go on: in the second slice.
+    ray = [[0.7, 0.3, 0.0], [0.75, 0.05, 0.2], [0.75, 0.05, 0.2], [0.75, 0.15, 0.1]]
+    scores = torch.tensor([ray]).permute(2, 1, 0)[None].log()                                # [1, 3, 4, 1]
+    assert surface_labels(scores)[0].T.tolist() == [[0, 2, 2, 1]]
+
+
 WRONG_FACTS = {
     "NaN": (lambda w: replace(w, tensors=w.tensors | {"fine_ray.bias": torch.full_like(w.tensors["fine_ray.bias"], torch.nan)}), "NaN"),
     "too few names": (lambda w: replace(w, facts=FACTS | {"label_names": ["air"]}), "1 label names.*3 classes"),

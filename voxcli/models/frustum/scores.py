@@ -47,14 +47,17 @@ def surface_labels(scores: Tensor, empty: int = 0) -> Tensor:
 
     Where the distance of a surface is uncertain, each of many slices is most probably air, and a ray would come out empty although it
     almost surely ends on something. If all fruxels of a ray say air, but the product of their probabilities of air is below 1/2, the slices
-    where a surface is likeliest (at least SHARE of the largest probability on the ray) take their most probable solid class.
+    where a surface is likeliest (at least SHARE of the largest probability) take their most probable solid class. The ray passes all slices
+    before the median of its end: what is likeliest in one slice may hold less of the probability than many slices farther away.
     """
     labels = most_probable(scores)
     nothing = (labels == empty).all(1)                                           # [B, *]
     rays = scores.movedim((1, 2), (-2, -1))[nothing].float()                     # [N, n, D], few of all
     air = rays[:, empty] - torch.logsumexp(rays, 1)                              # log of the probability of air, [N, D]
     meets = air.sum(1) < math.log(0.5)
-    rays, solid = rays[meets], 1 - air[meets].exp()
+    rays, air = rays[meets], air[meets]
+    passes = air.cumsum(1).exp()                                                 # the probability that a ray goes on behind each slice
+    solid = (1 - air.exp()) * (passes < (1 + passes[:, -1:]) / 2)
     likely = solid >= SHARE * solid.amax(1, keepdim=True)
     rays[:, empty] = -torch.inf
     labels.movedim(1, -1)[nothing.masked_scatter(nothing, meets)] = torch.where(likely, most_probable(rays), empty)
