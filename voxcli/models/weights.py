@@ -4,6 +4,7 @@ names, training data, version)."""
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,9 @@ def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
 def check_finite(weights: Weights) -> None:
     """Raise DataError that names the first tensor with NaN or infinite values."""
     for name, tensor in sorted(weights.tensors.items()):
-        bad = int((~torch.isfinite(tensor)).sum()) if tensor.is_floating_point() else 0
+        if not tensor.is_floating_point() or math.isfinite(float(tensor.sum())):  # the sum takes a fifth of the time
+            continue
+        bad = int((~torch.isfinite(tensor)).sum())
         if bad:
             raise DataError(f"'{name}' holds NaN or infinite values.", actual=f"{bad} of {tensor.numel()}")
 
