@@ -80,7 +80,7 @@ def load_weights(source: str | Path) -> Weights:
             metadata = file.metadata() or {}
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         model, config = metadata["model"], json.loads(metadata["config"])
-        facts = {k: json.loads(v) for k, v in metadata.items() if k not in ("model", "config", "version")}
+        facts = {k: json.loads(v) for k, v in sorted(metadata.items()) if k not in ("model", "config", "version")}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise _no_weights(path, error) from error
     tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
