@@ -1,4 +1,7 @@
-"""Which precision `--dtype auto` takes on which processor."""
+"""Which precision `--dtype auto` takes on which processor; what loading a network leaves out."""
+
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -45,3 +48,14 @@ def test_a_torch_that_cannot_say_gets_float32(processor, monkeypatch):
 def test_unknown_precisions_are_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="Unknown dtype 'float3'"):
         backend.pick_dtype("float3", CPU)
+
+
+def test_networks_are_loaded_without_torchs_compiler():
+    code = (
+        "import sys; from voxcli.models.registry import load_network; from voxcli.models.weights import SHIPPED, model_of;"
+        " loaded = [load_network(model_of(path), path) for path in SHIPPED.glob('*.safetensors')];"
+        " print(len(loaded), 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, compiles = done.stdout.split()
+    assert int(count) >= 7 and compiles == "False"

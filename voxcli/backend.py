@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from voxcli.errors import DeviceError, unknown_name
 from voxcli.seeds import item_seed
@@ -57,6 +61,27 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 def generator(seed: int, name: str = "", device: torch.device | str = "cpu") -> torch.Generator:
     """A seeded generator for one named item."""
     return torch.Generator(device=device).manual_seed(item_seed(seed, name) if name else seed)
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Networks built within have shapes alone, for `load_state_dict(..., assign=True)`: drawing random numbers only to replace them takes
+    seconds."""
+    with torch.device("meta"), _NormalsUndrawn():
+        yield
+
+
+class _NormalsUndrawn(TorchFunctionMode):
+    """Leaves tensors as they are where normal numbers are asked for. Of tensors without memory, torch would import its compiler for
+    them, which takes a second."""
+
+    def __torch_function__(
+        self, func: Callable[..., Tensor], types: Sequence[type], args: Sequence[Tensor] = (), kwargs: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        kwargs = kwargs or {}
+        if func in (Tensor.normal_, nn.init.normal_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # mallopt's parameter numbers in glibc's malloc.h

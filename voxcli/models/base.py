@@ -177,7 +177,6 @@ class TrainedNetwork(ABC, Generic[NetT]):
         processors that multiply it in hardware, float32 elsewhere. Raises FileFormatError for weights of another model or that do not fit
         their own configuration, UsageError for a dtype that the model does not compute in.
         """
-        import torch
 
         from voxcli import backend
         from voxcli.models.registry import names_of
@@ -193,8 +192,7 @@ class TrainedNetwork(ABC, Generic[NetT]):
         number = backend.pick_dtype(cls.dtypes[0] if cls.dtypes and dtype == "auto" else dtype, where)
         if where.type == "cpu":
             backend.keep_freed_memory()
-        # No memory of its own, to be given the tensors: drawing random numbers only to replace them takes seconds.
-        with torch.device("meta"):
+        with backend.without_memory():
             network = cls.build(weights.config, f"{what}: configuration")
         try:
             tensors = cls.tensors_of(weights)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from voxcli import config
+from voxcli.backend import without_memory
 from voxcli.errors import FileFormatError
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.jof.network import JOF, JOFConfig
@@ -65,7 +65,7 @@ def import_weights(path: str | Path, model: str = "jof", tell: Tell = lambda fat
 
 def _checked(path: Path, settings: JOFConfig, tensors: dict[str, Tensor], tell: Tell) -> dict[str, Tensor]:
     """The tensors that the network wants, each of its shape."""
-    with torch.device("meta"):
+    with without_memory():
         wanted = {key: tensor.shape for key, tensor in JOF(settings).state_dict().items()}
     taken = {}
     for key, shape in wanted.items():

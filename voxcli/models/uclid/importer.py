@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from voxcli import config
+from voxcli.backend import without_memory
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.uclid.network import PRESETS, UCLID
@@ -31,7 +32,7 @@ def import_weights(paths: str | Path | Sequence[str | Path], model: str = "uclid
     if isinstance(paths, (str, Path)):
         paths = [paths]
     settings = PRESETS["official"]
-    with torch.device("meta"):
+    with without_memory():
         wanted = {part: module.state_dict() for part, module in UCLID(settings).named_children()}
     taken: dict[str, Tensor] = {}
     read: dict[str, str | Path] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from voxcli import config
+from voxcli.backend import without_memory
 from voxcli.errors import FileFormatError
 from voxcli.models.checkpoints import read_checkpoint
 from voxcli.models.weights import Weights
@@ -31,7 +32,7 @@ def import_weights(path: str | Path, model: str = "z-gan", tell: Callable[[str, 
         names = ", ".join(sorted(tensors)[:3])
         raise FileFormatError(f"'{path}' is no Z-GAN generator.", expected="the key model.model.0.weight", actual=names)
     settings = ZGANConfig(width=first.shape[0])
-    with torch.device("meta"):
+    with without_memory():
         wanted = {k: t.shape for k, t in Generator(settings).state_dict().items()}
     for key in wanted:
         if key.endswith("num_batches_tracked"):
