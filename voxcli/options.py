@@ -61,9 +61,9 @@ class Interval:
 class About:
     """What is known of one option besides its type and default.
 
-    flag: its flag where that is not its name. within: the numbers that it may be. choices: the words that it may be. metavar: what stands
-    for its value in help texts. on_command_line: whether there is a flag at all. parse: its value from the text of the flag. reads: the
-    text names a file that `parse` reads. writes: the flag names a file that is written beside the result.
+    flag: its flag where that is not its name; "--sum/--no-sum" may be negated. within: the numbers that it may be. choices: the words that
+    it may be. metavar: what stands for its value in help texts. on_command_line: whether there is a flag at all. parse: its value from the
+    text of the flag. reads: the text names a file that `parse` reads. writes: the flag names a file that is written beside the result.
     """
 
     help: str
@@ -129,8 +129,9 @@ class Options:
 
     @property
     def given(self) -> dict[str, object]:
-        """The fields whose values are not their defaults."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        """The fields whose values are not their defaults. An array is compared with None alone."""
+        values = ((f.name, getattr(self, f.name), f.default) for f in dataclasses.fields(self))
+        return {name: value for name, value, default in values if value is not default and (default is None or value != default)}
 
 
 def check_value(name: str, about: About, value: object) -> None:
@@ -155,13 +156,15 @@ def abouts(options: type[Options]) -> dict[str, About]:
 
 
 def flag_of(name: str, about: About) -> str:
-    """The long flag of a field: `fov_x_deg` with flag "--fov" is --fov, `threshold` is --threshold."""
-    return about.flag or f"--{name.replace('_', '-')}"
+    """The long flag of a field: `fov_x_deg` with flag "--fov" is --fov, `threshold` is --threshold, "--sum/--no-sum" is --sum."""
+    return about.flag.partition("/")[0] if about.flag else f"--{name.replace('_', '-')}"
 
 
 def type_of(options: type[Options], name: str) -> type:
-    """The type of one field, resolved."""
-    kind: type = typing.get_type_hints(options)[name]
+    """The type of one field, resolved; types of other fields may be known to type checkers alone."""
+    owner = next(each for each in options.__mro__ if name in each.__dict__.get("__annotations__", {}))
+    alone = type(owner.__name__, (), {"__annotations__": {name: owner.__annotations__[name]}, "__module__": owner.__module__})
+    kind: type = typing.get_type_hints(alone)[name]
     return kind
 
 

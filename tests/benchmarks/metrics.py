@@ -23,9 +23,10 @@ from references.shapes import sphere, torus
 
 from voxcli.geometry.sampling import sample_surface
 from voxcli.metrics.assignment import assign, assign_by_auction, distances
-from voxcli.metrics.choices import Choices, Sample, distance_records
 from voxcli.metrics.counting import confusion
+from voxcli.metrics.distances import Sample, SamplePair, distance_record
 from voxcli.metrics.overlap import iou
+from voxcli.metrics.surfaces import ChamferOptions, FScoreOptions, HausdorffOptions
 
 NEAR = 0.01
 
@@ -52,10 +53,11 @@ def three(d: np.ndarray, e: np.ndarray) -> str:
 def points(count: int, far: bool, rounds: int) -> None:
     """Chamfer, F-score and Hausdorff together."""
     x, y = clouds(count, far)
-    tx, ty, choices = torch.from_numpy(x), torch.from_numpy(y), Choices(thresholds=(NEAR,))
+    tx, ty = torch.from_numpy(x), torch.from_numpy(y)
 
     def ours() -> str:
-        found = distance_records(["chamfer", "fscore", "hausdorff"], Sample(tx), Sample(ty), choices)
+        pair, options = SamplePair(Sample(tx), Sample(ty)), (ChamferOptions(), FScoreOptions(thresholds=(NEAR,)), HausdorffOptions())
+        found = [distance_record(each, pair) for each in options]
         return "{:.6g} {:.4f} {:.5f}".format(*(r["value"] for r in found))
 
     def scipy() -> str:

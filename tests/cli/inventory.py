@@ -64,7 +64,7 @@ SECTIONS = {
     **{f"weights info {name}.safetensors": "info" for name in WEIGHTS},
     "weights list --format json": "info",
     **{f"metrics {name} {ONE_PAIR.get(name, 'points.ply other.ply')} --format jsonl": "records"
-       for name in ("iou", "chamfer", "fscore", "hausdorff", "emd", "all", "depth", "pose", "iqtt")},
+       for name in ("iou", "chamfer", "fscore", "hausdorff", "normals", "emd", "all", "depth", "pose", "iqtt")},
     "metrics iou guessed labelled --category-from parent --format jsonl": "records",
     "metrics chamfer boxes truth --category-from parent --points 100 --format jsonl": "records",
     "metrics presets --format json": "info",

@@ -8,9 +8,10 @@ from refusals import refused
 
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics import pointsets
-from voxcli.metrics.choices import Choices, Sample, distance_records, normalise
+from voxcli.metrics.distances import Sample, SamplePair, distance_record, normalise
 from voxcli.metrics.evaluate import depth_points, sample, score, surfel_points
 from voxcli.metrics.solids import fill_like, score_iou
+from voxcli.metrics.surfaces import ChamferOptions, FScoreOptions, SampledOptions
 from voxcli.scene import Camera, DepthMap, Labels, Mesh, PointCloud, Surfels, VoxelGrid
 
 K = np.array([[10.0, 0, 2], [0, 10, 1.5], [0, 0, 1]])
@@ -26,7 +27,7 @@ CUBE, BALL = mesh(box()), mesh(sphere())
 
 def test_all_metrics_come_from_one_pair_of_passes(monkeypatch):
     calls = []
-    monkeypatch.setattr("voxcli.metrics.choices.neighbours", lambda *a: calls.append(1) or pointsets.neighbours(*a))
+    monkeypatch.setattr("voxcli.metrics.distances.neighbours", lambda *a: calls.append(1) or pointsets.neighbours(*a))
     given = {"points": 300, "thresholds": (0.1, 0.2)}
     together = score(["chamfer", "fscore", "hausdorff", "normals"], CUBE, BALL, given)
     assert len(calls) == 1 and [r["metric"] for r in together] == ["chamfer", "fscore", "hausdorff", "normals"]
@@ -35,16 +36,16 @@ def test_all_metrics_come_from_one_pair_of_passes(monkeypatch):
 
 
 def test_samples_are_seeded_and_differ_between_the_two_sides():
-    a = sample(CUBE, Choices(points=50), which="prediction")
-    assert torch.equal(a.points, sample(CUBE, Choices(points=50), which="prediction").points)
-    assert not torch.equal(a.points, sample(CUBE, Choices(points=50), which="ground truth").points)
-    assert not torch.equal(a.points, sample(CUBE, Choices(points=50, seed=1), which="prediction").points)
-    assert len(sample(CUBE, Choices(draw="vertices")).points) == 8
+    a = sample(CUBE, SampledOptions(points=50), which="prediction")
+    assert torch.equal(a.points, sample(CUBE, SampledOptions(points=50), which="prediction").points)
+    assert not torch.equal(a.points, sample(CUBE, SampledOptions(points=50), which="ground truth").points)
+    assert not torch.equal(a.points, sample(CUBE, SampledOptions(points=50, seed=1), which="prediction").points)
+    assert len(sample(CUBE, SampledOptions(draw="vertices")).points) == 8
     cloud = PointCloud(np.arange(30.0).reshape(10, 3))
-    assert len(sample(cloud, Choices()).points) == 10
-    few = sample(cloud, Choices(points=4)).points
+    assert len(sample(cloud, SampledOptions()).points) == 10
+    few = sample(cloud, SampledOptions(points=4)).points
     assert len(few.unique(dim=0)) == 4
-    assert len(sample(cloud, Choices(points=25)).points) == 25
+    assert len(sample(cloud, SampledOptions(points=25)).points) == 25
 
 
 def test_one_empty_side_scores_nought_and_has_no_distance():
@@ -80,8 +81,8 @@ def test_presets_that_price_nothing_price_it_for_all_their_metrics():
             found = {r["metric"]: r["value"] for r in score(list(wanted), empty, CUBE, preset=preset)}
             assert found == {k: v if v is None else pytest.approx(v) for k, v in wanted.items()}
     assert score_iou(lone, CUBE, preset="onet")["value"] == 0
-    stood_in = score_iou(lone, CUBE, preset="uclid")
-    assert stood_in["params"]["samples"] == [100, 7000] and stood_in["value"] < 5
+    replaced = score_iou(lone, CUBE, preset="uclid")
+    assert replaced["params"]["samples"] == [100, 7000] and replaced["value"] < 5
     with refused(DataError, "ground truth"):
         score(["chamfer"], CUBE, NOTHING, preset="uclid")
     with refused(DataError, "without points"):
@@ -191,13 +192,15 @@ def test_bad_input_is_refused():
     with refused(DataError, "prediction", actual="1 point"):
         score(["chamfer"], PointCloud(np.array([[np.nan, 0, 0], [1, 1, 1]])), CUBE)
     with refused(UsageError, "'chamfre'", hint="'chamfer'"):
-        distance_records(["chamfre"], Sample(torch.zeros(1, 3)), Sample(torch.zeros(1, 3)), Choices())
+        score(["chamfre"], CUBE, CUBE)
+    with refused(UsageError, "no metric", actual="SampledOptions"):
+        distance_record(SampledOptions(), SamplePair(Sample(torch.zeros(1, 3)), Sample(torch.zeros(1, 3))))
     with pytest.raises(UsageError):
-        Choices(points=0)
+        ChamferOptions(points=0)
     with pytest.raises(UsageError):
-        Choices(thresholds=(0.0,))
+        FScoreOptions(thresholds=(0.0,))
     with refused(UsageError, "'unit-cubes'", hint="'unit-cube'"):
-        Choices(normalise="unit-cubes")
+        ChamferOptions(normalise="unit-cubes")
 
 
 def test_an_auction_record_states_its_gap():

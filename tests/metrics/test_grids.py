@@ -8,6 +8,7 @@ from refusals import refused
 
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics.grids import box_resampled, check_same_grid, describe, grid_iou, rename_classes
+from voxcli.metrics.volumes import IoUOptions
 from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 
 NAMES = Labels(("air", "car", "tree"))
@@ -72,10 +73,10 @@ def test_resampled_volumes_may_differ_in_size_and_place_and_take_no_mask():
     small, large = np.zeros((6, 6, 6)), np.zeros((9, 9, 9))
     small[1:4, 1:4, 1:4] = large[5:8, 4:7, 3:6] = 1
     a, b = VoxelGrid(occupancy=small), VoxelGrid(occupancy=large, origin=np.array([9.0, 9, 9]))
-    record = grid_iou(a, b, resample=4)
+    record = grid_iou(a, b, IoUOptions(resample=4))
     assert record["value"] == 1 and (record["params"]["resample"], record["params"]["box_threshold"]) == (4, 0.1)
     with refused(UsageError, "mask"):
-        grid_iou(a, b, resample=4, mask=small > 0)
+        grid_iou(a, b, IoUOptions(resample=4, mask=small > 0))
 
 
 # ------------------------------------------------------------------------------------------------ labels
@@ -104,12 +105,12 @@ def test_where_one_grid_knows_only_occupancy_occupied_space_is_compared():
     truth = labelled(0, 1, 2, 255, 1)
     assert grid_iou(occupied(True, True, False, True, True), truth)["value"] == 2 / 4  # the ignored cell does not count
     assert grid_iou(truth, occupied(True, True, False, True, True))["value"] == 2 / 5  # the prediction's is empty
-    assert grid_iou(occupied(True, True, False, True, True), truth, ignore=1)["value"] == 1 / 3
-    assert grid_iou(truth, truth, of="occupancy")["value"] == 1
+    assert grid_iou(occupied(True, True, False, True, True), truth, IoUOptions(ignore=1))["value"] == 1 / 3
+    assert grid_iou(truth, truth, IoUOptions(of="occupancy"))["value"] == 1
     with refused(DataError, "occupancy"):
-        grid_iou(occupied(*[True] * 5), truth, of="labels")
+        grid_iou(occupied(*[True] * 5), truth, IoUOptions(of="labels"))
     with refused(UsageError, "Classes", hint="--class"):
-        grid_iou(occupied(*[True] * 5), truth, classes=["car"])
+        grid_iou(occupied(*[True] * 5), truth, IoUOptions(classes=("car",)))
     with refused(DataError, "empty space"):
         grid_iou(labelled(0, 1, classes=Labels(("a", "b"), empty=None)), occupied(True, True))
 
@@ -117,7 +118,7 @@ def test_where_one_grid_knows_only_occupancy_occupied_space_is_compared():
 def test_a_mask_and_the_ignored_cells_leave_out_both():
     truth, guess = labelled(0, 1, 2, 255, 1), occupied(True, True, False, True, True)
     mask = np.array([[[False, True, True, True, True]]])
-    assert grid_iou(guess, truth, mask=mask)["value"] == 2 / 3
+    assert grid_iou(guess, truth, IoUOptions(mask=mask))["value"] == 2 / 3
 
 
 def test_cells_of_which_the_prediction_says_nothing_count_as_missed():
@@ -138,7 +139,7 @@ def test_voxels_may_lie_a_hundredth_of_a_cell_apart(moved, alike):
     else:
         with refused(DataError, expected=f"[0, {moved}, 0]", actual="[0, 0, 0]", hint="--align index"):
             check_same_grid(a, b)
-    assert grid_iou(a, b, align="index")["value"] == 1
+    assert grid_iou(a, b, IoUOptions(align="index"))["value"] == 1
 
 
 def test_other_alignments_and_cells_are_refused():

@@ -11,6 +11,7 @@ from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.metrics import grid_iou, iou, label_iou
 from voxcli.metrics.counting import Counts, confusion, count_bits, pack
 from voxcli.metrics.overlap import best_threshold, label_record, mean_iou, occupancy_counts, occupancy_iou
+from voxcli.metrics.volumes import IoUOptions
 from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 
 NAMES = Labels(("air", "car", "tree"), empty=0, ignore=255)
@@ -125,7 +126,7 @@ def test_cells_of_which_a_prediction_says_nothing_are_misses():
     assert record["parts"]["empty"] == pytest.approx(1 / 2) and record["parts"]["completion"] == pytest.approx(1 / 3)
     assert record["parts"]["counts"] == {"car": [1, 2], "tree": [0, 1], "completion": [1, 3]}
     assert record["params"]["unsaid"] == 3 and "unsaid" not in grid_iou(truth, truth)["params"]
-    masked = grid_iou(said, truth, mask=np.array([[[1, 1, 1, 0, 1, 1]]], bool))
+    masked = grid_iou(said, truth, IoUOptions(mask=np.array([[[1, 1, 1, 0, 1, 1]]], bool)))
     assert masked["parts"]["classes"] == pytest.approx({"car": 1, "tree": 0}) and masked["params"]["unsaid"] == 2
     filled = VoxelGrid(occupancy=np.array([[[0, 0, 1, 1, 1, 1]]], bool))
     assert grid_iou(said, filled)["parts"]["counts"]["occupied"] == [1, 4]
@@ -204,7 +205,7 @@ def test_voxels_in_other_places_are_refused_unless_compared_by_index():
     b = VoxelGrid(occupancy=box(0, 2), origin=np.array([1.0, 0, 0]))
     with refused(DataError, "places", expected="[1, 0, 0]", actual="[0, 0, 0]"):
         grid_iou(a, b)
-    assert grid_iou(a, b, align="index")["value"] == 1.0
+    assert grid_iou(a, b, IoUOptions(align="index"))["value"] == 1.0
     with refused(DataError, "sizes", expected=[5, 5, 5], actual=[4, 4, 4]):
         grid_iou(a, VoxelGrid(occupancy=box(0, 2, 5)))
     with refused(DataError, "voxels", expected="fruxels", actual="voxels"):

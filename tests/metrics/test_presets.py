@@ -13,7 +13,6 @@ from scipy.spatial.distance import cdist
 
 from voxcli.errors import UsageError
 from voxcli.geometry.inside import points_inside
-from voxcli.metrics.choices import Choices
 from voxcli.metrics.depth import depth_record
 from voxcli.metrics.evaluate import sample, score
 from voxcli.metrics.overlap import at_best_threshold
@@ -21,6 +20,7 @@ from voxcli.metrics.presets import PRESETS, merge, protocol, table
 from voxcli.metrics.sampled import part_record
 from voxcli.metrics.solids import score_iou
 from voxcli.metrics.summaries import f_of_means
+from voxcli.metrics.surfaces import SampledOptions
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
 
 
@@ -34,7 +34,7 @@ PRED, GT = mesh(sphere(), 1.0, (0.05, 0, 0.1)), mesh(sphere(), np.array([1.1, 1.
 
 def points_of(number=None, draw="surface", pred=PRED, gt=GT):
     """The points that both shapes are judged by, as arrays: only the draw is ours, all the rest is done by hand below."""
-    choices = Choices(points=number, draw=draw)
+    choices = SampledOptions(points=number, draw=draw)
     return tuple(sample(s, choices, which=w).points.numpy() for s, w in ((pred, "prediction"), (gt, "ground truth")))
 
 
@@ -131,7 +131,7 @@ def test_onet_chamfer(preset):
 
 
 def test_onet_normals_and_iou():
-    choices = Choices(points=100_000)
+    choices = SampledOptions(points=100_000)
     a, b = (sample(s, choices, which=w) for s, w in ((PRED, "prediction"), (GT, "ground truth")))
     x, y = unit_cube(a.points.numpy(), b.points.numpy())
     there, back = cKDTree(y).query(x)[1], cKDTree(x).query(y)[1]

@@ -100,7 +100,7 @@ def as_shape(thing: ShapeLike, what: str = "shape", empty_clouds: bool = False) 
     what: what errors call it. empty_clouds: a file of points may hold none. Raises UsageError for what is no shape.
     """
     if is_path(thing):
-        from voxcli.ops.shapes import read_shape
+        from voxcli.metrics.shapes import read_shape
 
         return read_shape(path_of(thing), empty_clouds)
     if isinstance(thing, _OURS):

@@ -14,10 +14,10 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -64,7 +64,7 @@ class Entry:
         return function if renewed is None else renewed()
 
 
-COMMANDS = (
+_COMMANDS = (
     Entry("fruxelize", ".fruxelize:fruxelize", "Turn meshes and scenes into labelled fruxels or voxels."),
     Entry("render-surfels", ".render_surfels:render_surfels", "Render pictures, depth, normals and surfels of 3D files."),
     Entry("train", ".train:train", "Train a model on a data folder."),
@@ -72,16 +72,8 @@ COMMANDS = (
     Entry("sample", ".sample:sample", "Scenes of random latent codes, and those between two pictures."),
     Entry("fuse-views", ".fuse_views:fuse_views", "Fuse several views into one volume."),
     Entry("segment", ".segment:segment", "Divide scenes into instances, images into classes."),
-    Entry("metrics iou", ".metrics_iou:iou", "Intersection over union of labels, occupancies, shells or parts."),
-    Entry("metrics chamfer", ".metrics_distances:chamfer", "Chamfer distance between surfaces."),
-    Entry("metrics fscore", ".metrics_distances:fscore", "F-score at distance thresholds."),
-    Entry("metrics hausdorff", ".metrics_distances:hausdorff", "Hausdorff distance, with percentiles."),
-    Entry("metrics emd", ".metrics_distances:emd", "Earth mover's distance, exact or with a bound on its gap."),
-    Entry("metrics all", ".metrics_distances:every", "Chamfer, F-score, Hausdorff and normals at once."),
-    Entry("metrics depth", ".metrics_views:depth", "Errors of depth maps."),
-    Entry("metrics pose", ".metrics_views:pose", "Errors of camera poses."),
-    Entry("metrics iqtt", ".metrics_iqtt:iqtt", "Accuracy on the 3D-IQ test task."),
-    Entry("metrics presets", ".metrics_views:presets", "The papers' protocols by name."),
+    Entry("metrics all", ".metrics:every", "Chamfer, F-score, Hausdorff and normals at once."),
+    Entry("metrics presets", ".metrics:presets", "The papers' protocols by name."),
     Entry("synth street", ".synth_street:street", "Street scenes with fruxels, depth, masks and poses."),
     Entry("synth objects", ".synth_objects:objects", "Objects of eight categories with pictures, volumes, parts and albedo."),
     Entry("synth rooms", ".synth_rooms:rooms", "Half-open rooms with shapes: pictures, depth, normals, lights."),
@@ -96,6 +88,31 @@ COMMANDS = (
     Entry("guide", ".guide:guide", "Read the guide: one page a topic."),
     Entry("completion", ".completion:completion", "Print the completion script of a shell.", hidden=True),
 )
+
+class Commands(Sequence[Entry]):
+    """All commands: those above, and before the others of its group one for each metric that is registered when they are looked up."""
+
+    def __iter__(self) -> Iterator[Entry]:
+        from voxcli.metrics.registry import METRICS
+
+        metrics = [Entry(f"metrics {metric.name}", f".metrics:{metric.name}", metric.summary) for metric in METRICS.values()]
+        for entry in _COMMANDS:
+            if entry.words == "metrics all":
+                yield from metrics
+            yield entry
+
+    def __len__(self) -> int:
+        return len(tuple(iter(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Entry, ...]: ...
+    def __getitem__(self, index: int | slice) -> Entry | tuple[Entry, ...]:
+        return tuple(iter(self))[index]
+
+
+COMMANDS = Commands()
 
 GROUPS = {
     "metrics": "Score predictions against ground truth.",

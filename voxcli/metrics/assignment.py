@@ -37,16 +37,24 @@ class Matching:
 
 
 def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Euclidean distances [N, M], float64."""
+    """Euclidean distances [N, M], float64.
+
+    >>> distances(np.zeros((1, 3)), np.array([[3.0, 4, 0]])).tolist()
+    [[5.0]]
+    """
     from scipy.spatial.distance import cdist
 
-    return cdist(x, y)
+    found: np.ndarray = cdist(x, y)
+    return found
 
 
 def assign(x: np.ndarray, y: np.ndarray) -> Matching:
     """The optimal one-to-one matching of x [N, 3] and y [N, 3], exactly: a shortest augmenting path solver on reduced costs.
 
     Subtracting prices from rows and columns leaves the optimal matching what it is, and makes the paths short.
+
+    >>> assign(np.array([[0.0, 0, 0], [1, 0, 0]]), np.array([[1.0, 0, 0], [0, 0, 0]])).columns.tolist()
+    [1, 0]
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -68,6 +76,10 @@ def assign_by_auction(x: np.ndarray, y: np.ndarray) -> Matching:
 
     Deterministic; memory is linear in N. The last few points, whose bidding wars take longest, are matched among what is left; the bound
     knows nothing of that and stays a bound.
+
+    >>> found = assign_by_auction(np.eye(3), np.eye(3)[::-1])
+    >>> found.cost, found.lower_bound
+    (0.0, 0.0)
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -259,6 +271,9 @@ def transport(x: np.ndarray, y: np.ndarray, limit: int) -> Matching:
 
     Where the least common multiple of both sizes is at most `limit`, points are repeated and matched one to one; else a linear program
     over few candidate pairs is solved, pairs that its prices show to be missing are added, and so on until none is missing.
+
+    >>> transport(np.zeros((1, 3)), np.array([[1.0, 0, 0], [0, 3, 0]]), limit=100).cost
+    2.0
     """
     n, m = len(x), len(y)
     common = int(np.lcm(n, m))

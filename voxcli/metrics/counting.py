@@ -7,11 +7,16 @@ time, through a 16-bit histogram. Nothing here imports torch: tensors on the CPU
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeGuard, Union
 
 import numpy as np
 
 from voxcli.errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = Union[np.ndarray, "Tensor"]
 
 _CHUNK = 1 << 18
 """Keys in one histogram: few enough that their 64-bit copies stay in the processor's cache (measured)."""
@@ -32,30 +37,44 @@ class Counts:
         return np.where(self.union == 0, 1.0, self.intersection / np.maximum(self.union, 1))
 
 
-def is_tensor(x: Any) -> bool:
-    """True for a torch tensor, asked without importing torch."""
+def is_tensor(x: object) -> TypeGuard[Tensor]:
+    """True for a torch tensor, asked without importing torch.
+
+    >>> is_tensor(np.zeros(3))
+    False
+    """
     return type(x).__module__.split(".")[0] == "torch" and hasattr(x, "detach")
 
 
-def as_array(x: Any) -> np.ndarray:
-    """A NumPy view of an array, or of a tensor (without copying one that lies on the CPU)."""
+def as_array(x: Array) -> np.ndarray:
+    """A NumPy view of an array, or of a tensor (without copying one that lies on the CPU).
+
+    >>> as_array(np.zeros(3)).shape
+    (3,)
+    """
     return x.detach().cpu().numpy() if is_tensor(x) else np.asarray(x)
 
 
 if hasattr(np, "bitwise_count"):
 
     def _ones(words: np.ndarray) -> np.ndarray:
-        return np.bitwise_count(words).sum(axis=-1, dtype=np.int64)
+        counts: np.ndarray = np.bitwise_count(words).sum(axis=-1, dtype=np.int64)
+        return counts
 
 else:  # NumPy 1.x has no population count: one table lookup a byte
     _TABLE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1).astype(np.uint8)
 
     def _ones(words: np.ndarray) -> np.ndarray:
-        return _TABLE[words.view(np.uint8)].sum(axis=-1, dtype=np.int64)
+        counts: np.ndarray = _TABLE[words.view(np.uint8)].sum(axis=-1, dtype=np.int64)
+        return counts
 
 
 def pack(cells: np.ndarray) -> np.ndarray:
-    """Boolean cells [*, N] to 64-bit words [*, ceil(N / 64)], zero-padded."""
+    """Boolean cells [*, N] to 64-bit words [*, ceil(N / 64)], zero-padded.
+
+    >>> pack(np.ones((2, 65), bool)).shape
+    (2, 2)
+    """
     packed = np.packbits(cells, axis=-1)
     short = -packed.shape[-1] % 8
     if short:
@@ -64,7 +83,11 @@ def pack(cells: np.ndarray) -> np.ndarray:
 
 
 def count_bits(pred: np.ndarray, gt: np.ndarray) -> Counts:
-    """Intersection and union of packed sets [*, words]."""
+    """Intersection and union of packed sets [*, words].
+
+    >>> count_bits(pack(np.array([True, False])), pack(np.array([True, True]))).iou()
+    array(0.5)
+    """
     intersection = _ones(pred & gt)
     return Counts(intersection, _ones(pred) + _ones(gt) - intersection)
 
@@ -75,6 +98,9 @@ def confusion(pred: np.ndarray, gt: np.ndarray, classes: int, ignore: int | None
     pred, gt: integer label arrays of one shape; classes: labels are 0..classes-1; cells whose truth is `ignore`, or
     where `mask` (of the same shape) is False, are left out, whatever was predicted there. Returns int64 [classes, classes],
     row = truth, column = prediction. Raises DataError for any other label, ShapeError for shapes that differ.
+
+    >>> confusion(np.array([0, 1, 1]), np.array([0, 1, 0]), 2).tolist()
+    [[1, 1], [0, 1]]
     """
     if pred.shape != gt.shape:
         raise ShapeError("Prediction and ground truth have different shapes.", expected=list(gt.shape), actual=list(pred.shape))
@@ -119,7 +145,7 @@ def _pairs(pred: np.ndarray, gt: np.ndarray, rows: int, columns: int) -> np.ndar
             keys = gt[start:stop].astype(np.uint8, copy=False) * step + pred[start:stop].astype(np.uint8, copy=False)
             total += np.bincount(keys.view(np.uint16), minlength=65536)
         square = total.reshape(256, 256)
-        single = square.sum(axis=0) + square.sum(axis=1)
+        single: np.ndarray = square.sum(axis=0) + square.sum(axis=1)
         if pred.size != even:
             single[int(gt[-1]) * columns + int(pred[-1])] += 1
         return single[: rows * columns].reshape(rows, columns)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,19 +10,21 @@ from voxcli.errors import DataError, UsageError
 from voxcli.metrics.frames import check_frames
 from voxcli.metrics.overlap import label_record, occupancy_iou
 from voxcli.metrics.records import Record
+from voxcli.metrics.volumes import IoUOptions
 from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 from voxcli.scene.frames import assumed_camera
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from voxcli.metrics.records import Names
 
 Grid = FruxelGrid | VoxelGrid
 
 CAMERAS_DIFFER = "differ, not compared"
 
 
-def grid_iou(
-    pred: Grid, gt: Grid, /, *, thresholds: Sequence[float] = (0.5,), strict: bool = False, classes: Sequence[str] | None = None,
-    over: str = "present", ignore: int | None = None, mask: np.ndarray | None = None, align: str = "world",
-    resample: int | None = None, box_threshold: float = 0.1, of: str | None = None, **names: Any,
-) -> Record:  # fmt: skip
+def grid_iou(pred: Grid, gt: Grid, options: IoUOptions = IoUOptions(), /, **names: Unpack[Names]) -> Record:
     """The IoU record of two grids.
 
     Two label grids are compared class by class, classes being matched by name; where one of the two knows only occupancy, occupied space is
@@ -34,19 +35,27 @@ def grid_iou(
     `resample` follows Pix3D instead: each volume is cropped to its box of cells >= box_threshold and resampled to a cube of that many
     cells, and the threshold goes to both; sizes and places may then differ. `of` insists on "labels" or
     "occupancy". Raises DataError for grids that cannot be compared.
+
+    >>> grid = VoxelGrid(occupancy=np.ones((2, 2, 2), bool))
+    >>> grid_iou(grid, grid, IoUOptions(align="index"))["value"]
+    1.0
     """
-    if resample is not None:
-        if mask is not None:
+    if options.resample is not None:
+        if options.mask is not None:
             raise UsageError("A mask has no meaning for volumes that are cropped and resampled.")
-        a, b = (box_resampled(_occupancy(g, None)[0], resample, box_threshold) for g in (pred, gt))
-        record = occupancy_iou(a, b, thresholds, strict=strict, threshold_truth=True, **names)
-        record["params"] |= {"resample": resample, "box_threshold": box_threshold}
+        a, b = (box_resampled(_occupancy(g, None)[0], options.resample, options.box_threshold) for g in (pred, gt))
+        record = occupancy_iou(a, b, _thresholds(options), strict=bool(options.strict), threshold_truth=True, **names)
+        record["params"] |= {"resample": options.resample, "box_threshold": options.box_threshold}
         return record
-    check_same_grid(pred, gt, align)
-    record = _cell_by_cell(pred, gt, thresholds, strict, classes, over, ignore, mask, of, names)
+    check_same_grid(pred, gt, options.align or "world")
+    record = _cell_by_cell(pred, gt, options, names)
     if isinstance(pred, FruxelGrid) and isinstance(gt, FruxelGrid):
         record["params"]["cameras"] = _cameras(pred, gt)
     return record
+
+
+def _thresholds(options: IoUOptions) -> tuple[float, ...]:
+    return (0.5,) if options.thresholds is None else options.thresholds
 
 
 def _cameras(pred: FruxelGrid, gt: FruxelGrid) -> str:
@@ -61,42 +70,43 @@ def _cameras(pred: FruxelGrid, gt: FruxelGrid) -> str:
     return CAMERAS_DIFFER if all(stated) else "one without a pose, not compared"
 
 
-def _cell_by_cell(
-    pred: Grid, gt: Grid, thresholds: Sequence[float], strict: bool, classes: Sequence[str] | None, over: str, ignore: int | None,
-    mask: np.ndarray | None, of: str | None, names: Mapping[str, Any],
-) -> Record:  # fmt: skip
-    truth_labels, guess_labels = _labels(gt), _labels(pred)
-    if of == "labels" and (truth_labels is None or guess_labels is None):
+def _cell_by_cell(pred: Grid, gt: Grid, options: IoUOptions, names: Names) -> Record:
+    mask, ignore = options.mask, options.ignore
+    if options.of == "labels" and (gt.labels is None or pred.labels is None):
         raise DataError("Labels are to be compared, but one of the two grids holds only occupancy.")
-    if truth_labels is not None and guess_labels is not None and of != "occupancy":
-        classes_of_gt = gt.classes or Labels()
+    if gt.labels is not None and pred.labels is not None and options.of != "occupancy":
+        guess_labels, classes = pred.labels, gt.classes or Labels()
         if ignore is not None:
-            classes_of_gt = Labels(classes_of_gt.names, classes_of_gt.empty, ignore)
-        own = pred.classes or classes_of_gt
-        unsaid = _unsaid(guess_labels, own)
-        if unsaid is not None:
-            guess_labels = np.where(unsaid, guess_labels.dtype.type(own.empty or 0), guess_labels)
-        guess = rename_classes(guess_labels, own, classes_of_gt)
-        return label_record(guess, truth_labels, classes_of_gt, mask=mask, classes=classes, over=over, unsaid=unsaid, **names)
-    if classes:
+            classes = Labels(classes.names, classes.empty, ignore)
+        own = pred.classes or classes
+        unlabelled = _unlabelled(guess_labels, own)
+        if unlabelled is not None:
+            guess_labels = np.where(unlabelled, guess_labels.dtype.type(own.empty or 0), guess_labels)
+        guess = rename_classes(guess_labels, own, classes)
+        over = options.over or "present"
+        return label_record(guess, gt.labels, classes, mask=mask, classes=options.classes, over=over, unsaid=unlabelled, **names)
+    if options.classes:
         raise UsageError("Classes were named, but one of the two grids holds no labels.", hint="Leave --class out to compare occupancy.")
     truth, left_out = _occupancy(gt, ignore)
-    guess, _ = _occupancy(pred, None)
+    occupied, _ = _occupancy(pred, None)
     if left_out is not None:
         mask = ~left_out if mask is None else mask & ~left_out
-    return occupancy_iou(guess, truth, thresholds, strict=strict, mask=mask, **names)
+    return occupancy_iou(occupied, truth, _thresholds(options), strict=bool(options.strict), mask=mask, **names)
 
 
-def _unsaid(labels: np.ndarray, classes: Labels) -> np.ndarray | None:
-    """The cells of a prediction that have its ignore label: nothing is said of them. None where there are none."""
+def _unlabelled(labels: np.ndarray, classes: Labels) -> np.ndarray | None:
+    """The cells to which a prediction gives its own ignore label. None where there are none."""
     if classes.ignore is None or classes.ignore < len(classes.names):
         return None
-    unsaid = labels == classes.ignore
-    return unsaid if unsaid.any() else None
+    unlabelled: np.ndarray = labels == classes.ignore
+    return unlabelled if unlabelled.any() else None
 
 
 def check_same_grid(pred: Grid, gt: Grid, align: str = "world") -> None:
-    """Raise DataError unless the cells of both grids are the same pieces of space, cell for cell."""
+    """Raise DataError unless the cells of both grids are the same pieces of space, cell for cell.
+
+    >>> check_same_grid(VoxelGrid(occupancy=np.ones((2, 2, 2), bool)), VoxelGrid(occupancy=np.zeros((2, 2, 2), bool)))
+    """
     if isinstance(pred, FruxelGrid) != isinstance(gt, FruxelGrid):
         raise DataError("Fruxels and voxels are cells of different shapes.", expected=_kind(gt), actual=_kind(pred),
                         hint="Bring both to one grid first: voxcli convert PRED --to voxels (or fruxelize the truth).")  # fmt: skip
@@ -125,6 +135,9 @@ def box_resampled(values: np.ndarray, size: int, box_threshold: float = 0.1) -> 
 
     The box, seen from cell centre to cell centre, is padded to a cube about its middle, and values are interpolated linearly, 0 outside
     the crop. Volumes of more than 100 cells a side are first pooled by the maximum over 4^3 cells when size is 32. Empty ones stay empty.
+
+    >>> box_resampled(np.pad(np.ones((2, 2, 2)), 3), 4).shape
+    (4, 4, 4)
     """
     from scipy.ndimage import map_coordinates
 
@@ -144,7 +157,11 @@ def box_resampled(values: np.ndarray, size: int, box_threshold: float = 0.1) -> 
 
 
 def rename_classes(labels: np.ndarray, source: Labels, target: Labels) -> np.ndarray:
-    """Label ids of `source` as ids of `target`, by class name. Raises DataError where a class is used that `target` lacks."""
+    """Label ids of `source` as ids of `target`, by class name. Raises DataError where a class is used that `target` lacks.
+
+    >>> rename_classes(np.array([1, 2]), Labels(("air", "car", "road")), Labels(("air", "road", "car"))).tolist()
+    [2, 1]
+    """
     if source.names == target.names and source.empty == target.empty:
         return labels
     used = np.flatnonzero(np.bincount(labels.reshape(-1)))
@@ -159,11 +176,8 @@ def rename_classes(labels: np.ndarray, source: Labels, target: Labels) -> np.nda
         else:
             raise DataError(f"The prediction uses the class '{source.names[i]}', which the ground truth does not know.",
                             expected=", ".join(target.names), actual=", ".join(source.names))  # fmt: skip
-    return table[labels]
-
-
-def _labels(grid: Grid) -> np.ndarray | None:
-    return grid.labels
+    renamed: np.ndarray = table[labels]
+    return renamed
 
 
 def _occupancy(grid: Grid, ignore: int | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -190,13 +204,17 @@ def _frustum_numbers(f: Frustum) -> np.ndarray:
 
 
 def describe(f: Frustum) -> str:
-    """A frustum in one line, for messages."""
+    """A frustum in one line, for messages.
+
+    >>> describe(Frustum(64, 64, 32, 2.0, 12.0, 60.0))
+    '64x64, 32 slices from 2 to 12, fov 60 degrees'
+    """
     return f"{f.width}x{f.height}, {f.depth} slices from {f.z_near:g} to {f.z_far:g}, fov {f.fov_x_deg:g} degrees"
 
 
 def _place(grid: VoxelGrid) -> str:
-    numbers = lambda a: "[" + ", ".join(f"{v:.6g}" for v in a) + "]"  # noqa: E731
-    return f"origin {numbers(grid.origin)}, voxel size {numbers(grid.voxel_size)}"
+    origin, size = ("[" + ", ".join(f"{v:.6g}" for v in array) + "]" for array in (grid.origin, grid.voxel_size))
+    return f"origin {origin}, voxel size {size}"
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:

@@ -9,57 +9,65 @@ classes that the mean is over, and the cells that were left out. Records carry t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcli.errors import DataError, ShapeError, UsageError, unknown_name
-from voxcli.metrics.counting import Counts, as_array, confusion, count_bits, is_tensor, pack
-from voxcli.metrics.records import COUNTS, Record, make_record
+from voxcli.metrics.counting import Array, Counts, as_array, confusion, count_bits, is_tensor, pack
+from voxcli.metrics.records import COUNTS, Record, Tree, make_record
+from voxcli.metrics.volumes import MEAN_OVER
 from voxcli.scene.labels import Labels
 
-MEAN_OVER = {
-    "present": "classes in the prediction or the ground truth",
-    "truth": "classes in the ground truth",
-    "all": "all listed classes, 1 for a class absent from both",
-    "all-zero": "all listed classes, 0 for a class absent from both",
-}
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from voxcli.metrics.records import Names
 
 
-def iou(pred: Any, gt: Any, *, threshold: float = 0.5, strict: bool = False, mask: Any = None) -> Any:
+def iou(pred: Array, gt: Array, *, threshold: float = 0.5, strict: bool = False, mask: Array | None = None) -> Array | float:
     """IoU of occupancy grids [* X Y Z] -> [*], float64 (a tensor for tensors, an array or a number otherwise).
 
     Floats are occupied where they are >= threshold (> with `strict`), booleans and integers where they are not 0; the ground truth, if
     float, at 0.5. Cells where `mask` [* X Y Z] is False are left out. Not differentiable.
+
+    >>> iou(np.full((2, 2, 2), 0.4), np.ones((2, 2, 2), bool), threshold=0.4)
+    1.0
     """
     value = occupancy_counts(pred, gt, [threshold], strict=strict, mask=mask).iou()[0]
     if is_tensor(pred):
-        return pred.new_tensor(value.tolist(), dtype=None).double()
+        import torch
+
+        return torch.tensor(value.tolist(), dtype=torch.float64, device=pred.device)
     return value if value.ndim else float(value)
 
 
 def occupancy_counts(
-    pred: Any, gt: Any, thresholds: Sequence[float] = (0.5,), *, strict: bool = False, mask: Any = None, threshold_truth: bool = False
-) -> Counts:
+    pred: Array, gt: Array, thresholds: Sequence[float] = (0.5,), *, strict: bool = False, mask: Array | None = None,
+    threshold_truth: bool = False,
+) -> Counts:  # fmt: skip
     """Intersections and unions [T, *] of occupancy grids [* X Y Z] at T thresholds. Choices as in `iou`.
 
     With `threshold_truth` a float ground truth meets the same thresholds as the prediction, instead of 0.5.
+
+    >>> occupancy_counts(np.full((2, 2, 2), 0.4), np.ones((2, 2, 2), bool), (0.3, 0.5)).intersection.tolist()
+    [8, 0]
     """
-    pred, gt = as_array(pred), as_array(gt)
-    _same_grid(pred, gt)
-    batch, cells = gt.shape[:-3], int(np.prod(gt.shape[-3:], dtype=np.int64))
+    values, true_values = as_array(pred), as_array(gt)
+    _same_grid(values, true_values)
+    batch, cells = true_values.shape[:-3], int(np.prod(true_values.shape[-3:], dtype=np.int64))
     truths = thresholds if threshold_truth else [0.5]
-    inside = [pack(_occupied(gt, t, strict, "ground truth").reshape(*batch, cells)) for t in truths]
+    inside = [pack(_occupied(true_values, t, strict, "ground truth").reshape(*batch, cells)) for t in truths]
     visible = None
     if mask is not None:
-        mask = as_array(mask).astype(bool, copy=False)
-        if mask.shape != gt.shape:
-            raise ShapeError("The mask has a different shape from the grid.", expected=list(gt.shape), actual=list(mask.shape))
-        visible = pack(mask.reshape(*batch, cells))
+        counted = as_array(mask).astype(bool, copy=False)
+        if counted.shape != true_values.shape:
+            raise ShapeError("The mask has a different shape from the grid.", expected=list(true_values.shape), actual=list(counted.shape))
+        visible = pack(counted.reshape(*batch, cells))
         inside = [bits & visible for bits in inside]
     found = []
     for k, threshold in enumerate(thresholds):
-        guess = pack(_occupied(pred, threshold, strict, "prediction").reshape(*batch, cells))
+        guess = pack(_occupied(values, threshold, strict, "prediction").reshape(*batch, cells))
         found.append(count_bits(guess if visible is None else guess & visible, inside[k if threshold_truth else 0]))
     return Counts(np.stack([c.intersection for c in found]), np.stack([c.union for c in found]))
 
@@ -75,25 +83,32 @@ def _occupied(values: np.ndarray, threshold: float, strict: bool, what: str) -> 
     if values.dtype.kind == "b":
         return values
     if values.dtype.kind in "iu":
-        return values != 0
+        return np.asarray(values != 0)
     if values.size and not np.isfinite(values.max() - values.min()):  # max and min carry a NaN along: one pass each, no mask
         raise DataError(f"Occupancies of the {what} must be finite.", actual="NaN or infinite values")
     limit = values.dtype.type(threshold)
-    return values > limit if strict else values >= limit
+    return np.asarray(values > limit if strict else values >= limit)
 
 
 def comparison(threshold: float, strict: bool = False) -> str:
-    """How a threshold is written in records: `>=0.4` or `>0.4`."""
+    """How a threshold is written in records.
+
+    >>> comparison(0.4), comparison(0.4, strict=True)
+    ('>=0.4', '>0.4')
+    """
     return f"{'>' if strict else '>='}{threshold:g}"
 
 
 def occupancy_iou(
-    pred: Any, gt: Any, thresholds: Sequence[float] = (0.5,), /, *, strict: bool = False, mask: Any = None, threshold_truth: bool = False,
-    **names: str,
+    pred: Array, gt: Array, thresholds: Sequence[float] = (0.5,), /, *, strict: bool = False, mask: Array | None = None,
+    threshold_truth: bool = False, **names: Unpack[Names],
 ) -> Record:  # fmt: skip
     """The record of one pair of occupancy grids [X Y Z]: `value` at the first threshold, `parts.thresholds` at all of them.
 
     names: `pred` and `gt`, the names that the record carries.
+
+    >>> occupancy_iou(np.full((2, 2, 2), 0.4), np.ones((2, 2, 2), bool), (0.4, 0.5))["parts"]["thresholds"]
+    {'>=0.4': 1.0, '>=0.5': 0.0}
     """
     if not thresholds:
         raise UsageError("IoU needs at least one threshold.")
@@ -113,6 +128,9 @@ def best_threshold(per_sample: Sequence[Counts], thresholds: Sequence[float]) ->
     """The threshold with the best mean IoU over a whole set, and that mean (Pix3D's rule; the lowest of equals).
 
     per_sample: the counts [T] of every sample at the same T thresholds.
+
+    >>> best_threshold([Counts(np.array([1, 2]), np.array([2, 2]))], [0.3, 0.5])
+    (0.5, 1.0)
     """
     if not per_sample:
         raise UsageError("The best threshold of an empty set is not defined.")
@@ -124,7 +142,12 @@ def best_threshold(per_sample: Sequence[Counts], thresholds: Sequence[float]) ->
 
 
 def at_best_threshold(records: Sequence[Record]) -> list[Record]:
-    """Occupancy records of a set, their values moved to the threshold with the best mean over the set (the lowest of equals)."""
+    """Occupancy records of a set, their values moved to the threshold with the best mean over the set (the lowest of equals).
+
+    >>> record = occupancy_iou(np.full((2, 2, 2), 0.4), np.ones((2, 2, 2), bool), (0.5, 0.4))
+    >>> at_best_threshold([record])[0]["params"]["value_at"]
+    '>=0.4'
+    """
     if not records:
         raise UsageError("The best threshold of an empty set is not defined.")
     if any("thresholds" not in r["parts"] for r in records):
@@ -134,7 +157,7 @@ def at_best_threshold(records: Sequence[Record]) -> list[Record]:
         raise UsageError("Some predictions of the set are probabilities and some are not, so they have no threshold in common.")
     means = [np.mean([r["parts"]["thresholds"][k] for r in records]) for k in keys]
     best = keys[int(np.argmax(means))]
-    return [r | {"value": r["parts"]["thresholds"][best], "params": r["params"] | {"value_at": best}} for r in records]
+    return [{**r, "value": r["parts"]["thresholds"][best], "params": r["params"] | {"value_at": best}} for r in records]
 
 
 # ------------------------------------------------------------------------------------------------ labels
@@ -144,6 +167,9 @@ def class_counts(table: np.ndarray) -> Counts:
     """Intersections and unions [K] of the classes of a confusion matrix [K, K] (row = truth).
 
     A further column, [K, K + 1], holds cells of which the prediction says nothing: they miss their class.
+
+    >>> class_counts(np.array([[3, 1], [0, 2]])).union.tolist()
+    [4, 3]
     """
     hit = table.diagonal()
     return Counts(hit.copy(), table.sum(axis=0)[: len(table)] + table.sum(axis=1) - hit)
@@ -152,7 +178,10 @@ def class_counts(table: np.ndarray) -> Counts:
 def completion_counts(table: np.ndarray, empty: int) -> Counts:
     """Intersection and union of occupied space, whatever its class: the completion IoU of semantic scene completion.
 
-    Cells of the column of nothing said (see `class_counts`) are not occupied in the prediction.
+    Cells of the further column (see `class_counts`) are not occupied in the prediction.
+
+    >>> completion_counts(np.array([[3, 1], [0, 2]]), empty=0).iou().round(3)
+    np.float64(0.667)
     """
     occupied = np.arange(len(table)) != empty
     both = table[occupied][:, : len(table)][:, occupied].sum()
@@ -160,10 +189,13 @@ def completion_counts(table: np.ndarray, empty: int) -> Counts:
     return Counts(np.asarray(both), np.asarray(either))
 
 
-def label_iou(pred: Any, gt: Any, classes: int, *, ignore: int | None = 255, mask: Any = None) -> np.ndarray:
+def label_iou(pred: Array, gt: Array, classes: int, *, ignore: int | None = 255, mask: Array | None = None) -> np.ndarray:
     """IoU of every class of two label grids of one shape -> [classes] float64, NaN for a class absent from both.
 
     Cells whose truth is `ignore`, or where `mask` is False, are left out.
+
+    >>> label_iou(np.array([0, 1, 1]), np.array([0, 1, 0]), 3).tolist()
+    [0.5, 0.5, nan]
     """
     counts = class_counts(confusion(as_array(pred), as_array(gt), classes, ignore, None if mask is None else as_array(mask)))
     return np.where(counts.union == 0, np.nan, counts.iou())
@@ -173,6 +205,9 @@ def mean_iou(counts: Counts, truth: np.ndarray, classes: Sequence[int], over: st
     """Mean IoU over `classes` (ids), by one of MEAN_OVER; 1 where no class is left to average (both empty).
 
     truth: cells of each class in the ground truth, [K].
+
+    >>> mean_iou(Counts(np.array([1, 0]), np.array([2, 0])), np.array([2, 0]), [0, 1], "all")
+    0.75
     """
     if over not in MEAN_OVER:
         raise unknown_name("mean", over, MEAN_OVER)
@@ -185,8 +220,8 @@ def mean_iou(counts: Counts, truth: np.ndarray, classes: Sequence[int], over: st
 
 
 def label_record(
-    pred: Any, gt: Any, labels: Labels, /, *, mask: Any = None, classes: Sequence[str] | None = None, over: str = "present",
-    unsaid: np.ndarray | None = None, **names: str,
+    pred: Array, gt: Array, labels: Labels, /, *, mask: Array | None = None, classes: Sequence[str] | None = None, over: str = "present",
+    unsaid: np.ndarray | None = None, **names: Unpack[Names],
 ) -> Record:  # fmt: skip
     """The record of one pair of label grids that share the class names of `labels`.
 
@@ -194,15 +229,18 @@ def label_record(
     where it is absent from both), `parts.empty` empty space, `parts.completion` occupied against empty whatever the class, `parts.counts`
     [intersection, union] for pooling. unsaid: bool, cells of which the prediction says nothing, whatever label stands there: each is a
     miss of its true class, and `params.unsaid` has their number where there are any.
+
+    >>> label_record(np.array([0, 1, 1]), np.array([0, 1, 0]), Labels(("air", "wood")))["parts"]["classes"]
+    {'wood': 0.5}
     """
-    pred, gt, count = as_array(pred), as_array(gt), len(labels.names)
+    guess, truth, count = as_array(pred), as_array(gt), len(labels.names)
     counted = None if mask is None else as_array(mask)
     said = counted if unsaid is None else ~unsaid if counted is None else ~unsaid & counted.astype(bool)
-    table = confusion(pred, gt, count, labels.ignore, said)
+    table = confusion(guess, truth, count, labels.ignore, said)
     if unsaid is not None:
-        missed = confusion(np.zeros_like(gt), gt, count, labels.ignore, unsaid if counted is None else unsaid & counted.astype(bool))
+        missed = confusion(np.zeros_like(truth), truth, count, labels.ignore, unsaid if counted is None else unsaid & counted.astype(bool))
         table = np.concatenate([table, missed.sum(axis=1, keepdims=True)], axis=1)
-    record = label_table_record(table, labels, classes=classes, over=over, masked=mask is not None, shape=gt.shape, **names)
+    record = label_table_record(table, labels, classes=classes, over=over, masked=mask is not None, shape=truth.shape, **names)
     if silent := int(table[:, count:].sum()):
         record["params"]["unsaid"] = silent
     return record
@@ -210,16 +248,19 @@ def label_record(
 
 def label_table_record(
     table: np.ndarray, labels: Labels, /, *, classes: Sequence[str] | None = None, over: str = "present", masked: bool = False,
-    shape: Sequence[int] = (), **names: str,
+    shape: Sequence[int] = (), **names: Unpack[Names],
 ) -> Record:  # fmt: skip
     """As `label_record`, from a confusion matrix (see `class_counts`), of one pair or summed over a set as scene completion benchmarks do.
+
+    >>> label_table_record(np.array([[3, 1], [0, 2]]), Labels(("air", "wood")))["parts"]["counts"]["wood"]
+    [2, 3]
     """
     ids = labels.solid_ids if classes is None else [_class_id(labels, name) for name in classes]
     if not ids:
         raise UsageError("There is no class to average over.", expected=f"one of {', '.join(labels.names)}")
     counts = class_counts(table)
     values = np.where(counts.union == 0, np.nan, counts.iou())
-    parts: Record = {"classes": {labels.names[i]: values[i] for i in ids}}
+    parts: Tree = {"classes": {labels.names[i]: values[i] for i in ids}}
     pairs = {labels.names[i]: [counts.intersection[i], counts.union[i]] for i in ids}
     if labels.empty is not None:
         completion = completion_counts(table, labels.empty)
@@ -240,5 +281,5 @@ def _class_id(labels: Labels, name: str) -> int:
     return labels.names.index(name)
 
 
-def _pairs(keys: Sequence[str], counts: Counts) -> dict[str, list[Any]]:
-    return {k: [i, u] for k, i, u in zip(keys, counts.intersection, counts.union, strict=False)}
+def _pairs(keys: Sequence[str], counts: Counts) -> dict[str, list[int]]:
+    return {k: [int(i), int(u)] for k, i, u in zip(keys, counts.intersection, counts.union, strict=False)}

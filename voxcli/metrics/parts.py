@@ -12,18 +12,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxcli.errors import DataError
+from voxcli.errors import DataError, UsageError
 from voxcli.metrics.grids import check_same_grid
-from voxcli.metrics.records import Record, make_record
+from voxcli.metrics.records import Names, Record, Tree, make_record
 from voxcli.metrics.sampled import parts_of_branches
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
-    Shape = PointCloud | Mesh | VoxelGrid
+    from typing_extensions import Unpack
+
+    from voxcli.metrics.base import Shape
+
+Labelled = PointCloud | Mesh | VoxelGrid
 
 TOLERANCE = 1e-4
 """How far a point may lie from the truth's, as a share of the longest side of the truth's box: digits that text formats cut off."""
@@ -65,7 +69,14 @@ def labelled_pair(pred: Shape, gt: Shape, names: tuple[str, str] = ("prediction"
 
     Faces of the same corners belong together in whatever order they come; points and cells keep their order. Raises DataError for shapes
     without labels, of two kinds, and whose points, faces or cells are not the same.
+
+    >>> cloud = PointCloud(np.eye(3), labels=np.array([0, 1, 1], np.uint8))
+    >>> labelled_pair(cloud, cloud).compared
+    'points'
     """
+    if not isinstance(pred, (PointCloud, Mesh, VoxelGrid)) or not isinstance(gt, (PointCloud, Mesh, VoxelGrid)):
+        raise UsageError("Parts are those of shapes.", expected="meshes, points or voxels with labels",
+                         actual=f"{type(pred).__name__} and {type(gt).__name__}")  # fmt: skip
     for what, thing in zip(names, (pred, gt), strict=True):
         if _labels(thing)[0] is None:
             raise DataError(f"The {what} has no part labels.", expected="labelled points or voxels, or a mesh of named parts")
@@ -96,7 +107,7 @@ def labelled_pair(pred: Shape, gt: Shape, names: tuple[str, str] = ("prediction"
 _KIND = {PointCloud: "points", Mesh: "a mesh", VoxelGrid: "voxels"}
 
 
-def _labels(thing: Shape) -> tuple[np.ndarray | None, Labels | None]:
+def _labels(thing: Labelled) -> tuple[np.ndarray | None, Labels | None]:
     if isinstance(thing, Mesh) and thing.face_labels is None and thing.face_parts is not None and len(set(thing.part_names)) > 1:
         return np.asarray(thing.face_parts, np.int64), Labels(thing.part_names, None, None)
     labels = thing.face_labels if isinstance(thing, Mesh) else thing.labels
@@ -149,7 +160,8 @@ _TURNS = np.array(list(permutations(range(3))))
 
 def _corners_apart(faces: np.ndarray, face: np.ndarray) -> np.ndarray:
     """How far the corners of faces [K, 3, 3] lie from those of one face at most, in the order that fits best -> [K]."""
-    return np.abs(faces[:, _TURNS] - face).max(axis=(2, 3)).min(axis=1)
+    apart: np.ndarray = np.abs(faces[:, _TURNS] - face).max(axis=(2, 3)).min(axis=1)
+    return apart
 
 
 # ------------------------------------------------------------------------------------------------ what the category has
@@ -160,6 +172,10 @@ def category_of(pairs: Sequence[LabelledPair], *, match: bool = False, ignore: i
 
     match: labels of the prediction are unsupervised, and named over all pairs by the part that they mostly are (see `parts_of_branches`).
     ignore: a further label of the truth that is no part. Raises DataError where the truths label nothing.
+
+    >>> cloud = PointCloud(np.eye(3), labels=np.array([0, 1, 1], np.uint8))
+    >>> category_of([labelled_pair(cloud, cloud)]).names
+    ('part 0', 'part 1')
     """
     if all(pair.truth_classes is not None for pair in pairs):
         names = tuple(dict.fromkeys(name for pair in pairs for name in _parts_named(pair.truth_classes, ignore)))
@@ -235,8 +251,16 @@ def _matched(guesses: list[np.ndarray], truths: list[np.ndarray], weights: list[
 # ------------------------------------------------------------------------------------------------ the score
 
 
-def parts_record(pair: LabelledPair, category: Category, *, ignore: int | None = None, absent: float = 1.0, **names: str) -> Record:
-    """The part IoU record of one shape. Raises DataError for labels of the prediction that the category does not have."""
+def parts_record(
+    pair: LabelledPair, category: Category, *, ignore: int | None = None, absent: float = 1.0, **names: Unpack[Names]
+) -> Record:
+    """The part IoU record of one shape. Raises DataError for labels of the prediction that the category does not have.
+
+    >>> cloud = PointCloud(np.eye(3), labels=np.array([0, 1, 1], np.uint8))
+    >>> pair = labelled_pair(cloud, cloud)
+    >>> parts_record(pair, category_of([pair]))["value"]
+    1.0
+    """
     table = _truth_table(pair, category, ignore)
     truth = _places(pair.truth, table)
     if category.branches is not None and category.meaning is not None:
@@ -247,13 +271,13 @@ def parts_record(pair: LabelledPair, category: Category, *, ignore: int | None =
     known = truth >= 0
     truth, guess, weights = truth[known], guess[known], pair.weights[known]
     count = len(category.names)
-    weigh = lambda places, heavy: np.bincount(places, heavy, count)[:count]  # noqa: E731
-    same, told = truth == guess, guess >= 0
-    both = weigh(truth[same], weights[same])
-    either = weigh(truth, weights) + weigh(guess[told], weights[told]) - both
-    there = np.bincount(np.concatenate([truth, guess[told]]), minlength=count) > 0
+    same, labelled = truth == guess, guess >= 0
+    both = np.bincount(truth[same], weights[same], count)[:count]
+    of_guess = np.bincount(guess[labelled], weights[labelled], count)[:count]
+    either = np.bincount(truth, weights, count)[:count] + of_guess - both
+    there = np.bincount(np.concatenate([truth, guess[labelled]]), minlength=count) > 0
     values = np.where(either > 0, both / np.where(either > 0, either, 1), np.where(there, 0.0, absent))
-    params: dict[str, Any] = {"of": "parts", "parts": list(category.names), "absent_from_both": absent, "compared": pair.compared}
+    params: Tree = {"of": "parts", "parts": list(category.names), "absent_from_both": absent, "compared": pair.compared}
     params |= {pair.compared.split()[0].rstrip(","): len(truth), "unlabelled_in_truth": int((~known).sum())}
     if ignore is not None:
         params["ignore"] = ignore

@@ -21,11 +21,12 @@ from voxcli.errors import ShapeError, UsageError, unknown_name
 from voxcli.geometry.nearest import distance_to, nearest, nearest_both, squared_distance_to
 from voxcli.shapes import check_shape
 
-COMBINE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+COMBINED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "sum": lambda a, b: a + b,
     "mean": lambda a, b: (a + b) / 2,
     "max": torch.maximum,
 }
+"""How the two directions become one number, by the names of surfaces.COMBINE."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Neighbours:
 
 
 def neighbours(pred: Tensor, gt: Tensor) -> Neighbours:
-    """Both nearest-neighbour passes between pred [* N 3] and gt [* M 3]. Errors as `geometry.nearest.nearest`."""
+    """Both nearest-neighbour passes between pred [* N 3] and gt [* M 3]. Errors as `geometry.nearest.nearest`.
+
+    >>> neighbours(torch.zeros(1, 3), torch.tensor([[3.0, 4, 0], [0, 0, 1]])).gt_distance.tolist()
+    [5.0, 1.0]
+    """
     check_shape(pred, "* N 3", "predicted points")
     check_shape(gt, "* M 3", "ground-truth points")
     if pred.shape[:-2] != gt.shape[:-2]:
@@ -63,6 +68,9 @@ def chamfer(pred: Tensor, gt: Tensor, *, squared: bool = True, combine: str = "s
 
     Differentiable in both. With squared=True, combine="sum" it is the loss of Fan et al. 2017; squared=False, combine="mean" is the
     Chamfer-L1 of Occupancy Networks. Raises DataError for empty sets and points that are not finite.
+
+    >>> chamfer(torch.zeros(1, 3), torch.tensor([[3.0, 4, 0]]), squared=False).item()
+    10.0
     """
     join = _combiner(combine)
     pred, gt = _one_kind(pred, gt)
@@ -79,6 +87,9 @@ def chamfer(pred: Tensor, gt: Tensor, *, squared: bool = True, combine: str = "s
 def fscore(pred: Tensor, gt: Tensor, thresholds: float | Sequence[float] = 0.01, *, strict: bool = True) -> Tensor:
     """F-score of pred [* N 3] and gt [* M 3]: the harmonic mean of precision and recall at a distance (not squared) -> [*], or [* T]
     for a list of T thresholds. `strict` counts d < t, else d <= t. 0 where both are 0. Not differentiable.
+
+    >>> fscore(torch.eye(3), torch.eye(3), [0.1, 0.2]).tolist()
+    [1.0, 1.0]
     """
     with torch.no_grad():
         found = neighbours(pred, gt)
@@ -92,6 +103,9 @@ def hausdorff(pred: Tensor, gt: Tensor, *, percentile: float = 100.0, combine: s
 
     percentile below 100 replaces each directed maximum by that percentile of the distances (linear between ranks). Differentiable in the
     points that attain it.
+
+    >>> hausdorff(torch.zeros(1, 3), torch.tensor([[3.0, 4, 0], [0, 0, 0]])).item()
+    5.0
     """
     join = _combiner(combine)
     found = neighbours(pred, gt)
@@ -99,7 +113,11 @@ def hausdorff(pred: Tensor, gt: Tensor, *, percentile: float = 100.0, combine: s
 
 
 def normal_consistency(pred: Tensor, gt: Tensor, pred_normals: Tensor, gt_normals: Tensor, *, signed: bool = False) -> Tensor:
-    """Mean of |cos| between the normals of nearest neighbours, both directions averaged (ONet) -> [*]; cos itself with `signed`."""
+    """Mean of |cos| between the normals of nearest neighbours, both directions averaged (ONet) -> [*]; cos itself with `signed`.
+
+    >>> normal_consistency(torch.eye(3), torch.eye(3), torch.eye(3), -torch.eye(3)).item()
+    1.0
+    """
     with torch.no_grad():
         forward, reverse = normal_agreement(neighbours(pred, gt), pred_normals, gt_normals, signed)
         return (forward + reverse) / 2
@@ -109,13 +127,22 @@ def normal_consistency(pred: Tensor, gt: Tensor, pred_normals: Tensor, gt_normal
 
 
 def mean_power(distance: Tensor, power: int) -> Tensor:
-    """Mean of distance ** power over the last axis, accumulated in float64, in the dtype of the distances."""
+    """Mean of distance ** power (1 or 2) over the last axis [* N] -> [*], accumulated in float64, in the dtype of the distances.
+
+    >>> mean_power(torch.tensor([1.0, 3.0]), 2).item()
+    5.0
+    """
     values = distance.square() if power == 2 else distance
     return values.mean(-1, dtype=torch.float64).to(distance.dtype)
 
 
 def precision_recall(found: Neighbours, threshold: float, strict: bool = True) -> tuple[Tensor, Tensor]:
-    """Precision and recall [*] at one distance, float64."""
+    """Precision and recall [*] at one distance, float64.
+
+    >>> found = neighbours(torch.zeros(1, 3), torch.tensor([[0.0, 0, 0], [1, 0, 0]]))
+    >>> [float(share) for share in precision_recall(found, 0.5)]
+    [1.0, 0.5]
+    """
     if not threshold > 0:
         raise UsageError("A threshold of the F-score must be positive.", actual=threshold)
     near = [d < threshold if strict else d <= threshold for d in (found.pred_distance, found.gt_distance)]
@@ -123,13 +150,21 @@ def precision_recall(found: Neighbours, threshold: float, strict: bool = True) -
 
 
 def harmonic(precision: Tensor, recall: Tensor) -> Tensor:
-    """2 P R / (P + R), 0 where both are 0."""
+    """2 P R / (P + R), 0 where both are 0.
+
+    >>> harmonic(torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0])).tolist()
+    [1.0, 0.0]
+    """
     total = precision + recall
     return 2 * precision * recall / total.where(total > 0, torch.ones_like(total))
 
 
 def percentile_of(distance: Tensor, percentile: float) -> Tensor:
-    """The percentile of distances [* N] over the last axis, linear between ranks -> [*]; 100 is the maximum."""
+    """The percentile of distances [* N] over the last axis, linear between ranks -> [*]; 100 is the maximum.
+
+    >>> percentile_of(torch.tensor([0.0, 1.0, 2.0]), 50).item()
+    1.0
+    """
     if not 0 < percentile <= 100:
         raise UsageError("A percentile lies above 0 and at most at 100.", actual=percentile)
     if percentile == 100:
@@ -141,7 +176,12 @@ def percentile_of(distance: Tensor, percentile: float) -> Tensor:
 
 
 def normal_agreement(found: Neighbours, pred_normals: Tensor, gt_normals: Tensor, signed: bool = False) -> tuple[Tensor, Tensor]:
-    """Mean (absolute) cosine between each point's normal and its neighbour's, prediction to truth and back, [*] each."""
+    """Mean (absolute) cosine between each point's normal and its neighbour's, prediction to truth and back, [*] each.
+
+    >>> found = neighbours(torch.eye(3), torch.eye(3))
+    >>> [float(cosine) for cosine in normal_agreement(found, torch.eye(3), -torch.eye(3), signed=True)]
+    [-1.0, -1.0]
+    """
     check_shape(pred_normals, "* N 3", "predicted normals", {"N": found.pred_distance.shape[-1]})
     check_shape(gt_normals, "* M 3", "ground-truth normals", {"M": found.gt_distance.shape[-1]})
     pred_normals, gt_normals = _one_kind(_unit(pred_normals), _unit(gt_normals))
@@ -151,7 +191,8 @@ def normal_agreement(found: Neighbours, pred_normals: Tensor, gt_normals: Tensor
 
 
 def _unit(normals: Tensor) -> Tensor:
-    return normals / normals.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    lengths: Tensor = normals.norm(dim=-1, keepdim=True)
+    return normals / lengths.clamp_min(1e-12)
 
 
 def _cosines(own: Tensor, other: Tensor, index: Tensor) -> Tensor:
@@ -159,6 +200,6 @@ def _cosines(own: Tensor, other: Tensor, index: Tensor) -> Tensor:
 
 
 def _combiner(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    if name not in COMBINE:
-        raise unknown_name("way to combine", name, COMBINE)
-    return COMBINE[name]
+    if name not in COMBINED:
+        raise unknown_name("way to combine", name, COMBINED)
+    return COMBINED[name]

@@ -6,13 +6,20 @@ labels, shell, points or parts. Choices that a preset does not mention stay free
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from voxcli.errors import UsageError, unknown_name
+from voxcli.options import abouts, flag_of, make_options
 
-Protocol = Mapping[str, Any]
+if TYPE_CHECKING:
+
+    from voxcli.metrics.base import InputT, Metric, MetricOptions, OptionsT
+
+OptionValue = bool | int | float | str | tuple[float, ...] | None
+Protocol = Mapping[str, OptionValue]
 
 SAMPLES = "mean over samples"
 CATEGORIES = "mean over categories"
@@ -20,30 +27,17 @@ POOLED = "pooled over the set"
 BEST_THRESHOLD = "at the threshold with the best mean over the set"
 F_OF_MEANS = "F of mean precision and mean recall"
 
-_FLAGS = {"thresholds": "--threshold", "classes": "--class", "ignore": "--ignore-label", "of": "--shell or --parts"}
-"""Choices whose flag has another name."""
-
-_UNLESS_STATED = {"to": "points", "percent": False, "scale": 1.0}
-"""Choices that a preset which does not mention them leaves alone: another value would not be the paper's number."""
-
-_SAMPLED = frozenset({"points", "draw", "seed", "normalise", "iso", "empty_penalty"})
-CONCERNS: Mapping[str, frozenset[str]] = {
-    "chamfer": _SAMPLED | {"to", "squared", "combine", "scale"},
-    "fscore": _SAMPLED | {"to", "thresholds", "threshold_of", "strict", "percent"},
-    "hausdorff": _SAMPLED | {"to", "percentile", "scale"},
-    "normals": _SAMPLED | {"to"},
-    "emd": _SAMPLED | {"method", "reduce", "exact_up_to", "scale"},
-}
-"""Which choices a distance has at all: of those given to several metrics at once, each takes its own."""
+_DEFAULT_HOLDS = ("to", "percent", "scale")
+"""Options that keep their defaults under a preset which does not mention them: another value would not be the paper's number."""
 
 _ROOT3 = 3**0.5
-_UNIT_SPHERE = {"normalise": "unit-sphere"}
-_UCLID = {"draw": "surface", "empty_points": 100, **_UNIT_SPHERE}
-_ONET = {"points": 100_000, "draw": "surface", "normalise": "unit-cube", "empty_penalty": _ROOT3}
-_PIX3D = {"points": 1024, "draw": "surface", "normalise": "own-cube", "iso": 0.1}
-_APPROXMATCH = {"method": "approxmatch", "reduce": "sum", "scale": 0.01}
-_ALL_VERTICES = {"draw": "vertices", "points": None}
-_PART_IOU = {"of": "parts", "absent": 1.0}
+_UNIT_SPHERE: Protocol = {"normalise": "unit-sphere"}
+_UCLID: Protocol = {"draw": "surface", "empty_points": 100, **_UNIT_SPHERE}
+_ONET: Protocol = {"points": 100_000, "draw": "surface", "normalise": "unit-cube", "empty_penalty": _ROOT3}
+_PIX3D: Protocol = {"points": 1024, "draw": "surface", "normalise": "own-cube", "iso": 0.1}
+_APPROXMATCH: Protocol = {"method": "approxmatch", "reduce": "sum", "scale": 0.01}
+_ALL_VERTICES: Protocol = {"draw": "vertices", "points": None}
+_PART_IOU: Protocol = {"of": "parts", "absent": 1.0}
 
 
 @dataclass(frozen=True)
@@ -192,7 +186,11 @@ PRESETS: dict[str, Preset] = {
 
 
 def protocol(preset: str, metric: str) -> Protocol:
-    """The choices of one metric under a preset. Raises UsageError for an unknown preset, or one that does not define the metric."""
+    """The choices of one metric under a preset. Raises UsageError for an unknown preset, or one that does not define the metric.
+
+    >>> protocol("r2n2", "iou")["strict"]
+    False
+    """
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
     metrics = PRESETS[preset].metrics
@@ -201,39 +199,79 @@ def protocol(preset: str, metric: str) -> Protocol:
     return metrics[metric]
 
 
-def merge(preset: str | None, metric: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The choices of a call: the preset's, and those given beside it. None counts as not given.
+def merge(preset: str | None, metric: str, given: Mapping[str, object]) -> dict[str, object]:
+    """The options of a call: the preset's, and those given beside it. None counts as not given.
 
-    A given choice that differs from the preset's is a contradiction and raises UsageError: a record must not carry the name of a protocol
-    that it did not follow. Choices that the metric does not have (CONCERNS) are meant for another one, and left out.
+    A given option that differs from the preset's is a contradiction and raises UsageError: a record must not carry the name of a protocol
+    that it did not follow. Options that the metric does not have are meant for another one, and left out.
+
+    >>> merge("r2n2", "iou", {"points": None})["thresholds"]
+    (0.4,)
     """
-    own = CONCERNS.get(metric, given.keys())
+    from voxcli.metrics.registry import metric_named
+
+    options = metric_named(metric).options
+    own = {field.name: field.default for field in dataclasses.fields(options)}
     stated = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None and k in own}
     if preset is None:
         return stated
     wanted = protocol(preset, metric)
+    fixed = {**{name: own[name] for name in _DEFAULT_HOLDS if name in own}, **wanted}
     for key, value in stated.items():
-        fixed = {**_UNLESS_STATED, **wanted}
         if key in fixed and fixed[key] != value:
-            flag = _FLAGS.get(key, "--" + key.replace("_", "-"))
+            flag = flag_of(key, abouts(options)[key])
             raise UsageError(f"{flag} contradicts the preset '{preset}'.", expected=f"{key} {_show(fixed[key])}", actual=_show(value),
                              hint=f"Leave {flag} out, or leave --preset out and state every choice.")  # fmt: skip
     return {**wanted, **stated}
 
 
-def prices_empties(preset: str | None, given: Mapping[str, Any]) -> bool:
-    """Whether it has been said what a prediction of nothing costs, by the call or, for any of its metrics, by the preset."""
-    every = [given, *(PRESETS[preset].metrics.values() if preset in PRESETS else ())]
-    return any(choices.get("empty_penalty") is not None or choices.get("empty_points") for choices in every)
+def options_for(metric: Metric[OptionsT, InputT], given: Mapping[str, object] | None = None, preset: str | None = None) -> OptionsT:
+    """The options of one metric: those given, what follows from them, the preset's, and the defaults. Raises UsageError for contradictions.
+
+    >>> from voxcli.metrics.registry import metric_named
+    >>> options_for(metric_named("chamfer"), {"points": 100000}, "onet").combine
+    'mean'
+    """
+    merged = merge(preset, metric.name, metric.completed(given or {}, preset))
+    options = make_options(metric.options, {**merged, "preset": preset}, metric.name)
+    metric.check(options)
+    return options
+
+
+def check_names(metrics: Iterable[Metric[OptionsT, InputT]], given: Mapping[str, object]) -> None:
+    """Raise UsageError for a given option that none of the metrics has.
+
+    >>> from voxcli.metrics.registry import metric_named
+    >>> check_names([metric_named("chamfer"), metric_named("fscore")], {"squared": False, "thresholds": (0.1,)})
+    """
+    every = list(metrics)
+    known = {field.name for metric in every for field in dataclasses.fields(metric.options)} - {"preset"}
+    for name in given:
+        if name not in known:
+            raise unknown_name(f"option of {', '.join(metric.name for metric in every)}", name, known)
+
+
+def prices_empties(options: MetricOptions) -> bool:
+    """Whether it has been said what a prediction of nothing costs, by the options or, for any of its metrics, by the preset."""
+    every = [vars(options), *(PRESETS[options.preset].metrics.values() if options.preset else ())]
+    return any(each.get("empty_penalty") is not None or each.get("empty_points") for each in every)
 
 
 def summary_rule(preset: str | None, metric: str) -> str:
-    """How the value of a whole set comes about under a preset."""
+    """How the value of a whole set comes about under a preset.
+
+    >>> summary_rule("onet", "chamfer")
+    'mean over categories'
+    """
     return SAMPLES if preset is None else PRESETS[preset].summary.get(metric, SAMPLES)
 
 
-def table() -> list[dict[str, Any]]:
-    """One row for each metric of each preset: {"preset", "metric", "choices", "summary", "source", "notes"}, for printing."""
+def table() -> list[dict[str, str]]:
+    """One row for each metric of each preset: {"preset", "metric", "choices", "summary", "source", "notes"}, for printing.
+
+    >>> table()[0]["preset"]
+    'pix2vox'
+    """
     return [
         {
             "preset": name, "metric": metric, "choices": ", ".join(f"{k}={_show(v)}" for k, v in choices.items()),
@@ -244,7 +282,7 @@ def table() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _show(value: Any) -> str:
+def _show(value: object) -> str:
     if isinstance(value, tuple):
         shown = [_show(v) for v in value]
         return " ".join(shown) if len(shown) <= 8 else f"{shown[0]} .. {shown[-1]} ({len(shown)})"

@@ -8,26 +8,55 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from voxcli.errors import UsageError
 
-Record = dict[str, Any]
+Tree = dict[str, Any]
+"""Numbers, words and lists by name, in any depth. Who reads a name knows the type of its value."""
+
+
+class Names(TypedDict, total=False):
+    """What a record calls the two that were compared: paths, or nothing."""
+
+    pred: str
+    gt: str
+
+
+class Record(TypedDict):
+    """What a metric says of one pair, or of a set."""
+
+    metric: str
+    value: float | None
+    pred: str
+    gt: str
+    parts: Tree
+    params: Tree
+
+
 
 COUNTS = "counts"
 """Key of a part whose numbers are added up over samples, not averaged: intersections and unions."""
 
 
 def make_record(
-    metric: str, value: Any, *, pred: str = "", gt: str = "",
-    parts: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None,
+    metric: str, value: float | None, *, pred: str = "", gt: str = "",
+    parts: Mapping[str, object] | None = None, params: Mapping[str, object] | None = None,
 ) -> Record:  # fmt: skip
-    """One record, with every number a plain int or float and every undefined one None, so that it is valid JSON as it stands."""
+    """One record, with every number a plain int or float and every undefined one None, so that it is valid JSON as it stands.
+
+    >>> make_record("chamfer", float("nan"), params={"thresholds": (0.1,)})
+    {'metric': 'chamfer', 'value': None, 'pred': '', 'gt': '', 'parts': {}, 'params': {'thresholds': [0.1]}}
+    """
     return {"metric": metric, "value": plain(value), "pred": pred, "gt": gt, "parts": plain(parts or {}), "params": plain(params or {})}
 
 
 def plain(value: Any) -> Any:
-    """JSON's own types: arrays and tensors become lists, their scalars Python numbers, NaN and infinities None, keys strings."""
+    """JSON's own types: arrays and tensors become lists, their scalars Python numbers, NaN and infinities None, keys strings.
+
+    >>> plain({1: (0.5, math.inf)})
+    {'1': [0.5, None]}
+    """
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, float):
@@ -49,6 +78,10 @@ def summarise(records: Sequence[Record], categories: Sequence[str] | None = None
     the mean of every number in the records' parts over the samples where it is defined. Counts are added instead (`counts`), and
     `pooled` gives the IoU of the whole set at once from [intersection, union] pairs, as scene completion benchmarks do.
     `params` are those shared by all records; the names of the ones that differ are listed in `parts["varying_params"]`.
+
+    >>> summary = summarise([make_record("iou", 0.5), make_record("iou", 1.0)])
+    >>> summary["value"], summary["parts"]["samples"]
+    (0.75, 2)
     """
     if not records:
         raise UsageError("There is nothing to summarise.", expected="at least one record")
@@ -56,12 +89,12 @@ def summarise(records: Sequence[Record], categories: Sequence[str] | None = None
     if len(metrics) > 1:
         raise UsageError("A summary is of one metric.", actual=", ".join(sorted(metrics)))
     values = [r["value"] for r in records]
-    by_category: dict[str, list[Any]] = {}
+    by_category: dict[str, list[float | None]] = {}
     if categories is not None:
         for name, value in zip(categories, values, strict=True):
             by_category.setdefault(name, []).append(value)
     per_category = {name: {"samples": len(v), "value": mean(v)} for name, v in sorted(by_category.items())}
-    parts: Record = {
+    parts: Tree = {
         "samples": len(records),
         "undefined": sum(v is None for v in values),
         "mean_over_samples": mean(values),
@@ -82,13 +115,17 @@ def summarise(records: Sequence[Record], categories: Sequence[str] | None = None
     return make_record(metrics.pop(), parts["mean_over_samples"], pred="*", gt="*", parts=parts, params=params)
 
 
-def mean(values: Iterable[Any]) -> float | None:
-    """Mean of the values that are defined; None where none is."""
+def mean(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are defined; None where none is.
+
+    >>> mean([1.0, None, 2.0])
+    1.5
+    """
     known = [v for v in values if v is not None]
     return math.fsum(known) / len(known) if known else None
 
 
-def _is_pair(x: Any) -> bool:
+def _is_pair(x: object) -> bool:
     return isinstance(x, list) and len(x) == 2
 
 
@@ -96,27 +133,27 @@ def _ratio(pair: Sequence[float]) -> float | None:
     return pair[0] / pair[1] if pair[1] else None
 
 
-def _is_number(x: Any) -> bool:
+def _is_number(x: object) -> bool:
     return isinstance(x, (int, float)) and not isinstance(x, bool)
 
 
-def _keys(trees: Sequence[Mapping[str, Any]]) -> list[str]:
+def _keys(trees: Sequence[Tree]) -> list[str]:
     return list(dict.fromkeys(k for t in trees for k in t))
 
 
-def _mean_tree(trees: Sequence[Mapping[str, Any]]) -> Record:
-    out: Record = {}
+def _mean_tree(trees: Sequence[Tree]) -> Tree:
+    out: Tree = {}
     for key in _keys(trees):
         found = [t[key] for t in trees if key in t]
-        if any(isinstance(v, Mapping) for v in found):
-            out[key] = _mean_tree([v for v in found if isinstance(v, Mapping)])
+        if any(isinstance(v, dict) for v in found):
+            out[key] = _mean_tree([v for v in found if isinstance(v, dict)])
         elif all(v is None or _is_number(v) for v in found):
             out[key] = mean(found)
     return out
 
 
-def _sum_tree(trees: Sequence[Mapping[str, Any]]) -> Record:
-    out: Record = {}
+def _sum_tree(trees: Sequence[Tree]) -> Tree:
+    out: Tree = {}
     for key in _keys(trees):
         found = [t[key] for t in trees if key in t]
         if isinstance(found[0], Mapping):
@@ -128,7 +165,7 @@ def _sum_tree(trees: Sequence[Mapping[str, Any]]) -> Record:
     return out
 
 
-def _shared(all_params: Sequence[Mapping[str, Any]]) -> tuple[Record, list[str]]:
+def _shared(all_params: Sequence[Tree]) -> tuple[Tree, list[str]]:
     keys = _keys(all_params)
     varying = [k for k in keys if any(k not in p or p[k] != all_params[0].get(k) for p in all_params)]
     return {k: all_params[0][k] for k in keys if k not in varying}, varying

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,19 +11,25 @@ from torch import Tensor
 
 from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.geometry.inside import points_inside
-from voxcli.metrics.counting import as_array, confusion
+from voxcli.metrics.counting import Array, as_array, confusion
 from voxcli.metrics.overlap import class_counts
 from voxcli.metrics.records import COUNTS, Record, make_record
+from voxcli.metrics.volumes import SHELL_RESOLUTION
 from voxcli.shapes import check_shape
 
-SHELL_POINTS, SHELL_RESOLUTION = 7000, 50
-"""UCLID-Net's numbers; shell IoU means nothing beyond them, because it grows with the points and falls with the resolution."""
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from voxcli.metrics.records import Names
 
 
 def shell_iou(pred: Tensor, gt: Tensor, *, resolution: int = SHELL_RESOLUTION, low: float = -1.0, high: float = 1.0) -> float:
     """IoU of the cells that points fall into: pred [N 3], gt [M 3], a cubic grid of `resolution` cells over [low, high]^3 (UCLID-Net).
 
     Points outside are left out; a point on the upper face belongs to the last cell. Both empty: 1.
+
+    >>> shell_iou(torch.zeros(1, 3), torch.tensor([[0.0, 0, 0], [0.5, 0, 0]]))
+    0.5
     """
     cells = [_cells_hit(p, resolution, low, high) for p in (pred, gt)]
     union = int((cells[0] | cells[1]).sum())
@@ -31,8 +37,12 @@ def shell_iou(pred: Tensor, gt: Tensor, *, resolution: int = SHELL_RESOLUTION, l
 
 
 def shell_record(pred: Tensor, gt: Tensor, /, *, resolution: int = SHELL_RESOLUTION, low: float = -1.0, high: float = 1.0,
-                 percent: bool = False, **names: str) -> Record:  # fmt: skip
-    """The record of the shell IoU; `parts.outside` is the share of each set's points that lie outside the box, and were left out."""
+                 percent: bool = False, **names: Unpack[Names]) -> Record:  # fmt: skip
+    """The record of the shell IoU; `parts.outside` is the share of each set's points that lie outside the box, and were left out.
+
+    >>> shell_record(torch.zeros(1, 3), torch.tensor([[0.0, 0, 0], [2, 0, 0]]))["parts"]["outside"]
+    {'pred': 0.0, 'gt': 0.5}
+    """
     cells = [_cells_hit(p, resolution, low, high) for p in (pred, gt)]
     both, either = int((cells[0] & cells[1]).sum()), int((cells[0] | cells[1]).sum())
     if not either and (len(pred) or len(gt)):
@@ -61,7 +71,11 @@ def _cells_hit(points: Tensor, resolution: int, low: float, high: float) -> Tens
 
 
 def common_box_points(pred: Tensor, gt: Tensor, count: int, generator: torch.Generator, padding: float = 0.1) -> Tensor:
-    """`count` points drawn evenly in the box around both vertex sets, its sides lengthened by `padding` as in ONet -> [count 3] float64."""
+    """`count` points drawn evenly in the box around both vertex sets, its sides lengthened by `padding` as in ONet -> [count 3] float64.
+
+    >>> common_box_points(torch.zeros(1, 3), torch.ones(1, 3), 5, torch.Generator().manual_seed(0)).shape
+    torch.Size([5, 3])
+    """
     every = torch.cat([pred, gt]).double()
     low, high = every.amin(0), every.amax(0)
     centre, size = (low + high) / 2, (high - low) * (1 + padding)
@@ -69,10 +83,14 @@ def common_box_points(pred: Tensor, gt: Tensor, count: int, generator: torch.Gen
 
 
 def mesh_iou(pred: tuple[Tensor, Tensor], gt: tuple[Tensor, Tensor], /, *, points: int = 100_000, seed: int = 0, padding: float = 0.1,
-             **names: str) -> Record:  # fmt: skip
+             **names: Unpack[Names]) -> Record:  # fmt: skip
     """The IoU record of two solids given as (vertices [V 3], faces [F 3]), over points drawn in their common padded box (ONet).
 
     A mesh without faces is empty: both empty 1, one empty 0.
+
+    >>> none, one = (torch.zeros(0, 3), torch.zeros(0, 3).long()), (torch.eye(3), torch.tensor([[0, 1, 2]]))
+    >>> mesh_iou(none, one)["value"]
+    0.0
     """
     params = {"of": "points", "points": points, "seed": seed, "padding": padding, "empties": "both empty 1, one empty 0"}
     empty = [len(mesh[1]) == 0 for mesh in (pred, gt)]
@@ -83,12 +101,15 @@ def mesh_iou(pred: tuple[Tensor, Tensor], gt: tuple[Tensor, Tensor], /, *, point
     if not bool((a | b).any()):
         raise DataError("No sampled point lies inside either mesh: they enclose no volume.",
                         hint="Flat or open meshes have no IoU; try chamfer.")  # fmt: skip
-    record = points_record(a, b, **names)
-    return record | {"params": params}
+    return {**points_record(a, b, **names), "params": params}
 
 
-def points_record(pred: Tensor, gt: Tensor, /, **names: str) -> Record:
-    """The IoU record of two solids that are known at the same points: whether each point is inside, bool [N]."""
+def points_record(pred: Tensor, gt: Tensor, /, **names: Unpack[Names]) -> Record:
+    """The IoU record of two solids that are known at the same points: whether each point is inside, bool [N].
+
+    >>> points_record(torch.tensor([True, False]), torch.tensor([True, True]))["value"]
+    0.5
+    """
     both, either = int((pred & gt).sum()), int((pred | gt).sum())
     parts = {"inside": [int(pred.sum()), int(gt.sum())], COUNTS: {"inside": [both, either]}}
     params = {"of": "points", "points": len(gt), "drawn": "by the file", "empties": "both empty 1, one empty 0"}
@@ -98,26 +119,37 @@ def points_record(pred: Tensor, gt: Tensor, /, **names: str) -> Record:
 # ------------------------------------------------------------------------------------------------ parts
 
 
-def part_iou(pred: Any, gt: Any, parts: int, *, absent: float = 1.0) -> np.ndarray:
+def part_iou(pred: Array, gt: Array, parts: int, *, absent: float = 1.0) -> np.ndarray:
     """IoU of every part, from part labels [N] (0..parts-1) of the same points -> [parts].
 
     A part that neither has gets `absent` (BAE-NET: 1).
+
+    >>> part_iou(np.array([0, 0, 1]), np.array([0, 1, 1]), 3).tolist()
+    [0.5, 0.5, 1.0]
     """
     counts = class_counts(confusion(as_array(pred), as_array(gt), parts))
     return np.where(counts.union == 0, absent, counts.iou())
 
 
-def part_record(pred: Any, gt: Any, /, names_of_parts: Sequence[str], *, absent: float = 1.0, **names: str) -> Record:
-    """The part IoU record of one shape: mean over the parts of its category, a part absent from both counting `absent`."""
+def part_record(pred: Array, gt: Array, /, names_of_parts: Sequence[str], *, absent: float = 1.0, **names: Unpack[Names]) -> Record:
+    """The part IoU record of one shape: mean over the parts of its category, a part absent from both counting `absent`.
+
+    >>> part_record(np.array([0, 0, 1]), np.array([0, 1, 1]), ["seat", "back"])["value"]
+    0.5
+    """
     values = part_iou(pred, gt, len(names_of_parts), absent=absent)
     params = {"of": "parts", "parts": list(names_of_parts), "absent_from_both": absent, "points": int(as_array(gt).size)}
-    return make_record("iou", values.mean(), parts={"classes": dict(zip(names_of_parts, values, strict=True))}, params=params, **names)
+    parts = {"classes": dict(zip(names_of_parts, values, strict=True))}
+    return make_record("iou", float(values.mean()), parts=parts, params=params, **names)
 
 
-def match_parts(predictions: Sequence[Any], truths: Sequence[Any], branches: int, parts: int) -> np.ndarray:
+def match_parts(predictions: Sequence[Array], truths: Sequence[Array], branches: int, parts: int) -> np.ndarray:
     """Names for the branches of an unsupervised segmentation: the part that each branch stands for over a whole set -> [branches].
 
     predictions: branch labels [N] of every shape (0..branches-1), truths: part labels of the same points. See `parts_of_branches`.
+
+    >>> match_parts([np.array([1, 1, 0])], [np.array([0, 0, 1])], 2, 2).tolist()
+    [1, 0]
     """
     if len(predictions) != len(truths) or not predictions:
         raise UsageError("Matching parts needs a prediction for every truth.", expected=len(truths), actual=len(predictions))
@@ -136,6 +168,9 @@ def parts_of_branches(table: np.ndarray) -> np.ndarray:
 
     The part of a branch is the one that most of it belongs to; an empty branch gets the most frequent part. Several branches may be one
     part, as there are usually more branches than parts. With as many as parts the matching is one to one, with the most in agreement.
+
+    >>> parts_of_branches(np.array([[5, 0, 1], [0, 4, 0]])).tolist()
+    [0, 1, 0]
     """
     parts, branches = table.shape
     if branches == parts:
@@ -145,6 +180,6 @@ def parts_of_branches(table: np.ndarray) -> np.ndarray:
         names = np.zeros(branches, np.int64)
         names[columns] = rows
         return names
-    names = table.argmax(axis=0)
-    names[table.sum(axis=0) == 0] = int(table.sum(axis=1).argmax())
-    return names
+    most: np.ndarray = table.argmax(axis=0)
+    most[table.sum(axis=0) == 0] = int(table.sum(axis=1).argmax())
+    return most

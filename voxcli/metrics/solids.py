@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,69 +11,85 @@ from torch import Tensor
 
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.inside import points_inside
-from voxcli.metrics.choices import Choices, drawn_again, normalise
-from voxcli.metrics.evaluate import Shape, as_double, check_known, refuse_empty_clouds, sample, stood_in, surface_of
+from voxcli.metrics.distances import normalise, replacement_params
+from voxcli.metrics.evaluate import as_double, fill_empty, refuse_empty_clouds, sample, surface_of
 from voxcli.metrics.frames import in_one_frame
 from voxcli.metrics.grids import grid_iou
-from voxcli.metrics.presets import merge, prices_empties
-from voxcli.metrics.records import Record
+from voxcli.metrics.presets import check_names, options_for, prices_empties
+from voxcli.metrics.records import Names, Record
 from voxcli.metrics.sampled import mesh_iou, points_record, shell_record
+from voxcli.metrics.surfaces import SampledOptions
+from voxcli.metrics.volumes import SHELL_POINTS, SHELL_RESOLUTION, IoUOptions
+from voxcli.options import abouts, flag_of
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, Surfels, VoxelGrid
 from voxcli.shapes import check_extent
 
-_IOU_CHOICES = {
-    "of", "points", "seed", "padding", "normalise", "resolution", "low", "high", "percent", "thresholds", "strict", "classes", "over",
-    "ignore", "mask", "align", "resample", "box_threshold",
-}  # fmt: skip
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from voxcli.metrics.base import Shape
 
 
 def score_iou(
-    pred: Shape, gt: Shape, /, given: Mapping[str, Any] | None = None, *, preset: str | None = None, **names: Any
-) -> Record:  # fmt: skip
+    pred: Shape, gt: Shape, /, given: Mapping[str, object] | None = None, *, preset: str | None = None, **names: Unpack[Names]
+) -> Record:
+    """The IoU record of two shapes. given: options of IoUOptions by their names.
+
+    >>> grid = VoxelGrid(occupancy=np.ones((2, 2, 2), bool))
+    >>> score_iou(grid, grid, preset="r2n2")["value"]
+    1.0
+    """
+    from voxcli.metrics.registry import METRICS
+
+    check_names([METRICS["iou"]], given or {})
+    options: IoUOptions = options_for(METRICS["iou"], given, preset)
+    return solid_record(pred, gt, options, **names)
+
+
+def solid_record(pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack[Names]) -> Record:
     """The IoU record of two shapes: grids cell by cell; a mesh against a grid, filled on that grid; two meshes by points in their common
     padded box (ONet), or on a grid of `resolution` cells around the truth; clouds by the shell rule.
 
-    Points of which a file says whether they are inside (ONet's `points.npz`) take the place of drawn ones.
+    Points of which a file says whether they are inside (ONet's `points.npz`) take the place of drawn ones. An option that has no meaning
+    for these two shapes raises UsageError.
 
-    given: `thresholds strict classes over ignore mask align` for grids, `points seed padding` for meshes, `resolution`, `of` ("shell").
-    A choice that has no meaning for these two shapes raises UsageError.
+    >>> grid = VoxelGrid(occupancy=np.ones((2, 2, 2), bool))
+    >>> solid_record(grid, grid, IoUOptions(strict=True))["params"]["of"]
+    'occupancy'
     """
-    check_known(given, _IOU_CHOICES)
-    stated = merge(preset, "iou", dict(given or {}))
-    if isinstance(pred, PointCloud) and not len(pred.points) and stated.get("of") != "shell" and prices_empties(preset, given or {}):
+    if isinstance(pred, PointCloud) and not len(pred.points) and options.of != "shell" and prices_empties(options):
         pred = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))  # a file without points: nothing was predicted
     for shape, which in ((pred, "prediction"), (gt, "ground truth")):
         if isinstance(shape, Mesh):
             check_extent(shape.vertices, f"Vertices of the {which}")
-    way = _way_to_compare(pred, gt, stated, preset)
-    pred, gt = _in_one_frame(pred, gt, stated)
-    unused = sorted(k for k, v in (given or {}).items() if v is not None and k not in _MEANT_FOR[way] | {"of", "seed"})
+    way = _way_to_compare(pred, gt, options)
+    pred, gt = _in_one_frame(pred, gt, options)
+    unused = sorted(options.stated - _MEANT_FOR[way] - {"of"})
     if unused:
-        raise UsageError(f"{unused[0]} has no meaning here: {_WAYS[way]}.", expected=", ".join(sorted(_MEANT_FOR[way])))
+        flags = {name: flag_of(name, about) for name, about in abouts(IoUOptions).items() if about.on_command_line}
+        meant = sorted(flags[name] for name in _MEANT_FOR[way] if name in flags)
+        raise UsageError(f"{flags.get(unused[0], unused[0])} has no meaning here: {_WAYS[way]}.", expected=", ".join(meant))
     if way == "shell":
-        record = _shell(pred, gt, stated, names)
+        record = _shell(pred, gt, options, names)
     elif way == "known points":
-        record = _at_known_points(pred, gt, stated.get("points"), names)
+        record = _at_known_points(pred, gt, options.points, names)
     elif way == "points":
-        picked = _pick(stated, "points", "seed", "padding")
-        record = mesh_iou(_solid_of(pred, "prediction"), _solid_of(gt, "ground truth"), **picked, **names)
+        solids = _solid_of(pred, "prediction"), _solid_of(gt, "ground truth")
+        record = mesh_iou(*solids, points=options.points or MESH_POINTS, seed=options.seed, padding=options.padding, **names)
     else:
-        grids = _on_one_grid(pred, gt, stated.get("resolution"))
-        picked = _pick(stated, "thresholds", "strict", "classes", "over", "ignore", "mask", "align", "of")
-        if "resample" in stated:
-            picked |= {"resample": stated["resample"], "box_threshold": stated["box_threshold"]}
-        record = grid_iou(*grids, **picked, **names)
-    if preset:
-        record["params"]["preset"] = preset
+        record = grid_iou(*_on_one_grid(pred, gt, options.resolution), options, **names)
+    record["params"] |= options.stated_preset
     return record
 
 
-def _in_one_frame(pred: Shape, gt: Shape, stated: Mapping[str, Any]) -> tuple[Shape, Shape]:
+def _in_one_frame(pred: Shape, gt: Shape, options: IoUOptions) -> tuple[Shape, Shape]:
     """The shapes as their places can be compared; as they are where their places do not count."""
-    grids = isinstance(pred, (FruxelGrid, VoxelGrid)) and isinstance(gt, (FruxelGrid, VoxelGrid)) and stated.get("of") != "shell"
+    grids = isinstance(pred, (FruxelGrid, VoxelGrid)) and isinstance(gt, (FruxelGrid, VoxelGrid)) and options.of != "shell"
     return (pred, gt) if grids else in_one_frame(pred, gt)  # of two grids, the cells are checked
 
 
+MESH_POINTS = 100_000
+"""Points that two meshes are compared by, where neither the call nor a preset says how many."""
 _WAYS = {
     "shell": "points are compared by the cells that they fall into",
     "points": "two meshes are compared by points in their common box",
@@ -87,12 +102,14 @@ _MEANT_FOR = {
     "points": {"points", "padding"},
     "known points": {"points"},
     "lattice": {"resolution"},
-    "cells": {"thresholds", "strict", "classes", "over", "ignore", "mask", "align", "resample", "box_threshold"},
+    "cells": {
+        "thresholds", "strict", "classes", "over", "ignore", "mask", "mask_file", "mask_out_file", "align", "resample", "box_threshold",
+    },
 }
 
 
-def _way_to_compare(pred: Shape, gt: Shape, stated: Mapping[str, Any], preset: str | None) -> str:
-    of = stated.get("of")
+def _way_to_compare(pred: Shape, gt: Shape, options: IoUOptions) -> str:
+    of = options.of
     if of == "parts":
         raise UsageError("Part IoU compares part labels of the same points, not shapes.", hint="Give labelled points to part_record.")
     clouds = isinstance(pred, (PointCloud, Surfels)) or isinstance(gt, (PointCloud, Surfels))
@@ -102,32 +119,25 @@ def _way_to_compare(pred: Shape, gt: Shape, stated: Mapping[str, Any], preset: s
     elif of == "shell" or clouds:
         way = "shell"
     else:
-        way = "cells" if not meshes else "points" if stated.get("resolution") is None else "lattice"
+        way = "cells" if not meshes else "points" if options.resolution is None else "lattice"
     fits = {"points": ("points",), "known points": ("points",), "lattice": ("occupancy",), "cells": ("occupancy", "labels")}
     if of is not None and of not in fits.get(way, (way,)):
         hint = {"occupancy": "Give grids, or --resolution.", "points": "Give two meshes.", "labels": "Give two label grids."}[of]
-        raise UsageError(f"Preset '{preset}' is an IoU of {of}, but here {_WAYS[way]}.", hint=hint)
+        raise UsageError(f"Preset '{options.preset}' is an IoU of {of}, but here {_WAYS[way]}.", hint=hint)
     return way
 
 
-def _pick(stated: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    return {k: stated[k] for k in keys if k in stated}
-
-
-def _shell(pred: Shape, gt: Shape, stated: Mapping[str, Any], names: Mapping[str, Any]) -> Record:
-    choices = Choices(**_pick(stated, "points", "seed", "normalise"))
-    if choices.points is None:
-        choices = replace(choices, points=7000)
-    stand_in = int(stated.get("empty_points", 0))
-    refuse_empty_clouds(pred, gt, stand_in > 0)
-    a, b = (sample(shape, choices, which=which) for which, shape in (("prediction", pred), ("ground truth", gt)))
-    a = stood_in(a, b, stand_in, choices.seed)
+def _shell(pred: Shape, gt: Shape, options: IoUOptions, names: Names) -> Record:
+    drawn = SampledOptions(points=options.points or SHELL_POINTS, seed=options.seed, normalise=options.normalise)
+    refuse_empty_clouds(pred, gt, options.empty_points > 0)
+    a, b = (sample(shape, drawn, which) for which, shape in (("prediction", pred), ("ground truth", gt)))
+    a = fill_empty(a, b, options.empty_points, options.seed)
     if len(a.points) and len(b.points):
-        a, b = normalise(a, b, choices.normalise)
-    record = shell_record(a.points, b.points, **_pick(stated, "resolution", "low", "high", "percent"), **names)
-    record["params"] |= {"points": choices.points, "normalise": choices.normalise, "seed": choices.seed, **drawn_again(a, b)}
-    if stand_in:
-        record["params"]["empty_points"] = stand_in
+        a, b = normalise(a, b, options.normalise)
+    box, resolution = (options.low, options.high), options.resolution or SHELL_RESOLUTION
+    record = shell_record(a.points, b.points, resolution=resolution, low=box[0], high=box[1], percent=options.percent, **names)
+    record["params"] |= {"points": drawn.points, "normalise": options.normalise, "seed": options.seed, **replacement_params(a, b)}
+    record["params"] |= {"empty_points": options.empty_points} if options.empty_points else {}
     return record
 
 
@@ -136,7 +146,7 @@ def _known_points(shape: Shape) -> bool:
     return isinstance(shape, PointCloud) and shape.classes is not None and shape.classes.names == ("empty", "occupied")
 
 
-def _at_known_points(pred: Shape, gt: Shape, wanted: int | None, names: Mapping[str, Any]) -> Record:
+def _at_known_points(pred: Shape, gt: Shape, wanted: int | None, names: Names) -> Record:
     where = gt if _known_points(gt) else pred
     assert isinstance(where, PointCloud)
     if wanted is not None and wanted != len(where.points):
@@ -187,7 +197,14 @@ def _box_grid(mesh: Mesh, resolution: int) -> VoxelGrid:
 
 
 def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
-    """A mesh filled on the grid of another shape, as occupancy: centre rule for voxels, slab rule for fruxels."""
+    """A mesh filled on the grid of another shape, as occupancy: centre rule for voxels, slab rule for fruxels.
+
+    >>> from voxcli import files
+    >>> car = files.read_as("examples/meshes/car.glb", Mesh)
+    >>> grid = VoxelGrid(occupancy=np.zeros((8, 8, 8), bool), origin=np.full(3, -4.0), voxel_size=np.full(3, 1.0))
+    >>> bool(fill_like(car, grid).values.any())
+    True
+    """
     from voxcli.geometry.solid import fruxelize_parts, voxelize_parts
 
     _solid_of(mesh, "mesh")

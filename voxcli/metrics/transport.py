@@ -8,10 +8,8 @@ from torch import Tensor
 
 from voxcli.errors import DataError, ShapeError, UsageError, unknown_name
 from voxcli.metrics.assignment import Matching, assign, assign_by_auction, transport
+from voxcli.metrics.surfaces import EXACT_UP_TO, METHODS
 from voxcli.shapes import check_shape
-
-METHODS = ("auto", "exact", "auction", "approxmatch")
-EXACT_UP_TO = 4096
 
 _LEVELS = [-(4.0**j) for j in range(7, -2, -1)] + [0.0]
 """How sharply the soft matching prefers near points: -4^7 .. -4^-1, and at last 0, where every point is as good as any other."""
@@ -24,6 +22,9 @@ def emd(pred: Tensor, gt: Tensor, *, method: str = "auto", exact_up_to: int = EX
     transported with uniform weights, exactly. `approxmatch` is the soft matching of Pixel2Mesh and DISN, as a mean over the
     prediction: not an EMD.
     Differentiable in both clouds, the matching being held constant.
+
+    >>> emd(torch.tensor([[0.0, 0, 0], [1, 0, 0]]), torch.tensor([[1.0, 0, 0], [0, 0, 0.5]])).item()
+    0.25
     """
     check_shape(pred, "* N 3", "predicted points")
     check_shape(gt, "* M 3", "ground-truth points")
@@ -37,7 +38,11 @@ def emd(pred: Tensor, gt: Tensor, *, method: str = "auto", exact_up_to: int = EX
 
 
 def match(pred: Tensor, gt: Tensor, *, method: str = "auto", exact_up_to: int = EXACT_UP_TO) -> Matching:
-    """The matching behind `emd` for one pair of clouds [N 3], [M 3]: its cost, its lower bound, and whether it is exact."""
+    """The matching behind `emd` for one pair of clouds [N 3], [M 3]: its cost, its lower bound, and whether it is exact.
+
+    >>> match(torch.zeros(1, 3), torch.tensor([[3.0, 4, 0]])).cost
+    5.0
+    """
     if method not in METHODS or method == "approxmatch":
         raise unknown_name("matching", method, METHODS[:-1])
     x, y = _finite(pred, "predicted"), _finite(gt, "ground-truth")
@@ -67,6 +72,9 @@ def approxmatch(pred: Tensor, gt: Tensor) -> Tensor:
     Mass is handed out in ten rounds, each weighting pairs by exp(level * d^2), from level -4^7 (nearest first) to 0 (anywhere). Each
     point of the smaller set carries floor(larger / smaller) units. Not an EMD: it moves more than the optimum, and not all mass need
     arrive. In float64. Differentiable in both clouds, the matching being held constant.
+
+    >>> round(approxmatch(torch.zeros(1, 3), torch.tensor([[3.0, 4, 0]])).item(), 3)
+    5.0
     """
     check_shape(pred, "N 3", "predicted points")
     check_shape(gt, "M 3", "ground-truth points")

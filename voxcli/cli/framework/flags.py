@@ -34,8 +34,8 @@ def flags_of(classes: Iterable[type[Options]]) -> list[inspect.Parameter]:
     return [_parameter(name, type_of(options, name), about) for name, (options, about) in found.items()]
 
 
-def options_of_flags(options: type[OptionsT], given: Mapping[str, object], what: str) -> OptionsT:
-    """An instance from the values of flags. Texts are parsed, files read. Raises UsageError that names the flag for what is wrong."""
+def values_of_flags(options: type[Options], given: Mapping[str, object]) -> dict[str, object]:
+    """The values of flags as a class takes them. Texts are parsed, files read. Raises UsageError that names the flag for what is wrong."""
     values = dict(given)
     for name, about in abouts(options).items():
         value = values.get(name)
@@ -48,7 +48,12 @@ def options_of_flags(options: type[OptionsT], given: Mapping[str, object], what:
         elif about.writes is not None and type_of(options, name) is bool:
             values[name] = True
         check_value(flag_of(name, about), about, values[name])
-    return make_options(options, values, what)
+    return values
+
+
+def options_of_flags(options: type[OptionsT], given: Mapping[str, object], what: str) -> OptionsT:
+    """An instance from the values of flags. Raises UsageError as `values_of_flags`, and for a flag that the class lacks."""
+    return make_options(options, values_of_flags(options, given), what)
 
 
 def takes_flags(
@@ -93,8 +98,8 @@ def _parameter(name: str, kind: type, about: About) -> inspect.Parameter:
     """The parameter that the parser reads: a fixed tuple takes so many values, another one repeats, a bool that may be None has a `no`."""
     plain = [each for each in typing.get_args(kind) if each is not type(None)] if _is_union(kind) else [kind]
     inner = plain[0]
-    flag = flag_of(name, about)
-    if inner is bool and _is_union(kind):
+    flag = about.flag or flag_of(name, about)
+    if inner is bool and _is_union(kind) and "/" not in flag:
         flag = f"{flag}/--no-{flag[2:]}"
     arguments = typing.get_args(inner)
     if typing.get_origin(inner) is tuple and arguments[-1] is Ellipsis:
@@ -107,7 +112,7 @@ def _parameter(name: str, kind: type, about: About) -> inspect.Parameter:
         flag, metavar=about.metavar, help=about.help, show_default=False,
         min=low if closed and about.within.text[0] == "[" else None, max=high if closed and about.within.text[-1] == "]" else None,
     )  # fmt: skip
-    switch = kind is bool and inner is bool
+    switch = kind is bool and inner is bool and "/" not in flag
     return inspect.Parameter(
         name, _KEYWORD, default=False if switch else None, annotation=Annotated[inner if switch else inner | None, found]
     )

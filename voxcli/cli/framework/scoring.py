@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxcli.cli.framework import cautions, gates
 from voxcli.cli.framework.batch import Batch, Item
+from voxcli.cli.framework.flags import values_of_flags
 from voxcli.cli.framework.inputs import Pairs, pairs
 from voxcli.cli.framework.options import RecordFormat
 from voxcli.cli.framework.output import out
 
-GRIDS = (".npz", ".h5", ".binvox", ".mat", ".label")
-POINTS = (".ply", ".npz", ".npy", ".xyz")
-SHAPES = (*GRIDS, ".ply", ".obj", ".off", ".stl", ".glb", ".gltf", ".npy", ".xyz")
+if TYPE_CHECKING:
+    from voxcli.metrics.base import MetricOptions
+    from voxcli.metrics.records import Record, Tree
+    from voxcli.metrics.registry import AnyMetric
+    from voxcli.provenance import Json
+
+Row = dict[str, str | float | None]
+"""A line of a table: numbers and names by the heads of their columns."""
 
 
 def _complete_presets(incomplete: str) -> list[str]:
@@ -25,23 +32,11 @@ def _complete_presets(incomplete: str) -> list[str]:
     return [name for name in PRESETS if name.startswith(incomplete)]
 
 
-def check_positive(flag: str, value: float | None) -> None:
-    """Raise UsageError for a flag that was given and is not above 0."""
-    from voxcli.errors import UsageError
-
-    if value is not None and not value > 0:
-        raise UsageError(f"{flag} must be positive.", actual=f"{value:g}")
-
-
 def format_for(path: str, item: Item, input_format: str | None) -> str | None:
     """What --input-format says of one of a pair's files: - alone where one of the two is -, else both."""
     return input_format if path == "-" or "-" not in (item.source, item.target) else None
 
 
-Pred = Annotated[str, typer.Argument(metavar="PRED", show_default=False, help="Prediction: a file, a folder, a quoted glob or @list.")]
-Gt = Annotated[
-    str, typer.Argument(metavar="GT", show_default=False, help="Ground truth: a file, or a folder with the same relative paths.")
-]
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -50,9 +45,6 @@ Preset = Annotated[
         help="A paper's protocol by name: `voxcli metrics presets` lists them.",
         autocompletion=_complete_presets,
     ),
-]
-Points = Annotated[
-    int | None, typer.Option("--points", min=1, max=10**8, help="Points drawn from each; default: clouds as they are, 100,000 from a mesh.")
 ]
 CategoryFrom = Annotated[
     str | None,
@@ -74,89 +66,110 @@ FailOver = Annotated[
 ]
 
 
-def run(
-    pred: str, gt: str, work: Callable[[Item], list[dict[str, Any]]], *, metrics: Sequence[str], suffixes: Sequence[str],
-    category_from: str | None, fail_under: Sequence[str] | None, fail_over: Sequence[str] | None, format: RecordFormat | None,
-    workers: int, keep_going: bool, rules: Sequence[str] = (), input_format: str | None = None,
-) -> None:  # fmt: skip
-    """Score all pairs with `work` (its item holds the prediction as source, the ground truth as target) and print the records.
+@dataclass(frozen=True)
+class MetricsRequest:
+    """What a command of metrics is asked for, whatever the metric: the options that all of them share."""
 
-    `work` returns one record for each of `metrics`. One pair prints them; several pairs print all, and last a summary of each metric. Its
-    value is the mean over samples, or what the metric's rule in `rules` (see metrics/summaries.py) makes of the set. Gates look at that
-    value, or at a part by its name in the table; what they saw stands in the record that they looked at, under `params.gates`.
-    `input_format` is for folders, in which files of that format are looked for; `work` knows it already.
+    pred: str
+    gt: str
+    preset: str | None = None
+    category_from: str | None = None
+    input_format: str | None = None
+    fail_under: tuple[str, ...] = ()
+    fail_over: tuple[str, ...] = ()
+    format: RecordFormat | None = None
+    workers: int = 1
+    keep_going: bool = False
+
+
+@dataclass(frozen=True)
+class ScoredPair(Item):
+    """A pair of files to score: `source` is the prediction, `target` the ground truth. options: of each metric."""
+
+    options: tuple[MetricOptions, ...] = ()
+
+
+def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[str, object]) -> None:
+    """Score all pairs and print the records. given: options by their names, each for the metrics that have it.
+
+    One pair prints its records, one a metric; several pairs print all, and last a summary of each metric. Its value is the mean over
+    samples, or what the metric's rule (see metrics/summaries.py) makes of the set. Gates look at that value, or at a part by its name in
+    the table; what they saw stands in the record that they looked at, under `params.gates`. Contradictions are errors before a file is
+    read.
     """
     from voxcli.errors import UsageError
-    from voxcli.metrics.summaries import BEST_THRESHOLD, CATEGORIES, SAMPLES, summarise_by
+    from voxcli.files.registry import searched_extensions
+    from voxcli.metrics.presets import options_for
+    from voxcli.metrics.summaries import CATEGORIES, settle, summarise_by
 
-    if input_format is not None:
-        from voxcli.files.registry import searched_extensions
-
-        suffixes = searched_extensions(input_format)
-    limits = gates.parse(fail_under, fail_over, metrics)
-    found: Pairs = pairs(pred, gt, suffixes=suffixes, category_from=category_from)
+    options = [options_for(metric, values_of_flags(metric.options, given), request.preset) for metric in metrics]
+    rules = [metric.summary_rule(each) for metric, each in zip(metrics, options, strict=True)]
+    suffixes = metrics[0].suffixes if request.input_format is None else searched_extensions(request.input_format)
+    limits = gates.parse(request.fail_under, request.fail_over, [metric.name for metric in metrics])
+    found: Pairs = pairs(request.pred, request.gt, suffixes=suffixes, category_from=request.category_from)
     category = {pair.name: pair.category or "" for pair in found.pairs}
-    todo = [Item(pair.pred, pair.gt, pair.name) for pair in found.pairs]
+    of_pairs = [metric.for_pairs(each, found.pairs, request.input_format) for metric, each in zip(metrics, options, strict=True)]
+    own = zip(*of_pairs, strict=True)
+    todo = [ScoredPair(pair.pred, pair.gt, pair.name, options=each) for pair, each in zip(found.pairs, own, strict=True)]
     several = len(todo) > 1
-    if several and CATEGORIES in rules and not category_from:
+    if several and CATEGORIES in rules and not request.category_from:
         raise UsageError("This preset's value is a mean over categories.", hint="Add --category-from parent, or a regular expression.")
-    if several:
-        work = partial(_named, work=work)
-    scored: list[tuple[str, list[dict[str, Any]]]] = []
+    work = partial(_score, metrics=tuple(metrics), input_format=request.input_format, several=several)
+    scored: list[tuple[str, list[Record]]] = []
     failed: Exception | None = None
     try:
-        with Batch(todo, keep_going=keep_going, label="scoring") as batch:
-            for item, records in batch.run(work, workers):
+        with Batch(todo, keep_going=request.keep_going, label="scoring") as batch:
+            for item, records in batch.run(work, request.workers):
                 scored.append((item.name, records))
     except Exception as error:
-        if not (keep_going and scored):
+        if not (request.keep_going and scored):
             raise
         failed = error  # what was scored is still printed
     unmatched = {"pred": found.only_pred, "gt": found.only_gt}
     summaries = []
-    for k, each in enumerate(zip(*(records for _, records in scored), strict=True)):
-        rule = rules[k] if rules else SAMPLES
+    for rule, each in zip(rules, zip(*(records for _, records in scored), strict=True), strict=False):
         if several:
-            summary = summarise_by(rule, each, [category[name] for name, _ in scored] if category_from else None)
-            summary["parts"]["unmatched"] = unmatched
+            summary = summarise_by(rule, each, [category[name] for name, _ in scored] if request.category_from else None)
         else:
             summary = each[0]
-            if any(unmatched.values()):  # two folders with one pair
-                summary["parts"]["unmatched"] = unmatched
-            if rule == BEST_THRESHOLD:
-                best = summarise_by(rule, each)
-                summary["value"], summary["params"]["value_at"] = best["value"], best["params"]["value_at"]
+            settle(rule, summary)
+        if several or any(unmatched.values()):  # two folders may have one pair
+            summary["parts"]["unmatched"] = unmatched
         summaries.append(summary)
     missed = gates.judge(limits, summaries, _joined(summaries)) if limits and summaries else []
     cautions.warn(scored)
-    _print(scored, summaries, several, format)
+    _print(scored, summaries, several, request.format)
     if failed is not None:
         raise failed
-    gates.check(missed, pred, gt)
+    gates.check(missed, request.pred, request.gt)
 
 
-def _named(item: Item, *, work: Callable[[Item], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Of many pairs, an error says whose it is."""
+def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | None, several: bool) -> list[Record]:
+    """The records of one pair. Of several pairs, an error says whose it is."""
     from voxcli.errors import VoxcliError
 
+    assert isinstance(item, ScoredPair)
+    first, options = metrics[0], item.options[0]
     try:
-        return work(item)
+        pred = first.read(item.source, options, format_for(item.source, item, input_format))
+        gt = first.read_truth(item.target, options, format_for(item.target, item, input_format))
+        return first.score_several(pred, gt, item.options, pred=item.source, gt=item.target)
     except VoxcliError as error:
-        if item.source not in str(error) and item.target not in str(error):
+        if several and item.source not in str(error) and item.target not in str(error):
             error.message = f"{item.source}: {error.message}"
         raise
 
 
 def _print(
-    scored: list[tuple[str, list[dict[str, Any]]]], summaries: list[dict[str, Any]], several: bool, format: RecordFormat | None
+    scored: list[tuple[str, list[Record]]], summaries: list[Record], several: bool, format: RecordFormat | None
 ) -> None:
     chosen = format.value if format else ("table" if out.on_terminal else "jsonl")
     every = [record for _, records in scored for record in records] + (summaries if several else [])
     if chosen == "json" and len(every) == 1:
-        out.json(every[0])
+        out.json(_as_json(every[0]))
         return
     if chosen in ("json", "jsonl"):
-        out.records(every, chosen)
+        out.records([_as_json(record) for record in every], chosen)
         return
     rows = [{"name": name, **_joined(records)} for name, records in scored]
     if chosen != "table":  # below a table stands what was computed; these rows must say it themselves
@@ -175,7 +188,12 @@ def _print(
             out.note(_wrapped(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in choices.items())))
 
 
-def _stating(row: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _as_json(record: Record) -> dict[str, Json]:
+    return {"metric": record["metric"], "value": record["value"], "pred": record["pred"], "gt": record["gt"], "parts": record["parts"],
+            "params": record["params"]}  # fmt: skip
+
+
+def _stating(row: Row, records: Sequence[Record]) -> Row:
     """A row of csv or tsv with what its numbers are: metric, preset and both paths behind the name, all params as JSON at the end.
 
     Of several metrics in one row, each has its params under its name.
@@ -201,13 +219,15 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def _summary_rows(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _summary_rows(summaries: list[Record]) -> list[Row]:
     """What stands below the pairs: each category, the mean over them, the mean over samples, and last the value where that is neither."""
     categories = list(summaries[0]["parts"].get("categories", {}))
-    rows = [{"name": f"category {c}", **{s["metric"]: s["parts"]["categories"][c]["value"] for s in summaries}} for c in categories]
+    rows: list[Row] = [
+        {"name": f"category {c}", **{s["metric"]: s["parts"]["categories"][c]["value"] for s in summaries}} for c in categories
+    ]
     if categories:
         rows.append({"name": "mean over categories", **{s["metric"]: s["parts"]["mean_over_categories"] for s in summaries}})
-    means = [{**s, "value": s["parts"]["mean_over_samples"]} for s in summaries]
+    means: list[Record] = [{**s, "value": s["parts"]["mean_over_samples"]} for s in summaries]
     rows.append({"name": "mean over samples", **_joined(means)})
     others = {s["metric"]: s["value"] for s in summaries if s["params"]["summary"] not in ("mean over samples", "mean over categories")}
     if others:
@@ -215,7 +235,7 @@ def _summary_rows(summaries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _joined(records: list[dict[str, Any]]) -> dict[str, Any]:
+def _joined(records: Sequence[Record]) -> Row:
     rows = [flat(record) for record in records]
     if len(rows) == 1:
         return rows[0]
@@ -223,18 +243,18 @@ def _joined(records: list[dict[str, Any]]) -> dict[str, Any]:
     return {k if k == r["metric"] else f"{r['metric']}.{k}": v for r, row in zip(records, rows, strict=True) for k, v in row.items()}
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+def flat(record: Record) -> Row:
     """A record's numbers in one row: the value, then each part by its dotted name (counts left out; a summary's means of parts)."""
-    row: dict[str, Any] = {record["metric"]: record["value"]}
+    row: Row = {record["metric"]: record["value"]}
     parts = record["parts"].get("mean_parts", record["parts"])
 
-    def walk(tree: Mapping[str, Any], prefix: str) -> None:
+    def walk(tree: Tree, prefix: str) -> None:
         for key, value in tree.items():
-            if isinstance(value, Mapping):
+            if isinstance(value, dict):
                 if key != "counts":
                     walk(value, f"{prefix}{key}." if key not in ("classes", "thresholds") else prefix)
             elif value is None or isinstance(value, (int, float, str)):
