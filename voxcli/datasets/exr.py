@@ -41,10 +41,10 @@ def read_exr_depth(path: Path) -> np.ndarray:
         data = path.read_bytes()
         header = _header(data)
         names = [name for name, _ in header.channels]
-        wanted = next((n for key in ("Z", "V", "R", "Y") for n in names if n.rpartition(".")[2] == key), None)
-        if wanted is None:
+        chosen = next((n for key in ("Z", "V", "R", "Y") for n in names if n.rpartition(".")[2] == key), None)
+        if chosen is None:
             raise ValueError(f"channels {', '.join(names)}, and none of Z, V, R, Y")
-        values = _channel(data, header, wanted)
+        values = _channel(data, header, chosen)
     except (OSError, ValueError, KeyError, struct.error, zlib.error, IndexError, UnicodeDecodeError) as error:
         raise FileFormatError(f"'{path}' cannot be read as OpenEXR depth.", actual=str(error),
                               expected="one part of scan lines, stored, RLE or ZIP") from error  # fmt: skip
@@ -90,13 +90,13 @@ def _channels(listed: bytes) -> list[tuple[str, np.dtype]]:
     return out
 
 
-def _channel(data: bytes, header: _Header, wanted: str) -> np.ndarray:
+def _channel(data: bytes, header: _Header, name: str) -> np.ndarray:
     """One channel [H, W] float32."""
     lines = _LINES[header.compression]
     line = sum(kind.itemsize for _, kind in header.channels) * header.width
-    names = [name for name, _ in header.channels]
-    at = sum(kind.itemsize for _, kind in header.channels[: names.index(wanted)]) * header.width
-    kind = dict(header.channels)[wanted]
+    names = [each for each, _ in header.channels]
+    at = sum(kind.itemsize for _, kind in header.channels[: names.index(name)]) * header.width
+    kind = dict(header.channels)[name]
     out = np.full((header.height, header.width), np.nan, np.float32)
     for offset in struct.unpack_from(f"<{-(-header.height // lines)}Q", data, header.end):
         first, size = struct.unpack_from("<ii", data, offset)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
 
 if TYPE_CHECKING:
+    import h5py
     from torch import Tensor
 
 LARGEST_QUESTION = 1 << 28
@@ -32,9 +33,10 @@ class Questions:
 
     def __init__(self, path: Path, key: str, count: int, answers: np.ndarray | None):
         self.path, self.key, self.answers = path, key, answers
-        self._count, self._data = count, None  # type: int, Any
+        self._count: int = count
+        self._data: h5py.Dataset | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_data": None}
 
     def __len__(self) -> int:
@@ -105,7 +107,7 @@ class IQTTFile:
                             hint="Published test files hold questions alone.")  # fmt: skip
         return known
 
-    def _checked(self, file: Any, name: str) -> tuple[int, np.ndarray | None]:
+    def _checked(self, file: h5py.File, name: str) -> tuple[int, np.ndarray | None]:
         """(how many, their answers or None)"""
         data = file[name]
         shape, dtype = data.shape, data.dtype
@@ -116,7 +118,7 @@ class IQTTFile:
         key = name.replace("questions", "answers")
         return shape[0], self._answers(file, key, shape[0]) if key in file and key != name else None
 
-    def _answers(self, file: Any, key: str, count: int | None) -> np.ndarray:
+    def _answers(self, file: h5py.File, key: str, count: int | None) -> np.ndarray:
         data = file[key]
         if math.prod(data.shape) > 1 << 28 or data.dtype.kind not in "fiu":
             raise FileFormatError(f"'{self.path}': '{key}' holds no answers.", actual=f"{list(data.shape)} {data.dtype}")

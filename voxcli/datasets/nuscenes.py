@@ -114,10 +114,10 @@ def _token(*parts: object) -> str:
 
 def _read_poses(path: Path) -> tuple[Camera, list[Row]]:
     try:
-        said = json.loads(path.read_bytes())
-        numbers = said["camera"]
+        content = json.loads(path.read_bytes())
+        numbers = content["camera"]
         camera = Camera(np.array(numbers["K"], float), numbers["width"], numbers["height"], np.array(numbers["world_to_cam"], float))
-        return camera, list(said["objects"])
+        return camera, list(content["objects"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"'{path}' holds no poses.", actual=f"{type(error).__name__}: {error}") from error
 

@@ -12,14 +12,13 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder, NuScenesSample
 from voxcli.errors import DataError, FileFormatError, UsageError
-from voxcli.provenance import make_meta
+from voxcli.provenance import Json, make_meta
 
 CAMERA_CHANNEL = "CAM_FRONT"
 _POSE_KEYS = ("instance", "class", "translation", "rotation_wxyz", "size")
@@ -87,7 +86,7 @@ def _png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def nuscenes_facts(folder: NuScenesFolder) -> dict[str, Any]:
+def nuscenes_facts(folder: NuScenesFolder) -> dict[str, Json]:
     """Version, channels, how many key frames and boxes of which category, and the first frame of the camera. No picture is opened."""
     boxes = Counter(folder.category_of(box) for rows in folder.boxes.values() for box in rows)
     frames = Counter(channel for rows in folder.data.values() for channel in rows)

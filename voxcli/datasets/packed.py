@@ -13,13 +13,16 @@ import math
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcli.errors import FileFormatError
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
+
+if TYPE_CHECKING:
+    import h5py
 
 SUFFIXES = (".h5", ".hdf5")
 LARGEST_SAMPLE = 1 << 28
@@ -32,7 +35,8 @@ class PackedSamples:
     def __init__(self, path: Path):
         import h5py
 
-        self.path, self._file = path, None
+        self.path = path
+        self._file: h5py.File | None = None
         try:
             with h5py.File(path, "r") as file:
                 self.names = [str(name) for name in file["names"].asstr()[()]]
@@ -76,7 +80,7 @@ class PackedSamples:
         """The frustum of one sample: its own where fields of view were varied."""
         return self.frustum if self._fovs is None else replace(self.frustum, fov_x_deg=self._fovs[index])
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_file": None}
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +90,7 @@ class PackedSamples:
         try:
             if self._file is None:
                 self._file = h5py.File(self.path, "r")
-            return self._chunk("images", index), self._chunk("labels", index)
+            return _chunk(self._file["images"], index), _chunk(self._file["labels"], index)
         except (OSError, KeyError, ValueError, RuntimeError, zlib.error) as error:
             raise FileFormatError(f"'{self.path}', sample '{self.names[index]}' cannot be read.", actual=str(error)) from error
 
@@ -94,14 +98,14 @@ class PackedSamples:
         """The JSON text of the poses file; empty where there was none."""
         return self._poses[index]
 
-    def _chunk(self, key: str, index: int) -> np.ndarray:
-        data = self._file[key]  # type: ignore[index]
-        if data.compression != "gzip" or data.shuffle or data.fletcher32:
-            return np.asarray(data[index])
-        # Unpacked outside HDF5, which does everything under one lock: threads would wait for each other.
-        _, packed = data.id.read_direct_chunk((index, 0, 0, 0))
-        size = math.prod(data.shape[1:])
-        raw = zlib.decompressobj().decompress(packed, size)
-        if len(raw) != size:
-            raise ValueError(f"{len(raw)} bytes where {size} belong")
-        return np.frombuffer(raw, np.uint8).reshape(data.shape[1:])
+
+def _chunk(data: h5py.Dataset, index: int) -> np.ndarray:
+    if data.compression != "gzip" or data.shuffle or data.fletcher32:
+        return np.asarray(data[index])
+    # Unpacked outside HDF5, which does everything under one lock: threads would wait for each other.
+    _, packed = data.id.read_direct_chunk((index, 0, 0, 0))
+    size = math.prod(data.shape[1:])
+    raw = zlib.decompressobj().decompress(packed, size)
+    if len(raw) != size:
+        raise ValueError(f"{len(raw)} bytes where {size} belong")
+    return np.frombuffer(raw, np.uint8).reshape(data.shape[1:])

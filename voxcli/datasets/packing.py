@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcli.datasets.hdf5_file import new_hdf5
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import DataError
+
+if TYPE_CHECKING:
+    import h5py
 
 
 def is_street_folder(path: str | Path) -> bool:
@@ -29,31 +33,30 @@ def pack_street(data: StreetFolder, target: str | Path, progress: Callable[[int]
     return target
 
 
-def _write(file: Any, data: StreetFolder, progress: Callable[[int], None] | None) -> None:
+def _write(file: h5py.File, data: StreetFolder, progress: Callable[[int], None] | None) -> None:
     import h5py
 
     frustum, classes = data.frustum, data.classes
     if frustum is None:
         raise DataError("There is nothing to pack.")
     text = h5py.string_dtype("utf-8")
-    put = lambda key, value, **how: file.create_dataset(key, data=value, track_times=False, **how)  # noqa: E731
-    put("names", data.names, dtype=text)
-    put("poses", [data.poses_text(index) for index in range(len(data))], dtype=text)
-    put("label_names", list(classes.names), dtype=text)
-    put("empty_label", -1 if classes.empty is None else classes.empty)
-    put("ignore_label", -1 if classes.ignore is None else classes.ignore)
+    put = partial(file.create_dataset, track_times=False)
+    put("names", data=data.names, dtype=text)
+    put("poses", data=[data.poses_text(index) for index in range(len(data))], dtype=text)
+    put("label_names", data=list(classes.names), dtype=text)
+    put("empty_label", data=-1 if classes.empty is None else classes.empty)
+    put("ignore_label", data=-1 if classes.ignore is None else classes.ignore)
     for key in ("z_near", "z_far", "fov_x_deg"):
-        put(key, float(getattr(frustum, key)))
+        put(key, data=float(getattr(frustum, key)))
     if data.fov_jitter:
-        put("fov_x_deg_samples", [data.frustum_of(index).fov_x_deg for index in range(len(data))])
-    put("meta", data.meta, dtype=text)
+        put("fov_x_deg_samples", data=[data.frustum_of(index).fov_x_deg for index in range(len(data))])
+    put("meta", data=data.meta, dtype=text)
     pixels = data[0].image.shape
     shapes = {"images": pixels, "labels": frustum.shape}
     made = {
-        key: file.create_dataset(key, (len(data), *shape), np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=4,
-                                 track_times=False)
+        key: put(key, shape=(len(data), *shape), dtype=np.uint8, chunks=(1, *shape), compression="gzip", compression_opts=4)
         for key, shape in shapes.items()
-    }  # fmt: skip
+    }
     for index in range(len(data)):
         sample = data[index]
         if sample.labels.shape != frustum.shape:

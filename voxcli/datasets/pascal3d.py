@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from voxcli.datasets.r2n2 import read_taxonomy
 from voxcli.errors import DataError, FileFormatError, unknown_name
 from voxcli.geometry.cameras import from_opengl, inverse_rigid
 from voxcli.scene import Camera, VoxelGrid
+
+if TYPE_CHECKING:
+    from scipy.io.matlab import mat_struct
 
 AXES = ("model", "shapenet")
 
@@ -77,7 +80,7 @@ class Pascal3DFolder:
         """CLASS/NAME, for messages and for the seeds of items."""
         return "/".join(self.items[index])
 
-    def _annotation(self, index: int) -> tuple[Any, Any]:
+    def _annotation(self, index: int) -> tuple[mat_struct, mat_struct]:
         """(record, its object with the largest box of the class)."""
         from scipy.io import loadmat
 
@@ -142,12 +145,12 @@ def to_shapenet_axes(values: np.ndarray) -> np.ndarray:
     return np.flip(values.transpose(1, 2, 0), (0, 2))
 
 
-def _area(box: Any) -> float:
+def _area(box: np.ndarray) -> float:
     x0, y0, x1, y1 = (float(v) for v in box)
     return (x1 - x0) * (y1 - y0)
 
 
-def camera_of(viewpoint: Any, width: int, height: int) -> Camera | None:
+def camera_of(viewpoint: mat_struct, width: int, height: int) -> Camera | None:
     """The camera of an annotation in the model's frame; None where it was not annotated finely (distance 0).
 
     At azimuth a, elevation e and distance d the camera stands at d (cos e sin a, -cos e cos a, sin e), looks at the origin with z up, and

@@ -7,7 +7,7 @@ what `voxcli.geometry.surfels.render` returns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,7 @@ class RoomBatch:
 
     def to(self, device: torch.device | str) -> RoomBatch:
         """The same on a device."""
-        moved: dict[str, Any] = {f.name: v if (v := getattr(self, f.name)) is None else v.to(device) for f in fields(self)}
-        return RoomBatch(**moved)
+        return replace(self, **{f.name: v.to(device) for f in fields(self) if (v := getattr(self, f.name)) is not None})
 
 
 class RoomsFolder:

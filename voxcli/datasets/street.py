@@ -19,7 +19,7 @@ from voxcli.datasets.street_checks import (
     labels_shape,
     read_array_header,
     read_facts,
-    said_jitter,
+    stated_jitter,
 )
 from voxcli.errors import DataError, FileFormatError
 from voxcli.scene.labels import Labels
@@ -122,7 +122,7 @@ class _Folder:
         self.meta = meta.read_text(encoding="utf-8") if meta.is_file() else ""
         first = read_facts(self._fruxels(0))
         self.classes = first.classes
-        self.jitter, self.frustum = said_jitter(self.meta, first.frustum)
+        self.jitter, self.frustum = stated_jitter(self.meta, first.frustum)
         check_files([self._fruxels(k) for k in range(len(self.names))], GridFacts(self.frustum, self.classes), self.jitter)
 
     def columns(self) -> int | None:

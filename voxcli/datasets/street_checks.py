@@ -100,28 +100,29 @@ def _fingerprint(path: Path) -> tuple[object, ...]:
 
 def check_facts(name: str, facts: GridFacts, other: str, expected: GridFacts, jitter: float) -> None:
     """Raise DataError where a sample's grid or classes differ from those of `other`."""
-    own, wanted = facts.frustum, expected.frustum
+    own, reference = facts.frustum, expected.frustum
     if facts.classes != expected.classes:
         raise DataError(
-            f"'{name}' has other classes than '{other}'.", expected=_said(expected.classes), actual=_said(facts.classes),
+            f"'{name}' has other classes than '{other}'.", expected=_listed(expected.classes), actual=_listed(facts.classes),
             hint="Train on data of one list of classes: leave this file out, or make its folder with the same command as the others.",
         )  # fmt: skip
-    if own.shape != wanted.shape:
-        raise DataError(f"'{name}' has another grid than '{other}'.", expected=f"[D, H, W] = {list(wanted.shape)}", actual=list(own.shape))
+    if own.shape != reference.shape:
+        shape = f"[D, H, W] = {list(reference.shape)}"
+        raise DataError(f"'{name}' has another grid than '{other}'.", expected=shape, actual=list(own.shape))
     for key in ("z_near", "z_far"):
-        if getattr(own, key) != getattr(wanted, key):
-            raise DataError(f"'{name}' has another {key} than '{other}'.", expected=f"{getattr(wanted, key):g} m",
+        if getattr(own, key) != getattr(reference, key):
+            raise DataError(f"'{name}' has another {key} than '{other}'.", expected=f"{getattr(reference, key):g} m",
                             actual=f"{getattr(own, key):g} m")  # fmt: skip
-    if abs(own.fov_x_deg - wanted.fov_x_deg) > jitter * (1 + 1e-9):
+    if abs(own.fov_x_deg - reference.fov_x_deg) > jitter * (1 + 1e-9):
         raise DataError(
             f"'{name}' has another field of view than '{other}'.",
-            expected=f"{wanted.fov_x_deg:g} degrees" + (f" within {jitter:g}" if jitter else ""),
+            expected=f"{reference.fov_x_deg:g} degrees" + (f" within {jitter:g}" if jitter else ""),
             actual=f"{own.fov_x_deg:g} degrees",
             hint="Fields of view may differ only in a folder whose meta.json says so (synth street --fov-jitter).",
         )  # fmt: skip
 
 
-def _said(classes: Labels) -> str:
+def _listed(classes: Labels) -> str:
     return f"{', '.join(classes.names)} (empty {classes.empty}, ignored {classes.ignore})"
 
 
@@ -139,7 +140,7 @@ def check_labels(name: str, labels: np.ndarray, classes: Labels) -> None:
         )  # fmt: skip
 
 
-def said_jitter(meta: str, frustum: Frustum) -> tuple[float, Frustum]:
+def stated_jitter(meta: str, frustum: Frustum) -> tuple[float, Frustum]:
     """(degrees by which fields of view vary, the frustum that they vary about), from the text of a folder's meta.json.
 
     (0, frustum) where it does not say so. frustum: the first sample's.

@@ -26,12 +26,12 @@ def street(
     ] = None,
     preset: Annotated[
         Literal["semantic-voxels", "far"],
-        typer.Option("--preset", help="Frustum and scenes: semantic-voxels (2 to 12 m, 40 degrees) or far (2 to 50 m, 70 degrees)."),
+        typer.Option(
+            "--preset", help="Frustum and scenes: semantic-voxels {2, 12, 128 128 128, 40 deg} or far {2, 50, 128 96 96, 70 deg}."
+        ),
     ] = "semantic-voxels",
-    size: Annotated[
-        tuple[int, int] | None, typer.Option("--size", metavar="W H", help="Columns of fruxels; default 128 128, far: 128 96.")
-    ] = None,
-    depth: Annotated[int | None, typer.Option("--depth", min=1, help="Slices of the fruxels; default 128, far: 96.")] = None,
+    size: options.GridSize = None,
+    depth: options.GridDepth = None,
     picture_scale: Annotated[
         int, typer.Option("--picture-scale", min=1, max=8, help="Pixels of the images for each column of fruxels, along width and height.")
     ] = 1,
@@ -69,6 +69,8 @@ def street(
     from voxcli.datasets.synthetic.street.dataset import StreetGenerator
     from voxcli.scene import FRUSTUM_PRESETS
 
+    if depth is not None and depth < 1:
+        raise UsageError("--depth must be at least 1.", actual=depth)
     check_data_folder(output)
     config = StreetConfig(FRUSTUM_PRESETS[preset], fov_jitter_deg=fov_jitter, preset=preset, picture_scale=picture_scale,
                           look=look or "")  # fmt: skip

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,10 +29,12 @@ from voxcli.datasets.hdf5_file import new_hdf5
 from voxcli.datasets.synthetic.folders import run_chunks
 from voxcli.datasets.synthetic.polycubes import LARGEST, canonical, draw_chain, mirrored, surface
 from voxcli.errors import UsageError
-from voxcli.provenance import make_meta
+from voxcli.provenance import Json, make_meta
 from voxcli.seeds import item_seed
 
 if TYPE_CHECKING:
+    import h5py
+
     from voxcli.geometry.lighting import Lights
 
 KINDS = ("answer", "mirror", "bent", "other")
@@ -140,8 +143,8 @@ def picture(cells: np.ndarray, rotation: np.ndarray, lights: Lights, size: int) 
     rays = np.stack([(columns + 0.5 - size / 2) / focal, (rows + 0.5 - size / 2) / focal, np.ones(len(rows))], 1)
     normal = normals[square]
     points = np.einsum("nc,nc->n", normal, corners[square, 0])[:, None] / np.einsum("nc,nc->n", normal, rays)[:, None] * rays
-    row_of_pixels = lambda v: torch.from_numpy(np.ascontiguousarray(v.T))[:, None]  # noqa: E731, [N, 3] as a map [3, 1, N]
-    light = shade(row_of_pixels(points), row_of_pixels(normal), torch.tensor(ALBEDO, dtype=torch.float64), lights)
+    points, normal = (np.ascontiguousarray(values.T)[:, None] for values in (points, normal))  # [N, 3] as maps [3, 1, N]
+    light = shade(torch.from_numpy(points), torch.from_numpy(normal), torch.tensor(ALBEDO, dtype=torch.float64), lights)
     pixels = np.zeros((size, size, 3), np.uint8)
     pixels[rows, columns] = (light[:, 0].T.clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy()
     return pixels
@@ -183,15 +186,18 @@ def write_questions(
     return path
 
 
-def _write(file: Any, count: int, seed: int, config: IQTTConfig, workers: int, meta: dict[str, Any], report: Callable[[int], None]) -> None:
+def _write(
+    file: h5py.File, count: int, seed: int, config: IQTTConfig, workers: int, meta: Mapping[str, Json], report: Callable[[int], None]
+) -> None:
     import h5py
 
     labeled = count if config.labeled is None else config.labeled
     shape = (4, config.size, config.size, 3)
+    put = partial(file.create_dataset, track_times=False)
 
-    def pictures(name: str, n: int) -> Any:
+    def pictures(name: str, n: int) -> h5py.Dataset:
         packing = {"chunks": (1, *shape), "compression": "gzip", "compression_opts": _LEVEL} if n else {}
-        return file.create_dataset(name, (n, *shape), np.uint8, track_times=False, **packing)
+        return put(name, shape=(n, *shape), dtype=np.uint8, **packing)
 
     if config.labeled is None:
         first = second = pictures("questions", count)
@@ -207,11 +213,10 @@ def _write(file: Any, count: int, seed: int, config: IQTTConfig, workers: int, m
             for k, each in enumerate(question.cells):
                 cells[index, k, : len(each)] = each
             report(1)
-    put = lambda name, data, **how: file.create_dataset(name, data=data, track_times=False, **how)  # noqa: E731
-    put("answers" if config.labeled is None else "labeled/answers", answers[:labeled])
+    put("answers" if config.labeled is None else "labeled/answers", data=answers[:labeled])
     for name, data in (("answers", answers), ("kinds", kinds), ("cells", cells)):
-        put(f"truth/{name}", data)
-    put("meta", json.dumps(meta, sort_keys=True), dtype=h5py.string_dtype("utf-8"))
+        put(f"truth/{name}", data=data)
+    put("meta", data=json.dumps(meta, sort_keys=True), dtype=h5py.string_dtype("utf-8"))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from voxcli.datasets.synthetic.objects import materials
@@ -25,6 +27,20 @@ FORMS = {
 }
 
 
+class _Plan(NamedTuple):
+    """Metres. low: the clearance. belt, hood: heights of the belt line and the hood. z: where FORMS' four shares of the length are."""
+
+    form: str
+    paint: Material
+    length: float
+    width: float
+    height: float
+    low: float
+    belt: float
+    hood: float
+    z: list[float]
+
+
 def car(rng: np.random.Generator) -> ShapeObject:
     """A car that drives to the front."""
     b = Builder("car", PARTS)
@@ -39,26 +55,17 @@ def car(rng: np.random.Generator) -> ShapeObject:
     paint = materials.car_paint(rng)
     radius = between(rng, 0.29, 0.34) + (0.05 if rough else 0.0)
     axles = (-length / 2 + between(rng, 0.16, 0.2) * length, length / 2 - between(rng, 0.16, 0.19) * length)
-    _body(b, paint, length, width, clearance, belt, hood, z, form, rng)
-    _cabin(b, rng, paint, form, width, height, belt, z)
+    plan = _Plan(form, paint, length, width, height, clearance, belt, hood, z)
+    _body(b, rng, plan)
+    _cabin(b, rng, plan)
     _wheels(b, rng, width, radius, axles, -length / 2, rough)
-    _trim(b, rng, paint, form, length, width, height, clearance, belt, hood, z)
+    _trim(b, rng, plan)
     return b.finish()
 
 
-def _body(
-    b: Builder,
-    paint: Material,
-    length: float,
-    width: float,
-    low: float,
-    belt: float,
-    hood: float,
-    z: list[float],
-    form: str,
-    rng: np.random.Generator,
-) -> None:
+def _body(b: Builder, rng: np.random.Generator, plan: _Plan) -> None:
     """The lower body: cross-sections along z, rounder towards the ends."""
+    form, paint, length, width, _, low, belt, hood, z = plan
     h, w = length / 2, width / 2
     tail = belt - (0.02 if form in ("hatchback", "estate", "van", "off-roader") else between(rng, 0.02, 0.07))
     nose = hood - between(rng, 0.06, 0.16)
@@ -90,10 +97,9 @@ def _body(
         b.add(box((width * 0.93, 0.16, 0.06), (0.0, belt + 0.06, -h + 0.07)), "body", paint)
 
 
-def _cabin(
-    b: Builder, rng: np.random.Generator, paint: Material, form: str, width: float, height: float, belt: float, z: list[float]
-) -> None:
+def _cabin(b: Builder, rng: np.random.Generator, plan: _Plan) -> None:
     """The cabin with its windows; a roadster has a windscreen and seats."""
+    form, paint, _, width, height, _, belt, _, z = plan
     low, base = belt - 0.05, width * 0.95
     if form == "roadster":
         screen = np.array([[-base / 2, belt, z[3]], [base / 2, belt, z[3]], [base * 0.42, height, z[2]], [-base * 0.42, height, z[2]]])
@@ -151,20 +157,9 @@ def _wheels(b: Builder, rng: np.random.Generator, width: float, radius: float, a
         b.add(Shape(vertices + (0.0, radius * 2.6, back), ring.faces[:, ::-1]), "wheels", materials.TYRE)
 
 
-def _trim(
-    b: Builder,
-    rng: np.random.Generator,
-    paint: Material,
-    form: str,
-    length: float,
-    width: float,
-    height: float,
-    low: float,
-    belt: float,
-    hood: float,
-    z: list[float],
-) -> None:
+def _trim(b: Builder, rng: np.random.Generator, plan: _Plan) -> None:
     """Lights, bumpers, grille, plates, mirrors, spoiler, rails."""
+    form, paint, length, width, height, low, belt, hood, z = plan
     h, w = length / 2, width / 2
     lw, lh = between(rng, 0.22, 0.36), between(rng, 0.09, 0.16)
     y = hood - between(rng, 0.14, 0.2)

@@ -36,7 +36,7 @@ def chair(rng: np.random.Generator) -> ShapeObject:
     share = 0.76 if kind == "ellipse" and not soft else 1.0  # legs stay under a round seat
     _legs(b, rng, frame, width * share, depth * share, under)
     tall = between(rng, 0.35, 0.62) * (0.7 if rng.random() < 0.15 else 1.0)
-    _back(b, rng, frame, cover, soft, width, depth, height - 0.02, tall)
+    _back(b, rng, frame, cover, soft, (width, depth, tall), height - 0.02)
     if rng.random() < 0.38:
         _arms(b, rng, frame, cover, width, depth, height)
     return b.finish()
@@ -101,9 +101,10 @@ def _legs(b: Builder, rng: np.random.Generator, frame: Material, width: float, d
 
 
 def _back(
-    b: Builder, rng: np.random.Generator, frame: Material, cover: Material, soft: bool, width: float, depth: float, low: float, tall: float
+    b: Builder, rng: np.random.Generator, frame: Material, cover: Material, soft: bool, size: tuple[float, float, float], low: float
 ) -> None:
-    """A panel, slats, rungs, spindles or a curved shell, leaning back."""
+    """A panel, slats, rungs, spindles or a curved shell, leaning back. size: the seat's width and depth, and the back's height."""
+    width, depth, tall = size
     style = rng.choice(["panel", "slats", "rungs", "shell", "window"], p=[0.32, 0.18, 0.18, 0.18, 0.14])
     lean, w = -between(rng, 3, 16), width * between(rng, 0.85, 1.0)
     z = -depth / 2 + 0.02

@@ -6,7 +6,6 @@ import io
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from voxcli.files import write
 from voxcli.files.archive import npz_bytes
 from voxcli.files.keyed import voxel_arrays
 from voxcli.geometry.cameras import shapenet_intrinsics
+from voxcli.provenance import Json
 from voxcli.scene import Mesh, PointCloud
 
 POINTS = 10_000
@@ -40,7 +40,7 @@ def as_mesh(thing: ShapeObject) -> Mesh:
     )
 
 
-def _write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, views: dict[str, Any]) -> PointCloud:
+def _write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, views: dict[str, Json]) -> PointCloud:
     """What both layouts have beside them: mesh, points, voxels, lights."""
     folder = out_dir / "objects" / place.synset / place.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def _write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random
     return cloud
 
 
-def _light_facts(light: Light) -> dict[str, Any]:
+def _light_facts(light: Light) -> dict[str, Json]:
     """A light as JSON: directions in the object's frame, strengths in linear light."""
     return {key: (np.round(value, 6).tolist() if isinstance(value, np.ndarray) else round(value, 6)) for key, value in vars(light).items()}
 
@@ -70,7 +70,7 @@ def _png(pixels: np.ndarray) -> bytes:
 
 def _pictures(
     renderer: Renderer, views: list[ViewLine], size: int, rng: np.random.Generator
-) -> tuple[dict[str, bytes], dict[str, np.ndarray], list[dict[str, Any]]]:
+) -> tuple[dict[str, bytes], dict[str, np.ndarray], list[dict[str, Json]]]:
     """(colour pictures by file name, depths [size, size], lights) of all views."""
     K = shapenet_intrinsics(size)
     colour, depth, lights = {}, {}, []

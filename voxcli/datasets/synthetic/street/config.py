@@ -6,11 +6,11 @@ This module loads no torch, so that a command that hands the work to worker proc
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from voxcli.errors import UsageError, unknown_name
+from voxcli.provenance import Json
 from voxcli.scene import FRUSTUM_PRESETS, Camera, Frustum, FruxelGrid, Picture
 
 PRESETS = ("semantic-voxels", "far")
@@ -49,7 +49,7 @@ class StreetConfig:
         """How pictures are drawn, one of LOOKS."""
         return self.look or ("photo" if self.preset == "far" else "clean")
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Json]:
         """What meta.json says of the configuration. Fields that older data sets lack are left out where they have their default."""
         kept = asdict(self) | {"look": self.drawn_look}
         for name, usual in (("preset", "semantic-voxels"), ("picture_scale", 1), ("look", "clean")):
@@ -72,5 +72,5 @@ class StreetSample:
     fruxels: FruxelGrid
     depth: np.ndarray
     instances: np.ndarray
-    poses: list[dict[str, Any]]
+    poses: list[dict[str, Json]]
     camera: Camera

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -76,17 +77,13 @@ def _legs(a: Assembly, rng: np.random.Generator, hips: np.ndarray, s: float, swi
 
 
 def _arm(
-    a: Assembly,
-    shoulder: np.ndarray,
-    s: float,
-    angle: float,
-    spread: float,
-    bend: float,
-    sleeve: np.ndarray,
-    fore: np.ndarray,
-    skin: np.ndarray,
+    a: Assembly, shoulder: np.ndarray, s: float, angle: float, spread: float, bend: float, colours: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """One arm; angle swings it forward, spread (signed) outward, bend lifts the forearm. -> the hand's place"""
+    """One arm; angle swings it forward, spread (signed) outward, bend lifts the forearm. -> the hand's place
+
+    colours: of the upper arm, the forearm and the hand.
+    """
+    sleeve, fore, skin = colours
     down = np.array([math.sin(spread), -math.cos(angle) * math.cos(spread), math.sin(angle)])
     elbow = shoulder + 0.29 * s * down
     low = np.array([math.sin(spread) * 0.5, -math.cos(angle + bend), math.sin(angle + bend)])
@@ -151,7 +148,8 @@ def person(rng: np.random.Generator, pose: str | None = None) -> StreetObject:
         shoulder = neck + np.array([sign * 0.175 * stout, -0.055, 0.0]) * s
         raised = pose == "umbrella" and sign == 1
         angle, bend = (0.5, 1.5) if raised else (-sign * swing * between(rng, 0.6, 1.0), between(rng, 0.1, 0.5))
-        hands.append(_arm(a, shoulder, s, angle, sign * between(rng, 0.06, 0.2), bend, cloth * 0.95, skin if bare else cloth * 0.95, skin))
+        colours = (cloth * 0.95, skin if bare else cloth * 0.95, skin)
+        hands.append(_arm(a, shoulder, s, angle, sign * between(rng, 0.06, 0.2), bend, colours))
     _head(a, rng, neck, s, skin)
     if pose == "umbrella":
         top = hands[1] + np.array([-0.08, 0.85 * s, 0.0])
@@ -236,16 +234,18 @@ def bicycle(rng: np.random.Generator, upright: bool = False) -> StreetObject:
     ]
     for start, end, r in tubes:
         a.add(limb(start, end, r, r, 5), paint)
-    _bicycle_fittings(a, rng, rear, front, crank, saddle, stem_top, radius, paint)
+    _bicycle_fittings(a, rng, (rear, front), crank, saddle, stem_top, radius, paint)
     lean = 0.0 if upright else between(rng, 0.03, 0.16) * (1 if rng.random() < 0.5 else -1)
     c, s = math.cos(lean), math.sin(lean)
     return a.finish(turn=np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]))
 
 
 def _bicycle_fittings(
-    a: Assembly, rng: np.random.Generator, rear, front, crank, saddle, stem_top, radius: float, paint: np.ndarray
-) -> None:
-    """Saddle, handlebar, cranks, and sometimes mudguards, a rack, a basket."""
+    a: Assembly, rng: np.random.Generator, hubs: tuple[np.ndarray, np.ndarray], crank: np.ndarray, saddle: np.ndarray,
+    stem_top: np.ndarray, radius: float, paint: np.ndarray,
+) -> None:  # fmt: skip
+    """Saddle, handlebar, cranks, and sometimes mudguards, a rack, a basket. hubs: of the rear and the front wheel."""
+    rear, front = hubs
     dark = np.array([0.05, 0.05, 0.05]) if rng.random() < 0.7 else np.array([0.35, 0.2, 0.1])
     seat = np.zeros((3, 6, 3))
     seat[:, :, 0] = np.array([[0.09], [0.07], [0.02]]) * circle(6)[:, 0]

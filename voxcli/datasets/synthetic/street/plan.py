@@ -103,6 +103,21 @@ class Placed:
     y: float = 0.0
 
 
+@dataclass(frozen=True)
+class StreetScene:
+    """A street with its camera and its objects. placed: what has a class, none inside another. extras: what is drawn and has no class."""
+
+    street: Street
+    view: View
+    placed: list[Placed]
+    extras: list[Placed] = field(default_factory=list)
+
+    @property
+    def drawn(self) -> list[Placed]:
+        """All objects, those that have a class first."""
+        return self.placed + self.extras
+
+
 class Makes(Protocol):
     """Makes an object of a class: a parametric shape, or an asset. kind: a form of the class; drawn unless given."""
 

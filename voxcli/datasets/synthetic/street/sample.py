@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +11,12 @@ from voxcli.datasets.synthetic.assets import AssetShelf
 from voxcli.datasets.synthetic.shapes import box
 from voxcli.datasets.synthetic.street.assets import draw
 from voxcli.datasets.synthetic.street.config import StreetConfig, StreetSample
-from voxcli.datasets.synthetic.street.far.layout import FarLayout, lay_out_far
+from voxcli.datasets.synthetic.street.far.layout import lay_out_far
 from voxcli.datasets.synthetic.street.layout import lay_out
 from voxcli.datasets.synthetic.street.people import bicycle, person
 from voxcli.datasets.synthetic.street.photo.render import render_photo
 from voxcli.datasets.synthetic.street.pieces import StreetObject, darker, yaw_matrix
-from voxcli.datasets.synthetic.street.plan import Placed
+from voxcli.datasets.synthetic.street.plan import Placed, StreetScene
 from voxcli.datasets.synthetic.street.render import GROUND_THICKNESS, draw_weather, gather, render
 from voxcli.datasets.synthetic.street.scenery import building, tree
 from voxcli.datasets.synthetic.street.shadows import FAR, NEAR
@@ -25,6 +24,7 @@ from voxcli.datasets.synthetic.street.vehicles import COMMON_PAINTS, bus, car, t
 from voxcli.geometry.cameras import rotation_to_quaternion
 from voxcli.geometry.lattice import FruxelLattice
 from voxcli.geometry.solid import SortedFaces, fill_sorted, sorted_faces
+from voxcli.provenance import Json
 from voxcli.scene import STREET_CLASSES, Camera, Frustum, FruxelGrid, Picture
 
 GROUND_REACH = 120.0  # half the edge of the ground slab, metres
@@ -65,15 +65,14 @@ def make_sample(
     if config.fov_jitter_deg:
         frustum = replace(frustum, fov_x_deg=frustum.fov_x_deg + config.fov_jitter_deg * rng.uniform(-1, 1))
     make = ObjectMaker(assets or AssetShelf(), config.asset_share, config.preset == "far")
-    scene = lay_out_far(rng, frustum, make) if config.preset == "far" else FarLayout(*lay_out(rng, frustum, make), [])
+    scene = lay_out_far(rng, frustum, make) if config.preset == "far" else StreetScene(*lay_out(rng, frustum, make))
     street, view, placed = scene.street, scene.view, scene.placed
     photo = config.drawn_look == "photo"
-    drawn = placed + scene.extras if photo else placed
-    soup = gather(drawn, ground_slab(view.position))
+    soup = gather(scene.drawn if photo else placed, ground_slab(view.position))
     camera = _picture_camera(frustum, config.picture_scale, view.world_to_cam)
     shadows = FAR if config.preset == "far" else NEAR
     if photo:
-        rendered = render_photo(rng, soup, drawn, len(placed), street, view, camera, shadows)
+        rendered = render_photo(rng, soup, scene, camera, shadows)
     else:
         rendered = render(rng, soup, placed, street, view, draw_weather(rng), camera, shadows)
     to_cam = view.world_to_cam
@@ -118,7 +117,7 @@ def ground_slab(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return box((2 * GROUND_REACH, GROUND_THICKNESS, 2 * GROUND_REACH), (float(position[0]), -GROUND_THICKNESS / 2, float(position[2])))
 
 
-def _pose(instance: int, placed: Placed, world_to_cam: np.ndarray) -> dict[str, Any]:
+def _pose(instance: int, placed: Placed, world_to_cam: np.ndarray) -> dict[str, Json]:
     rotation = world_to_cam[:3, :3] @ yaw_matrix(placed.heading)
     translation = world_to_cam[:3, :3] @ np.array([placed.x, placed.y, placed.z]) + world_to_cam[:3, 3]
     return {

@@ -61,7 +61,7 @@ def tree(rng: np.random.Generator, kind: str | None = None) -> StreetObject:
     clear = between(rng, 1.6, 2.1) if young else between(rng, 1.9, 3.0)
     trunk = between(rng, 0.05, 0.09) if young else between(rng, 0.13, 0.3)
     spread = between(rng, 0.7, 1.15) if young else between(rng, 1.2, 2.4)
-    return _leafy(a, rng, leaf, bark, height, clear, trunk, spread, 1 if young else 2)
+    return _leafy(a, rng, (leaf, bark), height, clear, trunk, spread, 1 if young else 2)
 
 
 def _leaf_style(rng: np.random.Generator) -> np.ndarray:
@@ -71,8 +71,11 @@ def _leaf_style(rng: np.random.Generator) -> np.ndarray:
 
 
 def _leafy(
-    a: Assembly, rng: np.random.Generator, leaf, bark, height: float, clear: float, trunk: float, spread: float, level: int
-) -> StreetObject:
+    a: Assembly, rng: np.random.Generator, colours: tuple[np.ndarray, np.ndarray], height: float, clear: float, trunk: float,
+    spread: float, level: int,
+) -> StreetObject:  # fmt: skip
+    """A broad-leaved tree. colours: of leaves and bark. clear: height of the stem below the crown. spread: radius of the crown."""
+    leaf, bark = colours
     lean = 0.12 * rng.standard_normal(2).clip(-2, 2)
     fork = np.array([lean[0], clear + 0.15 * (height - clear), lean[1]])
     a.add(limb(np.array([0.0, -0.02, 0.0]), fork, trunk * 1.25, trunk * 0.8, 8), bark, Surface.BARK)

@@ -68,7 +68,7 @@ def far_building(rng: np.random.Generator, width: float, form: str) -> StreetObj
         top = roof(a, rng, width, depth, height, wall, along=form == "terrace" or rng.random() < 0.5)
     if rng.random() < (0.55 if form in ("house", "terrace") else 0.12):
         top = max(top, _chimneys(a, rng, width, depth, height))
-    reach = _front(a, rng, form, width, depth, ground, height, storey, storeys, shop, wall, style)
+    reach = _front(a, rng, form, depth, height, storeys, wall, style)
     eaves = 0.45 if not flat else 0.11
     sides = 0.11 if form == "terrace" or flat else eaves
     half = depth / 2
@@ -89,14 +89,14 @@ def _chimneys(a: Assembly, rng: np.random.Generator, width: float, depth: float,
 
 
 def _front(
-    a: Assembly, rng: np.random.Generator, form: str, width: float, depth: float, ground: float, height: float, storey: float, storeys: int,
-    shop: int, wall: np.ndarray, style: np.ndarray,
-) -> float:  # fmt: skip
+    a: Assembly, rng: np.random.Generator, form: str, depth: float, height: float, storeys: int, wall: np.ndarray, style: np.ndarray
+) -> float:
     """What stands out of the front: ledges, oriels, balconies, awnings, hanging signs.
 
     -> how many metres these reach out above 2.3 m
     """
     half, reach = depth / 2, 0.0
+    storey, ground, shop, width = style[0], style[1], style[12], 2 * style[13]
     if rng.random() < 0.5:
         for level in range(storeys if rng.random() < 0.3 else 1):
             y = ground + level * storey

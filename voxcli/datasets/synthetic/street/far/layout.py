@@ -6,7 +6,6 @@ Distances of vehicles on the lanes, people and bicycles are drawn evenly by thei
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from voxcli.datasets.synthetic.street.far.plan import REACH, draw_street, draw_v
 from voxcli.datasets.synthetic.street.far.sides import Sides
 from voxcli.datasets.synthetic.street.furniture import bonnet
 from voxcli.datasets.synthetic.street.pieces import StreetObject, between
-from voxcli.datasets.synthetic.street.plan import Makes, Placed, Street, View
+from voxcli.datasets.synthetic.street.plan import Makes, Placed, StreetScene
 from voxcli.scene import Frustum
 
 VEHICLES = ("car", "van", "truck", "bus")
@@ -131,17 +130,7 @@ class _Traffic(FarBuilder):
         return True
 
 
-@dataclass(frozen=True)
-class FarLayout:
-    """A street with its camera and its objects. placed: what has a class, none inside another. extras: what is drawn and has no class."""
-
-    street: Street
-    view: View
-    placed: list[Placed]
-    extras: list[Placed]
-
-
-def lay_out_far(rng: np.random.Generator, frustum: Frustum, make: Makes) -> FarLayout:
+def lay_out_far(rng: np.random.Generator, frustum: Frustum, make: Makes) -> StreetScene:
     """A street to 50 m and beyond. make: makes vehicles, people and bicycles. All other objects are parametric."""
     street = draw_street(rng)
     view = draw_view(rng, street, frustum)
@@ -160,4 +149,4 @@ def lay_out_far(rng: np.random.Generator, frustum: Frustum, make: Makes) -> FarL
     if abs(view.position[0]) < street.road_half and view.position[1] < 1.6 and rng.random() < 0.1:
         x, _, z = view.position
         traffic.extras.append(Placed(bonnet(rng, view.position[1]), float(x), float(z), view.heading + 0.05 * rng.standard_normal()))
-    return FarLayout(street, view, traffic.placed, traffic.extras)
+    return StreetScene(street, view, traffic.placed, traffic.extras)

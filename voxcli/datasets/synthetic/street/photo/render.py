@@ -15,27 +15,25 @@ import torch
 
 from voxcli.datasets.synthetic.camera_pipeline import develop
 from voxcli.datasets.synthetic.street.photo.cover import SEE_THROUGH, crown_colour, crown_cover, crown_depth, railing_cover
-from voxcli.datasets.synthetic.street.photo.light import Canyon, draw_photo_light
+from voxcli.datasets.synthetic.street.photo.light import draw_photo_light
 from voxcli.datasets.synthetic.street.photo.shade import Shader
 from voxcli.datasets.synthetic.street.pieces import Surface
-from voxcli.datasets.synthetic.street.plan import Placed, Street, View
+from voxcli.datasets.synthetic.street.plan import StreetScene
 from voxcli.datasets.synthetic.street.render import Rendered, Soup
 from voxcli.datasets.synthetic.street.shadows import ShadowMap, ShadowRange
 from voxcli.geometry.zbuffer import first_faces
 from voxcli.scene import Camera
 
 
-def render_photo(
-    rng: np.random.Generator, soup: Soup, placed: list[Placed], labelled: int, street: Street, view: View, camera: Camera,
-    shadows: ShadowRange,
-) -> Rendered:
-    """The photograph of a scene from its view. placed: all objects of the soup; the first `labelled` of them have a class."""
+def render_photo(rng: np.random.Generator, soup: Soup, scene: StreetScene, camera: Camera, shadows: ShadowRange) -> Rendered:
+    """The photograph of a scene from its view. soup: all objects that are drawn, and the ground."""
     light = draw_photo_light(rng)
     width, height = 2 * camera.width + 1, 2 * camera.height + 1
     K = camera.K * np.array([[2.0], [2.0], [1.0]])
     K[:2, 2] += 0.5
     to_cam = camera.world_to_cam
     cam = soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3]
+    labelled, view = len(scene.placed), scene.view
     facing = soup.facing(np.append(view.position, 1.0))
     through, classed = np.isin(soup.surfaces[facing], SEE_THROUGH), soup.owner[facing] <= labelled
     solid = _hits(cam, soup.faces, facing[~through & classed], K, width, height)
@@ -43,8 +41,7 @@ def render_photo(
     loose = _hits(cam, soup.faces, facing[~through & ~classed], K, width, height)
     depth, face = solid
     shown_depth, shown = np.where(loose[0] < depth, loose[0], depth), np.where(loose[0] < depth, loose[1], face)
-    canyon = Canyon.of(street, placed[:labelled])
-    shader = Shader(soup, placed, street, view, light, canyon, ShadowMap.make(soup, view, light.sun, shadows), K, to_cam)
+    shader = Shader(soup, scene, light, ShadowMap.make(soup, view, light.sun, shadows), K, to_cam)
     fine = _coloured(shader, shown, shown_depth)
     over = np.flatnonzero((veil[0] < shown_depth).ravel())
     if len(over):
@@ -54,8 +51,8 @@ def render_photo(
         flat[over] += cover[:, None] * (colour - flat[over])
     rows = 0.25 * fine[:-2:2] + 0.5 * fine[1::2] + 0.25 * fine[2::2]
     pixels = 0.25 * rows[:, :-2:2] + 0.5 * rows[:, 1::2] + 0.25 * rows[:, 2::2]
-    known = (soup.owner <= labelled)[veil[1]] & (veil[0] < depth)                       # a railing without a class does not count
-    depth, face = np.where(known, veil[0], depth)[1::2, 1::2], np.where(known, veil[1], face)[1::2, 1::2]
+    labelled_veil = (soup.owner <= labelled)[veil[1]] & (veil[0] < depth)                       # a railing without a class does not count
+    depth, face = np.where(labelled_veil, veil[0], depth)[1::2, 1::2], np.where(labelled_veil, veil[1], face)[1::2, 1::2]
     owner = np.where(face >= 0, soup.owner[face.clip(0)], -1)
     return Rendered(develop(pixels, rng, light.bias), np.where(np.isfinite(depth), depth, np.nan).astype(np.float32), owner)
 

@@ -13,7 +13,7 @@ from voxcli.datasets.synthetic.street.photo.cover import bark
 from voxcli.datasets.synthetic.street.photo.ground import fade, ground
 from voxcli.datasets.synthetic.street.photo.light import Canyon, PhotoLight, environment, sky, skyline
 from voxcli.datasets.synthetic.street.pieces import STYLE_SIZE, Surface
-from voxcli.datasets.synthetic.street.plan import Placed, Street, View
+from voxcli.datasets.synthetic.street.plan import Placed, StreetScene, View
 from voxcli.datasets.synthetic.street.render import Soup
 from voxcli.datasets.synthetic.street.shadows import ShadowMap
 from voxcli.datasets.synthetic.street.vehicles import RED_LIGHT, WHITE_LIGHT
@@ -40,9 +40,10 @@ class Seen:
 class Shader:
     """Colours samples of one scene under one light."""
 
-    def __init__(self, soup: Soup, placed: list[Placed], street: Street, view: View, light: PhotoLight, canyon: Canyon, shadow: ShadowMap,
-                 K: np.ndarray, to_cam: np.ndarray):  # fmt: skip
-        self.soup, self.placed, self.street, self.light, self.canyon, self.shadow = soup, placed, street, light, canyon, shadow
+    def __init__(self, soup: Soup, scene: StreetScene, light: PhotoLight, shadow: ShadowMap, K: np.ndarray, to_cam: np.ndarray):
+        placed, view = scene.drawn, scene.view
+        self.soup, self.placed, self.street, self.light, self.shadow = soup, placed, scene.street, light, shadow
+        self.canyon = Canyon.of(scene.street, scene.placed)
         self.K, self.to_cam, self.eye = K, to_cam, view.position.astype(np.float32)
         self.colours = (soup.colours**2.2).astype(np.float32)
         self.styles = np.array([p.thing.style for p in placed], dtype=np.float32).reshape(-1, STYLE_SIZE)
@@ -54,7 +55,7 @@ class Shader:
         self.boxes = np.array([p.thing.blocks[-1] for p in placed], np.float32).reshape(-1, 6)
         self.round = np.array([len(p.thing.blocks) > 1 for p in placed])
         self.dark = _contact(placed, view)
-        self.glow = canyon.glow(light)
+        self.glow = self.canyon.glow(light)
 
     @property
     def keys(self) -> np.ndarray:

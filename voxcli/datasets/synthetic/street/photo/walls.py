@@ -74,7 +74,7 @@ def facade(
     lit: share of windows with light behind them.
     """
     storey, floor, spacing, wide, tall, kind, tone = (style[:, k] for k in range(7))
-    seed, columns, shop, half = style[:, 10], style[:, 11], style[:, 12], style[:, 13]
+    seed, columns, shop = style[:, 10], style[:, 11], style[:, 12]
     frontal = np.abs(normal[:, 2]) > np.abs(normal[:, 0])
     front = frontal & (normal[:, 2] > 0)
     u, v = np.where(frontal, local[:, 0], local[:, 2] + 31.0), local[:, 1]
@@ -114,19 +114,19 @@ def facade(
     street = np.flatnonzero(front & ~upper & (shop > 0.5))
     if len(street):
         out[street], mirror[street], light[street] = _street_level(
-            u[street], v[street], floor[street], half[street], shop[street], trait.take(street, 0), out.take(street, 0), step[street], lit
+            u[street], v[street], style[street], trait.take(street, 0), out.take(street, 0), step[street], lit
         )
     return out.astype(np.float32), mirror.astype(np.float32), light.astype(np.float32)
 
 
 def _street_level(
-    u: np.ndarray, v: np.ndarray, floor: np.ndarray, half: np.ndarray, shop: np.ndarray, trait: np.ndarray, colour: np.ndarray,
-    step: np.ndarray, lit: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    u: np.ndarray, v: np.ndarray, style: np.ndarray, trait: np.ndarray, colour: np.ndarray, step: np.ndarray, lit: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shop fronts, or blank walls with doors. -> (colour [N, 3], mirror share [N], emitted light [N, 3])
 
     A shop front has bays of glass with goods behind it, doors, pillars, and a fascia with letters.
     """
+    floor, shop, half = style[:, 1], style[:, 12], style[:, 13]
     seed = trait[:, 0] * 180
     bays = np.maximum(np.round(2 * half / trait[:, 17]), 1)
     at = (u + half) / (2 * half) * bays
