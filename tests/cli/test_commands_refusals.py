@@ -132,7 +132,7 @@ def test_a_wrong_scene_is_named_with_its_key(refused, tmp_path, change):
         (("--size", "0", "0"), "width 0"),
         (("--size", "-3", "5"), "width -3"),
         (("--size", "64"), "--size"),
-        (("--depth", "0"), "depth 0"),
+        (("--depth", "0"), "'--depth': 0"),
         (("--size", "100000", "100000"), "too large"),
         (("--grid", "voxel", "--resolution", "5000"), "too large"),
         (("--grid", "voxel", "--resolution", "0"), "--resolution"),

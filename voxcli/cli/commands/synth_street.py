@@ -69,8 +69,6 @@ def street(
     from voxcli.datasets.synthetic.street.dataset import StreetGenerator
     from voxcli.scene import FRUSTUM_PRESETS
 
-    if depth is not None and depth < 1:
-        raise UsageError("--depth must be at least 1.", actual=depth)
     check_data_folder(output)
     config = StreetConfig(FRUSTUM_PRESETS[preset], fov_jitter_deg=fov_jitter, preset=preset, picture_scale=picture_scale,
                           look=look or "")  # fmt: skip

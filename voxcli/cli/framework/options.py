@@ -100,7 +100,7 @@ Workers = Annotated[int, typer.Option("--workers", min=1, help="Worker processes
 Threshold = Annotated[float | None, typer.Option("--threshold", help="Occupied at or above this probability.")]
 Resolution = Annotated[int | None, typer.Option("--resolution", min=1, help="Cells along the longest side.")]
 GridSize = Annotated[tuple[int, int] | None, typer.Option("--size", metavar="W H", help="Columns and rows of the fruxel grid.")]
-GridDepth = Annotated[int | None, typer.Option("--depth", help="Slices of the fruxel grid.")]
+GridDepth = Annotated[int | None, typer.Option("--depth", min=1, help="Slices of the fruxel grid.")]
 Camera = Annotated[str | None, typer.Option("--camera", metavar="FILE", help="Camera: a scene YAML or transforms.json.")]
 Format = Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="Format, where no file extension tells it (always for -).")]
 InputFormat = Annotated[str | None, typer.Option("--input-format", metavar="FORMAT", help="Format of the input, needed for -.")]

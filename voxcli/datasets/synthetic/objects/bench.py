@@ -6,7 +6,7 @@ import numpy as np
 
 from voxcli.datasets.synthetic.objects import materials
 from voxcli.datasets.synthetic.objects.parts import Builder, Material, ShapeObject, rounded_box, swept, tube, turned
-from voxcli.datasets.synthetic.shapes import box, limb
+from voxcli.datasets.synthetic.shapes import Shape, box, limb
 from voxcli.datasets.synthetic.street.pieces import between
 
 PARTS = ("seat", "back", "legs", "arms")
@@ -94,7 +94,7 @@ def _back(
     tall, z = between(rng, 0.3, 0.5), -depth / 2 + 0.01
     lean, pivot = -between(rng, 4, 16), (0.0, seat, z)
 
-    def put(shape, material: Material) -> None:
+    def put(shape: Shape, material: Material) -> None:
         b.add(turned(shape, 0, lean, pivot), "back", material)
 
     for x in at:

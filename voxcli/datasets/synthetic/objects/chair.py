@@ -8,7 +8,7 @@ import numpy as np
 
 from voxcli.datasets.synthetic.objects import materials
 from voxcli.datasets.synthetic.objects.parts import Builder, Material, ShapeObject, plan, rounded_box, slab, swept, tube, turned
-from voxcli.datasets.synthetic.shapes import box, cylinder, limb
+from voxcli.datasets.synthetic.shapes import Shape, box, cylinder, limb
 from voxcli.datasets.synthetic.street.pieces import between
 
 PARTS = ("seat", "back", "legs", "arms")
@@ -110,7 +110,7 @@ def _back(
     z = -depth / 2 + 0.02
     pivot = (0.0, low, z)
 
-    def put(shape, material: Material) -> None:
+    def put(shape: Shape, material: Material) -> None:
         b.add(turned(shape, 0, lean, pivot), "back", material)
 
     if style == "panel":

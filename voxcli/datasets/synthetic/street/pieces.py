@@ -61,6 +61,10 @@ class StreetObject:
         return np.ptp(self.vertices, axis=0)
 
 
+Colour = np.ndarray | tuple[float, float, float]
+"""Of a face, in 0..1. [3]"""
+
+
 class Assembly:
     """Collects closed pieces and makes one StreetObject of them."""
 
@@ -69,11 +73,11 @@ class Assembly:
         self._vertices: list[np.ndarray] = []
         self._faces: list[np.ndarray] = []
         self._sizes: list[int] = []
-        self._colours: list[np.ndarray | tuple[float, float, float]] = []
+        self._colours: list[Colour] = []
         self._surfaces: list[Surface] = []
         self._count = 0
 
-    def add(self, shape: Shape, colour: np.ndarray | tuple[float, float, float], surface: Surface = Surface.PLAIN) -> Shape:
+    def add(self, shape: Shape, colour: Colour, surface: Surface = Surface.PLAIN) -> Shape:
         """Add a piece in one colour."""
         number = len(shape.faces)
         self._vertices.append(shape.vertices)
@@ -85,13 +89,14 @@ class Assembly:
         return shape
 
     def band(
-        self, width: float, z: tuple[float, float], y: tuple[float, float], colour, surface: Surface = Surface.GLASS, proud: float = 0.012
-    ) -> None:
+        self, width: float, z: tuple[float, float], y: tuple[float, float], colour: Colour, surface: Surface = Surface.GLASS,
+        proud: float = 0.012,
+    ) -> None:  # fmt: skip
         """A box through the whole width of a body: it shows as one panel on either side."""
         self.add(box((width + 2 * proud, y[1] - y[0], z[1] - z[0]), (0.0, (y[0] + y[1]) / 2, (z[0] + z[1]) / 2)), colour, surface)
 
     def panel(
-        self, quad: np.ndarray, across: tuple[float, float], up: tuple[float, float], colour, surface: Surface = Surface.GLASS
+        self, quad: np.ndarray, across: tuple[float, float], up: tuple[float, float], colour: Colour, surface: Surface = Surface.GLASS
     ) -> None:
         """A thin plate on a quad, see shapes.plate."""
         self.add(plate(quad, across, up), colour, surface)

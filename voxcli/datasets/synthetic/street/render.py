@@ -169,7 +169,10 @@ def _albedo(
     return colour, mirror, gloss
 
 
-def _lit(colour, mirror, gloss, normal, rays, sunlight, weather: Weather, shelter: np.ndarray) -> np.ndarray:
+def _lit(
+    colour: np.ndarray, mirror: np.ndarray, gloss: np.ndarray, normal: np.ndarray, rays: np.ndarray, sunlight: np.ndarray, weather: Weather,
+    shelter: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """Lambert under sun, sky and bounced light, with mirrored sky and a highlight for glass and paint. [N, 3]"""
     sun = weather.sun
     direct = np.maximum(normal @ sun, 0) * sunlight
