@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
+from voxcli.datasets.pictures import read_rgb
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.geometry import cameras
 from voxcli.scene import Camera
@@ -288,7 +289,7 @@ class NuScenesFolder:
             K = np.array(calibrated["camera_intrinsic"], np.float64)
         except (KeyError, ValueError, TypeError) as error:
             raise FileFormatError(f"'{self._folder}': sample {token} is broken.", actual=f"{type(error).__name__}: {error}") from error
-        image = _read_image(files[self.channel])
+        image = read_rgb(files[self.channel])
         return NuScenesSample(token, image, Camera(K, image.shape[1], image.shape[0], world_to_cam), poses, files)
 
     def _pose(self, box: Row, world_to_cam: np.ndarray) -> Row:
@@ -311,13 +312,3 @@ def _matrix(row: Row) -> np.ndarray:
     matrix[:3, :3] = cameras.quaternion_to_rotation(row["rotation"])
     matrix[:3, 3] = row["translation"]
     return matrix
-
-
-def _read_image(path: Path) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as file:
-            return np.asarray(file.convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise FileFormatError(f"'{path}' cannot be read as an image.", actual=str(error)) from error

@@ -7,16 +7,14 @@ DIR/depth, instances, fruxels   where the folder has our channels of those names
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder, NuScenesSample
+from voxcli.datasets.pictures import png_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.provenance import Json, make_meta
 
@@ -60,7 +58,7 @@ def street_from_nuscenes(
 
 def _write_sample(out_dir: Path, name: str, sample: NuScenesSample, channel: str) -> None:
     picture = sample.files[channel]
-    image = picture.read_bytes() if picture.suffix.lower() == ".png" else _png(sample.image)
+    image = picture.read_bytes() if picture.suffix.lower() == ".png" else png_bytes(sample.image)
     atomic_write_bytes(out_dir / "images" / f"{name}.png", image, overwrite=True)
     camera = sample.camera
     numbers = {"K": camera.K.tolist(), "width": camera.width, "height": camera.height, "world_to_cam": camera.world_to_cam.tolist()}
@@ -76,14 +74,6 @@ def _write_sample(out_dir: Path, name: str, sample: NuScenesSample, channel: str
         except OSError as error:
             raise FileFormatError(f"'{source}' cannot be read.", actual=error.strerror) from error
         atomic_write_bytes(out_dir / kind / f"{name}.{extension}", data, overwrite=True)
-
-
-def _png(image: np.ndarray) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def nuscenes_facts(folder: NuScenesFolder) -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,26 @@ def read_rgba(path: Path) -> np.ndarray:
         raise FileFormatError(f"'{path}' is no picture of 8 bits.", actual=picture.rgb.dtype)
     alpha = np.full(picture.rgb.shape[:2], 255, np.uint8) if picture.alpha is None else picture.alpha
     return np.concatenate([picture.rgb, alpha[..., None]], -1)
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """A picture as uint8 [H, W, 3], its pixels as they are stored. Raises FileFormatError that names the file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            return np.asarray(file.convert("RGB"))
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"'{path}' cannot be read as an image.", actual=str(error)) from error
+
+
+def png_bytes(pixels: np.ndarray, compress_level: int = -1) -> bytes:
+    """A PNG file of uint8 pixels [H, W], [H, W, 3] or [H, W, 4]. compress_level: of zlib, -1 for its default."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=compress_level)
+    return buffer.getvalue()
 
 
 def read_json(path: Path, what: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli.datasets.packed import SUFFIXES, PackedSamples
+from voxcli.datasets.pictures import read_rgb
 from voxcli.datasets.poses import parse_poses
 from voxcli.datasets.street_checks import (
     GridFacts,
@@ -149,15 +150,7 @@ class _Folder:
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """image [H, W, 3] and labels [D, H, W], uint8."""
-        from PIL import Image
-
-        picture = self.path / "images" / f"{self.names[index]}.png"
-        try:
-            with Image.open(picture) as file:
-                image = np.asarray(file.convert("RGB"))
-        except (OSError, ValueError) as error:
-            raise FileFormatError(f"'{picture}' cannot be read as an image.", actual=str(error)) from error
-        return image, _read_labels(self._fruxels(index))
+        return read_rgb(self.path / "images" / f"{self.names[index]}.png"), _read_labels(self._fruxels(index))
 
     def poses_text(self, index: int) -> str:
         """The JSON text of the poses file; empty where there is none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
+from voxcli.datasets.pictures import png_bytes
 from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject
 from voxcli.datasets.synthetic.objects.places import Place
 from voxcli.datasets.synthetic.objects.render import Light, Renderer, draw_light
@@ -60,14 +60,6 @@ def _light_facts(light: Light) -> dict[str, Json]:
     return {key: (np.round(value, 6).tolist() if isinstance(value, np.ndarray) else round(value, 6)) for key, value in vars(light).items()}
 
 
-def _png(pixels: np.ndarray) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
-
-
 def _pictures(
     renderer: Renderer, views: list[ViewLine], size: int, rng: np.random.Generator
 ) -> tuple[dict[str, bytes], dict[str, np.ndarray], list[dict[str, Json]]]:
@@ -77,7 +69,7 @@ def _pictures(
     for k, line in enumerate(views):
         light = draw_light(rng, line.azimuth)
         pixels, away = renderer.view(K, line.world_to_cam, size, light)
-        colour[f"{k:02d}.png"] = _png(pixels)
+        colour[f"{k:02d}.png"] = png_bytes(pixels, 3)
         depth[f"{k:02d}.png"] = away
         lights.append(_light_facts(light))
     return colour, depth, lights

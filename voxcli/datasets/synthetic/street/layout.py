@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxcli.datasets.synthetic.street.pieces import StreetObject, between
-from voxcli.datasets.synthetic.street.plan import Footprints, Makes, Placed, Street, View
+from voxcli.datasets.synthetic.street.plan import Footprints, Makes, Placed, Street, View, ridden_bicycle
 from voxcli.scene import Frustum
 
 
@@ -73,12 +73,6 @@ class _Builder:
     @property
     def tangent(self) -> float:
         return math.tan(math.radians(self.view.frustum.fov_x_deg) / 2)
-
-    def keep_view_open(self) -> None:
-        """Nothing stands right in front of the lens or on the photographer."""
-        v = self.view
-        middle = v.plan(np.array(0.8), np.array(0.0))
-        self.footprints.take(np.array([[middle[0], middle[1], 0.85, 1.5, v.heading, 0.0, v.position[1] + 0.4]]))
 
     def in_view(self, x: np.ndarray, z: np.ndarray, near: float, far: float, slack: float) -> np.ndarray:
         ahead, aside = self.view.from_plan(x, z)
@@ -195,20 +189,16 @@ class _Builder:
         """A parked bicycle on the pavement, or a ridden one in the road or on its path, with its rider."""
         rng, street = self.rng, self.street
         if rng.random() < 0.42:
-            thing, rider = self.make("bicycle", rng, "upright"), self.make("person", rng, "riding")
+            both, ridden = ridden_bicycle(self.make, rng)
             points = self.spots(near, far, 64)
             side = (points[:, 0] > 0).astype(int)
             limit = np.array([street.line(k, "cycle") for k in range(2)])[side]
             points, side = points[np.abs(points[:, 0]) < limit - 0.3], side[np.abs(points[:, 0]) < limit - 0.3]
             heading = np.where(side == 1, math.pi, 0.0) + 0.12 * rng.standard_normal(len(points))
             if len(points):
-                both = StreetObject(
-                    "bicycle", thing.vertices, thing.faces, thing.colours, thing.surfaces, np.concatenate([thing.blocks, rider.blocks])
-                )
                 spot = self.try_places(both, points[:, 0], points[:, 1], heading)
                 if spot:
-                    self.placed[-1] = Placed(thing, spot.x, spot.z, spot.heading)
-                    self.placed.append(Placed(rider, spot.x, spot.z, spot.heading))
+                    self.placed[-1:] = [Placed(thing, spot.x, spot.z, spot.heading) for thing in ridden]
             return
         thing = self.make("bicycle", rng)
         x, z, side = self.pavement_spots(near, far, 0.25)
@@ -257,7 +247,7 @@ def lay_out(rng: np.random.Generator, frustum: Frustum, make: Makes) -> tuple[St
     """
     street = draw_street(rng)
     builder = _Builder(rng, street, draw_view(rng, street, frustum), make)
-    builder.keep_view_open()
+    builder.footprints.keep_open(builder.view, 0.8, (0.85, 1.5), 0.4)
     builder.facades()
     far = frustum.z_far
     orders: list[tuple[str, float, float]] = []

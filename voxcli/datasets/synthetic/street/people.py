@@ -64,16 +64,8 @@ def _legs(a: Assembly, rng: np.random.Generator, hips: np.ndarray, s: float, swi
         a.add(limb(hip + np.array([0.0, 0.05 * s, 0.0]), knee, 0.093 * s, 0.062 * s, 7), trousers)
         a.add(limb(knee + np.array([0.0, 0.03 * s, 0.0]), ankle, 0.06 * s, 0.042 * s, 7, 0.12), skin if bare else trousers * 0.96)
         lift = math.sin(-bend) * 0.35
-        a.add(
-            limb(
-                ankle + np.array([0.0, -0.03, -0.06 * s]),
-                ankle + np.array([0.0, -0.05 - lift * 0.15 * s, 0.17 * s]),
-                0.05 * s,
-                0.036 * s,
-                6,
-            ),
-            shoes,
-        )
+        heel, toe = ankle + np.array([0.0, -0.03, -0.06 * s]), ankle + np.array([0.0, -0.05 - lift * 0.15 * s, 0.17 * s])
+        a.add(limb(heel, toe, 0.05 * s, 0.036 * s, 6), shoes)
 
 
 def _arm(
@@ -138,10 +130,8 @@ def person(rng: np.random.Generator, pose: str | None = None) -> StreetObject:
         seat = lathe([(-0.14 * s, 0.15 * s * stout), (0.0, 0.165 * s * stout), (0.1 * s, 0.155 * s * stout)], 9, (1.0, 0.74))
         a.add(moved(seat, hips), trousers)
     if skirt:
-        a.add(
-            moved(lathe([(-between(rng, 0.38, 0.7) * s, between(rng, 0.2, 0.27) * s), (0.05 * s, 0.15 * s)], 9, (1.0, 0.85)), hips),
-            trousers,
-        )
+        cone = lathe([(-between(rng, 0.38, 0.7) * s, between(rng, 0.2, 0.27) * s), (0.05 * s, 0.15 * s)], 9, (1.0, 0.85))
+        a.add(moved(cone, hips), trousers)
     bare = rng.random() < 0.3 and not coat
     hands = []
     for sign in (-1, 1):
@@ -270,17 +260,9 @@ def _bicycle_fittings(
             centres = hub + (radius + 0.03) * np.stack([np.zeros(6), np.cos(angles), -np.sin(angles)], 1)
             inward = (hub - centres) / (radius + 0.03)
             width = np.array([0.025, 0, 0])
-            a.add(
-                loft(
-                    np.stack(
-                        [
-                            np.stack([p - width, p + width, p + width + 0.012 * n, p - width + 0.012 * n])
-                            for p, n in zip(centres, inward, strict=True)
-                        ]
-                    )
-                ),
-                paint,
-            )
+            steps = zip(centres, inward, strict=True)
+            rings = [np.stack([p - width, p + width, p + width + 0.012 * n, p - width + 0.012 * n]) for p, n in steps]
+            a.add(loft(np.stack(rings)), paint)
     if rng.random() < 0.45:
         deck = np.array([0.0, 2 * radius + 0.06, rear[2]])
         a.add(box((0.12, 0.02, 0.36), tuple(deck)), (0.1, 0.1, 0.1))

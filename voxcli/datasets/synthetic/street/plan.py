@@ -6,7 +6,7 @@ The road runs along the world's z axis with its middle at x = 0; the world is +y
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -124,6 +124,12 @@ class Makes(Protocol):
     def __call__(self, class_name: str, rng: np.random.Generator, kind: str | None = None) -> StreetObject: ...
 
 
+def ridden_bicycle(make: Makes, rng: np.random.Generator) -> tuple[StreetObject, tuple[StreetObject, StreetObject]]:
+    """A bicycle that keeps the room of its rider free, and what stands there then: the bicycle and the rider."""
+    bicycle, rider = make("bicycle", rng, "upright"), make("person", rng, "riding")
+    return replace(bicycle, blocks=np.concatenate([bicycle.blocks, rider.blocks])), (bicycle, rider)
+
+
 @dataclass
 class Footprints:
     """The places that are taken, as oriented boxes [M, 7]: x and z of the middle, half sizes, heading, y from and to."""
@@ -141,6 +147,14 @@ class Footprints:
         out[..., 2], out[..., 3] = (b[:, 1] - b[:, 0]) / 2 + margin, (b[:, 5] - b[:, 4]) / 2 + margin
         out[..., 4], out[..., 5], out[..., 6] = heading[:, None], b[:, 2], b[:, 3]
         return out
+
+    def keep_open(self, view: View, ahead: float, half: tuple[float, float], above: float) -> None:
+        """Nothing stands right in front of the lens or on the photographer, up to `above` metres over it.
+
+        ahead: of the middle of that box, metres in front of the camera. half: half its sizes, across and along.
+        """
+        x, z = view.plan(np.array(ahead), np.array(0.0))
+        self.take(np.array([[x, z, *half, view.heading, 0.0, view.position[1] + above]]))
 
     def clear(self, boxes: np.ndarray) -> np.ndarray:
         """Which of C candidates [C, B, 7] touch nothing that is taken, by the separating axes of rectangles. [C] bool"""

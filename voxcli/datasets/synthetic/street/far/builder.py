@@ -68,12 +68,6 @@ class FarBuilder:
         """Whether the place s on a side belongs to a crossing, or is less than `slack` metres from one."""
         return any(low - slack < s < high + slack for low, high in self.gaps(side))
 
-    def keep_view_open(self) -> None:
-        """Keep the photographer's place and what is right in front of the lens free."""
-        v = self.view
-        middle = v.plan(np.array(0.9), np.array(0.0))
-        self.footprints.take(np.array([[middle[0], middle[1], 0.9, 1.8, v.heading, 0.0, v.position[1] + 0.5]]))
-
     def gaps(self, side: int) -> list[tuple[float, float]]:
         """Stretches (from, to) of s on a side that belong to crossings and their pavements, sorted."""
         return sorted((c.z * self.ahead - c.half - 2.2, c.z * self.ahead + c.half + 2.2) for c in self.street.crossings if c.sides[side])

@@ -13,8 +13,8 @@ from voxcli.datasets.synthetic.street.far.builder import FarBuilder
 from voxcli.datasets.synthetic.street.far.plan import REACH, draw_street, draw_view
 from voxcli.datasets.synthetic.street.far.sides import Sides
 from voxcli.datasets.synthetic.street.furniture import bonnet
-from voxcli.datasets.synthetic.street.pieces import StreetObject, between
-from voxcli.datasets.synthetic.street.plan import Makes, Placed, StreetScene
+from voxcli.datasets.synthetic.street.pieces import between
+from voxcli.datasets.synthetic.street.plan import Makes, Placed, StreetScene, ridden_bicycle
 from voxcli.scene import Frustum
 
 VEHICLES = ("car", "van", "truck", "bus")
@@ -119,15 +119,11 @@ class _Traffic(FarBuilder):
 
     def ride(self, x: float, s: float, heading: float) -> bool:
         """Put a bicycle with its rider. -> whether there was room"""
-        thing, rider = self.make("bicycle", self.rng, "upright"), self.make("person", self.rng, "riding")
-        blocks = np.concatenate([thing.blocks, rider.blocks])
-        both = StreetObject("bicycle", thing.vertices, thing.faces, thing.colours, thing.surfaces, blocks)
+        both, ridden = ridden_bicycle(self.make, self.rng)
         spot = self.put(both, x, s, heading)
-        if spot is None:
-            return False
-        self.placed[-1] = Placed(thing, spot.x, spot.z, spot.heading)
-        self.placed.append(Placed(rider, spot.x, spot.z, spot.heading))
-        return True
+        if spot is not None:
+            self.placed[-1:] = [Placed(thing, spot.x, spot.z, spot.heading) for thing in ridden]
+        return spot is not None
 
 
 def lay_out_far(rng: np.random.Generator, frustum: Frustum, make: Makes) -> StreetScene:
@@ -136,7 +132,7 @@ def lay_out_far(rng: np.random.Generator, frustum: Frustum, make: Makes) -> Stre
     view = draw_view(rng, street, frustum)
     ahead = 1 if math.cos(view.heading) >= 0 else -1
     traffic = _Traffic(rng, street, view, make, ahead)
-    traffic.keep_view_open()
+    traffic.footprints.keep_open(view, 0.9, (0.9, 1.8), 0.5)
     sides = Sides(rng, street, view, make, ahead, traffic.placed, traffic.extras, traffic.footprints)
     across = rng.random() < 0.4
     end = between(rng, 36.0, REACH - 20) if across else between(rng, 75.0, REACH)
