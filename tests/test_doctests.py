@@ -24,8 +24,8 @@ def test_examples_in_docstrings_run(name, monkeypatch):
     assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("voxcli.geometry.")])
-def test_every_function_of_geometry_has_an_example(name):
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(("voxcli.geometry.", "voxcli.metrics."))])
+def test_every_function_of_geometry_and_metrics_has_an_example(name):
     module = importlib.import_module(name)
     own = [f for _, f in inspect.getmembers(module, inspect.isfunction) if f.__module__ == name and not f.__name__.startswith("_")]
     assert [f.__name__ for f in own if ">>>" not in (f.__doc__ or "")] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
@@ -15,6 +16,9 @@ from voxcli.cli.framework.flags import takes_flags
 from voxcli.errors import UsageError
 from voxcli.options import Options, make_options, option
 
+if TYPE_CHECKING:
+    from voxcli.scene import Frustum as Unknown
+
 
 @dataclass(frozen=True)
 class Cut(Options):
@@ -24,8 +28,10 @@ class Cut(Options):
     levels: tuple[float, ...] = option((0.5,), "Several.", flag="--level", within="(0, inf)")
     smooth: bool = option(False, "Smooth it.")
     squared: bool | None = option(None, "Squared.")
+    summed: bool = option(True, "Summed.", flag="--sum/--no-sum")
     method: str = option("auto", "Which method.", choices=("auto", "exact"))
     light: str | None = option(None, "From Python alone.", on_command_line=False)
+    cells: Unknown | None = option(None, "A type that only type checkers know.", on_command_line=False)
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,10 @@ def called(*args):
 
 def test_each_field_is_one_flag():
     result, found = called("--threshold", "0.4", "--fov", "70", "--box", "1", "2", "3", "4", "--level", "0.1", "--level", "0.2", "--smooth",
-                           "--no-squared", "--method", "exact", "--steps", "3")  # fmt: skip
+                           "--no-squared", "--no-sum", "--method", "exact", "--steps", "3")  # fmt: skip
     assert result.exit_code == 0
     assert found == {"threshold": 0.4, "fov_x_deg": 70.0, "box": (1, 2, 3, 4), "levels": [0.1, 0.2], "smooth": True, "squared": False,
-                     "method": "exact", "steps": 3, "name": "x"}  # fmt: skip
+                     "summed": False, "method": "exact", "steps": 3, "name": "x"}  # fmt: skip
 
 
 def test_what_is_not_given_is_none():

@@ -50,7 +50,10 @@ InputT = TypeVar("InputT")
 
 
 def check_there(*paths: str | None) -> None:
-    """Raise UsageError for a file or folder, named by an option, that does not exist."""
+    """Raise UsageError for a file or folder, named by an option, that does not exist.
+
+    >>> check_there("examples", None)
+    """
     for path in paths:
         if path is not None and not os.path.exists(path):
             raise UsageError(f"No such file or folder: {path}.")

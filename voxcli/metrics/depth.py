@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RATIOS = (1.25, 1.25**2, 1.25**3)
 
 
-def along(depth: np.ndarray, kind: str, wanted: str, K: np.ndarray | None) -> np.ndarray:
+def along(depth: np.ndarray, kind: str, target: str, K: np.ndarray | None) -> np.ndarray:
     """A depth map [H W] of one kind ("z" or "ray") as the other, float64: a ray through pixel p is |K^-1 p| longer than its z.
 
     Raises UsageError for a kind that is neither, DataError where intrinsics K [3 3] are needed and None.
@@ -28,17 +28,17 @@ def along(depth: np.ndarray, kind: str, wanted: str, K: np.ndarray | None) -> np
     >>> along(np.full((1, 1), 2.0), "z", "ray", np.array([[1.0, 0, -0.5], [0, 1, 0.5], [0, 0, 1]])).round(3).tolist()
     [[2.828]]
     """
-    for name in (kind, wanted):
+    for name in (kind, target):
         if name not in ("z", "ray"):
             raise unknown_name("kind of depth", name, ("z", "ray"))
-    if kind == wanted:
+    if kind == target:
         return np.asarray(depth, np.float64)
     if K is None:
-        raise DataError(f"The depth map is along {kind}, and without a camera it cannot be told along {wanted}.",
+        raise DataError(f"The depth map is along {kind}, and without a camera it cannot be given along {target}.",
                         hint="Bring both maps to one kind, or give files that carry their camera (.npz).")  # fmt: skip
     rows, columns = np.mgrid[: depth.shape[0], : depth.shape[1]] + 0.5
     length = np.linalg.norm(np.stack([columns, rows, np.ones_like(rows)], axis=-1) @ np.linalg.inv(K).T, axis=-1)
-    return np.asarray(depth * length if wanted == "ray" else depth / length)
+    return np.asarray(depth * length if target == "ray" else depth / length)
 
 
 def kind_of(depth: DepthMap | Surfels) -> str:

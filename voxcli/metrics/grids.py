@@ -84,7 +84,7 @@ def _cell_by_cell(pred: Grid, gt: Grid, options: IoUOptions, names: Names) -> Re
             guess_labels = np.where(unlabelled, guess_labels.dtype.type(own.empty or 0), guess_labels)
         guess = rename_classes(guess_labels, own, classes)
         over = options.over or "present"
-        return label_record(guess, gt.labels, classes, mask=mask, classes=options.classes, over=over, unsaid=unlabelled, **names)
+        return label_record(guess, gt.labels, classes, mask=mask, classes=options.classes, over=over, unlabelled=unlabelled, **names)
     if options.classes:
         raise UsageError("Classes were named, but one of the two grids holds no labels.", hint="Leave --class out to compare occupancy.")
     truth, left_out = _occupancy(gt, ignore)

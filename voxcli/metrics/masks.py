@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def by_name(path: str | None, name: str) -> str | None:
-    """The path of one pair's mask, whose extension is still open where `path` is a folder."""
+    """The path of one pair's mask, whose extension is still open where `path` is a folder.
+
+    >>> by_name("examples/street", "000002"), by_name("mask.npz", "000002")
+    ('examples/street/000002', 'mask.npz')
+    """
     return os.path.join(path, name) if path is not None and os.path.isdir(path) else path
 
 
@@ -35,6 +39,11 @@ def cell_mask(keep: str | None, leave_out: str | None, truth: Shape) -> np.ndarr
     """Cells that count, bool on the grid of the truth: what the grid in `keep` fills, less what the one in `leave_out` fills.
 
     Raises DataError for a mask that is absent, or on another grid.
+
+    >>> truth = files.read_as("examples/street/000002.npz", FruxelGrid)
+    >>> mask = cell_mask("examples/street/000002.npz", None, truth)
+    >>> mask.dtype, mask.shape == truth.labels.shape
+    (dtype('bool'), True)
     """
     counted: np.ndarray | None = None
     for path, endings in ((keep, GRIDS), (leave_out, (".invalid", *GRIDS))):
@@ -47,11 +56,15 @@ def cell_mask(keep: str | None, leave_out: str | None, truth: Shape) -> np.ndarr
             raise DataError(f"The mask {path} is not on the grid of the ground truth.")
         empty = grid.classes.empty if grid.labels is not None and grid.classes is not None else None
         filled: np.ndarray = np.asarray(np.asarray(values) != empty if empty is not None else np.asarray(values) >= 0.5)
-        wanted = filled if path is keep else ~filled
-        counted = wanted if counted is None else counted & wanted
+        cells = filled if path is keep else ~filled
+        counted = cells if counted is None else counted & cells
     return counted
 
 
 def pixel_mask(path: str) -> np.ndarray:
-    """True [H W] where a picture is not black."""
+    """True [H W] where a picture is not black.
+
+    >>> pixel_mask("examples/street/000002.png").dtype
+    dtype('bool')
+    """
     return np.asarray(files.read_as(_found(path, (".png",)), Picture).rgb.any(axis=-1))

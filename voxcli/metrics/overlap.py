@@ -221,28 +221,29 @@ def mean_iou(counts: Counts, truth: np.ndarray, classes: Sequence[int], over: st
 
 def label_record(
     pred: Array, gt: Array, labels: Labels, /, *, mask: Array | None = None, classes: Sequence[str] | None = None, over: str = "present",
-    unsaid: np.ndarray | None = None, **names: Unpack[Names],
+    unlabelled: np.ndarray | None = None, **names: Unpack[Names],
 ) -> Record:  # fmt: skip
     """The record of one pair of label grids that share the class names of `labels`.
 
     `value` is the mean IoU over `classes` (default: every class but empty space) by one of MEAN_OVER. `parts.classes` has each class (null
     where it is absent from both), `parts.empty` empty space, `parts.completion` occupied against empty whatever the class, `parts.counts`
-    [intersection, union] for pooling. unsaid: bool, cells of which the prediction says nothing, whatever label stands there: each is a
-    miss of its true class, and `params.unsaid` has their number where there are any.
+    [intersection, union] for pooling. unlabelled: bool, cells that the prediction leaves out, whatever label stands there: each is a miss
+    of its true class, and `params.unsaid` has their number where there are any.
 
     >>> label_record(np.array([0, 1, 1]), np.array([0, 1, 0]), Labels(("air", "wood")))["parts"]["classes"]
     {'wood': 0.5}
     """
     guess, truth, count = as_array(pred), as_array(gt), len(labels.names)
     counted = None if mask is None else as_array(mask)
-    said = counted if unsaid is None else ~unsaid if counted is None else ~unsaid & counted.astype(bool)
-    table = confusion(guess, truth, count, labels.ignore, said)
-    if unsaid is not None:
-        missed = confusion(np.zeros_like(truth), truth, count, labels.ignore, unsaid if counted is None else unsaid & counted.astype(bool))
+    left = None if unlabelled is None else unlabelled if counted is None else unlabelled & counted.astype(bool)
+    labelled = counted if unlabelled is None else ~unlabelled if counted is None else ~unlabelled & counted.astype(bool)
+    table = confusion(guess, truth, count, labels.ignore, labelled)
+    if left is not None:
+        missed = confusion(np.zeros_like(truth), truth, count, labels.ignore, left)
         table = np.concatenate([table, missed.sum(axis=1, keepdims=True)], axis=1)
     record = label_table_record(table, labels, classes=classes, over=over, masked=mask is not None, shape=truth.shape, **names)
-    if silent := int(table[:, count:].sum()):
-        record["params"]["unsaid"] = silent
+    if left_out := int(table[:, count:].sum()):
+        record["params"]["unsaid"] = left_out
     return record
 
 

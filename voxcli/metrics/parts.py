@@ -223,8 +223,8 @@ def _truth_table(pair: LabelledPair, category: Category, ignore: int | None) -> 
         return {i: k for k, i in enumerate(category.ids) if i not in out}
     classes = pair.truth_classes
     assert classes is not None
-    wanted = set(_parts_named(classes, ignore))
-    return {i: category.names.index(name) for i, name in enumerate(classes.names) if name in wanted}
+    parts = set(_parts_named(classes, ignore))
+    return {i: category.names.index(name) for i, name in enumerate(classes.names) if name in parts}
 
 
 def _branch_names(pair: LabelledPair) -> list[str]:

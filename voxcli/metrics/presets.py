@@ -215,14 +215,14 @@ def merge(preset: str | None, metric: str, given: Mapping[str, object]) -> dict[
     stated = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None and k in own}
     if preset is None:
         return stated
-    wanted = protocol(preset, metric)
-    fixed = {**{name: own[name] for name in _DEFAULT_HOLDS if name in own}, **wanted}
+    chosen = protocol(preset, metric)
+    fixed = {**{name: own[name] for name in _DEFAULT_HOLDS if name in own}, **chosen}
     for key, value in stated.items():
         if key in fixed and fixed[key] != value:
             flag = flag_of(key, abouts(options)[key])
             raise UsageError(f"{flag} contradicts the preset '{preset}'.", expected=f"{key} {_show(fixed[key])}", actual=_show(value),
                              hint=f"Leave {flag} out, or leave --preset out and state every choice.")  # fmt: skip
-    return {**wanted, **stated}
+    return {**chosen, **stated}
 
 
 def options_for(metric: Metric[OptionsT, InputT], given: Mapping[str, object] | None = None, preset: str | None = None) -> OptionsT:
@@ -252,7 +252,12 @@ def check_names(metrics: Iterable[Metric[OptionsT, InputT]], given: Mapping[str,
 
 
 def prices_empties(options: MetricOptions) -> bool:
-    """Whether it has been said what a prediction of nothing costs, by the options or, for any of its metrics, by the preset."""
+    """Whether an empty prediction has a price: by the options or, for any of its metrics, by the preset.
+
+    >>> from voxcli.metrics.registry import metric_named
+    >>> prices_empties(options_for(metric_named("chamfer"))), prices_empties(options_for(metric_named("normals"), {}, "onet"))
+    (False, True)
+    """
     every = [vars(options), *(PRESETS[options.preset].metrics.values() if options.preset else ())]
     return any(each.get("empty_penalty") is not None or each.get("empty_points") for each in every)
 

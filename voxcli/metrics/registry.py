@@ -15,7 +15,10 @@ METRICS: dict[str, AnyMetric] = {}
 
 
 def register(metric: AnyMetric) -> None:
-    """Enter a metric into the table. One of the same name is replaced."""
+    """Enter a metric into the table. One of the same name is replaced.
+
+    >>> register(Chamfer())
+    """
     METRICS[metric.name] = metric
 
 

@@ -146,11 +146,11 @@ def _known_points(shape: Shape) -> bool:
     return isinstance(shape, PointCloud) and shape.classes is not None and shape.classes.names == ("empty", "occupied")
 
 
-def _at_known_points(pred: Shape, gt: Shape, wanted: int | None, names: Names) -> Record:
+def _at_known_points(pred: Shape, gt: Shape, count: int | None, names: Names) -> Record:
     where = gt if _known_points(gt) else pred
     assert isinstance(where, PointCloud)
-    if wanted is not None and wanted != len(where.points):
-        raise DataError("The file holds another number of points to compare at.", expected=wanted, actual=len(where.points))
+    if count is not None and count != len(where.points):
+        raise DataError("The file holds another number of points to compare at.", expected=count, actual=len(where.points))
     spots = as_double(where.points)
     inside = [_inside(shape, spots, which) for shape, which in ((pred, "prediction"), (gt, "ground truth"))]
     return points_record(*inside, **names)

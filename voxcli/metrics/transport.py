@@ -94,9 +94,9 @@ def _soft_plan(squared: Tensor) -> Tensor:
     for level in _LEVELS:
         weight = (level * squared).exp_()
         offer = left / (weight @ right + 1e-9)
-        wanted = (offer @ weight) * right
-        accepted = (right / (wanted + 1e-9)).clamp_max(1.0) * right
-        right = (right - wanted).clamp_min(0.0)
+        asked = (offer @ weight) * right
+        accepted = (right / (asked + 1e-9)).clamp_max(1.0) * right
+        right = (right - asked).clamp_min(0.0)
         moved = weight.mul_(offer[:, None]).mul_(accepted)
         left = (left - moved.sum(1)).clamp_min(0.0)
         plan += moved

@@ -1,11 +1,14 @@
-"""What a score should be read with: read off its record, and said once a command, however many pairs it is true of."""
+"""Warnings about scores: read off their records, and given once a command, however many pairs each is true of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.output import out
+
+if TYPE_CHECKING:
+    from voxcli.metrics.records import Record
 
 _KINDS = {
     "replaced": "clouds hold fewer points than were asked for, and were drawn from with replacement (params.held)",
@@ -14,13 +17,13 @@ _KINDS = {
 }
 
 
-def warn(scored: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> None:
-    """One warning for each kind of caution: in full for a single pair, counted for several. scored: (name, records) of each pair."""
-    said: dict[str, list[tuple[str, str]]] = {}
+def warn(scored: Sequence[tuple[str, Sequence[Record]]]) -> None:
+    """One warning for each kind: in full for a single pair, counted for several. scored: (name, records) of each pair."""
+    by_kind: dict[str, list[tuple[str, str]]] = {}
     for name, records in scored:
         for kind, text in dict(found for record in records for found in _cautions(record)).items():
-            said.setdefault(kind, []).append((name, text))
-    for kind, each in said.items():
+            by_kind.setdefault(kind, []).append((name, text))
+    for kind, each in by_kind.items():
         if len(scored) == 1:
             out.warn(each[0][1])
             continue
@@ -29,8 +32,8 @@ def warn(scored: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> None:
             out.detail(f"{name}: {text}")
 
 
-def _cautions(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(kind, sentence) of everything that one record should be read with."""
+def _cautions(record: Record) -> Iterator[tuple[str, str]]:
+    """(kind, sentence) of each warning about one record."""
     from voxcli.metrics.grids import CAMERAS_DIFFER
 
     params, outside = record["params"], record["parts"].get("outside")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from voxcli.errors import GateMissed, UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from voxcli.metrics.records import Record
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,18 @@ def parse(fail_under: Sequence[str] | None, fail_over: Sequence[str] | None, met
     return gates
 
 
-def judge(gates: Sequence[Gate], records: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) -> list[str]:
-    """Write into each record what was asked of it (`params.gates`), and return the gates that were missed, in words.
+def judge(gates: Sequence[Gate], records: Sequence[Record], rows: Mapping[str, str | float | None]) -> list[str]:
+    """Write its gates into each record (`params.gates`), and return those that were missed, in words.
 
     records: one a metric; rows: their numbers by name, as they are printed. Raises UsageError for a name that is not among them.
     """
     missed = []
     for gate in gates:
         name = gate.of or str(records[0]["metric"])
-        if name not in rows or not (rows[name] is None or isinstance(rows[name], (int, float))):
-            numbers = [key for key, value in rows.items() if value is None or isinstance(value, (int, float))]
+        numbers = {key: value for key, value in rows.items() if not isinstance(value, str)}
+        if name not in numbers:
             raise unknown_name(f"number to hold against --{gate.flag}", name, numbers)
-        value, passed = rows[name], gate.passes(rows[name])
+        value, passed = numbers[name], gate.passes(numbers[name])
         owner = max((r for r in records if name.startswith(r["metric"])), key=lambda r: len(r["metric"]), default=records[0])
         verdict = {"of": name, gate.flag.replace("-", "_"): gate.limit, "value": value, "passed": passed}
         owner["params"].setdefault("gates", []).append(verdict)
