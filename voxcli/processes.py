@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+T = TypeVar("T")
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Answer a SIGINT or SIGTERM that comes within the block at its end. Only handlers of Python's main thread can be held back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in usual.items():
+        if callable(handler):
+            signal.signal(number, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            if callable(handler):
+                signal.signal(number, handler)
+        for caught, frame in came[:1]:
+            handler = usual[signal.Signals(caught)]
+            assert callable(handler)
+            handler(caught, frame)
 
 
 @contextmanager
@@ -23,12 +51,19 @@ def worker_pool(
     import pickle
     from concurrent.futures import ProcessPoolExecutor
 
+    class Pool(ProcessPoolExecutor):
+        """A pool that starts each worker whole: one that an interrupt cuts off from its parent prints a traceback of its own."""
+
+        def submit(self, function: Callable[..., T], /, *args: object, **named: object) -> Future[T]:
+            with signals_held_back():
+                return super().submit(function, *args, **named)
+
     threads = max(1, (os.cpu_count() or 1) // workers)
     others = set(multiprocessing.active_children())
     # spawn: a fork would copy threads and CUDA contexts that do not survive it
     # pickled once more: what the initializer's module imports would otherwise come before the number of threads, and never hear of it
     later = pickle.dumps((initializer, initargs))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (threads, later))
+    pool = Pool(workers, multiprocessing.get_context("spawn"), _start, (threads, later))
     done = False
     try:
         yield pool
@@ -44,8 +79,6 @@ def _start(threads: int, later: bytes) -> None:
     """First thing in a worker, before any heavy import. later: the pickled initializer and its arguments."""
     import multiprocessing
     import pickle
-    import signal
-    import threading
 
     def follow_parent() -> None:
         parent = multiprocessing.parent_process()
