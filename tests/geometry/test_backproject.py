@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from references.backproject_twins import cloud, kept, lifted
+from references.backproject_twins import cloud, kept, lifted, official_cells
 from refusals import refused
 from torch.testing import assert_close
 
@@ -118,14 +118,25 @@ def test_the_depth_of_a_sphere_is_its_near_half(eye):
 
 
 @pytest.mark.parametrize("eye", [(0.0, 0.0, 4.0), (2.0, 2.0, 8**0.5)])
-def test_official_clouds_are_mirrored_front_to_back_about_the_centre(eye):
+def test_official_clouds_are_mirrored_front_to_back_about_the_centre_and_reach_the_picture_s_border(eye):
     depth = sphere_depth(24, math.dist(eye, (0, 0, 0))) + torch.rand(24, 24, dtype=torch.float64) * 0.1
     (points, there), (mirrored, same) = depth_cloud(depth, projection(eye)), depth_cloud(depth, projection(eye), "official")
     to_cam = camera(eye)
     ours, theirs = (p[there] @ to_cam[:3, :3].T + to_cam[:3, 3] for p in (points, mirrored))
     assert torch.equal(there, same)
-    assert_close(theirs[:, :2], ours[:, :2], rtol=0, atol=1e-12)
+    assert_close(theirs[:, :2], ours[:, :2] * 24 / 23, rtol=0, atol=1e-12)
     assert_close(theirs[:, 2], 2 * to_cam[2, 3] - ours[:, 2], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [28, 14, 7])
+def test_official_cells_are_those_of_the_published_loader_s_arithmetic(size):
+    """All cells of a smooth surface; exact geometry, without the compatibility, fills others."""
+    eye = (1.1, 0.9, 1.6)
+    depth = sphere_depth(112, math.dist(eye, (0, 0, 0)), 0.9)
+    wanted = official_cells(depth.nan_to_num(0).numpy(), K.numpy(), camera(eye).numpy(), (224, 224), size)
+    found = {compat: occupied_cells(*depth_cloud(depth, projection(eye), compat), size) for compat in ("none", "official")}
+    assert {tuple(cell) for cell in found["official"].nonzero().tolist()} == wanted and len(wanted) > size
+    assert not torch.equal(found["none"], found["official"])
 
 
 def test_a_plane_of_depth_fills_one_layer_of_cells():

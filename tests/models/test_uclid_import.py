@@ -61,6 +61,8 @@ def test_a_file_of_each_network_becomes_weights_of_all_in_any_order(saved):
         network = UCLID(settings)
     network.load_state_dict(weights.tensors, assign=True)
     assert settings.depth is None and settings.camera.z_up and settings.compat == "official"
+    depth = config.from_mapping(UCLIDConfig, import_weights([*paths, saved("d.pth", state("depth"))]).config, "here").depth
+    assert depth is not None and not depth.normalised
     assert_close(network.reconstruction.decoder.layer3[0].conv1.weight.data, main["decoder_3D.layer3.0.conv1.weight"].clone())
     assert_close(network.reconstruction.reduce[3].weight.data, main["conv1x1_l4.weight"].clone())
     assert_close(network.camera.fc.bias.data, camera["fc.bias"].clone())

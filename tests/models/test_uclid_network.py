@@ -17,6 +17,7 @@ from voxcli.geometry.cameras import look_at
 from voxcli.models.uclid.folding import Fold, even_uv, random_uv
 from voxcli.models.uclid.network import CELLS, PRESETS, SIZES, Reconstruction, UCLIDConfig, build, for_inference, occupied
 from voxcli.models.uclid.regressors import CameraConfig, CameraNet, DepthConfig, DepthNet, rotation_of_six
+from voxcli.models.weights import config_of
 
 NARROW = UCLIDConfig(
     (4, 6, 8, 10), (3, 3, 4, 6), (6, 5, 5), 4, 6, 8, 2, DepthConfig((4, 4, 6, 8), 4), CameraConfig((4, 6, 8, 8), 2, 2)
@@ -92,13 +93,25 @@ def test_the_whole_of_the_paper_s_network_is_that_of_a_plain_recomputation():
     compare_with_the_twin(network, torch.rand(3, 224, 224, dtype=torch.float64), 0.99, even_uv(3).double())
 
 
-def test_depth_is_that_of_a_plain_recomputation():
+@pytest.mark.parametrize("normalised", [True, False])
+def test_depth_is_that_of_a_plain_recomputation(normalised):
     torch.manual_seed(0)
-    network = DepthNet(NARROW.depth).double().eval()
+    network = DepthNet(replace(NARROW.depth, normalised=normalised)).double().eval()
     image = torch.rand(3, 64, 96, dtype=torch.float64)
     with torch.inference_mode():
-        assert_close(network(image[None])[0].double(), depth_of(network.state_dict(), image, 1.0, 8.0), rtol=0, atol=1e-5)
-        assert network(image[None]).shape == (1, 32, 48)
+        wanted, other = (depth_of(network.state_dict(), image, 1.0, 8.0, normalised=each) for each in (normalised, not normalised))
+        assert_close(network(image[None])[0].double(), wanted, rtol=0, atol=1e-5)
+        assert network(image[None]).shape == (1, 32, 48) and (wanted - other).abs().max() > 0.01
+
+
+def test_the_published_depth_regressor_normalises_in_its_encoder_alone_and_ours_says_otherwise():
+    with torch.device("meta"):
+        published, ours = DepthNet(PRESETS["official"].depth), DepthNet(PRESETS["small"].depth)
+    normalised = [[n for n, m in net.named_modules() if isinstance(m, torch.nn.InstanceNorm2d)] for net in (published, ours)]
+    assert all(name.startswith("encoder.") for name in normalised[0]) and set(normalised[0]) < set(normalised[1])
+    assert list(published.state_dict()) == list(ours.state_dict())
+    assert PRESETS["paper"].depth.normalised is PRESETS["official"].depth.normalised is False
+    assert config_of("uclid")["depth"].get("normalised", True) and config.from_mapping(DepthConfig, {}, "older weights").normalised
 
 
 def test_the_camera_is_that_of_a_plain_recomputation_and_rigid():

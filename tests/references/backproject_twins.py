@@ -49,6 +49,25 @@ def cloud(depth: np.ndarray, K: np.ndarray, world_to_cam: np.ndarray) -> list[np
     return points
 
 
+def official_cells(depth: np.ndarray, K: np.ndarray, world_to_cam: np.ndarray, picture: tuple[int, int], size: int) -> set[tuple[int, ...]]:
+    """Cells that the published loader fills from a depth map [H, W] of a camera on whose axis the object's centre lies. K is in pixels of
+    `picture` (width, height). Pixel j of W stands at -1 + 2 j / (W - 1) of the picture's span, and the homogeneous point in front of the
+    camera (X, Y, Z, 1) goes into object space as (X, Y, -Z, -1)."""
+    height, width = depth.shape
+    back, found = np.linalg.inv(world_to_cam), set()
+    for i, row in enumerate(depth):
+        for j, z in enumerate(row):
+            if not z > 0:
+                continue
+            share = -1 + 2 * j / (width - 1), -1 + 2 * i / (height - 1)
+            pixel = [(share[0] + 1) / 2 * picture[0], (share[1] + 1) / 2 * picture[1], 1]
+            x, y, away = np.linalg.inv(K) @ pixel * z
+            place = (back @ [x, y, -away, -1.0])[:3]
+            if (abs(place) <= 1).all():
+                found.add(tuple(min(int((p + 1) * size / 2), size - 1) for p in place))
+    return found
+
+
 def kept(points: list[np.ndarray], count: int, reach: float) -> list[bool]:
     """For each point, whether it is in the cube and its count-th nearest other point in the cube is within reach."""
     inside = [bool((abs(p) <= 1).all()) for p in points]

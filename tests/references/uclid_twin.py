@@ -101,11 +101,13 @@ def reconstructed(
     return share, points
 
 
-def depth_of(t: Tensors, image: Tensor, near: float, far: float) -> Tensor:
-    """The pyramid of the depth regressor: [H/2, W/2]."""
+def depth_of(t: Tensors, image: Tensor, near: float, far: float, *, normalised: bool) -> Tensor:
+    """The pyramid of the depth regressor: [H/2, W/2]. Published: each layer that reads the pyramid is max(0, w * x + b); ours may
+    bring each of their maps to mean 0 and variance 1 before the maximum."""
     def join(key: str, x: Tensor, layers: tuple[int, ...]) -> Tensor:
         for layer in layers:
-            x = F.relu(instance(conv(t, f"{key}.{layer}", x)))
+            x = conv(t, f"{key}.{layer}", x)
+            x = F.relu(instance(x) if normalised else x)
         return x
 
     def shuffled(key: str, x: Tensor, r: int) -> Tensor:

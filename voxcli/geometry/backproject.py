@@ -18,8 +18,8 @@ from voxcli.errors import DataError
 from voxcli.shapes import check_shape
 
 Compat = Literal["none", "official"]
-"""`official`: what the published weights were trained with. Corners of a feature map are the centres of its outermost pixels, and clouds
-of depth are mirrored front to back."""
+"""`official`: what the published weights were trained with. Corners of a feature map, and of a depth map, are the centres of its outermost
+pixels, and clouds of depth are mirrored front to back."""
 
 NEIGHBOURS, REACH = 5, 2 / 28
 """A point of a depth map is kept where its fifth neighbour is no farther than one cell of the grid of 28."""
@@ -142,7 +142,9 @@ def depth_cloud(depth: Tensor, projection: Tensor, compat: Compat = "none") -> t
     """The points [* H*W 3] that a z-depth [* H W] shows, in object space, and which of them there are [* H*W] bool.
 
     Depth is in units of object space, NaN (or not positive) where nothing is seen; the centre of pixel (i, j) is at ((j + 1/2), (i + 1/2)).
-    compat `official` mirrors the cloud at the plane through the object's centre across the line of sight, as the published loader does.
+    compat `official` does as the published loader: the centres of the outermost pixels lie on the picture's border (pixel (i, j) at
+    (linspace(-1, 1, W)[j], linspace(-1, 1, H)[i])), and the cloud is mirrored at the plane through the object's centre across the line of
+    sight.
 
     >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]])
     >>> world_to_cam = torch.eye(4)
@@ -157,8 +159,7 @@ def depth_cloud(depth: Tensor, projection: Tensor, compat: Compat = "none") -> t
     height, width = depth.shape[-2:]
     there = torch.isfinite(depth) & (depth > 0)
     w = depth.where(there, torch.ones_like(depth)).unsqueeze(-1)                              # [*, H, W, 1]
-    u = (torch.arange(width, dtype=depth.dtype, device=depth.device) + 0.5) * (2 / width) - 1
-    v = (torch.arange(height, dtype=depth.dtype, device=depth.device) + 0.5) * (2 / height) - 1
+    u, v = (_pixel_places(count, depth, compat) for count in (width, height))
     rays = torch.stack([u.expand(height, width), v[:, None].expand(height, width), torch.ones_like(u).expand(height, width)], -1)
     projection = projection.to(depth.dtype)
     scaled = (rays * w).flatten(-3, -2) - projection[..., None, :, 3]                          # [*, H*W, 3]
@@ -167,6 +168,13 @@ def depth_cloud(depth: Tensor, projection: Tensor, compat: Compat = "none") -> t
         axis = projection[..., 2:3, :3] / projection[..., 2:3, :3].norm(dim=-1, keepdim=True)   # [*, 1, 3]: the line of sight
         points = points - 2 * (points * axis).sum(-1, keepdim=True) * axis
     return points, there.flatten(-2)
+
+
+def _pixel_places(count: int, like: Tensor, compat: Compat) -> Tensor:
+    """Where the pixels along one side of a picture, which spans -1 to 1, lie."""
+    if compat == "official":
+        return torch.linspace(-1, 1, count, dtype=like.dtype, device=like.device)
+    return (torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) * (2 / count) - 1
 
 
 def clean_cloud(points: Tensor, there: Tensor, neighbours: int = NEIGHBOURS, reach: float = REACH) -> Tensor:

@@ -60,9 +60,9 @@ class UCLIDConfig:
 
 
 PRESETS = {
-    "paper": UCLIDConfig(),
+    "paper": UCLIDConfig(depth=DepthConfig(normalised=False)),
     "official": UCLIDConfig(
-        depth=DepthConfig(near=0.6, far=2.2, background=2.19), camera=CameraConfig(farthest=1.75, z_up=True),
+        depth=DepthConfig(near=0.6, far=2.2, background=2.19, normalised=False), camera=CameraConfig(farthest=1.75, z_up=True),
         compat="official", regressed="shapenet",
     ),
     "small": UCLIDConfig(

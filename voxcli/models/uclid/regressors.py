@@ -28,6 +28,8 @@ class DepthConfig:
     """widths of the encoder, and of the pyramid. Depths span near .. far; at or beyond `background` there is nothing.
 
     The published network has near 0.6, far 2.2 and background 2.19, in ShapeNet's units; ours are in halves of the object's longest side.
+    normalised: whether the layers that read the pyramid normalise each map (ours, and what older weights of ours were trained with); the
+    published network normalises in its encoder alone.
     """
 
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
@@ -35,6 +37,7 @@ class DepthConfig:
     near: float = 1.0
     far: float = 8.0
     background: float = 7.9
+    normalised: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.near < self.background < self.far:
@@ -52,9 +55,9 @@ class DepthNet(nn.Module):
         self.toplayer = nn.Conv2d(w4, p, 1)
         self.latlayer1, self.latlayer2, self.latlayer3 = nn.Conv2d(w3, p, 1), nn.Conv2d(w2, p, 1), nn.Conv2d(w1, p, 1)
         self.smooth1, self.smooth2, self.smooth3 = (conv3(p, p, bias=True) for _ in range(3))
-        self.agg1, self.agg2, self.agg3, self.agg4 = (_joined(p, p, p) for _ in range(4))
+        self.agg1, self.agg2, self.agg3, self.agg4 = (_joined(config.normalised, p, p, p) for _ in range(4))
         self.up1, self.up2, self.up3 = (nn.Sequential(conv3(p, p * r * r, bias=True), nn.PixelShuffle(r), nn.ReLU()) for r in (8, 4, 2))
-        self.predict1 = _joined(4 * p, p)
+        self.predict1 = _joined(config.normalised, 4 * p, p)
         self.predict2 = nn.Sequential(conv3(p, 1, bias=True), nn.Sigmoid())
 
     def forward(self, images: Tensor) -> Tensor:
@@ -79,10 +82,11 @@ class DepthNet(nn.Module):
         return depth.masked_fill(depth >= self.config.background, torch.nan)
 
 
-def _joined(*widths: int) -> nn.Sequential:
+def _joined(normalised: bool, *widths: int) -> nn.Sequential:
+    """Convolutions with ReLU; an identity keeps the place, and with it the tensors' names, where nothing is normalised."""
     layers: list[nn.Module] = []
     for before, after in zip(widths, widths[1:], strict=False):
-        layers += [conv3(before, after, bias=True), nn.InstanceNorm2d(after), nn.ReLU()]
+        layers += [conv3(before, after, bias=True), nn.InstanceNorm2d(after) if normalised else nn.Identity(), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
