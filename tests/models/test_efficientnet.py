@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,10 @@ from references.efficientnet_twin import classify, maps
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.blocks import efficientnet
 from voxcli.models.blocks.efficientnet import CHANNELS, TAPS, EfficientNetLite0, load_imagenet
+from voxcli.models.rays.network import Rays, RaysConfig
+from voxcli.models.ssz.network import PRESETS as SSZ_PRESETS
+from voxcli.models.ssz.network import Generator
+from voxcli.models.weights import Weights, save_weights
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +95,14 @@ def test_a_file_by_its_path_does_what_the_package_does(tmp_path):
     torch.save(as_published(first), tmp_path / "encoder.pth")
     load_imagenet(second, str(tmp_path / "encoder.pth"))
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True))
+
+
+def test_the_encoder_of_weights_of_ours_is_taken_over(tmp_path):
+    """From a network whose encoder stands alone, and from one that has a stem of its own beside it."""
+    for network, own in ((Rays(RaysConfig(width=16, height=16, depth=8, pretrained=False)), "encoder"),
+                         (Generator(replace(SSZ_PRESETS["street"], width=32, height=32, depth=32)), "encoder.published")):  # fmt: skip
+        save_weights(tmp_path / "w.safetensors", Weights(dict(network.state_dict()), "ours", {}), half=False)
+        encoder = EfficientNetLite0()
+        load_imagenet(encoder, str(tmp_path / "w.safetensors"))
+        for name, tensor in encoder.state_dict().items():
+            assert torch.equal(tensor, network.state_dict()[f"{own}.{name}"])

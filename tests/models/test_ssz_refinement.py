@@ -1,7 +1,11 @@
+from dataclasses import replace
+
+import pytest
 import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
+from voxcli.errors import UsageError
 from voxcli.models.ssz.network import PRESETS, Generator, add_repeated
 
 
@@ -22,3 +26,22 @@ def test_a_refining_network_whose_last_head_is_silent_says_what_its_half_resolut
     with torch.inference_mode():
         scores = network(torch.rand(1, 3, 64, 64), (1, 2))
     assert_close(scores[1], F.interpolate(scores[2], scale_factor=2, mode="nearest"))
+
+
+def test_a_network_of_larger_pictures_refines_at_both_finer_scales():
+    torch.manual_seed(0)
+    config = replace(PRESETS["street-256"], width=32, height=32, depth=32, decoder=(16, 16, 8, 8, 8))
+    network = Generator(config).eval()
+    for head in (network.decoder.head, network.decoder.coarse_heads["2"]):
+        torch.nn.init.zeros_(head.conv.weight)
+        torch.nn.init.zeros_(head.conv.bias)
+    with torch.inference_mode():
+        scores = network(torch.rand(1, 3, 64, 64), (1, 4))
+    assert scores.keys() == {1, 4}
+    assert_close(scores[1], F.interpolate(scores[4], scale_factor=4, mode="nearest"))
+
+
+def test_pictures_of_two_pixels_a_column_need_a_published_encoder():
+    with pytest.raises(UsageError) as error:
+        replace(PRESETS["scratch"], picture_scale=2)
+    assert error.value.actual == 2

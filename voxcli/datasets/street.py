@@ -22,7 +22,7 @@ from voxcli.datasets.street_checks import (
     read_facts,
     stated_jitter,
 )
-from voxcli.errors import DataError, FileFormatError
+from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.scene.labels import Labels
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
@@ -159,6 +159,16 @@ class _Folder:
             return path.read_text(encoding="utf-8") if path.is_file() else ""
         except (OSError, ValueError) as error:
             raise FileFormatError(f"'{path}' cannot be read as poses.", actual=f"{type(error).__name__}: {error}") from error
+
+
+def check_picture_size(data: StreetFolder, size: tuple[int, int], scale: int) -> None:
+    """Raise UsageError where the pictures are not of `size` (height, width), `scale` pixels for each column of the frustum."""
+    picture = data[0].image.shape[:2]
+    if picture != size:
+        raise UsageError(
+            "The pictures do not have the size that the network takes.", expected="{1}x{0} pixels".format(*size),
+            actual="{1}x{0}".format(*picture), hint=f"Make them with: voxcli synth street --picture-scale {scale}",
+        )  # fmt: skip
 
 
 def _read_labels(path: Path) -> np.ndarray:

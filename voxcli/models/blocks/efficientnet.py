@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from voxcli.errors import FileFormatError, UsageError, unknown_name
 from voxcli.models.checkpoints import read_checkpoint
+from voxcli.models.weights import load_weights
 
 EPSILON = 1e-3
 STEM = 32
@@ -122,18 +123,20 @@ def imagenet_file(name: str = "efficientnet-lite0") -> Path:
 
 
 def load_imagenet(encoder: EfficientNetLite0, source: bool | str) -> None:
-    """Give an encoder the published ImageNet weights: of the installed package (True), or of a file; False leaves it as it is.
+    """Give an encoder the published ImageNet weights of the installed package (True), or the weights of a file: the package's, or a
+    weights file of ours whose network has such an encoder. False leaves the encoder as it is.
 
     Raises UsageError without the package, FileFormatError for a file that is not of this encoder.
     """
     if source is False:
         return
     path = imagenet_file() if source is True else Path(source)
-    found = {}
-    for key, tensor in read_checkpoint(path).items():
-        name = _own_name(key)
-        if name is not None:
-            found[name] = tensor
+    if path.suffix == ".safetensors":
+        tensors = load_weights(path).tensors
+        prefix = "encoder.published." if any(key.startswith("encoder.published.") for key in tensors) else "encoder."
+        found = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    else:
+        found = {name: tensor for key, tensor in read_checkpoint(path).items() if (name := _own_name(key)) is not None}
     try:
         encoder.load_state_dict(found)
     except (RuntimeError, AttributeError, TypeError) as error:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from voxcli import config as configuration
 from voxcli.config import Value
-from voxcli.datasets.street import StreetFolder
+from voxcli.datasets.street import StreetFolder, check_picture_size
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.frustum.losses import visible_class_loss, voxel_loss
@@ -94,12 +94,7 @@ class RaysTask(FruxelTask[Rays, RaysConfig, Prepared, RaysBatch]):
         if own != shape:
             raise UsageError("The network's output does not have the shape of the data.", expected=f"(D, H, W) = {shape}", actual=own,
                              hint="Set network.width, height and depth in the recipe, or choose another preset.")  # fmt: skip
-        picture = data[0].image.shape[:2]
-        if picture != resolved.picture_size:
-            raise UsageError(
-                "The pictures do not have the size that the network takes.", expected="{1}x{0} pixels".format(*resolved.picture_size),
-                actual="{1}x{0}".format(*picture), hint="Make them with: voxcli synth street --picture-scale 2",
-            )  # fmt: skip
+        check_picture_size(data, resolved.picture_size, resolved.picture_scale)
         return resolved
 
     def build(self, config: RaysConfig) -> Rays:

@@ -15,6 +15,7 @@ from voxcli.models.frustum.predictor import Found, FruxelPredictor, check_output
 from voxcli.models.ssz.instances import find_instances, with_boxes
 from voxcli.models.ssz.network import SSZ, Generator, SSZConfig, build
 from voxcli.models.ssz.spec import SSZOptions
+from voxcli.models.weights import Weights
 from voxcli.scene.types import FruxelGrid, Mesh
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class SSZPredictor(FruxelPredictor[Generator, SSZOptions]):
     def shape_of(network: Generator) -> tuple[int, int, int, int]:
         """Of the output."""
         return network.config.classes, network.config.depth, network.config.height, network.config.width
+
+    def prepare(self, weights: Weights) -> None:
+        """The number of pixels a column, too."""
+        super().prepare(weights)
+        self.picture_scale = self.network.config.picture_scale
 
     def found(self, images: Tensor, options: SSZOptions) -> Scored:
         """The likeliest class of each fruxel, and B of equation (1)."""

@@ -39,15 +39,18 @@ class SSZConfig:
     classes: number of classes, air included.
     encoder: channels of the 2D levels, finest first, the last one the bottleneck; or the name of a published encoder, whose maps follow
         a stem of ours at the full resolution.
-    pretrained: for a published encoder, its ImageNet weights when a training begins: `true` for those of the installed package, or the
-        path of a file. Weights of ours hold the encoder themselves.
+    picture_scale: pixels of the picture for each column of the output, along each axis: 1, or 2 for a published encoder, whose first map,
+        at half the picture's resolution, then has a pixel a column.
+    pretrained: for a published encoder, its weights when a training begins: `true` for ImageNet's of the installed package, or the path
+        of a file: that package's, or weights of a model of ours with the same encoder. Weights of ours hold the encoder themselves.
     start: weights of this model that a training goes on from, as far as they have the same parts.
-    encoder_blocks: inverted residual blocks at each 2D level of an encoder given by its channels.
+    encoder_blocks: inverted residual blocks at each 2D level of an encoder given by its channels; a published one has its own.
     decoder: channels of the 3D levels, coarsest (the bottleneck volume) first, as many as there are 2D levels.
     decoder_blocks: volumetric inverted residual blocks of stride 1 at each 3D level (ours; the paper upscales only).
     expansion, expansion3d: hidden channels of an inverted residual block as a multiple of its input's.
     refines: the full resolution's scores are the half resolution's, repeated, plus what its own head adds (ours): a training that went
         from coarse to fine loses nothing when it wakes the last level.
+    refines_half: the half resolution's scores likewise are the quarter's plus what its own head adds.
     normalised_levels: how many of the 3D levels, from the coarsest, end in batch normalisation (the large ones are slow with it).
     blocks2d, blocks3d: `plain` puts dense convolutions and plain residual blocks in the place of the inverted residual ones (section 4.5).
     discriminator: the Pose6DoF discriminator's sizes; None (the ablation "no 6D") trains without one.
@@ -58,6 +61,7 @@ class SSZConfig:
     depth: int = 128
     classes: int = 10
     encoder: tuple[int, ...] | str = (16, 32, 64, 128, 192, 256)
+    picture_scale: int = 1
     pretrained: bool | str = True
     start: str = ""
     encoder_blocks: tuple[int, ...] = (1, 2, 3, 3, 2, 2)
@@ -67,6 +71,7 @@ class SSZConfig:
     expansion3d: int = 2
     normalised_levels: int = 4
     refines: bool = False
+    refines_half: bool = False
     blocks2d: Literal["inverted", "plain"] = "inverted"
     blocks3d: Literal["inverted", "plain"] = "inverted"
     discriminator: DiscriminatorConfig | None = None
@@ -77,12 +82,15 @@ class SSZConfig:
                 raise unknown_name("encoder", self.encoder, ENCODERS)
         else:
             object.__setattr__(self, "encoder", tuple(self.encoder))
+        if self.picture_scale != 1 and (self.picture_scale != 2 or not isinstance(self.encoder, str)):
+            raise UsageError("SSZ takes one pixel of the picture for each column of fruxels, or two with a published encoder.",
+                             expected="picture_scale 1, or 2", actual=self.picture_scale)  # fmt: skip
         levels = len(self.widths)
         if levels < 3:
             raise UsageError("SSZ: the encoder needs at least three levels.", actual=list(self.encoder))
         for name in ("encoder_blocks", "decoder", "decoder_blocks"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-            if len(getattr(self, name)) != levels:
+            if len(getattr(self, name)) != levels and not (name == "encoder_blocks" and isinstance(self.encoder, str)):
                 raise UsageError(f"SSZ: {name} needs one number a level.", expected=levels, actual=list(getattr(self, name)))
         step = 2 ** (levels - 1)
         for name in ("width", "height", "depth"):
@@ -92,7 +100,14 @@ class SSZConfig:
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of the 2D levels, finest first."""
-        return (STEM, *CHANNELS) if isinstance(self.encoder, str) else self.encoder
+        if not isinstance(self.encoder, str):
+            return self.encoder
+        return (STEM, *CHANNELS) if self.picture_scale == 1 else CHANNELS
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(height, width) of the picture in pixels."""
+        return self.height * self.picture_scale, self.width * self.picture_scale
 
     @property
     def bottleneck(self) -> tuple[int, int, int]:
@@ -103,6 +118,10 @@ class SSZConfig:
 
 PRESETS = {
     "street": SSZConfig(encoder="efficientnet-lite0", refines=True),
+    "street-256": SSZConfig(
+        encoder="efficientnet-lite0", picture_scale=2, decoder=(96, 64, 32, 16, 8), decoder_blocks=(1, 2, 2, 1, 0), normalised_levels=3,
+        refines=True, refines_half=True,
+    ),
     "scratch": SSZConfig(refines=True),
     "small": SSZConfig(
         width=64, height=64, depth=64, encoder=(16, 32, 64, 128, 192), encoder_blocks=(1, 2, 2, 2, 2),
@@ -117,9 +136,9 @@ PRESETS |= {
     "no-ir2d": replace(PRESETS["scratch"], blocks2d="plain"),
     "no-ir2d3d": replace(PRESETS["scratch"], blocks2d="plain", blocks3d="plain"),
 }
-"""`street` is the shipped network, with a pretrained encoder; `scratch` has an encoder of its own that begins from nothing. `no-ir2d` and
-`no-ir2d3d` are the ablations of `scratch` (section 4.5), and without a discriminator it is the third of them, "no 6D". The paper states
-no widths: `paper` has pix2pix's, from 1x1 up, without blocks of ours."""
+"""`street` has a pretrained encoder, `street-256` one that sees pictures of two pixels a column; the encoder of `scratch` begins from
+nothing. `no-ir2d` and `no-ir2d3d` are the ablations of `scratch` (section 4.5), and without a discriminator it is the third of them,
+"no 6D". The paper states no widths: `paper` has pix2pix's, from 1x1 up, without blocks of ours."""
 
 
 class Encoder(nn.Module):
@@ -151,19 +170,20 @@ class Encoder(nn.Module):
 
 class PublishedEncoder(nn.Module):
     """The same features from EfficientNet-Lite0, which is made of the inverted residual blocks that the paper asks for and has published
-    ImageNet weights. It begins at half the resolution: a stem and a block of ours give the level before."""
+    ImageNet weights. It begins at half the picture's resolution: for pictures of one pixel a column, a stem and a block of ours give the
+    level before."""
 
-    def __init__(self) -> None:
+    def __init__(self, picture_scale: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(3, STEM, 3, padding=1, bias=False), nn.BatchNorm2d(STEM), nn.ReLU6(inplace=True), InvertedResidual2d(STEM, STEM, 2)
-        )
+        ) if picture_scale == 1 else None  # fmt: skip
         self.published = EfficientNetLite0()
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        maps = self.published(image)
-        kind = self.stem[0].weight.dtype
-        return [self.stem((image - 0.5) * 4), *(each if torch.is_autocast_enabled(image.device.type) else each.to(kind) for each in maps)]
+        kind = self.published.stem.weight.dtype
+        maps = [each if torch.is_autocast_enabled(image.device.type) else each.to(kind) for each in self.published(image)]
+        return maps if self.stem is None else [self.stem((image - 0.5) * 4), *maps]
 
 
 class Decoder(nn.Module):
@@ -202,18 +222,21 @@ class Decoder(nn.Module):
         # Channels of the bottleneck become depth: each slice of the coarsest volume has its own weights (ours).
         x = x.reshape(len(x), depth, -1, height, width).transpose(1, 2).contiguous(memory_format=torch.channels_last_3d)
         x = self.first(x)
-        scores = {}
-        refines = self.config.refines and 1 in scales
+        scores: dict[int, Tensor] = {}
+        # A scale that refines a coarser one needs its scores.
+        needed = {*scales, *((2,) if self.config.refines and 1 in scales else ())}
+        if self.config.refines_half and 2 in needed:
+            needed.add(4)
         for level, (up, refine) in enumerate(zip(self.ups, self.refine, strict=True)):
             scale = 2 ** (len(self.ups) - 1 - level)
             x = refine(up(x, skips[level + 1]))
-            if scale in scales or (refines and scale == 2):
+            if scale in needed:
                 head = self.head if scale == 1 else self.coarse_heads[str(scale)]
                 scores[scale] = head(F.leaky_relu(x, LEAK))
+                if (scale == 1 and self.config.refines) or (scale == 2 and self.config.refines_half):
+                    scores[scale] = add_repeated(scores[scale], scores[2 * scale])
             if scale == min(scales):
                 break
-        if refines:
-            scores[1] = add_repeated(scores[1], scores[2])
         return {scale: scores[scale] for scale in scales}
 
 
@@ -226,18 +249,22 @@ def add_repeated(fine: Tensor, coarse: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """G: A -> B. Image [B, 3, H, W] in 0..1 -> class scores (logits) [B, n, D, H, W]; `probabilities` gives B itself."""
+    """G: A -> B. Image [B, 3, s H, s W] in 0..1, s = `picture_scale` -> class scores (logits) [B, n, D, H, W].
+
+    `probabilities` gives B itself.
+    """
 
     def __init__(self, config: SSZConfig):
         super().__init__()
         self.config = config
-        self.encoder = PublishedEncoder() if isinstance(config.encoder, str) else Encoder(config)
+        self.encoder = PublishedEncoder(config.picture_scale) if isinstance(config.encoder, str) else Encoder(config)
         self.decoder = Decoder(config)
         self.discriminator: Discriminator | None = None
 
     def forward(self, image: Tensor, scales: tuple[int, ...] = (1,)) -> dict[int, Tensor]:
         """Logits for each scale s: [B, n, D/s, H/s, W/s]; 1 is the full resolution, 2 and 4 are the auxiliary heads."""
-        check_shape(image, f"B 3 {self.config.height} {self.config.width}", "image")
+        height, width = self.config.picture_size
+        check_shape(image, f"B 3 {height} {width}", "image")
         return self.decoder(self.encoder(image.contiguous(memory_format=torch.channels_last)), scales)
 
     def probabilities(self, image: Tensor) -> Tensor:

@@ -30,6 +30,6 @@ a discriminator."""
 SPECS = (
     ModelSpec(
         "ssz", "voxcli.models.ssz.inference:SSZPredictor", HELP, SSZOptions, "FruxelGrid", takes_camera=True,
-        presets=("street", "scratch", "small", "paper", "no-ir2d", "no-ir2d3d"), package="voxcli.models.ssz",
+        presets=("street", "street-256", "scratch", "small", "paper", "no-ir2d", "no-ir2d3d"), package="voxcli.models.ssz",
     ),
 )  # fmt: skip

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from voxcli import config as configuration
 from voxcli.config import Value
-from voxcli.datasets.street import StreetFolder
+from voxcli.datasets.street import StreetFolder, check_picture_size
 from voxcli.errors import UsageError
 from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.frustum.batches import Prepared, StreetBatch, StreetReader, collate
 from voxcli.models.frustum.task import FruxelTask, scale_weights
 from voxcli.models.ssz.network import PRESETS, Generator, PublishedEncoder, SSZConfig, build
-from voxcli.models.ssz.steps import ADVERSARIAL_TERMS, SCALES, TERMS, adversarial_step, generator_step, needs_discriminator
+from voxcli.models.ssz.steps import ADVERSARIAL_TERMS, SCALES, TERMS, StageOptions, adversarial_step, generator_step, needs_discriminator
 from voxcli.models.weights import load_parts
 from voxcli.training.recipe import split_preset
 from voxcli.training.stage import Augmentation, Stage
@@ -43,7 +43,9 @@ class SSZTask(FruxelTask[Generator, SSZConfig, Prepared, StreetBatch]):
 
     def configure(self, options: Mapping[str, Value], data: StreetFolder) -> SSZConfig:
         """The configuration of a recipe for the classes and the shape of the data."""
-        return resolve_config(options, len(data.classes.names), data.frustum.shape)
+        found = resolve_config(options, len(data.classes.names), data.frustum.shape)
+        check_picture_size(data, found.picture_size, found.picture_scale)
+        return found
 
     def build(self, config: SSZConfig) -> Generator:
         """A network with the pretrained encoder that its configuration names, or with the parts of the weights that it starts from."""
@@ -65,7 +67,7 @@ class SSZTask(FruxelTask[Generator, SSZConfig, Prepared, StreetBatch]):
                     f"Stage '{stage.name}': this network has no scores at the scale '{name}'.", expected=" or ".join(available),
                     actual=f"{len(config.decoder)} decoder levels", hint="Name other scales, or give the decoder another level.",
                 )  # fmt: skip
-        stage.check_no_options("SSZ's steps have no settings.")
+        stage.options(StageOptions)
         stage.check_losses(ADVERSARIAL_TERMS if stage.step == "adversarial" else TERMS)
         if stage.step == "adversarial" and config.discriminator is None:
             raise needs_discriminator()
@@ -84,6 +86,10 @@ class SSZTask(FruxelTask[Generator, SSZConfig, Prepared, StreetBatch]):
     def reader(self, data: StreetFolder, stage: Stage, augmentation: Augmentation) -> StreetReader:
         """Samples with labels at the scales of a stage."""
         return StreetReader(data, tuple(scale_weights(stage, SCALES)), augmentation)
+
+    def picture_scale(self, network: Generator) -> int:
+        """As configured."""
+        return network.config.picture_scale
 
 
 TASK = SSZTask()
