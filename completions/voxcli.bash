@@ -72,6 +72,7 @@ _voxcli() {
         'synth street:--look') COMPREPLY=($(compgen -W 'clean photo' -- "$current")); return ;;
         'synth street:--realism') COMPREPLY=($(compgen -W 'edges2image' -- "$current")); return ;;
         'synth street:--output'|'synth street:-o'|'synth street:--count'|'synth street:--seed'|'synth street:--assets'|'synth street:--size'|'synth street:--depth'|'synth street:--picture-scale'|'synth street:--fov-jitter'|'synth street:--realism-weights'|'synth street:--workers'|'synth street:--config') COMPREPLY=(); return ;;
+        'synth objects:--backgrounds') COMPREPLY=($(compgen -W 'plain photo' -- "$current")); return ;;
         'synth objects:--layout') COMPREPLY=($(compgen -W 'r2n2 disn' -- "$current")); return ;;
         'synth objects:--output'|'synth objects:-o'|'synth objects:--count'|'synth objects:--seed'|'synth objects:--assets'|'synth objects:--views'|'synth objects:--categories'|'synth objects:--workers'|'synth objects:--config') COMPREPLY=(); return ;;
         'synth rooms:--variant') COMPREPLY=($(compgen -W 'box-translation box-rotation shapes-rotation multiple-shapes' -- "$current")); return ;;
@@ -117,7 +118,7 @@ _voxcli() {
         'metrics all:-'*) COMPREPLY=($(compgen -W '--preset --points --draw --normalise --empty-penalty --iso --to --no-squared --squared --combine --scale --threshold --threshold-of --no-strict --strict --no-percent --percent --percentile --seed --category-from --input-format --fail-under --fail-over --format --workers --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'metrics presets:-'*) COMPREPLY=($(compgen -W '--format --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'synth street:-'*) COMPREPLY=($(compgen -W '--output -o --count --seed --assets --preset --size --depth --picture-scale --look --fov-jitter --realism --realism-weights --workers --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'synth objects:-'*) COMPREPLY=($(compgen -W '--output -o --count --seed --assets --views --categories --layout --workers --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'synth objects:-'*) COMPREPLY=($(compgen -W '--output -o --count --seed --assets --only-assets --backgrounds --views --categories --layout --workers --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'synth rooms:-'*) COMPREPLY=($(compgen -W '--output -o --count --seed --variant --shapes --assets --point-lights --random-lights --turned --size --workers --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'synth iqtt:-'*) COMPREPLY=($(compgen -W '--output -o --count --labeled --seed --size --workers --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights list:-'*) COMPREPLY=($(compgen -W '--format --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;

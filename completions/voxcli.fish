@@ -449,6 +449,8 @@ complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcom
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from objects' -l count -r -d 'Objects.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from objects' -l seed -r -d 'Seed; each item'\''s own derives from it and the item'\''s relative name.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from objects' -l assets -r -d 'One folder a category with meshes, +y up, front along +z; a third are theirs.'
+complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from objects' -l only-assets -d 'All objects from --assets, of the categories that it has.'
+complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from objects' -l backgrounds -x -a 'plain photo' -d 'plain: none; photo: as photographed, 224 pixels, with the object'\''s mask as alpha.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from objects' -l views -r -d 'Pictures; default 24, disn: 36 easy and 36 hard.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from objects' -l categories -r -d 'Which categories take turns; default: all.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from objects' -l layout -x -a 'r2n2 disn' -d '3D-R2N2: 137 pixels, binvox; DISN: 224 pixels, depth, points.'

@@ -28,6 +28,15 @@ def test_its_files_are_known_to_the_other_commands(voxcli, tmp_path):
     assert code == 0 and '"value": 1.0' in text
 
 
+def test_photographs_are_read_as_pictures_with_a_mask(voxcli, tmp_path):
+    from voxcli import files
+    from voxcli.scene import Picture
+
+    assert voxcli(*LINE, "-o", "photos", "--count", "1", "--backgrounds", "photo")[0] == 0
+    picture = files.read_as(tmp_path / "photos/ShapeNetRendering/04379243/s0-000000/rendering/00.png", Picture)
+    assert picture.size == (224, 224) and 0 < (picture.alpha > 127).mean() < 0.9 and picture.rgb[picture.alpha == 0].any()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -38,6 +47,8 @@ def test_its_files_are_known_to_the_other_commands(voxcli, tmp_path):
         ("--layout shapenet", "--layout"),
         ("--assets absent", "absent"),
         ("--assets empty", "empty"),
+        ("--only-assets", "--only-assets needs --assets DIR"),
+        ("--backgrounds pohto", "--backgrounds"),
         ("--workers 0", "--workers"),
     ],
 )

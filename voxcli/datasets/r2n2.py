@@ -25,6 +25,8 @@ from voxcli.scene import Camera, VoxelGrid
 
 SPLITS = ("train", "val", "test")
 RENDERINGS, VOLUMES, TAXONOMY = "ShapeNetRendering", "ShapeNetVox32", "ShapeNet.json"
+CAMERAS = "transforms.json"
+"""Beside pictures whose cameras are not those of 3D-R2N2, as `synth objects --backgrounds photo` writes it."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,29 @@ class R2N2Folder:
         return np.stack(pictures)
 
     def cameras(self, index: int, views: Sequence[int], size: int = 137) -> tuple[Camera, ...]:
-        """The cameras of views, for pictures of size x size pixels."""
+        """The cameras of views, for pictures of size x size pixels: those of transforms.json where the folder has one."""
+        stated = self._renderings(index) / CAMERAS
+        if stated.is_file():
+            return self._stated_cameras(stated, views, size)
         path = self._renderings(index) / "rendering_metadata.txt"
         lines = _metadata(path)
         if views and max(views) >= len(lines):
             raise DataError(f"'{path}' has no view {max(views)}.", expected=f"0 to {len(lines) - 1}")
         K = shapenet_intrinsics(size)
         return tuple(Camera(K, size, size, from_shapenet(lines[v][0], lines[v][1], lines[v][3])) for v in views)
+
+    def _stated_cameras(self, path: Path, views: Sequence[int], size: int) -> tuple[Camera, ...]:
+        from voxcli import files
+
+        named = {Path(name).stem: camera for name, camera in files.read_as(path, list)}
+        out = []
+        for view in views:
+            camera = named.get(f"{view:02d}")
+            if camera is None:
+                raise DataError(f"'{path}' has no view {view}.", expected=", ".join(sorted(named)[:6]))
+            K = camera.K * np.array([[size / camera.width], [size / camera.height], [1.0]])
+            out.append(Camera(K, size, size, camera.world_to_cam))
+        return tuple(out)
 
     def grid(self, index: int) -> VoxelGrid:
         """The solid voxels with their place as the file states it."""

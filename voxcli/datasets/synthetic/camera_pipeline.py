@@ -43,7 +43,7 @@ def _shifted(image: np.ndarray, dy: int, dx: int) -> np.ndarray:
     return image[:, np.arange(-dx, width - dx).clip(0, width - 1)] if dx else image
 
 
-def _soften(image: np.ndarray, strength: float) -> np.ndarray:
+def soften(image: np.ndarray, strength: float) -> np.ndarray:
     """One pass of a 3 x 3 tent filter, mixed in by `strength` from 0 (nothing) to 1. [H, W, 3] float32"""
     out = image.copy()
     out[1:-1] += strength * 0.25 * (image[:-2] + image[2:] - 2 * image[1:-1])
@@ -122,14 +122,14 @@ def photographic(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         out *= (1 - np.float32(rng.uniform(0.0, 0.4)) * _radius2(height, width, rng, 0.1))[..., None]
     kind = rng.random()
     if kind < 0.3:
-        out = _soften(out, rng.uniform(0.3, 1.0))
+        out = soften(out, rng.uniform(0.3, 1.0))
     elif kind < 0.42:
-        out = _soften(_soften(out, 1.0), 1.0)
+        out = soften(soften(out, 1.0), 1.0)
     elif kind < 0.54:
         reach = rng.uniform(1.0, 5.0) * width / 256
         out = _smear(out, reach * rng.normal(0, 0.25), reach)
     elif kind < 0.7:  # sharpened by the camera
-        out += np.float32(rng.uniform(0.2, 0.8)) * (out - _soften(out, 1.0))
+        out += np.float32(rng.uniform(0.2, 0.8)) * (out - soften(out, 1.0))
     if rng.random() < 0.7:
         noise = _noise(rng, height, width)
         if rng.random() < 0.5:
@@ -149,14 +149,14 @@ def develop(picture: np.ndarray, rng: np.random.Generator, bias: float = 0.0) ->
     height, width = picture.shape[:2]
     light = (picture.astype(np.float32) / 255) ** _GAMMA if picture.dtype == np.uint8 else picture.astype(np.float32)
     if picture.dtype != np.uint8:  # a rendering's tent filter is softer than a sensor's pixels
-        light = np.maximum(light + np.float32(rng.uniform(0.3, 1.3)) * (light - _soften(light, 1.0)), 0)
+        light = np.maximum(light + np.float32(rng.uniform(0.3, 1.3)) * (light - soften(light, 1.0)), 0)
     light = np.maximum(light, 0) * np.float32(_metered(light, rng) * 2.0**bias)
     light = _lens(light, rng)
     light *= np.exp(0.09 * rng.standard_normal() * np.array([1.0, 0.0, -1.0]) + 0.03 * rng.standard_normal(3)).astype(np.float32)
     light = _sensor(light, rng)
     out = _toned(light, rng)
     if rng.random() < 0.5:  # sharpened by the camera
-        out += np.float32(rng.uniform(0.1, 0.9)) * (out - _soften(out, 1.0))
+        out += np.float32(rng.uniform(0.1, 0.9)) * (out - soften(out, 1.0))
     if rng.random() < 0.5:
         out = jpeg(np.clip(out, 0, 1), int(rng.integers(50, 97)))
     return np.clip(out * 255 + 0.5, 0, 255).astype(np.uint8)
@@ -184,16 +184,16 @@ def _lens(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Defocus, motion, glare, dirt on the glass, fringes of colour, vignette."""
     height, width = light.shape[:2]
     if rng.random() < 0.4:
-        light = _soften(light, rng.uniform(0.2, 1.0))
+        light = soften(light, rng.uniform(0.2, 1.0))
         if rng.random() < 0.15:
-            light = _soften(light, 1.0)
+            light = soften(light, 1.0)
     if rng.random() < 0.12:
         reach = rng.uniform(1.5, 5.0) * width / 256
         light = _smear(light, reach * rng.normal(0, 0.3), reach * rng.choice([-1, 1]))
     if min(height, width) >= 64:
         spill = _halved(np.minimum(light, 8), 4)
         for _ in range(2):
-            spill = _soften(spill, 1.0)
+            spill = soften(spill, 1.0)
         share = rng.uniform(0.0, 0.1) if rng.random() < 0.8 else rng.uniform(0.1, 0.3)
         glare = resized(spill, height, width) * (0.6 * share) + light.mean((0, 1)) * (0.4 * share)
         if rng.random() < 0.1:  # dirt scatters what is bright
@@ -217,7 +217,7 @@ def _sensor(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     level = 10 ** rng.uniform(-3.0, -1.6)
     noise = _noise(rng, height, width)
     if rng.random() < 0.5:
-        noise = _soften(noise.copy(), 0.8) * 1.5
+        noise = soften(noise.copy(), 0.8) * 1.5
     light = np.minimum(light, 1.0)
     return np.clip(light + np.sqrt((level * level) * (light + rng.uniform(0.01, 0.1))) * noise, 0, 1).astype(np.float32)
 

@@ -11,12 +11,15 @@ DIR/renderings_rgb/ShapeNet/SYNSET/ID/easy|hard/00.png .. rendering_metadata.txt
 DIR/renderings_depth/ShapeNet/SYNSET/ID/easy|hard/00.png            16 bits, units of 0.1 mm (of a shape whose box diagonal is 1 m)
 DIR/SurfaceSamples/ShapeNet/SYNSET/ID.ply                           written last
 DIR/splits/train.json val.json test.json                            {"ShapeNet": {SYNSET: [ID]}}
+with backgrounds `photo`:
+DIR/.../00.png ..                                                   224 x 224; colours of the whole photograph, alpha the object's mask
+DIR/ShapeNetRendering/SYNSET/ID/rendering/transforms.json           the cameras (layout r2n2)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +35,26 @@ from voxcli.errors import UsageError, unknown_name
 from voxcli.provenance import Json, make_meta
 from voxcli.seeds import item_seed
 
+BACKGROUNDS = ("plain", "photo")
+ASSET_SHARE = 1 / 3
+
 
 @dataclass(frozen=True)
 class ObjectsConfig:
-    """categories take turns; views of each object (disn: of its easy and of its hard set); layout r2n2 or disn."""
+    """categories take turns; views of each object (disn: of its easy and of its hard set); layout r2n2 or disn; backgrounds plain (none)
+    or photo (see objects/photo); asset_share: of the objects of categories that have assets, whose are from these."""
 
     categories: tuple[str, ...] = tuple(FAMILIES)
     views: int = 24
     layout: str = "r2n2"
+    backgrounds: str = "plain"
+    asset_share: float = ASSET_SHARE
 
     def __post_init__(self) -> None:
+        if self.backgrounds not in BACKGROUNDS:
+            raise unknown_name("kind of backgrounds", self.backgrounds, BACKGROUNDS)
+        if not 0 <= self.asset_share <= 1:
+            raise UsageError("The share of assets is out of range.", expected="0 to 1", actual=self.asset_share)
         for name in self.categories:
             if name not in FAMILIES:
                 raise unknown_name("category", name, FAMILIES)
@@ -52,41 +65,56 @@ class ObjectsConfig:
         if not 1 <= self.views <= 100:
             raise UsageError("An object is seen from 1 to 100 views.", actual=self.views)
 
+    def facts(self) -> dict[str, Json]:
+        """All of it for meta.json. What came later stands there where it is not the default: older data sets go on."""
+        later = {"backgrounds": "plain", "asset_share": ASSET_SHARE}
+        return {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
+
 
 def place_of(index: int, seed: int, config: ObjectsConfig) -> Place:
     """The index-th object of a data set."""
     return Place(config.categories[index % len(config.categories)], index // len(config.categories), seed)
 
 
-def make_object(place: Place, shelf: AssetShelf[ShapeObject] | None = None) -> tuple[ShapeObject, np.random.Generator]:
+def make_object(
+    place: Place, shelf: AssetShelf[ShapeObject] | None = None, asset_share: float = ASSET_SHARE
+) -> tuple[ShapeObject, np.random.Generator]:
     """The object of a place, and the generator that goes on to draw its views: a function of seed, category and number alone."""
     rng = np.random.default_rng(item_seed(place.seed, f"{place.category}/{place.number}"))
-    if shelf is not None and place.category in shelf and rng.random() < 1 / 3:
+    if shelf is not None and place.category in shelf and rng.random() < asset_share:
         return draw(shelf, place.category, rng), rng
     return FAMILIES[place.category].make(rng), rng
 
 
 class ObjectsGenerator(FolderGenerator):
-    """The objects of a seed. assets_dir: one folder a category with meshes."""
+    """The objects of a seed. assets_dir: one folder a category with meshes. Where all objects are from these, the categories are those that
+    have any. Raises UsageError where none of the chosen ones has.
+    """
 
     item, data_set = "object", "objects"
     chunk = 1
 
     def __init__(self, seed: int = 0, config: ObjectsConfig | None = None, assets_dir: str | Path | None = None):
         self.seed, self.config, self.shelf = seed, config or ObjectsConfig(), load_shelf(assets_dir)
+        if self.config.asset_share == 1:
+            kept = tuple(name for name in self.config.categories if name in self.shelf)
+            if not kept:
+                raise UsageError("All objects shall be assets, and there are none of these categories.",
+                                 expected="--assets DIR with their folders", actual=", ".join(self.shelf.things) or None)  # fmt: skip
+            self.config = replace(self.config, categories=kept)
         self.layout = LAYOUTS[self.config.layout]
 
     def meta(self) -> Mapping[str, Json]:
         frame = "ShapeNetCore v1: +y up, front +x, box diagonal 1"
-        return make_meta("objects-dataset", "synth objects", asdict(self.config), self.shelf.digests, self.seed, frame, "box diagonals")
+        return make_meta("objects-dataset", "synth objects", self.config.facts(), self.shelf.digests, self.seed, frame, "box diagonals")
 
     def is_whole(self, folder: Path, index: int) -> bool:
         return self.layout.marker(folder, place_of(index, self.seed, self.config)).exists()
 
     def write_item(self, folder: Path, index: int) -> None:
         place = place_of(index, self.seed, self.config)
-        thing, rng = make_object(place, self.shelf)
-        self.layout.write(folder, place, thing, rng, self.config.views)
+        thing, rng = make_object(place, self.shelf, self.config.asset_share)
+        self.layout.write(folder, place, thing, rng, self.config.views, self.config.backgrounds == "photo")
 
     def finish(self, folder: Path) -> None:
         """List all objects of this seed that the folder has, also those beyond the count of this run."""

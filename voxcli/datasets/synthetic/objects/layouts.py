@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.pictures import png_bytes
+from voxcli.datasets.r2n2 import CAMERAS
 from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject
 from voxcli.datasets.synthetic.objects.places import Place
 from voxcli.datasets.synthetic.objects.render import Light, Renderer, draw_light
-from voxcli.datasets.synthetic.objects.views import DISN_SIZE, R2N2_SIZE, ViewLine, disn_text, disn_views, r2n2_text, r2n2_views
+from voxcli.datasets.synthetic.objects.views import (
+    DISN_SIZE,
+    PHOTO_SIZE,
+    R2N2_SIZE,
+    ViewLine,
+    disn_text,
+    disn_views,
+    photo_views,
+    r2n2_text,
+    r2n2_views,
+)
 from voxcli.datasets.synthetic.objects.volumes import coloured_voxels, part_classes, point_cloud, solid_voxels, thinned, visible_samples
 from voxcli.files import write
 from voxcli.files.archive import npz_bytes
 from voxcli.files.keyed import voxel_arrays
-from voxcli.geometry.cameras import shapenet_intrinsics
+from voxcli.files.nerfstudio import write_transforms
+from voxcli.files.registry import Options
 from voxcli.provenance import Json
-from voxcli.scene import Mesh, PointCloud
+from voxcli.scene import Camera, Mesh, PointCloud
 
 POINTS = 10_000
 DRAWN = 45_000
@@ -60,25 +75,60 @@ def _light_facts(light: Light) -> dict[str, Json]:
     return {key: (np.round(value, 6).tolist() if isinstance(value, np.ndarray) else round(value, 6)) for key, value in vars(light).items()}
 
 
-def _pictures(
-    renderer: Renderer, views: list[ViewLine], size: int, rng: np.random.Generator
-) -> tuple[dict[str, bytes], dict[str, np.ndarray], list[dict[str, Json]]]:
-    """(colour pictures by file name, depths [size, size], lights) of all views."""
-    K = shapenet_intrinsics(size)
-    colour, depth, lights = {}, {}, []
-    for k, line in enumerate(views):
-        light = draw_light(rng, line.azimuth)
-        pixels, away = renderer.view(K, line.world_to_cam, size, light)
-        colour[f"{k:02d}.png"] = png_bytes(pixels, 3)
-        depth[f"{k:02d}.png"] = away
-        lights.append(_light_facts(light))
-    return colour, depth, lights
+class Pictures(NamedTuple):
+    """Of all views of an object: colour pictures by file name, depths [size, size], and what is told of each one's light."""
+
+    colour: dict[str, bytes]
+    depth: dict[str, np.ndarray]
+    lights: list[dict[str, Json]]
+
+
+class Shooting:
+    """How an object's pictures are taken: on nothing, or (`photo`) before backgrounds, as photographs."""
+
+    def __init__(self, thing: ShapeObject, rng: np.random.Generator, photo: bool):
+        self.thing, self.rng = thing, rng
+        self._photographer = self._renderer = None
+        if photo:
+            from voxcli.datasets.synthetic.objects.photo.render import Photographer
+
+            self._photographer = Photographer(thing, rng)
+        else:
+            self._renderer = Renderer(thing)
+
+    def views(self, usual: Callable[[], list[ViewLine]], count: int) -> list[ViewLine]:
+        """Views as the layout has them, or those of photographs."""
+        return usual() if self._photographer is None else photo_views(self.rng, count, self.thing.vertices)
+
+    def pictures(self, views: list[ViewLine], size: int) -> Pictures:
+        """The pictures of some views. Photographs are PHOTO_SIZE pixels a side."""
+        made = Pictures({}, {}, [])
+        for k, line in enumerate(views):
+            name = f"{k:02d}.png"
+            if self._photographer is not None:
+                found = self._photographer.take(line, PHOTO_SIZE, self.rng)
+                pixels, away, facts = found.pixels, found.depth, _light_facts(found.light) | {"backdrop": found.kind}
+            else:
+                assert self._renderer is not None
+                light = draw_light(self.rng, line.azimuth)
+                pixels, away = self._renderer.view(line.K(size), line.world_to_cam, size, light)
+                facts = _light_facts(light)
+            made.colour[name], made.depth[name] = png_bytes(pixels, 3), away
+            made.lights.append(facts)
+        return made
+
+    def cameras(self, views: list[ViewLine]) -> dict[str, bytes]:
+        """transforms.json of photographs, whose lenses and places the metadata of 3D-R2N2 cannot state; else nothing."""
+        if self._photographer is None:
+            return {}
+        size = PHOTO_SIZE
+        named = [(f"{k:02d}.png", Camera(line.K(size), size, size, line.world_to_cam)) for k, line in enumerate(views)]
+        return {CAMERAS: write_transforms(named, Options())}
 
 
 def _depth_png(away: np.ndarray) -> bytes:
     """Whole multiples of DEPTH_UNIT, 0 = nothing; the file says its unit, as all depth pictures of ours do."""
     from voxcli.files.images import write_depth_png
-    from voxcli.files.registry import Options
     from voxcli.scene import DepthMap
 
     return write_depth_png(DepthMap(away), Options(depth_scale=DEPTH_UNIT))
@@ -103,13 +153,15 @@ class R2N2Layout:
         """The file that is written last."""
         return out_dir / "ShapeNetVox32" / place.synset / place.name / "model.binvox"
 
-    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int) -> None:
-        """All files of one object."""
-        views = r2n2_views(rng, count)
-        colour, _, lights = _pictures(Renderer(thing), views, R2N2_SIZE, rng)
-        text = {"rendering_metadata.txt": r2n2_text(views).encode(), "renderings.txt": "".join(f"{name}\n" for name in colour).encode()}
-        put_folder(out_dir / "ShapeNetRendering" / place.synset / place.name / "rendering", colour | text)
-        _write_truth(out_dir, place, thing, rng, {"lights": lights})
+    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int, photo: bool = False) -> None:
+        """All files of one object, with `count` pictures. photo: photographs in place of renderings on nothing."""
+        shooting = Shooting(thing, rng, photo)
+        views = shooting.views(partial(r2n2_views, rng, count), count)
+        made = shooting.pictures(views, R2N2_SIZE)
+        names = "".join(f"{name}\n" for name in made.colour)
+        text = {"rendering_metadata.txt": r2n2_text(views).encode(), "renderings.txt": names.encode(), **shooting.cameras(views)}
+        put_folder(out_dir / "ShapeNetRendering" / place.synset / place.name / "rendering", made.colour | text)
+        _write_truth(out_dir, place, thing, rng, {"lights": list(made.lights)})
         write(self.marker(out_dir, place), solid_voxels(thing, rng), overwrite=True)
 
     def write_index(self, out_dir: Path, places: list[Place]) -> None:
@@ -129,15 +181,16 @@ class DISNLayout:
         """The file that is written last."""
         return out_dir / "SurfaceSamples" / "ShapeNet" / place.synset / f"{place.name}.ply"
 
-    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int) -> None:
-        """All files of one object."""
-        renderer, facts = Renderer(thing), {}
+    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int, photo: bool = False) -> None:
+        """All files of one object, with `count` pictures in each set. photo: photographs, which are alike in both sets."""
+        shooting, facts = Shooting(thing, rng, photo), {}
         for kind in ("easy", "hard"):
-            views = disn_views(rng, count, kind == "hard", thing.vertices)
-            colour, depth, facts[kind] = _pictures(renderer, views, DISN_SIZE, rng)
+            views = shooting.views(partial(disn_views, rng, count, kind == "hard", thing.vertices), count)
+            made = shooting.pictures(views, DISN_SIZE)
+            facts[kind] = list(made.lights)
             text = {"rendering_metadata.txt": disn_text(views).encode()}
-            away = {name: _depth_png(each) for name, each in depth.items()}
-            for tree, files in (("renderings_rgb", colour), ("renderings_depth", away)):
+            away = {name: _depth_png(each) for name, each in made.depth.items()}
+            for tree, files in (("renderings_rgb", made.colour), ("renderings_depth", away)):
                 put_folder(out_dir / tree / "ShapeNet" / place.synset / place.name / kind, files | text)
         cloud = _write_truth(out_dir, place, thing, rng, {"lights": facts})
         write(self.marker(out_dir, place), cloud, overwrite=True)

@@ -120,32 +120,56 @@ class Renderer:
 
         K in pixels of the size x size picture. Depth is that of the nearest of a pixel's samples. Where alpha is 0, so is the colour.
         """
-        cam = self.thing.vertices @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
         image, depth = np.zeros((size, size, 4), np.uint8), np.full((size, size), np.nan, np.float32)
-        if cam[:, 2].min() <= 0:
-            raise DataError("The camera stands within the object's box.", hint="It must look at the object from outside.")
-        u = K[0, 0] * cam[:, 0] / cam[:, 2] + K[0, 2]
-        v = K[1, 1] * cam[:, 1] / cam[:, 2] + K[1, 2]
-        left, top = (max(0, math.floor(c.min())) for c in (u, v))
-        right, bottom = (min(size, math.ceil(c.max())) for c in (u, v))
-        if right > left and bottom > top:  # only the box that holds the object is drawn
-            window = K.copy()
-            window[:2, 2] -= left, top
-            window[:2] *= SUPERSAMPLE
-            samples, near = self._window(window, world_to_cam, cam, (right - left) * SUPERSAMPLE, (bottom - top) * SUPERSAMPLE, light)
-            image[top:bottom, left:right] = _resolve(samples)
-            depth[top:bottom, left:right] = _nearest(near)
+        seen = self._seen(K, world_to_cam, size, light, np.arange(len(self.thing.faces)))
+        if seen is not None:
+            box, samples, near = seen
+            image[box] = _resolve(samples)
+            depth[box] = _nearest(near)
         return image, depth
 
-    def _window(
-        self, K: np.ndarray, world_to_cam: np.ndarray, cam: np.ndarray, width: int, height: int, light: Light
+    def linear(
+        self, K: np.ndarray, world_to_cam: np.ndarray, size: int, light: Light, faces: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Linear colours and cover [height, width, 4], depth [height, width] of the box that holds the object."""
+        """The same as light: linear colours times cover, and cover, float32 [size, size, 4]; and z-depth. faces: of those alone [F']."""
+        image, depth = np.zeros((size, size, 4), np.float32), np.full((size, size), np.nan, np.float32)
+        seen = self._seen(K, world_to_cam, size, light, np.arange(len(self.thing.faces)) if faces is None else faces)
+        if seen is not None:
+            box, samples, near = seen
+            image[box] = _summed(samples) / SUPERSAMPLE**2
+            depth[box] = _nearest(near)
+        return image, depth
+
+    def _seen(
+        self, K: np.ndarray, world_to_cam: np.ndarray, size: int, light: Light, faces: np.ndarray
+    ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
+        """(rows and columns of the box that holds the faces, its samples [2h, 2w, 4], their depths); None where the picture shows none."""
+        cam = self.thing.vertices @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
+        own = cam if len(faces) == len(self.thing.faces) else cam[np.unique(self.thing.faces[faces])]
+        if own[:, 2].min() <= 0:
+            raise DataError("The camera stands within the object's box.", hint="It must look at the object from outside.")
+        u = K[0, 0] * own[:, 0] / own[:, 2] + K[0, 2]
+        v = K[1, 1] * own[:, 1] / own[:, 2] + K[1, 2]
+        left, top = (max(0, math.floor(c.min())) for c in (u, v))
+        right, bottom = (min(size, math.ceil(c.max())) for c in (u, v))
+        if right <= left or bottom <= top:
+            return None
+        window = K.copy()                                                        # only the box that holds the object is drawn
+        window[:2, 2] -= left, top
+        window[:2] *= SUPERSAMPLE
+        width, height = (right - left) * SUPERSAMPLE, (bottom - top) * SUPERSAMPLE
+        samples, near = self._window(window, world_to_cam, cam, (width, height), light, faces)
+        return (slice(top, bottom), slice(left, right)), samples, near
+
+    def _window(
+        self, K: np.ndarray, world_to_cam: np.ndarray, cam: np.ndarray, size: tuple[int, int], light: Light, shown: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Linear colours and cover [height, width, 4], depth [height, width] of a box that holds the faces shown; size: (width, height)."""
+        width, height = size
         eye = -world_to_cam[:3, :3].T @ world_to_cam[:3, 3]
         faces = self.thing.faces
-        shown = np.arange(len(faces))
         if self.thing.closed:
-            shown = np.flatnonzero(np.einsum("ij,ij->i", self.outward, eye - self.first) > 0)
+            shown = shown[np.einsum("ij,ij->i", self.outward[shown], eye - self.first[shown]) > 0]
         buffer = zbuffer(torch.from_numpy(cam), torch.from_numpy(faces[shown]), torch.from_numpy(K), width, height)
         face = buffer.face.numpy().reshape(-1)
         hit = np.flatnonzero(face >= 0)
@@ -183,9 +207,14 @@ def _shade(colour: np.ndarray, normal: np.ndarray, ray: np.ndarray, gloss: np.nd
     return out
 
 
+def _summed(fine: np.ndarray) -> np.ndarray:
+    """Sums of each pixel's samples, [2H, 2W, 4] to [H, W, 4]."""
+    return fine[::2, ::2] + fine[::2, 1::2] + fine[1::2, ::2] + fine[1::2, 1::2]
+
+
 def _resolve(fine: np.ndarray) -> np.ndarray:
     """Samples [2H, 2W, 4] to 8-bit sRGB with straight alpha [H, W, 4]."""
-    pixels = fine[::2, ::2] + fine[::2, 1::2] + fine[1::2, ::2] + fine[1::2, 1::2]
+    pixels = _summed(fine)
     flat = pixels.reshape(-1, 4)
     out = np.zeros(flat.shape, np.uint8)
     seen = np.flatnonzero(flat[:, 3])

@@ -9,16 +9,27 @@ import numpy as np
 from voxcli.datasets.synthetic.street.pieces import between
 from voxcli.geometry.cameras import from_shapenet
 
-R2N2_SIZE, DISN_SIZE = 137, 224
+R2N2_SIZE, DISN_SIZE, PHOTO_SIZE = 137, 224, 224
+"""Pixels a side of the renderings of 3D-R2N2 and of DISN, and of photographic ones in either layout."""
+
+SENSOR = 32
+"""Width of the sensor in millimetres, in both."""
 
 
 class ViewLine(NamedTuple):
-    """One line of rendering_metadata.txt: degrees, distance as a share of 1.75, and how far the object stands off (Blender's axes)."""
+    """One line of rendering_metadata.txt: degrees, distance as a share of 1.75, how far the object stands off (Blender's axes), and the
+    focal length in millimetres."""
 
     azimuth: float
     elevation: float
     ratio: float
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    focal: float = 35
+
+    def K(self, size: int) -> np.ndarray:
+        """Intrinsics [3, 3] of a picture of size x size pixels."""
+        f = self.focal / SENSOR * size
+        return np.array([[f, 0, size / 2], [0, f, size / 2], [0, 0, 1.0]])
 
     @property
     def world_to_cam(self) -> np.ndarray:
@@ -66,6 +77,71 @@ def _whole(line: ViewLine, vertices: np.ndarray) -> bool:
     return bool((np.abs(cam[:, :2]).max(1) <= 16 / 35 * cam[:, 2]).all())  # half the sensor over the focal length
 
 
+_WIDEST, _LONGEST = 20.0, 75.0  # millimetres before the sensor of 32 mm: 77 and 24 degrees
+_LOWEST = 0.04  # of a camera above the floor that the object stands on
+
+
+def photo_views(rng: np.random.Generator, count: int, vertices: np.ndarray) -> list[ViewLine]:
+    """Views as people take photographs of an object: any side, mostly from the height of a person or a table, sometimes from near the
+    floor or from above, by lenses from wide to long. The object fills 45 to 95 % of the picture, and stands off its middle.
+
+    vertices [V, 3]: of the object. Every view shows all of it, from above the floor that it stands on.
+    """
+    return [_photo_view(rng, vertices) for _ in range(count)]
+
+
+def _photo_view(rng: np.random.Generator, vertices: np.ndarray) -> ViewLine:
+    band = ((2.0, 15.0), (12.0, 35.0), (35.0, 65.0))[int(rng.choice(3, p=[0.3, 0.5, 0.2]))]
+    focal = round(_WIDEST * (_LONGEST / _WIDEST) ** rng.random(), 3)
+    turn, lift, fill = 360 * rng.random(), between(rng, *band), between(rng, 0.45, 0.95)
+    off = np.array([between(rng, -0.7, 0.7), between(rng, -0.7, 0.7)])
+    for raised in range(0, 60, 6):  # from higher up where the floor would be in the way
+        line = _filling(ViewLine(turn, min(lift + raised, 80.0), 1.0, focal=focal), vertices, fill)
+        for share in (1.0, 0.5, 0.0):
+            moved = _moved(line, vertices, share * off)
+            if np.abs(_reach(moved, vertices)).max() < 1 and _height(moved, vertices) > _LOWEST:
+                return moved
+    line = ViewLine(turn, max(lift, 30.0), 1.0, focal=focal)
+    while np.abs(_reach(line, vertices)).max() >= 1 or _height(line, vertices) <= _LOWEST:
+        line = line._replace(ratio=1.15 * line.ratio)
+    return line
+
+
+def _filling(line: ViewLine, vertices: np.ndarray, fill: float) -> ViewLine:
+    """The view from as far as makes the object's box fill a share of the picture, along its longer side."""
+    for _ in range(12):
+        low, high = _reach(line, vertices)
+        size = float((high - low).max()) / 2
+        line = line._replace(ratio=max(line.ratio * size / fill, 0.4))
+        if abs(size / fill - 1) < 0.03:
+            break
+    return line
+
+
+def _moved(line: ViewLine, vertices: np.ndarray, off: np.ndarray) -> ViewLine:
+    """The view with the object's box off the picture's middle, by a share of the room beside it along x and y [2]."""
+    low, high = _reach(line, vertices)
+    aim = np.maximum(0.97 - (high - low) / 2, 0) * off - (low + high) / 2
+    matrix = line.world_to_cam
+    x, y = aim * matrix[2, 3] * SENSOR / (2 * line.focal)  # the origin's depth is about that of the object's middle
+    world = np.array([x, y, 0.0]) @ matrix[:3, :3]
+    return line._replace(shift=(float(world[0]), float(-world[2]), float(world[1])))
+
+
+def _reach(line: ViewLine, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The box of an object in the picture: least and largest (x, y), where the picture reaches from -1 to 1. Both [2]"""
+    matrix = line.world_to_cam
+    cam = vertices @ matrix[:3, :3].T + matrix[:3, 3]
+    seen = 2 * line.focal / SENSOR * cam[:, :2] / np.maximum(cam[:, 2:], 0.02)
+    return seen.min(0), seen.max(0)
+
+
+def _height(line: ViewLine, vertices: np.ndarray) -> float:
+    """Of the camera above the object's lowest point."""
+    matrix = line.world_to_cam
+    return float(-(matrix[:3, :3].T @ matrix[:3, 3])[1] - vertices[:, 1].min())
+
+
 def r2n2_text(views: list[ViewLine]) -> str:
     """rendering_metadata.txt of 3D-R2N2: azimuth, elevation, in-plane rotation, distance ratio, "field of view"."""
     return "".join(f"{v.azimuth!r} {v.elevation!r} 0 {v.ratio!r} 25\n" for v in views)
@@ -74,5 +150,5 @@ def r2n2_text(views: list[ViewLine]) -> str:
 def disn_text(views: list[ViewLine]) -> str:
     """rendering_metadata.txt of DISN: one bracketed list a line."""
     return "".join(
-        f"[{v.azimuth!r},{v.elevation!r},0,{v.ratio!r},35,32,1.75,{v.shift[0]!r},{v.shift[1]!r},{v.shift[2]!r}], \n" for v in views
+        f"[{v.azimuth!r},{v.elevation!r},0,{v.ratio!r},{v.focal!r},32,1.75,{v.shift[0]!r},{v.shift[1]!r},{v.shift[2]!r}], \n" for v in views
     )
