@@ -58,7 +58,7 @@ class Small:
 
 MODULES = {
     "z-gan": "zgan", "pix2vox-f": "pix2vox", "pix2vox-a": "pix2vox", "iqtt-pix2scene": "iqtt", "iqtt-cnn": "iqtt",
-    "iqtt-siamese": "iqtt",
+    "iqtt-siamese": "iqtt", "objects": "cutout",
 }  # fmt: skip
 
 
@@ -143,5 +143,8 @@ SMALL = {
     "uclid": Small(
         {"encoder": [4, 6, 8, 10], "reduced": [3, 3, 4, 6], "decoder": [6, 5, 5], "occupancy": 4, "code": 6, "fold": 8, "side": 64,
          "depth": {"widths": [4, 4, 6, 8], "pyramid": 4}, "camera": {"widths": [4, 6, 8, 8], "blocks": 1, "stride": 2}}, _uclid,
+    ),
+    "objects": Small(
+        {"side": 64, "pretrained": False, "coarse": 8, "fine": [8, 8, 8, 8]}, lambda network: [network(torch.rand(2, 3, 64, 64))]
     ),
 }  # fmt: skip

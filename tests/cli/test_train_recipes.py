@@ -17,6 +17,7 @@ DATA = {
     "bae": "synth objects -o {} --count 4 --views 2",
     "iqtt": "synth iqtt -o {} --count 20 --labeled 10 --size 32",
     "uclid": "synth objects -o {} --count 4 --views 2 --layout disn",
+    "cutout": "synth objects -o {} --count 2 --views 2 --backgrounds photo",
     "pix2scene": "synth rooms -o {} --count 2 --variant shapes-rotation",
 }
 """Recipe or package of a model -> the command that makes data for it; other models train on the pictures of street data."""
@@ -24,7 +25,7 @@ DATA = {
 MORE = {"objects-jof-self": ("--set", "training.dataset.images=[{}/ShapeNetRendering]")}
 """What a recipe says that it needs besides."""
 
-PRETRAINED = ("rays", "rays-far", "street")
+PRETRAINED = ("rays", "rays-far", "street", "cutout")
 """Recipes that begin with an encoder's ImageNet weights."""
 
 

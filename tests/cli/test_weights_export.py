@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
 import torch
 
+from voxcli.models import weights as module
 from voxcli.models.weights import Weights, load_weights, save_weights
 
 
@@ -26,3 +28,47 @@ def test_info_tells_facts_in_one_order(voxcli, tmp_path):
         known = list(json.loads(text))
         assert code == 0
         assert known == ["file", "sha256", "model", "numbers", "config", *sorted(facts), "version"]
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Shipped weights `whole`, and a run's that hold the same encoder and a head."""
+    (tmp_path / "shipped").mkdir()
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "shipped")
+    encoder = {f"encoder.{k}": torch.linspace(k, k + 1, 500) for k in range(4)} | {"encoder.count": torch.tensor(7)}
+    save_weights(tmp_path / "shipped" / "whole.safetensors", Weights(encoder | {"rest": torch.ones(9)}, "rays", {}))
+    save_weights(tmp_path / "run.safetensors", Weights(encoder | {"head": torch.arange(5.0)}, "objects", {"side": 64}), half=False)
+    return encoder
+
+
+def test_a_file_that_leaves_its_encoder_to_shipped_weights_is_small_and_reads_as_the_whole(voxcli, tmp_path, shipped):
+    assert voxcli("weights", "export", "run.safetensors", "-o", "all.safetensors")[0] == 0
+    assert voxcli("weights", "export", "run.safetensors", "-o", "head.safetensors", "--share", "whole")[0] == 0
+    sizes = {name: (tmp_path / f"{name}.safetensors").stat().st_size for name in ("all", "head")}
+    assert sizes["head"] < sizes["all"] - 3500
+    whole, shared = (load_weights(tmp_path / f"{name}.safetensors") for name in ("all", "head"))
+    assert whole.tensors.keys() == shared.tensors.keys() and (shared.model, shared.config) == ("objects", {"side": 64})
+    assert all(torch.equal(tensor, shared.tensors[name]) for name, tensor in whole.tensors.items())
+    assert voxcli("weights", "export", "head.safetensors", "-o", "again.safetensors")[0] == 0
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "all.safetensors").read_bytes()
+    told = json.loads(voxcli("weights", "info", "head.safetensors")[1])
+    assert told["shared"]["weights"] == "whole" and told["numbers"] == {"encoder": 2001, "head": 5}
+
+
+def test_an_encoder_that_a_training_changed_is_not_shared(refused, tmp_path, shipped):
+    refused("weights", "export", "run.safetensors", "-o", "out.pt", "--share", "whole", named=("--share", "out.pt"))
+    refused("weights", "export", "run.safetensors", "-o", "out.safetensors", "--share", "absent", named="absent")
+    changed = shipped | {"encoder.2": shipped["encoder.2"] + 0.01}
+    save_weights(tmp_path / "other.safetensors", Weights(changed, "objects", {}))
+    refused("weights", "export", "other.safetensors", "-o", "out.safetensors", "--share", "whole", named=("1 tensors differ", "encoder.2"))
+    save_weights(tmp_path / "none.safetensors", Weights({"head": torch.ones(2)}, "objects", {}))
+    refused("weights", "export", "none.safetensors", "-o", "out.safetensors", "--share", "whole", named="encoder.*")
+
+
+def test_weights_whose_encoder_is_no_longer_there_are_refused(voxcli, refused, tmp_path, shipped):
+    assert voxcli("weights", "export", "run.safetensors", "-o", "head.safetensors", "--share", "whole")[0] == 0
+    there = tmp_path / "shipped" / "whole.safetensors"
+    save_weights(there, Weights(shipped | {"encoder.0": torch.zeros(500)}, "rays", {}))
+    refused("weights", "info", "head.safetensors", named=("head.safetensors", "whole", "other numbers"))
+    there.unlink()
+    refused("weights", "info", "head.safetensors", named="no such tensors")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, TypedDict, overload
 
@@ -26,7 +27,8 @@ class PredictOptions(TypedDict, total=False):
     """What may be said of a prediction; each model takes some of it (`Model.options` lists which).
 
     fov_x_deg: the pictures' horizontal field of view in degrees. camera: of each picture, or its file. probabilities: class probabilities
-    come along. poses: objects and their poses come in meta["instances"]. background, crop, bbox: how a picture of an object is cut out.
+    come along. poses: objects and their poses come in meta["instances"]. background, crop, bbox: how a picture of an object is framed.
+    cut: how an object is cut out of it (auto, none, or the path of its mask, or of a folder of masks).
     threshold: from which a cell is occupied. coarse: the volume of one view, for `voxcli.fuse`. points: in each occupied cell. depth:
     depth map of each picture, or its file. resolution: cells a side between which a surface is looked for. parts: faces labelled by part.
     fit: steps of fitting to the picture. picture: draw the object in place of its surface. relight: a light file to draw it in. method: how
@@ -40,6 +42,7 @@ class PredictOptions(TypedDict, total=False):
     background: tuple[int, int, int]
     crop: str
     bbox: tuple[float, float, float, float]
+    cut: str
     threshold: float
     coarse: bool
     points: int
@@ -149,6 +152,8 @@ class Model:
             raise UsageError("A batch holds at least one picture.", expected="batch_size of 1 or more", actual=batch_size)
         samples, single = self._samples(pictures, views)
         given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
+        if is_path(given.get("cut")):
+            given["cut"] = path_of(given["cut"])
         known: dict[str, object] = {name: given.pop(name) for name in ("camera", "depth") if name in given}
         chosen = self._chosen(given)
         found: list[Prediction] = []
@@ -157,8 +162,11 @@ class Model:
         for start in range(0, len(samples), step):
             chunk = samples[start : start + step]
             inputs = [self._inputs(sample, known, start, len(samples), single, options.get("fov_x_deg")) for sample in chunk]
+            masks = [_mask_files(chosen, sample) for sample in chunk]
+            inputs = [_masked(*each) for each in zip(inputs, masks, strict=True)]
             results = self._predictor.predict(inputs, chosen, batch_size)
-            found += [self._finished(result, sample, given, known) for result, sample in zip(results, chunk, strict=True)]
+            for result, sample, files_of in zip(results, chunk, masks, strict=True):
+                found.append(self._finished(result, [*sample, *files_of], given, known))
         return found[0] if single else found
 
     def _samples(
@@ -224,16 +232,16 @@ class Model:
     def _depth(self, one: object, picture: str, count: int) -> DepthMap:
         if isinstance(one, DepthMap):
             return one
-        from voxcli.ops.cameras import depth_file
+        from voxcli.ops.cameras import file_beside
 
         if not is_path(one):
             raise UsageError("This is no depth map.", expected="a DepthMap or the path of one", actual=type(one).__name__)
-        return files.read_as(depth_file(path_of(one), picture, count), DepthMap)
+        return files.read_as(file_beside(path_of(one), picture, count), DepthMap)
 
     def _finished(
-        self, result: Prediction, sample: Sequence[PictureLike], given: dict[str, object], known: dict[str, object]
+        self, result: Prediction, read_from: Sequence[PictureLike], given: dict[str, object], known: dict[str, object]
     ) -> Prediction:
-        """A result in its place in the world, with its provenance."""
+        """A result in its place in the world, with its provenance. read_from: its pictures, and their masks where these are files."""
         from voxcli.geometry.placing import stand_level
         from voxcli.ops.conversions import with_provenance
 
@@ -241,7 +249,7 @@ class Model:
         if isinstance(result, FruxelGrid) and "camera" not in known:
             result = stand_level(result)
         files_read = {name: given[name] for name, about in self._abouts.items() if about.reads and name in given}
-        read = digests_of(*sample, *known.values(), *files_read.values())
+        read = digests_of(*read_from, *known.values(), *files_read.values())
         plain = {name: path_of(value) or "given" for name, value in (known | files_read).items()}
         options = {"model": self.name, **given, **plain, "dtype": self.dtype}
         made = with_provenance(result, "predict", options, read, weights=self.digest, source_meta=result.meta)
@@ -249,3 +257,22 @@ class Model:
             made.meta.update(frame=self._spec.frame, units=self._spec.units)
         made.meta["prediction"] = meta
         return made
+
+
+def _mask_files(options: ModelOptions, sample: Sequence[PictureLike]) -> list[str]:
+    """The mask file of each picture of one sample; none where none is given."""
+    from voxcli.models.object_options import ObjectOptions
+    from voxcli.ops.cameras import file_beside
+
+    mask = options.mask_file if isinstance(options, ObjectOptions) else None
+    return [] if mask is None else [file_beside(mask, path_of(picture), len(sample), "mask") for picture in sample]
+
+
+def _masked(inputs: Inputs, masks: Sequence[str]) -> Inputs:
+    """A sample whose pictures have the alpha that masks state, where there are any."""
+    from voxcli.ops.cutting import with_mask
+
+    if not masks:
+        return inputs
+    pictures = zip(inputs.pictures, masks, strict=True)
+    return replace(inputs, pictures=tuple(with_mask(picture, files.read_as(mask, Picture), mask) for picture, mask in pictures))

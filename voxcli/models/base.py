@@ -332,3 +332,11 @@ class RemembersPictures(ABC):
     @abstractmethod
     def learn_familiarity(self, pictures: Iterable[Picture]) -> Familiarity:
         """From pictures like the training's; every fifth serves for the threshold alone. Raises DataError for fewer than about 100."""
+
+
+class CutsOut(ABC):
+    """Finds the object that a photograph is of."""
+
+    @abstractmethod
+    def mask(self, rgb: np.ndarray) -> np.ndarray:
+        """How surely each pixel of a picture uint8 [H, W, 3] shows the object, float32 [H, W] in 0..1."""

@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from voxcli.errors import UsageError
+from voxcli.models.base import ModelOptions
 from voxcli.options import option, text_option
 
 Colour = tuple[int, int, int]
+
+WAYS = ("auto", "none")
+"""How an object may be cut out of its picture, besides the path of a mask."""
+
+
+@dataclass(frozen=True)
+class ObjectOptions(ModelOptions):
+    """cut: auto, which None stands for, none, or the path of a mask or of a folder of masks; see `voxcli.ops.cutting`. Models are handed
+    pictures that have the mask of a path as their alpha."""
+
+    cut: str | None = option(
+        None, "auto cuts objects out of pictures without alpha, by a plain background or by the mask head; FILE: a mask, or a folder.",
+        metavar="auto|none|FILE",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cut is not None and not isinstance(self.cut, str):
+            raise UsageError("This says nothing of how to cut an object out.", expected="auto, none, or the path of a mask",
+                             actual=type(self.cut).__name__)  # fmt: skip
+
+    @property
+    def mask_file(self) -> str | None:
+        """The path of a mask or of a folder of masks, where one is given."""
+        return None if self.cut in (None, *WAYS) else self.cut
 
 
 def colour_of(text: str) -> Colour:

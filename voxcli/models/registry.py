@@ -30,6 +30,7 @@ MODELS = {
     "iqtt-cnn": "voxcli.models.iqtt",
     "iqtt-siamese": "voxcli.models.iqtt",
     "uclid": "voxcli.models.uclid",
+    "objects": "voxcli.models.cutout",
 }
 """Name -> package. A package offers a `spec` module with SPECS, a `network` and an `inference` module, `stages` where it can be trained
 here, and `importer` where there are foreign weights of it."""

@@ -1,12 +1,17 @@
 """Weights as safetensors: tensors, in half precision where nothing else is asked for, and metadata (model, resolved configuration, label
-names, training data, version)."""
+names, training data, version).
+
+A file may leave out tensors that shipped weights hold, too, such as a frozen encoder. Its metadata then names these (`shared`), and reading
+it gives all tensors.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +26,27 @@ SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
 @dataclass(frozen=True)
+class Shared:
+    """Tensors that a file leaves to other weights. weights: the name of shipped ones. names: how the tensors' names begin. sha256: of them,
+    see `digest_of`.
+    """
+
+    weights: str
+    names: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Weights:
-    """tensors by name (floats are float32, unless a foreign checkpoint has others), the model's name, its configuration, other facts."""
+    """tensors by name (floats are float32, unless a foreign checkpoint has others), the model's name, its configuration, other facts.
+    shared: what a file of them is to leave out; those that are read from a file are whole.
+    """
 
     tensors: dict[str, Tensor]
     model: str
     config: dict[str, Any]
     facts: dict[str, Any] = field(default_factory=dict)
+    shared: Shared | None = None
 
 
 def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
@@ -38,7 +57,9 @@ def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
     from safetensors.torch import save
 
     check_finite(weights)
-    tensors = {k: t.half() if half and t.is_floating_point() else t for k, t in sorted(weights.tensors.items())}
+    left = weights.shared.names if weights.shared is not None else None
+    kept = {k: t for k, t in sorted(weights.tensors.items()) if left is None or not k.startswith(left)}
+    tensors = {k: t.half() if half and t.is_floating_point() else t for k, t in kept.items()}
     tensors = {k: t.detach().cpu().contiguous() for k, t in tensors.items()}
     worst = [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
     if worst:
@@ -46,6 +67,8 @@ def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
         raise UsageError(f"'{worst[0]}' does not fit into half precision.", expected="numbers up to 65504", actual=f"{largest:.3g}")
     metadata = {"model": weights.model, "config": json.dumps(weights.config, sort_keys=True), "version": __version__}
     metadata |= {k: json.dumps(v, sort_keys=True) for k, v in weights.facts.items()}
+    if weights.shared is not None:
+        metadata[_SHARED] = json.dumps(vars(weights.shared), sort_keys=True)
     atomic_write_bytes(path, _with_sorted_header(save(tensors, metadata)), overwrite=True)
 
 
@@ -68,9 +91,11 @@ def _with_sorted_header(data: bytes) -> bytes:
 
 
 def load_weights(source: str | Path) -> Weights:
-    """Read weights from a file, or by the name of shipped ones. Floats come back as float32.
+    """Read weights from a file, or by the name of shipped ones. Floats come back as float32. Tensors that the file leaves to others come
+    from there.
 
-    Raises UsageError for an unknown name and FileFormatError for a file that is no such weights.
+    Raises UsageError for an unknown name and FileFormatError for a file that is no such weights, or leaves tensors to weights that do not
+    hold them.
     """
     path = find_weights(source)
     from safetensors import SafetensorError, safe_open
@@ -80,11 +105,67 @@ def load_weights(source: str | Path) -> Weights:
             metadata = file.metadata() or {}
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         model, config = metadata["model"], json.loads(metadata["config"])
-        facts = {k: json.loads(v) for k, v in sorted(metadata.items()) if k not in ("model", "config", "version")}
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        facts = {k: json.loads(v) for k, v in sorted(metadata.items()) if k not in ("model", "config", "version", _SHARED)}
+        shared = Shared(**json.loads(metadata[_SHARED])) if _SHARED in metadata else None
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise _no_weights(path, error) from error
+    if shared is not None:
+        tensors |= _shared_tensors(shared, path)
     tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
     return Weights(tensors, model, config, {**facts, "version": metadata.get("version", "")})
+
+
+_SHARED = "shared"
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names and numbers, floats in half precision, whatever precision they come in."""
+    import hashlib
+
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        numbers = (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        found.update(f"{name} {tuple(numbers.shape)} {numbers.dtype}\n".encode())
+        found.update(numbers.numpy().tobytes())
+    return found.hexdigest()
+
+
+def shared_with(weights: Weights, name: str, names: str = "encoder.") -> Weights:
+    """The same weights, whose file will leave the tensors of some names to the shipped weights `name`.
+
+    Raises UsageError where these do not hold the same numbers, to half precision.
+    """
+    other = {k: t for k, t in load_weights(name).tensors.items() if k.startswith(names)}
+    own = {k: t for k, t in weights.tensors.items() if k.startswith(names)}
+    found = {k: [digest_of({k: part[k]}) if k in part else None for part in (own, other)] for k in sorted(own.keys() | other.keys())}
+    differ = [k for k, (mine, its) in found.items() if mine != its]
+    if differ or not own:
+        raise UsageError(f"'{name}' does not hold the same {names}* as these weights.", expected="the same numbers, to half precision",
+                         actual=f"{len(differ)} tensors differ, the first is {differ[0]}" if differ else "none of that name",
+                         hint="A part can be shared where no training has changed it.")  # fmt: skip
+    return replace(weights, shared=Shared(name, names, digest_of(own)))
+
+
+def shared_of(source: str | Path) -> Shared | None:
+    """What a weights file leaves to other weights, from its header alone; None where it is whole. Raises as `load_weights` does."""
+    text = _metadata(find_weights(source)).get(_SHARED)
+    return None if text is None else Shared(**json.loads(text))
+
+
+def _shared_tensors(shared: Shared, path: Path) -> dict[str, Tensor]:
+    """The tensors that the file at `path` leaves to others."""
+    from safetensors import safe_open
+
+    other = SHIPPED / f"{shared.weights}.safetensors"
+    found = {}
+    if other.is_file():
+        with safe_open(other, framework="pt") as file:
+            found = {k: file.get_tensor(k) for k in file.keys() if k.startswith(shared.names)}  # noqa: SIM118
+    if not found or digest_of(found) != shared.sha256:
+        raise FileFormatError(f"'{path}' leaves its {shared.names}* to the shipped weights '{shared.weights}', which hold others.",
+                              expected="the weights of the same version of voxcli",
+                              actual="other numbers" if found else "no such tensors")  # fmt: skip
+    return found
 
 
 def load_parts(network: nn.Module, source: str | Path) -> None:
@@ -114,13 +195,20 @@ def config_of(source: str | Path) -> dict[str, Any]:
 
 
 def _header(path: Path) -> tuple[str, dict[str, Any]]:
+    metadata = _metadata(path)
+    try:
+        return metadata["model"], json.loads(metadata["config"])
+    except (KeyError, ValueError) as error:
+        raise _no_weights(path, error) from error
+
+
+def _metadata(path: Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            return metadata["model"], json.loads(metadata["config"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            return file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
         raise _no_weights(path, error) from error
 
 

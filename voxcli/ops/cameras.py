@@ -45,16 +45,16 @@ def camera_names(named: Sequence[tuple[str, Camera]]) -> str:
     return ", ".join(name for name, _ in named[:6]) + (", ..." if len(named) > 6 else "")
 
 
-def depth_file(path: str, source: str, pictures: int) -> str:
-    """The depth map of a picture: `path` itself for one picture, or the file with the stem of `source` in the folder `path`.
+def file_beside(path: str, source: str, pictures: int, what: str = "depth map") -> str:
+    """What is known of a picture: `path` itself for one picture, or the file with the stem of `source` in the folder `path`.
 
-    pictures: how many there are. Raises UsageError where the folder holds none or more than one.
+    pictures: how many there are. what: it is, for errors. Raises UsageError where the folder holds none or more than one.
     """
     if not Path(path).is_dir():
         if pictures > 1:
-            raise UsageError(f"{path} is one depth map, and there are {pictures} pictures.", hint="Give a folder with one for each.")
+            raise UsageError(f"{path} is one {what}, and there are {pictures} pictures.", hint="Give a folder with one for each.")
         return path
     fitting = sorted(p for p in Path(path).iterdir() if p.stem == PurePath(source).stem and p.is_file())
     if len(fitting) != 1:
-        raise UsageError(f"{path} holds {len(fitting)} depth maps of the name of {source}.", expected="one")
+        raise UsageError(f"{path} holds {len(fitting)} {what}s of the name of {source}.", expected="one")
     return str(fitting[0])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import Batch, Policy, items
+from voxcli.cli.framework.cutting import TARGETS as CUT_TARGETS
+from voxcli.cli.framework.cutting import PictureCutter, check_png, cutting_model
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.odd_pictures import Doubts
 from voxcli.cli.framework.segmenting import (
@@ -25,7 +28,8 @@ from voxcli.ops.conversions import ConversionOptions
 from voxcli.ops.instances import SceneSegmentation
 
 SHAPE_SUFFIXES = (".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".npz", ".h5", ".binvox", ".xyz", ".npy", ".mat")
-SUFFIXES = (".npz", ".h5", ".binvox", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".npz", ".h5", ".binvox", *IMAGES)
 TARGETS = (".json", ".png", ".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".vox")
 
 PIECES = tuple(each for each in TARGETS if each not in (".json", ".png"))
@@ -76,6 +80,9 @@ def segment(
     -m jof and bae divide shapes (meshes, voxels, points) into the parts that the network has learnt by itself, the same numbers in every
     shape of its categories: labels on faces, points or cells, one node a part in a mesh, or a list (.json).
 
+    -m objects cuts the object out of a picture that is of one: the picture with alpha (.png), as `predict --cut auto` of object models
+    takes it.
+
     Examples:
         voxcli segment scene.npz -o instances.json
         voxcli segment street.png -m ssz -o labels.png --legend legend.json
@@ -91,12 +98,14 @@ def segment(
     suffix = _suffix(split, format)
     _check_split(split)
     policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    given = {"--gap": gap, "--min-volume": min_volume, "--only": only, "--split": split, "--indices": indices, "--legend": legend_file,
+             "--fov": fov, "--camera": camera, "--by": by != "instance"}  # fmt: skip
+    if (cutter := cutting_model(model, weights)) is not None:
+        given |= {"--threshold": threshold != 0.5, "--resolution": resolution != 64}
+        _check_given(given, f"{cutter}, which cuts objects out of pictures")
+        return _cut_out(sources, output, cutter, weights, device, policy, format, input_format)
     if (parts_model := shape_model(model, weights)) is not None:
-        given = {"--gap": gap, "--min-volume": min_volume, "--only": only, "--split": split, "--indices": indices, "--legend": legend_file,
-                 "--fov": fov, "--camera": camera, "--by": by != "instance"}  # fmt: skip
-        for flag, value in given.items():
-            if value:
-                raise UsageError(f"{flag} means nothing to {parts_model}, which divides shapes.")
+        _check_given(given, f"{parts_model}, which divides shapes")
         parts_segmenter = ShapeSegmenter(parts_model, weights, device, dtype.value, conversion)
         return _segment_shapes(parts_segmenter, sources, output, suffix, policy, format, input_format)
     check_makes_scenes(model, weights)
@@ -133,6 +142,29 @@ def _segment_shapes(
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
                 segmenter.process(chunk[0], format, input_format, policy.overwrite)
+
+
+def _check_given(given: Mapping[str, object], model: str) -> None:
+    """Raise UsageError for a flag that means nothing to a model; `model` says which it is, and what it does."""
+    for flag, value in given.items():
+        if value:
+            raise UsageError(f"{flag} means nothing to {model}.")
+
+
+def _cut_out(
+    sources: list[str], output: str, model: str, weights: str | None, device: str, policy: Policy, format: str | None,
+    input_format: str | None,
+) -> None:  # fmt: skip
+    suffix = f".{format.lower().lstrip('.')}" if format else ".png"
+    with items(
+        sources, output, suffixes=IMAGES, target_suffix=suffix, target_suffixes=CUT_TARGETS, policy=policy, label="cutting out"
+    ) as todo:
+        check_png(todo.items, format)
+        with Doubts() as doubts:
+            cutter = PictureCutter(model, weights, device, doubts)
+            for chunk in todo.chunks(1):
+                with todo.attempt(chunk[0]):
+                    cutter.process(chunk[0], format, input_format, policy.overwrite)
 
 
 def _plain(extension: str) -> str:

@@ -50,7 +50,7 @@ def info(sources: options.Sources) -> None:
         voxcli weights info run/best.safetensors best.safetensors
     """
     from voxcli.cli.framework.inputs import expand
-    from voxcli.models.weights import SHIPPED, find_weights, load_weights
+    from voxcli.models.weights import SHIPPED, find_weights, load_weights, shared_of
     from voxcli.provenance import sha256_file
 
     found: list[str] = []
@@ -70,6 +70,8 @@ def info(sources: options.Sources) -> None:
             part = key.partition(".")[0]
             parts[part] = parts.get(part, 0) + tensor.numel()
         facts = {"model": weights.model, "numbers": parts, "config": weights.config, **weights.facts}
+        if (shared := shared_of(each)) is not None:
+            facts["shared"] = vars(shared)
         rows.append({"file": each, "sha256": sha256_file(find_weights(each)), **facts})
     out.json(rows if several else rows[0])
 
@@ -82,6 +84,10 @@ def export(
         str | None,
         typer.Option("--familiar", metavar="DIR", help="Data like the training: predict will warn of pictures unlike it (rays)."),
     ] = None,
+    share: Annotated[
+        str | None,
+        typer.Option("--share", metavar="WEIGHTS", help="Leave the encoder to shipped weights that hold the same, such as rays."),
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Weights for elsewhere: .safetensors (half precision, with all facts) or .pt (a plain state_dict in float32 for torch.load).
@@ -93,10 +99,15 @@ def export(
     from dataclasses import replace
 
     from voxcli.atomic import atomic_write_bytes
-    from voxcli.models.weights import load_weights, save_weights
+    from voxcli.models.weights import load_weights, save_weights, shared_with
 
     target = _target(output, (".safetensors", ".pt"), overwrite)
+    if share is not None and target.suffix != ".safetensors":
+        raise UsageError("--share leaves the encoder to shipped weights, which other programs do not read.", expected="-o FILE.safetensors",
+                         actual=output)  # fmt: skip
     weights = load_weights(source)
+    if share is not None:
+        weights = shared_with(weights, share)
     if generator_only:
         kept = {k: t for k, t in weights.tensors.items() if not k.startswith("discriminator.")}
         weights = replace(weights, tensors=kept, config={k: v for k, v in weights.config.items() if k != "discriminator"})

@@ -23,6 +23,7 @@ class Doubts:
         self._greys = RepeatedWarnings("16-bit grey")
         self._sizes = RepeatedWarnings("pictures of unusual size")
         self._nothing = RepeatedWarnings("pictures with nothing to be seen in them")
+        self._masks = RepeatedWarnings("masks that look wrong")
         self._strange = RepeatedWarnings("pictures unlike those that the model learnt from")
         self._empty: dict[str, str] = {}
 
@@ -38,9 +39,14 @@ class Doubts:
         elif is_even(picture):
             self._empty[path] = "it is nearly of one colour"
 
-    def result(self, path: str, facts: Mapping[str, Any]) -> None:
-        """Warn of a picture of nothing, or one that the model itself finds strange, by the meta of its result: see
-        models/frustum/familiarity.py. One that is refused has its error, and needs no warning."""
+    def result(self, path: str, facts: Mapping[str, Any], place: int = 0) -> None:
+        """Warn of a picture of nothing, one that the model itself finds strange, by the meta of its result (see
+        models/frustum/familiarity.py), and one whose mask looks wrong. One that is refused has its error, and needs no warning.
+        place: of the picture in its sample."""
+        from voxcli.ops.cutting import cut_facts, doubts_about
+
+        for doubt in doubts_about(cut_facts(facts, place)):
+            self._masks.warn(f"{path}: {doubt} --cut takes a mask of yours.")
         found = facts.get("strangeness")
         if empty := self._empty.pop(path, ""):
             self._nothing.warn(f"{path}: {empty}: there is nothing to be seen in it.")
@@ -52,7 +58,7 @@ class Doubts:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        for kind in (self._greys, self._sizes, self._nothing, self._strange):
+        for kind in (self._greys, self._sizes, self._nothing, self._masks, self._strange):
             kind.__exit__()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from voxcli.cli.framework.cutting import BY
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.flags import options_of_flags
 from voxcli.cli.framework.inputs import check_there
@@ -14,13 +15,14 @@ from voxcli.cli.framework.output import out
 from voxcli.cli.framework.side_files import SideFiles
 from voxcli.errors import DataError, UsageError
 from voxcli.models.base import DrawsPictures, Inputs, ModelOptions
+from voxcli.models.object_options import ObjectOptions
 from voxcli.models.registry import check_predicts, name_of, predicting, spec_of, weights_of
-from voxcli.ops.cameras import camera_for, depth_file
+from voxcli.ops.cameras import camera_for, file_beside
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_conversion, needs_resolution, with_provenance
 from voxcli.options import abouts, flag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import nn
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from voxcli.files import Format
     from voxcli.models.base import Predictor, Result
     from voxcli.provenance import Json
-    from voxcli.scene import Camera, DepthMap, Described, Frustum
+    from voxcli.scene import Camera, DepthMap, Described, Frustum, Picture
 
 
 TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".xyz", ".npy", ".png")
@@ -80,6 +82,9 @@ class Predictions:
             check_there(path)
         own = {"resolution": request.resolution} if "resolution" in abouts(kind) else {}
         self.options = options_of_flags(kind, {**request.given, **own}, self.name)
+        self.mask = self.options.mask_file if isinstance(self.options, ObjectOptions) else None
+        if self.mask is not None:
+            check_there(self.mask)
         if self.options.depends_on_size and not todo.keep_going:
             self._check_sizes()
         self.beside = SideFiles(kind, request.given, todo.items, request.overwrite)
@@ -181,8 +186,8 @@ class Predictions:
                 for (item, _), result in zip(batch, results, strict=False):
                     with self.todo.attempt(item):
                         self._save(item, result)
-                        for path in item.files:
-                            doubts.result(path, result.meta)
+                        for place, path in enumerate(item.files):
+                            doubts.result(path, result.meta, place)
 
     def _cameras(self, item: Item) -> tuple[Camera, ...] | None:
         """The camera of each picture of an item, where one is given."""
@@ -198,7 +203,11 @@ class Predictions:
 
     def _depth_files(self, item: Item) -> list[str]:
         """The depth map of each picture of an item; none where none is given."""
-        return [] if self.request.depth is None else [depth_file(self.request.depth, path, len(item.files)) for path in item.files]
+        return [] if self.request.depth is None else [file_beside(self.request.depth, path, len(item.files)) for path in item.files]
+
+    def _mask_files(self, item: Item) -> list[str]:
+        """The mask of each picture of an item; none where none is given."""
+        return [] if self.mask is None else [file_beside(self.mask, path, len(item.files), "mask") for path in item.files]
 
     def _samples(self, chunk: list[Item], doubts: Doubts) -> Iterator[tuple[Item, Inputs]]:
         """The items whose pictures can be read."""
@@ -212,6 +221,7 @@ class Predictions:
             with self.todo.attempt(item):
                 form = self.request.input_format
                 pictures = [files.read_as(path, Picture, format=form, target_frustum=target_frustum, fov_x_deg=fov) for path in item.files]
+                pictures = [masked(*each) for each in zip(pictures, self._mask_files(item), strict=True)] if self.mask else pictures
                 for path, picture in zip(item.files, pictures, strict=True):
                     doubts.look(path, picture, view is not None)
                 yield item, Inputs(tuple(pictures))
@@ -222,10 +232,11 @@ class Predictions:
 
         request, format, meta = self.request, self.formats[item.target], result.meta
         result = self._placed(result)
-        for line in self.predictor.steps(item.files, result.meta):
+        for line in (*cut_steps(item.files, result.meta), *self.predictor.steps(item.files, result.meta)):
             out.detail(line)
         contents = self.beside.contents(item, result)
-        read = {path: sha256_file(path) for path in (*item.files, *self._depth_files(item)) if path != "-"}
+        beside = (*self._depth_files(item), *self._mask_files(item))
+        read = {path: sha256_file(path) for path in (*item.files, *beside) if path != "-"}
         thing: Described
         if self._drawn(format):
             assert isinstance(self.predictor, DrawsPictures)
@@ -263,6 +274,24 @@ class Predictions:
         mine |= {"resolution": self.conversion.resolution} if self.resolves else {}
         recorded = {name: value for name, value in mine.items() if value is not None}
         return {"model": self.name, **recorded, "dtype": str(self.predictor.dtype).rpartition(".")[2]}
+
+
+def masked(picture: Picture, mask: str) -> Picture:
+    """A picture with the alpha that the file of a mask states."""
+    from voxcli import files
+    from voxcli.ops.cutting import with_mask
+    from voxcli.scene import Picture
+
+    return with_mask(picture, files.read_as(mask, Picture), mask)
+
+
+def cut_steps(names: Sequence[str], meta: Mapping[str, Json]) -> Iterator[str]:
+    """By what the object of each picture was cut out, in words."""
+    from voxcli.ops.cutting import cut_facts
+
+    for place, name in enumerate(names):
+        if facts := cut_facts(meta, place):
+            yield f"{name}: cut out by {BY[str(facts['by'])]}, {facts['share']:.1%} of it"
 
 
 def with_probabilities(thing: Result, format: Format, becomes: str | None) -> Result:

@@ -24,6 +24,7 @@ from voxcli.models.jof.preparation import BACKGROUND, coloured, prepare, standar
 from voxcli.models.jof.rendering import fields_of, usable
 from voxcli.models.jof.spec import JOFOptions
 from voxcli.models.weights import Weights
+from voxcli.ops.cutting import cut_out
 from voxcli.ops.lights import LightFile
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Camera, Mesh, Picture, VoxelGrid
@@ -73,7 +74,9 @@ class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mes
             )  # fmt: skip
         level = THRESHOLD if options.threshold is None else options.threshold
         for sample in inputs:
-            image, mask, facts = _taken_in(self, sample.picture, options.background or BACKGROUND, options.fit)
+            cut = cut_out(sample.picture, options.cut, str(self.device)).framed()
+            image, mask, facts = _taken_in(self, cut.picture, options.background or BACKGROUND, options.fit)
+            facts |= cut.meta
             with torch.no_grad():
                 guess = model.image(standard_image(image))[0]
             if options.fit:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from voxcli.models.base import DividesShapes, DrawsPictures, ModelOptions, ModelSpec
-from voxcli.models.object_options import background_option, threshold_option
+from voxcli.models.base import DividesShapes, DrawsPictures, ModelSpec
+from voxcli.models.object_options import ObjectOptions, background_option, threshold_option
 from voxcli.ops.lights import LightFile, read_lights
 from voxcli.options import SideFile, file_option, option, text_option
 
 
 @dataclass(frozen=True)
-class JOFOptions(ModelOptions):
+class JOFOptions(ObjectOptions):
     """threshold: occupancy at the surface; None is 0.5. parts: faces labelled by part in place of albedo. fit: steps of fitting codes,
     camera and light to the picture. relight: in place of the guessed light. picture: the object as the picture shows it, or in the light of
     `relight`, in place of a surface."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from voxcli.models.pix2vox.preprocessing import Preparation, prepare
 from voxcli.models.pix2vox.sizes import CELLS
 from voxcli.models.pix2vox.spec import Pix2VoxOptions
 from voxcli.models.weights import Weights
+from voxcli.ops.cutting import Cut, cut_out
 from voxcli.scene.types import VoxelGrid
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Pix2VoxPredictor(Predictor[Pix2Vox | Folded, Pix2VoxOptions, VoxelGrid], F
         if options.coarse and any(len(sample.pictures) != 1 for sample in inputs):
             raise UsageError("Coarse volumes are those of single pictures.", hint="Fuse them afterwards.")
         for group in _of_equal_counts(inputs, batch_size):
-            prepared = [[prepare(picture, how) for picture in sample.pictures] for sample in group]
+            prepared = [[_prepared(cut_out(each, options.cut, str(self.device)), how) for each in sample.pictures] for sample in group]
             images = torch.from_numpy(np.stack([np.stack([image for image, _ in each]) for each in prepared]))
             context, volumes = self.folded.coarse(images)
             if options.coarse:
@@ -111,6 +113,14 @@ def _volumes(grids: Sequence[VoxelGrid]) -> Tensor:
     for grid in grids:
         check_volume(grid)
     return torch.from_numpy(np.stack([_coarse_values(grid) for grid in grids]))[None]
+
+
+def _prepared(cut: Cut, how: Preparation) -> tuple[np.ndarray, dict[str, Any]]:
+    """The network's input of a picture, and what was done to it. What was cut out here is framed by its mask, unless told otherwise."""
+    if cut.facts and cut.picture.alpha is not None and how.crop == "auto" and how.bbox is None:
+        how = replace(how, crop="box")
+    image, facts = prepare(cut.picture, how)
+    return image, facts | cut.meta
 
 
 def _level(options: Pix2VoxOptions, usual: float) -> float:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from voxcli.errors import DataError, UsageError
-from voxcli.models.base import FusesVolumes, ModelOptions, ModelSpec
-from voxcli.models.object_options import background_option, coarse_option, threshold_option
+from voxcli.models.base import FusesVolumes, ModelSpec
+from voxcli.models.object_options import ObjectOptions, background_option, coarse_option, threshold_option
 from voxcli.options import option
 
 Crop = Literal["auto", "box", "center", "none"]
@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Pix2VoxOptions(ModelOptions):
+class Pix2VoxOptions(ObjectOptions):
     """background, crop, bbox: see `preprocessing.Preparation`. threshold: None is that of the weights. coarse: the volume of the decoder
     alone with its context, for `fuse_volumes`; then one picture a sample. method: where a sample has several pictures."""
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError, unknown_name
+from voxcli.models.blocks.decoding import ConvNormAct, doubled
 from voxcli.models.blocks.efficientnet import CHANNELS, ENCODERS, EfficientNetLite0
 from voxcli.models.frustum.familiarity import pooled
 from voxcli.shapes import check_shape
@@ -81,13 +82,6 @@ class Features:
     summary: Tensor
 
 
-class ConvNormAct(nn.Sequential):
-    """3 x 3 convolution, batch normalisation, ReLU."""
-
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
 class Pyramid(nn.Module):
     """Encoder maps at 1/4, 1/8, 1/16 and 1/32 of the picture -> one map [B, pyramid, H/4, W/4], a pixel for each coarse column."""
 
@@ -109,11 +103,6 @@ class Pyramid(nn.Module):
         x = self.smooth32(self.lateral32(last))
         x = self.smooth16(doubled(x) + self.lateral16(sixteenth))
         return self.smooth8(doubled(x) + self.lateral8(eighth) + self.lateral4(F.pixel_unshuffle(quarter, 2)))
-
-
-def doubled(x: Tensor) -> Tensor:
-    """A map at twice the size, bilinear."""
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 class CoarseHead(nn.Module):

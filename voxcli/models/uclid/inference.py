@@ -18,6 +18,7 @@ from voxcli.models.uclid.network import CELLS, SIZES, UCLID, UCLIDConfig, added,
 from voxcli.models.uclid.preparation import prepare, projection_of, square_depth
 from voxcli.models.uclid.spec import UCLIDOptions
 from voxcli.models.uclid.views import view_grids
+from voxcli.ops.cutting import cut_out
 from voxcli.scene.types import Camera, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
         if options.coarse and any(len(sample.pictures) != 1 for sample in inputs):
             raise UsageError("Coarse volumes are those of single pictures.", hint="Fuse them afterwards.")
         for group in _alike(inputs, batch_size):
-            images, facts, projection, maps = self._inputs(group)
+            images, facts, projection, maps = self._inputs(group, options.cut)
             with torch.inference_mode():
                 grids = view_grids(self.network, images, projection, maps)
                 counts = torch.tensor([len(each.pictures) for each in group])
@@ -93,13 +94,16 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
             margins = "" if done["padded"] == [0, 0] else f"made square by {done['padded']} pixels on each side, "
             yield f"{path}: {margins}{done['side']}x{done['side']}, white on {done['painted']:.1%}"
 
-    def _inputs(self, group: Sequence[Inputs]) -> tuple[Tensor, list[dict[str, Any]], Tensor | None, Tensor | None]:
-        """(images [V, 3, S, S], what was done to each, projections [V, 3, 4] or None, depths [V, h, w] or None)."""
+    def _inputs(self, group: Sequence[Inputs], how: str | None) -> tuple[Tensor, list[dict[str, Any]], Tensor | None, Tensor | None]:
+        """(images [V, 3, S, S], what was done to each, projections [V, 3, 4] or None, depths [V, h, w] or None). how: to cut objects out;
+        the squares around these are taken, unless cameras or depths are of whole pictures."""
         pictures = [picture for sample in group for picture in sample.pictures]
-        prepared = [prepare(picture, self.network.config.side) for picture in pictures]
-        images = torch.stack([image for image, _ in prepared]).to(self.device)
         cameras = [camera for sample in group for camera in sample.cameras or ()]
         depths = [depth for sample in group for depth in sample.depths or ()]
+        cuts = [cut_out(picture, how, str(self.device)) for picture in pictures]
+        cuts = cuts if cameras or depths else [cut.framed() for cut in cuts]
+        prepared = [prepare(cut.picture, self.network.config.side) for cut in cuts]
+        images = torch.stack([image for image, _ in prepared]).to(self.device)
         projection = maps = None
         if cameras:
             projection = torch.stack([projection_of(c, p) for c, p in zip(cameras, pictures, strict=True)]).to(self.device)
@@ -109,7 +113,7 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
             if len({s.shape for s in squares}) > 1:
                 raise DataError("The depth maps of a batch differ in size.", actual=sorted({tuple(s.shape) for s in squares}))
             maps = torch.stack(squares).to(self.device)
-        return images, [facts for _, facts in prepared], projection, maps
+        return images, [facts | cut.meta for (_, facts), cut in zip(prepared, cuts, strict=True)], projection, maps
 
     def _cloud(self, logits: Tensor, codes: Tensor, meta: dict[str, Any], options: UCLIDOptions) -> PointCloud:
         count, seed = options.points, options.seed

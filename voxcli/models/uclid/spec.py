@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from voxcli.models.base import FusesVolumes, ModelOptions, ModelSpec
-from voxcli.models.object_options import coarse_option, threshold_option
+from voxcli.models.base import FusesVolumes, ModelSpec
+from voxcli.models.object_options import ObjectOptions, coarse_option, threshold_option
 from voxcli.options import option
 
 
 @dataclass(frozen=True)
-class UCLIDOptions(ModelOptions):
+class UCLIDOptions(ObjectOptions):
     """threshold: None is 0.35. points: in each occupied cell, evenly over its patch, or with a seed drawn from U[0, 1]^2. coarse: each
     picture's grids in place of points, for `fuse_volumes`."""
 
