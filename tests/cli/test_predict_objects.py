@@ -247,7 +247,7 @@ REFUSED = {
     "GIF files are written here": ("moving.gif", ()),
     "not an image": ("text.png", ()),
     "transparent": ("clear.png", ("--crop", "none")),
-    "no alpha": ("plain.png", ("--crop", "box")),
+    "no alpha": ("plain.png", ("--crop", "box", "--cut", "none")),
     "plain.png: The bounding box lies outside of the picture": ("plain.png", ("--bbox", "500", "500", "600", "600")),
     "is empty": ("plain.png", ("--bbox", "50", "50", "40", "60")),
     "contradict": ("plain.png", ("--bbox", "5", "5", "40", "60", "--crop", "none")),

@@ -58,7 +58,7 @@ class ObjectCutter(TrainedNetwork[CutOut], CutsOut):
         left, top, right, bottom = (round(each) for each in box)
         inner = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
         scale = side / max(right - left, bottom - top)
-        size = tuple(max(1, round(scale * (inner[k + 2] - inner[k]))) for k in (0, 1))
+        size = max(1, round(scale * (inner[2] - inner[0]))), max(1, round(scale * (inner[3] - inner[1])))
         part = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR, box=inner))
         at = (min(round(scale * (inner[0] - left)), side - size[0]), min(round(scale * (inner[1] - top)), side - size[1]))
         margins = ((at[1], side - size[1] - at[1]), (at[0], side - size[0] - at[0]), (0, 0))
