@@ -14,10 +14,11 @@ from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, ObjectsGenerator
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.layouts import as_mesh
-from voxcli.datasets.synthetic.objects.photo.backdrop import FLOOR, SKY, draw_place, leaves
+from voxcli.datasets.synthetic.objects.photo.backdrop import FLOOR, SKY, draw_place
 from voxcli.datasets.synthetic.objects.photo.clutter import draw_clutter
 from voxcli.datasets.synthetic.objects.photo.finishes import _PATTERNS, Finish
-from voxcli.datasets.synthetic.objects.photo.render import Photographer, cast, draw_light
+from voxcli.datasets.synthetic.objects.photo.patterns import grains, leaves, surface
+from voxcli.datasets.synthetic.objects.photo.render import Photographer, View, cast, draw_light
 from voxcli.datasets.synthetic.objects.views import photo_views
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.cameras import inverse_rigid
@@ -111,7 +112,7 @@ def test_the_floor_is_dark_where_a_ray_towards_the_light_meets_the_object():
     photographer = Photographer(thing, np.random.default_rng(0))
     line = photo_views(np.random.default_rng(2), 1, thing.vertices)[0]
     light, K, pose = draw_light(np.random.default_rng(3), 40.0), line.K(64), line.world_to_cam
-    dark, _ = photographer._shadows(K, pose, 64, light, np.zeros(0, np.int64), 0.0)
+    dark, _ = photographer._shadows(View(K, pose, 64, np.zeros(0, np.int64), True), light, 0.0)
     axis = (np.arange(64) + 0.5 - 32) / K[0, 0]
     rays = np.stack([*np.meshgrid(axis, axis), np.ones((64, 64))], -1).reshape(-1, 3) @ pose[:3, :3]
     eye, floor = inverse_rigid(pose)[:3, 3], thing.vertices[:, 1].min()
@@ -178,11 +179,22 @@ def test_finishes_are_colours_and_coarse_samples_show_no_fine_pattern(kind):
     assert coarse.std(0).sum() < 1.01 * fine.std(0).sum()
 
 
-def test_leaves_cover_one_another_and_differ():
-    first, other = (leaves(np.random.default_rng(seed), 96) for seed in (1, 2))
-    assert first.shape == (96, 96, 3) and first.dtype == np.float32 and (first > 0).all()
+@pytest.mark.parametrize("draw", [leaves, surface, grains])
+def test_patterns_are_light_and_differ(draw):
+    first, other = (draw(np.random.default_rng(seed), 96) for seed in (1, 2))
+    assert first.shape == (96, 96, 3) and first.dtype == np.float32 and (first > 0).all() and first.max() < 5
     assert np.abs(first - other).mean() > 0.02
-    assert np.array_equal(first, leaves(np.random.default_rng(1), 96))
+    assert np.array_equal(first, draw(np.random.default_rng(1), 96))
+
+
+def test_another_place_shows_things_and_no_object():
+    thing = made("chair", 2)
+    photographer = Photographer(thing, np.random.default_rng(1))
+    light = draw_light(np.random.default_rng(3), 0.0)
+    pictures = [photographer._elsewhere(48, light, np.random.default_rng(seed)) for seed in range(4)]
+    assert all(picture.shape == (48, 48, 3) and np.isfinite(picture).all() and picture.std() > 0.005 for picture in pictures)
+    photographer.thing = made("car", 0)                                              # nothing of it is drawn
+    assert np.array_equal(pictures[2], photographer._elsewhere(48, light, np.random.default_rng(2)))
 
 
 def test_assets_alone_where_that_is_asked_for(tmp_path):

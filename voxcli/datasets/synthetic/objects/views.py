@@ -83,7 +83,7 @@ _LOWEST = 0.04  # of a camera above the floor that the object stands on
 
 def photo_views(rng: np.random.Generator, count: int, vertices: np.ndarray) -> list[ViewLine]:
     """Views as people take photographs of an object: any side, mostly from the height of a person or a table, sometimes from near the
-    floor or from above, by lenses from wide to long. The object fills 45 to 95 % of the picture, and stands off its middle.
+    floor or from above, by lenses from wide to long. The object fills 50 to 95 % of the picture, and stands off its middle.
 
     vertices [V, 3]: of the object. Every view shows all of it, from above the floor that it stands on.
     """
@@ -93,8 +93,8 @@ def photo_views(rng: np.random.Generator, count: int, vertices: np.ndarray) -> l
 def _photo_view(rng: np.random.Generator, vertices: np.ndarray) -> ViewLine:
     band = ((2.0, 15.0), (12.0, 35.0), (35.0, 65.0))[int(rng.choice(3, p=[0.3, 0.5, 0.2]))]
     focal = round(_WIDEST * (_LONGEST / _WIDEST) ** rng.random(), 3)
-    turn, lift, fill = 360 * rng.random(), between(rng, *band), between(rng, 0.45, 0.95)
-    off = np.array([between(rng, -0.7, 0.7), between(rng, -0.7, 0.7)])
+    turn, lift, fill = 360 * rng.random(), between(rng, *band), between(rng, 0.5, 0.95)
+    off = np.array([between(rng, -0.6, 0.6), between(rng, -0.6, 0.6)])
     for raised in range(0, 60, 6):  # from higher up where the floor would be in the way
         line = _filling(ViewLine(turn, min(lift + raised, 80.0), 1.0, focal=focal), vertices, fill)
         for share in (1.0, 0.5, 0.0):

@@ -1,8 +1,7 @@
-"""What stands behind an object in a photograph: a room, a place outdoors, a studio's paper, or a picture of nothing in particular.
+"""Places in which photographs of objects are taken: a room, a place outdoors, a studio's paper.
 
 A place is a floor, and up to four walls and a ceiling, with flat things on them (windows, pictures, rugs). Outdoors there is a sky above
-low walls. What has no floor is a picture of shapes that cover one another (the dead leaves model of natural images: Lee, Mumford and
-Huang, IJCV 2001).
+low walls.
 """
 
 from __future__ import annotations
@@ -12,16 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxcli.datasets.synthetic.camera_pipeline import resized
 from voxcli.datasets.synthetic.objects import materials
 from voxcli.datasets.synthetic.objects.photo.finishes import FLOORS, GROUNDS, INSIDE, Finish, draw_finish
 from voxcli.datasets.synthetic.objects.render import Light
 from voxcli.datasets.synthetic.street.pieces import between
 from voxcli.datasets.synthetic.street.textures import clouds
 
-KINDS = ("room", "outdoors", "studio", "leaves")
-SHARES = (0.46, 0.2, 0.12, 0.22)
-"""Kinds of backdrops, and the share of pictures that each has."""
+PLACES = ("room", "outdoors", "studio")
+"""Kinds of places."""
 
 FLOOR, CEILING, SKY = 4, 5, 6
 """Numbers of sides, after the four walls -x, +x, -z, +z of a place's own axes."""
@@ -188,40 +185,3 @@ def _draw_panel(rng: np.random.Generator, bounds: tuple[float, ...], tops: tuple
         side, (u - wide / 2, u + wide / 2, v - tall / 2, v + tall / 2), between(rng, 0, 0.05), draw_finish(rng, (*INSIDE, "asphalt")),
         np.clip(materials.hue(rng), 0.02, 0.97) ** 2.2, glow,
     )  # fmt: skip
-
-
-def leaves(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A picture of shapes that cover one another, from large to small, with shading and textures of their own. Linear [size, size, 3]"""
-    from PIL import Image, ImageDraw
-
-    count = int(4 * 60 ** rng.random())
-    image = Image.new("RGB", (size, size), _rgb(rng))
-    draw = ImageDraw.Draw(image)
-    radii = np.sort(size * between(rng, 0.3, 0.9) / (1 + np.arange(count) * between(rng, 0.02, 0.3)) * (0.5 + rng.random(count)))[::-1]
-    for radius in radii.tolist():
-        x, y = (size * rng.random(2)).tolist()
-        corners = int(rng.integers(2, 8))
-        if corners == 2:
-            w, h = radius, radius * between(rng, 0.3, 1)
-            draw.ellipse((x - w, y - h, x + w, y + h), fill=_rgb(rng))
-        else:
-            angles = np.sort(2 * math.pi * (np.arange(corners) + rng.random(corners)) / corners)
-            stretch = between(rng, 0.15, 1)
-            away = np.stack([np.cos(angles), stretch * np.sin(angles)], 1) @ _turn(2 * math.pi * rng.random())
-            draw.polygon([(x + radius * a, y + radius * b) for a, b in away.tolist()], fill=_rgb(rng))
-    linear = (np.asarray(image, np.float32) / 255) ** np.float32(2.2)
-    rough = rng.standard_normal((3, 9, 9, 1)).astype(np.float32)
-    shade = sum(0.18 * resized(np.ascontiguousarray(rough[k, : 3 + 3 * k, : 3 + 3 * k]), size, size) for k in range(3))
-    axis = (np.arange(size, dtype=np.float32) + 0.5) / size
-    fine = 2.0 ** between(rng, 3, 7)
-    pattern = clouds(axis[None] * fine + 50 * rng.random() + axis[:, None] * between(rng, -9, 9), axis[:, None] * fine)
-    return np.clip(linear * (1 + shade + between(rng, 0, 0.25) * pattern[..., None]), 0.002, 4).astype(np.float32)
-
-
-def _turn(angle: float) -> np.ndarray:
-    return np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-
-
-def _rgb(rng: np.random.Generator) -> tuple[int, int, int]:
-    red, green, blue = (255 * materials.hue(rng, 0.8)).astype(int).tolist()
-    return red, green, blue

@@ -19,6 +19,10 @@ NEAREST = 0.1
 """z-depth within which nothing of a thing may lie for it to be drawn."""
 
 
+LARGE = 0.35
+"""A thing's box in the picture is large from this share of the object's on."""
+
+
 @dataclass(frozen=True)
 class Clutter:
     """Things around an object, as one object that is drawn at once. spans: first and past-the-last face and vertex of each [n, 4]."""
@@ -26,9 +30,16 @@ class Clutter:
     renderer: Renderer
     spans: np.ndarray
 
+    def ahead(self, world_to_cam: np.ndarray) -> np.ndarray:
+        """The things that lie wholly before a camera. Faces [F']."""
+        depth = self.renderer.thing.vertices @ world_to_cam[2, :3] + world_to_cam[2, 3]
+        kept = [np.arange(first, last) for first, last, start, end in self.spans.tolist() if depth[start:end].min() >= NEAREST]
+        return np.concatenate(kept) if kept else np.zeros(0, np.int64)
+
     def beside(self, world_to_cam: np.ndarray, focal: float, front: np.ndarray, depth: float) -> np.ndarray:
         """Which things a view may show: those whose pictures are clear of the object's, and those behind it. Faces [F'].
 
+        What stands whole beside the object is left out where it is as large: one could not tell which of them the photograph is of.
         focal: as a share of the picture's side; front [2, 2]: the object's box in the picture, least and largest (x, y), from -1/2 to 1/2;
         depth: of the object's middle.
         """
@@ -40,8 +51,10 @@ class Clutter:
             if own[:, 2].min() < NEAREST:
                 continue
             seen = focal * own[:, :2] / own[:, 2:]
-            apart = (seen.min(0) > front[1]).any() or (seen.max(0) < front[0]).any()
-            if own[:, 2].mean() > depth + 0.05 or apart:
+            low, high = seen.min(0), seen.max(0)
+            apart = bool((low > front[1]).any() or (high < front[0]).any())
+            whole, large = np.abs(seen).max() < 0.5, (high - low).prod() > LARGE * (front[1] - front[0]).prod()
+            if (own[:, 2].mean() > depth + 0.05 or apart) and not (apart and whole and large):
                 kept.append(np.arange(first, last))
         return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 

@@ -1,7 +1,8 @@
 """Photographs of an object: in a place or before a picture, with its shadow, other things, and what a camera does to light.
 
 The object is in front of all else, so its mask is that of the rendering alone. The floor's shadows come from the faces of all objects,
-projected along the light; a second projection, straight down and blurred, darkens the floor near what stands on it.
+projected along the light; a second projection, straight down and blurred, darkens the floor near what stands on it. Some pictures show the
+object before a picture of another place, or of nothing in particular: then it stands nowhere.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ import torch
 
 from voxcli.datasets.synthetic.camera_pipeline import develop, resized, soften
 from voxcli.datasets.synthetic.objects.parts import ShapeObject
-from voxcli.datasets.synthetic.objects.photo.backdrop import FLOOR, KINDS, SHARES, draw_place, leaves
+from voxcli.datasets.synthetic.objects.photo.backdrop import FLOOR, PLACES, draw_place
 from voxcli.datasets.synthetic.objects.photo.clutter import draw_clutter
+from voxcli.datasets.synthetic.objects.photo.patterns import grains, leaves, surface
 from voxcli.datasets.synthetic.objects.render import Light, Renderer
-from voxcli.datasets.synthetic.objects.views import ViewLine
+from voxcli.datasets.synthetic.objects.views import SENSOR, ViewLine
 from voxcli.datasets.synthetic.street.pieces import between
+from voxcli.geometry.cameras import look_at
 from voxcli.geometry.zbuffer import first_faces
+
+KINDS = (*PLACES, "elsewhere", "leaves", "surface", "grains")
+SHARES = (0.38, 0.16, 0.1, 0.14, 0.1, 0.06, 0.06)
+"""Kinds of backdrops, and the share of pictures that each has. elsewhere: another place with things in it, seen by another camera."""
+
+_PATTERNS = {"leaves": leaves, "surface": surface, "grains": grains}
 
 CROWDED = 0.65
 """Share of the pictures of a place that may show other things."""
@@ -37,6 +46,16 @@ class Photograph(NamedTuple):
     kind: str
 
 
+class View(NamedTuple):
+    """A camera: K [3, 3] of size x size pixels, world_to_cam [4, 4]; the faces of things that it shows; whether the object is there."""
+
+    K: np.ndarray
+    pose: np.ndarray
+    size: int
+    faces: np.ndarray
+    own: bool
+
+
 class Photographer:
     """Takes photographs of one object, among things that stay where they are. rng: draws these things."""
 
@@ -48,12 +67,14 @@ class Photographer:
         """The picture of one view, size x size pixels, in light, a place and with a camera of its own."""
         kind = str(rng.choice(KINDS, p=SHARES))
         light, K, pose = draw_light(rng, line.azimuth), line.K(size), line.world_to_cam
-        crowded = kind in ("room", "outdoors") and rng.random() < CROWDED
-        if kind == "leaves":
-            behind = leaves(rng, size) * np.float32(2 ** between(rng, -1, 1))
+        if kind in _PATTERNS:
+            behind = _PATTERNS[kind](rng, size) * np.float32(2 ** between(rng, -1, 1))
+        elif kind == "elsewhere":
+            behind = self._elsewhere(size, light, rng)
         else:
-            faces = self._shown(line, pose) if crowded else np.zeros(0, np.int64)
-            behind, tone = self._placed(kind, K, pose, size, light, faces, rng)
+            crowded = kind != "studio" and rng.random() < CROWDED
+            view = View(K, pose, size, self._shown(line, pose) if crowded else np.zeros(0, np.int64), True)
+            behind, tone = self._placed(kind, view, light, self.bounds, rng)
             light = replace(light, ground=0.5 * light.ground + 0.5 * tone)
         if rng.random() < 0.35:
             behind = _blurred(behind, size * between(rng, 0.004, 0.03))
@@ -68,39 +89,56 @@ class Photographer:
         seen = focal * cam[:, :2] / cam[:, 2:]
         return self.clutter.beside(pose, focal, np.stack([seen.min(0), seen.max(0)]), float(cam[:, 2].mean()))
 
+    def _elsewhere(self, size: int, light: Light, rng: np.random.Generator) -> np.ndarray:
+        """A linear picture [S, S, 3] of another place, in which one of the things is large, and may be cut off."""
+        vertices, spans = self.clutter.renderer.thing.vertices, self.clutter.spans
+        _, _, start, end = spans[int(rng.integers(2 if rng.random() < 0.7 else len(spans)))].tolist()
+        box = np.stack([vertices[start:end].min(0), vertices[start:end].max(0)])
+        reach, focal = float(np.linalg.norm(box[1] - box[0])) / 2, between(rng, 20, 70)
+        line = ViewLine(0, 0, 1, focal=focal)
+        turn, lift = 2 * math.pi * rng.random(), math.radians(between(rng, 3, 45))
+        away = reach * max(1.3, focal / SENSOR * 2 / between(rng, 0.6, 2.2))
+        way = np.array([math.cos(turn) * math.cos(lift), math.sin(lift), math.sin(turn) * math.cos(lift)])
+        eye = box.mean(0) + away * way
+        pose = look_at(eye, box.mean(0) + 0.6 * reach * (rng.random(3) - 0.5))
+        whole = np.stack([vertices.min(0), vertices.max(0)])
+        view = View(line.K(size), pose, size, self.clutter.ahead(pose), False)
+        return self._placed(str(rng.choice(PLACES[:2])), view, light, whole, rng)[0]
+
     def _placed(
-        self, kind: str, K: np.ndarray, pose: np.ndarray, size: int, light: Light, faces: np.ndarray, rng: np.random.Generator
+        self, kind: str, view: View, light: Light, bounds: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(linear picture [S, S, 3] of what stands behind the object, the floor's mean colour [3])."""
+        """(linear picture [S, S, 3] of a place that holds a box [2, 3] and the things that a view shows, the floor's mean colour [3])."""
+        K, pose, size = view.K, view.pose, view.size
         eye = -pose[:3, :3].T @ pose[:3, 3]
-        place = draw_place(rng, kind, eye, self.bounds)
+        place = draw_place(rng, kind, eye, bounds)
         axis = (np.arange(size) + 0.5 - size / 2) / K[0, 0]
         rays = np.stack([*np.meshgrid(axis, axis), np.ones((size, size))], -1).reshape(-1, 3) @ pose[:3, :3]
         base, sun, side = place.colours(eye, rays.astype(np.float32), 1 / K[0, 0], light)
         floor = (side == FLOOR).reshape(size, size)
-        shadow, near = self._shadows(K, pose, size, light, faces, between(rng, 0.5, 6.0) * size / 224)
+        shadow, near = self._shadows(view, light, between(rng, 0.5, 6.0) * size / 224)
         shadow, near = np.where(floor, shadow, 0), np.where(floor, near, 0)
         dark, soft = between(rng, 0.6, 1.0), between(rng, 0.3, 0.75)
         base, sun = base.reshape(size, size, 3), sun.reshape(size, size, 3)
         out = base * (1 - np.float32(soft) * near)[..., None] + sun * (1 - np.float32(dark) * shadow)[..., None]
         tone = out[floor].mean(0) if floor.any() else light.ground
-        if len(faces):
-            things, _ = self.clutter.renderer.linear(K, pose, size, light, faces)
+        if len(view.faces):
+            things, _ = self.clutter.renderer.linear(K, pose, size, light, view.faces)
             out = out * (1 - things[..., 3:]) + things[..., :3]
         return out.astype(np.float32), np.asarray(tone, np.float64)
 
-    def _shadows(
-        self, K: np.ndarray, pose: np.ndarray, size: int, light: Light, faces: np.ndarray, blur: float
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _shadows(self, view: View, light: Light, blur: float) -> tuple[np.ndarray, np.ndarray]:
         """The share of the key's light, and of the sky's, that does not reach the floor, as if it filled the picture. Both [S, S]"""
-        half = size // 2
-        scaled = K * np.array([[half / size], [half / size], [1.0]])
-        vertices = np.concatenate([self.thing.vertices, self.clutter.renderer.thing.vertices])
-        all_ = np.concatenate([self.thing.faces, self.clutter.renderer.thing.faces[faces] + len(self.thing.vertices)])
+        size, half = view.size, view.size // 2
+        scaled = view.K * np.array([[half / size], [half / size], [1.0]])
+        parts = [(self.clutter.renderer.thing.vertices, self.clutter.renderer.thing.faces[view.faces])]
+        parts = [(self.thing.vertices, self.thing.faces), *parts] if view.own else parts
+        vertices = np.concatenate([each for each, _ in parts])
+        faces = np.concatenate([each + (len(parts[0][0]) if k else 0) for k, (_, each) in enumerate(parts)])
         out = []
         for toward, radius in ((light.key, blur / 2), (np.array([0.0, 1.0, 0.0]), 0.06 * half)):
             flat = cast(vertices, float(self.bounds[0, 1]), toward)
-            hit = _seen(flat @ pose[:3, :3].T + pose[:3, 3], all_, scaled, half)
+            hit = _seen(flat @ view.pose[:3, :3].T + view.pose[:3, 3], faces, scaled, half)
             out.append(resized(_blurred(hit[..., None].astype(np.float32), radius), size, size)[..., 0])
         return out[0], out[1]
 
