@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 @dataclass(frozen=True)
 class Shared:
-    """Tensors that a file leaves to other weights. weights: the name of shipped ones. names: how the tensors' names begin. sha256: of them,
-    see `digest_of`.
+    """Tensors that a file leaves to other weights: all of these whose names begin so, and that it does not hold itself. weights: the name
+    of shipped ones. names: the beginning. sha256: of the tensors, see `digest_of`.
     """
 
     weights: str
@@ -39,7 +39,7 @@ class Shared:
 @dataclass(frozen=True)
 class Weights:
     """tensors by name (floats are float32, unless a foreign checkpoint has others), the model's name, its configuration, other facts.
-    shared: what a file of them is to leave out; those that are read from a file are whole.
+    shared: to whom a file of them leaves tensors, `left` their names; those that are read from a file are whole.
     """
 
     tensors: dict[str, Tensor]
@@ -47,6 +47,7 @@ class Weights:
     config: dict[str, Any]
     facts: dict[str, Any] = field(default_factory=dict)
     shared: Shared | None = None
+    left: frozenset[str] = frozenset()
 
 
 def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
@@ -57,8 +58,7 @@ def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
     from safetensors.torch import save
 
     check_finite(weights)
-    left = weights.shared.names if weights.shared is not None else None
-    kept = {k: t for k, t in sorted(weights.tensors.items()) if left is None or not k.startswith(left)}
+    kept = {k: t for k, t in sorted(weights.tensors.items()) if k not in weights.left}
     tensors = {k: t.half() if half and t.is_floating_point() else t for k, t in kept.items()}
     tensors = {k: t.detach().cpu().contiguous() for k, t in tensors.items()}
     worst = [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
@@ -110,7 +110,7 @@ def load_weights(source: str | Path) -> Weights:
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise _no_weights(path, error) from error
     if shared is not None:
-        tensors |= _shared_tensors(shared, path)
+        tensors |= _shared_tensors(shared, tensors, path)
     tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
     return Weights(tensors, model, config, {**facts, "version": metadata.get("version", "")})
 
@@ -131,19 +131,19 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 
 
 def shared_with(weights: Weights, name: str, names: str = "encoder.") -> Weights:
-    """The same weights, whose file will leave the tensors of some names to the shipped weights `name`.
+    """The same weights, whose file will leave those tensors to the shipped weights `name` that both have and whose names begin so: those
+    that no training has changed.
 
-    Raises UsageError where these do not hold the same numbers, to half precision.
+    Raises UsageError where no numbers are the same, to half precision.
     """
     other = {k: t for k, t in load_weights(name).tensors.items() if k.startswith(names)}
-    own = {k: t for k, t in weights.tensors.items() if k.startswith(names)}
-    found = {k: [digest_of({k: part[k]}) if k in part else None for part in (own, other)] for k in sorted(own.keys() | other.keys())}
-    differ = [k for k, (mine, its) in found.items() if mine != its]
-    if differ or not own:
-        raise UsageError(f"'{name}' does not hold the same {names}* as these weights.", expected="the same numbers, to half precision",
-                         actual=f"{len(differ)} tensors differ, the first is {differ[0]}" if differ else "none of that name",
+    same = {k: t for k, t in other.items() if k in weights.tensors and digest_of({k: t}) == digest_of({k: weights.tensors[k]})}
+    if not same or other.keys() - weights.tensors.keys():
+        lacking = sorted(other.keys() - weights.tensors.keys())
+        raise UsageError(f"These weights share no {names}* with '{name}'.", expected="the same numbers, to half precision",
+                         actual=f"no tensor {lacking[0]}" if lacking else "others in every tensor" if other else "none of that name",
                          hint="A part can be shared where no training has changed it.")  # fmt: skip
-    return replace(weights, shared=Shared(name, names, digest_of(own)))
+    return replace(weights, shared=Shared(name, names, digest_of(same)), left=frozenset(same))
 
 
 def shared_of(source: str | Path) -> Shared | None:
@@ -152,17 +152,17 @@ def shared_of(source: str | Path) -> Shared | None:
     return None if text is None else Shared(**json.loads(text))
 
 
-def _shared_tensors(shared: Shared, path: Path) -> dict[str, Tensor]:
-    """The tensors that the file at `path` leaves to others."""
+def _shared_tensors(shared: Shared, own: Collection[str], path: Path) -> dict[str, Tensor]:
+    """The tensors that the file at `path`, which holds some of its own, leaves to others."""
     from safetensors import safe_open
 
-    other = SHIPPED / f"{shared.weights}.safetensors"
-    found = {}
+    other, found = SHIPPED / f"{shared.weights}.safetensors", {}
     if other.is_file():
         with safe_open(other, framework="pt") as file:
-            found = {k: file.get_tensor(k) for k in file.keys() if k.startswith(shared.names)}  # noqa: SIM118
+            names = [k for k in file.keys() if k.startswith(shared.names) and k not in own]  # noqa: SIM118
+            found = {k: file.get_tensor(k) for k in names}
     if not found or digest_of(found) != shared.sha256:
-        raise FileFormatError(f"'{path}' leaves its {shared.names}* to the shipped weights '{shared.weights}', which hold others.",
+        raise FileFormatError(f"'{path}' leaves some {shared.names}* to the shipped weights '{shared.weights}', which hold others.",
                               expected="the weights of the same version of voxcli",
                               actual="other numbers" if found else "no such tensors")  # fmt: skip
     return found

@@ -86,7 +86,7 @@ def export(
     ] = None,
     share: Annotated[
         str | None,
-        typer.Option("--share", metavar="WEIGHTS", help="Leave the encoder to shipped weights that hold the same, such as rays."),
+        typer.Option("--share", metavar="WEIGHTS", help="Leave out what shipped weights hold of the same encoder, such as rays."),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -108,6 +108,8 @@ def export(
     weights = load_weights(source)
     if share is not None:
         weights = shared_with(weights, share)
+        of = sum(name.startswith("encoder.") for name in weights.tensors)
+        out.note(f"{source}: {len(weights.left)} of {of} tensors of the encoder are left to the shipped weights {share}")
     if generator_only:
         kept = {k: t for k, t in weights.tensors.items() if not k.startswith("discriminator.")}
         weights = replace(weights, tensors=kept, config={k: v for k, v in weights.config.items() if k != "discriminator"})
