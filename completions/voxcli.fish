@@ -503,7 +503,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subc
 complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subcommand_from export' -l output -s o -r -d 'The file to write; its extension picks the format.'
 complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subcommand_from export' -l generator-only -d 'Leave the discriminator out: smaller, but no poses.'
 complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subcommand_from export' -l familiar -r -d 'Data like the training: predict will warn of pictures unlike it (rays).'
-complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subcommand_from export' -l share -r -d 'Leave the encoder to shipped weights that hold the same, such as rays.'
+complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subcommand_from export' -l share -r -d 'Leave out what shipped weights hold of the same encoder, such as rays.'
 complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subcommand_from export' -l overwrite -d 'Replace outputs that exist.'
 complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subcommand_from export' -l config -r -d 'YAML file with options.'
 complete -c voxcli -n '__fish_seen_subcommand_from weights; and __fish_seen_subcommand_from export' -l print-config -d 'Print all options as YAML, itself a valid --config, and stop.'
