@@ -50,13 +50,10 @@ def copy(
     fail_on: Annotated[str, typer.Option("--fail-on")] = "",
     workers: options.Workers = 1,
     seed: options.Seed = 0,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    keep_going: options.KeepGoing = False,
-    dry_run: options.DryRun = False,
+    *,
+    policy: options.Policy,
 ) -> None:
     """Copy texts, each with its seed."""
-    policy = batch.Policy(overwrite, skip_existing, keep_going, dry_run)
     with batch.items(sources, output, suffixes=(".txt",), target_suffix=".out", policy=policy) as todo:
         for item, length in todo.run(partial(copy_one, fail_on=fail_on, seed=seed), workers):
             out.data(f"{item.name} {length}")

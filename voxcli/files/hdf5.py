@@ -79,6 +79,7 @@ register(
         "HDF5: fruxels or voxels, with the keys of NPZ",
         reads=("fruxels", "voxels"),
         kind_from_content=True,
+        complete=True,
         reader=read_hdf5,
         writers={
             FruxelGrid: lambda thing, options: hdf5_bytes(keyed.fruxel_arrays(thing)),

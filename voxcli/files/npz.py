@@ -23,6 +23,7 @@ register(
         "NumPy archive: fruxels, voxels, points, surfels or depth, told by its keys",
         reads=("fruxels", "voxels", "surfels", "depth", "points"),
         kind_from_content=True,
+        complete=True,
         reader=read_npz,
         writers={
             FruxelGrid: lambda thing, options: npz_bytes(keyed.fruxel_arrays(thing)),

@@ -82,9 +82,10 @@ class Format:
     extensions: with the dot, the first is the usual one. reads: kinds that a file may hold, the one taken without a hint first.
     names: what --format and --input-format call it besides, and the extension of its files then: that may belong to another format,
     whose files are told from this one's by name only. searched: extensions that a folder is searched for, or "NAME beside OTHER" for a
-    file that counts only next to another one; None means all extensions.
+    file that counts only next to another one; None means all extensions. searched_as: kinds for which a folder is searched for them; None
+    means all that it reads where the bytes say which, else the first.
     kind_from_content: the bytes say which kind they hold; otherwise the caller's kind, or the first, decides.
-    writers: scene type -> function that makes the bytes of the whole file.
+    writers: scene type -> function that makes the bytes of the whole file. complete: they keep all of a grid, probabilities included.
     """
 
     name: str
@@ -96,6 +97,14 @@ class Format:
     writers: Mapping[type, Writer] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     searched: tuple[str, ...] | None = None
+    searched_as: tuple[str, ...] | None = None
+    complete: bool = False
+
+    @property
+    def usual_kinds(self) -> tuple[str, ...]:
+        """The kinds that a file of a folder is taken for."""
+        usual = self.reads if self.kind_from_content else self.reads[:1]
+        return usual if self.searched_as is None else self.searched_as
 
 
 _KNOWN: dict[str, Format] = {}
@@ -127,12 +136,20 @@ def known_formats() -> tuple[Format, ...]:
     return tuple({format.name: format for format in _table().values()}.values())
 
 
-def searched_extensions(name: str | None = None) -> list[str]:
-    """Extensions of the files that are taken from a folder: of all formats that can be read, or of the one that is called so."""
+def is_extension(suffix: str) -> bool:
+    """Whether an extension, with the dot and in lower case, is that of a format."""
+    return suffix.startswith(".") and suffix in _HOMES
+
+
+def searched_extensions(*kinds: str, name: str | None = None) -> list[str]:
+    """Extensions of the files that are taken from a folder.
+
+    kinds: of formats whose files usually hold one of them; none given: of all that can be read. name: of the one that is called so.
+    """
     if name is not None:
         return [extension_of(name)]
-    found = [e for f in known_formats() if f.reads for e in (f.extensions if f.searched is None else f.searched)]
-    return list(dict.fromkeys(found))
+    wanted = [format for format in known_formats() if format.reads and (not kinds or {*kinds} & {*format.usual_kinds})]
+    return list(dict.fromkeys(e for format in wanted for e in (format.extensions if format.searched is None else format.searched)))
 
 
 def extension_of(name: str) -> str:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Shape = Mesh | PointCloud | FruxelGrid | VoxelGrid | Surfels | DepthMap
 
-GRIDS = (".npz", ".h5", ".binvox", ".mat", ".label")
-SHAPES = (*GRIDS, ".ply", ".obj", ".off", ".stl", ".glb", ".gltf", ".npy", ".xyz")
+GRIDS = ("fruxels", "voxels")
+SHAPES = (*GRIDS, "points", "mesh")
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class Metric(ABC, Generic[OptionsT, InputT]):
 
     name: its word in commands and records. summary: one line for lists. help: the help text of its command, which ends in `Examples:` and
     two or three command lines. options: the class of its options. compares: what the inputs are, a key of `voxcli.api.measured.IN_MEMORY`.
-    suffixes: of the files that are looked for in folders. better, perfect: which direction is better, and the value of a prediction that
-    equals the truth. symmetric: whether prediction and truth may change places. takes_format: whether --input-format has a meaning.
-    arguments: (name, help) of both inputs.
+    kinds: of the files that are looked for in folders, see `voxcli.files.registry.KIND_TYPES`. better, perfect: which direction is better,
+    and the value of a prediction that equals the truth. symmetric: whether prediction and truth may change places. takes_format: whether
+    --input-format has a meaning. arguments: (name, help) of both inputs.
     """
 
     name: ClassVar[str]
@@ -87,7 +87,7 @@ class Metric(ABC, Generic[OptionsT, InputT]):
     help: ClassVar[str]
     options: type[OptionsT]
     compares: ClassVar[str]
-    suffixes: ClassVar[tuple[str, ...]]
+    kinds: ClassVar[tuple[str, ...]] = ()
     better: ClassVar[Literal["higher", "lower"]]
     perfect: ClassVar[float]
     symmetric: ClassVar[bool] = False
@@ -119,6 +119,12 @@ class Metric(ABC, Generic[OptionsT, InputT]):
         """A record that states all options."""
         return make_record(self.name, value, parts=parts, params=options.params(), **names)
 
+    def suffixes(self) -> list[str]:
+        """Of the files that are looked for in folders: those of its kinds."""
+        from voxcli.files.registry import searched_extensions
+
+        return searched_extensions(*self.kinds)
+
     def completed(self, given: Mapping[str, object], preset: str | None) -> dict[str, object]:
         """The options as they were given, with what follows from them: before the preset's are added."""
         return dict(given)
@@ -141,7 +147,7 @@ class ShapeMetric(Metric[OptionsT, "Shape"]):
     """A metric of whatever has a surface or a solid."""
 
     compares = "shapes"
-    suffixes = SHAPES
+    kinds = SHAPES
 
     def read(self, path: str, options: OptionsT, format: str | None = None) -> Shape:
         """A shape of a file. A file of points may be empty where the options or the preset say what that costs."""

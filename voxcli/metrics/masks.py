@@ -9,6 +9,7 @@ import numpy as np
 
 from voxcli import files
 from voxcli.errors import DataError
+from voxcli.files.registry import searched_extensions
 from voxcli.metrics.base import GRIDS
 from voxcli.scene import FruxelGrid, Picture, VoxelGrid
 
@@ -25,13 +26,15 @@ def by_name(path: str | None, name: str) -> str | None:
     return os.path.join(path, name) if path is not None and os.path.isdir(path) else path
 
 
-def _found(path: str, endings: tuple[str, ...]) -> str:
+def _found(path: str, *endings: str, kinds: tuple[str, ...] = ()) -> str:
+    """The file itself, or with one of the endings, or with an extension of one of the kinds."""
     if os.path.isfile(path):
         return path
-    there = [path + end for end in endings if os.path.exists(path + end)]
+    possible: list[str] = [*endings, *(searched_extensions(*kinds) if kinds else ())]
+    there = [path + end for end in possible if os.path.exists(path + end)]
     if not there:
         folder, name = os.path.split(path)
-        raise DataError(f"No mask for '{name}' in {folder}.", expected=f"a file ending in {', '.join(endings)}")
+        raise DataError(f"No mask for '{name}' in {folder}.", expected=f"a file ending in {', '.join(possible)}")
     return there[0]
 
 
@@ -46,10 +49,10 @@ def cell_mask(keep: str | None, leave_out: str | None, truth: Shape) -> np.ndarr
     (dtype('bool'), True)
     """
     counted: np.ndarray | None = None
-    for path, endings in ((keep, GRIDS), (leave_out, (".invalid", *GRIDS))):
+    for path, endings in ((keep, ()), (leave_out, (".invalid",))):
         if path is None:
             continue
-        grid = files.read_as(_found(path, endings), (FruxelGrid, VoxelGrid))
+        grid = files.read_as(_found(path, *endings, kinds=GRIDS), (FruxelGrid, VoxelGrid))
         values = grid.labels if isinstance(grid, FruxelGrid) else grid.values
         of_truth = truth.labels if isinstance(truth, FruxelGrid) else truth.values if isinstance(truth, VoxelGrid) else None
         if of_truth is None or np.shape(values) != np.shape(of_truth):
@@ -67,4 +70,4 @@ def pixel_mask(path: str) -> np.ndarray:
     >>> pixel_mask("examples/street/000002.png").dtype
     dtype('bool')
     """
-    return np.asarray(files.read_as(_found(path, (".png",)), Picture).rgb.any(axis=-1))
+    return np.asarray(files.read_as(_found(path, ".png"), Picture).rgb.any(axis=-1))

@@ -43,7 +43,6 @@ class Depth(Metric[DepthOptions, "DepthMap | Surfels"]):
     summary = "Errors of depth maps."
     options = DepthOptions
     compares = "depth maps"
-    suffixes = (".npz", ".npy", ".png", ".tif", ".tiff")
     better = "lower"
     perfect = 0.0
     help = """Depth errors where the truth is known: RMSE (the value), MSE, AbsRel, and the share within ratios 1.25, 1.25^2, 1.25^3.
@@ -67,6 +66,13 @@ class Depth(Metric[DepthOptions, "DepthMap | Surfels"]):
 
         found: DepthMap | Surfels = files.read_as(path, (DepthMap, Surfels), format=format, depth_scale=options.depth_scale)
         return found
+
+    def suffixes(self) -> list[str]:
+        """Of all files that may hold depth, usual images included."""
+        from voxcli.files.registry import formats_reading
+        from voxcli.scene import DepthMap
+
+        return formats_reading(DepthMap)
 
     def for_pairs(self, options: DepthOptions, pairs: Sequence[FilePair], input_format: str | None = None) -> list[DepthOptions]:
         """Masks of a folder by the names of the pairs."""
@@ -103,7 +109,7 @@ class Pose(Metric[PoseOptions, "np.ndarray"]):
     summary = "Errors of camera poses."
     options = PoseOptions
     compares = "cameras"
-    suffixes = (".yaml", ".yml", ".json", ".npz", ".h5")
+    kinds = ("scene", "cameras", "fruxels")
     better = "lower"
     perfect = 0.0
     help = """Camera pose errors: rotation angle in degrees (the value), azimuth error about +y, distance between the centres.
@@ -149,7 +155,6 @@ class IQTT(Metric[IQTTOptions, "Answers"]):
     summary = "Accuracy on the 3D-IQ test task."
     options = IQTTOptions
     compares = "answers"
-    suffixes = (".txt", ".npy", ".h5", ".hdf5")
     better = "higher"
     perfect = 1.0
     takes_format = False
@@ -166,6 +171,10 @@ class IQTT(Metric[IQTTOptions, "Answers"]):
         voxcli metrics iqtt answers.txt iqtt.h5
         voxcli metrics iqtt answers.txt iqtt.h5 --format json --fail-over standard_error=0.3
     """
+
+    def suffixes(self) -> list[str]:
+        """Of answers and of questions."""
+        return [".txt", ".npy", ".h5", ".hdf5"]
 
     def read(self, path: str, options: IQTTOptions, format: str | None = None) -> Answers:
         """The answers of a file: one a line, an array, or a file of questions."""

@@ -147,9 +147,11 @@ class IoU(ShapeMetric[IoUOptions]):
 
     def for_pairs(self, options: IoUOptions, pairs: Sequence[FilePair], input_format: str | None = None) -> list[IoUOptions]:
         """Masks of a folder by the names of the pairs; parts by their categories, which need all pairs."""
-        from voxcli.metrics.masks import by_name
-
+        if options.of != "parts" and options.mask_file is None and options.mask_out_file is None:
+            return [options] * len(pairs)
         if options.of != "parts":
+            from voxcli.metrics.masks import by_name
+
             masks = [(by_name(options.mask_file, pair.name), by_name(options.mask_out_file, pair.name)) for pair in pairs]
             return [dataclasses.replace(options, mask_file=keep, mask_out_file=leave) for keep, leave in masks]
         if input_format or any("-" in (pair.pred, pair.gt) for pair in pairs):
@@ -183,12 +185,13 @@ class IoU(ShapeMetric[IoUOptions]):
 
     def score(self, pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack[Names]) -> Record:
         """The record of two shapes: two grids without a preset cell by cell, which needs no torch; others as `solids.solid_record` says."""
-        from voxcli.metrics.masks import cell_mask
         from voxcli.scene import FruxelGrid, VoxelGrid
 
         if options.of == "parts":
             return _score_parts(pred, gt, options, **names)
         if options.mask_file or options.mask_out_file:
+            from voxcli.metrics.masks import cell_mask
+
             options = dataclasses.replace(options, mask=cell_mask(options.mask_file, options.mask_out_file, gt))
         if isinstance(pred, (FruxelGrid, VoxelGrid)) and isinstance(gt, (FruxelGrid, VoxelGrid)) and not (options.preset or options.of):
             from voxcli.metrics.grids import grid_iou

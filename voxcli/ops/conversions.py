@@ -67,6 +67,13 @@ def find_conversion(scene_type: type, target: Format, kind: str | None = None) -
     raise _no_conversion(scene_type, target, kind)
 
 
+def extensions_for(scene_type: type) -> list[str]:
+    """Extensions of the formats that a scene type can be written to, as it is or converted."""
+    from voxcli.files.registry import KIND_TYPES, formats_writing
+
+    return formats_writing(scene_type, *(each for each in KIND_TYPES.values() if (scene_type.__name__, each.__name__) in CONVERSIONS))
+
+
 def _no_conversion(scene_type: type, target: Format, kind: str | None) -> UsageError:
     """The error that says what the scene type can become, and which formats hold it."""
     from voxcli.files.registry import KIND_TYPES, formats_writing

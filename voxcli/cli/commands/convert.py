@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.data_sets import LAYOUTS, SHAPE_LAYOUT, convert_data_set, convert_shapes, is_packing, pack
 from voxcli.errors import UsageError, unknown_name
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
@@ -23,25 +23,19 @@ def convert(
     to: Annotated[
         str | None, typer.Option("--to", help="Extension of the outputs in a folder, such as npz; nuscenes, street or jof for data sets.")
     ] = None,
-    becomes: Annotated[
-        str | None,
-        typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
-    ] = None,
+    becomes: options.Becomes = None,
     resolution: options.Resolution = 64,
     threshold: options.Threshold = 0.5,
     points: Annotated[int, typer.Option("--points", min=1, max=100_000_000, help="Points sampled from the surface of a mesh.")] = 10_000,
     seed: options.Seed = 0,
-    kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    kind: options.Kind = None,
     channel: Annotated[
         str | None, typer.Option("--channel", metavar="NAME", help="Camera of a nuScenes folder; default CAM_FRONT.")
     ] = None,
-    format: options.Format = None,
-    input_format: options.InputFormat = None,
+    *,
+    formats: options.Formats,
     workers: options.Workers = 1,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    keep_going: options.KeepGoing = False,
-    dry_run: options.DryRun = False,
+    policy: options.Policy,
 ) -> None:
     """Write files in another format, and as another kind of thing where the format asks for it.
 
@@ -58,20 +52,19 @@ def convert(
         voxcli convert car.obj -o car.ply --as points --points 2048
         voxcli convert shapes/ -o stl/ --to stl
     """
-    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
     conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
     if to in LAYOUTS:
         return convert_data_set(sources, output, to, channel, policy)
     if channel is not None:
         raise UsageError("--channel names a camera of a nuScenes folder.", hint="It goes with --to street.")
     if to == SHAPE_LAYOUT:
-        unused = {"--as": becomes, "--kind": kind, "--format": format,
+        unused = {"--as": becomes, "--kind": kind, "--format": formats.format,
                   "--resolution": None if conversion.resolution == 64 else conversion.resolution}  # fmt: skip
-        return convert_shapes(sources, output, input_format=input_format, policy=policy, workers=workers, unused=unused)
+        return convert_shapes(sources, output, input_format=formats.input_format, policy=policy, workers=workers, unused=unused)
     if is_packing(sources, output):
         return pack(sources[0], output, policy)
-    suffix = _extension(output, to, format)
-    request = ConvertRequest(conversion, becomes, kind, format or to, input_format, overwrite)
+    suffix = _extension(output, to, formats.format)
+    request = ConvertRequest(conversion, becomes, kind, replace(formats, format=formats.format or to), policy.overwrite)
     return _convert_files(sources, output, suffix, request, policy, workers, to)
 
 
@@ -82,20 +75,19 @@ class ConvertRequest:
     conversion: ConversionOptions
     becomes: str | None
     kind: str | None
-    format: str | None
-    input_format: str | None
+    formats: options.Formats
     overwrite: bool
 
 
 def _convert_files(
-    sources: list[str], output: str, suffix: str, request: ConvertRequest, policy: Policy, workers: int, to: str | None
+    sources: list[str], output: str, suffix: str, request: ConvertRequest, policy: options.Policy, workers: int, to: str | None
 ) -> None:
     from voxcli.files.registry import searched_extensions
 
     if output.endswith("/") or os.path.isdir(output):
         _need_suffix(output, suffix)
-    suffixes, known = searched_extensions(request.input_format), searched_extensions()
-    with items(sources, output, suffixes=suffixes, target_suffix=suffix, target_suffixes=known, policy=policy) as todo:
+    suffixes = partial(searched_extensions, name=request.formats.input_format)
+    with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy) as todo:
         if any(item.target != output for item in todo.items):
             _need_suffix(output, suffix)
         elif to and todo.items and output != "-" and Path(output).suffix.lower() != suffix:
@@ -130,12 +122,12 @@ def convert_one(item: Item, request: ConvertRequest) -> None:
     from voxcli.files.registry import find_format
     from voxcli.provenance import sha256_file
 
-    target, _ = find_format(item.target, request.format)
+    target, _ = find_format(item.target, request.formats.format)
     conversion = request.conversion
-    scene = files.read(item.source, kind=request.kind, format=request.input_format)
+    scene = files.read(item.source, kind=request.kind, format=request.formats.input_format)
     made = convert_to_format(scene, target, request.becomes, replace(conversion, seed=item.seed(conversion.seed)))
     if made is not scene:  # the source's meta does not hold for another scene type
         digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
         source_meta = getattr(scene, "meta", None)
         made = with_provenance(made, "convert", vars(conversion), digests, conversion.seed, source_meta=source_meta)
-    files.write(item.target, made, format=request.format, overwrite=request.overwrite)
+    files.write(item.target, made, format=request.formats.format, overwrite=request.overwrite)

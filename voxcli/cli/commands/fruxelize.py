@@ -9,14 +9,15 @@ from typing import Annotated, Literal
 import typer
 
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.fruxel_options import FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_scene, look_up, scene_of_mesh
 from voxcli.ops.framing import Framing
 
-SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".tif", ".tiff")
+KINDS = ("scene", "mesh", "voxels", "depth")
+"""What it takes."""
 
 
 def fruxelize(
@@ -65,13 +66,10 @@ def fruxelize(
         ),
     ] = None,
     device: options.Device = "cpu",
-    format: options.Format = None,
-    input_format: options.InputFormat = None,
+    *,
+    formats: options.Formats,
     workers: options.Workers = 1,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    keep_going: options.KeepGoing = False,
-    dry_run: options.DryRun = False,
+    policy: options.Policy,
 ) -> None:
     """Turn meshes and scenes into labelled frustum voxels (fruxels) or box voxels.
 
@@ -83,15 +81,13 @@ def fruxelize(
         voxcli fruxelize scene.yaml -o scene.npz
         voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
     """
+    from voxcli.files.registry import searched_extensions
+
     framing = Framing(preset, size, depth, z_near, z_far, fov, azimuth, elevation, distance)
-    request = FruxelizeRequest(
-        class_name, classes, grid, framing, camera, resolution, rule, fill, device, format, input_format, overwrite
-    )  # fmt: skip
+    request = FruxelizeRequest(class_name, classes, grid, framing, camera, resolution, rule, fill, device, formats, policy.overwrite)
     request.check()
-    suffix = f".{format.lower().lstrip('.')}" if format else ".npz"
-    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-    targets = (".npz", ".h5", ".binvox", ".vox")
-    with items(sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy) as todo:
+    suffixes = partial(searched_extensions, *KINDS)
+    with items(sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy) as todo:
         request.check_targets(todo.items)
         with RepeatedWarnings("rays that enter without leaving") as leaks, RepeatedWarnings("parts outside the frustum") as views:
             for item, report in todo.run(partial(fruxelize_one, request=request), workers):
@@ -106,13 +102,13 @@ def fruxelize(
 def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
     """Read, fill, write one input. Returns the warnings."""
     from voxcli import files
+    from voxcli.files.registry import KIND_TYPES
     from voxcli.ops.conversions import input_digests
     from voxcli.provenance import make_meta
-    from voxcli.scene import DepthMap, FruxelGrid, Mesh, SceneDescription, VoxelGrid
+    from voxcli.scene import FruxelGrid, Mesh, SceneDescription
     from voxcli.scene.frames import frame_of, inherited_meta
 
-    kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
-    thing = files.read_as(item.source, kinds, format=request.input_format)
+    thing = files.read_as(item.source, tuple(KIND_TYPES[kind] for kind in KINDS), format=request.formats.input_format)
     request.check_input(item.source, thing)
     of = {} if request.grid == "fruxel" else thing.meta
     camera = camera_for(request.camera, item.source) if request.camera else None
@@ -128,7 +124,7 @@ def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
     frame = "camera" if request.grid == "fruxel" else frame_of(of)
     digests = input_digests(item.source, thing, request.camera, request.classes)
     meta = inherited_meta(of) | make_meta(request.grid + "s", "fruxelize", request.recorded(filled, placed), digests, None, frame, "m")
-    files.write(item.target, replace(result, meta=meta), format=request.format, overwrite=request.overwrite)
+    files.write(item.target, replace(result, meta=meta), format=request.formats.format, overwrite=request.overwrite)
     if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
         report = replace(report, outside=f"nothing of it lies in the frustum, and every cell is empty: {REFRAMING_HINTS[placed]}")
     return report

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Protocol
 
 import typer
 
@@ -16,54 +17,77 @@ from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
 from voxcli.ops.limits import check_threshold
 
-if TYPE_CHECKING:
-    from voxcli.provenance import Json
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method", metavar="METHOD",
+        help="Scenes: bayes (log-odds add up), vote (one view, one vote), mean (of probabilities). Objects: context (the network's "
+        "scores), mean, max. Default: bayes, context.",
+    ),
+]  # fmt: skip
+Becomes = Annotated[
+    str | None, typer.Option("--as", metavar="KIND", help="voxels, points or mesh, where the output's format could hold several.")
+]
+Points = Annotated[int | None, typer.Option("--points", min=1, help="Points in each occupied cell of a surface (50).")]
+ScoreMaps = Annotated[
+    str | None, typer.Option("--score-maps", metavar="DIR", help="Also write the score of each cell in each view of an object.")
+]
+Cameras = Annotated[
+    str | None,
+    typer.Option("--cameras", metavar="FILE", help="Where the views stand: transforms.json, or COLMAP text files or their folder."),
+]
+CameraScale = Annotated[
+    float | None, typer.Option("--camera-scale", help="Metres per unit of --cameras (1): COLMAP's unit is arbitrary.")
+]
+Box = Annotated[
+    tuple[float, float, float, float, float, float] | None,
+    typer.Option("--box", metavar="X0 Y0 Z0 X1 Y1 Z1", help="Part of the world to fill; default: all that any view spans."),
+]
+Trust = Annotated[float | None, typer.Option("--trust", help="Probability of the stated class in views that hold labels alone (0.9).")]
+Behind = Annotated[float | None, typer.Option("--behind", help="Weight of what a view says behind its own first surface, 0 to 1 (0.25).")]
 
-SUFFIXES = (".npz", ".h5")
+
+class _Given:
+    def refuse(self, kind: str) -> None:
+        """Raise UsageError for an option that is given, but means nothing for this kind of input."""
+        for name, value in vars(self).items():
+            if value not in (None, ()):
+                raise UsageError(f"--{name.replace('_', '-')} means nothing for {kind}.", hint="The first input decides what is fused.")
+
+
+@dataclass(frozen=True)
+class ObjectFlags(_Given):
+    """What concerns volumes of objects alone."""
+
+    model: options.Model = None
+    weights: options.Weights = None
+    threshold: options.Threshold = None
+    points: Points = None
+    score_maps: ScoreMaps = None
+
+
+@dataclass(frozen=True)
+class SceneFlags(_Given):
+    """What concerns scenes alone."""
+
+    cameras: Cameras = None
+    camera_scale: CameraScale = None
+    resolution: options.Resolution = None
+    box: Box = None
+    trust: Trust = None
+    behind: Behind = None
 
 
 def fuse_views(
     sources: options.Sources,
     output: options.Output,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method", metavar="METHOD",
-            help="Scenes: bayes (log-odds add up), vote (one view, one vote), mean (of probabilities). Objects: context (the network's "
-            "scores), mean, max. Default: bayes, context.",
-        ),
-    ] = None,
-    model: options.Model = None,
-    weights: options.Weights = None,
-    threshold: options.Threshold = None,
-    points: Annotated[int | None, typer.Option("--points", min=1, help="Points in each occupied cell of a surface (50).")] = None,
-    score_maps: Annotated[
-        str | None, typer.Option("--score-maps", metavar="DIR", help="Also write the score of each cell in each view of an object.")
-    ] = None,
-    cameras: Annotated[
-        str | None,
-        typer.Option("--cameras", metavar="FILE", help="Where the views stand: transforms.json, or COLMAP text files or their folder."),
-    ] = None,
-    camera_scale: Annotated[
-        float | None, typer.Option("--camera-scale", help="Metres per unit of --cameras (1): COLMAP's unit is arbitrary.")
-    ] = None,
-    resolution: options.Resolution = None,
-    box: Annotated[
-        tuple[float, float, float, float, float, float] | None,
-        typer.Option("--box", metavar="X0 Y0 Z0 X1 Y1 Z1", help="Part of the world to fill; default: all that any view spans."),
-    ] = None,
-    trust: Annotated[
-        float | None, typer.Option("--trust", help="Probability of the stated class in views that hold labels alone (0.9).")
-    ] = None,
-    behind: Annotated[
-        float | None, typer.Option("--behind", help="Weight of what a view says behind its own first surface, 0 to 1 (0.25).")
-    ] = None,
-    becomes: Annotated[
-        str | None, typer.Option("--as", metavar="KIND", help="voxels, points or mesh, where the output's format could hold several.")
-    ] = None,
+    method: Method = None,
+    *,
+    of_objects: ObjectFlags,
+    of_scenes: SceneFlags,
+    becomes: Becomes = None,
     device: options.Device = "auto",
-    format: options.Format = None,
-    input_format: options.InputFormat = None,
+    formats: options.Formats,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     dry_run: options.DryRun = False,
@@ -85,41 +109,50 @@ def fuse_views(
     """
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
-    of_scenes = {"--cameras": cameras, "--camera-scale": camera_scale, "--resolution": resolution, "--box": box or None, "--trust": trust,
-                 "--behind": behind}  # fmt: skip
-    of_objects = {"--model": model, "--weights": weights, "--threshold": threshold, "--points": points,
-                  "--score-maps": score_maps}  # fmt: skip
-    check_threshold(threshold)
-    found, _ = expand(sources, SUFFIXES, leave_out=output)
+    from voxcli.files.registry import searched_extensions
+
+    check_threshold(of_objects.threshold)
+    found, _ = expand(sources, partial(searched_extensions, "fruxels"), leave_out=output)  # coarse volumes have the same formats
     paths = _in_order([each.path for each in found])
-    _check_writable_kind(output, format)
+    _check_writable_kind(output, formats.format)
     if skip_existing and output != "-" and os.path.lexists(output):
         return out.note(f"skipped: {output} exists.")
     _check_output(output, overwrite)
-    if _holds_scenes(paths, input_format, of_objects):
-        from voxcli.cli.framework.fused_scenes import fuse_scene_files
-        from voxcli.ops.scene_fusion import SceneFusion
+    fusion = (_fusion_of_scenes if _holds_scenes(paths, formats, of_objects) else _fusion_of_objects)(method, of_scenes, of_objects, device)
+    if dry_run:
+        return out.data(f"{', '.join(paths)} -> {output}")
+    return fusion(paths, output, becomes=becomes, formats=formats, overwrite=overwrite)
 
-        _refuse("scenes", of_objects)
-        first = options.first
-        numbers = (first(camera_scale, 1.0), first(resolution, 128), box or None, first(trust, 0.9), first(behind, 0.25))
-        scene_options = SceneFusion(method or "bayes", cameras, *numbers, device)
-        scene_options.check()
-        if not dry_run:
-            return fuse_scene_files(
-                paths, output, scene_options, becomes=becomes, format=format, input_format=input_format, overwrite=overwrite
-            )
-    else:
-        from voxcli.cli.framework.fused_objects import ObjectFusion, fuse_object_files
 
-        _refuse("coarse volumes of objects", of_scenes)
-        object_options = ObjectFusion(method or "context", model, weights, threshold, score_maps, device, points)
-        object_options.check()
-        if not dry_run:
-            return fuse_object_files(
-                paths, output, object_options, becomes=becomes, format=format, input_format=input_format, overwrite=overwrite
-            )
-    return out.data(f"{', '.join(paths)} -> {output}")
+class Fusion(Protocol):
+    """Reads the files of views, fuses them and writes the result."""
+
+    def __call__(self, sources: Sequence[str], target: str, *, becomes: str | None, formats: options.Formats, overwrite: bool) -> None: ...
+
+
+def _fusion_of_scenes(method: str | None, of_scenes: SceneFlags, of_objects: ObjectFlags, device: str) -> Fusion:
+    """A fusion of fruxel scenes. Raises UsageError for options that mean nothing for them, or are out of range."""
+    from voxcli.cli.framework.fused_scenes import fuse_scene_files
+    from voxcli.ops.scene_fusion import SceneFusion
+
+    first = options.first
+    of_objects.refuse("scenes")
+    chosen = SceneFusion(
+        method or "bayes", of_scenes.cameras, first(of_scenes.camera_scale, 1.0), first(of_scenes.resolution, 128), of_scenes.box or None,
+        first(of_scenes.trust, 0.9), first(of_scenes.behind, 0.25), device,
+    )  # fmt: skip
+    chosen.check()
+    return partial(fuse_scene_files, options=chosen)
+
+
+def _fusion_of_objects(method: str | None, of_scenes: SceneFlags, of_objects: ObjectFlags, device: str) -> Fusion:
+    """A fusion of coarse volumes of one object. Raises UsageError for options that mean nothing for them."""
+    from voxcli.cli.framework.fused_objects import ObjectFusion, fuse_object_files
+
+    of_scenes.refuse("coarse volumes of objects")
+    chosen = ObjectFusion(method or "context", device=device, **vars(of_objects))
+    chosen.check()
+    return partial(fuse_object_files, options=chosen)
 
 
 def _in_order(paths: list[str]) -> list[str]:
@@ -152,18 +185,11 @@ def _check_output(output: str, overwrite: bool) -> None:
     return check_writable([output])
 
 
-def _holds_scenes(paths: list[str], input_format: str | None, of_objects: Mapping[str, Json]) -> bool:
+def _holds_scenes(paths: list[str], formats: options.Formats, of_objects: ObjectFlags) -> bool:
     """Whether the inputs are fruxel scenes, as the first of them. A pipe can be read only once: then the given flags decide."""
     from voxcli import files
     from voxcli.scene import FruxelGrid, VoxelGrid
 
     if "-" in paths:
-        return all(value is None for value in of_objects.values())
-    return isinstance(files.read_as(paths[0], (FruxelGrid, VoxelGrid), format=input_format), FruxelGrid)
-
-
-def _refuse(kind: str, flags: Mapping[str, Json]) -> None:
-    """Raise UsageError for a given flag, which means nothing for this kind of input."""
-    for flag, value in flags.items():
-        if value is not None:
-            raise UsageError(f"{flag} means nothing for {kind}.", hint="The first input decides what is fused.")
+        return of_objects == ObjectFlags()
+    return isinstance(files.read_as(paths[0], (FruxelGrid, VoxelGrid), format=formats.input_format), FruxelGrid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def info(
     sources: options.Sources,
     format: Annotated[Literal["json", "jsonl"], typer.Option("--format", help="json: one document; jsonl: one line a file.")] = "json",
-    kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    kind: options.Kind = None,
     input_format: options.InputFormat = None,
     keep_going: options.KeepGoing = False,
 ) -> None:
@@ -39,7 +40,7 @@ def info(
 
     data_sets = [source for source in sources if is_data_set(source)]
     others = [source for source in sources if source not in data_sets]
-    inputs, several = expand(others, searched_extensions(input_format)) if others else ([], False)
+    inputs, several = expand(others, partial(searched_extensions, name=input_format)) if others else ([], False)
     several = several or len(sources) > 1
     items = [Item(source, "", source) for source in data_sets] + [Item(each.path, "", each.name) for each in inputs]
     rows: list[dict[str, Json]] = []

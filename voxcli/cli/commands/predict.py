@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Policy, items
+from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.flags import takes_flags
 from voxcli.errors import UsageError
 from voxcli.models.base import ModelOptions
 from voxcli.models.registry import specs
-
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def _options_of_models() -> Iterator[type[ModelOptions]]:
@@ -39,20 +38,13 @@ def predict(
         typer.Option("--depth", metavar="FILE", help="The picture's depth map, if known; a folder holds one by each picture's name."),
     ] = None,
     views: Annotated[bool, typer.Option("--views", help="The images named are views of one object; each folder is an object.")] = False,
-    becomes: Annotated[
-        str | None,
-        typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
-    ] = None,
+    becomes: options.Becomes = None,
     resolution: options.Resolution = None,
     device: options.Device = "auto",
     dtype: options.DType = options.Dtype.auto,
     batch_size: options.BatchSize = 1,
-    format: options.Format = None,
-    input_format: options.InputFormat = None,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    keep_going: options.KeepGoing = False,
-    dry_run: options.DryRun = False,
+    formats: options.Formats,
+    policy: options.Policy,
 ) -> None:
     """Predict 3D from images. The output's extension picks what is written; -v says what was done to each image.
 
@@ -63,19 +55,17 @@ def predict(
         voxcli predict images/ -m ssz -o scenes/ --skip-existing
         voxcli predict views/ --views --weights object.safetensors -o object.ply
     """
-    from voxcli.cli.framework.predictions import TARGETS, Predictions, PredictRequest
+    from voxcli.cli.framework.predictions import Predictions, PredictRequest
+    from voxcli.files.registry import searched_extensions
 
     if given.get("fov_x_deg") is not None and camera is not None:
         raise UsageError("--fov and --camera contradict each other.", hint="Give one of them.")
     if views and given.get("coarse"):
         raise UsageError("--views and --coarse contradict each other.", hint="Fuse coarse volumes with fuse-views.")
     request = PredictRequest(
-        model, weights, device, dtype.value, becomes, batch_size, format, input_format, overwrite, camera, depth, resolution, views, given
+        model, weights, device, dtype.value, becomes, batch_size, formats, policy.overwrite, camera, depth, resolution, views, given
     )
-    suffix = f".{format.lower().lstrip('.')}" if format else ".npz"
-    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-    with items(
-        sources, output, suffixes=IMAGES, target_suffix=suffix, target_suffixes=TARGETS, policy=policy, label="predicting", grouped=views
-    ) as todo:
+    images, suffix = partial(searched_extensions, "image"), formats.suffix(".npz")
+    with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="predicting", grouped=views) as todo:
         if len(todo):
             Predictions(request, todo).run()

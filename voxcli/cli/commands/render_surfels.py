@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.output import out
 from voxcli.errors import FileFormatError, UsageError
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from voxcli.ops.rendering import Renderable
     from voxcli.provenance import Json
 
-SUFFIXES = (".yaml", ".yml", ".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".binvox", ".npz", ".h5", ".npy", ".xyz", ".tif", ".tiff")
-_TARGETS = (".png", ".gif", ".apng", ".npz", ".ply", ".npy", ".tif", ".tiff")
+KINDS = ("scene", "mesh", "fruxels", "voxels", "points", "depth", "surfels")
+"""What it takes."""
 _MOST_VIEWS = 720
 
 
@@ -50,13 +50,11 @@ def render_surfels(
     ] = None,
     device: options.Device = "cpu",
     format: options.Format = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    kind: options.Kind = None,
     input_format: options.InputFormat = None,
     workers: options.Workers = 1,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    keep_going: options.KeepGoing = False,
-    dry_run: options.DryRun = False,
+    *,
+    policy: options.Policy,
 ) -> None:
     """Render meshes, scenes, fruxels, voxels, points, depth and surfels: one surfel a pixel, the nearest that its ray meets.
 
@@ -72,17 +70,16 @@ def render_surfels(
         voxcli render-surfels car.obj -o turntable.gif --views 24 --size 256
         voxcli render-surfels scene.yaml -o depth.png --as depth
     """
+    from voxcli.files.registry import searched_extensions
+
     request = RenderRequest(
         what=what, camera=camera, views=views, lights=lights, size=size, radius=radius, cells=cells,
         threshold=options.first(threshold, 0.5), weights=weights, device=device, format=format, kind=kind, input_format=input_format,
-        overwrite=overwrite,
+        overwrite=policy.overwrite,
     )  # fmt: skip
     request.check()
-    suffix = f".{format.lower().lstrip('.')}" if format else ".png"
-    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
-    with items(
-        sources, output, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=_TARGETS, policy=policy, label="rendering"
-    ) as todo:
+    suffixes, suffix = partial(searched_extensions, *KINDS), options.Formats(format).suffix(".png")
+    with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="rendering") as todo:
         for item in todo.items:
             request.target_of(item)
         for item, cautions in todo.run(partial(render_one, request=request), workers):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Batch, Policy, items
-from voxcli.cli.framework.cutting import TARGETS as CUT_TARGETS
+from voxcli.cli.framework.batch import Batch, items
 from voxcli.cli.framework.cutting import PictureCutter, check_png, cutting_model
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.odd_pictures import Doubts
@@ -27,12 +27,8 @@ from voxcli.errors import UsageError
 from voxcli.ops.conversions import ConversionOptions
 from voxcli.ops.instances import SceneSegmentation
 
-SHAPE_SUFFIXES = (".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".npz", ".h5", ".binvox", ".xyz", ".npy", ".mat")
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-SUFFIXES = (".npz", ".h5", ".binvox", *IMAGES)
-TARGETS = (".json", ".png", ".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".vox")
-
-PIECES = tuple(each for each in TARGETS if each not in (".json", ".png"))
+SHAPES = ("mesh", "voxels", "points")
+SCENES = ("fruxels", "voxels", "image")
 
 
 def segment(
@@ -64,12 +60,9 @@ def segment(
     resolution: options.Resolution = 64,
     device: options.Device = "auto",
     dtype: options.DType = options.Dtype.auto,
-    format: options.Format = None,
-    input_format: options.InputFormat = None,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    keep_going: options.KeepGoing = False,
-    dry_run: options.DryRun = False,
+    *,
+    formats: options.Formats,
+    policy: options.Policy,
 ) -> None:
     """Divide labelled scenes into instances, and images into classes.
 
@@ -88,6 +81,8 @@ def segment(
         voxcli segment street.png -m ssz -o labels.png --legend legend.json
         voxcli segment shapes/ --weights jof.safetensors -o parts/ --format glb
     """
+    from voxcli.files.registry import searched_extensions
+
     conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5))
     segmentation = SceneSegmentation(gap, min_volume, tuple(only or ()), by, conversion.threshold, conversion.resolution)
     segmentation.check()
@@ -95,27 +90,26 @@ def segment(
         raise UsageError("--fov must lie between 0 and 180 degrees.", actual=f"{fov:g}")
     if fov is not None and camera is not None:
         raise UsageError("--fov and --camera contradict each other.", hint="Give one of them.")
-    suffix = _suffix(split, format)
-    _check_split(split)
-    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    _check_split(split, formats)
     given = {"--gap": gap, "--min-volume": min_volume, "--only": only, "--split": split, "--indices": indices, "--legend": legend_file,
              "--fov": fov, "--camera": camera, "--by": by != "instance"}  # fmt: skip
     if (cutter := cutting_model(model, weights)) is not None:
         given |= {"--threshold": threshold != 0.5, "--resolution": resolution != 64}
         _check_given(given, f"{cutter}, which cuts objects out of pictures")
-        return _cut_out(sources, output, cutter, weights, device, policy, format, input_format)
+        return _cut_out(sources, output, cutter, weights, device, formats, policy)
     if (parts_model := shape_model(model, weights)) is not None:
         _check_given(given, f"{parts_model}, which divides shapes")
         parts_segmenter = ShapeSegmenter(parts_model, weights, device, dtype.value, conversion)
-        return _segment_shapes(parts_segmenter, sources, output, suffix, policy, format, input_format)
+        return _segment_shapes(parts_segmenter, sources, output, formats, policy)
     check_makes_scenes(model, weights)
     place = output.rstrip("/") if split and output != "/" else output
-    with items(sources, place, suffixes=SUFFIXES, target_suffix=suffix, target_suffixes=TARGETS, policy=policy, label="segmenting") as todo:
-        _check_targets(todo, split, format)
+    suffixes, suffix = partial(searched_extensions, *SCENES), formats.suffix("" if split else ".npz")
+    with items(sources, place, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting") as todo:
+        _check_targets(todo, split, formats)
         if not len(todo):
             return None
-        request = SegmentRequest(segmentation, model, indices, split and _plain(split), fov, camera, format, input_format, overwrite)
-        predictor, legend = ScenePredictor(model, weights, device, dtype.value), LegendFile(legend_file, overwrite)
+        request = SegmentRequest(segmentation, model, indices, split and _plain(split), fov, camera, formats, policy.overwrite)
+        predictor, legend = ScenePredictor(model, weights, device, dtype.value), LegendFile(legend_file, policy.overwrite)
         with FieldsOfView() as fields, Doubts() as doubts:
             segmenter = SceneSegmenter(request, predictor, legend, fields, doubts)
             for chunk in todo.chunks(1):
@@ -125,23 +119,21 @@ def segment(
 
 
 def _segment_shapes(
-    segmenter: ShapeSegmenter, sources: list[str], output: str, suffix: str, policy: Policy, format: str | None, input_format: str | None
+    segmenter: ShapeSegmenter, sources: list[str], output: str, formats: options.Formats, policy: options.Policy
 ) -> None:
-    from voxcli.files.registry import find_format
+    from voxcli.files.registry import KIND_TYPES, find_format, formats_writing, searched_extensions
 
-    targets = (*TARGETS, ".xyz")
-    with items(
-        sources, output, suffixes=SHAPE_SUFFIXES, target_suffix=suffix, target_suffixes=targets, policy=policy, label="segmenting"
-    ) as todo:
+    suffixes, suffix = partial(searched_extensions, *SHAPES), formats.suffix(".npz")
+    with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting") as todo:
         for item in todo.items:
-            extension = extension_of(item.target, format)
+            extension = extension_of(item.target, formats.format)
             if extension == "png":
                 raise UsageError("Parts of shapes have no label image.", expected=".json, .glb, .ply or .npz", actual=item.target)
             if extension != "json":
-                find_format(item.target, format, choices=[each for each in targets if each != ".png"])
+                find_format(item.target, formats.format, choices=lambda: ["json", *formats_writing(*(KIND_TYPES[kind] for kind in SHAPES))])
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
-                segmenter.process(chunk[0], format, input_format, policy.overwrite)
+                segmenter.process(chunk[0], formats, policy.overwrite)
 
 
 def _check_given(given: Mapping[str, object], model: str) -> None:
@@ -152,40 +144,41 @@ def _check_given(given: Mapping[str, object], model: str) -> None:
 
 
 def _cut_out(
-    sources: list[str], output: str, model: str, weights: str | None, device: str, policy: Policy, format: str | None,
-    input_format: str | None,
-) -> None:  # fmt: skip
-    suffix = f".{format.lower().lstrip('.')}" if format else ".png"
-    with items(
-        sources, output, suffixes=IMAGES, target_suffix=suffix, target_suffixes=CUT_TARGETS, policy=policy, label="cutting out"
-    ) as todo:
-        check_png(todo.items, format)
+    sources: list[str], output: str, model: str, weights: str | None, device: str, formats: options.Formats, policy: options.Policy
+) -> None:
+    from voxcli.files.registry import searched_extensions
+
+    images, suffix = partial(searched_extensions, "image"), formats.suffix(".png")
+    with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="cutting out") as todo:
+        check_png(todo.items, formats.format)
         with Doubts() as doubts:
             cutter = PictureCutter(model, weights, device, doubts)
             for chunk in todo.chunks(1):
                 with todo.attempt(chunk[0]):
-                    cutter.process(chunk[0], format, input_format, policy.overwrite)
+                    cutter.process(chunk[0], formats, policy.overwrite)
 
 
 def _plain(extension: str) -> str:
     return extension.lower().lstrip(".")
 
 
-def _suffix(split: str | None, format: str | None) -> str:
-    """The suffix of outputs in a folder: none where they are folders themselves."""
-    if split is not None and format is not None:
+def _check_split(split: str | None, formats: options.Formats) -> None:
+    """Raise UsageError for pieces that are no grids or meshes, and for a --format besides theirs."""
+    if split is not None and formats.format is not None:
         raise UsageError("--split and --format contradict each other.", hint="--split names the format of the pieces.")
-    return "" if split is not None else f".{format.lower().lstrip('.')}" if format else ".npz"
-
-
-def _check_split(split: str | None) -> None:
-    """Raise UsageError for pieces that are no grids or meshes."""
     if split is not None and _plain(split) in ("json", "png"):
         raise UsageError(f"--split {split}: pieces are meshes or grids, and {_plain(split).upper()} holds a whole scene.",
-                         expected=", ".join(each.lstrip(".") for each in PIECES))  # fmt: skip
+                         expected=", ".join(each.lstrip(".") for each in _piece_extensions()))  # fmt: skip
 
 
-def _check_targets(todo: Batch, split: str | None, format: str | None) -> None:
+def _piece_extensions() -> list[str]:
+    from voxcli.ops.conversions import extensions_for
+    from voxcli.scene import FruxelGrid
+
+    return extensions_for(FruxelGrid)
+
+
+def _check_targets(todo: Batch, split: str | None, formats: options.Formats) -> None:
     """Raise UsageError for an output that cannot be written. Called before anything is computed."""
     from voxcli.files.registry import find_format
     from voxcli.ops.conversions import find_conversion
@@ -195,6 +188,7 @@ def _check_targets(todo: Batch, split: str | None, format: str | None) -> None:
         if split is not None:
             if item.target == "-":
                 raise UsageError("Many pieces do not fit into stdout.", hint="Name a folder with -o, or leave out --split.")
-            find_conversion(FruxelGrid, find_format(f"piece.{_plain(split)}", choices=PIECES)[0])
-        elif extension_of(item.target, format) not in ("json", "png"):
-            find_conversion(FruxelGrid, find_format(item.target, format, choices=TARGETS)[0])
+            find_conversion(FruxelGrid, find_format(f"piece.{_plain(split)}", choices=_piece_extensions)[0])
+        elif extension_of(item.target, formats.format) not in ("json", "png"):
+            choices = lambda: ["json", "png", *_piece_extensions()]  # noqa: E731
+            find_conversion(FruxelGrid, find_format(item.target, formats.format, choices=choices)[0])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Policy, items
+from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
 
@@ -20,13 +21,11 @@ def view(
     ] = None,
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels along the longer side of each view.")] = 320,
     threshold: options.Threshold = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")] = None,
+    kind: options.Kind = None,
     format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="png: pictures are written in no other.")] = None,
     input_format: options.InputFormat = None,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    keep_going: options.KeepGoing = False,
-    dry_run: options.DryRun = False,
+    *,
+    policy: options.Policy,
 ) -> None:
     """Draw a file: shaded views from its camera, from above and from the side, and a legend of its classes.
 
@@ -45,8 +44,7 @@ def view(
         return
     from voxcli.files.registry import searched_extensions
 
-    suffixes = searched_extensions(input_format)
-    policy = Policy(overwrite, skip_existing, keep_going, dry_run)
+    suffixes = partial(searched_extensions, name=input_format)
     with items(sources, output, suffixes=suffixes, target_suffix=".png", policy=policy, label="drawing") as todo:
         other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(".png")]
         if other:
@@ -58,7 +56,7 @@ def view(
             with todo.attempt(chunk[0]):
                 thing = files.read(chunk[0].source, kind=kind, format=input_format)
                 sheet = picture_of(thing, size, options.first(threshold, 0.5))
-                files.write(chunk[0].target, Picture(sheet), format="png" if output == "-" else format, overwrite=overwrite)
+                files.write(chunk[0].target, Picture(sheet), format="png" if output == "-" else format, overwrite=policy.overwrite)
 
 
 def _in_terminal(sources: list[str], threshold: float | None, kind: str | None, input_format: str | None) -> None:

@@ -28,7 +28,8 @@ from voxcli import contents
 from voxcli.atomic import check_writable, holds_nothing
 from voxcli.cli.framework import interrupts
 from voxcli.cli.framework.failures import explain, show_warning
-from voxcli.cli.framework.inputs import Input, expand, expand_groups
+from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
+from voxcli.cli.framework.options import Policy
 from voxcli.cli.framework.output import Progress, counted, out
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError
 
@@ -36,16 +37,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The flags of the same names: what to do with outputs that exist and with items that fail."""
-
-    overwrite: bool = False
-    skip_existing: bool = False
-    keep_going: bool = False
-    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,8 +194,8 @@ def _start_worker() -> None:
 
 
 def items(
-    sources: Sequence[str], output: str, *, suffixes: Sequence[str], target_suffix: str, policy: Policy | None = None,
-    target_suffixes: Sequence[str] = (), label: str = "items", grouped: bool = False,
+    sources: Sequence[str], output: str, *, suffixes: Suffixes, target_suffix: str, policy: Policy | None = None,
+    label: str = "items", grouped: bool = False,
 ) -> Batch:  # fmt: skip
     """Decide every output before anything is computed.
 
@@ -215,8 +206,8 @@ def items(
     Args:
         sources: paths, folders, globs, @list.txt, -.
         suffixes: which files of a folder or glob are taken, such as (".png", ".jpg"); case does not matter.
-        target_suffix: suffix of outputs in a folder, such as ".npz"; "" for outputs that are folders themselves.
-        target_suffixes: further suffixes by which `output` shows that it means a file, not a folder.
+        target_suffix: suffix of outputs in a folder, such as ".npz"; "" for outputs that are folders themselves. Like the extension of
+            any format, it shows that `output` means a file.
         grouped: the files of a folder, and those named directly, are one input together.
 
     Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made.
@@ -227,7 +218,7 @@ def items(
     if output == "-":
         out.check_binary()
     found, several = (expand_groups if grouped else expand)(sources, suffixes, leave_out=output)
-    todo = _place(found, output, several, target_suffix, {target_suffix, *target_suffixes} - {""}, grouped)
+    todo = _place(found, output, several, target_suffix, grouped)
     _check_distinct(todo)
     todo = _apply_policy(todo, policy)
     check_writable(item.target for item in todo if item.target != "-")
@@ -238,15 +229,16 @@ def items(
     return Batch(todo, keep_going=policy.keep_going, label=label)
 
 
-def _place(
-    found: Sequence[Input], output: str, several: bool, suffix: str, file_suffixes: set[str], grouped: bool = False
-) -> list[Item]:
+def _place(found: Sequence[Input], output: str, several: bool, suffix: str, grouped: bool = False) -> list[Item]:
+    from voxcli.files.registry import is_extension
+
     folder = output.endswith(("/", os.sep)) or (output != "-" and Path(output).is_dir() and suffix != "")
     if not several and not folder:
         return [Item(found[0].path, output, found[0].name, found[0].parts)]
     if output == "-":
         raise UsageError(f"{len(found)} inputs do not fit into stdout.", hint="Give a folder: -o FOLDER/.")
-    looks_like_file = not folder and Path(output).suffix.lower() in file_suffixes
+    own = Path(output).suffix.lower()
+    looks_like_file = not folder and (is_extension(own) or own == suffix != "")
     if grouped and (looks_like_file or Path(output).is_file()):
         raise UsageError(f"{counted(len(found), 'object')} in subfolders, but -o {output} is one file.",
                          hint="Each folder of pictures is an object: give a folder, -o FOLDER/, or name the pictures of one.")  # fmt: skip

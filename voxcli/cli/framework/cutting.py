@@ -11,8 +11,7 @@ from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
     from voxcli.cli.framework.batch import Item
-
-TARGETS = (".png",)
+    from voxcli.cli.framework.options import Formats
 
 BY = {"background": "its plain background", "objects": "the mask head"}
 """What an object is cut out by, in words."""
@@ -41,7 +40,7 @@ class PictureCutter:
 
         weights_of(self.model, self.weights)
 
-    def process(self, item: Item, format: str | None, input_format: str | None, overwrite: bool) -> None:
+    def process(self, item: Item, formats: Formats, overwrite: bool) -> None:
         """Read one picture, and write it with alpha: its own, where that hides anything."""
         from voxcli import files
         from voxcli.ops.conversions import with_provenance
@@ -49,7 +48,7 @@ class PictureCutter:
         from voxcli.provenance import sha256_file
         from voxcli.scene import Picture
 
-        picture = files.read_as(item.source, Picture, format=input_format)
+        picture = files.read_as(item.source, Picture, format=formats.input_format)
         self.doubts.look(item.source, picture, scenes=False)
         cut = cut_out(picture, None, self.device, self.weights)
         by = BY[str(cut.facts["by"])] if cut.facts else "the alpha that it has"
@@ -58,7 +57,7 @@ class PictureCutter:
         weights = cut.facts.get("weights")
         made = with_provenance(cut.picture, "segment", {"model": self.model}, digests, weights=None if weights is None else str(weights))
         made.meta.update(cut.meta)
-        files.write(item.target, made, format=format, overwrite=overwrite)
+        files.write(item.target, made, format=formats.format, overwrite=overwrite)
         self.doubts.result(item.source, cut.meta)
 
 
@@ -68,6 +67,6 @@ def check_png(items: list[Item], format: str | None) -> None:
 
     for item in items:
         if item.target != "-" or format:
-            find_format(item.target, format, choices=list(TARGETS))
+            find_format(item.target, format, choices=[".png"])
         else:
             raise UsageError("A picture on stdout needs a format.", expected="--format png")

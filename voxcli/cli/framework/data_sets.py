@@ -19,7 +19,6 @@ LAYOUTS = ("nuscenes", "street")
 """Layouts of --to: the tables of nuScenes, which SemanticVoxels has, and the folder that `synth street` writes."""
 
 SHAPE_LAYOUT = "jof"
-SHAPE_SUFFIXES = (".glb", ".gltf", ".obj", ".off", ".stl", ".ply", ".npz", ".h5", ".binvox", ".xyz", ".npy")
 
 
 def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str | None, policy: Policy) -> None:
@@ -101,11 +100,16 @@ def convert_shapes(
             raise UsageError(f"{flag} means nothing with --to {SHAPE_LAYOUT}.", hint="Its files are .mat, with volumes of 64 cells a side.")
     if output == "-":
         raise UsageError(f"--to {SHAPE_LAYOUT} writes a folder.", expected="-o DIR")
-    with items(
-        sources, output, suffixes=SHAPE_SUFFIXES, target_suffix=".mat", target_suffixes=(".mat",), policy=policy, label="shapes"
-    ) as todo:
+    with items(sources, output, suffixes=_shape_suffixes, target_suffix=".mat", policy=policy, label="shapes") as todo:
         for _ in todo.run(partial(_convert_shape, input_format=input_format, overwrite=policy.overwrite), workers):
             pass
+
+
+def _shape_suffixes() -> list[str]:
+    """Files of shapes, but those that it writes."""
+    from voxcli.files.registry import searched_extensions
+
+    return [suffix for suffix in searched_extensions("mesh", "points", "voxels") if suffix != ".mat"]
 
 
 def _convert_shape(item: Item, *, input_format: str | None, overwrite: bool) -> None:

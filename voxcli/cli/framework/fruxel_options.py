@@ -34,15 +34,14 @@ class FruxelizeRequest:
     rule: str | None
     fill: str | None
     device: str
-    format: str | None
-    input_format: str | None
+    formats: options.Formats
     overwrite: bool
 
     @property
     def given(self) -> dict[str, Json]:
         """The options that were given, by name."""
-        options = {name: value for name, value in vars(self).items() if name != "framing"} | vars(self.framing)
-        return {name: value for name, value in options.items() if value is not None}
+        given = {name: value for name, value in vars(self).items() if name not in ("framing", "formats", "overwrite")}
+        return {name: value for name, value in (given | vars(self.framing)).items() if value is not None}
 
     @property
     def cells(self) -> int:
@@ -87,7 +86,7 @@ class FruxelizeRequest:
 
         kind, other = (FruxelGrid, VoxelGrid) if self.grid == "fruxel" else (VoxelGrid, FruxelGrid)
         for item in todo:
-            found, extension = find_format(item.target, self.format, choices=partial(formats_writing, kind))
+            found, extension = find_format(item.target, self.formats.format, choices=partial(formats_writing, kind))
             if kind not in found.writers:
                 hint = "Use --grid voxel." if other is VoxelGrid and other in found.writers else None
                 expected = f"one of {', '.join(formats_writing(kind))}"
@@ -116,7 +115,7 @@ class FruxelizeRequest:
 
     def recorded(self, filled: bool, placed: bool) -> dict[str, Json]:
         """The options for the provenance of a result. filled: it was rasterised. placed: --azimuth and its like placed the camera."""
-        own = {name: value for name, value in self.given.items() if name not in ("overwrite", "format", "input_format", "device")}
+        own = {name: value for name, value in self.given.items() if name != "device"}
         if filled:
             own["rule"], own["fill"] = self.rule_and_fill
         if placed:

@@ -17,6 +17,7 @@ from voxcli.ops.volume_fusion import fuse_volumes, fusing_spec, fusion_options, 
 if TYPE_CHECKING:
     from torch import nn
 
+    from voxcli.cli.framework.options import Formats
     from voxcli.models.base import ModelSpec, TrainedNetwork
     from voxcli.scene import VoxelGrid
 
@@ -49,9 +50,8 @@ class ObjectFusion:
 
 
 def fuse_object_files(
-    sources: Sequence[str], target: str, options: ObjectFusion, *, becomes: str | None = None, format: str | None = None,
-    input_format: str | None = None, overwrite: bool = False,
-) -> None:  # fmt: skip
+    sources: Sequence[str], target: str, options: ObjectFusion, *, becomes: str | None, formats: Formats, overwrite: bool
+) -> None:
     """Read coarse volumes (`predict --coarse`), fuse and refine them, and write the volume, converted where the format needs it.
 
     Without a model, mean and max fuse any occupancies of 32^3 cells, and nothing is refined. Sums are taken in the order of the sources.
@@ -62,12 +62,11 @@ def fuse_object_files(
     from voxcli.provenance import sha256_file
     from voxcli.scene import VoxelGrid
 
-    options.check()
-    found, _ = find_format(target, format)
+    found, _ = find_format(target, formats.format)
     maps = _map_files(sources, options, overwrite)
     grids = []
     for source in sources:
-        grids.append(files.read_as(source, VoxelGrid, format=input_format))
+        grids.append(files.read_as(source, VoxelGrid, format=formats.input_format))
         _check_numbers(source, grids[-1])
     spec, network, digest = _load_network(sources, grids, options)
     model_options = fusion_options(spec, {"threshold": options.threshold, "points": options.points})
@@ -79,7 +78,7 @@ def fuse_object_files(
     converted = convert_to_format(with_probabilities(fused, found, becomes), found, becomes, ConversionOptions(threshold=threshold))
     digests = {source: sha256_file(source) for source in sources if source != "-"}
     made = with_fusion_provenance(converted, fused, spec, options.method, digests, digest)
-    files.write(target, made, format=format, overwrite=overwrite)
+    files.write(target, made, format=formats.format, overwrite=overwrite)
     if shares is None:
         return
     assert isinstance(fused, VoxelGrid) and fused.occupancy is not None

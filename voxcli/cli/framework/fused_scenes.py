@@ -10,6 +10,7 @@ from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_co
 from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views, with_agreement
 
 if TYPE_CHECKING:
+    from voxcli.cli.framework.options import Formats
     from voxcli.geometry.fusion import Fused
     from voxcli.scene import FruxelGrid
 
@@ -18,9 +19,8 @@ ALONE = 0.01
 
 
 def fuse_scene_files(
-    sources: Sequence[str], target: str, options: SceneFusion, *, becomes: str | None = None, format: str | None = None,
-    input_format: str | None = None, overwrite: bool = False,
-) -> None:  # fmt: skip
+    sources: Sequence[str], target: str, options: SceneFusion, *, becomes: str | None, formats: Formats, overwrite: bool
+) -> None:
     """Read fruxel scenes, fuse them, and write the voxels, converted where the target's format needs it.
 
     meta["agreement"] of the output lists how much each view sees and how far it agrees with the result. -v prints it. Raises a VoxcliError
@@ -30,10 +30,9 @@ def fuse_scene_files(
     from voxcli.files.registry import find_format
     from voxcli.scene import FruxelGrid, VoxelGrid
 
-    options.check()
-    found, _ = find_format(target, format)
+    found, _ = find_format(target, formats.format)
     find_conversion(VoxelGrid, found, becomes)
-    views = [files.read_as(source, FruxelGrid, format=input_format) for source in sources]
+    views = [files.read_as(source, FruxelGrid, format=formats.input_format) for source in sources]
     views = prepared_views(sources, views, options)
     _warn_of_assumed_cameras(sources, views)
     fused = fuse_scenes(views, options)
@@ -41,7 +40,7 @@ def fuse_scene_files(
     _print_agreement(sources, fused)
     converted = convert_to_format(fused.grid, found, becomes, ConversionOptions(options.resolution))
     made = with_agreement(converted, fused, sources, views, options, _digests(sources, options.cameras))
-    files.write(target, made, format=format, overwrite=overwrite)
+    files.write(target, made, format=formats.format, overwrite=overwrite)
 
 
 def _warn_of_assumed_cameras(sources: Sequence[str], views: Sequence[FruxelGrid]) -> None:

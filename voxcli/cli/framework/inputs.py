@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +13,8 @@ from voxcli.cli.framework.output import out
 from voxcli.errors import DataError, FileFormatError, UsageError
 
 STDIN = "-"
+Suffixes = Sequence[str] | Callable[[], Sequence[str]]
+"""Suffixes of files, or what tells them once they are needed: formats by themselves are loaded by extension."""
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -28,7 +30,7 @@ class Input:
     parts: tuple[str, ...] = ()
 
 
-def expand(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | None = None) -> tuple[list[Input], bool]:
+def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None) -> tuple[list[Input], bool]:
     """All input files, and whether they are to be treated as several (a folder, glob or list is, even with one file in it).
 
     Order: as given; within a folder or glob sorted by relative path. Names are relative to the folder, to the part of a glob before its
@@ -44,12 +46,12 @@ def expand(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | Non
             found += _from_list(source[1:])
             several = True
         elif os.path.isdir(source):
-            found += _from_folder(source, suffixes, leave_out)
+            found += _from_folder(source, _listed(suffixes), leave_out)
             several = True
         elif os.path.lexists(source):
             found.append(Input(source, PurePosixPath(Path(source).as_posix()).stem))
         elif _WILD.search(source):
-            found += _from_glob(source, suffixes)
+            found += _from_glob(source, _listed(suffixes))
             several = True
         else:
             raise UsageError(f"No such file or folder: {source}.")
@@ -66,7 +68,7 @@ def check_there(path: str) -> None:
         raise UsageError(f"{path} does not exist.", hint=nearest_sibling(Path(path)))
 
 
-def expand_groups(sources: Sequence[str], suffixes: Sequence[str], leave_out: str | None = None) -> tuple[list[Input], bool]:
+def expand_groups(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None) -> tuple[list[Input], bool]:
     """As `expand`, with several files to an input: all files of a folder are one, and so are all files named directly.
 
     The name of an input is its folder's, relative to the source that holds it; that of files named directly is the first one's stem.
@@ -85,6 +87,10 @@ def expand_groups(sources: Sequence[str], suffixes: Sequence[str], leave_out: st
             groups.setdefault(name, []).append(each.path)
     inputs = [Input(parts[0], name or PurePosixPath(Path(parts[0]).as_posix()).stem, tuple(parts)) for name, parts in groups.items()]
     return inputs, nested or len(inputs) > 1
+
+
+def _listed(suffixes: Suffixes) -> Sequence[str]:
+    return suffixes() if callable(suffixes) else suffixes
 
 
 def _has_suffix(path: str, suffixes: Sequence[str]) -> bool:
@@ -183,7 +189,7 @@ class Pairs:
     only_gt: list[str]
 
 
-def pairs(pred: str, gt: str, *, suffixes: Sequence[str], category_from: str | None = None) -> Pairs:
+def pairs(pred: str, gt: str, *, suffixes: Suffixes, category_from: str | None = None) -> Pairs:
     """Pair predictions with ground truth: file with file, or folder (glob, @list) with folder by relative path without suffix.
 
     category_from: "parent" takes the folder that holds the item, anything else is a regular expression searched in the relative

@@ -1,5 +1,8 @@
 """Options that mean the same in every command, as annotations: `output: options.Output`, `seed: options.Seed = 0`.
 
+A dataclass whose fields are such annotations is a group: a parameter `policy: options.Policy` stands for a flag for each of its fields,
+in its place, and the command gets an instance.
+
 Commands do not list `-q -v --config --set --print-config`. The loader in app.py adds them to every command (`standing`). A value comes from
 the flag, else from the variable VOXCLI_<NAME>, else from the --config file, else it is the parameter's default. A parameter that a
 checkpoint may also fill has the default None. The command resolves it with `first(value, checkpoint value, default)`.
@@ -12,6 +15,7 @@ A command with nested configuration, such as a training recipe, declares its sec
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import functools
 import inspect
@@ -104,6 +108,11 @@ GridDepth = Annotated[int | None, typer.Option("--depth", min=1, help="Slices of
 Camera = Annotated[str | None, typer.Option("--camera", metavar="FILE", help="Camera: a scene YAML or transforms.json.")]
 Format = Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="Format, where no file extension tells it (always for -).")]
 InputFormat = Annotated[str | None, typer.Option("--input-format", metavar="FORMAT", help="Format of the input, needed for -.")]
+Kind = Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")]
+Becomes = Annotated[
+    str | None,
+    typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
+]
 Records = Annotated[
     RecordFormat | None,
     typer.Option("--format", show_default=False, help="How rows are written; default: table on a terminal, jsonl otherwise."),
@@ -114,9 +123,32 @@ KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Finish the other 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be written, and stop.")]
 
 
+@dataclass(frozen=True)
+class Formats:
+    """The formats of inputs and outputs, where their names do not tell."""
+
+    format: Format = None
+    input_format: InputFormat = None
+
+    def suffix(self, usual: str) -> str:
+        """The suffix of outputs in a folder, with the dot: the format's, or else the usual one."""
+        return f".{self.format.lower().lstrip('.')}" if self.format else usual
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to do with outputs that exist and with items that fail."""
+
+    overwrite: Overwrite = False
+    skip_existing: SkipExisting = False
+    keep_going: KeepGoing = False
+    dry_run: DryRun = False
+
+
 # -- options of every command ---------------------------------------------------------------------------------------------------------
 
 _META = "voxcli.config"
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 @dataclass
@@ -230,25 +262,38 @@ _STANDING: dict[str, tuple[object, int | None]] = {
 
 
 def standing(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with the options of every command added to its signature; `--set` only where sections are declared."""
+    """The function with its groups spread out and the options of every command added; `--set` only where sections are declared."""
     own = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and dataclasses.is_dataclass(hint)}
     added = {name: value for name, value in _STANDING.items() if name != "assignments" or hasattr(function, "sections")}
 
     @functools.wraps(function)
-    def command(**values: Any) -> None:
+    def command(**values: object) -> None:
         if _current:  # called as a command, not as a function
             _check_finite(_context())
         for name in added:
             values.pop(name, None)
-        function(**values)
+        made = {name: group(**{f.name: values.pop(f.name) for f in dataclasses.fields(group)}) for name, group in groups.items()}
+        function(**values, **made)
 
-    parameters = [p.replace(annotation=hints.get(name, p.annotation), kind=p.KEYWORD_ONLY) for name, p in own.parameters.items()]
-    parameters += [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d, annotation=a) for n, (a, d) in added.items()]
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in own.parameters.items():
+        if name in groups:
+            parameters += _flags_of_group(groups[name])
+        else:
+            parameters.append(parameter.replace(annotation=hints.get(name, parameter.annotation), kind=_KEYWORD))
+    parameters += [inspect.Parameter(n, _KEYWORD, default=d, annotation=a) for n, (a, d) in added.items()]
     command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     del command.__wrapped__  # else the parser would look through to the first signature
     return command
+
+
+def _flags_of_group(group: type) -> list[inspect.Parameter]:
+    """A parameter for each field of a group."""
+    hints = typing.get_type_hints(group, include_extras=True)
+    return [inspect.Parameter(f.name, _KEYWORD, default=f.default, annotation=hints[f.name]) for f in dataclasses.fields(group)]
 
 
 def _check_finite(context: Context) -> None:

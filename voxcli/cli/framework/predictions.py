@@ -18,7 +18,14 @@ from voxcli.models.base import DrawsPictures, Inputs, ModelOptions
 from voxcli.models.object_options import ObjectOptions
 from voxcli.models.registry import check_predicts, name_of, predicting, spec_of, weights_of
 from voxcli.ops.cameras import camera_for, file_beside
-from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_conversion, needs_resolution, with_provenance
+from voxcli.ops.conversions import (
+    ConversionOptions,
+    convert_to_format,
+    extensions_for,
+    find_conversion,
+    needs_resolution,
+    with_provenance,
+)
 from voxcli.options import abouts, flag_of
 
 if TYPE_CHECKING:
@@ -28,17 +35,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from voxcli.cli.framework.batch import Batch, Item
+    from voxcli.cli.framework.options import Formats
     from voxcli.files import Format
     from voxcli.models.base import Predictor, Result
     from voxcli.provenance import Json
     from voxcli.scene import Camera, DepthMap, Described, Frustum, Picture
-
-
-TARGETS = (".npz", ".h5", ".glb", ".ply", ".obj", ".off", ".stl", ".binvox", ".vox", ".xyz", ".npy", ".png")
-"""What any model may write; what each one gives says which of them."""
-
-_WHOLE = ("NPZ", "HDF5")
-"""Formats that hold all of a grid."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class PredictRequest:
     dtype: str
     becomes: str | None
     batch_size: int
-    format: str | None
-    input_format: str | None
+    formats: Formats
     overwrite: bool
     camera: str | None
     depth: str | None
@@ -70,8 +70,9 @@ class Predictions:
         self.request, self.todo = request, todo
         self.name = name_of(request.model, request.weights)
         self.spec, kind = spec_of(self.name), check_predicts(self.name)
-        self.formats = {item.target: find_format(item.target, request.format, choices=TARGETS)[0] for item in todo.items}
         self.made = next(made for made in KIND_TYPES.values() if made.__name__ == self.spec.gives)
+        named = {item.target: find_format(item.target, request.formats.format, choices=self._extensions) for item in todo.items}
+        self.formats = {target: format for target, (format, _) in named.items()}
         conversions = [find_conversion(self.made, each, request.becomes) for each in self.formats.values() if not self._drawn(each)]
         self.resolves = "resolution" in abouts(kind) or any(map(needs_resolution, conversions))
         self._check_flags(kind)
@@ -145,7 +146,7 @@ class Predictions:
         partly = [
             target for target, each in self.formats.items()
             if target not in drawn
-            and (each.name not in _WHOLE or find_conversion(self.made, each, self.request.becomes) is not None)
+            and (not each.complete or find_conversion(self.made, each, self.request.becomes) is not None)
         ]
         for name, kind in options.only_for.items():
             flag = flag_of(name, abouts(options)[name])
@@ -158,11 +159,23 @@ class Predictions:
             if kind == "grid" and partly:
                 raise UsageError(f"{partly[0]} has no place for what {flag} asks for.", expected=".npz or .h5")
 
+    @property
+    def _draws(self) -> bool:
+        """Whether the model itself draws pictures."""
+        return any(issubclass(each, DrawsPictures) for each in self.spec.abilities)
+
     def _drawn(self, format: Format) -> bool:
         """Whether the model itself makes the picture that the output holds."""
         from voxcli.scene import Picture
 
-        return Picture in format.writers and any(issubclass(each, DrawsPictures) for each in self.spec.abilities)
+        return Picture in format.writers and self._draws
+
+    def _extensions(self) -> list[str]:
+        """Extensions of all outputs that the model's results may become."""
+        from voxcli.files.registry import formats_writing
+        from voxcli.scene import Picture
+
+        return extensions_for(self.made) + (formats_writing(Picture) if self._draws else [])
 
     def run(self) -> None:
         """Predict and write every item."""
@@ -219,7 +232,7 @@ class Predictions:
         target_frustum: Frustum | None = None if self.request.camera is not None else view
         for item in chunk:
             with self.todo.attempt(item):
-                form = self.request.input_format
+                form = self.request.formats.input_format
                 pictures = [files.read_as(path, Picture, format=form, target_frustum=target_frustum, fov_x_deg=fov) for path in item.files]
                 pictures = [masked(*each) for each in zip(pictures, self._mask_files(item), strict=True)] if self.mask else pictures
                 for path, picture in zip(item.files, pictures, strict=True):
@@ -251,7 +264,7 @@ class Predictions:
         if self.spec.frame is not None:
             thing.meta.update(frame=self.spec.frame, units=self.spec.units)
         thing.meta["prediction"] = meta
-        files.write(item.target, thing, format=request.format, overwrite=request.overwrite)
+        files.write(item.target, thing, format=request.formats.format, overwrite=request.overwrite)
         self.beside.write(contents)
         self.fields.add(item.source, result.meta)
 

@@ -98,13 +98,14 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
     read.
     """
     from voxcli.errors import UsageError
-    from voxcli.files.registry import searched_extensions
+    from voxcli.files.registry import extension_of
     from voxcli.metrics.presets import options_for
     from voxcli.metrics.summaries import CATEGORIES, settle, summarise_by
 
     options = [options_for(metric, values_of_flags(metric.options, given), request.preset) for metric in metrics]
     rules = [metric.summary_rule(each) for metric, each in zip(metrics, options, strict=True)]
-    suffixes = metrics[0].suffixes if request.input_format is None else searched_extensions(request.input_format)
+    name = request.input_format
+    suffixes = metrics[0].suffixes if name is None else [extension_of(name)]
     limits = gates.parse(request.fail_under, request.fail_over, [metric.name for metric in metrics])
     found: Pairs = pairs(request.pred, request.gt, suffixes=suffixes, category_from=request.category_from)
     category = {pair.name: pair.category or "" for pair in found.pairs}

@@ -23,6 +23,7 @@ from voxcli.ops.shape_parts import label_parts
 if TYPE_CHECKING:
     from torch import nn
 
+    from voxcli.cli.framework.options import Formats
     from voxcli.geometry.components import Components
     from voxcli.models.base import DividesShapes, ModelOptions, Predictor, Result
     from voxcli.provenance import Json
@@ -74,24 +75,24 @@ class ShapeSegmenter:
             self._network, self._digest = network, sha256_file(self._path)
         return self._network
 
-    def process(self, item: Item, format: str | None, input_format: str | None, overwrite: bool) -> None:
+    def process(self, item: Item, formats: Formats, overwrite: bool) -> None:
         """Read one shape, label its parts, and write it, or the list of its parts as JSON."""
         from voxcli import files
         from voxcli.files.registry import find_format
         from voxcli.provenance import make_meta, sha256_file
 
         network = self._loaded()
-        shape = files.read(item.source, format=input_format)
+        shape = files.read(item.source, format=formats.input_format)
         labelled, rows = label_parts(network, shape, self.conversion.threshold)
         options: dict[str, Json] = {"model": self.model, "threshold": self.conversion.threshold}
         digests = {item.source: sha256_file(item.source)} if item.source != "-" else {}
-        if extension_of(item.target, format) == "json":
+        if extension_of(item.target, formats.format) == "json":
             meta = make_meta("parts", "segment", options, digests, None, "the shape's file", "those of the file", self._digest)
             _write_rows(item.target, "parts", rows, {"meta": meta}, overwrite)
         else:
-            converted = convert_to_format(labelled, find_format(item.target, format)[0], None, self.conversion)
+            converted = convert_to_format(labelled, find_format(item.target, formats.format)[0], None, self.conversion)
             made = with_provenance(converted, "segment", options, digests, weights=self._digest)
-            files.write(item.target, made, format=format, overwrite=overwrite)
+            files.write(item.target, made, format=formats.format, overwrite=overwrite)
 
 
 # -- scenes and pictures --------------------------------------------------------------------------------------------------------------
@@ -179,8 +180,7 @@ class SegmentRequest:
     split: str | None
     fov: float | None
     camera: str | None
-    format: str | None
-    input_format: str | None
+    formats: Formats
     overwrite: bool
 
     @property
@@ -208,7 +208,7 @@ class SceneSegmenter:
         from voxcli.scene.frames import frame_of, inherited_meta
 
         request = self.request
-        thing = files.read(item.source, format=request.input_format)
+        thing = files.read(item.source, format=request.formats.input_format)
         picture = thing if isinstance(thing, Picture) else None
         if picture is not None:
             thing = self._predicted(item, picture)
@@ -219,7 +219,7 @@ class SceneSegmenter:
         weights = self.predictor.digest if picture is not None else None
         meta = make_meta("instances", "segment", request.recorded, digests, None, frame_of(scene.meta), "m", weights)
         meta |= inherited_meta(scene.meta)
-        extension = extension_of(item.target, request.format)
+        extension = extension_of(item.target, request.formats.format)
         if request.split is None and extension == "png":
             return self._write_label_image(item, scene, picture, meta)
         found = segment_scene(scene, request.segmentation)
@@ -256,7 +256,7 @@ class SceneSegmenter:
         assert isinstance(kept, FruxelGrid)
         meta = meta | {"schema": "voxcli/labels", "legend": legend(scene.classes)}
         image = label_picture(label_image(kept, picture), scene.classes, self.request.indices, meta)
-        files.write(item.target, image, format=self.request.format, overwrite=self.request.overwrite)
+        files.write(item.target, image, format=self.request.formats.format, overwrite=self.request.overwrite)
         self.legend.write(scene.classes)
 
     def _write_grid_or_mesh(
@@ -267,14 +267,14 @@ class SceneSegmenter:
         from voxcli.files.registry import find_format
         from voxcli.scene import FruxelGrid, VoxelGrid
 
-        format, extension = find_format(target, self.request.format)
+        format, extension = find_format(target, self.request.formats.format)
         if not found.instances and not {FruxelGrid, VoxelGrid} & set(format.writers):
             raise no_instance(extension)
         segmentation = self.request.segmentation
         grid = piece_grid(scene, found, segmentation.by)
         converted = convert_to_format(grid, format, None, ConversionOptions(segmentation.resolution, segmentation.threshold))
         made = with_provenance(converted, "segment", self.request.recorded, digests, weights=weights, source_meta=scene.meta)
-        files.write(target, made, format=self.request.format, overwrite=self.request.overwrite)
+        files.write(target, made, format=self.request.formats.format, overwrite=self.request.overwrite)
 
 
 def _hint_for(thing: SceneType) -> str:
