@@ -1,15 +1,12 @@
 """All registered models keep one contract: voxcli/models/base.py."""
 
-import typing
-
 import contract
 import pytest
 import torch
 from small_networks import SMALL
 
-from voxcli.api.prediction import PredictOptions
 from voxcli.models.registry import MODELS, model_module, optional_module, predicting, specs
-from voxcli.options import abouts, make_options
+from voxcli.options import make_options
 
 OPTIONS = {
     "jof": {"resolution": 16}, "uclid": {"points": 1}, "ssz": {"probabilities": True, "poses": True}, "rays": {"probabilities": True},
@@ -54,10 +51,3 @@ def test_the_gradient_reaches_every_parameter(name):
     torch.manual_seed(1)
     sum(each.float().square().mean() for each in SMALL[name].passed(network)).backward()
     assert [key for key, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
-
-
-def test_python_knows_the_options_of_all_models():
-    written = {"camera", "depth"}
-    for name in predicting():
-        written |= {key for key, about in abouts(BY_NAME[name].options).items() if about.writes is None or key == "poses"}
-    assert written == typing.get_type_hints(PredictOptions, localns={"LightFile": object, "CameraLike": object, "DepthLike": object}).keys()

@@ -5,63 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, TypedDict, overload
+from typing import TYPE_CHECKING, overload
 
 from voxcli import files
 from voxcli.api.things import Path, PictureLike, as_camera, as_picture, digests_of, is_path, one_or_many, path_of
 from voxcli.errors import UsageError, unknown_name
-from voxcli.scene import Camera, DepthMap, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
+from voxcli.scene import DepthMap, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
 
 if TYPE_CHECKING:
     from torch import nn
-    from typing_extensions import Unpack
 
     from voxcli.models.base import Inputs, ModelOptions, Predictor
-    from voxcli.ops.lights import LightFile
 
     Prediction = FruxelGrid | VoxelGrid | PointCloud | Mesh | Surfels | Picture
-    CameraLike = Camera | Path
-    DepthLike = DepthMap | Path
-
-class PredictOptions(TypedDict, total=False):
-    """What may be said of a prediction; each model takes some of it (`Model.options` lists which).
-
-    fov_x_deg: the pictures' horizontal field of view in degrees. camera: of each picture, or its file. probabilities: class probabilities
-    come along. poses: objects and their poses come in meta["instances"]. background, crop, bbox: how a picture of an object is framed.
-    cut: how an object is cut out of it (auto, none, or the path of its mask, or of a folder of masks).
-    threshold: from which a cell is occupied. coarse: the volume of one view, for `voxcli.fuse`. points: in each occupied cell. depth:
-    depth map of each picture, or its file. resolution: cells a side between which a surface is looked for. parts: faces labelled by part.
-    fit: steps of fitting to the picture. picture: draw the object in place of its surface. relight: a light file to draw it in. method: how
-    several views are fused (context, mean or max). seed: points at random places of their cells.
-    """
-
-    fov_x_deg: float
-    camera: CameraLike | Sequence[CameraLike | Sequence[CameraLike]]
-    probabilities: bool
-    poses: bool
-    background: tuple[int, int, int]
-    crop: str
-    bbox: tuple[float, float, float, float]
-    cut: str
-    threshold: float
-    coarse: bool
-    points: int
-    depth: DepthLike | Sequence[DepthLike | Sequence[DepthLike]]
-    resolution: int
-    parts: bool
-    fit: int
-    picture: bool
-    relight: LightFile | Path
-    method: str
-    seed: int
 
 
-def load(model: str | FilePath = "ssz", *, weights: Path | None = None, device: str = "auto", dtype: str = "auto") -> Model:
+def load(model: str | FilePath | None = None, *, weights: Path | None = None, device: str = "auto", dtype: str = "auto") -> Model:
     """Load a trained network.
 
     Args:
         model: ssz, rays, z-gan (streets to labelled fruxels), pix2vox-f, pix2vox-a (objects to voxels), uclid (objects to points), jof
-            (objects to a coloured surface) or pix2scene (rooms to surfels); or the path of a .safetensors file, which says what it is of.
+            (objects to a coloured surface) or pix2scene (rooms to surfels); or the path of a .safetensors file, which says what it is of;
+            None: the default one, for streets.
         weights: a .safetensors file; None: those that come with voxcli.
         device: auto (CUDA where there is one), cpu, cuda or cuda:0.
         dtype: auto, float32, bfloat16, float16.
@@ -74,9 +39,9 @@ def load(model: str | FilePath = "ssz", *, weights: Path | None = None, device: 
     >>> model.predict("examples/chair/00.png").occupancy.shape
     (32, 32, 32)
     """
-    from voxcli.models.registry import MODELS, name_of
+    from voxcli.models.registry import MODELS, default_model, name_of
 
-    name = str(model)
+    name = default_model() if model is None else str(model)
     if name not in MODELS and (name.endswith(".safetensors") or isinstance(model, FilePath)):
         if weights is not None:
             raise UsageError("Both the model and `weights` are files.", hint="Give one of them.")
@@ -85,7 +50,15 @@ def load(model: str | FilePath = "ssz", *, weights: Path | None = None, device: 
 
 
 class Model:
-    """A trained network. Attributes: name; device and dtype, where and in what it computes; options, the names of what `predict` takes."""
+    """A trained network. Attributes: name; device and dtype, where and in what it computes; options, the names of what `predict` takes.
+
+    >>> import voxcli
+    >>> model = voxcli.load("pix2vox-f", device="cpu")
+    >>> model.options
+    ('background', 'bbox', 'coarse', 'crop', 'method', 'threshold')
+    >>> model.meaning("threshold")
+    'Occupied at or above this probability.'
+    """
 
     def __init__(self, name: str, weights: str | None, device: str, dtype: str):
         from voxcli.backend import pick_device
@@ -112,15 +85,22 @@ class Model:
     def __repr__(self) -> str:
         return f"<voxcli model {self.name} on {self.device}, {self.dtype}>"
 
+    def meaning(self, option: str) -> str:
+        """What an option of `predict` means. Raises UsageError for one that the model does not take."""
+        if option not in self.options:
+            raise unknown_name(f"option of {self.name}", option, self.options)
+        known = {"camera": "The camera of each picture, or its file.", "depth": "The depth map of each picture, or its file."}
+        return self._abouts[option].help if option in self._abouts else known[option]
+
     @overload
-    def predict(self, pictures: PictureLike, *, views: bool = False, batch_size: int = 1, **options: Unpack[PredictOptions]
-                ) -> Prediction: ...  # fmt: skip
+    def predict(self, pictures: PictureLike, *, views: bool = False, batch_size: int = 1, **options: object) -> Prediction: ...
     @overload
-    def predict(self, pictures: Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: int = 1,
-                **options: Unpack[PredictOptions]) -> list[Prediction] | Prediction: ...  # fmt: skip
+    def predict(
+        self, pictures: Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: int = 1, **options: object
+    ) -> list[Prediction] | Prediction: ...
     def predict(
         self, pictures: PictureLike | Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: int = 1,
-        **options: Unpack[PredictOptions],
+        **options: object,
     ) -> Prediction | list[Prediction]:  # fmt: skip
         """What the network makes of pictures, as `voxcli predict` writes it: one gives one, a list gives a list.
 
@@ -129,7 +109,8 @@ class Model:
                 (pix2vox-f, pix2vox-a, uclid) also take a list of lists, the views of one object each.
             views: a list is the views of one object, and gives one result.
             batch_size: how many are computed at a time.
-            options: see PredictOptions. A camera or depth map for each picture is given as a list like that of the pictures.
+            options: those of `Model.options`; `Model.meaning` says what each means. camera and depth are a Camera and a DepthMap, or
+                their files; of several pictures, a list like that of the pictures.
 
         Returns:
             A FruxelGrid (ssz, rays, z-gan: camera frame, metres; without a camera it stands level on its ground), VoxelGrid (pix2vox: unit
@@ -145,23 +126,23 @@ class Model:
         >>> len(model.predict(chair)), type(model.predict(chair, views=True)).__name__
         (2, 'VoxelGrid')
         """
-        for name, value in options.items():
-            if value is not None and name not in self.options:
+        given = {name: value for name, value in options.items() if value is not None}
+        for name in given:
+            if name not in self.options:
                 raise unknown_name(f"option of {self.name}", name, self.options)
         if batch_size < 1:
             raise UsageError("A batch holds at least one picture.", expected="batch_size of 1 or more", actual=batch_size)
         samples, single = self._samples(pictures, views)
-        given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
         if is_path(given.get("cut")):
             given["cut"] = path_of(given["cut"])
-        known: dict[str, object] = {name: given.pop(name) for name in ("camera", "depth") if name in given}
+        known = {name: given.pop(name) for name in ("camera", "depth") if name in given}
         chosen = self._chosen(given)
         found: list[Prediction] = []
         # A camera may differ from picture to picture: then one at a time, as in the command.
         step = 1 if known else batch_size
         for start in range(0, len(samples), step):
             chunk = samples[start : start + step]
-            inputs = [self._inputs(sample, known, start, len(samples), single, options.get("fov_x_deg")) for sample in chunk]
+            inputs = [self._inputs(sample, known, start, len(samples), single, chosen.chosen("fov_x_deg")) for sample in chunk]
             masks = [_mask_files(chosen, sample) for sample in chunk]
             inputs = [_masked(*each) for each in zip(inputs, masks, strict=True)]
             results = self._predictor.predict(inputs, chosen, batch_size)

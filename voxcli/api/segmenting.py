@@ -62,7 +62,7 @@ def segment(
     [1.0, 1.0]
     """
     from voxcli.models.base import DividesShapes
-    from voxcli.models.registry import DEFAULT, able, predicting, spec_of
+    from voxcli.models.registry import able, predicting, spec_of
     from voxcli.ops.instances import SceneSegmentation, instances_record, labelled_grid, piece_grid, segment_scene
     from voxcli.ops.label_images import label_image
 
@@ -76,7 +76,7 @@ def segment(
     if picture is not None:
         from voxcli.api.prediction import load
 
-        network = load(model or DEFAULT, weights=weights, device=device) if model is None or isinstance(model, str) else model
+        network = load(model, weights=weights, device=device) if model is None or isinstance(model, str) else model
         held = network.predict(picture)
         if not isinstance(held, FruxelGrid):
             makers = [name for name in predicting() if spec_of(name).gives == "FruxelGrid"]

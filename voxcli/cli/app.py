@@ -237,7 +237,7 @@ class Group(QuickHelp, TyperGroup):
 def build_command(entry: Entry) -> ParserCommand:
     """The Typer command of one entry."""
     function = entry.load()
-    text, _, examples = (function.__doc__ or entry.help).partition("Examples:\n")
+    text, _, examples = (options.help_of(function) or entry.help).partition("Examples:\n")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     help_names = {"help_option_names": ["--help", "-h"]}
     name = entry.words.rpartition(" ")[2]

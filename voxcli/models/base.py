@@ -74,6 +74,21 @@ class ModelOptions(Options):
 
 
 @dataclass(frozen=True)
+class Importer:
+    """What turns an official checkpoint of a model into weights.
+
+    function: "module:function" from the path of a checkpoint, the model's name and a function that is told what becomes of each entry, to
+    Weights. help: what it reads, in sentences of the help text. several: it takes several files, as a list. recognises: "module:function"
+    from the path of a checkpoint to the name of its model, or None where it is of another.
+    """
+
+    function: str
+    help: str
+    several: bool = False
+    recognises: str | None = None
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What is known of a model before it is loaded.
 
@@ -81,9 +96,9 @@ class ModelSpec:
     help text of `predict`. options: what its `predict` takes besides pictures; None: it makes no 3D of pictures. gives: the scene type of
     a result. several_views: it takes several pictures of one object, else one picture. takes_camera, takes_depth: it may be given those of
     each picture. frame, units: of the result's coordinates; None: those of the camera or the world, in metres. abilities: which of the
-    classes below its class is of. presets: names in PRESETS of its `network` module. package: where its `network`, `stages` (training)
-    and `importer` (foreign weights) modules are; "": it has none. recognises: "module:function" from the path of a foreign checkpoint to
-    the name of its model, or None where it is of another.
+    classes below its class is of. presets: names in PRESETS of its `network` module. package: where its `network` and `stages` (training)
+    modules are; "": it has none. recipe: the recipe of a training that names none; "": that of the model's name. recipes, data: in the help
+    text of `train`, its recipes and what it trains on. default: it is the model where none is named; at most one model says so.
     """
 
     name: str
@@ -99,7 +114,11 @@ class ModelSpec:
     abilities: tuple[type, ...] = ()
     presets: tuple[str, ...] = ()
     package: str = ""
-    recognises: str | None = None
+    importer: Importer | None = None
+    recipe: str = ""
+    recipes: str = ""
+    data: str = ""
+    default: bool = False
 
 
 @dataclass(frozen=True, eq=False)

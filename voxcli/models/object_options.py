@@ -10,6 +10,9 @@ from voxcli.options import option, text_option
 
 Colour = tuple[int, int, int]
 
+SHAPES = "synth objects, or convert --to jof"
+"""What networks of coloured shapes train on."""
+
 WAYS = ("auto", "none")
 """How an object may be cut out of its picture, besides the path of a mask."""
 

@@ -32,11 +32,8 @@ MODELS = {
     "uclid": "voxcli.models.uclid",
     "objects": "voxcli.models.cutout",
 }
-"""Name -> package. A package offers a `spec` module with SPECS, a `network` and an `inference` module, `stages` where it can be trained
-here, and `importer` where there are foreign weights of it."""
-
-DEFAULT = "ssz"
-"""The model where none is named."""
+"""Name -> package. A package offers a `spec` module with SPECS, a `network` and an `inference` module, and `stages` where it can be
+trained here."""
 
 _registered: dict[str, ModelSpec] = {}
 
@@ -68,6 +65,11 @@ def specs() -> list[ModelSpec]:
     return [spec_of(name) for name in MODELS]
 
 
+def default_model() -> str:
+    """The model where none is named: the one whose spec says so."""
+    return next(name for name in MODELS if spec_of(name).default)
+
+
 def able(ability: type) -> list[str]:
     """Names of the models with an ability of `voxcli.models.base`."""
     return [spec.name for spec in specs() if ability in spec.abilities]
@@ -79,7 +81,7 @@ def predicting() -> list[str]:
 
 
 def model_module(name: str, part: str) -> ModuleType:
-    """The module `part` ("network", "inference", "stages", "importer") of a model."""
+    """The module `part` ("network", "inference", "stages") of a model."""
     found = optional_module(name, part)
     if found is None:
         raise UsageError(f"The model '{name}' offers no {part}.", hint=f"Models: {', '.join(MODELS)}.")
@@ -92,14 +94,6 @@ def optional_module(name: str, part: str) -> ModuleType | None:
         raise unknown_name("model", name, MODELS)
     module = f"{MODELS[name]}.{part}"
     return importlib.import_module(module) if MODELS[name] and importlib.util.find_spec(module) is not None else None
-
-
-def recognised(checkpoint: str) -> str | None:
-    """The model that a foreign checkpoint is of, where its tensors tell."""
-    found = None
-    for path in dict.fromkeys(spec.recognises for spec in specs() if spec.recognises):
-        found = found or imported(path)(checkpoint)
-    return found
 
 
 # -- loading ----------------------------------------------------------------------------------------------------------------------------
@@ -120,10 +114,10 @@ def names_of(network: type) -> list[str]:
     return [spec.name for spec in specs() if spec.network == path]
 
 
-def name_of(model: str | None, weights: str | None, default: str = DEFAULT) -> str:
+def name_of(model: str | None, weights: str | None) -> str:
     """The model that is asked for: by its name, by what the weights are of, or the default."""
     if model or weights is None:
-        return model or default
+        return model or default_model()
     from voxcli.models.weights import model_of
 
     return model_of(weights)
@@ -135,9 +129,10 @@ def weights_of(name: str, weights: str | Path | None = None) -> Path:
 
     if weights is None and name in MODELS and not (SHIPPED / f"{name}.safetensors").is_file():
         foreign = f", or import an official checkpoint: voxcli weights import INPUT -m {name} -o FILE.safetensors"
+        hint = f"Train it: voxcli train -m {name}{foreign if spec_of(name).importer else ''}"
         raise UsageError(
             f"No weights of {name} come with voxcli.", expected="--weights FILE.safetensors (in Python, weights='FILE.safetensors')",
-            hint=f"Train it: voxcli train -m {name}{foreign if optional_module(name, 'importer') else ''}",
+            hint=hint,
         )  # fmt: skip
     return find_weights(weights or name)
 

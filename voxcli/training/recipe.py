@@ -10,6 +10,7 @@ from typing import Any, Literal
 from voxcli import config
 from voxcli.config import Value
 from voxcli.errors import UsageError, unknown_name
+from voxcli.models.registry import default_model
 from voxcli.training.stage import Augmentation, ClassWeights, Stage, require
 
 SHIPPED = Path(__file__).resolve().parent / "recipes"
@@ -85,7 +86,7 @@ class Recipe:
     """
 
     stages: tuple[Stage, ...]
-    model: str = "ssz"
+    model: str = field(default_factory=default_model)
     data: tuple[str, ...] = ()
     dataset: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)

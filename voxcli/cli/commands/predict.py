@@ -13,7 +13,7 @@ from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.flags import takes_flags
 from voxcli.errors import UsageError
 from voxcli.models.base import ModelOptions
-from voxcli.models.registry import specs
+from voxcli.models.registry import default_model, specs
 
 
 def _options_of_models() -> Iterator[type[ModelOptions]]:
@@ -24,11 +24,16 @@ def _help_of_models() -> str:
     return "\n\n".join(spec.help for spec in specs() if spec.help).replace("\n", "\n    ")
 
 
-@takes_flags(later=_options_of_models, about=_help_of_models)
+@options.completed_help(models=_help_of_models)
+@takes_flags(later=_options_of_models)
 def predict(
     sources: options.Sources,
     output: options.Output,
-    model: options.ModelOfWeights = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", metavar="MODEL", autocompletion=options.complete_models,
+                     help=f"Which model: `voxcli weights list` names them; default: that of --weights, else {default_model()}."),
+    ] = None,
     weights: options.Weights = None,
     *,
     given: dict[str, object],

@@ -10,12 +10,33 @@ import typer
 from voxcli.cli.framework import options
 from voxcli.cli.framework.inputs import check_there
 from voxcli.cli.framework.output import Progress, out
-from voxcli.errors import UsageError, unknown_name
+from voxcli.errors import UsageError
+from voxcli.models.registry import default_model, spec_of, specs
 
 
+def _recipes() -> str:
+    """The recipes of each model, in sentences."""
+    some = " ".join(f"{spec.name}: {spec.recipes}." for spec in specs() if spec.recipes)
+    others = [spec.name for spec in specs() if spec.package and not spec.recipes]
+    return f"{some} {', '.join(others[:-1])} and {others[-1]}: one each, of their own names."
+
+
+def _data() -> str:
+    """What each model trains on, in sentences."""
+    alike: dict[str, list[str]] = {}
+    for spec in specs():
+        alike.setdefault(spec.data, []).append(spec.name)
+    return " ".join(f"{', '.join(names)}: {data}." for data, names in alike.items() if data)
+
+
+def _usual_recipes() -> str:
+    return ", ".join(f"{spec.recipe} for {spec.name}" for spec in specs() if spec.recipe)
+
+
+@options.completed_help(recipes=_recipes, data=_data)
 @options.sections("training")
 def train(
-    model: options.Model = "ssz",
+    model: options.Model = default_model(),
     data: Annotated[
         list[str] | None,
         typer.Option(
@@ -27,7 +48,7 @@ def train(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", help="One of the above, or a YAML file; default: street for ssz, else that of the model's name."),
+        typer.Option("--recipe", help=f"One of the above, or a YAML file; default: {_usual_recipes()}, else that of the model's name."),
     ] = None,
     validation: Annotated[
         list[str] | None, typer.Option("--validation", metavar="DIR", help="Unseen data to validate on; default: a share set aside.")
@@ -41,16 +62,9 @@ def train(
     The run folder receives last.pt and best.pt (checkpoints), best.safetensors and weights.safetensors (for predict --weights),
     log.jsonl and previews. Two processes with a thread each are fastest on two cores: torchrun --nproc-per-node 2 -m voxcli train ...
 
-    Recipes, by model. ssz: street, street-small, street-6d and paper (for predict --poses), street-no-6d, street-no-ir2d,
-    street-no-ir2d3d. rays: rays (for synth street --picture-scale 2), rays-far (and --preset far).
-    pix2vox-f: pix2vox-f, objects-small, objects-refiner-small. uclid: uclid, objects-uclid-small. jof: jof, objects-jof-small,
-    objects-jof-self (for which see `--set training.network.start`, `training.dataset.images`). bae: bae, objects-bae-small.
-    pix2scene: pix2scene, rooms-small. iqtt-pix2scene: iqtt-pix2scene, iqtt-small. pix2vox-a, iqtt-cnn, iqtt-siamese,
-    z-gan and edges2image: one each, of their own names. --print-config shows a recipe whole.
+    Recipes, by model. {recipes} --print-config shows a recipe whole.
 
-    Data, by model. ssz, rays, z-gan: synth street, or that packed as .h5. pix2vox-f, pix2vox-a: synth objects, or 3D-R2N2's. uclid: synth
-    objects --layout disn, or DISN's. jof, bae: synth objects, or convert --to jof. pix2scene: synth rooms. The iqtt models: files of synth
-    iqtt. edges2image: pictures.
+    Data, by model. {data}
 
     Single settings of a recipe, here of its stage `full`: --set training.stages.full.batch=8
 
@@ -59,13 +73,11 @@ def train(
         voxcli train --recipe street --print-config
         voxcli train -m z-gan --print-config
     """
-    from voxcli.models.registry import MODELS  # a table of names: free of torch
     from voxcli.training.recipe import load_recipe
 
-    model = model or "ssz"
-    if model not in MODELS:
-        raise unknown_name("model", model, MODELS)
-    chosen = load_recipe(recipe or ("street" if model == "ssz" else model), options.section("training"))
+    spec = spec_of(model or default_model())
+    model = spec.name
+    chosen = load_recipe(recipe or spec.recipe or model, options.section("training"))
     if options.printing_config():
         return options.show_config(training=chosen)
     data = data or list(chosen.data)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
 from voxcli.errors import DataError, UsageError
+from voxcli.models.importing import import_weights, importers, recognised
 
 if TYPE_CHECKING:
     from voxcli.models.weights import Weights
+    from voxcli.provenance import Json
 
 OneFile = Annotated[str, typer.Argument(metavar="INPUT", show_default=False, help="One file.")]
 Target = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; its extension picks the format.")]
@@ -29,7 +31,7 @@ def list_(format: options.Records = None) -> None:
     from voxcli.models.registry import MODELS
     from voxcli.models.weights import SHIPPED, load_weights
 
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Json]] = []
     for path in sorted(SHIPPED.glob("*.safetensors")):
         weights = load_weights(path)
         numbers = sum(t.numel() for t in weights.tensors.values())
@@ -96,10 +98,12 @@ def export(
         voxcli weights export best.safetensors -o small.safetensors --generator-only
         voxcli weights export best.safetensors -o state.pt
     """
-    from dataclasses import replace
-
+    from voxcli import files
     from voxcli.atomic import atomic_write_bytes
+    from voxcli.cli.framework.inputs import expand
     from voxcli.models.weights import load_weights, save_weights, shared_with
+    from voxcli.scene import Picture
+    from voxcli.training import exporting
 
     target = _target(output, (".safetensors", ".pt"), overwrite)
     if share is not None and target.suffix != ".safetensors":
@@ -111,55 +115,26 @@ def export(
         of = sum(name.startswith("encoder.") for name in weights.tensors)
         out.note(f"{source}: {len(weights.left)} of {of} tensors of the encoder are left to the shipped weights {share}")
     if generator_only:
-        kept = {k: t for k, t in weights.tensors.items() if not k.startswith("discriminator.")}
-        weights = replace(weights, tensors=kept, config={k: v for k, v in weights.config.items() if k != "discriminator"})
+        weights = exporting.without_discriminator(weights)
     if familiar is not None:
-        weights = _with_familiarity(weights, familiar)
+        images = os.path.join(familiar, "images")
+        inputs, _ = expand([images if os.path.isdir(images) else familiar], (".png", ".jpg", ".jpeg"))
+        weights = exporting.with_familiarity(weights, (files.read_as(each.path, Picture) for each in inputs))
     if target.suffix == ".safetensors":
-        facts = {k: v for k, v in weights.facts.items() if k != "version"}
-        training = facts.get("training")
-        if isinstance(training, dict) and isinstance(training.get("recipe"), dict):
-            from voxcli.training.recipe import without_places
-
-            facts["training"] = training | {"recipe": without_places(training["recipe"])}
-        save_weights(target, replace(weights, facts=facts))
-        return
-    import io
-
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(dict(sorted(weights.tensors.items())), buffer)
-    atomic_write_bytes(target, buffer.getvalue(), overwrite=True)
+        save_weights(target, exporting.handed_on(weights))
+    else:
+        atomic_write_bytes(target, exporting.state_dict_bytes(weights), overwrite=True)
 
 
-def _with_familiarity(weights: Weights, folder: str) -> Weights:
-    """The same weights with what tells pictures that are unlike those of a data folder."""
-    from dataclasses import replace
-
-    from voxcli import files
-    from voxcli.cli.framework.inputs import expand
-    from voxcli.models.base import RemembersPictures
-    from voxcli.models.frustum.familiarity import split
-    from voxcli.models.registry import able, class_of
-    from voxcli.scene import Picture
-
-    if weights.model not in able(RemembersPictures):
-        raise UsageError(f"{weights.model} does not tell strange pictures.", actual="--familiar", hint="Leave it out.")
-    own, _ = split(weights.tensors)
-    weights = replace(weights, tensors=own)
-    predictor = class_of(weights.model).from_weights(weights, "cpu", "float32")
-    assert isinstance(predictor, RemembersPictures)
-    images = os.path.join(folder, "images")
-    inputs, _ = expand([images if os.path.isdir(images) else folder], (".png", ".jpg", ".jpeg"))
-    found = predictor.learn_familiarity(files.read_as(each.path, Picture) for each in inputs)
-    return replace(weights, tensors=own | found.tensors())
+def _importers() -> str:
+    return " ".join(dict.fromkeys(importer.help for importer in importers().values())).replace("\n", "\n    ")
 
 
+@options.completed_help(importers=_importers)
 def import_(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="[MODEL] INPUT...", show_default=False, help="The checkpoint, or jof's FOLDER; its model before it, or -m."),
+        typer.Argument(metavar="[MODEL] INPUT...", show_default=False, help="The checkpoint, or its FOLDER; its model before it, or -m."),
     ],
     output: Target,
     model: options.Model = None,
@@ -170,10 +145,7 @@ def import_(
 
     Numbers keep the checkpoint's own precision, unless --half rounds them.
 
-    z-gan reads the generator's latest_net_G.pth; pix2vox-a and pix2vox-f read Pix2Vox-A-ShapeNet.pth and Pix2Vox-F-ShapeNet.pth, and
-    refuse each other's; without a name, the file itself tells which of these two it is of. uclid reads UCLID_Net_all_classes.pth and with
-    it, where there, image2depth_all_classes.pth and image2cam_all_classes.pth. jof reads the FOLDER that holds its checkpoints
-    (shape, albedo, image encoder) and normal_cam.mat. What of a file was left out, and how much was used, stands on stderr; -v names every
+    {importers} What of a file was left out, and how much was used, stands on stderr; -v names every
     tensor.
 
     Examples:
@@ -182,7 +154,6 @@ def import_(
         voxcli weights import uclid UCLID_Net_all_classes.pth image2cam_all_classes.pth -o uclid.safetensors
     """
     from voxcli.cli.framework.inputs import check_there
-    from voxcli.models.registry import model_module
     from voxcli.models.weights import check_finite, save_weights
 
     name, given = (sources[0], sources[1:]) if len(sources) > 1 and model is None else (model, sources)
@@ -190,13 +161,9 @@ def import_(
         check_there(source)
     if name is None:
         name = _recognised(given[0])
-    importer = model_module(name, "importer")
-    several = hasattr(importer, "FILE_NAMES")
-    if len(given) > 1 and not several:
-        raise UsageError("One checkpoint is imported at a time.", expected="[MODEL] INPUT", actual=" ".join(sources))
     target = _target(output, (".safetensors",), overwrite)
     fates: dict[str, list[str]] = {"used": [], "filled": [], "left": []}
-    weights = importer.import_weights(given if several else given[0], name, lambda fate, entry: fates[fate].append(entry))
+    weights = import_weights(name, given, lambda fate, entry: fates[fate].append(entry))
     try:
         check_finite(weights)
     except DataError as error:
@@ -215,11 +182,9 @@ def _rounding(weights: Weights) -> float:
 
 def _recognised(source: str) -> str:
     """The model that a checkpoint is of, where its tensors tell. Raises UsageError where they do not."""
-    from voxcli.models.registry import recognised, specs
-
     name = None if os.path.isdir(source) else recognised(source)
     if name is None:
-        known = ", ".join(spec.name for spec in specs() if spec.recognises)
+        known = ", ".join(model for model, importer in importers().items() if importer.recognises)
         raise UsageError(f"'{source}' does not say which model it is of.", expected="-m MODEL", hint=f"Told apart are those of {known}.")
     out.note(f"{source}: a checkpoint of {name}")
     return name

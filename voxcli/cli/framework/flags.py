@@ -56,13 +56,10 @@ def options_of_flags(options: type[OptionsT], given: Mapping[str, object], what:
     return make_options(options, values_of_flags(options, given), what)
 
 
-def takes_flags(
-    *classes: type[Options], later: Classes | None = None, collected_as: str = "given", about: Callable[[], str] | None = None,
-) -> Callable[[Callable[..., None]], Callable[..., None]]:  # fmt: skip
+def takes_flags(*classes: type[Options], later: Classes | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A command with a parameter `given: dict[str, object]` takes the flags of the classes in its place, by field name; None: not given.
 
-    later: more classes, found when the command line is parsed. about: what stands for `{models}` in the help text, found then, too. Flags
-    that the command has itself are its own.
+    later: more classes, found when the command is built. Flags that the command has itself are its own.
     """
 
     def extend(function: Callable[..., None]) -> Callable[..., None]:
@@ -74,19 +71,17 @@ def takes_flags(
         def command(**values: object) -> None:
             found = {each.name: (values.pop(each.name, None), each.default) for each in added}
             given = {name: None if value == default else value for name, (value, default) in found.items()}
-            function(**values, **{collected_as: given})
+            function(**values, given=given)
 
         parameters = []
         for name, parameter in own.parameters.items():
-            if name == collected_as:
+            if name == "given":
                 parameters += added
             else:
                 parameters.append(parameter.replace(annotation=hints.get(name, parameter.annotation), kind=_KEYWORD))
         command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        if about is not None:
-            command.__doc__ = (function.__doc__ or "").replace("{models}", about())
-        if later is not None or about is not None:
+        if later is not None:
             command.renewed = lambda: extend(function)  # type: ignore[attr-defined]
         del command.__wrapped__
         return command

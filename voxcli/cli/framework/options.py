@@ -59,7 +59,7 @@ class Dtype(str, enum.Enum):
     float64 = "float64"
 
 
-def _complete_models(incomplete: str) -> list[str]:
+def complete_models(incomplete: str) -> list[str]:
     from voxcli.models.registry import MODELS  # a table of names: free of torch
 
     return [name for name in MODELS if name.startswith(incomplete)]
@@ -80,13 +80,8 @@ Output = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", metavar="MODEL", autocompletion=_complete_models, help="Which model: `voxcli weights list` lists them."),
+    typer.Option("--model", "-m", metavar="MODEL", autocompletion=complete_models, help="Which model: `voxcli weights list` lists them."),
 ]
-ModelOfWeights = Annotated[
-    str | None,
-    typer.Option("--model", "-m", metavar="MODEL", autocompletion=_complete_models,
-            help="Which model: `voxcli weights list` names them; default: that of --weights, else ssz."),
-]  # fmt: skip
 Weights = Annotated[
     str | None,
     typer.Option("--weights", metavar="FILE",
@@ -316,6 +311,24 @@ def sections(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]
         return function
 
     return mark
+
+
+def completed_help(**parts: Callable[[], str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Say what stands for `{name}` in the help text of a command, found when the command is built."""
+
+    def mark(function: Callable[..., None]) -> Callable[..., None]:
+        function.help_parts = parts  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def help_of(function: Callable[..., None]) -> str:
+    """The help text of a command, complete."""
+    text = function.__doc__ or ""
+    for name, part in getattr(function, "help_parts", {}).items():
+        text = text.replace(f"{{{name}}}", part())
+    return text
 
 
 def section(name: str) -> dict[str, Json]:

@@ -6,6 +6,7 @@ from voxcli.models.base import ModelSpec, RedrawsPictures
 
 SPECS = (
     ModelSpec(
-        "edges2image", "voxcli.models.edges2image.inference:Translator", abilities=(RedrawsPictures,), package="voxcli.models.edges2image"
+        "edges2image", "voxcli.models.edges2image.inference:Translator", abilities=(RedrawsPictures,),
+        package="voxcli.models.edges2image", data="pictures",
     ),
-)
+)  # fmt: skip

@@ -9,6 +9,9 @@ from typing import ClassVar, Literal
 from voxcli.models.base import ModelOptions
 from voxcli.options import option
 
+STREETS = "synth street, or that packed as .h5"
+"""What networks of street fruxels train on."""
+
 
 @dataclass(frozen=True)
 class LensOptions(ModelOptions):

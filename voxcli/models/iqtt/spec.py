@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from voxcli.models.base import ModelSpec
 
-_NAMES = ("iqtt-pix2scene", "iqtt-cnn", "iqtt-siamese")
+_RECIPES = {"iqtt-pix2scene": "iqtt-pix2scene, iqtt-small", "iqtt-cnn": "", "iqtt-siamese": ""}
 
-SPECS = tuple(ModelSpec(name, "voxcli.models.iqtt.inference:IQTTSolver", presets=_NAMES, package="voxcli.models.iqtt") for name in _NAMES)
+SPECS = tuple(
+    ModelSpec(
+        name, "voxcli.models.iqtt.inference:IQTTSolver", presets=tuple(_RECIPES), package="voxcli.models.iqtt", recipes=recipes,
+        data="files of synth iqtt",
+    )
+    for name, recipes in _RECIPES.items()
+)  # fmt: skip

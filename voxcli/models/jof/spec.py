@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from voxcli.models.base import DividesShapes, DrawsPictures, ModelSpec
-from voxcli.models.object_options import ObjectOptions, background_option, threshold_option
+from voxcli.models.base import DividesShapes, DrawsPictures, Importer, ModelSpec
+from voxcli.models.object_options import SHAPES, ObjectOptions, background_option, threshold_option
 from voxcli.ops.lights import LightFile, read_lights
 from voxcli.options import SideFile, file_option, option, text_option
 
@@ -43,9 +43,16 @@ HELP = """\
 -m jof turns one image of an object into its surface with albedo, one node a part (.glb .ply .obj; --parts for part labels), looked for
 on --resolution cells a side (64; 2 to 1024), or draws it again (.png), as it is or in another light."""
 
+IMPORTER = Importer(
+    "voxcli.models.jof.importer:import_weights",
+    "jof reads the FOLDER that holds its checkpoints (shape, albedo, image encoder) and normal_cam.mat.",
+)
+
 SPECS = (
     ModelSpec(
         "jof", "voxcli.models.jof.inference:JOFPredictor", HELP, JOFOptions, "Mesh", frame="object, +y up",
         units="the diagonal of the object's box", abilities=(DrawsPictures, DividesShapes), package="voxcli.models.jof",
+        importer=IMPORTER, data=SHAPES,
+        recipes="jof, objects-jof-small, objects-jof-self (for which see `--set training.network.start`, `training.dataset.images`)",
     ),
 )  # fmt: skip

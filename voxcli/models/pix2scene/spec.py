@@ -14,6 +14,6 @@ SPECS = (
     ModelSpec(
         "pix2scene", "voxcli.models.pix2scene.inference:Pix2ScenePredictor", HELP, LensOptions, "Surfels", takes_camera=True,
         frame="world: +y up; camera: x right, y down, z forward", units="sides of the room", abilities=(DrawsPictures, MakesScenes),
-        package="voxcli.models.pix2scene",
+        package="voxcli.models.pix2scene", recipes="pix2scene, rooms-small", data="synth rooms",
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from voxcli.errors import DataError, UsageError
-from voxcli.models.base import FusesVolumes, ModelSpec
+from voxcli.models.base import FusesVolumes, Importer, ModelSpec
 from voxcli.models.object_options import ObjectOptions, background_option, coarse_option, threshold_option
 from voxcli.options import option
 
@@ -73,11 +73,19 @@ HELP = """\
 -m pix2vox-f and pix2vox-a turn one image of an object, or with --views several, into 32x32x32 voxels in the object's own frame:
 occupancy at --threshold (0.4) and probabilities (.npz, .h5), .binvox, .vox, or the surface at the threshold (.glb, .ply, .obj)."""
 
+IMPORTER = Importer(
+    "voxcli.models.pix2vox.importer:import_weights",
+    "pix2vox-a and pix2vox-f read Pix2Vox-A-ShapeNet.pth and Pix2Vox-F-ShapeNet.pth, and refuse each other's; without a name, the file\n"
+    "itself tells which of these two it is of.",
+    recognises="voxcli.models.pix2vox.importer:recognised",
+)
+
 SPECS = tuple(
     ModelSpec(
         name, "voxcli.models.pix2vox.inference:Pix2VoxPredictor", help, Pix2VoxOptions, "VoxelGrid", several_views=True,
         frame="object, +y up", units="the unit cube's side", abilities=(FusesVolumes,), presets=("pix2vox-f", "pix2vox-a"),
-        package="voxcli.models.pix2vox", recognises="voxcli.models.pix2vox.importer:recognised",
+        package="voxcli.models.pix2vox", importer=IMPORTER,
+        recipes=recipes, data="synth objects, or 3D-R2N2's",
     )
-    for name, help in (("pix2vox-f", HELP), ("pix2vox-a", ""))
+    for name, help, recipes in (("pix2vox-f", HELP, "pix2vox-f, objects-small, objects-refiner-small"), ("pix2vox-a", "", ""))
 )  # fmt: skip

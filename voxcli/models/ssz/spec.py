@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voxcli.models.base import ModelSpec
-from voxcli.models.frustum.options import FruxelOptions
+from voxcli.models.frustum.options import STREETS, FruxelOptions
 from voxcli.options import SideFile, file_option
 
 
@@ -27,9 +27,12 @@ not guessed. Without --camera the scene stands level on its ground, +y up, ahead
 --poses lists the objects with class, translation, rotation and score, and draws their boxes into a .glb; it needs weights trained with
 a discriminator."""
 
+RECIPES = "street, street-small, street-6d and paper (for predict --poses), street-no-6d, street-no-ir2d, street-no-ir2d3d"
+
 SPECS = (
     ModelSpec(
         "ssz", "voxcli.models.ssz.inference:SSZPredictor", HELP, SSZOptions, "FruxelGrid", takes_camera=True,
         presets=("street", "street-256", "scratch", "small", "paper", "no-ir2d", "no-ir2d3d"), package="voxcli.models.ssz",
+        default=True, recipe="street", recipes=RECIPES, data=STREETS,
     ),
 )  # fmt: skip

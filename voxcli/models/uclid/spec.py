@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from voxcli.models.base import FusesVolumes, ModelSpec
+from voxcli.models.base import FusesVolumes, Importer, ModelSpec
 from voxcli.models.object_options import ObjectOptions, coarse_option, threshold_option
 from voxcli.options import option
 
@@ -29,10 +29,17 @@ HELP = """\
 (.ply, .npz, .xyz), or the outline of these points in --resolution voxels (64), gaps closed (.glb, .obj, or --as mesh). Camera and
 depth are regressed unless --camera and --depth give them: the camera's world is then the object's frame, the depth is in its units."""
 
+IMPORTER = Importer(
+    "voxcli.models.uclid.importer:import_weights",
+    "uclid reads UCLID_Net_all_classes.pth and with it, where there, image2depth_all_classes.pth and image2cam_all_classes.pth.",
+    several=True,
+)
+
 SPECS = (
     ModelSpec(
         "uclid", "voxcli.models.uclid.inference:UCLIDPredictor", HELP, UCLIDOptions, "PointCloud", several_views=True, takes_camera=True,
         takes_depth=True, frame="object, +y up", units="half of the object's longest side", abilities=(FusesVolumes,),
-        presets=("paper", "official", "small"), package="voxcli.models.uclid",
+        presets=("paper", "official", "small"), package="voxcli.models.uclid", importer=IMPORTER,
+        recipes="uclid, objects-uclid-small", data="synth objects --layout disn, or DISN's",
     ),
 )  # fmt: skip
