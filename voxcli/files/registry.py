@@ -141,6 +141,11 @@ def is_extension(suffix: str) -> bool:
     return suffix.startswith(".") and suffix in _HOMES
 
 
+def usual_extensions() -> set[str]:
+    """All extensions but those of which other programs' files have too many kinds, and of parts of a data set."""
+    return {each for format in known_formats() for each in (format.extensions if format.searched is None else format.searched)}
+
+
 def searched_extensions(*kinds: str, name: str | None = None) -> list[str]:
     """Extensions of the files that are taken from a folder.
 

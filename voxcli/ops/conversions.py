@@ -68,10 +68,11 @@ def find_conversion(scene_type: type, target: Format, kind: str | None = None) -
 
 
 def extensions_for(scene_type: type) -> list[str]:
-    """Extensions of the formats that a scene type can be written to, as it is or converted."""
-    from voxcli.files.registry import KIND_TYPES, formats_writing
+    """Extensions of the formats that a scene type can be written to, as it is or converted; without those that serve one data set alone."""
+    from voxcli.files.registry import KIND_TYPES, formats_writing, usual_extensions
 
-    return formats_writing(scene_type, *(each for each in KIND_TYPES.values() if (scene_type.__name__, each.__name__) in CONVERSIONS))
+    reachable = (each for each in KIND_TYPES.values() if (scene_type.__name__, each.__name__) in CONVERSIONS)
+    return [each for each in formats_writing(scene_type, *reachable) if each in usual_extensions()]
 
 
 def _no_conversion(scene_type: type, target: Format, kind: str | None) -> UsageError:

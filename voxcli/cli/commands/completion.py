@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperOption
 
+from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _verbs() -> Iterator[Verb]:
             yield Verb(prefix.strip(), _flags(group, None), children, ())
     for entry in app.COMMANDS:
         if entry.exists and not entry.hidden:
-            function = entry.load()
+            function = options.standing(entry.load())
             positional = [c for p in inspect.signature(function).parameters for c in _choices_if_positional(function, p)]
             yield Verb(entry.words, _flags(app.build_command(entry), function), (), tuple(positional))
 

@@ -24,8 +24,8 @@ def _help_of_models() -> str:
     return "\n\n".join(spec.help for spec in specs() if spec.help).replace("\n", "\n    ")
 
 
-@options.completed_help(models=_help_of_models)
 @takes_flags(later=_options_of_models)
+@options.completed_help(models=_help_of_models)
 def predict(
     sources: options.Sources,
     output: options.Output,
