@@ -95,7 +95,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from render-surfels' -l help -s h 
 complete -c voxcli -n '__fish_seen_subcommand_from train' -l model -s m -x -a 'ssz rays z-gan edges2image pix2vox-f pix2vox-a jof bae pix2scene iqtt-pix2scene iqtt-cnn iqtt-siamese uclid objects' -d 'Which model: `voxcli weights list` lists them.'
 complete -c voxcli -n '__fish_seen_subcommand_from train' -l data -r -d 'Data of a `voxcli synth` command or a reader'\''s, as the model wants (below); repeat for more.'
 complete -c voxcli -n '__fish_seen_subcommand_from train' -l output -s o -r -d 'Run folder: checkpoints, weights, log.jsonl.'
-complete -c voxcli -n '__fish_seen_subcommand_from train' -l recipe -r -d 'One of the above, or a YAML file; default: street for ssz, else that of the model'\''s name.'
+complete -c voxcli -n '__fish_seen_subcommand_from train' -l recipe -r -d 'One of the above, or a YAML file; default: street for ssz, cutout for objects, else that of the model'\''s name.'
 complete -c voxcli -n '__fish_seen_subcommand_from train' -l validation -r -d 'Unseen data to validate on; default: a share set aside.'
 complete -c voxcli -n '__fish_seen_subcommand_from train' -l resume -r -d 'auto: go on where the run folder stopped; never; or a checkpoint.'
 complete -c voxcli -n '__fish_seen_subcommand_from train' -l device -x -a 'auto cpu cuda cuda:0' -d 'auto, cpu, cuda or cuda:N; auto takes a working CUDA.'

@@ -135,7 +135,7 @@ class Model:
         samples, single = self._samples(pictures, views)
         if is_path(given.get("cut")):
             given["cut"] = path_of(given["cut"])
-        known = {name: given.pop(name) for name in ("camera", "depth") if name in given}
+        known: dict[str, object] = {name: given.pop(name) for name in ("camera", "depth") if name in given}
         chosen = self._chosen(given)
         found: list[Prediction] = []
         # A camera may differ from picture to picture: then one at a time, as in the command.

@@ -27,7 +27,7 @@ not guessed. Without --camera the scene stands level on its ground, +y up, ahead
 --poses lists the objects with class, translation, rotation and score, and draws their boxes into a .glb; it needs weights trained with
 a discriminator."""
 
-RECIPES = "street, street-small, street-6d and paper (for predict --poses), street-no-6d, street-no-ir2d, street-no-ir2d3d"
+RECIPES = "street, street-256, street-small, street-6d and paper (for predict --poses), street-no-6d, street-no-ir2d, street-no-ir2d3d"
 
 SPECS = (
     ModelSpec(
