@@ -12,18 +12,27 @@ import os
 import re
 import types
 import typing
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from voxcli.contents import file_bytes
 from voxcli.errors import FileFormatError, UsageError, VoxcliError
+from voxcli.provenance import Json
+
+if typing.TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Value: TypeAlias = Json
+    """What YAML and JSON hold."""
+else:
+    Value = Any  # what a field of this type is given is taken as it is
 
 T = TypeVar("T")
 
-Value: TypeAlias = "bool | int | float | str | None | Sequence[Value] | Mapping[str, Value]"
-"""What YAML and JSON hold."""
+Hint: TypeAlias = Any
+"""The type of a field: a class, or a form of typing such as `int | None`."""
 
 
 @lru_cache(maxsize=1)
@@ -32,7 +41,7 @@ def _loader() -> type:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Value]:
             seen = set()
             for key_node, _ in node.value:
                 if not isinstance(key_node, yaml.ScalarNode):
@@ -47,12 +56,13 @@ def _loader() -> type:
     return Loader
 
 
-def parse(text: str, where: str) -> Any:
+def parse(text: str, where: str) -> Value:
     """The value of a YAML text. `where` names its origin in errors."""
     import yaml
 
     try:
-        return yaml.load(text, Loader=_loader())
+        value: Value = yaml.load(text, Loader=_loader())
+        return value
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -61,7 +71,7 @@ def parse(text: str, where: str) -> Any:
         raise FileFormatError(f"{where}: not valid YAML: {str(error).splitlines()[0]}.") from error
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+def load(path: str | os.PathLike[str]) -> dict[str, Value]:
     """The mapping of a YAML file. An empty file is an empty mapping."""
     try:
         text = (file_bytes(path) or Path(path).read_bytes()).decode("utf-8")
@@ -75,16 +85,16 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     return value
 
 
-def dumps(mapping: Mapping[str, Any]) -> str:
+def dumps(mapping: Mapping[str, object]) -> str:
     """YAML of a mapping, keys in their order, such that `parse` gives the same values back."""
     import yaml
 
     return yaml.safe_dump(_plain(mapping), sort_keys=False, default_flow_style=False, allow_unicode=True, width=120)
 
 
-def merge(*mappings: Mapping[str, Any] | None) -> dict[str, Any]:
+def merge(*mappings: Mapping[str, Value] | None) -> dict[str, Value]:
     """One mapping out of several, later ones stronger; mappings inside are merged in turn, everything else is replaced."""
-    result: dict[str, Any] = {}
+    result: dict[str, Value] = {}
     for mapping in mappings:
         for key, value in (mapping or {}).items():
             old = result.get(key)
@@ -92,22 +102,22 @@ def merge(*mappings: Mapping[str, Any] | None) -> dict[str, Any]:
     return result
 
 
-def parse_set(settings: Iterable[str]) -> dict[str, Any]:
+def parse_set(settings: Iterable[str]) -> dict[str, Value]:
     """The mapping of `--set` arguments: ["a.b=1", "a.c=[x, y]"] gives {"a": {"b": 1, "c": ["x", "y"]}}. Values are YAML."""
-    result: dict[str, Any] = {}
+    result: dict[str, Value] = {}
     for setting in settings:
         path, equals, text = setting.partition("=")
         keys = path.strip().split(".")
         if not equals or not all(keys):
             raise UsageError(f"--set {setting}: not a setting.", expected="key=value or group.key=value")
-        value = parse(text, f"--set {setting}")
-        for key in reversed(keys):
-            value = {key: value}
-        result = merge(result, value)
+        nested: dict[str, Value] = {keys[-1]: parse(text, f"--set {setting}")}
+        for key in reversed(keys[:-1]):
+            nested = {key: nested}
+        result = merge(result, nested)
     return result
 
 
-def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
+def from_mapping(cls: type[T], mapping: Value, where: str) -> T:
     """An instance of a dataclass from a mapping, such as a YAML file gives.
 
     Fields may be bool, int, float, str, Path, Enum, Literal, list, tuple, dict, dataclasses, and unions of them with None.
@@ -132,12 +142,12 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
         raise type(error)(f"{where}: {error.message}", expected=error.expected, actual=error.actual, hint=error.hint) from error
 
 
-def to_mapping(instance: Any) -> dict[str, Any]:
+def to_mapping(instance: DataclassInstance) -> dict[str, Value]:
     """The plain mapping of a dataclass: what `from_mapping` turns back into an equal instance, and YAML and JSON can hold."""
     return {f.name: _plain(getattr(instance, f.name)) for f in dataclasses.fields(instance) if f.init}
 
 
-def check_keys(mapping: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+def check_keys(mapping: Mapping[str, Value], known: Iterable[str], where: str) -> None:
     """Raise UsageError for a key that is not known, with the nearest known one and the list."""
     known = list(known)
     for key in mapping:
@@ -147,7 +157,7 @@ def check_keys(mapping: Mapping[str, Any], known: Iterable[str], where: str) -> 
             raise UsageError(f"{where}: unknown key '{key}'.", hint=f"{guess}Known: {', '.join(known) or 'none'}.")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Value:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return to_mapping(value)
     if isinstance(value, enum.Enum):
@@ -157,17 +167,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value
+        return str(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"{type(value).__name__} is no value of a configuration")
 
 
-def _describe(value: Any) -> str:
+def _describe(value: Value) -> str:
     names = {dict: "a mapping", list: "a list", str: f"the text '{str(value)[:60]}'", type(None): "nothing"}
     return names.get(type(value), f"{value!r}")
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(hint)
+def _convert(hint: Hint, value: Value, where: str) -> object:
+    origin: Hint = typing.get_origin(hint)
     if hint is Any:
         return value
     if origin is typing.Annotated:
@@ -185,9 +197,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     return _convert_scalar(hint, value, where)
 
 
-def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+def _convert_scalar(hint: Hint, value: Value, where: str) -> object:
     # bool is an int to Python, and a text "8" is no 8: neither may slip through in a configuration.
-    if hint is float and type(value) in (int, float):
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if hint is Path and isinstance(value, (str, Path)):
         return Path(value)
@@ -199,7 +211,7 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     raise UsageError(f"{where} has the wrong type.", expected=wanted.get(hint, getattr(hint, "__name__", hint)), actual=_describe(value))
 
 
-def _convert_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+def _convert_union(choices: tuple[Hint, ...], value: Value, where: str) -> object:
     if value is None and type(None) in choices:
         return None
     concrete = [choice for choice in choices if choice is not type(None)]
@@ -211,7 +223,7 @@ def _convert_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     return _convert(concrete[-1], value, where)
 
 
-def _convert_container(kind: type, args: tuple[Any, ...], value: Any, where: str) -> Any:
+def _convert_container(kind: type, args: tuple[Hint, ...], value: Value, where: str) -> object:
     if kind is dict:
         if not isinstance(value, Mapping):
             raise UsageError(f"{where} has the wrong type.", expected="a mapping", actual=_describe(value))
@@ -225,7 +237,7 @@ def _convert_container(kind: type, args: tuple[Any, ...], value: Any, where: str
     return kind(_convert(args[0], v, f"{where}[{i}]") if args else v for i, v in enumerate(value))
 
 
-def _one_of(known: Iterable[Any], value: Any, where: str) -> Any:
+def _one_of(known: Iterable[Value], value: Value, where: str) -> Value:
     known = list(known)
     for choice in known:
         if type(choice) is type(value) and choice == value:

@@ -122,10 +122,11 @@ def class_table(path: str) -> dict[str, str]:
     from voxcli.config import load
     from voxcli.errors import FileFormatError
 
-    table = load(path)
-    for key, value in table.items():
+    table: dict[str, str] = {}
+    for key, value in load(path).items():
         if not isinstance(value, str) or not value:
             raise FileFormatError(f"{path}: the class of '{key}' must be a name.", actual=repr(value)[:60])
+        table[key] = value
     if not table:
         raise FileFormatError(f"{path} names no class.", expected="lines such as wheels: car")
     return table

@@ -27,18 +27,19 @@ voxcli/models/rays/stages.py is the example; recipes lie in voxcli/training/reci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from voxcli.training.journal import Listener
     from voxcli.training.recipe import Recipe
     from voxcli.training.task import AnyTask
 
 
 def train(
     model_name: str, data_dirs: Sequence[str | Path], run_dir: str | Path, recipe: Recipe | str | Path, resume: str = "auto",
-    progress: Callable[[dict[str, Any]], None] | None = None, *, validation_dirs: Sequence[str | Path] = (), device: str = "cpu",
+    progress: Listener | None = None, *, validation_dirs: Sequence[str | Path] = (), device: str = "cpu",
 ) -> None:  # fmt: skip
     """Train a model and leave checkpoints, log.jsonl, previews, best.safetensors and weights.safetensors in run_dir.
 

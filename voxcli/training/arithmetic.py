@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +31,7 @@ class Arithmetic:
         if how.channels_last:
             _channels_last(network)
         # Compiled for each shape: a training has few, and kernels for any shape cost speed (and the compiler, at times, its way).
-        self.network: Any = torch.compile(network, dynamic=False) if how.compile else network
+        self.network: Callable[..., Tensor] = torch.compile(network, dynamic=False) if how.compile else network
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=how.precision == "float16")
 
     @property
@@ -83,11 +82,11 @@ class Arithmetic:
         self.scaler.update()
         return norm
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, float]:
         """The scaler's state; empty without one."""
         return self.scaler.state_dict()
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, float]) -> None:
         """The inverse of state."""
         if state and self.scaler.is_enabled():
             self.scaler.load_state_dict(state)

@@ -8,23 +8,67 @@ import random
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.checkpoints import why_refused
+from voxcli.provenance import Json
 
 LAST, BEFORE, BEST = "last.pt", "before.pt", "best.pt"
 
 
-def random_states() -> dict[str, Any]:
-    """The states of all global random generators, as plain types that a weights-only load accepts."""
+class RandomStates(TypedDict, total=False):
+    """The states of all global random generators, as plain types that a weights-only load accepts. cuda: of each device."""
+
+    torch: Tensor
+    numpy: list[Any]
+    python: list[Any]
+    cuda: list[Tensor]
+
+
+class Change(TypedDict):
+    """What a resumed run's recipe had otherwise from a step on: [before, now] of each setting."""
+
+    step: int
+    settings: dict[str, list[Json]]
+
+
+class Best(TypedDict):
+    """The best validation so far: number of its stage, score, and step."""
+
+    stage: int
+    score: float
+    step: int
+
+
+class State(TypedDict, total=False):
+    """All that a training goes on from. `LAYOUT` lists what must be there."""
+
+    recipe: dict[str, Json]
+    network_config: dict[str, Json]
+    network: dict[str, Tensor]
+    average: dict[str, Tensor] | None
+    optimiser: dict[str, Any]  # as torch types it
+    scaler: dict[str, float]
+    constants: dict[str, Tensor] | None
+    step: int
+    position: int
+    changed: list[Change]
+    best: Best
+    random: RandomStates
+    random_of_others: list[RandomStates]
+
+
+def random_states() -> RandomStates:
+    """The states of all global random generators."""
     kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
     version, internal, gauss = random.getstate()
-    states: dict[str, Any] = {
+    states: RandomStates = {
         "torch": torch.get_rng_state(),
         "numpy": [str(kind), torch.from_numpy(np.asarray(keys).astype(np.int64)), int(position), int(has_gauss), float(cached)],
         "python": [version, list(internal), gauss],
@@ -34,7 +78,7 @@ def random_states() -> dict[str, Any]:
     return states
 
 
-def restore_random_states(states: dict[str, Any]) -> None:
+def restore_random_states(states: RandomStates) -> None:
     """The inverse of random_states."""
     torch.set_rng_state(states["torch"].cpu())
     kind, keys, position, has_gauss, cached = states["numpy"]
@@ -62,7 +106,7 @@ def prepare_folder(run: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, state: State) -> None:
     """Write atomically. `last.pt` keeps its predecessor as `before.pt`, for the day it turns out damaged.
 
     Raises UsageError where the disk is full or the folder cannot be written; the checkpoints that are there stay as they are.
@@ -92,14 +136,14 @@ def _keep(path: Path, before: Path) -> None:
         ) from error  # fmt: skip
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> State:
     """Load one checkpoint (tensors and plain types only). Raises UsageError where it is not there, FileFormatError where it is damaged."""
     if not path.is_file():
         raise UsageError(f"'{path}' {'is a folder' if path.is_dir() else 'does not exist'}.", expected=_CHECKPOINTS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of other programs' pickles, and advises to run them
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state: State = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds here, from zip errors to EOFError
         raise FileFormatError(f"'{path}' is no checkpoint that can be read.", expected=_CHECKPOINTS, actual=why_refused(error),
                               hint=_another(path)) from error  # fmt: skip
@@ -123,7 +167,7 @@ LAYOUT = ("network_config", "network", "average", "optimiser", "constants", "ste
 """What a training cannot go on without. Later additions have a default and are not listed."""
 
 
-def check_layout(state: dict[str, Any], what: str) -> None:
+def check_layout(state: State, what: str) -> None:
     """Raise FileFormatError for a checkpoint of another version of voxcli, which lacks something that a training goes on from."""
     missing = [key for key in LAYOUT if key not in state]
     missing += [f"random.{key}" for key in ("torch", "numpy", "python") if "random" in state and key not in state["random"]]
@@ -139,7 +183,7 @@ def other_version(what: str, actual: str) -> FileFormatError:
     )  # fmt: skip
 
 
-def newest_checkpoint(run: Path) -> dict[str, Any] | None:
+def newest_checkpoint(run: Path) -> State | None:
     """The state to resume from: last.pt, else the one before it, else the best (with a warning); None where there is none of them."""
     failure: FileFormatError | None = None
     for name in (LAST, BEFORE, BEST):

@@ -20,7 +20,7 @@ from voxcli.training.arithmetic import Arithmetic
 from voxcli.training.averaging import averaged, copy_of_weights, update_average
 from voxcli.training.freezing import check_frozen
 from voxcli.training.interrupts import StopRequests
-from voxcli.training.journal import Journal, Listener, Meter
+from voxcli.training.journal import Journal, Listener, Meter, Record
 from voxcli.training.parallel import Processes
 from voxcli.training.preparation import open_data, resolve
 from voxcli.training.recipe import Recipe, changes, shaping, without_files
@@ -52,8 +52,8 @@ class Trainer:
         self.constants: dict[str, Tensor] | None = None
         self.step = 0  # over all stages
         self.position = 0  # samples taken from the data order
-        self.best: dict[str, Any] = {"stage": -1, "score": 0.0, "step": -1}
-        self.changed: list[dict[str, Any]] = []  # what a resumed run's recipe had otherwise: [{"step", "settings": {key: [before, now]}}]
+        self.best: checkpoints.Best = {"stage": -1, "score": 0.0, "step": -1}
+        self.changed: list[checkpoints.Change] = []
         self.optimiser_state: dict[str, Any] | None = None
         self.saved: int | None = None  # the step of the newest checkpoint
         self.stop = StopRequests()
@@ -62,7 +62,7 @@ class Trainer:
 
     # -- state -------------------------------------------------------------------------------------------------------------
 
-    def state(self, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+    def state(self, optimiser: torch.optim.Optimizer) -> checkpoints.State:
         """All that `restore` needs, in tensors and plain types. Every process must ask for it."""
         randoms = self.processes.collect(checkpoints.random_states())
         return {
@@ -81,7 +81,7 @@ class Trainer:
             "random_of_others": randoms[1:],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: checkpoints.State) -> None:
         """Go on from a checkpoint of the same network; a stage may have changed its later steps."""
         checkpoints.check_layout(state, f"The checkpoint in '{self.run}'")
         # Compared as configurations: a checkpoint from before a field existed has that field's default.
@@ -110,7 +110,8 @@ class Trainer:
         self.saved = self.step
         self.journal.resume(self.step)
         if self.changed and self.changed[-1]["step"] == self.step:
-            self.journal.write({"event": "changed", **self.changed[-1]})
+            last = self.changed[-1]
+            self.journal.write({"event": "changed", "step": last["step"], "settings": last["settings"]})
 
     def _compare(self, before: Recipe) -> None:
         """Note what a recipe has changed since. Raises UsageError where the run has ended, and no step would follow the change."""
@@ -284,29 +285,31 @@ class Trainer:
         self._agree_on_buffers()
         with averaged(self.network, self.average):
             self.network.eval()
-            record = {"event": "validation", "step": self.step, "stage": run.stage.name, **self._scores(run)}
-            if self.best["stage"] != run.number or record["score"] > self.best["score"]:
-                self.best = {"stage": run.number, "score": record["score"], "step": self.step}
+            score, scores = self._scores(run)
+            record = {"event": "validation", "step": self.step, "stage": run.stage.name, **scores}
+            if self.best["stage"] != run.number or score > self.best["score"]:
+                self.best = {"stage": run.number, "score": score, "step": self.step}
                 self._export("best.safetensors", record)
         if self.best["step"] == self.step:
             self._save(checkpoints.BEST, run.optimiser)
         self.journal.write(record)
 
-    def _scores(self, run: StageRun) -> dict[str, Any]:
-        """The record of one validation; a preview is left on the way."""
+    def _scores(self, run: StageRun) -> validation.Scores:
+        """The score and the record of one validation; a preview is left on the way."""
         context, how = self._context(run, self.validation_data), self.recipe.validation
-        scores = validation.score(self.task, self.network, self.arithmetic, self.held_out, context)
+        score, record = validation.score(self.task, self.network, self.arithmetic, self.held_out, context)
         if self.photograph_scores is not None:
             with torch.no_grad(), self.arithmetic.forward(training=False):
                 found = self.photograph_scores(self.network, context)
             share = how.photographs_weight
-            scores |= {"photographs": found, "score": (1 - share) * scores["score"] + share * found["mean"]}
+            score = (1 - share) * score + share * found["mean"]
+            record |= {"photographs": found, "score": score}
         if self.processes.first and how.pictures:
             picture = validation.preview(self.task, self.network, self.arithmetic, self.held_out[: how.pictures], context)
             if picture is not None:
                 atomic_write_bytes(self.run / "previews" / f"{self.step:07d}.png", validation.png(picture), overwrite=True)
                 self.journal.picture("preview", picture, self.step)
-        return scores
+        return validation.Scores(score, record)
 
     def _agree_on_buffers(self) -> None:
         """One running mean and variance for all: with statistics of its own, each process has seen its own part."""
@@ -322,7 +325,7 @@ class Trainer:
         if name == checkpoints.LAST:
             self.saved = self.step
 
-    def _export(self, name: str, record: dict[str, Any] | None = None) -> None:
+    def _export(self, name: str, record: Record | None = None) -> None:
         if not self.processes.first:
             return
         facts = {

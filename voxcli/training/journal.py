@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import UsageError
+from voxcli.provenance import Json
 
-Listener = Callable[[dict[str, Any]], None]
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+Record = Mapping[str, Json]
+"""One line of the log: `event` and, with most events, `step` and `stage`."""
+Listener = Callable[[Record], None]
 REPORT_SECONDS = 10.0
 
 REPEATED = ("interrupted", "end", "preparing")
@@ -46,7 +52,7 @@ class Journal:
             self._board.close()
             self._board = _tensorboard(self._board_folder, step + 1)
 
-    def write(self, record: dict[str, Any]) -> None:
+    def write(self, record: Record) -> None:
         """Append one record and tell the listener. Raises UsageError where the log cannot be written."""
         if not self.writes:
             return
@@ -72,17 +78,17 @@ class Journal:
         if self._board is not None:
             self._board.close()
 
-    def _to_board(self, record: dict[str, Any]) -> None:
+    def _to_board(self, record: Record) -> None:
         if self._board is None or "step" not in record:
             return
-        groups = {"": record, "iou/": record.get("iou") or {}}
-        for prefix, values in groups.items():
+        shares = record.get("iou")
+        for prefix, values in (("", record), ("iou/", shares if isinstance(shares, Mapping) else {})):
             for key, value in values.items():
                 if key != "step" and isinstance(value, (int, float)):
                     self._board.add_scalar(f"{record['event']}/{prefix}{key}", value, record["step"])
 
 
-def _tensorboard(folder: Path, forget_from: int | None = None) -> Any:
+def _tensorboard(folder: Path, forget_from: int | None = None) -> SummaryWriter | None:
     """A writer of TensorBoard's files, which shall show no step from `forget_from` on that another one wrote; None without TensorBoard."""
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -109,11 +115,11 @@ class Meter:
         """True when a record should be written."""
         return self.steps >= self.every if self.every else time.perf_counter() - self.began > REPORT_SECONDS
 
-    def record(self, step: int, rate: float) -> dict[str, Any]:
+    def record(self, step: int, rate: float) -> Record:
         """The record of the steps since the last one; counting starts afresh."""
         seconds = time.perf_counter() - self.began
         means = {key: round(value / self.steps, 7) for key, value in self.sums.items()}
-        record = {"event": "step", "step": step, "stage": self.stage, "of": self.until, **means, "rate": round(rate, 7),
+        record: Record = {"event": "step", "step": step, "stage": self.stage, "of": self.until, **means, "rate": round(rate, 7),
                   "samples_per_second": round(self.samples / max(seconds, 1e-9), 2)}  # fmt: skip
         self.pause()
         return record

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 class Processes:
@@ -61,11 +63,11 @@ class Processes:
         dist.all_gather(parts, tensor.contiguous())
         return torch.stack(parts)
 
-    def collect(self, value: Any) -> list[Any]:
+    def collect(self, value: T) -> list[T]:
         """The plain values of all processes, in order of rank."""
         values = [value]
         if self.count > 1:
-            values = [None] * self.count
+            values = [value] * self.count
             dist.all_gather_object(values, value)
         return values
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from voxcli import config
 from voxcli.config import Value
@@ -88,8 +88,8 @@ class Recipe:
     stages: tuple[Stage, ...]
     model: str = field(default_factory=default_model)
     data: tuple[str, ...] = ()
-    dataset: dict[str, Any] = field(default_factory=dict)
-    network: dict[str, Any] = field(default_factory=dict)
+    dataset: dict[str, Value] = field(default_factory=dict)
+    network: dict[str, Value] = field(default_factory=dict)
     augmentation: Augmentation = field(default_factory=Augmentation)
     class_weights: ClassWeights = field(default_factory=ClassWeights)
     validation: Validation = field(default_factory=Validation)
@@ -123,43 +123,43 @@ def split_preset(options: Mapping[str, Value], presets: Iterable[str], default: 
     return name, rest
 
 
-def changes(before: Recipe, now: Recipe) -> dict[str, list[Any]]:
+def changes(before: Recipe, now: Recipe) -> dict[str, list[Value]]:
     """Settings that shape the weights and differ: {"stages.full.batch": [before, now]}; None where there is none of that name."""
     old, new = _leaves(shaping(before)), _leaves(shaping(now))
     differing = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
     return {key: [old.get(key), new.get(key)] for key in differing}
 
 
-def shaping(recipe: Recipe) -> dict[str, Any]:
+def shaping(recipe: Recipe) -> dict[str, Value]:
     """The settings of a recipe that shape its weights. Folders are given by their last names: where they lie shapes nothing, and weights
     that are handed on must not reveal it."""
     return without_places({key: value for key, value in config.to_mapping(recipe).items() if key not in WITHOUT_EFFECT})
 
 
-def without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
+def without_places(settings: Mapping[str, Value]) -> dict[str, Value]:
     """A recipe's mapping with the folders of data and photographs, and the files that the network begins with, by their last names:
     "/disk/photos" becomes "photos"."""
     found, validation = dict(settings), settings.get("validation")
     if isinstance(validation, Mapping):
         found["validation"] = {key: _name(value) if key in ("data", "photographs") else value for key, value in validation.items()}
-    if isinstance(found.get("network"), Mapping):
-        found["network"] = without_files(found["network"])
+    if isinstance(network := found.get("network"), Mapping):
+        found["network"] = without_files(network)
     return found | {"data": _name(found["data"])} if "data" in found else found
 
 
-def without_files(network: Mapping[str, Any]) -> dict[str, Any]:
+def without_files(network: Mapping[str, Value]) -> dict[str, Value]:
     """A network's configuration with the files that its training began with by their last names."""
     return {key: _name(value) if key in ("start", "pretrained", "imagenet") else value for key, value in network.items()}
 
 
-def _name(folders: Any) -> Any:
+def _name(folders: Value) -> Value:
     """The last name of a path, or of each of a list of them; None stays."""
     if isinstance(folders, str):
         return Path(folders).name or folders
     return [_name(each) for each in folders] if isinstance(folders, list) else folders
 
 
-def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+def _leaves(value: Value, path: str = "") -> dict[str, Value]:
     """{dotted path: value}, stages by their names."""
     if isinstance(value, list) and value and all(isinstance(each, dict) and "name" in each for each in value):
         value = {each["name"]: each for each in value}
@@ -168,7 +168,7 @@ def _leaves(value: Any, path: str = "") -> dict[str, Any]:
     return {key: leaf for name, each in value.items() for key, leaf in _leaves(each, f"{path}.{name}" if path else name).items()}
 
 
-def load_recipe(source: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
+def load_recipe(source: str | Path, overrides: Mapping[str, Value] | None = None) -> Recipe:
     """A shipped recipe by name, or a YAML file; `overrides` is merged on top (what --set gives).
 
     Stages may be overridden by name: {"stages": {"full": {"steps": 10}}}. A list of stages replaces those of the recipe.
@@ -180,14 +180,19 @@ def load_recipe(source: str | Path, overrides: dict[str, Any] | None = None) -> 
             raise unknown_name("recipe", str(source), shipped)
         path = shipped[str(source)]
     mapping, changes = config.load(path), dict(overrides or {})
-    if isinstance(changes.get("stages"), dict):
-        changes["stages"] = _changed_stages(mapping.get("stages", []), changes["stages"])
+    if isinstance(stages := changes.get("stages"), Mapping):
+        changes["stages"] = _changed_stages(mapping.get("stages"), stages)
     return config.from_mapping(Recipe, config.merge(mapping, changes), f"recipe '{source}'")
 
 
-def _changed_stages(stages: list[dict[str, Any]], changes: dict[str, Any]) -> list[dict[str, Any]]:
-    names = [stage.get("name", "") for stage in stages]
-    for name in changes:
+def _changed_stages(stages: Value, changes: Mapping[str, Value]) -> list[Value]:
+    known = [each for each in stages if isinstance(each, Mapping)] if isinstance(stages, list) else []
+    names = [str(each.get("name", "")) for each in known]
+    groups: dict[str, Mapping[str, Value]] = {}
+    for name, change in changes.items():
         if name not in names:
             raise unknown_name("stage", name, names)
-    return [config.merge(stage, changes.get(name)) for name, stage in zip(names, stages, strict=True)]
+        if not isinstance(change, Mapping):
+            raise UsageError(f"stages.{name} is a group of settings.", expected=f"stages.{name}.key=value", actual=change)
+        groups[name] = change
+    return [config.merge(stage, groups.get(name)) for name, stage in zip(names, known, strict=True)]

@@ -6,9 +6,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from voxcli import config
+from voxcli.config import Value
 from voxcli.errors import UsageError, unknown_name
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ class Stage:
     step: str = "generator"
     scales: dict[str, float] = field(default_factory=lambda: {"full": 1.0})
     losses: dict[str, float] = field(default_factory=lambda: {"likelihood": 1.0})
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Value] = field(default_factory=dict)
     optimiser: Optimiser = field(default_factory=Optimiser)
     frozen: tuple[str, ...] = ()
     frozen_statistics: tuple[str, ...] = ()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from voxcli.config import Value
 from voxcli.errors import DataError
 from voxcli.training import loader
 from voxcli.training.arithmetic import Arithmetic
@@ -18,7 +19,14 @@ from voxcli.training.stage import Augmentation
 from voxcli.training.task import AnyTask, Context, Samples
 
 
-def score(task: AnyTask, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context[Samples]) -> dict[str, Any]:
+class Scores(NamedTuple):
+    """The score by which the best weights are chosen, and the record for the log."""
+
+    score: float
+    record: dict[str, Value]
+
+
+def score(task: AnyTask, network: nn.Module, arithmetic: Arithmetic, indices: Sequence[int], context: Context[Samples]) -> Scores:
     """The model's record over the given samples, shared among the processes, with its `score` and the `seconds` it took."""
     processes, total = arithmetic.processes, None
     began = time.perf_counter()
@@ -33,7 +41,7 @@ def score(task: AnyTask, network: nn.Module, arithmetic: Arithmetic, indices: Se
     if total is None:
         raise DataError("There is nothing to validate on.")
     value, record = task.summary(processes.add(total).cpu(), context)
-    return {**record, "score": value, "seconds": round(time.perf_counter() - began, 2)}
+    return Scores(value, {**record, "score": value, "seconds": round(time.perf_counter() - began, 2)})
 
 
 def preview(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +11,9 @@ from voxcli.cli.framework.inputs import check_there
 from voxcli.cli.framework.output import Progress, out
 from voxcli.errors import UsageError
 from voxcli.models.registry import default_model, spec_of, specs
+
+if TYPE_CHECKING:
+    from voxcli.training.journal import Record
 
 
 def _recipes() -> str:
@@ -115,10 +117,11 @@ class _Watcher:
         self.bar, self.step, self.saved = bar, 0, False
         self.latest: dict[str, float] = {}
 
-    def __call__(self, record: Mapping[str, Any]) -> None:
+    def __call__(self, record: Record) -> None:
         self.saved = record["event"] == "interrupted"
-        step = max(self.step, int(record.get("step", 0)))
-        self.latest.update({key: record[key] for key in _SHOWN if isinstance(record.get(key), float)})
+        done = record.get("step", 0)
+        step = max(self.step, done) if isinstance(done, int) else self.step
+        self.latest.update({key: value for key in _SHOWN if isinstance(value := record.get(key), float)})
         numbers = ", ".join(f"{label} {self.latest[key]:.3g}" for key, label in _SHOWN.items() if key in self.latest)
         self.bar.advance(step - self.step, f"preparing stage '{record['stage']}'" if record["event"] == "preparing" else numbers)
         self.step = step
@@ -126,6 +129,6 @@ class _Watcher:
             out.detail(_line(record))
 
 
-def _line(record: Mapping[str, Any]) -> str:
+def _line(record: Record) -> str:
     plain = {key: value for key, value in record.items() if not isinstance(value, (dict, list))}
     return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in plain.items())

@@ -150,8 +150,8 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 class _Given:
     """What --config, --set and --print-config gave: sections of the file, sections of --set, whether to print."""
 
-    file: dict[str, dict[str, Json]] = field(default_factory=dict)
-    set: dict[str, dict[str, Json]] = field(default_factory=dict)
+    file: dict[str, Mapping[str, Json]] = field(default_factory=dict)
+    set: dict[str, Mapping[str, Json]] = field(default_factory=dict)
     print: bool = False
 
 
@@ -171,12 +171,15 @@ def _take_config(context: typer.Context, value: str | None) -> str | None:
         sections_of = getattr(context.command.callback, "sections", ())
         known = _configurable(context)
         configuration.check_keys(mapping, [*known, *sections_of], f"--config {value}")
+        groups: dict[str, Mapping[str, Json]] = {}
         for name in sections_of:
-            if not isinstance(mapping.get(name, {}), Mapping):
-                raise UsageError(f"--config {value}: '{name}' must be a mapping.", actual=mapping[name])
+            group = mapping.get(name, {})
+            if not isinstance(group, Mapping):
+                raise UsageError(f"--config {value}: '{name}' must be a mapping.", actual=group)
+            groups[name] = group
         # The parser takes a default from this map after flags and environment variables, and checks its type like theirs.
         context.default_map = {name: _as_typed(mapping[key]) for key, name in known.items() if mapping.get(key) is not None}
-        _given(context).file = {name: mapping.get(name) or {} for name in sections_of}
+        _given(context).file = groups
     return value
 
 
@@ -188,10 +191,12 @@ def _take_set(context: typer.Context, value: list[str] | None) -> list[str] | No
             if key.replace("-", "_") in _configurable(context):
                 raise UsageError(f"--set is for nested settings; '{key}' has a flag.", hint=f"Use --{key.replace('_', '-')}.")
         configuration.check_keys(mapping, sections_of, "--set")
+        groups: dict[str, Mapping[str, Json]] = {}
         for name, group in mapping.items():
             if not isinstance(group, Mapping):
                 raise UsageError(f"--set {name}: '{name}' is a group.", expected=f"{name}.key=value")
-        _given(context).set = mapping
+            groups[name] = group
+        _given(context).set = groups
     return value
 
 

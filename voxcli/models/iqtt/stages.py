@@ -136,7 +136,7 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
         preset, options = split_preset(options, PRESETS, "iqtt-pix2scene")
         start = configuration.to_mapping(PRESETS[preset])
         if start["scenes"] is not None:
-            start["scenes"]["size"] = data.size
+            start = configuration.merge(start, {"scenes": {"size": data.size}})
         config = configuration.from_mapping(IQTTConfig, configuration.merge(start, options), "network")
         if config.scenes is not None and config.scenes.size != data.size:
             raise UsageError("The network is for pictures of another size.", expected=config.scenes.size, actual=f"{data.size} pixels")

@@ -98,6 +98,7 @@ class JOFTask(BranchTask[JOF, JOFConfig]):
         merged = configuration.merge(given, options)
         merged.setdefault("classes", list(data.categories))
         parts = merged.get("parts", JOFConfig.parts)
+        parts = parts if isinstance(parts, Sequence) else ()
         if "latents" in parts:
             merged.setdefault("shapes", len(data))
         if "image" in parts and "camera_mean" not in merged:
