@@ -78,12 +78,18 @@ class GateMissed(VoxcliError):
     exit_code = 1
 
 
+_LONG_LIST = 25
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], error: type[VoxcliError] = UsageError) -> VoxcliError:
-    """The error for a misspelt name: the nearest known one first, then the list."""
+    """The error for a misspelt name: the nearest known one first, then the list; of a long list, where one is near, the names like it."""
     known = sorted(known)
     bare = {each.lstrip("-"): each for each in known}  # the dashes of two options make them no more alike
     wanted = str(name).lstrip("-")
     begun = [each for each in bare if len(wanted) > 2 and each.startswith(wanted)]
     near = difflib.get_close_matches(wanted, begun or bare, n=1, cutoff=0 if begun else 0.55)
     hint = f"Did you mean '{bare[near[0]]}'? " if near else ""
-    return error(f"Unknown {kind} '{name}'.", hint=f"{hint}Known: {', '.join(known)}.")
+    listed = ", ".join(known)
+    if near and len(known) > _LONG_LIST:
+        listed = ", ".join(sorted(bare[each] for each in difflib.get_close_matches(wanted, bare, n=12, cutoff=0.4))) + ", ..."
+    return error(f"Unknown {kind} '{name}'.", hint=f"{hint}Known: {listed}.")
