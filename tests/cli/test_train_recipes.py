@@ -11,6 +11,7 @@ DATA = {
     "ssz": "synth street -o {} --count 2 --size SIDE SIDE --depth SIDE",
     "rays": "synth street -o {} --count 2 --picture-scale 2",
     "rays-far": "synth street -o {} --count 2 --preset far --picture-scale 2",
+    "street-256": "synth street -o {} --count 2 --size SIDE SIDE --depth SIDE --picture-scale 2",
     "z-gan": "synth street -o {} --count 2 --size SIDE SIDE --depth SIDE",
     "pix2vox": "synth objects -o {} --count 4 --views 8",
     "jof": "synth objects -o {} --count 4 --views 2",
@@ -25,7 +26,7 @@ DATA = {
 MORE = {"objects-jof-self": ("--set", "training.dataset.images=[{}/ShapeNetRendering]")}
 """What a recipe says that it needs besides."""
 
-PRETRAINED = ("rays", "rays-far", "street", "cutout")
+PRETRAINED = ("rays", "rays-far", "street", "street-256", "cutout")
 """Recipes that begin with an encoder's ImageNet weights."""
 
 
