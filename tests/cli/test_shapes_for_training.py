@@ -5,7 +5,7 @@ import pytest
 
 from voxcli import files
 from voxcli.datasets.coloured_shapes import PAIRS
-from voxcli.models.jof.batches import ShapeReader, ShapeSamples, collate
+from voxcli.models.branched.batches import ShapeReader, ShapeSamples, collate
 from voxcli.scene import Mesh
 
 LOW, HIGH = np.array([-1.0, -0.5, -0.25]), np.array([1.0, 0.5, 0.25])

@@ -12,8 +12,8 @@ from torch.testing import assert_close
 from voxcli.datasets.coloured_shapes import ColouredShapes
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.bae import stages as bae_stages
+from voxcli.models.branched.batches import ShapeReader, ShapeSamples, collate
 from voxcli.models.jof import losses, stages, steps
-from voxcli.models.jof.batches import ShapeReader, ShapeSamples, collate
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
 from voxcli.models.jof.network import Codes, ImageGuess, build, projection_of
 from voxcli.models.jof.rendering import boundary_points, draw, usable

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError
+from voxcli.models.branched.preparation import CELLS
 from voxcli.shapes import check_shape
 
 SLOPE = 0.02
-CELLS = 64
 THRESHOLD = 0.4
 """At which the original takes its surfaces."""
 

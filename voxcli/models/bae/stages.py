@@ -13,8 +13,8 @@ from voxcli import config as configuration
 from voxcli.config import Value
 from voxcli.errors import UsageError
 from voxcli.models.bae.network import THRESHOLD, BAEConfig, BAENet, build
-from voxcli.models.jof.batches import ShapeBatch, ShapeReader, ShapeSamples
-from voxcli.models.jof.branches import BranchTask, branch_tally, cube_points, winners_view
+from voxcli.models.branched.batches import ShapeBatch, ShapeReader, ShapeSamples
+from voxcli.models.branched.branches import BranchTask, branch_tally, cube_points, winners_view
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context, Terms
 

@@ -17,10 +17,10 @@ from voxcli.geometry.lighting import Lights, shade
 from voxcli.geometry.projections import decompose
 from voxcli.geometry.surfaces import surface_mesh
 from voxcli.models.base import DividesShapes, DrawsPictures, Inputs, Predictor
-from voxcli.models.jof.batches import TO_OWN
+from voxcli.models.branched.batches import TO_OWN
+from voxcli.models.branched.preparation import BACKGROUND, IMAGE, coloured, prepare, standard_image
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
-from voxcli.models.jof.network import IMAGE, JOF, Codes, ImageGuess, JOFConfig, projection_of
-from voxcli.models.jof.preparation import BACKGROUND, coloured, prepare, standard_image
+from voxcli.models.jof.network import JOF, Codes, ImageGuess, JOFConfig, projection_of
 from voxcli.models.jof.rendering import fields_of, usable
 from voxcli.models.jof.spec import JOFOptions
 from voxcli.models.weights import Weights

@@ -18,14 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError
+from voxcli.models.branched.preparation import CELLS, IMAGE
 from voxcli.models.jof.resnet import ResNet
 from voxcli.shapes import check_shape
 
 SLOPE = 0.02
 """Of every leaky rectifier."""
-
-IMAGE, CELLS = 128, 64
-"""Pixels of an image, and cells of a coloured volume, along a side."""
 
 CAMERA, LIGHT = 12, 27
 """Numbers of a 3 x 4 projection, and of three bands of spherical harmonics in three colours."""

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from voxcli.geometry.field_rendering import Field, FieldPicture, pixel_lattice, project_points, render_field
 from voxcli.geometry.field_surface import cell_centres
+from voxcli.models.branched.preparation import IMAGE
 from voxcli.models.jof.losses import main_variation
-from voxcli.models.jof.network import IMAGE, JOF, Codes
+from voxcli.models.jof.network import JOF, Codes
 
 
 def fields_of(network: JOF, codes: Codes) -> tuple[Field, Field]:

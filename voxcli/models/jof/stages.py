@@ -12,11 +12,11 @@ from torch import Tensor
 from voxcli import config as configuration
 from voxcli.config import Value
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
-from voxcli.models.jof.batches import ShapeBatch, ShapeReader, ShapeSamples
-from voxcli.models.jof.branches import SHOWN, BranchTask, branch_tally, cube_points, winners_picture, winners_view
+from voxcli.models.branched.batches import ShapeBatch, ShapeReader, ShapeSamples
+from voxcli.models.branched.branches import SHOWN, BranchTask, branch_tally, cube_points, winners_picture, winners_view
+from voxcli.models.branched.preparation import CELLS, coloured, standard_image
 from voxcli.models.jof.fitting import fit_to_points
-from voxcli.models.jof.network import CELLS, JOF, Codes, JOFConfig, build, projection_of
-from voxcli.models.jof.preparation import coloured, standard_image
+from voxcli.models.jof.network import JOF, Codes, JOFConfig, build, projection_of
 from voxcli.models.jof.steps import REHEARSED, TERMS, StageOptions, image_step, self_step, shape_codes, shape_step
 from voxcli.models.weights import load_parts, load_weights
 from voxcli.training.stage import Augmentation, Stage

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxcli.geometry.field_rendering import FieldPicture
+from voxcli.models.branched.batches import ShapeBatch, ShapeSamples
+from voxcli.models.branched.preparation import coloured, standard_image
 from voxcli.models.jof import losses
-from voxcli.models.jof.batches import ShapeBatch, ShapeSamples
 from voxcli.models.jof.network import JOF, Codes, ImageGuess, projection_of, standardised
-from voxcli.models.jof.preparation import coloured, standard_image
 from voxcli.models.jof.rendering import boundary_points, draw, local_variations, on_lattice, usable
 from voxcli.training.task import Context, Terms
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voxcli.config import Value
 from voxcli.geometry.field_surface import cell_centres
-from voxcli.models.jof.batches import ShapeBatch, ShapeSample, ShapeSamples, collate
+from voxcli.models.branched.batches import ShapeBatch, ShapeSample, ShapeSamples, collate
 from voxcli.training.counting import sample_ious
 from voxcli.training.task import Config, Context, Network, Task
 

@@ -19,8 +19,7 @@ from voxcli.datasets.pictures import read_rgba
 from voxcli.datasets.r2n2 import R2N2Folder
 from voxcli.errors import DataError
 from voxcli.geometry.projections import compose
-from voxcli.models.jof.network import CELLS, IMAGE
-from voxcli.models.jof.preparation import BACKGROUND, prepare
+from voxcli.models.branched.preparation import BACKGROUND, CELLS, IMAGE, prepare
 from voxcli.training.stage import Augmentation
 from voxcli.training.task import Draws
 

@@ -1,11 +1,12 @@
-"""From a picture to JOF's input: the object on a plain background, 128 x 128, standardised by ImageNet's mean and deviation."""
+"""Pictures and volumes as networks of branched fields take them: the object on a plain background, standardised by ImageNet's numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 from torch import Tensor
 
-from voxcli.models.jof.network import IMAGE
+IMAGE, CELLS = 128, 64
+"""Pixels of a picture, and cells of a coloured volume, along a side."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
