@@ -9,33 +9,33 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 KEPT_BYTES = 64 << 20
 
 _State = tuple[int, ...]
-_kept: dict[str, tuple[_State, bytes]] | None = None
+_kept: ContextVar[dict[str, tuple[_State, bytes]] | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
 def opened_once() -> Iterator[None]:
     """Keep what is read until the end of the block. Files are taken to stay as they are; one that was replaced is read again."""
-    global _kept
-    outer, _kept = _kept, {}
+    token = _kept.set({})
     try:
         yield
     finally:
-        _kept = outer
+        _kept.reset(token)
 
 
 def release() -> None:
     """Let go of all that is kept."""
-    if _kept is not None:
-        _kept.clear()
+    if (kept := _kept.get()) is not None:
+        kept.clear()
 
 
 def kept_bytes(path: str | os.PathLike[str]) -> bytes | None:
     """The bytes of a file that was read before and is as it was; None for any other."""
-    if not _kept or (found := _kept.get(os.path.abspath(path))) is None:
+    if not (kept := _kept.get()) or (found := kept.get(os.path.abspath(path))) is None:
         return None
     return found[1] if _state(os.stat(path)) == found[0] else None
 
@@ -49,11 +49,11 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes | None:
         if status.st_size > KEPT_BYTES:
             return None
         data = file.read()
-    if _kept is not None:
-        _kept.pop(os.path.abspath(path), None)
-        while _kept and sum(len(each) for _, each in _kept.values()) + len(data) > KEPT_BYTES:
-            del _kept[next(iter(_kept))]
-        _kept[os.path.abspath(path)] = _state(status), data
+    if (kept := _kept.get()) is not None:
+        kept.pop(os.path.abspath(path), None)
+        while kept and sum(len(each) for _, each in kept.values()) + len(data) > KEPT_BYTES:
+            del kept[next(iter(kept))]
+        kept[os.path.abspath(path)] = _state(status), data
     return data
 
 

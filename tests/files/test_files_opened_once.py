@@ -69,8 +69,15 @@ def test_a_metric_of_grids_opens_both_once(tmp_path):
 
 
 def test_convert_opens_its_input_once(tmp_path):
-    opened, _ = opens_of(tmp_path, "convert", "examples/meshes/car.glb", "-o", "out.npz", "--resolution", "8")
+    opened, formats = opens_of(tmp_path, "convert", "examples/meshes/car.glb", "-o", "out.npz", "--resolution", "8")
     assert opened == {"meshes/car.glb": 1}
+    assert not {"images", "hdf5", "matlab", "colmap", "scenes", "xyz"} & formats
+
+
+@pytest.mark.parametrize("line", ["info examples/meshes/car.glb", "view examples/meshes/car.glb -o out.png --size 32"])
+def test_other_commands_import_the_formats_of_their_files_alone(tmp_path, line):
+    opened, formats = opens_of(tmp_path, *line.split())
+    assert opened == {"meshes/car.glb": 1} and not {"npz", "hdf5", "matlab", "colmap", "scenes", "xyz"} & formats
 
 
 def test_nothing_is_kept_outside(tmp_path):
@@ -143,3 +150,25 @@ def test_an_items_bytes_are_let_go_before_the_next(tmp_path, loop):
         else:
             assert [work(item) for chunk in batch.chunks(1) for item in chunk] == [b"a", b"b", b"c"]
     assert kept == [[False] * 3] * 3
+
+
+PYTHON_CALLS = {
+    "fruxelize": ("voxcli.fruxelize('examples/meshes/car.glb', frustum='shapenet')", {"meshes/car.glb": 1}),
+    "voxelize": ("voxcli.voxelize('examples/meshes/car.glb', resolution=8)", {"meshes/car.glb": 1}),
+    "write": ("voxcli.write('out.npz', 'examples/meshes/car.glb', resolution=8)", {"meshes/car.glb": 1}),
+    "render": ("voxcli.render('examples/meshes/car.glb', size=32)", {"meshes/car.glb": 1}),
+    "fuse": ("voxcli.fuse(['examples/street/000002.npz'], resolution=8)", {"street/000002.npz": 1}),
+    "score": (
+        "voxcli.score('examples/meshes/car.glb', 'examples/meshes/tree.glb', points=100)", {"meshes/car.glb": 1, "meshes/tree.glb": 1},
+    ),
+    "predict": ("voxcli.load('pix2vox-f', device='cpu').predict('examples/chair/00.png')", {"chair/00.png": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PYTHON_CALLS)
+def test_a_call_from_python_opens_its_files_once(name, tmp_path):
+    call, wanted = PYTHON_CALLS[name]
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    source = COUNT.partition("from voxcli.cli.app")[0] + f"import voxcli\n{call}\nprint(json.dumps(opened))"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == wanted

@@ -82,14 +82,12 @@ def test_records_of_volumes_state_every_option():
     by_another_name = {
         "strict": "the thresholds are written > or >=", "best_threshold": "value_at", "over": "mean_over", "ignore": "ignore_label",
         "mask_file": "masked", "mask_out_file": "masked", "shell": "of", "parts": "of", "match": "matched",
-        "align": "what is refused; the value does not depend on it",
     }  # fmt: skip
     pairs = [(GRIDS[0], CELLS[0]), LABELLED, (CUBE, CUBE), CLOUDS]
     contract.its_record_states_every_option(METRICS["iou"], pairs, by_another_name)
 
 
-@pytest.mark.parametrize(("name", "elsewhere"), [("depth", {"depth_scale": "how a file is read", "mask_file": "masked"}), ("pose", ()),
-                                                 ("iqtt", ())])  # fmt: skip
+@pytest.mark.parametrize(("name", "elsewhere"), [("depth", {"mask_file": "masked"}), ("pose", ()), ("iqtt", ())])
 def test_records_of_views_state_every_option(name, elsewhere):
     contract.its_record_states_every_option(METRICS[name], [PAIRS[name]], elsewhere)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from voxcli.api.things import Path, ShapeLike, as_camera, as_solid, digests_of, is_path, path_of
+from voxcli.contents import opened_once
 from voxcli.errors import UsageError, unknown_name
 from voxcli.ops.filling import FillOptions, fill_scene, look_up, scene_of_mesh
 from voxcli.ops.framing import Framing
@@ -57,29 +58,30 @@ def fruxelize(
         raise unknown_name("frustum", frustum, FRUSTUM_PRESETS)
     if frustum is not None and not isinstance(frustum, (Frustum, str)):
         raise UsageError("This is no frustum.", expected="a Frustum or the name of one", actual=type(frustum).__name__)
-    held = as_solid(shape)
-    given = as_camera(camera, path_of(shape))
-    preset = frustum if isinstance(frustum, str) else None
-    framing = _framing(frustum) if isinstance(frustum, Frustum) else Framing(preset)
-    placed = {}
-    if around is not None:
-        azimuth, elevation, distance = _checked(around)
-        framing = replace(framing, azimuth=azimuth, elevation=elevation, distance=distance)
-        placed = {"azimuth": azimuth, "elevation": elevation, "distance": distance}
-    if given is not None and placed:
-        raise UsageError("A camera and `around` contradict each other.", hint="Give one of them.")
-    options = FillOptions(framing, "fruxel", 64, rule, fill, _class_name(classes), device)
-    if isinstance(held, Mesh):
-        held = scene_of_mesh(held, _class_name(classes), _table(classes))
-    if isinstance(held, SceneDescription):
-        result, _ = fill_scene(held, given, options)
-    elif isinstance(held, (VoxelGrid, DepthMap)):
-        result = look_up(held, path_of(shape) or "the shape", given, options)
-    else:
-        raise UsageError("This cannot be filled.", expected="a mesh, a scene, voxels or a depth map", actual=type(held).__name__)
-    assert isinstance(result, FruxelGrid)
-    recorded = {"grid": "fruxel", "rule": rule, "fill": fill, "classes": _plain(classes), "preset": preset, **placed}
-    return replace(result, meta=_meta("fruxels", recorded, "camera", shape, camera, classes))
+    with opened_once():
+        held = as_solid(shape)
+        given = as_camera(camera, path_of(shape))
+        preset = frustum if isinstance(frustum, str) else None
+        framing = _framing(frustum) if isinstance(frustum, Frustum) else Framing(preset)
+        placed = {}
+        if around is not None:
+            azimuth, elevation, distance = _checked(around)
+            framing = replace(framing, azimuth=azimuth, elevation=elevation, distance=distance)
+            placed = {"azimuth": azimuth, "elevation": elevation, "distance": distance}
+        if given is not None and placed:
+            raise UsageError("A camera and `around` contradict each other.", hint="Give one of them.")
+        options = FillOptions(framing, "fruxel", 64, rule, fill, _class_name(classes), device)
+        if isinstance(held, Mesh):
+            held = scene_of_mesh(held, _class_name(classes), _table(classes))
+        if isinstance(held, SceneDescription):
+            result, _ = fill_scene(held, given, options)
+        elif isinstance(held, (VoxelGrid, DepthMap)):
+            result = look_up(held, path_of(shape) or "the shape", given, options)
+        else:
+            raise UsageError("This cannot be filled.", expected="a mesh, a scene, voxels or a depth map", actual=type(held).__name__)
+        assert isinstance(result, FruxelGrid)
+        recorded = {"grid": "fruxel", "rule": rule, "fill": fill, "classes": _plain(classes), "preset": preset, **placed}
+        return replace(result, meta=_meta("fruxels", recorded, "camera", shape, camera, classes))
 
 
 def voxelize(
@@ -110,17 +112,18 @@ def voxelize(
     _check_choice("rule", rule, RULES)
     _check_choice("fill", fill, FILLS)
     check_cells(resolution, resolution, resolution)
-    held = as_solid(shape)
-    of = held.meta
-    if isinstance(held, Mesh):
-        held = scene_of_mesh(held, _class_name(classes), _table(classes))
-    if not isinstance(held, SceneDescription):
-        raise UsageError("Only meshes and scenes are filled into voxels.", actual=type(held).__name__,
-                         hint="Grids are converted by voxcli.write.")  # fmt: skip
-    result, _ = fill_scene(held, None, FillOptions(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device))
-    assert isinstance(result, VoxelGrid)
-    options = {"grid": "voxel", "rule": rule, "fill": fill, "classes": _plain(classes), "resolution": resolution}
-    return replace(result, meta=inherited_meta(of) | _meta("voxels", options, frame_of(of, WORLD), shape, classes))
+    with opened_once():
+        held = as_solid(shape)
+        of = held.meta
+        if isinstance(held, Mesh):
+            held = scene_of_mesh(held, _class_name(classes), _table(classes))
+        if not isinstance(held, SceneDescription):
+            raise UsageError("Only meshes and scenes are filled into voxels.", actual=type(held).__name__,
+                             hint="Grids are converted by voxcli.write.")  # fmt: skip
+        result, _ = fill_scene(held, None, FillOptions(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device))
+        assert isinstance(result, VoxelGrid)
+        options = {"grid": "voxel", "rule": rule, "fill": fill, "classes": _plain(classes), "resolution": resolution}
+        return replace(result, meta=inherited_meta(of) | _meta("voxels", options, frame_of(of, WORLD), shape, classes))
 
 
 def _framing(frustum: Frustum) -> Framing:

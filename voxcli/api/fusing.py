@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from voxcli import files
 from voxcli.api.things import Path, digests_of, is_path, one_or_many, path_of
+from voxcli.contents import opened_once
 from voxcli.errors import DataError, UsageError
 from voxcli.scene import FruxelGrid, PointCloud, VoxelGrid
 
@@ -68,17 +69,18 @@ def fuse(
     if all(is_path(view) for view in views):
         views = sorted(views, key=lambda view: (PurePath(path_of(view)).name, path_of(view)))
     names = [path_of(view) or f"view {number}" for number, view in enumerate(views, 1)]
-    held = [files.read_as(path_of(view), (FruxelGrid, VoxelGrid)) if is_path(view) else view for view in views]
-    grids = [each for each in held if isinstance(each, (FruxelGrid, VoxelGrid))]
-    kind = type(held[0])
-    if len(grids) < len(held) or any(type(each) is not kind for each in held):
-        raise UsageError("Views of one thing are of one kind.", expected="fruxel grids alone, or coarse volumes alone",
-                         actual=", ".join(sorted({type(each).__name__ for each in held})))  # fmt: skip
-    scenes = kind is FruxelGrid
-    strange = [name for name in options if (name in _OF_OBJECTS) == scenes] + (["model"] if scenes and model is not None else [])
-    if strange:
-        raise UsageError(f"{strange[0]} means nothing for {'scenes' if scenes else 'coarse volumes of objects'}.", hint="Leave it out.")
-    digests = digests_of(*views, options.get("cameras") if _is_file(options.get("cameras")) else None)
+    with opened_once():
+        held = [files.read_as(path_of(view), (FruxelGrid, VoxelGrid)) if is_path(view) else view for view in views]
+        grids = [each for each in held if isinstance(each, (FruxelGrid, VoxelGrid))]
+        kind = type(held[0])
+        if len(grids) < len(held) or any(type(each) is not kind for each in held):
+            raise UsageError("Views of one thing are of one kind.", expected="fruxel grids alone, or coarse volumes alone",
+                             actual=", ".join(sorted({type(each).__name__ for each in held})))  # fmt: skip
+        scenes = kind is FruxelGrid
+        strange = [name for name in options if (name in _OF_OBJECTS) == scenes] + (["model"] if scenes and model is not None else [])
+        if strange:
+            raise UsageError(f"{strange[0]} means nothing for {'scenes' if scenes else 'coarse volumes of objects'}.", hint="Leave it out.")
+        digests = digests_of(*views, options.get("cameras") if _is_file(options.get("cameras")) else None)
     if scenes:
         return _fused_scenes(names, [each for each in grids if isinstance(each, FruxelGrid)], method, device, options, digests)
     volumes = [each for each in grids if isinstance(each, VoxelGrid)]

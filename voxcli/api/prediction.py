@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, overload
 
 from voxcli import files
 from voxcli.api.things import Path, PictureLike, as_camera, as_picture, digests_of, is_path, one_or_many, path_of
+from voxcli.contents import opened_once
 from voxcli.errors import UsageError, unknown_name
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
 
@@ -142,12 +143,13 @@ class Model:
         step = 1 if known else batch_size
         for start in range(0, len(samples), step):
             chunk = samples[start : start + step]
-            inputs = [self._inputs(sample, known, start, len(samples), single, chosen.chosen("fov_x_deg")) for sample in chunk]
-            masks = [_mask_files(chosen, sample) for sample in chunk]
-            inputs = [_masked(*each) for each in zip(inputs, masks, strict=True)]
-            results = self._predictor.predict(inputs, chosen, batch_size)
-            for result, sample, files_of in zip(results, chunk, masks, strict=True):
-                found.append(self._finished(result, [*sample, *files_of], given, known))
+            with opened_once():
+                inputs = [self._inputs(sample, known, start, len(samples), single, chosen.chosen("fov_x_deg")) for sample in chunk]
+                masks = [_mask_files(chosen, sample) for sample in chunk]
+                inputs = [_masked(*each) for each in zip(inputs, masks, strict=True)]
+                results = self._predictor.predict(inputs, chosen, batch_size)
+                for result, sample, files_of in zip(results, chunk, masks, strict=True):
+                    found.append(self._finished(result, [*sample, *files_of], given, known))
         return found[0] if single else found
 
     def _samples(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from voxcli import files
 from voxcli.api.things import Path, ShapeLike, as_picture, as_shape, digests_of, is_path, is_picture, need_path, path_of
+from voxcli.contents import opened_once
 from voxcli.scene import Animation, Camera, Picture, SceneDescription, SceneType, VoxelGrid
 
 if TYPE_CHECKING:
@@ -82,19 +83,20 @@ def write(
     target = need_path(path)
     found, _ = find_format(target, format)
     settings = ConversionOptions(**options)
-    if is_path(thing):
-        held = files.read(path_of(thing))
-    elif isinstance(thing, (SceneDescription, Camera, Animation, list)):
-        held = thing
-    elif isinstance(thing, Picture) or (is_picture(thing) and Picture in found.writers):
-        held = as_picture(thing)  # type: ignore[arg-type]
-    else:
-        held = as_shape(thing, "thing")
-    if smooth and isinstance(held, VoxelGrid) and held.probabilities is not None and VoxelGrid not in found.writers:
-        held = replace(held, occupancy=held.probabilities, probabilities=None, context=None)
-    name = PurePath(path_of(thing) or target).stem
-    made = convert_to_format(held, found, kind, replace(settings, seed=item_seed(settings.seed, name)))
-    if made is not held:
-        of = getattr(held, "meta", None)
-        made = with_provenance(made, "convert", vars(settings), digests_of(thing), settings.seed, source_meta=of)
-    files.write(target, made, format=format, overwrite=overwrite)
+    with opened_once():
+        if is_path(thing):
+            held = files.read(path_of(thing))
+        elif isinstance(thing, (SceneDescription, Camera, Animation, list)):
+            held = thing
+        elif isinstance(thing, Picture) or (is_picture(thing) and Picture in found.writers):
+            held = as_picture(thing)  # type: ignore[arg-type]
+        else:
+            held = as_shape(thing, "thing")
+        if smooth and isinstance(held, VoxelGrid) and held.probabilities is not None and VoxelGrid not in found.writers:
+            held = replace(held, occupancy=held.probabilities, probabilities=None, context=None)
+        name = PurePath(path_of(thing) or target).stem
+        made = convert_to_format(held, found, kind, replace(settings, seed=item_seed(settings.seed, name)))
+        if made is not held:
+            of = getattr(held, "meta", None)
+            made = with_provenance(made, "convert", vars(settings), digests_of(thing), settings.seed, source_meta=of)
+        files.write(target, made, format=format, overwrite=overwrite)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from voxcli import files
 from voxcli.api.things import Path, ShapeLike, as_camera, as_shape, digests_of, is_path, path_of
+from voxcli.contents import opened_once
 from voxcli.errors import UsageError, unknown_name
 from voxcli.scene import Animation, Camera, DepthMap, Picture, SceneDescription, Surfels
 
@@ -60,25 +61,26 @@ def render(
     from voxcli.ops.lights import LightFile, read_lights
 
     _check(what, views, size, lights is not None, options)
-    if is_path(thing):
-        held = files.read_as(path_of(thing), rendering.RENDERED)
-    else:
-        held = thing if isinstance(thing, SceneDescription) else as_shape(thing)
-    light = lights if lights is None or isinstance(lights, LightFile) else read_lights(path_of(lights))
-    surfels = rendering.SurfelOptions(options.get("threshold", 0.5), options.get("cells", False), options.get("radius"), device)
-    view = rendering.ViewOptions(
-        WHATS[what], "normals" if what == "normals" else "shaded", views, size, light, options.get("weights"), surfels
-    )
-    made, _ = rendering.render(held, as_camera(camera, path_of(thing)), view, path_of(camera) or "the camera")
-    if isinstance(made, Animation):
-        return made
-    recorded: dict[str, Json] = {
-        "as": what, "views": views, "size": size, "camera": path_of(camera) or None, "lights": path_of(lights) or None,
-        "threshold": options.get("threshold"), "cells": options.get("cells"), "radius": options.get("radius"),
-        "weights": options.get("weights"),
-    }  # fmt: skip
-    recorded = {key: value for key, value in recorded.items() if value is not None}
-    return with_provenance(made, "render-surfels", recorded, digests_of(thing, camera, lights), source_meta=getattr(held, "meta", None))
+    with opened_once():
+        if is_path(thing):
+            held = files.read_as(path_of(thing), rendering.RENDERED)
+        else:
+            held = thing if isinstance(thing, SceneDescription) else as_shape(thing)
+        light = lights if lights is None or isinstance(lights, LightFile) else read_lights(path_of(lights))
+        surfels = rendering.SurfelOptions(options.get("threshold", 0.5), options.get("cells", False), options.get("radius"), device)
+        view = rendering.ViewOptions(
+            WHATS[what], "normals" if what == "normals" else "shaded", views, size, light, options.get("weights"), surfels
+        )
+        made, _ = rendering.render(held, as_camera(camera, path_of(thing)), view, path_of(camera) or "the camera")
+        if isinstance(made, Animation):
+            return made
+        recorded: dict[str, Json] = {
+            "as": what, "views": views, "size": size, "camera": path_of(camera) or None, "lights": path_of(lights) or None,
+            "threshold": options.get("threshold"), "cells": options.get("cells"), "radius": options.get("radius"),
+            "weights": options.get("weights"),
+        }  # fmt: skip
+        recorded = {key: value for key, value in recorded.items() if value is not None}
+        return with_provenance(made, "render-surfels", recorded, digests_of(thing, camera, lights), source_meta=getattr(held, "meta", None))
 
 
 def _check(what: str, views: int, size: int | None, lit: bool, options: RenderOptions) -> None:

@@ -47,10 +47,13 @@ def grid_iou(pred: Grid, gt: Grid, options: IoUOptions = IoUOptions(), /, **name
         record = occupancy_iou(a, b, _thresholds(options), strict=bool(options.strict), threshold_truth=True, **names)
         record["params"] |= {"resample": options.resample, "box_threshold": options.box_threshold}
         return record
-    check_same_grid(pred, gt, options.align or "world")
+    align = options.align or "world"
+    check_same_grid(pred, gt, align)
     record = _cell_by_cell(pred, gt, options, names)
     if isinstance(pred, FruxelGrid) and isinstance(gt, FruxelGrid):
         record["params"]["cameras"] = _cameras(pred, gt)
+    else:
+        record["params"]["align"] = align
     return record
 
 

@@ -88,7 +88,7 @@ class Depth(Metric[DepthOptions, "DepthMap | Surfels"]):
         kind = options.kind or kind_of(gt)
         mask = pixel_mask(options.mask_file) if options.mask_file else options.mask
         record = depth_record(lengths_of(pred, kind), lengths_of(gt, kind), mask=mask, value=options.value, kind=kind, **names)
-        record["params"] |= options.stated_preset
+        record["params"] |= {"depth_scale": options.depth_scale, **options.stated_preset}
         return record
 
 

@@ -57,7 +57,7 @@ def command(
 
     @takes_flags(*classes)
     def score(
-        pred: str, gt: str, preset: scoring.Preset = None, *, given: dict[str, object], seed: options.Seed = 0,
+        pred: str, gt: str, preset: scoring.Preset = None, *, given: dict[str, object], seed: scoring.Seed = 0,
         category_from: scoring.CategoryFrom = None, input_format: scoring.InputFormat = None, fail_under: scoring.FailUnder = None,
         fail_over: scoring.FailOver = None, format: options.Records = None, workers: options.Workers = 1,
         keep_going: options.KeepGoing = False,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
 from voxcli.cli.framework.output import out
+from voxcli.provenance import Meta
 
 _NOTICED = 0.005
 """Smaller shares are rounding."""
+_MOST = 0.5
+"""A larger share of the model's view that no picture shows is warned of, whatever told the field of view."""
 
 
-FittedFacts = Mapping[str, Any]
+FittedFacts = Meta
 """The meta of a result, with the keys that `Fitted.facts` writes."""
 
 
@@ -35,9 +36,14 @@ class FieldsOfView:
         return self
 
     def __exit__(self, failed: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if failed:
+            return
+        for place, facts in self._found.items():
+            if place in ("given", "camera") and (narrow := [each for each in facts if each["frustum_unseen"] > _MOST]):
+                out.warn(f"a field of view of {_span(narrow)} degrees ({_PLACES[place]}){_rest(narrow)}.")
         shown = {place: facts for place, facts in self._found.items() if place in ("EXIF", "assumed")}
         count = sum(map(len, self._found.values()))
-        if failed or not shown or out.verbose:
+        if not shown or out.verbose:
             return
         words = []
         for place, facts in sorted(shown.items()):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.output import RepeatedWarnings
 
 if TYPE_CHECKING:
+    from voxcli.provenance import Meta
     from voxcli.scene import Picture
 
 SMALL, LONG = 32, 4
@@ -39,7 +40,7 @@ class Doubts:
         elif is_even(picture):
             self._empty[path] = "it is nearly of one colour"
 
-    def result(self, path: str, facts: Mapping[str, Any], place: int = 0) -> None:
+    def result(self, path: str, facts: Meta, place: int = 0) -> None:
         """Warn of a picture of nothing, one that the model itself finds strange, by the meta of its result (see
         models/frustum/familiarity.py), and one whose mask looks wrong. One that is refused has its error, and needs no warning.
         place: of the picture in its sample."""
@@ -57,7 +58,7 @@ class Doubts:
     def __enter__(self) -> Doubts:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         for kind in (self._greys, self._sizes, self._nothing, self._masks, self._strange):
             kind.__exit__()
 

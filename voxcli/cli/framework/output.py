@@ -194,7 +194,7 @@ class RepeatedWarnings:
     def __enter__(self) -> RepeatedWarnings:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._count > 3 and not out.verbose:
             out.warn(f"{self._kind}: in {self._count - 3} more inputs (-v names them).")
 

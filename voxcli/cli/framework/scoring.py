@@ -55,6 +55,7 @@ CategoryFrom = Annotated[
 InputFormat = Annotated[
     str | None, typer.Option("--input-format", metavar="FORMAT", help="Format of -, which needs it; without a -, of both inputs.")
 ]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**62, help="Seed of what is drawn at random, the same for all pairs.")]
 _LIMIT = "[NAME=]NUMBER"
 FailUnder = Annotated[
     list[str] | None,
