@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -41,7 +41,7 @@ def signals_held_back() -> Iterator[None]:
 
 @contextmanager
 def worker_pool(
-    workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
+    workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[object, ...] = ()
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of fresh processes, ended at once where the block is left by an error or an interrupt.
 

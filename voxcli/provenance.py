@@ -24,7 +24,7 @@ Meta = dict[str, Any]
 META_VERSION = 1
 
 
-def make_meta(schema: str, command: str, options: Mapping[str, Any], inputs: Mapping[str, str], seed: int | None, frame: str, units: str,
+def make_meta(schema: str, command: str, options: Mapping[str, object], inputs: Mapping[str, str], seed: int | None, frame: str, units: str,
               weights: str | None = None) -> Meta:  # fmt: skip
     """The meta dictionary of an output file, ready for JSON.
 
@@ -75,7 +75,7 @@ def _relative(text: str) -> str:
     return path.name if path.is_absolute() else text
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Json:
     """A value as JSON knows it."""
     if isinstance(value, enum.Enum):
         return _plain(value.value)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from voxcli.errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
 
 LARGEST = 1e30
 """Coordinates beyond it are refused where they are measured or drawn: products of several must stay numbers, and where a matching keeps
 its costs in float32, distances too."""
 
 
-def check_extent(points: Any, name: str) -> None:
+class Shaped(Protocol):
+    """An array or a tensor."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+def check_extent(points: np.ndarray | Tensor, name: str) -> None:
     """Raise DataError for coordinates [N, 3] so large that distances between them would not be numbers any more."""
-    largest = float(abs(points).max()) if len(points) else 0.0
+    largest = max(float(points.max()), -float(points.min())) if len(points) else 0.0
     if largest > LARGEST:
         raise DataError(f"{name} are too far out for distances between them to be numbers.", expected=f"coordinates up to {LARGEST:g}",
                         actual=f"{largest:g}", hint="The file may be damaged, or in other units.")  # fmt: skip
 
 
-def check_shape(x: Any, pattern: str, name: str = "input", sizes: dict[str, int] | None = None) -> dict[str, int]:
+def check_shape(x: Shaped, pattern: str, name: str = "input", sizes: dict[str, int] | None = None) -> dict[str, int]:
     """Check x.shape against a pattern such as "* 3 H W" and return the sizes that its letters took.
 
     `*` stands for any number of leading dimensions, a number for itself, a letter for any size (the same letter, the same size).

@@ -180,11 +180,12 @@ class Command(QuickHelp, TyperCommand):
         if value is not None:
             error.message = f"{error.message.rstrip('.')}, got '{value}'{origin}."
 
-    def invoke(self, ctx: Context) -> Any:
+    def invoke(self, ctx: Context) -> object:
         """Run the command, or print its configuration."""
         with options.current(ctx):
             if options.printing_config() and not getattr(self.callback, "sections", ()):
-                return options.show_config()
+                options.show_config()
+                return None
             return super().invoke(ctx)
 
 

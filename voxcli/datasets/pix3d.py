@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from voxcli.datasets.pictures import inside, read_json, read_rgba
 from voxcli.errors import DataError, FileFormatError, VoxcliError, unknown_name
 from voxcli.geometry.cameras import from_pytorch3d
+from voxcli.provenance import Meta
 from voxcli.scene import Camera, VoxelGrid
 
 MISMATCHED = ("img/table/1749.jpg", "img/table/0045.png")
@@ -60,7 +60,7 @@ class Pix3DFolder:
         for category in categories or ():
             if category not in known:
                 raise unknown_name("category", category, known)
-        self.entries: list[dict[str, Any]] = []
+        self.entries: list[Meta] = []
         for entry in entries:
             hidden = any(entry.get(key) for key in ("truncated", "occluded", "slightly_occluded"))
             wanted = categories is None or entry["category"] in categories

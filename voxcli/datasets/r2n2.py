@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from voxcli.datasets.pictures import read_json, read_rgba
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.geometry.cameras import from_shapenet, shapenet_intrinsics
+from voxcli.provenance import Meta
 from voxcli.scene import Camera, VoxelGrid
 
 SPLITS = ("train", "val", "test")
@@ -166,7 +166,7 @@ class R2N2Folder:
         return self.sample(index)
 
 
-def read_taxonomy(path: Path) -> list[dict[str, Any]]:
+def read_taxonomy(path: Path) -> list[Meta]:
     """The entries of a taxonomy file of Pix2Vox, each with taxonomy_id, taxonomy_name and lists train, val and test."""
     entries = read_json(path, "taxonomy")
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 from voxcli.datasets.pictures import read_json
 from voxcli.errors import DataError, FileFormatError
 from voxcli.geometry.lighting import Lights
+from voxcli.provenance import Meta
 from voxcli.scene import Camera, Picture, Surfels
 
 
@@ -102,7 +102,7 @@ class RoomsFolder:
             raise DataError(f"'{self.root}' has no turned views.", hint="Make the rooms with 'voxcli synth rooms --turned'.")
         return {int(turn): self._surfels(self.root / "turned" / f"{self.names[index]}-{int(turn):02d}.npz") for turn in turns}
 
-    def _facts(self, index: int) -> dict[str, Any]:
+    def _facts(self, index: int) -> Meta:
         return read_json(self.root / "facts" / f"{self.names[index]}.json", "facts of a room")
 
     def _surfels(self, path: Path) -> Surfels:
@@ -110,7 +110,7 @@ class RoomsFolder:
 
         return files.read_as(path, Surfels)
 
-    def _cameras(self, index: int) -> tuple[Camera, dict[str, Any]]:
+    def _cameras(self, index: int) -> tuple[Camera, Meta]:
         facts = self._facts(index)
         try:
             own = facts["camera"]

@@ -51,7 +51,7 @@ def make_record(
     return {"metric": metric, "value": plain(value), "pred": pred, "gt": gt, "parts": plain(parts or {}), "params": plain(params or {})}
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """JSON's own types: arrays and tensors become lists, their scalars Python numbers, NaN and infinities None, keys strings.
 
     >>> plain({1: (0.5, math.inf)})

@@ -19,7 +19,7 @@ _NUMBERS = {f"{kind}{size}" for kind in "fiu" for size in (1, 2, 4, 8)} - {"f1"}
 class _NumberType:
     """Stands for numpy.dtype while a checkpoint is read: knows plain numbers, and no more."""
 
-    def __init__(self, name: str, *_: Any):
+    def __init__(self, name: str, *_: object):
         if name not in _NUMBERS:
             raise ValueError(f"a NumPy value of type {name!r}")
         self.type = np.dtype(name)

@@ -13,13 +13,13 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+from voxcli.provenance import Meta
 from voxcli.version import __version__
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
@@ -44,8 +44,8 @@ class Weights:
 
     tensors: dict[str, Tensor]
     model: str
-    config: dict[str, Any]
-    facts: dict[str, Any] = field(default_factory=dict)
+    config: Meta
+    facts: Meta = field(default_factory=dict)
     shared: Shared | None = None
     left: frozenset[str] = frozenset()
 
@@ -189,12 +189,12 @@ def model_of(source: str | Path) -> str:
     return _header(find_weights(source))[0]
 
 
-def config_of(source: str | Path) -> dict[str, Any]:
+def config_of(source: str | Path) -> Meta:
     """The configuration of the network in a weights file, from its header alone. Raises as `load_weights` does."""
     return _header(find_weights(source))[1]
 
 
-def _header(path: Path) -> tuple[str, dict[str, Any]]:
+def _header(path: Path) -> tuple[str, Meta]:
     metadata = _metadata(path)
     try:
         return metadata["model"], json.loads(metadata["config"])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from voxcli.errors import DataError
 from voxcli.training.recipe import Loading, Recipe
 from voxcli.training.task import Batch, Draws, Read, Samples
 
-Collate = Callable[[list[Any]], Batch]
+Sample = TypeVar("Sample")
+Collate = Callable[[list[Sample]], Batch]
 
 
 class Order:
@@ -39,22 +40,22 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Reader:
+class Reader(Generic[Sample]):
     """Sample `index` at a position of the order, in the batch that begins at `first`: the same wherever and whenever it is read."""
 
-    read: Read[Any]
+    read: Read[Sample]
     seed: int
 
-    def __call__(self, first: int, position: int, index: int) -> Any:
+    def __call__(self, first: int, position: int, index: int) -> Sample:
         draws = Draws(np.random.default_rng([self.seed, 1, position]), np.random.default_rng([self.seed, 2, first]))
         return self.read(index, draws)
 
 
 def training_batches(
-    reader: Reader, collate: Collate, order: Order, start: int, batch: int, part: slice, loading: Loading
+    reader: Reader[Sample], collate: Collate[Sample], order: Order, start: int, batch: int, part: slice, loading: Loading
 ) -> Generator[Batch, None, None]:
     """Endless batches from position `start`; of each `batch` samples this process reads `part`. Closing it stops the workers."""
-    waiting: deque[list[Future[Any]]] = deque()
+    waiting: deque[list[Future[Sample]]] = deque()
     read = reader if loading.kind == "threads" else _read_in_worker
     pool = _pool(reader, loading)
     try:
@@ -68,7 +69,7 @@ def training_batches(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _pool(reader: Reader, loading: Loading) -> Executor:
+def _pool(reader: Reader[Sample], loading: Loading) -> Executor:
     if loading.kind == "threads":
         return ThreadPoolExecutor(loading.workers)
     # Not forked: this process runs torch's threads, and a copy of it may wait for one that is not there.
@@ -76,10 +77,10 @@ def _pool(reader: Reader, loading: Loading) -> Executor:
     return ProcessPoolExecutor(loading.workers, context, partial(_become_worker, reader, os.getpid()))
 
 
-_workers_reader: Reader | None = None
+_workers_reader: Reader[Any] | None = None
 
 
-def _become_worker(reader: Reader, parent: int) -> None:
+def _become_worker(reader: Reader[Any], parent: int) -> None:
     global _workers_reader
     _workers_reader = reader
     torch.set_num_threads(1)
@@ -98,10 +99,10 @@ def _read_in_worker(first: int, position: int, index: int) -> Any:
     return _workers_reader(first, position, index)
 
 
-def validation_batches(read: Read[Any], collate: Collate, indices: Sequence[int]) -> Iterator[Batch]:
+def validation_batches(read: Read[Sample], collate: Collate[Sample], indices: Sequence[int]) -> Iterator[Batch]:
     """The given samples once, one by one, in order, as they are; the next one is read while the caller works."""
     with ThreadPoolExecutor(1) as pool:
-        waiting: deque[Future[Any]] = deque()
+        waiting: deque[Future[Sample]] = deque()
         for index in indices:
             waiting.append(pool.submit(read, index, None))
             if len(waiting) > 1:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from voxcli.errors import UsageError, unknown_name
 from voxcli.training.recipe import Recipe
-from voxcli.training.task import AnyTask, ClassWeighingTask, Samples
+from voxcli.training.task import AnyTask, BatchType, ClassWeighingTask, Config, Data, Network, Sample, Samples, Task
 
 
-def resolve(task: AnyTask, recipe: Recipe, data: Samples, processes: int) -> Any:
+def resolve(task: Task[Network, Config, Data, Sample, BatchType], recipe: Recipe, data: Data, processes: int) -> Config:
     """The network's configuration, once every stage is found to be one that it can train."""
     network_config = task.configure(recipe.network, data)
     _check_class_weights(task, recipe, data)

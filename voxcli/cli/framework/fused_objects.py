@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.predictions import check_empty, with_probabilities
@@ -13,6 +13,7 @@ from voxcli.errors import DataError, UsageError, VoxcliError, unknown_name
 from voxcli.ops.conversions import ConversionOptions, convert_to_format
 from voxcli.ops.limits import check_probabilities
 from voxcli.ops.volume_fusion import fuse_volumes, fusing_spec, fusion_options, with_fusion_provenance
+from voxcli.provenance import Meta
 
 if TYPE_CHECKING:
     from torch import nn
@@ -134,7 +135,7 @@ def _check_numbers(source: str, grid: VoxelGrid) -> None:
 
 
 def _check_each(
-    sources: Sequence[str], grids: Sequence[VoxelGrid], name: str, scored: bool, config: Mapping[str, Any] | None = None
+    sources: Sequence[str], grids: Sequence[VoxelGrid], name: str, scored: bool, config: Meta | None = None
 ) -> None:
     """Raise DataError that names the file for a volume that is none of the model's. scored: its context is checked, too."""
     from voxcli.models.registry import MODELS, optional_module

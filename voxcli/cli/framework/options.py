@@ -23,7 +23,7 @@ import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -347,7 +347,7 @@ def printing_config() -> bool:
     return _given(_context()).print
 
 
-def show_config(**groups: Any) -> None:
+def show_config(**groups: object) -> None:
     """Print the resolved configuration as YAML: the command's options, then its sections (mappings or dataclasses)."""
     context = _context()
     given = {key: context.params.get(name) for key, name in _configurable(context).items()}

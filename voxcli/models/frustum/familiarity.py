@@ -22,12 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from voxcli.errors import DataError, FileFormatError, VoxcliError
+from voxcli.provenance import Meta
 from voxcli.shapes import check_shape
 
 COMPONENTS = 24
@@ -63,7 +63,7 @@ class Familiarity:
         check_shape(features, f"B {len(self.mean)}", "features")
         return ((features.detach().float().cpu() - self.mean) @ self.axes.T).square().mean(1)
 
-    def facts(self, features: Tensor) -> list[dict[str, Any]]:
+    def facts(self, features: Tensor) -> list[Meta]:
         """For the meta of each of B predictions, as key `strangeness`: what the command line warns by."""
         return [{"score": _rounded(float(score)), "threshold": _rounded(self.threshold)} for score in self.strangeness(features)]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Any
 
 import numpy as np
 
 from voxcli.errors import DataError
+from voxcli.provenance import Meta
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Camera, Frustum, Picture
 
@@ -36,7 +36,7 @@ class Fitted:
     source: str
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Meta:
         """What a prediction's meta says of it, ready for JSON."""
         return {
             "crop": self.part, "fov_assumed": self.source == "assumed", "fov_x_deg": round(self.fov_x_deg, 4), "fov_source": self.source,

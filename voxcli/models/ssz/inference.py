@@ -19,7 +19,7 @@ from voxcli.models.weights import Weights
 from voxcli.scene.types import FruxelGrid, Mesh
 
 if TYPE_CHECKING:
-    from voxcli.provenance import Json
+    from voxcli.provenance import Json, Meta
     from voxcli.scene import Described
 
 
@@ -73,7 +73,7 @@ class SSZPredictor(FruxelPredictor[Generator, SSZOptions]):
         if not options.poses:
             return ()
         assert isinstance(found, Scored) and found.shares is not None and isinstance(self.network, SSZ)
-        facts: list[dict[str, Json]] = []
+        facts: list[Meta] = []
         for k, labels in enumerate(found.labels):
             certificate = self.network.discriminator(images[k : k + 1].float() / 255, found.shares[k : k + 1], self.frustum)
             facts.append({"instances": find_instances(labels, certificate, self.frustum, self.classes)})

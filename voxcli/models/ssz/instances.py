@@ -6,7 +6,8 @@ The paper predicts poses without saying how instances are told apart: that they 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from voxcli.geometry.cameras import quaternion_to_rotation, rotation_to_quaterni
 from voxcli.geometry.frusta import fruxel_centres, fruxel_index
 from voxcli.geometry.regrid import world_points
 from voxcli.models.ssz.poses import Certificate, cell_grid, rotation_matrix
+from voxcli.provenance import Meta
 from voxcli.scene.frames import frame_of
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum, FruxelGrid, Mesh
@@ -27,17 +29,22 @@ BAR = 0.01
 """Thickness of a drawn box's edges, as a share of its longest side."""
 
 
-def find_instances(labels: np.ndarray, certificate: Certificate, frustum: Frustum, classes: Labels) -> list[dict[str, Any]]:
-    """The instances of one sample, near to far. labels [D, H, W]; certificate of a batch of one.
+Instance = TypedDict(
+    "Instance",
+    {"instance": int, "class": str, "translation": list[float], "rotation_wxyz": list[float], "score": float, "size": list[float],
+     "box": list[list[float]]},
+)  # fmt: skip
+"""instance: from 2 on, as in the data. translation [3]: camera frame, metres. rotation_wxyz [4]. score: the realism r of the cell that
+holds the part's centre of mass, 0..1. size [3]. box: its two corners in the object's frame."""
 
-    Each: instance (from 2 on, as in the data), class, translation [3] (camera frame, metres), rotation_wxyz [4], score (the realism r of
-    the cell that holds the part's centre of mass, 0..1), size [3], and box: its two corners in the object's frame.
-    """
+
+def find_instances(labels: np.ndarray, certificate: Certificate, frustum: Frustum, classes: Labels) -> list[Instance]:
+    """The instances of one sample, near to far. labels [D, H, W]; certificate of a batch of one."""
     from scipy import ndimage
 
     centres = fruxel_centres(frustum).numpy()
     cells = cell_grid(frustum, (certificate.r.shape[1], certificate.r.shape[2], certificate.r.shape[3]))
-    found = []
+    found: list[tuple[float, Instance]] = []
     for label in classes.solid_ids:
         if classes.names[label] in STUFF:
             continue
@@ -53,23 +60,26 @@ def find_instances(labels: np.ndarray, certificate: Certificate, frustum: Frustu
             local = (points - t.numpy()) @ rotation_matrix(q).numpy()  # rows: R^T (x - t)
             low, high = local.min(0), local.max(0)
             found.append((float(middle.norm()), {
-                "class": classes.names[label], "translation": _rounded(t.numpy(), 6), "rotation_wxyz": _rounded(q.numpy(), 8),
-                "score": round(float(torch.sigmoid(r)), 6), "size": _rounded(high - low, 5), "box": [_rounded(low, 5), _rounded(high, 5)],
+                "instance": 0, "class": classes.names[label], "translation": _rounded(t.numpy(), 6),
+                "rotation_wxyz": _rounded(q.numpy(), 8), "score": round(float(torch.sigmoid(r)), 6),
+                "size": _rounded(high - low, 5), "box": [_rounded(low, 5), _rounded(high, 5)],
             }))  # fmt: skip
     found.sort(key=lambda each: each[0])
-    return [{"instance": number} | each for number, (_, each) in enumerate(found, start=2)]
+    for number, (_, instance) in enumerate(found, start=2):
+        instance["instance"] = number
+    return [instance for _, instance in found]
 
 
 def _rounded(values: np.ndarray, digits: int) -> list[float]:
     return [round(float(v), digits) + 0.0 for v in values]
 
 
-def poses_record(grid: FruxelGrid, instances: list[dict[str, Any]]) -> dict[str, Any]:
+def poses_record(grid: FruxelGrid, instances: Sequence[Instance]) -> Meta:
     """What a poses file holds: the camera and the objects, in the form that `synth street` writes, and each object's place in the world."""
     frustum = grid.frustum
     camera = {"K": frustum.K.tolist(), "width": frustum.width, "height": frustum.height, "world_to_cam": grid.world_to_cam.tolist()}
     frames = {"translation, rotation_wxyz": "camera: x right, y down, z forward", "world": frame_of(grid.meta)}
-    return {"camera": camera, "frames": frames, "objects": [each | {"world": _in_world(each, grid.world_to_cam)} for each in instances]}
+    return {"camera": camera, "frames": frames, "objects": [{**each, "world": _in_world(each, grid.world_to_cam)} for each in instances]}
 
 
 def poses_file(grid: FruxelGrid) -> bytes:
@@ -77,7 +87,7 @@ def poses_file(grid: FruxelGrid) -> bytes:
     return json.dumps(poses_record(grid, grid.meta["instances"]), indent=1).encode() + b"\n"
 
 
-def _in_world(instance: dict[str, Any], world_to_cam: np.ndarray) -> dict[str, list[float]]:
+def _in_world(instance: Instance, world_to_cam: np.ndarray) -> dict[str, list[float]]:
     """Translation and rotation of an instance in the world."""
     turn = quaternion_to_rotation(instance["rotation_wxyz"])
     place = world_points(np.array(instance["translation"], np.float64), world_to_cam)
@@ -86,7 +96,7 @@ def _in_world(instance: dict[str, Any], world_to_cam: np.ndarray) -> dict[str, l
     }  # fmt: skip
 
 
-def with_boxes(mesh: Mesh, instances: list[dict[str, Any]], world_to_cam: np.ndarray) -> Mesh:
+def with_boxes(mesh: Mesh, instances: Sequence[Instance], world_to_cam: np.ndarray) -> Mesh:
     """A labelled mesh (world frame) with the edges of each instance's box, as classes of their own: "car box" beside "car"."""
     if mesh.classes is None or mesh.face_labels is None or not instances:
         return mesh
