@@ -78,7 +78,8 @@ class GateMissed(VoxcliError):
     exit_code = 1
 
 
-_LONG_LIST = 25
+_LONG_LIST = 300
+"""Characters."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], error: type[VoxcliError] = UsageError) -> VoxcliError:
@@ -90,6 +91,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str], error: type[VoxcliE
     near = difflib.get_close_matches(wanted, begun or bare, n=1, cutoff=0 if begun else 0.55)
     hint = f"Did you mean '{bare[near[0]]}'? " if near else ""
     listed = ", ".join(known)
-    if near and len(known) > _LONG_LIST:
+    if near and len(listed) > _LONG_LIST:
         listed = ", ".join(sorted(bare[each] for each in difflib.get_close_matches(wanted, bare, n=12, cutoff=0.4))) + ", ..."
     return error(f"Unknown {kind} '{name}'.", hint=f"{hint}Known: {listed}.")

@@ -30,10 +30,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+import voxcli
 from voxcli.datasets.objects import ObjectsFolder
 from voxcli.datasets.r2n2 import R2N2Folder
 from voxcli.errors import DataError
-from voxcli.metrics.evaluate import score
 from voxcli.metrics.pose import pose_record
 from voxcli.models.base import Inputs
 from voxcli.models.jof import inference
@@ -102,7 +102,7 @@ def of_shape(predictor: inference.JOFPredictor, objects: ObjectsFolder, index: i
         mesh = inference.surface_of(predictor, codes, resolution, inference.THRESHOLD, False, {})
     except DataError:
         return None
-    return score(["chamfer"], mesh, truth, preset="jof")[0]["value"]
+    return voxcli.score(mesh, truth, "chamfer", preset="jof")["value"]
 
 
 def scored(predictor: inference.JOFPredictor, data: Path, wanted: argparse.Namespace) -> Scores:
@@ -122,7 +122,7 @@ def scored(predictor: inference.JOFPredictor, data: Path, wanted: argparse.Names
         except DataError:
             found.none += 1
             continue
-        chamfer, fscore = score(["chamfer", "fscore"], mesh, truth, preset="jof")
+        chamfer, fscore = voxcli.score(mesh, truth, ["chamfer", "fscore"], preset="jof")
         found.chamfer.append(chamfer["value"])
         found.fscore.append(fscore["value"])
         if mesh.meta["camera"] is not None:

@@ -15,35 +15,36 @@ categories that they were trained on.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from voxcli.datasets.objects import ObjectsFolder
-from voxcli.metrics.sampled import match_parts, part_record
+from voxcli.metrics.parts import LabelledPair, category_of, labelled_pair, parts_record
+from voxcli.models.base import DividesShapes
 from voxcli.models.registry import class_of
 from voxcli.models.weights import load_weights
+from voxcli.scene import Labels
 
 
-def told(network: Any, folder: ObjectsFolder, index: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """(winning branches, true parts from 0, names of parts) at the surface points of one object whose part is known."""
+def labelled(network: DividesShapes, folder: ObjectsFolder, index: int) -> LabelledPair:
+    """The surface points of one object, by the branch that wins and by their true part."""
     voxels, cloud = folder.voxels(index), folder.points(index)
-    codes = network.codes(voxels.labels > 0, voxels.colours)
-    known = (cloud.labels > 0) & (cloud.labels < len(cloud.classes.names))
-    return network.parts(codes, cloud.points[known]), cloud.labels[known].astype(np.int64) - 1, list(cloud.classes.names[1:])
+    branches = network.parts(network.codes(voxels.labels > 0, voxels.colours), cloud.points)
+    classes = Labels(("air", *network.part_names), 0, None)
+    return labelled_pair(replace(cloud, labels=(branches + 1).astype(np.uint8), classes=classes), cloud)
 
 
-def scored(network: Any, data: Path, category: str, most: int) -> tuple[float, int]:
+def scored(network: DividesShapes, data: Path, category: str, most: int) -> tuple[float, int]:
     """(mean part IoU, number of test objects) of one category."""
     train, test = (ObjectsFolder(data, split, [category]) for split in ("train", "test"))
-    seen = [told(network, train, i) for i in range(min(most, len(train)))]
-    unseen = [told(network, test, i) for i in range(len(test))]
+    seen = [labelled(network, train, i) for i in range(min(most, len(train)))]
+    unseen = [labelled(network, test, i) for i in range(len(test))]
     if not seen or not unseen:
         return float("nan"), len(unseen)
-    names = seen[0][2]
-    meaning = match_parts([s[0] for s in seen], [s[1] for s in seen], len(network.names), len(names))
-    return float(np.mean([part_record(meaning[guess], truth, names)["value"] for guess, truth, _ in unseen])), len(unseen)
+    category = category_of(seen, match=True)
+    return float(np.mean([parts_record(pair, category)["value"] for pair in unseen])), len(unseen)
 
 
 def main() -> None:

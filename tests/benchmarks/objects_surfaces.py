@@ -25,11 +25,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from voxcli import files
+from voxcli import files, score
 from voxcli.datasets.disn import DISNFolder
 from voxcli.datasets.pix3d import Pix3DFolder
-from voxcli.metrics.evaluate import score
-from voxcli.metrics.solids import score_iou
 from voxcli.models.base import Inputs
 from voxcli.models.uclid.batches import in_cube, moved
 from voxcli.models.uclid.inference import UCLIDPredictor
@@ -66,10 +64,10 @@ WAYS = {"regressed": (), "CAM": ("camera",), "CAD": ("camera", "depth")}
 
 def measured(cloud: PointCloud, truth: PointCloud, matched: int) -> Row:
     """The paper's four measures of one object."""
-    chamfer, fscore = score(["chamfer", "fscore"], cloud, truth, preset="uclid")
-    row = {"CD-L2": chamfer["value"], "sIoU": score_iou(cloud, truth, preset="uclid")["value"], "F@5%": fscore["value"]}
+    chamfer, fscore = score(cloud, truth, ["chamfer", "fscore"], preset="uclid")
+    row = {"CD-L2": chamfer["value"], "sIoU": score(cloud, truth, "iou", preset="uclid")["value"], "F@5%": fscore["value"]}
     if matched and len(cloud.points):
-        row["EMD"] = score(["emd"], cloud, truth, {"points": matched, "normalise": "unit-sphere", "method": "exact"})[0]["value"]
+        row["EMD"] = score(cloud, truth, "emd", points=matched, normalise="unit-sphere", method="exact")["value"]
     return row | {"empty": float(not len(cloud.points))}
 
 
@@ -109,7 +107,7 @@ def pix3d(predictor: UCLIDPredictor, folder: Pix3DFolder, most: int) -> Row:
         # The model is x left, y up, z in; ShapeNet has its front along +x: out of the picture, -z of the model.
         truth = Mesh(np.stack([-mesh.vertices[:, 2], mesh.vertices[:, 1], mesh.vertices[:, 0]], 1), mesh.faces)
         if isinstance(cloud, PointCloud) and len(cloud.points):
-            chamfer, emd = score(["chamfer", "emd"], cloud, truth, preset="uclid-pix3d")
+            chamfer, emd = score(cloud, truth, ["chamfer", "emd"], preset="uclid-pix3d")
             found.append({"CD": chamfer["value"], "EMD": emd["value"], "empty": 0.0})
         else:
             found.append({"empty": 1.0})

@@ -65,7 +65,8 @@ def copy_one(item: batch.Item, *, fail_on: str, seed: int) -> int:
         raise DataError("The text cannot be used.", expected=f"no {fail_on}", actual=text.strip(), hint="Mend it.")
     result = f"{text.strip()} {item.seed(seed)}\n"
     if item.target == "-":
-        out.data_bytes(result.encode())
+        out.check_binary()
+        out.data(result)
     else:
         Path(item.target).parent.mkdir(parents=True, exist_ok=True)
         Path(item.target).write_text(result)

@@ -5,12 +5,13 @@ import pytest
 import torch
 from references.shapes import box, sphere
 from refusals import refused
+from scoring import score, score_iou
 
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics import pointsets
 from voxcli.metrics.distances import Sample, SamplePair, distance_record, normalise
-from voxcli.metrics.evaluate import depth_points, sample, score, surfel_points
-from voxcli.metrics.solids import fill_like, score_iou
+from voxcli.metrics.evaluate import depth_points, sample, surfel_points
+from voxcli.metrics.solids import fill_like
 from voxcli.metrics.surfaces import ChamferOptions, FScoreOptions, SampledOptions
 from voxcli.scene import Camera, DepthMap, Labels, Mesh, PointCloud, Surfels, VoxelGrid
 

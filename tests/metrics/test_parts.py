@@ -5,7 +5,7 @@ import pytest
 from refusals import refused
 
 from voxcli.errors import DataError
-from voxcli.metrics.parts import category_of, labelled_pair, parts_record
+from voxcli.metrics.parts import category_of, labelled_pair, parts_of_branches, parts_record
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 NAMED = Labels(("air", "seat", "back", "arm"), 0, None)
@@ -26,6 +26,20 @@ def test_parts_are_those_that_the_truth_names_without_empty_space():
     record = score(cloud([1, 1, 2, 2, 2], NAMED), cloud([1, 1, 1, 2, 2], NAMED))
     assert record["params"]["parts"] == ["seat", "back", "arm"] and record["parts"]["absent"] == 1
     assert record["value"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+
+
+def test_parts_by_hand():
+    named = Labels(("air", "a", "b", "c", "d"), 0, None)
+    pair = labelled_pair(cloud([1, 2, 2, 2, 3], named), cloud([1, 1, 2, 2, 2], named))
+    record = parts_record(pair, category_of([pair]))
+    assert list(record["parts"]["classes"].values()) == pytest.approx([1 / 2, 2 / 4, 0, 1]) and record["value"] == pytest.approx(0.5)
+    assert parts_record(pair, category_of([pair]), absent=0.0)["parts"]["classes"]["d"] == 0
+
+
+def test_branches_are_named_by_the_part_that_most_of_their_points_have():
+    held = np.array([[0, 1, 0, 3, 0], [3, 3, 0, 0, 0]])  # of part 0 and part 1, by branch
+    assert parts_of_branches(held).tolist() == [1, 1, 1, 0, 1]  # 2 and 4 hold no point and get the most frequent part
+    assert parts_of_branches(np.array([[0, 4], [6, 0]])).tolist() == [1, 0]
 
 
 def test_ids_that_no_truth_holds_are_no_parts():

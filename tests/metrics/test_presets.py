@@ -10,15 +10,14 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
+from scoring import score, score_iou
 
 from voxcli.errors import UsageError
 from voxcli.geometry.inside import points_inside
 from voxcli.metrics.depth import depth_record
-from voxcli.metrics.evaluate import sample, score
+from voxcli.metrics.evaluate import sample
 from voxcli.metrics.overlap import at_best_threshold
 from voxcli.metrics.presets import PRESETS, merge, protocol, table
-from voxcli.metrics.sampled import part_record
-from voxcli.metrics.solids import score_iou
 from voxcli.metrics.summaries import f_of_means
 from voxcli.metrics.surfaces import SampledOptions
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
@@ -233,8 +232,9 @@ def test_disn_iou_is_on_110_cells_a_side():
 
 
 def test_bae_net_parts():
-    gt, pred = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1])
-    record = part_record(pred, gt, ["seat", "back", "arm"])
+    names = Labels(("air", "seat", "back", "arm"), 0, None)
+    pred, gt = (PointCloud(np.eye(5, 3), labels=np.array(labels, np.uint8), classes=names) for labels in ([1, 1, 2, 2, 2], [1, 1, 1, 2, 2]))
+    record = score_iou(pred, gt, preset="bae-net")
     close(record["value"], (2 / 3 + 2 / 3 + 1) / 3)  # no arm in either counts 1
     assert protocol("bae-net", "iou")["absent"] == 1.0 and protocol("jof", "iou") == protocol("bae-net", "iou")
 

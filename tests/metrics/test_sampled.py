@@ -9,17 +9,17 @@ from refusals import refused
 from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.metrics.depth import along, depth_record
 from voxcli.metrics.pose import azimuth_error, pose_record, rotation_angle
-from voxcli.metrics.sampled import match_parts, mesh_iou, part_iou, part_record, points_record, shell_iou, shell_record
+from voxcli.metrics.sampled import mesh_iou, points_record, shell_record
 
 
 def test_shell_iou_by_hand():
     a = torch.tensor([[-1.0, -1, -1], [0.1, 0.1, 0.1], [0.11, 0.11, 0.11], [5, 0, 0]])
     b = torch.tensor([[-0.99, -0.99, -0.99], [1.0, 1, 1]])
-    assert shell_iou(a, b) == 1 / 3  # cells: {first, middle} against {first, last}
-    assert shell_iou(a[:0], b[:0]) == 1 and shell_iou(a, b[:0]) == 0
+    assert shell_record(a, b)["value"] == 1 / 3  # cells: {first, middle} against {first, last}
+    assert shell_record(a[:0], b[:0])["value"] == 1 and shell_record(a, b[:0])["value"] == 0
     assert shell_record(a, b, percent=True)["value"] == pytest.approx(100 / 3)
     with pytest.raises(DataError):
-        shell_iou(a * torch.nan, b)
+        shell_record(a * torch.nan, b)
 
 
 def test_iou_of_overlapping_cubes_is_a_third():
@@ -40,26 +40,6 @@ def test_iou_of_concentric_spheres_is_the_ratio_of_their_volumes():
 def test_meshes_without_faces_are_empty():
     cube, nothing = box(), (torch.zeros(0, 3, dtype=torch.float64), torch.zeros(0, 3, dtype=torch.int64))
     assert mesh_iou(nothing, nothing)["value"] == 1 and mesh_iou(cube, nothing)["value"] == 0
-
-
-def test_parts_by_hand():
-    gt, pred = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 2])
-    assert part_iou(pred, gt, 4) == pytest.approx([1 / 2, 2 / 4, 0, 1])
-    assert part_iou(pred, gt, 4, absent=0.0)[3] == 0
-    assert part_record(pred, gt, ["a", "b", "c", "d"])["value"] == pytest.approx(0.5)
-    with refused(DataError, expected="0..1", actual=2):
-        part_iou(pred, gt, 2)
-
-
-def test_branches_are_named_by_the_part_that_most_of_their_points_have():
-    gt = [np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 1, 1])]
-    branch = [np.array([3, 3, 1, 0, 0, 1]), np.array([3, 0, 1, 1])]
-    names = match_parts(branch, gt, branches=5, parts=2)
-    assert names.tolist() == [1, 1, 1, 0, 1]  # 2 and 4 hold no point and get the most frequent part
-    swapped = match_parts([1 - g for g in gt], gt, branches=2, parts=2)
-    assert swapped.tolist() == [1, 0]
-    with pytest.raises(UsageError):
-        match_parts(branch, gt[:1], 5, 2)
 
 
 def test_depth_errors_by_hand():

@@ -8,7 +8,7 @@ from predicting import load_predictor, predict
 from refusals import refused
 
 from voxcli import config
-from voxcli.datasets.poses import read_poses
+from voxcli.datasets.poses import parse_poses
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.geometry.surfaces import surface_mesh
 from voxcli.models.ssz.instances import find_instances, poses_record, with_boxes
@@ -55,17 +55,15 @@ def test_parts_of_a_class_are_instances_near_to_far_with_the_pose_of_their_cell(
     assert low[0] == pytest.approx(4.5 / 2 * (5 / 32 - 1), abs=1e-4) and high[0] == pytest.approx(3.5 / 2 * (15 / 32 - 1), abs=1e-4)
 
 
-def test_a_poses_file_reads_back_as_ground_truth_does(tmp_path):
+def test_a_poses_file_reads_back_as_ground_truth_does():
     grid = FruxelGrid(scene(), FRUSTUM, np.eye(4), CLASSES)
     found = find_instances(scene(), certificate(), FRUSTUM, CLASSES)
-    path = tmp_path / "poses.json"
-    path.write_text(json.dumps(poses_record(grid, found)))
-    poses = read_poses(path, CLASSES)
+    text = json.dumps(poses_record(grid, found))
+    poses = parse_poses(text, "poses.json", CLASSES)
     assert poses.classes.tolist() == [1, 1] and np.allclose(poses.translations[0], found[0]["translation"])
-    for damage in ("[]", '{"objects": [{"class": "cat"}]}', path.read_text().replace('"rotation_wxyz": [1', '"rotation_wxyz": [7')):
-        path.write_text(damage)
+    for damage in ("[]", '{"objects": [{"class": "cat"}]}', text.replace('"rotation_wxyz": [1', '"rotation_wxyz": [7')):
         with refused(FileFormatError, "poses.json"):
-            read_poses(path, CLASSES)
+            parse_poses(damage, "poses.json", CLASSES)
 
 
 def test_boxes_enclose_their_instances_in_the_world_and_are_classes_of_their_own():

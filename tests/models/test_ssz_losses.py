@@ -9,7 +9,7 @@ from refusals import refused
 
 from voxcli import config
 from voxcli.errors import DataError, UsageError
-from voxcli.models.frustum.losses import frequency_weights, negative_log_likelihood, soft_dice, voxel_loss
+from voxcli.models.frustum.losses import frequency_weights, negative_log_likelihood, voxel_loss
 from voxcli.models.frustum.weighting import check_class_weights, find_class_weights
 from voxcli.scene.labels import Labels
 from voxcli.training.stage import ClassWeights
@@ -34,8 +34,8 @@ def test_equation_two_agrees_with_its_sum_written_out():
 def test_dice_of_a_certain_and_right_answer_is_zero_and_of_a_wrong_one_is_one():
     labels = torch.tensor([0, 1, 1, 0], dtype=torch.uint8).reshape(1, 1, 2, 2)
     right = torch.stack([labels == 0, labels == 1], 1).float() * 100
-    assert float(soft_dice(right, labels)) == pytest.approx(0, abs=1e-6)
-    assert float(soft_dice(-right, labels)) == pytest.approx(1, abs=1e-6)
+    dice = [float(voxel_loss(scores, labels, torch.ones(2), likelihood=0.0, dice=1.0)) for scores in (right, -right)]
+    assert dice == pytest.approx([0, 1], abs=1e-6)
 
 
 @pytest.mark.parametrize("in_place", [False, True])

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 
 from voxcli.errors import FileFormatError
 from voxcli.scene.labels import Labels
 from voxcli.scene.poses import Poses
-
-
-def read_poses(path: Path, classes: Labels) -> Poses:
-    """The objects of a poses file of `synth street`. Raises FileFormatError where it is no such file or names an unknown class."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise FileFormatError(f"'{path}' cannot be read as poses.", actual=f"{type(error).__name__}: {error}") from error
-    return parse_poses(text, str(path), classes)
 
 
 def parse_poses(text: str, where: str, classes: Labels) -> Poses:

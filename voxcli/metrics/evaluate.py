@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,9 @@ from voxcli.geometry.sampling import sample_surface
 from voxcli.geometry.surface_distance import distance_to_surface
 from voxcli.metrics.distances import Sample, SamplePair, distance_record, frame, normalise
 from voxcli.metrics.frames import in_one_frame
-from voxcli.metrics.presets import check_names, options_for, prices_empties
+from voxcli.metrics.presets import prices_empties
 from voxcli.metrics.records import Names, Record
-from voxcli.metrics.surfaces import EMDOptions, SampledMetric, SampledOptions, SurfaceOptions
+from voxcli.metrics.surfaces import EMDOptions, SampledOptions, SurfaceOptions
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, PointCloud, Surfels, VoxelGrid
 from voxcli.shapes import check_extent
 
@@ -34,25 +34,6 @@ MATCHED_POINTS = 2048
 
 _SETS = (PointCloud, Surfels, DepthMap)
 """Shapes that are points already."""
-
-
-def score(metrics: Sequence[str], pred: Shape, gt: Shape, /, given: Mapping[str, object] | None = None, *, preset: str | None = None,
-          **names: Unpack[Names]) -> list[Record]:  # fmt: skip
-    """Records of the named metrics (chamfer, fscore, hausdorff, normals, emd) between two shapes. given: options by their names,
-    each for the metrics that have it.
-
-    >>> a, b = PointCloud(np.zeros((1, 3))), PointCloud(np.array([[3.0, 4.0, 0.0]]))
-    >>> [record["value"] for record in score(["chamfer", "hausdorff"], a, b, {"squared": False})]
-    [10.0, 5.0]
-    """
-    from voxcli.metrics.registry import METRICS, metric_named
-
-    chosen = [metric_named(name) for name in metrics]
-    check_names([metric for metric in METRICS.values() if isinstance(metric, SampledMetric)], given or {})
-    options = [options_for(metric, given, preset) for metric in chosen]
-    if not all(isinstance(each, SampledOptions) for each in options):
-        raise UsageError("These are not all distances between samples.", actual=", ".join(metrics))
-    return score_together(options, pred, gt, **names)
 
 
 def score_together(options: Sequence[SampledOptions], pred: Shape, gt: Shape, /, **names: Unpack[Names]) -> list[Record]:

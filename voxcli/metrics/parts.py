@@ -19,7 +19,6 @@ import numpy as np
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics.grids import check_same_grid
 from voxcli.metrics.records import Names, Record, Tree, make_record
-from voxcli.metrics.sampled import parts_of_branches
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
@@ -246,6 +245,28 @@ def _matched(guesses: list[np.ndarray], truths: list[np.ndarray], weights: list[
         both = (guess >= 0) & (truth >= 0)
         table += np.bincount(truth[both] * branches + guess[both], weight[both], parts * branches).reshape(parts, branches)
     return parts_of_branches(table)
+
+
+def parts_of_branches(table: np.ndarray) -> np.ndarray:
+    """Which part each branch stands for [branches], of how much of each part each branch holds [parts, branches].
+
+    The part of a branch is the one that most of it belongs to; an empty branch gets the most frequent part. Several branches may be one
+    part, as there are usually more branches than parts. With as many as parts the matching is one to one, with the most in agreement.
+
+    >>> parts_of_branches(np.array([[5, 0, 1], [0, 4, 0]])).tolist()
+    [0, 1, 0]
+    """
+    parts, branches = table.shape
+    if branches == parts:
+        from scipy.optimize import linear_sum_assignment
+
+        rows, columns = linear_sum_assignment(table, maximize=True)
+        names = np.zeros(branches, np.int64)
+        names[columns] = rows
+        return names
+    most: np.ndarray = table.argmax(axis=0)
+    most[table.sum(axis=0) == 0] = int(table.sum(axis=1).argmax())
+    return most
 
 
 # ------------------------------------------------------------------------------------------------ the score

@@ -1,18 +1,14 @@
-"""IoU without a common grid: of shells seen by points, of points that are inside or not, and of parts."""
+"""IoU without a common grid: of shells seen by points, and of points that are inside or not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli.errors import DataError, ShapeError, UsageError
+from voxcli.errors import DataError
 from voxcli.geometry.inside import points_inside
-from voxcli.metrics.counting import Array, as_array, confusion
-from voxcli.metrics.overlap import class_counts
 from voxcli.metrics.records import COUNTS, Record, make_record
 from voxcli.metrics.volumes import SHELL_RESOLUTION
 from voxcli.shapes import check_shape
@@ -21,19 +17,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from voxcli.metrics.records import Names
-
-
-def shell_iou(pred: Tensor, gt: Tensor, *, resolution: int = SHELL_RESOLUTION, low: float = -1.0, high: float = 1.0) -> float:
-    """IoU of the cells that points fall into: pred [N 3], gt [M 3], a cubic grid of `resolution` cells over [low, high]^3 (UCLID-Net).
-
-    Points outside are left out; a point on the upper face belongs to the last cell. Both empty: 1.
-
-    >>> shell_iou(torch.zeros(1, 3), torch.tensor([[0.0, 0, 0], [0.5, 0, 0]]))
-    0.5
-    """
-    cells = [_cells_hit(p, resolution, low, high) for p in (pred, gt)]
-    union = int((cells[0] | cells[1]).sum())
-    return int((cells[0] & cells[1]).sum()) / union if union else 1.0
 
 
 def shell_record(pred: Tensor, gt: Tensor, /, *, resolution: int = SHELL_RESOLUTION, low: float = -1.0, high: float = 1.0,
@@ -114,72 +97,3 @@ def points_record(pred: Tensor, gt: Tensor, /, **names: Unpack[Names]) -> Record
     parts = {"inside": [int(pred.sum()), int(gt.sum())], COUNTS: {"inside": [both, either]}}
     params = {"of": "points", "points": len(gt), "drawn": "by the file", "empties": "both empty 1, one empty 0"}
     return make_record("iou", both / either if either else 1.0, parts=parts, params=params, **names)
-
-
-# ------------------------------------------------------------------------------------------------ parts
-
-
-def part_iou(pred: Array, gt: Array, parts: int, *, absent: float = 1.0) -> np.ndarray:
-    """IoU of every part, from part labels [N] (0..parts-1) of the same points -> [parts].
-
-    A part that neither has gets `absent` (BAE-NET: 1).
-
-    >>> part_iou(np.array([0, 0, 1]), np.array([0, 1, 1]), 3).tolist()
-    [0.5, 0.5, 1.0]
-    """
-    counts = class_counts(confusion(as_array(pred), as_array(gt), parts))
-    return np.where(counts.union == 0, absent, counts.iou())
-
-
-def part_record(pred: Array, gt: Array, /, names_of_parts: Sequence[str], *, absent: float = 1.0, **names: Unpack[Names]) -> Record:
-    """The part IoU record of one shape: mean over the parts of its category, a part absent from both counting `absent`.
-
-    >>> part_record(np.array([0, 0, 1]), np.array([0, 1, 1]), ["seat", "back"])["value"]
-    0.5
-    """
-    values = part_iou(pred, gt, len(names_of_parts), absent=absent)
-    params = {"of": "parts", "parts": list(names_of_parts), "absent_from_both": absent, "points": int(as_array(gt).size)}
-    parts = {"classes": dict(zip(names_of_parts, values, strict=True))}
-    return make_record("iou", float(values.mean()), parts=parts, params=params, **names)
-
-
-def match_parts(predictions: Sequence[Array], truths: Sequence[Array], branches: int, parts: int) -> np.ndarray:
-    """Names for the branches of an unsupervised segmentation: the part that each branch stands for over a whole set -> [branches].
-
-    predictions: branch labels [N] of every shape (0..branches-1), truths: part labels of the same points. See `parts_of_branches`.
-
-    >>> match_parts([np.array([1, 1, 0])], [np.array([0, 0, 1])], 2, 2).tolist()
-    [1, 0]
-    """
-    if len(predictions) != len(truths) or not predictions:
-        raise UsageError("Matching parts needs a prediction for every truth.", expected=len(truths), actual=len(predictions))
-    table = np.zeros((parts, branches), np.int64)
-    size = max(parts, branches)
-    for pred, gt in zip(predictions, truths, strict=True):
-        guess, truth = as_array(pred), as_array(gt)
-        if guess.shape != truth.shape:
-            raise ShapeError("Prediction and ground truth label different points.", expected=list(truth.shape), actual=list(guess.shape))
-        table += confusion(guess, truth, size)[:parts, :branches]
-    return parts_of_branches(table)
-
-
-def parts_of_branches(table: np.ndarray) -> np.ndarray:
-    """Which part each branch stands for [branches], of how much of each part each branch holds [parts, branches].
-
-    The part of a branch is the one that most of it belongs to; an empty branch gets the most frequent part. Several branches may be one
-    part, as there are usually more branches than parts. With as many as parts the matching is one to one, with the most in agreement.
-
-    >>> parts_of_branches(np.array([[5, 0, 1], [0, 4, 0]])).tolist()
-    [0, 1, 0]
-    """
-    parts, branches = table.shape
-    if branches == parts:
-        from scipy.optimize import linear_sum_assignment
-
-        rows, columns = linear_sum_assignment(table, maximize=True)
-        names = np.zeros(branches, np.int64)
-        names[columns] = rows
-        return names
-    most: np.ndarray = table.argmax(axis=0)
-    most[table.sum(axis=0) == 0] = int(table.sum(axis=1).argmax())
-    return most

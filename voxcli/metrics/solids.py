@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from voxcli.metrics.distances import normalise, replacement_params
 from voxcli.metrics.evaluate import as_double, fill_empty, refuse_empty_clouds, sample, surface_of
 from voxcli.metrics.frames import in_one_frame
 from voxcli.metrics.grids import grid_iou
-from voxcli.metrics.presets import check_names, options_for, prices_empties
+from voxcli.metrics.presets import prices_empties
 from voxcli.metrics.records import Names, Record
 from voxcli.metrics.sampled import mesh_iou, points_record, shell_record
 from voxcli.metrics.surfaces import SampledOptions
@@ -28,22 +27,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from voxcli.metrics.base import Shape
-
-
-def score_iou(
-    pred: Shape, gt: Shape, /, given: Mapping[str, object] | None = None, *, preset: str | None = None, **names: Unpack[Names]
-) -> Record:
-    """The IoU record of two shapes. given: options of IoUOptions by their names.
-
-    >>> grid = VoxelGrid(occupancy=np.ones((2, 2, 2), bool))
-    >>> score_iou(grid, grid, preset="r2n2")["value"]
-    1.0
-    """
-    from voxcli.metrics.registry import METRICS
-
-    check_names([METRICS["iou"]], given or {})
-    options: IoUOptions = options_for(METRICS["iou"], given, preset)
-    return solid_record(pred, gt, options, **names)
 
 
 def solid_record(pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack[Names]) -> Record:
@@ -111,7 +94,7 @@ _MEANT_FOR = {
 def _way_to_compare(pred: Shape, gt: Shape, options: IoUOptions) -> str:
     of = options.of
     if of == "parts":
-        raise UsageError("Part IoU compares part labels of the same points, not shapes.", hint="Give labelled points to part_record.")
+        raise UsageError("Part IoU compares labels of the same points, not shapes.", hint="See voxcli.metrics.parts.")
     clouds = isinstance(pred, (PointCloud, Surfels)) or isinstance(gt, (PointCloud, Surfels))
     meshes = isinstance(pred, Mesh) and isinstance(gt, Mesh)
     if of != "shell" and (_known_points(pred) or _known_points(gt)):

@@ -71,11 +71,6 @@ class Output:
         """Stage Markdown for stdout: formatted on a terminal, plain otherwise."""
         self.data(_formatted(text) if self.on_terminal else text)
 
-    def data_bytes(self, payload: bytes) -> None:
-        """Stage binary data for stdout."""
-        self.check_binary()
-        self._staged.append(payload)
-
     def check_binary(self) -> None:
         """Raise UsageError if stdout is a terminal. Called before the data are computed."""
         if self.on_terminal:

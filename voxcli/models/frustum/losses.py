@@ -38,15 +38,6 @@ def negative_log_likelihood(scores: Tensor, labels: Tensor, weights: Tensor, ign
     return voxel_loss(scores, labels, weights, likelihood=1.0, dice=0.0, ignore=ignore)
 
 
-def soft_dice(scores: Tensor, labels: Tensor, ignore: int | None = 255) -> Tensor:
-    """1 - mean over the classes of 2 sum(p t) / (sum p + sum t), sums over the batch: a term of ours for rare classes.
-
-    Classes that are absent from the batch take no part: where t is zero everywhere, the term would only repeat the likelihood.
-    """
-    ones = torch.ones(scores.shape[1], device=scores.device)
-    return voxel_loss(scores, labels, ones, likelihood=0.0, dice=1.0, ignore=ignore)
-
-
 def visible_class_loss(scores: Tensor, labels: Tensor, weights: Tensor, empty: int | None = 0, ignore: int | None = 255) -> Tensor:
     """How unlikely the class is that each ray meets first, a scalar: a term of ours, as photographs show visible surfaces alone.
 
