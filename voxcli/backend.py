@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from voxcli.errors import DeviceError, unknown_name
-from voxcli.seeds import item_seed
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
@@ -56,11 +55,6 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise unknown_name("dtype", name, ["auto", *DTYPES])
     return DTYPES[name]
-
-
-def generator(seed: int, name: str = "", device: torch.device | str = "cpu") -> torch.Generator:
-    """A seeded generator for one named item."""
-    return torch.Generator(device=device).manual_seed(item_seed(seed, name) if name else seed)
 
 
 @contextmanager

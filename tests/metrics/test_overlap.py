@@ -10,7 +10,7 @@ from refusals import refused
 from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.metrics import grid_iou, iou, label_iou
 from voxcli.metrics.counting import Counts, confusion, count_bits, pack
-from voxcli.metrics.overlap import best_threshold, label_record, mean_iou, occupancy_counts, occupancy_iou
+from voxcli.metrics.overlap import at_best_threshold, label_record, mean_iou, occupancy_counts, occupancy_iou
 from voxcli.metrics.volumes import IoUOptions
 from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 
@@ -152,9 +152,11 @@ def test_the_best_threshold_is_of_the_whole_set():
     gt = np.ones((1, 1, 2), bool)
     samples = [np.array([[[0.3, 0.3]]]), np.array([[[0.5, 0.1]]])]
     thresholds = [0.1, 0.3, 0.5]
+    records = at_best_threshold([occupancy_iou(p, gt, thresholds) for p in samples])
+    assert [(record["value"], record["params"]["value_at"]) for record in records] == [(1.0, ">=0.1")] * 2
+    of_equals = at_best_threshold([occupancy_iou(p, gt, [0.2, 0.3, 0.5]) for p in samples])
+    assert of_equals[0]["params"]["value_at"] == ">=0.2"
     counts = [occupancy_counts(p, gt, thresholds) for p in samples]
-    assert best_threshold(counts, thresholds) == (0.1, 1.0)
-    assert best_threshold(counts, [0.2, 0.3, 0.5])[0] == 0.2
     pooled = counts[0] + counts[1]
     assert pooled.intersection.tolist() == [4, 3, 1] and pooled.union.tolist() == [4, 4, 4]
 

@@ -124,23 +124,6 @@ def occupancy_iou(
     return make_record("iou", values[0], parts=parts, params=params, **names)
 
 
-def best_threshold(per_sample: Sequence[Counts], thresholds: Sequence[float]) -> tuple[float, float]:
-    """The threshold with the best mean IoU over a whole set, and that mean (Pix3D's rule; the lowest of equals).
-
-    per_sample: the counts [T] of every sample at the same T thresholds.
-
-    >>> best_threshold([Counts(np.array([1, 2]), np.array([2, 2]))], [0.3, 0.5])
-    (0.5, 1.0)
-    """
-    if not per_sample:
-        raise UsageError("The best threshold of an empty set is not defined.")
-    means = np.mean([c.iou() for c in per_sample], axis=0)
-    if means.shape != (len(thresholds),):
-        raise ShapeError("Counts and thresholds do not fit together.", expected=[len(thresholds)], actual=list(means.shape))
-    best = int(means.argmax())
-    return float(thresholds[best]), float(means[best])
-
-
 def at_best_threshold(records: Sequence[Record]) -> list[Record]:
     """Occupancy records of a set, their values moved to the threshold with the best mean over the set (the lowest of equals).
 

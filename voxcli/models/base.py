@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from voxcli.geometry.surfels import SurfelMaps
     from voxcli.models.frustum.familiarity import Familiarity
     from voxcli.models.weights import Weights
-    from voxcli.provenance import Json
+    from voxcli.provenance import Json, Meta
     from voxcli.scene import Camera, DepthMap, Described, Frustum, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
 
     Result = FruxelGrid | VoxelGrid | PointCloud | Mesh | Surfels | Picture
@@ -251,7 +251,7 @@ class Predictor(TrainedNetwork[NetT], Generic[NetT, OptionsT, ResultT]):
         """What a result was converted to, with what else of the result that kind of thing can show."""
         return thing
 
-    def steps(self, files: Sequence[str], meta: Mapping[str, Json]) -> Iterator[str]:
+    def steps(self, files: Sequence[str], meta: Meta) -> Iterator[str]:
         """What was done to each picture, in words, from the meta of a result and the names of the pictures."""
         yield f"{files[0]}: crop {meta.get('crop')}"
 
@@ -320,7 +320,7 @@ class MakesScenes(DrawsPictures["Surfels"]):
         """Scenes on the straight line between the codes of two predictions, ends included, seen from one place [3]."""
 
     @abstractmethod
-    def seen_from(self, meta: Mapping[str, Json], camera: Camera) -> SurfelMaps:
+    def seen_from(self, meta: Meta, camera: Camera) -> SurfelMaps:
         """The scene of a prediction's meta decoded anew for a camera. Raises DataError where the meta holds no code of this network."""
 
     @property

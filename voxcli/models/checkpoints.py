@@ -24,7 +24,7 @@ class _NumberType:
             raise ValueError(f"a NumPy value of type {name!r}")
         self.type = np.dtype(name)
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: tuple[object, ...]) -> None:
         if state[1] == ">":
             self.type = self.type.newbyteorder(">")
 
@@ -67,7 +67,7 @@ def why_refused(error: Exception) -> str:
     return text[:120] if isinstance(error, ValueError) and text.startswith("a NumPy value") else "a damaged file, or another kind of file"
 
 
-def named_tensors(state: Any) -> dict[str, Tensor]:
+def named_tensors(state: object) -> dict[str, Tensor]:
     """The tensors of a state_dict by name, without the `module.` that DataParallel puts in front; anything else gives none."""
     if not isinstance(state, dict):
         return {}

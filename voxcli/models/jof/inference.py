@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from voxcli.scene.labels import Labels
 from voxcli.scene.types import Camera, Mesh, Picture, VoxelGrid
 
 if TYPE_CHECKING:
-    from voxcli.provenance import Json
+    from voxcli.provenance import Json, Meta
 
 THRESHOLD = 0.5
 """Section 3.3's tau; the surface lies there."""
@@ -123,7 +123,7 @@ class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mes
 
 def _taken_in(
     predictor: JOFPredictor, sample: Picture, background: tuple[int, int, int], fit: int
-) -> tuple[Tensor, Tensor, dict[str, Any]]:
+) -> tuple[Tensor, Tensor, Meta]:
     rgb, alpha = (x if x is None or x.dtype == np.uint8 else (x >> 8).astype(np.uint8) for x in (sample.rgb, sample.alpha))
     assert rgb is not None
     if alpha is not None and alpha.max() < 128:
@@ -136,10 +136,10 @@ def _taken_in(
     return image, mask, {"crop": done, "background": list(background), "fitted": fit}
 
 
-def described(predictor: JOFPredictor, guess: ImageGuess) -> dict[str, Any]:
+def described(predictor: JOFPredictor, guess: ImageGuess) -> Meta:
     """Category, camera and light of a guess as plain numbers; camera null where no camera could be so."""
     settings = predictor.network.config
-    facts: dict[str, Any] = {"light": None, "camera": None, "category": None}
+    facts: Meta = {"light": None, "camera": None, "category": None}
     if hasattr(predictor.network, "encoder") and settings.category:
         code = guess.codes.category
         logits = predictor.network.encoder.linear(torch.nn.functional.normalize(code, dim=1) if settings.normalised else code)[0]
@@ -156,7 +156,7 @@ def described(predictor: JOFPredictor, guess: ImageGuess) -> dict[str, Any]:
 
 
 def surface_of(
-    predictor: JOFPredictor, codes: Codes, resolution: int, threshold: float, parts: bool, facts: dict[str, Any]
+    predictor: JOFPredictor, codes: Codes, resolution: int, threshold: float, parts: bool, facts: Meta
 ) -> Mesh:
     """The surface by marching cubes, evaluated coarse to fine; how often the decoder was asked stands in meta["queries"]."""
     model = predictor.network
@@ -193,7 +193,7 @@ def _in_pieces(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     return torch.cat([function(some) for some in points.split(size, 1)], 1)
 
 
-def _drawn(predictor: JOFPredictor, guess: ImageGuess, size: int, relight: LightFile | None, facts: dict[str, Any]) -> Picture:
+def _drawn(predictor: JOFPredictor, guess: ImageGuess, size: int, relight: LightFile | None, facts: Meta) -> Picture:
     """The object as the camera of the guess sees it, RGBA of at most 512 pixels a side, in the guessed light or another."""
     if facts["camera"] is None:
         raise DataError("The network's camera for this picture is none that could be drawn through.", hint="Try --fit, or write a mesh.")
@@ -213,7 +213,7 @@ def _drawn(predictor: JOFPredictor, guess: ImageGuess, size: int, relight: Light
     return Picture(np.where(alpha[..., None], rgb, 0).astype(np.uint8), 255 * alpha.astype(np.uint8), meta=facts)
 
 
-def _relit(albedo: Tensor, points: Tensor, normals: Tensor, lights: LightFile, camera: dict[str, Any]) -> Tensor:
+def _relit(albedo: Tensor, points: Tensor, normals: Tensor, lights: LightFile, camera: Meta) -> Tensor:
     """Albedo in the lights of a file. points [1, N, 3] in [-1, 1]^3; lights stand in the object's own frame, or the camera's."""
     seen = Camera(np.array(camera["K"]), IMAGE, IMAGE, np.array(camera["world_to_cam"]))
     if lights.frame == "world" and not lights.points and not max(lights.ambient):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -224,11 +224,11 @@ class ImageEncoder(nn.Module):
 class JOF(nn.Module):
     """The parts that the configuration names, each under its name: encoder, latents, shape, albedo, image."""
 
-    encoder: Any
-    latents: Any
-    shape: Any
-    albedo: Any
-    image: Any
+    encoder: VoxelEncoder
+    latents: Latents
+    shape: ShapeDecoder
+    albedo: AlbedoDecoder
+    image: ImageEncoder
 
     def __init__(self, config: JOFConfig):
         super().__init__()
@@ -295,7 +295,7 @@ def initialise(network: JOF) -> None:
                 module.weight.mul_(0.1)
         if "image" in network.config.parts:
             # White light of strength 1: the constant harmonic is 1 / sqrt(4 pi).
-            network.image.fc_light2.bias.view(3, 9)[:, 0] = (4 * torch.pi) ** 0.5
+            network.image.get_parameter("fc_light2.bias").view(3, 9)[:, 0] = (4 * torch.pi) ** 0.5
 
 
 def build(config: JOFConfig) -> JOF:

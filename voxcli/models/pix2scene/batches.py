@@ -12,6 +12,7 @@ import torch
 
 from voxcli.datasets.rooms import RoomBatch, RoomsFolder
 from voxcli.errors import DataError
+from voxcli.provenance import Meta
 from voxcli.training.task import Draws
 
 EXAMPLES = 16
@@ -78,7 +79,7 @@ def collate(samples: list[tuple[RoomBatch, str]]) -> SceneBatch:
     return SceneBatch(RoomBatch(**stacked), names)
 
 
-def facts_of(data: RoomSamples) -> dict[str, Any]:
+def facts_of(data: RoomSamples) -> Meta:
     """What a prediction must know of the data, found from up to 64 of the rooms; plain numbers in sides of the room.
 
     lens: focal length in widths of the picture; target: the point that all cameras look at; eyes: examples of where they stand; light and

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -32,7 +32,9 @@ from voxcli.models.weights import Weights
 from voxcli.scene.types import Camera, Frustum, Picture, Surfels
 
 if TYPE_CHECKING:
-    from voxcli.provenance import Json
+    from numpy.typing import ArrayLike
+
+    from voxcli.provenance import Json, Meta
 
 LARGEST_CODE = 1e4
 """Of a number in a latent code: those of training are drawn from N(0, 1)."""
@@ -46,7 +48,7 @@ class Pix2ScenePredictor(Predictor[Pix2Scene, LensOptions, Surfels], MakesScenes
     """
 
     dtypes = ("float32", "float64")
-    facts: dict[str, Any]
+    facts: Meta
     warned: set[str]
 
     @classmethod
@@ -92,7 +94,7 @@ class Pix2ScenePredictor(Predictor[Pix2Scene, LensOptions, Surfels], MakesScenes
         light = (torch.tensor(self.facts["light"][key]) for key in ("ambient", "positions", "colours"))
         return Lights(*light).moved(torch.from_numpy(camera.world_to_cam).float())
 
-    def tensor(self, values: Any) -> Tensor:
+    def tensor(self, values: ArrayLike) -> Tensor:
         """Numbers on the network's device."""
         return torch.as_tensor(np.asarray(values), dtype=self.dtype, device=self.device)
 
@@ -165,7 +167,7 @@ class Pix2ScenePredictor(Predictor[Pix2Scene, LensOptions, Surfels], MakesScenes
         latent = [float(f"{v:.9g}") for v in z.double().tolist()]
         return Surfels(seen, normals, material, camera, {"model": "pix2scene", "latent": latent, "class": kind})
 
-    def seen_from(self, meta: Mapping[str, Any], camera: Camera) -> SurfelMaps:
+    def seen_from(self, meta: Meta, camera: Camera) -> SurfelMaps:
         """The scene of a prediction's meta decoded anew for a camera (section 4.2): what was hidden from the first one is imagined.
 
         A camera with another lens or direction than the network's is shown the surfels that the network sees from its place; what lies

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from voxcli.errors import DataError
 from voxcli.models.pix2vox.sizes import CELLS
+from voxcli.provenance import Meta
 from voxcli.scene.types import VoxelGrid
 
 
@@ -18,7 +16,7 @@ def check_volume(grid: VoxelGrid) -> None:
         raise DataError("A coarse volume has 32 cells a side.", expected=[CELLS] * 3, actual=list(grid.values.shape))
 
 
-def channels_of(settings: Mapping[str, Any]) -> int:
+def channels_of(settings: Meta) -> int:
     """Channels of the context of a network with this configuration."""
     return int(settings["decoder"][-1])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from voxcli.ops.cutting import Cut, cut_out
 from voxcli.scene.types import VoxelGrid
 
 if TYPE_CHECKING:
-    from voxcli.provenance import Json
+    from voxcli.provenance import Json, Meta
 
 THRESHOLD = 0.4
 """Section 4.1; at or above it a cell is occupied. Weights may name one of their own."""
@@ -101,7 +101,7 @@ class Pix2VoxPredictor(Predictor[Pix2Vox | Folded, Pix2VoxOptions, VoxelGrid], F
         level = _level(options, THRESHOLD)
         return volume_of(fuse(_volumes(grids), None, method)[0], level, {"threshold": level})
 
-    def steps(self, files: Sequence[str], meta: Mapping[str, Any]) -> Iterator[str]:
+    def steps(self, files: Sequence[str], meta: Meta) -> Iterator[str]:
         """The crop of each picture."""
         for path, done in zip(files, meta["pictures"], strict=False):
             words = [f"crop {done['crop']}: pixels {done['part']}", "B, G, R", "bilinear to 224x224"]
@@ -115,7 +115,7 @@ def _volumes(grids: Sequence[VoxelGrid]) -> Tensor:
     return torch.from_numpy(np.stack([_coarse_values(grid) for grid in grids]))[None]
 
 
-def _prepared(cut: Cut, how: Preparation) -> tuple[np.ndarray, dict[str, Any]]:
+def _prepared(cut: Cut, how: Preparation) -> tuple[np.ndarray, Meta]:
     """The network's input of a picture, and what was done to it. What was cut out here is framed by its mask, unless told otherwise."""
     if cut.facts and cut.picture.alpha is not None and how.crop == "auto" and how.bbox is None:
         how = replace(how, crop="box")
@@ -127,7 +127,7 @@ def _level(options: Pix2VoxOptions, usual: float) -> float:
     return usual if options.threshold is None else options.threshold
 
 
-def volume_of(probabilities: Tensor, threshold: float, meta: dict[str, Any], context: np.ndarray | None = None) -> VoxelGrid:
+def volume_of(probabilities: Tensor, threshold: float, meta: Meta, context: np.ndarray | None = None) -> VoxelGrid:
     """The volume in the cube from -1/2 to 1/2, where ShapeNet's canonical models lie."""
     share = probabilities.float().cpu().numpy()
     size = np.full(3, 1 / CELLS)

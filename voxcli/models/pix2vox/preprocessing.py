@@ -8,13 +8,13 @@ colour unmixed; last come (x - 0.5) / 0.5.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.models.pix2vox.spec import CROPS, Box, box_in_pixels, check_part
+from voxcli.provenance import Meta
 from voxcli.scene.types import Picture
 
 CENTRE = 128
@@ -47,7 +47,7 @@ class Preparation:
         check_part(self.crop, self.bbox)
 
 
-def prepare(picture: Picture, how: Preparation) -> tuple[np.ndarray, dict[str, Any]]:
+def prepare(picture: Picture, how: Preparation) -> tuple[np.ndarray, Meta]:
     """The network's input [3, 224, 224] float32, BGR in -1..1, and what was done: the part taken and how, how much was painted.
 
     Raises DataError for a picture that shows nothing.

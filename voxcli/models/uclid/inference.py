@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from voxcli.ops.cutting import cut_out
 from voxcli.scene.types import Camera, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
-    from voxcli.provenance import Json
+    from voxcli.provenance import Json, Meta
 
 THRESHOLD = 0.35
 """tau of equation (4), which the paper leaves open: the published program's. A cell is occupied at or above it."""
@@ -86,7 +86,7 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
             logits, codes = self.network.reconstruction.decode(total)
         return self._cloud(logits, codes, {"threshold": _level(options), "views": len(grids)}, options), None
 
-    def steps(self, files: Sequence[str], meta: Mapping[str, Any]) -> Iterator[str]:
+    def steps(self, files: Sequence[str], meta: Meta) -> Iterator[str]:
         """Camera, depth and cells; how each picture was made square."""
         if "cells" in meta:
             yield f"{files[0]}: camera {meta['camera']}, depth {meta['depth']}, {meta['cells']} cells of {meta['points']} points"
@@ -94,7 +94,7 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
             margins = "" if done["padded"] == [0, 0] else f"made square by {done['padded']} pixels on each side, "
             yield f"{path}: {margins}{done['side']}x{done['side']}, white on {done['painted']:.1%}"
 
-    def _inputs(self, group: Sequence[Inputs], how: str | None) -> tuple[Tensor, list[dict[str, Any]], Tensor | None, Tensor | None]:
+    def _inputs(self, group: Sequence[Inputs], how: str | None) -> tuple[Tensor, list[Meta], Tensor | None, Tensor | None]:
         """(images [V, 3, S, S], what was done to each, projections [V, 3, 4] or None, depths [V, h, w] or None). how: to cut objects out;
         the squares around these are taken, unless cameras or depths are of whole pictures."""
         pictures = [picture for sample in group for picture in sample.pictures]
@@ -115,13 +115,13 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
             maps = torch.stack(squares).to(self.device)
         return images, [facts | cut.meta for (_, facts), cut in zip(prepared, cuts, strict=True)], projection, maps
 
-    def _cloud(self, logits: Tensor, codes: Tensor, meta: dict[str, Any], options: UCLIDOptions) -> PointCloud:
+    def _cloud(self, logits: Tensor, codes: Tensor, meta: Meta, options: UCLIDOptions) -> PointCloud:
         count, seed = options.points, options.seed
         with torch.inference_mode():
             cells = occupied(logits, _level(options))
             uv = even_uv(count) if seed is None else random_uv(len(cells), count, torch.Generator().manual_seed(seed))
             points = self.network.reconstruction.points(codes, cells, uv.to(codes.device))
-        facts: dict[str, Any] = {**meta, "cells": len(cells), "points": count}
+        facts: Meta = {**meta, "cells": len(cells), "points": count}
         if not len(cells):
             facts["highest"] = float(f"{float(torch.sigmoid(logits.max())):.4g}")
         return PointCloud(points.flatten(0, 1).cpu().numpy().astype(np.float32), meta=facts)
@@ -145,7 +145,7 @@ def _alike(inputs: Sequence[Inputs], batch_size: int) -> Iterator[Sequence[Input
 # ------------------------------------------------------------------------------------------------ grids of one view in a file
 
 
-def _packed(logits: Tensor, grids: Sequence[Tensor], meta: dict[str, Any], level: float) -> VoxelGrid:
+def _packed(logits: Tensor, grids: Sequence[Tensor], meta: Meta, level: float) -> VoxelGrid:
     """A view's occupancy, with the numbers of its grids G_1 .. G_4 one after another as `context` [C, 28, 28, 28], zeros at the end."""
     share = torch.sigmoid(logits).cpu().numpy()
     numbers = torch.cat([grid.flatten() for grid in grids]).cpu().numpy()

@@ -6,8 +6,6 @@ with no mean taken off. Cameras and depth maps follow the picture into the squar
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,6 +15,7 @@ from voxcli.errors import DataError
 from voxcli.geometry.backproject import check_sight, cube_points, unit_projection
 from voxcli.geometry.surfels import ray_to_z_depth
 from voxcli.models.uclid.regressors import LEAST_SIDE
+from voxcli.provenance import Meta
 from voxcli.scene.types import Camera, DepthMap, Picture
 
 LEAST_SHOWN = 1 / 28
@@ -24,7 +23,7 @@ LEAST_SHOWN = 1 / 28
 hold nothing that could be told apart."""
 
 
-def prepare(picture: Picture, side: int) -> tuple[Tensor, dict[str, Any]]:
+def prepare(picture: Picture, side: int) -> tuple[Tensor, Meta]:
     """The network's picture [3, side, side] float32 in 0..1, and what was done.
 
     Raises DataError for a picture that is transparent everywhere.
