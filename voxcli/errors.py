@@ -90,7 +90,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], error: type[VoxcliE
     begun = [each for each in bare if len(wanted) > 2 and each.startswith(wanted)]
     near = difflib.get_close_matches(wanted, begun or bare, n=1, cutoff=0 if begun else 0.55)
     hint = f"Did you mean '{bare[near[0]]}'? " if near else ""
-    listed = ", ".join(known)
+    listed = ", ".join(known) + "."
     if near and len(listed) > _LONG_LIST:
         listed = ", ".join(sorted(bare[each] for each in difflib.get_close_matches(wanted, bare, n=12, cutoff=0.4))) + ", ..."
-    return error(f"Unknown {kind} '{name}'.", hint=f"{hint}Known: {listed}.")
+    return error(f"Unknown {kind} '{name}'.", hint=f"{hint}Known: {listed}")

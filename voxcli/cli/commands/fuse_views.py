@@ -168,10 +168,11 @@ def _in_order(paths: list[str]) -> list[str]:
 
 def _check_writable_kind(output: str, format: str | None) -> None:
     """Raise UsageError that lists the formats of volumes, for an extension that no format has."""
-    from voxcli.files.registry import find_format, formats_writing
-    from voxcli.scene import Mesh, PointCloud, VoxelGrid
+    from voxcli.files.registry import find_format
+    from voxcli.ops.conversions import extensions_for
+    from voxcli.scene import VoxelGrid
 
-    find_format(output, format, choices=partial(formats_writing, VoxelGrid, Mesh, PointCloud))
+    find_format(output, format, choices=partial(extensions_for, VoxelGrid))
 
 
 def _check_output(output: str, overwrite: bool) -> None:

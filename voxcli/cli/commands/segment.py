@@ -121,7 +121,9 @@ def segment(
 def _segment_shapes(
     segmenter: ShapeSegmenter, sources: list[str], output: str, formats: options.Formats, policy: options.Policy
 ) -> None:
-    from voxcli.files.registry import KIND_TYPES, find_format, formats_writing, searched_extensions
+    from voxcli.files.registry import find_format, searched_extensions
+    from voxcli.ops.conversions import extensions_for
+    from voxcli.scene import Mesh
 
     suffixes, suffix = partial(searched_extensions, *SHAPES), formats.suffix(".npz")
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting") as todo:
@@ -130,7 +132,7 @@ def _segment_shapes(
             if extension == "png":
                 raise UsageError("Parts of shapes have no label image.", expected=".json, .glb, .ply or .npz", actual=item.target)
             if extension != "json":
-                find_format(item.target, formats.format, choices=lambda: ["json", *formats_writing(*(KIND_TYPES[kind] for kind in SHAPES))])
+                find_format(item.target, formats.format, choices=lambda: ["json", *extensions_for(Mesh)])
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
                 segmenter.process(chunk[0], formats, policy.overwrite)
