@@ -1,3 +1,6 @@
+import shutil
+
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -5,7 +8,7 @@ from refusals import refused
 
 from voxcli.datasets.iqtt import IQTTFile
 from voxcli.datasets.synthetic.iqtt import IQTTConfig as QuestionsConfig
-from voxcli.datasets.synthetic.iqtt import write_questions
+from voxcli.datasets.synthetic.iqtt import draw_lights, write_questions
 from voxcli.errors import UsageError
 from voxcli.models.iqtt import stages
 from voxcli.models.iqtt.batches import UNKNOWN
@@ -98,6 +101,38 @@ def test_labels_count_answers_to_learn_from_and_never_those_of_scores(file, tmp_
         right = torch.eye(3)[batch.answers]
         score = stages.TASK.tally(lambda questions, right=right: right, batch, Context(stage, data, {}))
         assert score.tolist() == [len(data), len(data)]
+
+
+def read_all(data, stage):
+    read = stages.TASK.reader(data, stage, Augmentation())
+    return stages.TASK.collate([read(i, Draws(np.random.default_rng(i), np.random.default_rng(0))) for i in range(len(data))])
+
+
+def test_made_scenes_are_lit_by_the_lights_of_their_pictures(file):
+    data = stages.TASK.open_data([file], {})
+    batch = read_all(data, Stage("a", 1))
+    network = stages.TASK.build(stages.TASK.configure({"scenes": SCENES}, data))
+    lights = stages.known_scene(network, batch).lights
+    for mine, stored in zip(lights[:3], IQTTFile(file).lights, strict=True):
+        assert np.array_equal(mine, stored[:, 0])
+    assert stages.TASK.log_facts(data, {"labelled": torch.arange(5)}) == {"labels": 5, "lights": "those of the pictures"}
+
+
+def test_files_without_lights_have_them_drawn_and_it_is_said(file, tmp_path):
+    shutil.copy(file, tmp_path / "published.h5")
+    with h5py.File(tmp_path / "published.h5", "a") as other:
+        del other["lights"]
+    data = stages.TASK.open_data([tmp_path / "published.h5"], {})
+    stage = Stage("a", 1, step="semisupervised", losses={"image": 1.0})
+    with pytest.warns(UserWarning, match=r"^published\.h5: no lights are told") as caught:
+        stages.TASK.check_stage(stage, stages.TASK.configure({"scenes": SCENES}, data), data)
+    assert len(caught) == 1 and "\n" not in str(caught[0].message)
+    batch, rng = read_all(data, stage), np.random.default_rng(3)
+    for mine, drawn in zip(batch.lights_of(0)[:3], draw_lights(rng)[:3], strict=True):
+        assert np.array_equal(mine[3], drawn.float())
+    assert stages.TASK.log_facts(data, {"labelled": torch.arange(5)})["lights"] == "drawn anew"
+    mixed = read_all(stages.TASK.open_data([file, tmp_path / "published.h5"], {}), stage)
+    assert np.array_equal(mixed.positions[:12], IQTTFile(file).lights[1]) and not np.array_equal(mixed.positions[12:], mixed.positions[:12])
 
 
 def test_the_statistics_network_raises_what_the_encoder_lowers(file):

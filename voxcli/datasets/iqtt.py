@@ -1,7 +1,8 @@
 """Reader of the 3D-IQ test task: the published HDF5 files (3diqtt-v2-train, -val, -test) and those of `voxcli synth iqtt`.
 
 train: labeled/questions [n, 4, H, W, 3], labeled/answers [n], unlabeled/questions; val: questions, answers; test: questions alone.
-Picture 0 is the reference, 1 to 3 are the choices; an answer is 0, 1 or 2. Pixels are uint8, or floats in 0..1.
+Picture 0 is the reference, 1 to 3 are the choices; an answer is 0, 1 or 2. Pixels are uint8, or floats in 0..1. Our own files also state
+what each picture is lit by: lights/ambient [N, 4, 3], lights/positions and lights/colours [N, 4, 3, 3], labelled questions first.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ LARGEST_QUESTION = 1 << 28
 """Bytes of one question that a reader still unpacks."""
 
 _ANSWERS, _KINDS = "truth/answers", "truth/kinds"
+_LIGHTS = ("lights/ambient", "lights/positions", "lights/colours")
 
 
 class Questions:
@@ -73,8 +75,9 @@ class Questions:
 class IQTTFile:
     """A file of questions. labeled: those whose answers it states; unlabeled: the others. Either may be empty.
 
-    kinds: what each choice is, uint8 [N, 3], ids in voxcli.datasets.synthetic.iqtt.KINDS, labelled questions first; None in published
-    files. Raises DataError where there is no file, FileFormatError for one that holds no questions.
+    kinds: what each choice is, uint8 [N, 3], ids in voxcli.datasets.synthetic.iqtt.KINDS, labelled questions first; lights: the lights of
+    each picture in its camera's frame, float32 ambient [N, 4, 3], positions and colours [N, 4, 3, 3]; both None in published files. Raises
+    DataError where there is no file, FileFormatError for one that holds no questions.
     """
 
     def __init__(self, path: str | Path):
@@ -92,6 +95,7 @@ class IQTTFile:
                 found = {name: Questions(self.path, name, *self._checked(file, name)) for name in lists}
                 self.truth = self._answers(file, _ANSWERS, None) if _ANSWERS in file else None
                 self.kinds = np.asarray(file[_KINDS][()]) if _KINDS in file else None
+                self.lights = self._lights(file, sum(map(len, found.values()))) if _LIGHTS[0] in file else None
         except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
             raise FileFormatError(f"'{path}' is no whole HDF5 file of questions.", actual=f"{type(error).__name__}: {error}") from error
         none = Questions(self.path, "", 0, np.zeros(0, np.int64))
@@ -106,6 +110,18 @@ class IQTTFile:
             raise DataError(f"'{self.path}' states no answers.", expected="answers or labeled/answers",
                             hint="Published test files hold questions alone.")  # fmt: skip
         return known
+
+    def _lights(self, file: h5py.File, count: int) -> tuple[np.ndarray, ...]:
+        found = []
+        for name, shape in zip(_LIGHTS, ((count, 4, 3), (count, 4, 3, 3), (count, 4, 3, 3)), strict=True):
+            data = file.get(name)
+            what = "nothing" if data is None else f"{list(data.shape)} {data.dtype}"
+            values = np.asarray(data[()], np.float32) if data is not None and data.shape == shape and data.dtype.kind == "f" else None
+            if values is None or not np.isfinite(values).all():
+                raise FileFormatError(f"'{self.path}': '{name}' holds no lights of its pictures.", expected=f"{list(shape)}, finite floats",
+                                      actual=what)  # fmt: skip
+            found.append(values)
+        return tuple(found)
 
     def _checked(self, file: h5py.File, name: str) -> tuple[int, np.ndarray | None]:
         """(how many, their answers or None)"""

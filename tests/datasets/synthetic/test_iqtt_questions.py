@@ -5,6 +5,7 @@ import filecmp
 import h5py
 import numpy as np
 import pytest
+import torch
 from references.slow_polycubes import all_turned, mirror, shape
 from refusals import refused
 
@@ -20,6 +21,8 @@ from voxcli.datasets.synthetic.iqtt import (
     write_questions,
 )
 from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.geometry.lighting import Lights
+from voxcli.seeds import item_seed
 
 SIZE = 24
 
@@ -73,10 +76,6 @@ def test_rotations_are_spread_over_all_directions():
 
 
 def test_a_cube_before_one_light_has_the_brightness_of_equation_1():
-    import torch
-
-    from voxcli.geometry.lighting import Lights
-
     tensor = lambda *v: torch.tensor(v, dtype=torch.float64)  # noqa: E731
     lights = Lights(tensor(0.1, 0.2, 0.3), tensor([0.0, 0.0, 0.45]), tensor([0.5, 1.0, 1.5]))
     pixels = picture(np.array([[0, 0, 0]]), np.eye(3), lights, 65)
@@ -85,8 +84,6 @@ def test_a_cube_before_one_light_has_the_brightness_of_equation_1():
 
 
 def test_the_picture_is_what_the_surfel_renderer_makes_of_the_mesh():
-    import torch
-
     from voxcli.datasets.synthetic.iqtt import ALBEDO, DISTANCE, LENS_MM, SENSOR_MM
     from voxcli.datasets.synthetic.polycubes import surface
     from voxcli.geometry.surfels import render_surfels
@@ -112,9 +109,10 @@ def test_the_picture_is_what_the_surfel_renderer_makes_of_the_mesh():
 def test_a_question_depends_on_seed_and_number_alone(train):
     file = IQTTFile(train)
     for index in range(12):
-        pixels, question = make_question(3, index, SIZE)
+        pixels, question, lights = make_question(3, index, SIZE)
         stored = file.labeled.pictures(index) if index < 5 else file.unlabeled.pictures(index - 5)
         assert np.array_equal(pixels, stored) and file.answers[index] == question.answer
+        assert all(np.allclose(file.lights[0][index, k], lights[k].ambient) for k in range(4))
     assert not np.array_equal(make_question(4, 0, SIZE)[0], make_question(3, 0, SIZE)[0])
 
 
@@ -135,6 +133,33 @@ def test_the_reader_gives_tensors_in_0_to_1(train):
     assert batch.shape == (2, 4, 3, SIZE, SIZE) and batch.dtype.is_floating_point and batch.min() == 0 and 0.2 < batch.max() <= 1
     assert len(file.labeled) == 5 and len(file.unlabeled) == 7 and file.unlabeled.answers is None
     assert file.labeled.answers.dtype == np.int64 and file.kinds.shape == (12, 3)
+
+
+def test_the_stored_lights_are_those_of_the_stored_pictures(train):
+    file = IQTTFile(train)
+    ambient, positions, colours = (torch.from_numpy(values).double() for values in file.lights)
+    for index in (0, 4, 5, 11):
+        rng = np.random.default_rng(item_seed(3, f"iqtt/{index}"))
+        stored = file.labeled.pictures(index) if index < 5 else file.unlabeled.pictures(index - 5)
+        for k, cells in enumerate(draw_question(rng).cells):
+            rotation, _ = draw_rotation(rng), draw_lights(rng)
+            own, other = (Lights(ambient[i, k], positions[i, k], colours[i, k]) for i in (index, (index + 1) % 12))
+            again, wrong = (picture(cells, rotation, lights, SIZE).astype(int) - stored[k] for lights in (own, other))
+            assert abs(again).max() <= 1 and abs(wrong).max() > 20
+        assert np.allclose(np.linalg.norm(positions[index] - torch.tensor([0, 0, 2.45]), axis=-1), 4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("key", "value"), [("ambient", np.zeros((3, 4, 3))), ("positions", np.full((2, 4, 3, 3), np.nan)),
+                                            ("colours", np.zeros((2, 4, 3, 3), int)), ("colours", None)])  # fmt: skip
+def test_lights_that_are_not_those_of_the_questions_are_refused(tmp_path, key, value):
+    path = published(tmp_path / "a.h5", np.zeros((2, 4, 8, 8, 3), np.uint8))
+    lights = {"ambient": np.zeros((2, 4, 3)), "positions": np.zeros((2, 4, 3, 3)), "colours": np.zeros((2, 4, 3, 3)), key: value}
+    with h5py.File(path, "a") as file:
+        for name, values in lights.items():
+            if values is not None:
+                file[f"lights/{name}"] = values
+    with refused(FileFormatError, "a.h5", key):
+        IQTTFile(path)
 
 
 def test_validation_files_hold_one_list(tmp_path):
@@ -162,7 +187,7 @@ def test_published_files_of_all_three_kinds_are_read(tmp_path):
     pixels = rng.integers(0, 256, (4, 4, 8, 8, 3)).astype(np.uint8)
     train = published(published(tmp_path / "train.h5", pixels, np.array([0, 2, 1, 1]), "labeled/"), pixels[:3] / 255, None, "unlabeled/")
     file = IQTTFile(train)
-    assert file.kinds is None and file.answers.tolist() == [0, 2, 1, 1]
+    assert file.kinds is None and file.lights is None and file.answers.tolist() == [0, 2, 1, 1]
     assert np.array_equal(file.unlabeled.pictures(2), pixels[2]) and np.array_equal(file.labeled.pictures(3), pixels[3])
     assert IQTTFile(published(tmp_path / "val.h5", pixels, np.array([[0.0], [1], [2], [0]]))).answers.tolist() == [0, 1, 2, 0]
     test = IQTTFile(published(tmp_path / "test.h5", pixels))

@@ -8,7 +8,8 @@ FILE.h5 in the layout of the published files:
     labeled/questions [n, 4, H, W, 3] uint8, labeled/answers [n], unlabeled/questions      where a number of labels is asked for
     questions [n, 4, H, W, 3], answers [n]                                                  otherwise, as validation data
     truth/answers [N], truth/kinds [N, 3], truth/cells [N, 4, 10, 3]                        of all questions, labelled ones first
-Picture 0 is the reference; answers are 0, 1 or 2, the choice that is right. Of published files none has `truth`.
+    lights/ambient [N, 4, 3], lights/positions and lights/colours [N, 4, 3, 3] float32      of each picture, in its camera's frame
+Picture 0 is the reference; answers are 0, 1 or 2, the choice that is right. Of published files none has `truth` or `lights`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -45,7 +46,10 @@ DISTANCE = 2.45
 """Of the camera, in radii of the sphere around an object: it is seen whole from everywhere."""
 
 ALBEDO, AMBIENT = 0.8, 0.25
-_LIGHTS, _LIGHT_DISTANCE, _LIGHT_SUM = 3, 4.0, 1.1
+LIGHTS = 3
+"""Point lights of a picture."""
+
+_LIGHT_DISTANCE, _LIGHT_SUM = 4.0, 1.1
 _CHUNK = 8  # questions that a worker takes at a time
 _MODULES = ("voxcli.geometry.lighting", "voxcli.geometry.zbuffer")  # that a worker imports first
 _LEVEL = 4
@@ -107,11 +111,11 @@ def draw_lights(rng: np.random.Generator) -> Lights:
     from voxcli.geometry.lighting import Lights
 
     while True:
-        towards = rng.standard_normal((_LIGHTS, 3))
+        towards = rng.standard_normal((LIGHTS, 3))
         towards /= np.linalg.norm(towards, axis=1, keepdims=True)
         if towards[:, 2].min() < -0.5:  # within 60 degrees of the line of sight
             break
-    hues = rng.uniform(0.5, 1.0, (_LIGHTS, 3))
+    hues = rng.uniform(0.5, 1.0, (LIGHTS, 3))
     colours = hues / hues.max(1, keepdims=True) * _LIGHT_SUM / 2 * _LIGHT_DISTANCE**2
     positions = towards * _LIGHT_DISTANCE + (0, 0, DISTANCE)
     return Lights(*(torch.from_numpy(np.asarray(v, np.float64)) for v in (np.full(3, AMBIENT), positions, colours)))
@@ -150,11 +154,13 @@ def picture(cells: np.ndarray, rotation: np.ndarray, lights: Lights, size: int) 
     return pixels
 
 
-def make_question(seed: int, index: int, size: int) -> tuple[np.ndarray, Question]:
-    """Pictures uint8 [4, size, size, 3] and the question itself: a function of the arguments alone."""
+def make_question(seed: int, index: int, size: int) -> tuple[np.ndarray, Question, list[Lights]]:
+    """Pictures uint8 [4, size, size, 3], the question itself and the lights of each picture: a function of the arguments alone."""
     rng = np.random.default_rng(item_seed(seed, f"iqtt/{index}"))
     question = draw_question(rng)
-    return np.stack([picture(cells, draw_rotation(rng), draw_lights(rng), size) for cells in question.cells]), question
+    drawn = [(draw_rotation(rng), draw_lights(rng)) for _ in question.cells]
+    pictures = [picture(cells, rotation, lights, size) for cells, (rotation, lights) in zip(question.cells, drawn, strict=True)]
+    return np.stack(pictures), question, [lights for _, lights in drawn]
 
 
 # -- on disk --------------------------------------------------------------------------------------------------------------------------
@@ -205,18 +211,27 @@ def _write(
         first, second = pictures("labeled/questions", labeled), pictures("unlabeled/questions", count - labeled)
     answers, kinds = np.zeros(count, np.uint8), np.zeros((count, 3), np.uint8)
     cells = np.full((count, 4, LARGEST, 3), -1, np.int8)
+    lit = {"ambient": np.zeros((count, 4, 3), np.float32)}
+    lit |= {name: np.zeros((count, 4, LIGHTS, 3), np.float32) for name in ("positions", "colours")}
     with closing(_in_order(_Work(seed, config.size), count, workers)) as made:
-        for index, (packed, question) in enumerate(made):
+        for index, (packed, question, lights) in enumerate(made):
             target, own = (first, index) if index < labeled else (second, index - labeled)
             target.id.write_direct_chunk((own, 0, 0, 0, 0), packed)
             answers[index], kinds[index] = question.answer, question.kinds
             for k, each in enumerate(question.cells):
                 cells[index, k, : len(each)] = each
+            for name, values in lit.items():
+                values[index] = [getattr(each, name).numpy() for each in lights]
             report(1)
     put("answers" if config.labeled is None else "labeled/answers", data=answers[:labeled])
     for name, data in (("answers", answers), ("kinds", kinds), ("cells", cells)):
         put(f"truth/{name}", data=data)
+    for name, values in lit.items():
+        put(f"lights/{name}", data=values)
     put("meta", data=json.dumps(meta, sort_keys=True), dtype=h5py.string_dtype("utf-8"))
+
+
+_Made: TypeAlias = "tuple[bytes, Question, list[Lights]]"
 
 
 @dataclass(frozen=True)
@@ -226,14 +241,14 @@ class _Work:
     seed: int
     size: int
 
-    def __call__(self, indices: Sequence[int]) -> list[tuple[bytes, Question]]:
+    def __call__(self, indices: Sequence[int]) -> list[_Made]:
         made = [make_question(self.seed, index, self.size) for index in indices]
-        return [(zlib.compress(pictures.tobytes(), _LEVEL), question) for pictures, question in made]
+        return [(zlib.compress(pictures.tobytes(), _LEVEL), question, lights) for pictures, question, lights in made]
 
 
-def _in_order(work: _Work, count: int, workers: int) -> Generator[tuple[bytes, Question], None, None]:
-    """Packed pictures and questions, one after the other, whichever worker is done first."""
-    waiting: dict[int, list[tuple[bytes, Question]]] = {}
+def _in_order(work: _Work, count: int, workers: int) -> Generator[_Made, None, None]:
+    """Packed pictures, questions and lights, one after the other, whichever worker is done first."""
+    waiting: dict[int, list[_Made]] = {}
     due = 0
     with closing(run_chunks(work, range(count), workers, 1 if workers == 1 else _CHUNK, _MODULES)) as running:
         for indices, made in running:

@@ -1,4 +1,4 @@
-"""Questions of the 3D-IQ test task as batches: all of them as pictures, some of them with their answers, and lights to show scenes in."""
+"""Questions of the 3D-IQ test task as batches: all of them as pictures with their lights, some of them with their answers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ UNKNOWN = -1
 @dataclass(frozen=True)
 class QuestionBatch:
     """questions [B, 4, 3, S, S] in 0..1, the reference first; answers [B] in 0..2 or UNKNOWN. labelled, labels: the same of labelled
-    questions drawn for the supervised loss, [B, 4, 3, S, S] and [B], drawn [B] which ones; None where there are none. ambient [B, 3],
-    positions and colours [B, L, 3]: lights drawn for the pictures of made scenes, in the camera frame; nobody knows those of the data."""
+    questions drawn for the supervised loss, [B, 4, 3, S, S] and [B], drawn [B] which ones; None where there are none. ambient [B, 4, 3],
+    positions and colours [B, 4, L, 3]: the lights of each picture in its camera's frame, drawn anew where the file does not tell them."""
 
     questions: Tensor
     answers: Tensor
@@ -37,10 +37,9 @@ class QuestionBatch:
     colours: Tensor
     names: list[str]
 
-    @property
-    def lights(self) -> Lights:
-        """The drawn lights."""
-        return Lights(self.ambient, self.positions, self.colours)
+    def lights_of(self, picture: int) -> Lights:
+        """The lights of one of the four pictures of each question: ambient [B, 3], positions and colours [B, L, 3]."""
+        return Lights(self.ambient[:, picture], self.positions[:, picture], self.colours[:, picture])
 
     @property
     def K(self) -> Tensor:
@@ -53,7 +52,7 @@ class QuestionBatch:
     @property
     def albedo(self) -> Tensor:
         """[B, 3]"""
-        return self.ambient.new_full((len(self.names), 3), ALBEDO)
+        return self.questions.new_full((len(self.names), 3), ALBEDO)
 
     def to(self, device: torch.device) -> QuestionBatch:
         """The batch on another device."""
@@ -96,6 +95,17 @@ class QuestionSamples:
         first = self.files[file].labeled
         return first.pictures(place) if place < len(first) else self.files[file].unlabeled.pictures(place - len(first))
 
+    def lights(self, index: int) -> tuple[np.ndarray, ...] | None:
+        """Ambient [4, 3], positions and colours [4, L, 3] of a question's pictures; None where the file does not tell them."""
+        file, place = self._places[index]
+        known = self.files[file].lights
+        return None if known is None else tuple(values[place] for values in known)
+
+    @property
+    def unlit(self) -> list[Path]:
+        """The files that do not tell the lights of their pictures."""
+        return [file.path for file in self.files if file.lights is None]
+
     def answer(self, index: int) -> int:
         """The right choice of a question, for scores; UNKNOWN where the file does not tell."""
         file, place = self._places[index]
@@ -114,7 +124,7 @@ class Question:
     labelled: np.ndarray | None
     label: int
     drawn: int
-    lights: Lights
+    lights: tuple[np.ndarray, ...]
     name: str
 
 
@@ -127,25 +137,32 @@ class QuestionReader:
 
     def __call__(self, index: int, draws: Draws | None) -> Question:
         rng = np.random.default_rng(index) if draws is None else draws.own
-        lights, drawn = draw_lights(rng), int(rng.integers(1 << 62))
+        lights, drawn = _drawn_lights(rng), int(rng.integers(1 << 62))
+        known = self.data.lights(index)
         beside = self.labelled[drawn % len(self.labelled)] if draws is not None and self.labelled else None
         return Question(
             self.data.pictures(index), self.data.answer(index) if draws is None else UNKNOWN,
             None if beside is None else self.data.pictures(beside), UNKNOWN if beside is None else self.data.answer(beside),
-            -1 if beside is None else beside, lights, self.data.name(index),
+            -1 if beside is None else beside, lights if known is None else known, self.data.name(index),
         )  # fmt: skip
 
 
 def collate(samples: list[Question]) -> QuestionBatch:
     """Stack what the reader gave."""
     beside = [sample.labelled for sample in samples if sample.labelled is not None]
-    ambient, positions, colours = (torch.stack(v).float() for v in zip(*(sample.lights[:3] for sample in samples), strict=True))
+    lights = zip(*(sample.lights for sample in samples), strict=True)
+    ambient, positions, colours = (torch.from_numpy(np.stack(values)).float() for values in lights)
     return QuestionBatch(
         _as_tensor([sample.pictures for sample in samples]), torch.tensor([sample.answer for sample in samples]),
         _as_tensor(beside) if beside else None, torch.tensor([sample.label for sample in samples]) if beside else None,
         torch.tensor([sample.drawn for sample in samples]) if beside else None, ambient, positions, colours,
         [sample.name for sample in samples],
     )  # fmt: skip
+
+
+def _drawn_lights(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Lights that are not those of the pictures: the same for all four."""
+    return tuple(np.stack([values.numpy()] * 4) for values in draw_lights(rng)[:3])
 
 
 def _as_tensor(pictures: list[np.ndarray]) -> Tensor:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +84,10 @@ def labelled(batch: QuestionBatch, context: Context[QuestionSamples]) -> tuple[T
 
 
 def known_scene(network: Solver, batch: QuestionBatch) -> KnownScene:
-    """The references of a batch, of unknown camera, and lights that are drawn."""
+    """The references of a batch, of unknown camera, with their lights (appendix B: the same light both)."""
     nothing = batch.questions.new_zeros(len(batch.names), 0)
     condition = network.scenes.condition(nothing)
-    return KnownScene(network.scenes, batch.questions[:, 0], nothing, condition, batch.K, batch.lights, batch.albedo)
+    return KnownScene(network.scenes, batch.questions[:, 0], nothing, condition, batch.K, batch.lights_of(0), batch.albedo)
 
 
 def answers_step(network: Solver, batch: QuestionBatch, context: Context[QuestionSamples]) -> Terms:
@@ -143,7 +144,10 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
         return config
 
     def check_stage(self, stage: Stage, config: IQTTConfig, data: QuestionSamples) -> None:
-        """Refuse steps of another kind of solver, unknown terms and settings, more labels than there are, supervised steps without any."""
+        """Refuse steps of another kind of solver, unknown terms and settings, more labels than there are, supervised steps without any.
+
+        Warns where a stage makes scenes and the files do not tell the lights of their pictures.
+        """
         if data.asked is not None and data.asked > data.known:
             raise UsageError("dataset.labels asks for more answers than there are.", expected=f"0 to {data.known}", actual=data.asked)
         if KINDS[stage.step] != config.kind:
@@ -160,6 +164,9 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
         supervised = config.kind != "pix2scene" or stage.losses.get("distance", 0.0)
         if supervised and not data.labelled:
             raise UsageError(f"Stage '{stage.name}' learns from answers, and there are none.", hint="Give labels, or leave out 'distance'.")
+        if config.scenes is not None and data.unlit:
+            warnings.warn(f"{', '.join(path.name for path in data.unlit)}: no lights are told; made scenes are lit by others than the pictures.",
+                          stacklevel=2)  # fmt: skip
 
     def constants(self, data: QuestionSamples, indices: Sequence[int]) -> dict[str, Tensor]:
         """The questions that may be learnt from, without those that are set aside."""
@@ -167,8 +174,8 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
         return {"labelled": torch.tensor([i for i in data.labelled if i in training], dtype=torch.long)}
 
     def log_facts(self, data: QuestionSamples, constants: Mapping[str, Tensor]) -> dict[str, Value]:
-        """How many questions may be learnt from."""
-        return {"labels": len(constants["labelled"])}
+        """How many questions may be learnt from, and whether made scenes have the lights of the pictures."""
+        return {"labels": len(constants["labelled"]), "lights": "drawn anew" if data.unlit else "those of the pictures"}
 
     def reader(self, data: QuestionSamples, stage: Stage, augmentation: Augmentation) -> QuestionReader:
         """Questions as they are."""
