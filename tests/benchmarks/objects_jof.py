@@ -19,12 +19,17 @@ training.stages.pictures.settings.rehearsed=0.
 object: Chamfer-L1 and F-score by the preset `jof`, and the median error of the azimuth. `none` counts pictures in which nothing was seen;
 they have no distance. --shifted takes the pictures to another domain: a coloured light from one side, blotches on the object, and an uneven
 background of any bright colour, which is seen in those pictures alone, as in photographs. Seeds are the names of the objects.
+
+--train data/ adds a row for retrieval: the mesh of the training object whose pictures look most alike (voxcli/ops/retrieval.py). A network
+that has learnt more than to recognise is better than it. It has no camera.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +43,7 @@ from voxcli.metrics.pose import pose_record
 from voxcli.models.base import Inputs
 from voxcli.models.jof import inference
 from voxcli.models.jof.spec import JOFOptions
+from voxcli.ops.retrieval import gallery_of, load_encoder
 from voxcli.scene import Mesh, Picture
 from voxcli.seeds import item_seed
 
@@ -105,17 +111,33 @@ def of_shape(predictor: inference.JOFPredictor, objects: ObjectsFolder, index: i
     return voxcli.score(mesh, truth, "chamfer", preset="jof")["value"]
 
 
-def scored(predictor: inference.JOFPredictor, data: Path, wanted: argparse.Namespace) -> Scores:
+class Unseen(NamedTuple):
+    """An object to score: its name, its place among `objects` and among `renders`."""
+
+    name: str
+    objects: ObjectsFolder
+    index: int
+    renders: R2N2Folder
+    place: int
+
+
+def unseen(wanted: argparse.Namespace) -> Iterator[Unseen]:
     """All objects of the test split, or so many spread evenly."""
-    split = None if wanted.split == "all" else wanted.split
-    found, objects, renders = Scores(), ObjectsFolder(data, split), R2N2Folder(data, None)
+    objects, renders = ObjectsFolder(wanted.data, None if wanted.split == "all" else wanted.split), R2N2Folder(wanted.data, None)
     places = {renders.name(i): i for i in range(len(renders))}
     for index in range(0, len(objects), max(1, len(objects) // wanted.most) if wanted.most else 1):
-        name, truth = objects.name(index), objects.mesh(index)
+        yield Unseen(objects.name(index), objects, index, renders, places[objects.name(index)])
+
+
+def scored(predictor: inference.JOFPredictor, wanted: argparse.Namespace) -> Scores:
+    """The sums over all objects."""
+    found = Scores()
+    for name, objects, index, renders, place in unseen(wanted):
+        truth = objects.mesh(index)
         if hasattr(predictor.network, "encoder") and not wanted.shifted:
             value = of_shape(predictor, objects, index, truth, wanted.resolution)
             found.shape += [] if value is None else [value]
-        rgba = renders.images(places[name], [wanted.view])[0]
+        rgba = renders.images(place, [wanted.view])[0]
         picture = Picture(shifted(rgba, f"{name}/{wanted.view}")) if wanted.shifted else Picture(rgba[..., :3], rgba[..., 3])
         try:
             mesh = next(predictor.predict([Inputs.of(picture)], JOFOptions(resolution=wanted.resolution)))
@@ -126,10 +148,27 @@ def scored(predictor: inference.JOFPredictor, data: Path, wanted: argparse.Names
         found.chamfer.append(chamfer["value"])
         found.fscore.append(fscore["value"])
         if mesh.meta["camera"] is not None:
-            true = renders.cameras(places[name], [wanted.view])[0].world_to_cam
+            true = renders.cameras(place, [wanted.view])[0].world_to_cam
             error = pose_record(np.array(mesh.meta["camera"]["world_to_cam"]), true, value="azimuth_deg")["value"]
             found.azimuth += [] if error is None else [error]
     return found
+
+
+def retrieved(wanted: argparse.Namespace) -> tuple[str, Scores]:
+    """(name of the row, scores) of the nearest training object, each known by some of its pictures."""
+    found, encoder = Scores(), load_encoder()
+    shapes, train = ObjectsFolder(wanted.train, "train"), R2N2Folder(wanted.train, "train")
+    meshes = {shapes.name(i): i for i in range(len(shapes))}
+    gallery = gallery_of(encoder, train, wanted.pictures)
+    for name, objects, index, renders, place in unseen(wanted):
+        rgba = renders.images(place, [wanted.view])
+        if wanted.shifted:  # where the object is, is still told by alpha: there is none in the picture
+            rgba = np.concatenate([shifted(rgba[0], f"{name}/{wanted.view}")[None], rgba[..., 3:]], -1)
+        mesh = shapes.mesh(meshes[train.name(gallery.nearest(encoder(rgba)))])
+        chamfer, fscore = score(["chamfer", "fscore"], mesh, objects.mesh(index), preset="jof")
+        found.chamfer.append(chamfer["value"])
+        found.fscore.append(fscore["value"])
+    return f"nearest of {len(train)} training objects ({encoder.source} features)", found
 
 
 def main() -> None:
@@ -144,6 +183,8 @@ def main() -> None:
     parser.add_argument("--view", type=int, default=0)
     parser.add_argument("--most", type=int, default=0, help="objects at most, spread evenly; 0: all")
     parser.add_argument("--resolution", type=int, default=64)
+    parser.add_argument("--train", type=Path, help="folder of the training data, for retrieval")
+    parser.add_argument("--pictures", type=int, default=6, help="that each training object is known by")
     parser.add_argument("--device", default="cpu")
     wanted = parser.parse_args()
     if wanted.write is not None:
@@ -152,7 +193,10 @@ def main() -> None:
     print("| weights | shape CD-L1 | CD-L1 | F | azimuth (deg) | none |\n|---|---|---|---|---|---|")
     for path in wanted.weights:
         predictor = inference.JOFPredictor.from_weights(path, wanted.device)
-        print(f"| {Path(path).parent.name} {Path(path).stem} | {scored(predictor, wanted.data, wanted).line()} |", flush=True)
+        print(f"| {Path(path).parent.name} {Path(path).stem} | {scored(predictor, wanted).line()} |", flush=True)
+    if wanted.train is not None:
+        name, found = retrieved(wanted)
+        print(f"| {name} | {found.line()} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def test_files_without_lights_have_them_drawn_and_it_is_said(file, tmp_path):
         del other["lights"]
     data = stages.TASK.open_data([tmp_path / "published.h5"], {})
     stage = Stage("a", 1, step="semisupervised", losses={"image": 1.0})
-    with pytest.warns(UserWarning, match=r"^published\.h5: no lights are told") as caught:
+    with pytest.warns(UserWarning, match=r"^published\.h5: no lights;") as caught:
         stages.TASK.check_stage(stage, stages.TASK.configure({"scenes": SCENES}, data), data)
     assert len(caught) == 1 and "\n" not in str(caught[0].message)
     batch, rng = read_all(data, stage), np.random.default_rng(3)

@@ -165,7 +165,7 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
         if supervised and not data.labelled:
             raise UsageError(f"Stage '{stage.name}' learns from answers, and there are none.", hint="Give labels, or leave out 'distance'.")
         if config.scenes is not None and data.unlit:
-            warnings.warn(f"{', '.join(path.name for path in data.unlit)}: no lights are told; made scenes are lit by others than the pictures.",
+            warnings.warn(f"{', '.join(path.name for path in data.unlit)}: no lights; made scenes are lit by others than the pictures.",
                           stacklevel=2)  # fmt: skip
 
     def constants(self, data: QuestionSamples, indices: Sequence[int]) -> dict[str, Tensor]:
