@@ -94,6 +94,12 @@ class Scores:
         self.azimuth: list[float] = []
         self.none = 0
 
+    def add(self, mesh: Mesh, truth: Mesh) -> None:
+        """Score what was made of a picture."""
+        chamfer, fscore = voxcli.score(mesh, truth, ["chamfer", "fscore"], preset="jof")
+        self.chamfer.append(chamfer["value"])
+        self.fscore.append(fscore["value"])
+
     def line(self) -> str:
         """The cells of its row."""
         means = (np.mean(v) if v else np.nan for v in (self.shape, self.chamfer, self.fscore))
@@ -144,9 +150,7 @@ def scored(predictor: inference.JOFPredictor, wanted: argparse.Namespace) -> Sco
         except DataError:
             found.none += 1
             continue
-        chamfer, fscore = voxcli.score(mesh, truth, ["chamfer", "fscore"], preset="jof")
-        found.chamfer.append(chamfer["value"])
-        found.fscore.append(fscore["value"])
+        found.add(mesh, truth)
         if mesh.meta["camera"] is not None:
             true = renders.cameras(place, [wanted.view])[0].world_to_cam
             error = pose_record(np.array(mesh.meta["camera"]["world_to_cam"]), true, value="azimuth_deg")["value"]
@@ -165,9 +169,7 @@ def retrieved(wanted: argparse.Namespace) -> tuple[str, Scores]:
         if wanted.shifted:  # where the object is, is still told by alpha: there is none in the picture
             rgba = np.concatenate([shifted(rgba[0], f"{name}/{wanted.view}")[None], rgba[..., 3:]], -1)
         mesh = shapes.mesh(meshes[train.name(gallery.nearest(encoder(rgba)))])
-        chamfer, fscore = score(["chamfer", "fscore"], mesh, objects.mesh(index), preset="jof")
-        found.chamfer.append(chamfer["value"])
-        found.fscore.append(fscore["value"])
+        found.add(mesh, objects.mesh(index))
     return f"nearest of {len(train)} training objects ({encoder.source} features)", found
 
 
