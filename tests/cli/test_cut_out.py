@@ -177,3 +177,13 @@ def test_python_cuts_objects_out_as_the_command_does(folder):
     assert model.predict("photo.png", cut="mask.png").meta["inputs"].keys() == {"photo.png", "mask.png"}
     with pytest.raises(vx.VoxcliError, match="cut an object out"):
         model.predict("photo.png", cut=3)
+
+
+def test_python_segments_a_picture_into_its_object(folder):
+    found = vx.segment("photo.png", model="objects", weights="objects.safetensors")
+    expected = files.read_as("cut.png", Picture)
+    assert isinstance(found.thing, Picture) and found.pieces == () and found.thing.meta["cut"]["by"] == "objects"
+    np.testing.assert_array_equal(found.thing.alpha, expected.alpha)
+    np.testing.assert_array_equal(found.image, expected.alpha > 127)
+    with pytest.raises(vx.VoxcliError, match="no picture"):
+        vx.segment(np.ones((3, 3, 3), bool), model="objects", weights="objects.safetensors")

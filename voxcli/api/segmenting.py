@@ -1,4 +1,4 @@
-"""`voxcli.segment`: labelled scenes into instances, pictures into classes, shapes into parts."""
+"""`voxcli.segment`: labelled scenes into instances, pictures into classes, shapes into parts, objects out of their pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxcli import files
-from voxcli.api.things import ShapeLike, as_picture, as_shape, is_path, is_picture, path_of
+from voxcli.api.things import ShapeLike, as_picture, as_shape, digests_of, is_path, is_picture, path_of
 from voxcli.errors import DataError, UsageError
 from voxcli.scene import FruxelGrid, Mesh, Picture, PointCloud, VoxelGrid
 
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 class Segmentation:
     """What `segment` found.
 
-    thing: a grid whose labels are instances (0 is air, k the k-th piece), or the shape with labels of parts. pieces: a row for each, as
-    the JSON of `voxcli segment` lists them: class, centre, size, volume and boxes. image: of what a camera sees, the class of each pixel
-    [H, W] (a picture's own pixels), else None. scene: the labelled scene that was divided, else None.
+    thing: a grid whose labels are instances (0 is air, k the k-th piece), the shape with labels of parts, or the picture with the object's
+    alpha. pieces: a row for each, as the JSON of `voxcli segment` lists them: class, centre, size, volume and boxes. image: of what a
+    camera sees, the class of each pixel [H, W] (a picture's own pixels; True where its object is), else None. scene: the labelled scene
+    that was divided, else None.
     """
 
-    thing: FruxelGrid | VoxelGrid | Mesh | PointCloud
+    thing: FruxelGrid | VoxelGrid | Mesh | PointCloud | Picture
     pieces: tuple[Mapping[str, object], ...]
     image: np.ndarray | None = None
     scene: FruxelGrid | VoxelGrid | None = None
@@ -41,7 +42,8 @@ def segment(
 
     Args:
         thing: a FruxelGrid, VoxelGrid, picture, or with model "jof" or "bae" a mesh, points or voxels; or the path of any of them.
-        model: of pictures a Model or the name of one that makes scenes (ssz); of shapes "jof" or "bae".
+        model: of pictures a Model or the name of one that makes scenes (ssz), or "objects" for the object that the picture is of; of
+            shapes "jof" or "bae".
         weights: a .safetensors file in place of the model's own.
         gap: cells of one class that lie at most so far apart belong together (world units).
         min_volume: smaller instances are left out (cubic units).
@@ -61,7 +63,7 @@ def segment(
     >>> [piece["volume"] for piece in voxcli.segment(cells).pieces]
     [1.0, 1.0]
     """
-    from voxcli.models.base import DividesShapes
+    from voxcli.models.base import CutsOut, DividesShapes
     from voxcli.models.registry import able, predicting, spec_of
     from voxcli.ops.instances import SceneSegmentation, instances_record, labelled_grid, piece_grid, segment_scene
     from voxcli.ops.label_images import label_image
@@ -70,6 +72,8 @@ def segment(
     if model in able(DividesShapes):
         assert isinstance(model, str)
         return _parts(held, model, weights, threshold, device)
+    if model in able(CutsOut):
+        return _object(held, weights, device, digests_of(thing))
     segmentation = SceneSegmentation(gap, min_volume, (only,) if isinstance(only, str) else tuple(only), "instance", threshold)
     segmentation.check()
     picture = held if isinstance(held, Picture) else None
@@ -99,6 +103,23 @@ def _held(thing: ShapeLike | PictureLike) -> object:
     if is_picture(thing):
         return as_picture(thing)  # type: ignore[arg-type]
     return as_shape(thing, "thing")  # type: ignore[arg-type]
+
+
+def _object(held: object, weights: Path | None, device: str, digests: Mapping[str, str]) -> Segmentation:
+    from voxcli.ops.conversions import with_provenance
+    from voxcli.ops.cutting import cut_out, mask_head
+
+    if not isinstance(held, Picture):
+        raise DataError("This is no picture to cut an object out of.", expected="a picture", actual=type(held).__name__)
+    path = path_of(weights) or None
+    mask_head(device, path)  # an error where there are no weights
+    cut = cut_out(held, None, device, path)
+    digest = cut.facts.get("weights")
+    made = with_provenance(cut.picture, "segment", {"model": "objects"}, digests, weights=None if digest is None else str(digest))
+    made.meta.update(cut.meta)
+    alpha = cut.picture.alpha
+    shown = np.zeros(held.rgb.shape[:2], bool) if alpha is None else alpha > np.iinfo(alpha.dtype).max // 2
+    return Segmentation(made, (), shown)
 
 
 def _with_crop(scene: FruxelGrid) -> FruxelGrid:
