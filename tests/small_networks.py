@@ -145,6 +145,6 @@ SMALL = {
          "depth": {"widths": [4, 4, 6, 8], "pyramid": 4}, "camera": {"widths": [4, 6, 8, 8], "blocks": 1, "stride": 2}}, _uclid,
     ),
     "objects": Small(
-        {"side": 64, "pretrained": False, "coarse": 8, "fine": [8, 8, 8, 8]}, lambda network: [network(torch.rand(2, 3, 64, 64))]
+        {"side": 64, "pretrained": False, "rank": 2, "coarse": 8, "fine": [8, 8, 8, 8]}, lambda network: [network(torch.rand(2, 3, 64, 64))]
     ),
 }  # fmt: skip

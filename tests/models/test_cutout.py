@@ -10,6 +10,7 @@ from small_networks import SMALL
 from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, ObjectsGenerator
 from voxcli.errors import DataError, UsageError
+from voxcli.models.blocks.adapting import adapt_pointwise
 from voxcli.models.cutout.batches import CUT_OFF, MaskedPictures, MaskReader, _window, collate, squared
 from voxcli.models.cutout.inference import ObjectCutter
 from voxcli.models.cutout.network import CutOut, CutOutConfig
@@ -146,6 +147,8 @@ def test_wrong_sizes_are_refused():
         CutOutConfig(side=100)
     with refused(UsageError, "another size", actual=32):
         redness()(torch.rand(1, 3, 32, 32))
+    with refused(UsageError, "by a rank", actual=0):
+        CutOutConfig(rank=0)
     with refused(UsageError, "five resolutions"):
         CutOutConfig(fine=(8, 8))
 
@@ -181,25 +184,43 @@ def test_a_small_object_is_looked_at_twice_and_its_outline_is_finer():
     assert nothing.shape == (80, 60) and nothing.max() < 0.5
 
 
+def test_a_pointwise_convolution_changes_by_low_rank_and_not_at_first():
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(6, 9, 1, bias=False), torch.nn.Conv2d(9, 9, 3, groups=9, bias=False))
+    x, expected = torch.rand(2, 6, 5, 4), plain[0].weight.clone()
+    before = plain[0](x)
+    adapt_pointwise(plain, 2)
+    assert type(plain[1]) is torch.nn.Conv2d and set(dict(plain.named_parameters())) == {"0.down", "0.up", "1.weight"}
+    torch.testing.assert_close(plain[0](x), before)
+    with torch.no_grad():
+        plain[0].up.normal_()
+    change = plain[0].up @ plain[0].down
+    assert torch.linalg.matrix_rank(change) == 2 and torch.equal(plain.state_dict()["0.weight"], expected)
+    slow = before + torch.einsum("or,ri,bihw->bohw", plain[0].up, plain[0].down, x)
+    torch.testing.assert_close(plain[0](x), slow)
+
+
 # -- training ---------------------------------------------------------------------------------------------------------------------------
 
 
 def recipe(**stage):
     given = {"steps": 2, "batch": 2, "settings": {"side": 64}, **stage}
     return load_recipe("cutout", {
-        "network": {"side": 64, "pretrained": False, "coarse": 8, "fine": [8, 8, 8, 8]}, "average": None,
+        "network": {"side": 64, "pretrained": False, "rank": 2, "coarse": 8, "fine": [8, 8, 8, 8]}, "average": None,
         "stages": {"small": given, "full": given | {"settings": {}}}, "validation": {"every": 2, "samples": 2, "pictures": 1},
         "computation": {"precision": "float32"},
     })  # fmt: skip
 
 
-def test_a_training_leaves_the_encoder_as_it_was_and_its_weights_cut_objects_out(folders, tmp_path):
+def test_a_training_leaves_most_of_the_encoder_as_it_was_and_its_weights_cut_objects_out(folders, tmp_path):
     train("objects", [folders / "photo"], tmp_path / "run", recipe(), device="cpu")
     made = ObjectCutter.from_weights(tmp_path / "run" / "weights.safetensors", "cpu")
     torch.manual_seed(0)
     before = TASK.build(made.network.config).encoder.state_dict()
     for name, tensor in made.network.encoder.state_dict().items():
-        assert torch.equal(tensor, before[name].half().float() if tensor.is_floating_point() else before[name]), name
+        learns = name.endswith((".down", ".up", "depthwise.weight")) or ("norm." in name and name.endswith(("weight", "bias")))
+        same = torch.equal(tensor, before[name].half().float() if tensor.is_floating_point() else before[name])
+        assert same != (learns and not name.startswith("stem.")), name
     assert made.mask(np.zeros((50, 70, 3), np.uint8)).shape == (50, 70)
     assert (tmp_path / "run" / "previews").is_dir()
 

@@ -2,7 +2,8 @@
 
 A network of ours: a decoder with skip features, as U-Net has (Ronneberger et al., MICCAI 2015), over the maps of a pretrained
 EfficientNet-Lite0. Its last layer sees the colours of the picture and tells four pixels at once (the sub-pixel convolution of Shi et al.,
-CVPR 2016), so that outlines are as fine as the picture.
+CVPR 2016), so that outlines are as fine as the picture. Of the encoder, the depthwise kernels and the scales and shifts of its
+normalisation learn; its pointwise convolutions, most of its numbers, change by low rank alone, so that weights need not hold them again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError, unknown_name
+from voxcli.models.blocks.adapting import adapt_pointwise
 from voxcli.models.blocks.decoding import ConvNormAct, doubled
 from voxcli.models.blocks.efficientnet import CHANNELS, ENCODERS, EfficientNetLite0
 from voxcli.shapes import check_shape
@@ -26,14 +28,16 @@ STRIDE = 32
 class CutOutConfig:
     """side: pixels a side of the pictures that it is used on. encoder: name of the 2D encoder. pretrained: its ImageNet weights when a
     training begins, `true` for those of the installed package or the path of a file. start: weights of this model that a training goes on
-    from. coarse: channels at 1/32 and 1/16 of the picture. fine: at 1/8, 1/4, 1/2 and of the last layer.
+    from. rank: of what changes in the encoder's pointwise convolutions. coarse: channels at 1/32 and 1/16 of the picture. fine: at 1/8,
+    1/4, 1/2 and of the last layer.
     """
 
     side: int = 224
     encoder: str = "efficientnet-lite0"
     pretrained: bool | str = True
     start: str = ""
-    coarse: int = 128
+    rank: int = 8
+    coarse: int = 96
     fine: tuple[int, int, int, int] = (64, 32, 24, 16)
 
     def __post_init__(self) -> None:
@@ -41,8 +45,10 @@ class CutOutConfig:
         if self.encoder not in ENCODERS:
             raise unknown_name("encoder", self.encoder, ENCODERS)
         check_side(self.side)
+        if self.rank < 1:
+            raise UsageError("The mask head's encoder changes by a rank.", expected="rank: 1 or more", actual=self.rank)
         if len(self.fine) != 4 or min(self.coarse, *self.fine) < 1:
-            raise UsageError("The mask head has channels at five resolutions.", expected="coarse: 128, fine: [64, 32, 24, 16]",
+            raise UsageError("The mask head has channels at five resolutions.", expected="coarse: 96, fine: [64, 32, 24, 16]",
                              actual=f"coarse: {self.coarse}, fine: {list(self.fine)}")  # fmt: skip
 
 
@@ -62,6 +68,7 @@ class CutOut(nn.Module):
         half, quarter, eighth, sixteenth, last = CHANNELS
         at8, at4, at2, top = config.fine
         self.encoder = EfficientNetLite0()
+        adapt_pointwise(self.encoder, config.rank)
         self.lateral32, self.smooth32 = nn.Conv2d(last, config.coarse, 1), ConvNormAct(config.coarse, config.coarse)
         self.lateral16, self.smooth16 = nn.Conv2d(sixteenth, config.coarse, 1), ConvNormAct(config.coarse, config.coarse)
         self.lateral8, self.smooth8 = nn.Conv2d(eighth, config.coarse, 1), ConvNormAct(config.coarse, at8)

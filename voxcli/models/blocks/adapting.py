@@ -1,0 +1,34 @@
+"""Convolutions that stay as published but for a small change: low-rank adaptation (LoRA; Hu et al., ICLR 2022).
+
+A pointwise convolution's weight W becomes W + U D, where D has `rank` rows. W is a buffer: no training moves it, and weights of ours can
+leave it to other files (`voxcli.models.weights.Shared`). U is zero at first.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class AdaptedPointwise(nn.Module):
+    """[B, c_in, H, W] -> [B, c_out, H, W] by W + U D. weight [c_out, c_in, 1, 1], down = D [rank, c_in], up = U [c_out, rank]."""
+
+    def __init__(self, weight: Tensor, rank: int):
+        super().__init__()
+        outputs, inputs = weight.shape[:2]
+        self.weight: Tensor
+        self.register_buffer("weight", weight.detach().clone())
+        self.down = nn.Parameter(torch.randn(rank, inputs) / inputs**0.5)
+        self.up = nn.Parameter(torch.zeros(outputs, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight + (self.up @ self.down)[:, :, None, None])
+
+
+def adapt_pointwise(network: nn.Module, rank: int) -> None:
+    """Put an AdaptedPointwise in the place of every dense 1 x 1 convolution without bias within a network. Names of weights stay."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Conv2d) and child.kernel_size == (1, 1) and child.groups == 1 and child.bias is None:
+                setattr(module, name, AdaptedPointwise(child.weight, rank))
