@@ -33,6 +33,15 @@ def own_descriptor(path: str | Path) -> int | None:
     return None
 
 
+def check_there(*paths: str | None) -> None:
+    """Raise UsageError for a file or folder, named by an option, that does not exist."""
+    for path in paths:
+        if path is not None and not os.path.exists(path):
+            from voxcli.files.source import nearest_sibling
+
+            raise UsageError(f"{path} does not exist.", hint=nearest_sibling(Path(path)))
+
+
 def refuse_existing(path: str | Path) -> None:
     """Raise UsageError where an ordinary file (or a folder) already has this name. Devices and pipes may be written again."""
     path = Path(path)

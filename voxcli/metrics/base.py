@@ -7,7 +7,6 @@ its flags, `voxcli.score` and the completions follow from the class. Imports nei
 from __future__ import annotations
 
 import dataclasses
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,16 +46,6 @@ class MetricOptions(Options):
 
 OptionsT = TypeVar("OptionsT", bound=MetricOptions)
 InputT = TypeVar("InputT")
-
-
-def check_there(*paths: str | None) -> None:
-    """Raise UsageError for a file or folder, named by an option, that does not exist.
-
-    >>> check_there("examples", None)
-    """
-    for path in paths:
-        if path is not None and not os.path.exists(path):
-            raise UsageError(f"No such file or folder: {path}.")
 
 
 class FilePair(Protocol):

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from voxcli.atomic import check_there
 from voxcli.errors import DataError
-from voxcli.metrics.base import FilePair, Metric, MetricOptions, check_there
+from voxcli.metrics.base import FilePair, Metric, MetricOptions
 from voxcli.metrics.records import Names, Record
 from voxcli.options import option
 

@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from voxcli.atomic import check_there
 from voxcli.errors import UsageError, VoxcliError
-from voxcli.metrics.base import FilePair, MetricOptions, ShapeMetric, check_there
+from voxcli.metrics.base import FilePair, MetricOptions, ShapeMetric
 from voxcli.metrics.presets import BEST_THRESHOLD, PRESETS, summary_rule
 from voxcli.metrics.records import Names, Record
 from voxcli.metrics.surfaces import NORMALISATIONS

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voxcli.atomic import check_there
 from voxcli.cli.framework import options
-from voxcli.cli.framework.inputs import check_there
 from voxcli.cli.framework.output import Progress, out
 from voxcli.errors import UsageError
 from voxcli.models.registry import default_model, spec_of, specs

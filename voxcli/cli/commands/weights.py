@@ -153,7 +153,7 @@ def import_(
         voxcli weights import pix2vox-f Pix2Vox-F-ShapeNet.pth -o pix2vox-f.safetensors --half
         voxcli weights import uclid UCLID_Net_all_classes.pth image2cam_all_classes.pth -o uclid.safetensors
     """
-    from voxcli.cli.framework.inputs import check_there
+    from voxcli.atomic import check_there
     from voxcli.models.weights import check_finite, save_weights
 
     name, given = (sources[0], sources[1:]) if len(sources) > 1 and model is None else (model, sources)

@@ -60,14 +60,6 @@ def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = N
     return found, several
 
 
-def check_there(path: str) -> None:
-    """Raise UsageError for a file or folder, named by an option, that does not exist."""
-    if not os.path.exists(path):
-        from voxcli.files.source import nearest_sibling
-
-        raise UsageError(f"{path} does not exist.", hint=nearest_sibling(Path(path)))
-
-
 def expand_groups(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None) -> tuple[list[Input], bool]:
     """As `expand`, with several files to an input: all files of a folder are one, and so are all files named directly.
 

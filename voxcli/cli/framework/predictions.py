@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from voxcli.atomic import check_there
 from voxcli.cli.framework.cutting import BY
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.flags import options_of_flags
-from voxcli.cli.framework.inputs import check_there
 from voxcli.cli.framework.odd_pictures import Doubts
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.side_files import SideFiles
