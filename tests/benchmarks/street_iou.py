@@ -2,11 +2,12 @@
 
     voxcli synth street -o train/ --count 2000 --seed 1 --workers 2
     voxcli synth street -o test/ --count 200 --seed 1000 --picture-scale 2 --workers 2
-    python tests/benchmarks/street_iou.py --test test/ [--train train/] [--weights ssz --weights rays-near ...]
+    python tests/benchmarks/street_iou.py --test test/ [--train train/] [--weights ssz --weights rays-near ...] [--scale 4]
 
-Pictures of two pixels a column serve all networks alike: those that take one are given averages of four. Two means of the nine classes are
-printed, since papers differ: over all cells of the set at once (pooled), and per scene over the classes that the scene or its prediction
-shows, then over scenes.
+--scale 4 scores the networks' coarse volumes (32^3 of 128^3) against labels pooled to that size: trainings begin there. Pictures of two
+pixels a column serve all networks alike: those that take one are given averages of four. Two means of the nine classes are printed, since
+papers differ: over all cells of the set at once (pooled), and per scene over the classes that the scene or its prediction shows, then over
+scenes.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from voxcli import files
-from voxcli.datasets.street import StreetFolder
+from voxcli.datasets.street import StreetFolder, pool_labels
 from voxcli.metrics.counting import confusion
 from voxcli.metrics.overlap import label_table_record
 from voxcli.models.base import Inputs
+from voxcli.models.frustum.fitting import fit
 from voxcli.models.frustum.options import FruxelOptions
+from voxcli.models.frustum.predictor import FruxelPredictor
+from voxcli.models.frustum.scores import most_probable
 from voxcli.models.registry import load_predictor
 from voxcli.models.weights import model_of
 from voxcli.scene import FruxelGrid, Picture
@@ -38,12 +43,23 @@ def prior(folder: Path, most: int) -> np.ndarray:
     return counts.argmax(0).astype(np.uint8)
 
 
+def labels_at(predictor: FruxelPredictor, picture: Picture, scale: int) -> np.ndarray:
+    """What a network makes of a picture at its full resolution (1) or at a coarser scale, [D/s, H/s, W/s] uint8."""
+    if scale == 1:
+        return next(predictor.predict([Inputs.of(picture)], FruxelOptions())).labels
+    image = fit(picture, predictor.frustum, scale=predictor.picture_scale, whole=predictor.takes_whole).image
+    with torch.inference_mode():
+        images = torch.from_numpy(image).permute(2, 0, 1)[None].to(predictor.dtype) / 255
+        return most_probable(predictor.network(images, (scale,))[scale])[0].numpy()
+
+
 def main() -> None:
     """Score both on the test folder and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", type=Path, help="data for the prior; without it there is none")
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--weights", action="append", help="names of shipped weights, or files (ssz)")
+    parser.add_argument("--scale", type=int, default=1, choices=(1, 2, 4), help="resolution that is scored, as a divisor (1)")
     parser.add_argument("--most", type=int, default=2000, help="training scenes that the prior looks at")
     options = parser.parse_args()
     networks = {}
@@ -58,14 +74,17 @@ def main() -> None:
         truth = files.read_as(options.test / "fruxels" / f"{stem}.npz", FruxelGrid)
         picture = files.read_as(options.test / "images" / f"{stem}.png", Picture)
         labels = truth.classes
-        found = {name: next(predictor.predict([Inputs.of(picture)], FruxelOptions())).labels for name, predictor in networks.items()}
-        for name, guess in (guesses | found).items():
-            table = confusion(guess, truth.labels, len(labels.names), labels.ignore)
+        assert labels.empty is not None
+        found = {name: labels_at(predictor, picture, options.scale) for name, predictor in networks.items()}
+        found |= {name: pool_labels(guess, options.scale, labels.empty) for name, guess in guesses.items()}
+        right = pool_labels(truth.labels, options.scale, labels.empty)
+        for name, guess in found.items():
+            table = confusion(guess, right, len(labels.names), labels.ignore)
             tables[name] += table
             per_scene[name].append(label_table_record(table, labels)["value"])
     assert labels is not None
     print(
-        f"{len(names)} scenes of {options.test}\n\n| | "
+        f"{len(names)} scenes of {options.test}, 1/{options.scale} of the resolution\n\n| | "
         + " | ".join(labels.names[i] for i in labels.solid_ids)
         + " | mean, pooled | mean over scenes |"
     )
