@@ -27,7 +27,7 @@ from voxcli.models.frustum.fitting import fit
 from voxcli.models.frustum.options import FruxelOptions
 from voxcli.models.frustum.predictor import FruxelPredictor
 from voxcli.models.frustum.scores import most_probable
-from voxcli.models.registry import load_predictor
+from voxcli.models.registry import check_predicts, load_predictor
 from voxcli.models.weights import model_of
 from voxcli.scene import FruxelGrid, Picture
 
@@ -43,10 +43,10 @@ def prior(folder: Path, most: int) -> np.ndarray:
     return counts.argmax(0).astype(np.uint8)
 
 
-def labels_at(predictor: FruxelPredictor, picture: Picture, scale: int) -> np.ndarray:
+def labels_at(predictor: FruxelPredictor, options: FruxelOptions, picture: Picture, scale: int) -> np.ndarray:
     """What a network makes of a picture at its full resolution (1) or at a coarser scale, [D/s, H/s, W/s] uint8."""
     if scale == 1:
-        return next(predictor.predict([Inputs.of(picture)], FruxelOptions())).labels
+        return next(predictor.predict([Inputs.of(picture)], options)).labels
     image = fit(picture, predictor.frustum, scale=predictor.picture_scale, whole=predictor.takes_whole).image
     with torch.inference_mode():
         images = torch.from_numpy(image).permute(2, 0, 1)[None].to(predictor.dtype) / 255
@@ -64,7 +64,8 @@ def main() -> None:
     options = parser.parse_args()
     networks = {}
     for weights in options.weights or ["ssz"]:
-        networks[weights] = load_predictor(model_of(weights), weights)
+        model = model_of(weights)
+        networks[weights] = load_predictor(model, weights), check_predicts(model)()
     guesses = {"class prior": prior(options.train, options.most)} if options.train else {}
     names = sorted(p.stem for p in (options.test / "fruxels").glob("*.npz"))
     tables = {name: np.zeros((10, 10), np.int64) for name in (*guesses, *networks)}
@@ -75,7 +76,7 @@ def main() -> None:
         picture = files.read_as(options.test / "images" / f"{stem}.png", Picture)
         labels = truth.classes
         assert labels.empty is not None
-        found = {name: labels_at(predictor, picture, options.scale) for name, predictor in networks.items()}
+        found = {name: labels_at(*network, picture, options.scale) for name, network in networks.items()}
         found |= {name: pool_labels(guess, options.scale, labels.empty) for name, guess in guesses.items()}
         right = pool_labels(truth.labels, options.scale, labels.empty)
         for name, guess in found.items():
