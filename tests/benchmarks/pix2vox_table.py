@@ -142,7 +142,7 @@ def main() -> None:
         sys.stderr.write(f"{category}: {len(indices)} objects, context {line('', found[category]['context'])}\n")
     seen = weights.facts.get("categories", list(found))
     unseen = options.unseen or [name for name in found if name not in seen]
-    print(f"{predictor.model}, IoU in per cent at threshold {threshold:g}, {options.data.name}, split {options.split}\n")
+    print(f"{weights.model}, IoU in per cent at threshold {threshold:g}, {options.data.name}, split {options.split}\n")
     for title, wanted in (("categories of the training", False), ("categories that it has not seen", True)):
         chosen = {name: scores for name, scores in found.items() if (name in unseen) == wanted}
         if chosen:

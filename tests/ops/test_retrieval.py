@@ -108,7 +108,7 @@ def test_without_the_package_the_encoder_of_rays_serves(monkeypatch):
     for name, tensor in encoder.network.state_dict().items():
         assert torch.equal(tensor, stored[f"encoder.{name}"])
     found = encoder(np.stack([picture(20, 20), picture(20, 20, (30, 30)), picture(200, 9)]))
-    assert found.shape == (3, 624) and torch.isfinite(found).all()
+    assert found.shape == (3, 1792) and torch.isfinite(found).all()
     assert (found[0] - found[1]).abs().max() < 0.2 * (found[0] - found[2]).abs().max()
 
 

@@ -2,6 +2,16 @@
 
 Tatarchenko et al., "What Do Single-view 3D Reconstruction Networks Learn?", CVPR 2019, found that networks of the time did no better: they
 recognised. What is compared here are features of EfficientNet-Lite0, of the object cut out before an even grey.
+
+The features were chosen by 70 unseen objects of `synth objects` and 490 to choose from, of six pictures each: mean IoU in per cent of the
+nearest one's voxels, from one view and from four. The object whose voxels are in truth most alike has 66, one at random 11.
+
+| features | one view | four views |
+|---|---|---|
+| the map at 1/16, in 4 x 4 parts | 47.1 | 47.7 |
+| the map at 1/32 | 46.2 | 47.7 |
+| the mean of the map at 1/32 | 44.8 | 48.9 |
+| means and spreads of the maps at 1/8, 1/16 and 1/32 | 44.0 | 46.2 |
 """
 
 from __future__ import annotations
@@ -12,11 +22,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from voxcli.errors import DataError, UsageError
 from voxcli.models.blocks.efficientnet import EfficientNetLite0, load_imagenet
-from voxcli.models.frustum.familiarity import pooled
 from voxcli.models.weights import find_weights
 from voxcli.shapes import check_shape
 
@@ -32,7 +42,8 @@ BACKGROUND = 240
 FALLBACK = "rays"
 """Shipped weights whose encoder serves where the package with the ImageNet weights is not installed."""
 
-_FIRST_MAP = 2  # of the encoder's five: those at 1/8, 1/16 and 1/32 of the picture
+PARTS = 4
+"""Along each axis of the picture, of which the features are."""
 
 Features = Callable[[np.ndarray], Tensor]
 """Pictures [n, H, W, 4] uint8 RGBA with straight alpha -> what they are compared by, float32 [n, C]."""
@@ -59,10 +70,11 @@ class Encoder(NamedTuple):
     source: str
 
     def __call__(self, images: np.ndarray) -> Tensor:
-        """Means and spreads of the maps at 1/8 and 1/16 and means of those at 1/32: [n, H, W, 4] uint8 -> float32 [n, 624]."""
+        """The map at 1/16 of the pictures' size, its means over 4 x 4 parts: [n, H, W, 4] uint8 -> float32 [n, 1792]."""
         pictures = torch.from_numpy(np.stack([framed(rgba) for rgba in images]))
         with torch.inference_mode():
-            return pooled(self.network(pictures.permute(0, 3, 1, 2).float() / 255)[_FIRST_MAP:])
+            sixteenth = self.network(pictures.permute(0, 3, 1, 2).float() / 255)[-2]
+            return F.adaptive_avg_pool2d(sixteenth, PARTS).flatten(1)
 
 
 def load_encoder() -> Encoder:
