@@ -11,7 +11,7 @@ from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, ObjectsGenerator
 from voxcli.errors import DataError, UsageError
 from voxcli.models.blocks.adapting import adapt_pointwise
-from voxcli.models.cutout.batches import CUT_OFF, MaskedPictures, MaskReader, _window, collate, squared
+from voxcli.models.cutout.batches import TRUNCATED, MaskedPictures, MaskReader, _random_crop, collate, resized_crop
 from voxcli.models.cutout.inference import ObjectCutter
 from voxcli.models.cutout.network import CutOut, CutOutConfig
 from voxcli.models.cutout.stages import TASK
@@ -87,18 +87,18 @@ def test_picture_and_mask_stay_together_however_a_square_is_cut():
         assert ((image[..., 0] > 125) == mask).mean() > 0.97
     image, mask, name = read(1, None)
     centre = blob(1)[:, 15:105]                                                      # the middle square, as large as fits
-    small = squared(told(centre), (0, 0, 90, 90), 64)[..., 3] > 127
+    small = resized_crop(told(centre), (0, 0, 90, 90), 64)[..., 3] > 127
     assert name == "1" and np.array_equal(mask, small) and np.array_equal(image, read(1, None)[0])
 
 
 def test_squares_hold_objects_whole_but_for_some():
     mask, rng = blob(), np.random.default_rng(0)
     rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
-    boxes = np.array([_window(mask, rng) for _ in range(400)])
+    boxes = np.array([_random_crop(mask, rng) for _ in range(400)])
     assert (boxes[:, :2] >= 0).all() and (boxes[:, 2] <= 120).all() and (boxes[:, 3] <= 90).all()
     np.testing.assert_allclose(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     whole = (boxes[:, :2] <= (columns[0], rows[0])).all(1) & (boxes[:, 2:] >= (columns[-1] + 1, rows[-1] + 1)).all(1)
-    assert 1 - CUT_OFF - 0.05 < whole.mean() < 1
+    assert 1 - TRUNCATED - 0.05 < whole.mean() < 1
     assert np.ptp(boxes[:, 2] - boxes[:, 0]) > 20
 
 

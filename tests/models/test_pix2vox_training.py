@@ -13,9 +13,10 @@ from torch.testing import assert_close
 
 from voxcli import config, files
 from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.models.blocks.losses import soft_overlap_loss
 from voxcli.models.pix2vox import stages
 from voxcli.models.pix2vox.batches import ObjectReader, ObjectSamples, collate, recoloured
-from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps, soft_overlap_loss
+from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps
 from voxcli.models.pix2vox.network import Pix2VoxConfig
 from voxcli.models.weights import Weights, load_weights, save_weights
 from voxcli.scene import VoxelGrid

@@ -62,12 +62,11 @@ def open_image(source: Source, options: Options | None = None) -> Image.Image:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    if not source.data:
-        raise FileFormatError(f"{source.name} is empty.")
+    data = source.data
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns at 89 million pixels; our limit is an error
-            image: Image.Image = Image.open(io.BytesIO(source.data))
+            image: Image.Image = Image.open(io.BytesIO(data))
             image_kind = image.format
             width, height = image.size
             if width * height > MAX_PIXELS:

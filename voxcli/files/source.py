@@ -43,10 +43,12 @@ class Source:
         return cls("stdin", None, sys.stdin.buffer.read())
 
     def open(self) -> BinaryIO:
-        """A seekable binary file."""
+        """A seekable binary file. Raises FileFormatError for an empty one."""
         if self.whole is None and self.path is not None:
             return open(self.path, "rb")
-        return io.BytesIO(self.whole or b"")
+        if not self.whole:
+            raise FileFormatError(f"{self.name} is empty.")
+        return io.BytesIO(self.whole)
 
     @cached_property
     def data(self) -> bytes:

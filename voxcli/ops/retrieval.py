@@ -28,13 +28,11 @@ from torch import Tensor
 from voxcli.errors import DataError, UsageError
 from voxcli.models.blocks.efficientnet import EfficientNetLite0, load_imagenet
 from voxcli.models.weights import find_weights
+from voxcli.ops.cutting import MARGIN
 from voxcli.shapes import check_shape
 
 SIDE = 128
 """Pixels a side of what the encoder sees."""
-
-MARGIN = 1.2
-"""Side of the square around an object, as a multiple of its longer side."""
 
 BACKGROUND = 240
 """Grey behind the object, 0 to 255."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -38,6 +38,31 @@ class Batch(Protocol):
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
         ...
+
+
+@dataclass(frozen=True)
+class TensorBatch:
+    """Base of batches that are dataclasses. Their tensors, also those of a dictionary, move together; all else stays."""
+
+    def to(self: MovedBatch, device: torch.device) -> MovedBatch:
+        """The batch on another device; copies to CUDA go through pinned memory and do not wait."""
+        if device.type == "cpu":
+            return self
+        moved: dict[str, Tensor | dict[object, Tensor]] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Tensor):
+                moved[each.name] = _moved(value, device)
+            elif isinstance(value, dict):
+                moved[each.name] = {key: _moved(part, device) for key, part in value.items()}
+        return replace(self, **moved)
+
+
+MovedBatch = TypeVar("MovedBatch", bound=TensorBatch)
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 Network = TypeVar("Network", bound=nn.Module)

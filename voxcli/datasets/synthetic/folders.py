@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import closing
@@ -20,7 +21,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class FolderGenerator:
+class FolderGenerator(ABC):
     """Makes the items of one data set. Item k depends on the options and k alone. Travels pickled to worker processes.
 
     item: what one item is called. data_set: what all of them are called. chunk: items that a worker takes at a time.
@@ -32,22 +33,22 @@ class FolderGenerator:
     chunk: ClassVar[int] = 8
     modules: ClassVar[tuple[str, ...]] = ()
 
+    @abstractmethod
     def meta(self) -> Mapping[str, Json]:
         """What made the data set, for meta.json."""
-        raise NotImplementedError
 
-    def begin(self, folder: Path) -> None:
+    def begin(self, folder: Path) -> None:  # noqa: B027 (need not be there)
         """Write what all items share, before the first one."""
 
+    @abstractmethod
     def is_whole(self, folder: Path, index: int) -> bool:
         """Whether the folder holds all of an item."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_item(self, folder: Path, index: int) -> None:
         """Make one item and write its files."""
-        raise NotImplementedError
 
-    def finish(self, folder: Path) -> None:
+    def finish(self, folder: Path) -> None:  # noqa: B027
         """Write what lists all items, after the last one."""
 
 

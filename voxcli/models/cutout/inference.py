@@ -20,7 +20,7 @@ Box = tuple[float, float, float, float]
 MARGIN = 1.35
 """Side of the square that is looked at again, as a multiple of the object's longer side."""
 
-AGAIN = 0.8
+SECOND_LOOK = 0.8
 """It is looked at again where that square is smaller than this share of the picture: outlines are then finer."""
 
 
@@ -45,7 +45,7 @@ class ObjectCutter(TrainedNetwork[CutOut], CutsOut):
             return first
         box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
         half = MARGIN / 2 * max(box[2] - box[0], box[3] - box[1])
-        if 2 * half > AGAIN * max(width, height):
+        if 2 * half > SECOND_LOOK * max(width, height):
             return first
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         return self._of_box(rgb, (x - half, y - half, x + half, y + half))

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcli.errors import UsageError, unknown_name
+from voxcli.errors import UsageError
 from voxcli.models.blocks.adapting import adapt_pointwise
 from voxcli.models.blocks.decoding import ConvNormAct, doubled
-from voxcli.models.blocks.efficientnet import CHANNELS, ENCODERS, EfficientNetLite0
+from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0, check_encoder
 from voxcli.shapes import check_shape
 
 STRIDE = 32
@@ -42,8 +42,7 @@ class CutOutConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fine", tuple(self.fine))
-        if self.encoder not in ENCODERS:
-            raise unknown_name("encoder", self.encoder, ENCODERS)
+        check_encoder(self.encoder)
         check_side(self.side)
         if self.rank < 1:
             raise UsageError("The mask head's encoder changes by a rank.", expected="rank: 1 or more", actual=self.rank)
@@ -78,6 +77,7 @@ class CutOut(nn.Module):
         self.mask = nn.Conv2d(top, 4, 1)
 
     def forward(self, picture: Tensor) -> Tensor:
+        """Picture [B, 3, S, S] -> logits [B, S, S]. Raises ShapeError for other shapes, UsageError for sides that are no multiple of 32."""
         sizes = check_shape(picture, "B 3 S S", "picture")
         check_side(sizes["S"])
         maps = self.encoder(picture)

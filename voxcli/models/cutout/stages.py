@@ -14,9 +14,9 @@ from torch import Tensor
 from voxcli import config as configuration
 from voxcli.config import Value
 from voxcli.models.blocks.efficientnet import EfficientNetLite0, load_imagenet
+from voxcli.models.blocks.losses import soft_overlap_loss
 from voxcli.models.cutout.batches import MaskBatch, MaskedPictures, MaskReader, Prepared, collate
 from voxcli.models.cutout.network import CutOut, CutOutConfig, build, check_side
-from voxcli.models.pix2vox.losses import soft_overlap_loss
 from voxcli.models.weights import load_parts
 from voxcli.training.counting import sample_ious
 from voxcli.training.stage import Augmentation, Stage
@@ -28,9 +28,9 @@ TERMS = ("likelihood", "overlap")
 
 @dataclass(frozen=True)
 class StageOptions:
-    """A stage's `settings`. side: pixels a side of the pictures in this stage; 0: those of the network."""
+    """A stage's `settings`. side: pixels a side of the pictures in this stage, whatever the network is used on."""
 
-    side: int = 0
+    side: int = CutOutConfig.side
 
 
 def mask_step(network: CutOut, batch: MaskBatch, context: Context[MaskedPictures]) -> Terms:
@@ -73,11 +73,11 @@ class CutOutTask(Task[CutOut, CutOutConfig, MaskedPictures, Prepared, MaskBatch]
         """Refuse unknown terms and settings, and sizes that the encoder cannot halve."""
         stage.check_losses(TERMS)
         stage.check_one_scale("The mask head")
-        check_side(stage.options(StageOptions).side or config.side)
+        check_side(stage.options(StageOptions).side)
 
     def reader(self, data: MaskedPictures, stage: Stage, augmentation: Augmentation) -> MaskReader:
         """Squares of the stage's size."""
-        return MaskReader(data, stage.options(StageOptions).side or CutOutConfig.side, augmentation)
+        return MaskReader(data, stage.options(StageOptions).side, augmentation)
 
     @torch.no_grad()
     def tally(self, network: CutOut, batch: MaskBatch, context: Context[MaskedPictures]) -> Tensor:

@@ -19,7 +19,7 @@ from voxcli.models.edges2image.losses import feature_loss, verdict_loss
 from voxcli.models.edges2image.network import Edges2ImageConfig, Generator, build
 from voxcli.training.freezing import held_still
 from voxcli.training.stage import Augmentation, Stage
-from voxcli.training.task import Context, Draws, Task, Terms
+from voxcli.training.task import Context, Draws, Task, TensorBatch, Terms
 
 TERMS = {"generator": ("l1",), "adversarial": ("adversarial", "features", "l1", "discriminator")}
 """Loss terms by step. pix2pixHD weighs `adversarial` 1, `features` 10 and has no `l1`; `discriminator` is 1 unless named."""
@@ -53,17 +53,13 @@ class EdgeFolder:
         return self.pictures.name(index)
 
 
-@dataclass
-class EdgeBatch:
+@dataclass(frozen=True)
+class EdgeBatch(TensorBatch):
     """edges [B, 1, H, W] float32, 0 or 1; images [B, 3, H, W] float32 in -1..1; names for messages."""
 
     edges: Tensor
     images: Tensor
     names: list[str]
-
-    def to(self, device: torch.device) -> EdgeBatch:
-        """The batch on another device."""
-        return self if device.type == "cpu" else EdgeBatch(self.edges.to(device), self.images.to(device), self.names)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from voxcli.datasets.street import StreetFolder, StreetSample, pool_labels
 from voxcli.scene.poses import Poses
+from voxcli.training.augmenting import colour_jitter
 from voxcli.training.stage import Augmentation
-from voxcli.training.task import Draws
+from voxcli.training.task import Draws, TensorBatch
 
 Prepared = tuple[np.ndarray, dict[int, np.ndarray], str, Poses | None]
 
 
 @dataclass(frozen=True)
-class StreetBatch:
+class StreetBatch(TensorBatch):
     """images [B, 3, H, W] float32 in 0..1; labels [B, D/s, H/s, W/s] uint8 by scale s; names for messages; poses of each
     sample's objects, where the data have them."""
 
@@ -26,13 +27,6 @@ class StreetBatch:
     labels: dict[int, Tensor]
     names: list[str]
     poses: list[Poses | None]
-
-    def to(self, device: torch.device) -> StreetBatch:
-        """The batch on another device; the copy to CUDA goes through pinned memory and does not wait."""
-        if device.type == "cpu":
-            return self
-        move = lambda t: t.pin_memory().to(device, non_blocking=True)  # noqa: E731
-        return StreetBatch(move(self.images), {s: move(t) for s, t in self.labels.items()}, self.names, self.poses)
 
 
 @dataclass(frozen=True)
@@ -69,13 +63,7 @@ def augment(sample: StreetSample, how: Augmentation, rng: np.random.Generator) -
         image, labels = image[:, ::-1], np.ascontiguousarray(labels[:, :, ::-1])
         poses = poses.mirrored() if poses is not None else None
     if how.brightness or how.contrast or how.colour or how.noise:
-        x = image.astype(np.float32)
-        middle = x.mean()
-        x = (x - middle) * (1 + how.contrast * contrast) + middle * (1 + how.brightness * light)
-        x *= 1 + how.colour * tint.astype(np.float32)
-        if how.noise:
-            x += np.random.default_rng(noise_seed).standard_normal(x.shape, dtype=np.float32) * (255 * how.noise)
-        image = x.clip(0, 255).astype(np.uint8)
+        image = colour_jitter(image, how, light, contrast, tint, np.random.default_rng(noise_seed))
     if how.photographic and through_camera < how.photographic:
         from voxcli.datasets.synthetic.camera_pipeline import photographic
 

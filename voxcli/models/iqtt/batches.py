@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +14,14 @@ from voxcli.datasets.iqtt import IQTTFile
 from voxcli.datasets.synthetic.iqtt import ALBEDO, LENS_MM, SENSOR_MM, draw_lights
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.lighting import Lights
-from voxcli.training.task import Draws
+from voxcli.training.task import Draws, TensorBatch
 
 UNKNOWN = -1
 """The answer of a question whose answer is not known, or is not to be learnt from."""
 
 
 @dataclass(frozen=True)
-class QuestionBatch:
+class QuestionBatch(TensorBatch):
     """questions [B, 4, 3, S, S] in 0..1, the reference first; answers [B] in 0..2 or UNKNOWN. labelled, labels: the same of labelled
     questions drawn for the supervised loss, [B, 4, 3, S, S] and [B], drawn [B] which ones; None where there are none. ambient [B, 4, 3],
     positions and colours [B, 4, L, 3]: the lights of each picture in its camera's frame, drawn anew where the file does not tell them."""
@@ -53,12 +52,6 @@ class QuestionBatch:
     def albedo(self) -> Tensor:
         """[B, 3]"""
         return self.questions.new_full((len(self.names), 3), ALBEDO)
-
-    def to(self, device: torch.device) -> QuestionBatch:
-        """The batch on another device."""
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved: dict[str, Any] = {key: v.to(device) if isinstance(v, Tensor) else v for key, v in values.items()}
-        return QuestionBatch(**moved)
 
 
 class QuestionSamples:

@@ -20,7 +20,7 @@ from voxcli.models.pix2vox.preprocessing import Preparation, prepare
 from voxcli.models.pix2vox.sizes import CELLS, IMAGE
 from voxcli.scene.types import Picture
 from voxcli.training.stage import Augmentation
-from voxcli.training.task import Draws
+from voxcli.training.task import Draws, TensorBatch
 
 Prepared = tuple[np.ndarray, np.ndarray, int, str, int, list[int]]
 """(pictures [V, 3, s, s] float32, volume [32, 32, 32] bool, number of the category, name, place in the data, numbers of the views)."""
@@ -143,7 +143,7 @@ def recoloured(image: np.ndarray, how: Augmentation, rng: np.random.Generator) -
 
 
 @dataclass(frozen=True)
-class ObjectBatch:
+class ObjectBatch(TensorBatch):
     """images [B, V, 3, s, s] float32 in -1..1 (s = 0 where they are encoded already); volumes [B, 32, 32, 32] bool; categories [B] int64;
     names for messages; places [B] in the data and views [B, V], the numbers of the pictures.
     """
@@ -154,14 +154,6 @@ class ObjectBatch:
     names: list[str]
     places: Tensor
     views: Tensor
-
-    def to(self, device: torch.device) -> ObjectBatch:
-        """The batch on another device; the copy to CUDA goes through pinned memory and does not wait."""
-        if device.type == "cpu":
-            return self
-        own = (self.images, self.volumes, self.categories, self.places, self.views)
-        images, volumes, categories, places, views = (t.pin_memory().to(device, non_blocking=True) for t in own)
-        return ObjectBatch(images, volumes, categories, self.names, places, views)
 
 
 def collate(samples: list[Prepared]) -> ObjectBatch:

@@ -24,13 +24,6 @@ def cross_entropy_of_logits(logits: Tensor, truth: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), truth.float())
 
 
-def soft_overlap_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
-    """1 - the intersection over union of soft occupancies, mean over samples (ours: it does not care how empty a volume is)."""
-    p, t = probabilities.float().flatten(1), truth.float().flatten(1)
-    both = (p * t).sum(1)
-    return (1 - both / (p.sum(1) + t.sum(1) - both).clamp(min=1e-6)).mean()
-
-
 def overlaps(probabilities: Tensor, truth: Tensor, thresholds: tuple[float, ...]) -> Tensor:
     """Intersection over union of each sample at each threshold, `>=` (section 4.1): [B, X, Y, Z] -> [B, T] float64; two empties give 1."""
     return torch.stack([sample_ious(probabilities.float() >= threshold, truth.bool()) for threshold in thresholds], 1)

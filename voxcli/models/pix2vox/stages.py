@@ -13,10 +13,11 @@ from torch import Tensor
 from voxcli import config as configuration
 from voxcli.config import Value
 from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.blocks.losses import soft_overlap_loss
 from voxcli.models.pix2vox.batches import ObjectBatch, ObjectReader, ObjectSamples, Prepared, collate
 from voxcli.models.pix2vox.folded import Folded
 from voxcli.models.pix2vox.importer import load_trunk
-from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps, soft_overlap_loss
+from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps
 from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig, build
 from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.models.weights import load_parts, load_weights

@@ -11,13 +11,13 @@ from torch import Tensor
 from voxcli.datasets.street import StreetFolder, pool_labels
 from voxcli.models.frustum.batches import augment
 from voxcli.training.stage import Augmentation
-from voxcli.training.task import Draws
+from voxcli.training.task import Draws, TensorBatch
 
 Prepared = tuple[np.ndarray, dict[int, np.ndarray], "np.ndarray | None", str]
 
 
 @dataclass(frozen=True)
-class RaysBatch:
+class RaysBatch(TensorBatch):
     """images [B, 3, sH, sW] float32 in 0..1; labels by scale, uint8: 4 [B, D/4, H/4, W/4], 1 [B, D, H, W] or, of the rays at `pixels` [N]
     alone, [B, D, N]; names for messages."""
 
@@ -25,14 +25,6 @@ class RaysBatch:
     labels: dict[int, Tensor]
     pixels: Tensor | None
     names: list[str]
-
-    def to(self, device: torch.device) -> RaysBatch:
-        """The batch on another device; the copy to CUDA goes through pinned memory and does not wait."""
-        if device.type == "cpu":
-            return self
-        move = lambda t: t.pin_memory().to(device, non_blocking=True)  # noqa: E731
-        pixels = None if self.pixels is None else move(self.pixels)
-        return RaysBatch(move(self.images), {s: move(t) for s, t in self.labels.items()}, pixels, self.names)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcli.errors import UsageError, unknown_name
+from voxcli.errors import UsageError
 from voxcli.models.blocks.decoding import ConvNormAct, doubled
-from voxcli.models.blocks.efficientnet import CHANNELS, ENCODERS, EfficientNetLite0
+from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0, check_encoder
 from voxcli.models.frustum.familiarity import pooled
 from voxcli.shapes import check_shape
 
@@ -53,8 +53,7 @@ class RaysConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fine", tuple(self.fine))
-        if self.encoder not in ENCODERS:
-            raise unknown_name("encoder", self.encoder, ENCODERS)
+        check_encoder(self.encoder)
         if self.picture_scale != 2:
             raise UsageError("Rays takes pictures of two pixels for each column of fruxels.", expected="picture_scale 2",
                              actual=self.picture_scale, hint="voxcli synth street --picture-scale 2 makes them.")  # fmt: skip

@@ -14,7 +14,7 @@ from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.frustum.losses import visible_class_loss, voxel_loss
 from voxcli.models.frustum.scores import surface_labels
-from voxcli.models.frustum.task import FruxelTask, scale_weights
+from voxcli.models.frustum.task import FruxelTask, WeightedStage, scale_weights, stage_weights
 from voxcli.models.rays.batches import Prepared, RaysBatch, RaysReader, collate
 from voxcli.models.rays.network import PRESETS, Rays, RaysConfig, build
 from voxcli.models.weights import load_parts, load_weights
@@ -31,27 +31,20 @@ the square roots of the class weights."""
 
 
 @dataclass(frozen=True)
-class StageOptions:
-    """A stage's `settings`.
-
-    rays: share of the columns whose rays a training step takes at the full resolution, drawn for each batch.
-    weighting: exponent of the class weights in this stage. A class of weight k is chosen where its probability is above about 1/(1 + k);
-        the best intersection over union asks for about half the F-score that a network reaches. So weights that help a young network find
-        rare classes make a good one draw them too large: towards the end of a training a smaller exponent is right.
-    """
+class StageOptions(WeightedStage):
+    """A stage's `settings`. rays: share of the columns whose rays a training step takes at the full resolution, drawn for each batch."""
 
     rays: float = 0.125
-    weighting: float = 1.0
 
     def __post_init__(self) -> None:
-        require("settings", {"weighting": self.weighting}, "0 to 1", lambda value: 0 <= value <= 1)
+        super().__post_init__()
         require("settings", {"rays": self.rays}, "a share of the columns, more than 0, at most 1", lambda value: 0 < value <= 1)
 
 
 def rays_step(network: Rays, batch: RaysBatch, context: Context[StreetFolder]) -> Terms:
     """Loss terms by scale: at the full resolution of the batch's rays, at the coarse scale of the whole volume."""
     scales, losses, classes = scale_weights(context.stage, SCALES), context.stage.losses, context.data.classes
-    weights = context.constants["class_weights"] ** context.stage.options(StageOptions).weighting
+    weights = stage_weights(context, context.stage.options(StageOptions))
     balance = float(weights.sum()) / len(weights)
     features = network.features(batch.images, fine=1 in scales)
     terms: Terms = {}

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcli.errors import UsageError, unknown_name
-from voxcli.models.blocks.efficientnet import CHANNELS, ENCODERS, EfficientNetLite0
+from voxcli.errors import UsageError
+from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0, check_encoder
 from voxcli.models.blocks.plain import PlainDownscale2d, PlainResidual2d, PlainResidual3d, PlainUpscale3d
 from voxcli.models.blocks.residual import (
     LEAK,
@@ -78,8 +78,7 @@ class SSZConfig:
 
     def __post_init__(self) -> None:
         if isinstance(self.encoder, str):
-            if self.encoder not in ENCODERS:
-                raise unknown_name("encoder", self.encoder, ENCODERS)
+            check_encoder(self.encoder)
         else:
             object.__setattr__(self, "encoder", tuple(self.encoder))
         if self.picture_scale != 1 and (self.picture_scale != 2 or not isinstance(self.encoder, str)):

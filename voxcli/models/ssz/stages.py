@@ -11,9 +11,9 @@ from voxcli.datasets.street import StreetFolder, check_picture_size
 from voxcli.errors import UsageError
 from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.frustum.batches import Prepared, StreetBatch, StreetReader, collate
-from voxcli.models.frustum.task import FruxelTask, scale_weights
+from voxcli.models.frustum.task import FruxelTask, WeightedStage, scale_weights
 from voxcli.models.ssz.network import PRESETS, Generator, PublishedEncoder, SSZConfig, build
-from voxcli.models.ssz.steps import ADVERSARIAL_TERMS, SCALES, TERMS, StageOptions, adversarial_step, generator_step, needs_discriminator
+from voxcli.models.ssz.steps import ADVERSARIAL_TERMS, SCALES, TERMS, adversarial_step, generator_step, needs_discriminator
 from voxcli.models.weights import load_parts
 from voxcli.training.recipe import split_preset
 from voxcli.training.stage import Augmentation, Stage
@@ -67,7 +67,7 @@ class SSZTask(FruxelTask[Generator, SSZConfig, Prepared, StreetBatch]):
                     f"Stage '{stage.name}': this network has no scores at the scale '{name}'.", expected=" or ".join(available),
                     actual=f"{len(config.decoder)} decoder levels", hint="Name other scales, or give the decoder another level.",
                 )  # fmt: skip
-        stage.options(StageOptions)
+        stage.options(WeightedStage)
         stage.check_losses(ADVERSARIAL_TERMS if stage.step == "adversarial" else TERMS)
         if stage.step == "adversarial" and config.discriminator is None:
             raise needs_discriminator()

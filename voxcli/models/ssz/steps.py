@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,11 +11,10 @@ from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError
 from voxcli.models.frustum.batches import StreetBatch
 from voxcli.models.frustum.losses import voxel_loss
-from voxcli.models.frustum.task import scale_weights
+from voxcli.models.frustum.task import WeightedStage, scale_weights, stage_weights
 from voxcli.models.ssz.network import Generator
 from voxcli.models.ssz.poses import assign, certificate_loss, realism_loss
 from voxcli.training.freezing import held_still
-from voxcli.training.stage import require
 from voxcli.training.task import Context, Terms
 
 SCALES = {"full": 1, "half": 2, "quarter": 4}
@@ -31,19 +29,6 @@ ADVERSARIAL_TERMS = (*TERMS, "adversarial", "pose", "discriminator", "discrimina
 real its objects look, and `pose`, how far the poses that they show are from the truth. For the discriminator `discriminator`, how badly
 it tells real from generated (the sum of the two expectations; a weight of 0.5 is pix2pix's), and `discriminator_pose`, the error of the
 poses that it finds in real fruxels. These two have the weight 1 unless named."""
-
-
-@dataclass(frozen=True)
-class StageOptions:
-    """A stage's `settings`.
-
-    weighting: exponent of the class weights in this stage (see models.rays.stages).
-    """
-
-    weighting: float = 1.0
-
-    def __post_init__(self) -> None:
-        require("settings", {"weighting": self.weighting}, "0 to 1", lambda value: 0 <= value <= 1)
 
 
 def needs_discriminator() -> UsageError:
@@ -108,8 +93,7 @@ def soft_one_hot(labels: Tensor, unknown: Tensor, softness: float, ignore: int |
 
 
 def _voxel_terms(scores: Mapping[int, Tensor], batch: StreetBatch, context: Context[StreetFolder], in_place: bool) -> Terms:
-    losses = context.stage.losses
-    weights = context.constants["class_weights"] ** context.stage.options(StageOptions).weighting
+    losses, weights = context.stage.losses, stage_weights(context, context.stage.options(WeightedStage))
     balance = float(weights.sum()) / len(weights)
     return {
         f"scale{scale}": weight

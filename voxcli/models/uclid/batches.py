@@ -6,7 +6,7 @@ All is brought into the object's cube: its box is centred and its longest side b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from voxcli.models.uclid.network import CELLS
 from voxcli.models.uclid.preparation import prepare
 from voxcli.scene.types import Picture
 from voxcli.training.stage import Augmentation
-from voxcli.training.task import Draws
+from voxcli.training.task import Draws, TensorBatch
 
 DEPTH_SIDE = 112
 
@@ -159,7 +159,7 @@ def recoloured(rgba: np.ndarray, how: Augmentation, rng: np.random.Generator) ->
 
 
 @dataclass(frozen=True)
-class ObjectBatch:
+class ObjectBatch(TensorBatch):
     """images [B, V, 3, S, S] in 0..1; projections [B, V, 3, 4] and motions (world_to_cam) [B, V, 4, 4] of the cube; depths
     [B, V, 112, 112], NaN = nothing; points [B, N, 3] on the surface; occupancy [B, 28, 28, 28] bool; names for messages."""
 
@@ -170,13 +170,6 @@ class ObjectBatch:
     points: Tensor
     occupancy: Tensor
     names: list[str]
-
-    def to(self, device: torch.device) -> ObjectBatch:
-        """The batch on another device; the copy to CUDA goes through pinned memory and does not wait."""
-        if device.type == "cpu":
-            return self
-        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "names"}
-        return replace(self, **{name: t.pin_memory().to(device, non_blocking=True) for name, t in tensors.items()})
 
 
 def collate(samples: list[Sample]) -> ObjectBatch:
