@@ -71,11 +71,11 @@ def test_every_output_holds_the_same_object(voxcli, folder):
     for suffix in ("glb", "ply", "obj"):
         mesh = trimesh.load(folder / f"a.{suffix}", force="mesh")
         # Between two neighbouring cell centres of which one is occupied lies a vertex, where the probabilities cross the threshold. Around
-        # the volume they are 0. A few vertices more lie within cubes of eight centres.
+        # the volume they are 0. A few vertices more lie within cubes of eight centres, and may come close to a line.
         places = (np.asarray(mesh.vertices) + 0.5) * 32 - 0.5
-        on_lines = places[(np.abs(places - places.round()) < 1e-3).sum(1) >= 2]
+        on_lines = places[(np.abs(places - places.round()) < 1e-5).sum(1) >= 2]
         assert np.abs(map_coordinates(around, on_lines.T + 1, order=1) - 0.4).max() < 1e-4
-        assert len(np.unique(on_lines.round(3), axis=0)) == crossings and len(places) < 1.1 * crossings
+        assert len(on_lines) == crossings and len(places) < 1.1 * crossings
         sizes.add(len(mesh.faces))
     assert len(sizes) == 1
     assert files.read_as(folder / "a.npz", files.read(folder / "a.npz").__class__).probabilities.dtype == np.float32

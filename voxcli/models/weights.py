@@ -51,25 +51,37 @@ class Weights:
 
 
 def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
-    """Write weights atomically: floats as float16, or with half=False as they are. The same weights give the same bytes.
+    """Write weights atomically: floats as float16 where they fit (a running variance may not), or with half=False as they are. The same
+    weights give the same bytes.
 
-    Raises DataError that names the first tensor with values that are not finite, UsageError where one is too large for float16.
+    Raises DataError that names the first tensor with values that are not finite.
     """
     from safetensors.torch import save
 
     check_finite(weights)
     kept = {k: t for k, t in sorted(weights.tensors.items()) if k not in weights.left}
-    tensors = {k: t.half() if half and t.is_floating_point() else t for k, t in kept.items()}
-    tensors = {k: t.detach().cpu().contiguous() for k, t in tensors.items()}
-    worst = [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]
-    if worst:
-        largest = float(weights.tensors[worst[0]].abs().max())
-        raise UsageError(f"'{worst[0]}' does not fit into half precision.", expected="numbers up to 65504", actual=f"{largest:.3g}")
+    tensors = {k: (_halved(t) if half else t).detach().cpu().contiguous() for k, t in kept.items()}
     metadata = {"model": weights.model, "config": json.dumps(weights.config, sort_keys=True), "version": __version__}
     metadata |= {k: json.dumps(v, sort_keys=True) for k, v in weights.facts.items()}
     if weights.shared is not None:
         metadata[_SHARED] = json.dumps(vars(weights.shared), sort_keys=True)
     atomic_write_bytes(path, _with_sorted_header(save(tensors, metadata)), overwrite=True)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """Floats in half precision; a tensor with numbers above 65504, or of whole numbers, as it is."""
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if bool(torch.isfinite(half).all()) else tensor
+
+
+def check_fits_half(weights: Weights) -> None:
+    """Raise UsageError that names the first tensor with numbers too large for half precision."""
+    for name, tensor in sorted(weights.tensors.items()):
+        if tensor.dtype in (torch.float32, torch.float64) and _halved(tensor) is tensor:
+            raise UsageError(f"'{name}' does not fit into half precision.", expected="numbers up to 65504",
+                             actual=f"{float(tensor.abs().max()):.3g}")  # fmt: skip
 
 
 def check_finite(weights: Weights) -> None:
@@ -119,12 +131,12 @@ _SHARED = "shared"
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names and numbers, floats in half precision, whatever precision they come in."""
+    """SHA-256 of names and numbers, floats in half precision where they fit, whatever precision they come in."""
     import hashlib
 
     found = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        numbers = (tensor.half() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        numbers = _halved(tensor).detach().cpu().contiguous()
         found.update(f"{name} {tuple(numbers.shape)} {numbers.dtype}\n".encode())
         found.update(numbers.numpy().tobytes())
     return found.hexdigest()

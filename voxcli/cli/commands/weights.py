@@ -154,7 +154,7 @@ def import_(
         voxcli weights import uclid UCLID_Net_all_classes.pth image2cam_all_classes.pth -o uclid.safetensors
     """
     from voxcli.atomic import check_there
-    from voxcli.models.weights import check_finite, save_weights
+    from voxcli.models.weights import check_finite, check_fits_half, save_weights
 
     name, given = (sources[0], sources[1:]) if len(sources) > 1 and model is None else (model, sources)
     for source in given:
@@ -168,6 +168,8 @@ def import_(
         check_finite(weights)
     except DataError as error:
         raise DataError(f"{', '.join(given)}: {error.message}", actual=error.actual, hint="The file is damaged.") from error
+    if half:
+        check_fits_half(weights)
     save_weights(target, weights, half)
     _report(", ".join(given), fates)
     if half:
