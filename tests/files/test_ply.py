@@ -7,7 +7,8 @@ import pytest
 from refusals import refused
 
 from voxcli.errors import DataError, FileFormatError
-from voxcli.files import read, read_as
+from voxcli.files import read, read_as, write
+from voxcli.files.ply_codec import parse_ply
 from voxcli.scene import Mesh, PointCloud
 
 POINTS = [(0.0, 0.5, -1.0, 255, 0, 7), (1.0, 2.0, 3.0, 1, 2, 3)]
@@ -160,3 +161,109 @@ def test_xyz_lines_that_do_not_fit_are_named(tmp_path, text, message):
     (tmp_path / "a.xyz").write_text(text)
     with refused(FileFormatError, message):
         read(tmp_path / "a.xyz")
+
+
+# ---- what other programs write
+
+CUBE = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
+SIDES = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+
+
+def cube(encoding):
+    rows = [(3, *half) for a, b, c, d in SIDES for half in ((a, b, c), (a, c, d))]
+    if encoding == "ascii":
+        body = "\n".join(" ".join(map(str, row)) for row in (*CUBE, *rows)).encode() + b"\n"
+    else:
+        body = b"".join(struct.pack("<3f", *v) for v in CUBE) + b"".join(struct.pack("<B3i", *row) for row in rows)
+    return VERTEX.format(n=8) + FACES.format(n=12), body
+
+
+def volume(mesh):
+    a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
+    return (np.cross(a, b) * c).sum() / 6
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "binary_little_endian"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("comment", ["by hand", "stop at end_header", "end_header of v2", " end_headers"])
+def test_a_cube_is_read_whatever_ends_its_lines_and_whatever_its_comments_say(tmp_path, encoding, line_end, comment):
+    header, body = cube(encoding)
+    text = f"ply\nformat {encoding} 1.0\ncomment {comment}\nobj_info {comment}\n{header}end_header\n".replace("\n", line_end).encode()
+    mesh = read(stored(tmp_path, text + (body.replace(b"\n", line_end.encode()) if encoding == "ascii" else body)))
+    assert mesh.vertices.shape == (8, 3) and mesh.faces.shape == (12, 3) and volume(mesh) == pytest.approx(1)
+
+
+def test_binary_data_that_begin_with_a_line_feed_are_kept_behind_a_header_of_cr_lines(tmp_path):
+    data = ply(VERTEX.format(n=1), b"", "binary_little_endian").replace(b"\n", b"\r") + b"\n\0\0\0" + struct.pack("<2f", 2, 3)
+    assert read(stored(tmp_path, data)).points[0].tolist() == [np.frombuffer(b"\n\0\0\0", "<f4")[0], 2, 3]
+
+
+def test_gaussian_splats_have_the_colour_of_their_harmonic_of_degree_0(tmp_path):
+    """3D Gaussian splatting (Kerbl et al. 2023), SH2RGB of its code: 0.5 + 0.28209479177387814 f_dc, clipped to 0..1."""
+    names = ["nx", "ny", "nz", *(f"f_dc_{i}" for i in range(3)), *(f"f_rest_{i}" for i in range(45)), "opacity", "scale_0", "rot_0"]
+    header = VERTEX.format(n=2) + "".join(f"property float {name}\n" for name in names)
+    rows = [[1, 2, 3, 0, 0, 0, *base, *[0.1] * 48] for base in ((0.0, 1.0, -1.0), (9.0, -9.0, 1.7724539))]
+    with pytest.warns(UserWarning, match="a.ply") as said:
+        cloud = read(stored(tmp_path, ply(header, "\n".join(" ".join(map(str, row)) for row in rows).encode())))
+    assert cloud.colors.tolist() == [[128, 199, 56], [255, 0, 255]] and cloud.normals is None
+    assert len(said) == 1 and all(name in str(said[0].message) for name in ("f_rest_*", "opacity", "scale_*", "rot_*"))
+    assert "f_dc" not in str(said[0].message)
+
+
+def test_normals_are_kept_where_one_point_has_one(tmp_path):
+    header = VERTEX.format(n=2) + "property float nx\nproperty float ny\nproperty float nz\n"
+    assert read(stored(tmp_path, ply(header, b"0 0 0 0 0 0\n1 1 1 0 0 1"))).normals.tolist() == [[0, 0, 0], [0, 0, 1]]
+
+
+def test_columns_that_nothing_is_made_of_are_named_once(tmp_path):
+    extra = "property uchar alpha\nproperty float s\nproperty float t\n"
+    header = VERTEX.format(n=4) + extra + FACES.format(n=1) + "property int flags\nelement edge 1\nproperty int vertex1\n"
+    rows = [" ".join(map(str, (*v, 255, 0.5, 0.5))) for v in SQUARE]
+    with pytest.warns(UserWarning, match=r"s, t, flags, element 'edge'") as said:
+        read(stored(tmp_path, ply(header, "\n".join([*rows, "3 0 1 2 1", "0"]).encode())))
+    assert len(said) == 1 and "alpha" not in str(said[0].message)  # opaque: nothing is lost
+
+
+def test_colours_of_faces_are_written_to_the_vertices_too_and_read_back_as_those_of_faces(tmp_path):
+    import trimesh
+
+    colours = np.array([[200, 0, 0], [0, 100, 0]], np.uint8)
+    square = Mesh(np.array(SQUARE, np.float64), np.array([[0, 1, 2], [0, 2, 3]]), face_colors=colours)
+    write(tmp_path / "a.ply", square)
+    of_vertices = parse_ply((tmp_path / "a.ply").read_bytes(), "a.ply").elements["vertex"].columns
+    assert [of_vertices[c].tolist() for c in ("red", "green", "blue")] == [[100, 200, 100, 0], [50, 0, 50, 100], [0] * 4]
+    mesh = read(tmp_path / "a.ply")
+    assert mesh.face_colors.tolist() == square.face_colors.tolist() and mesh.vertex_colors is None
+    assert trimesh.load(tmp_path / "a.ply", process=False).visual.kind is not None
+
+
+# ---- columns that nothing names
+
+NPY = np.arange(60.0, dtype=np.float32).reshape(20, 3)
+
+
+def npy(tmp_path, *columns):
+    np.save(tmp_path / "a.npy", np.concatenate([NPY, *columns], axis=1))
+    return tmp_path / "a.npy"
+
+
+def test_a_fourth_column_of_an_array_of_points_is_left_out_and_said_to_be(tmp_path):
+    path = npy(tmp_path, np.linspace(0, 1, 20, dtype=np.float32)[:, None])
+    with pytest.warns(UserWarning, match="a.npy: 1 column"):
+        cloud = read(path)
+    assert isinstance(cloud, PointCloud) and np.array_equal(cloud.points, NPY) and cloud.normals is None
+    assert read(path, kind="depth").depth.shape == (20, 4)
+
+
+def test_six_columns_of_an_array_are_normals_of_unit_length_or_colours(tmp_path):
+    generator = np.random.default_rng(0)
+    unit = generator.normal(size=(20, 3)).astype(np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    unit[3] = 0  # a point without a normal
+    assert np.array_equal(read(npy(tmp_path, unit)).normals, unit)
+    whole = generator.integers(0, 256, (20, 3))
+    for columns in (whole.astype(np.float32), (whole / 255).astype(np.float32)):
+        cloud = read(npy(tmp_path, columns))
+        assert cloud.normals is None and cloud.colors.dtype == np.uint8 and np.array_equal(cloud.colors, whole)
+    with refused(FileFormatError, "a.npy", "neither colours nor unit"):
+        read(npy(tmp_path, 300 + unit))

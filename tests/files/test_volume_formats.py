@@ -51,6 +51,15 @@ def test_a_binvox_grid_that_is_no_cube_is_padded_and_keeps_its_place(tmp_path):
     assert again.occupancy[:2, :, :3].all() and again.occupancy.sum() == 30
 
 
+@pytest.mark.parametrize("behind", [b"\n", b"\r\n", b"\0"])
+def test_a_line_end_behind_the_cells_of_a_binvox_file_is_left_out_and_said_to_be(tmp_path, behind):
+    cells = [3, 5, 8, 23]
+    (tmp_path / "a.binvox").write_bytes(binvox_bytes(cells) + behind)
+    with pytest.warns(UserWarning, match=f"a.binvox: {len(behind)} byte"):
+        grid = read(tmp_path / "a.binvox")
+    assert np.flatnonzero(grid.occupancy.transpose(0, 2, 1)).tolist() == cells
+
+
 def test_binvox_refuses_what_it_cannot_hold(tmp_path):
     with refused(DataError, "a.binvox", hint="threshold"):
         write(tmp_path / "a.binvox", VoxelGrid(occupancy=np.zeros((2, 2, 2), np.float32)))
@@ -63,6 +72,7 @@ def test_binvox_refuses_what_it_cannot_hold(tmp_path):
     [
         (binvox_bytes([0])[:-1], "fill the grid"),
         (binvox_bytes([0])[:-2], "fill the grid"),
+        (binvox_bytes([0]) + b"\1\1\1", "goes on"),
         (b"#binvox 1\ndim 4 3\ndata\n", "'dim'"),
         (b"#binvox 1\ndim 99999 99999 99999\ndata\n\x01\x01", "declares"),
         (b"#binvox 1\ndim -1 4 4\ndata\n", "declares"),

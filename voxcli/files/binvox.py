@@ -7,6 +7,8 @@ centred at scale * ((i + 1/2)/dim) + translate. Voxelisers of the field write cu
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
@@ -24,13 +26,27 @@ def read_binvox(source: Source, kind: str | None, options: Options) -> VoxelGrid
     scale = _numbers(header, "scale", 1, source.name)[0] if "scale" in header else 1.0
     if min(sizes) < 1 or np.prod(sizes, dtype=np.float64) > MAX_ARRAY_BYTES:
         raise FileFormatError(f"{source.name} declares {sizes} cells.", expected=f"1 to {MAX_ARRAY_BYTES} in all")
-    counts = runs[1::2]
-    if len(runs) % 2 or int(counts.sum(dtype=np.int64)) != int(np.prod(sizes, dtype=np.int64)):
-        raise FileFormatError(f"{source.name}: run lengths do not fill the grid.", expected=f"{np.prod(sizes, dtype=np.int64)} cells",
-                              actual=f"{counts.sum(dtype=np.int64)}", hint="The file may be truncated.")  # fmt: skip
-    native = np.repeat(runs[0::2] != 0, counts).reshape(sizes)  # [x, z, y]
+    values, counts = _whole_runs(runs, int(np.prod(sizes, dtype=np.int64)), source.name)
+    native = np.repeat(values != 0, counts).reshape(sizes)  # [x, z, y]
     occupancy = np.ascontiguousarray(native.transpose(0, 2, 1))
     return VoxelGrid(occupancy=occupancy, origin=translate, voxel_size=scale / np.array(occupancy.shape, np.float64))
+
+
+def _whole_runs(runs: np.ndarray, cells: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(values, counts) of the runs that fill the grid. A line end behind them, as text editors leave it, is left out with a warning."""
+    pairs = runs[: len(runs) // 2 * 2].reshape(-1, 2)
+    ends = pairs[:, 1].cumsum(dtype=np.int64)
+    used = int(np.searchsorted(ends, cells)) + 1
+    if used > len(ends) or ends[used - 1] != cells:
+        raise FileFormatError(f"{name}: run lengths do not fill the grid.", expected=f"{cells} cells",
+                              actual=f"{ends[-1] if len(ends) else 0}", hint="The file may be truncated, or its `dim` wrong.")  # fmt: skip
+    behind = len(runs) - 2 * used
+    if behind > 2:
+        raise FileFormatError(f"{name} goes on behind its last cell.", expected=f"{2 * used} bytes of run lengths for {cells} cells",
+                              actual=f"{behind} bytes more", hint="Its `dim` may be wrong.")  # fmt: skip
+    if behind:
+        warnings.warn(f"{name}: {behind} byte{'s' * (behind > 1)} behind the last cell left out.", stacklevel=4)
+    return pairs[:used, 0], pairs[:used, 1]
 
 
 def _split(data: bytes, name: str) -> tuple[dict[str, list[str]], np.ndarray]:

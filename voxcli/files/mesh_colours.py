@@ -53,6 +53,14 @@ def mean_over_corners(vertex_colours: np.ndarray, faces: np.ndarray) -> np.ndarr
     return means
 
 
+def mean_over_faces(face_colours: np.ndarray, faces: np.ndarray, vertices: int) -> np.ndarray:
+    """Vertex colours [V, 3] uint8, the mean of the faces around each; UNCOLOURED where there are none."""
+    sums = [np.bincount(faces.ravel(), np.repeat(channel, 3), vertices) for channel in face_colours.T]
+    around = np.bincount(faces.ravel(), minlength=vertices)[:, None]
+    means: np.ndarray = np.where(around > 0, np.rint(np.stack(sums, axis=1) / np.maximum(around, 1)), UNCOLOURED).astype(np.uint8)
+    return means
+
+
 def face_colours(geometry: trimesh.Trimesh, linear: bool) -> np.ndarray | None:
     """Colours [F, 3] uint8 of a trimesh geometry, None where its file states none. linear: factors are linear light (glTF)."""
     from trimesh.visual import TextureVisuals

@@ -1,4 +1,7 @@
-"""NPY: one bare array. [N, 3] or [N, 6] are points (with normals), any other [H, W] of floats is a z-depth map in metres."""
+"""NPY: one bare array. [N, 3], [N, 4] and [N, 6] are points, any other [H, W] of floats is a z-depth map in metres.
+
+A fourth column is the intensity of a laser scanner, and is left out. Three more are normals or colours (`point_columns` tells which).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,13 @@ import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.archive import check_array, read_npy_header
+from voxcli.files.point_columns import unnamed_columns
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import DepthMap, PointCloud
+
+_WIDTHS = (3, 4, 6)
+"""Columns of an array of points."""
 
 
 def read_npy(source: Source, kind: str | None, options: Options) -> PointCloud | DepthMap:
@@ -20,18 +27,19 @@ def read_npy(source: Source, kind: str | None, options: Options) -> PointCloud |
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise FileFormatError(
             f"{source.name} holds neither points nor depth.",
-            expected="[N, 3], [N, 6] or [H, W] numbers",
+            expected="[N, 3], [N, 4], [N, 6] or [H, W] numbers",
             actual=f"{list(array.shape)} {array.dtype}",
             hint="Grids are read from .npz, where keys say what they are; fruxels of Z-GAN with --input-format zgan.",
         )
-    if kind == "depth" or (kind is None and array.shape[1] not in (3, 6)):
+    if kind == "depth" or (kind is None and array.shape[1] not in _WIDTHS):
         if array.dtype.kind != "f":
             raise FileFormatError(f"{source.name}: depth must be floats, in metres.", actual=array.dtype)
         return DepthMap(array.astype(np.float32))
-    if array.shape[1] not in (3, 6):
-        raise FileFormatError(f"{source.name}: points have the wrong shape.", expected="[N, 3] or [N, 6]", actual=list(array.shape))
+    if array.shape[1] not in _WIDTHS:
+        raise FileFormatError(f"{source.name}: points have the wrong shape.", expected="[N, 3], [N, 4] or [N, 6]", actual=list(array.shape))
+    normals, colours = unnamed_columns(array[:, 3:], source.name) if len(array) else (None, None)
     array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
-    return PointCloud(array[:, :3], normals=array[:, 3:] if array.shape[1] == 6 else None)
+    return PointCloud(array[:, :3], normals, colours)
 
 
 def load_npy(source: Source) -> np.ndarray:

@@ -6,13 +6,15 @@ comment lines, `voxcli classes {...}` and `voxcli meta {...}`, each JSON.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from voxcli.errors import DataError, EmptyCloudError, EmptyMeshError, FileFormatError
 from voxcli.files.keyed import meta_text, parse_meta
-from voxcli.files.mesh_colours import label_colours, mean_over_corners, to_uint8
+from voxcli.files.mesh_colours import label_colours, mean_over_corners, mean_over_faces, to_uint8
 from voxcli.files.ply_codec import Element, Ply, parse_ply, ply_bytes
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -21,6 +23,11 @@ from voxcli.scene import Labels, Mesh, PointCloud, Surfels
 
 _LABEL_NAMES = ("label", "labels", "class", "semantic", "scalar_label", "scalar_Label", "classification")
 _COLOUR_NAMES = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
+_BASE_NAMES = ("f_dc_0", "f_dc_1", "f_dc_2")
+"""Of Gaussian splats: the factors of the spherical harmonic of degree 0, for red, green and blue."""
+_HARMONIC = 0.28209479177387814  # Y_0^0 = 1 / (2 sqrt(pi))
+_PLACES, _NORMALS = ("x", "y", "z"), ("nx", "ny", "nz")
+_LISTS = ("vertex_indices", "vertex_index")
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------------------
@@ -36,7 +43,7 @@ def read_ply(source: Source, kind: str | None, options: Options) -> Mesh | Point
             raise FileFormatError(f"{source.name} has faces, but no vertices.", actual=f"{face.count} faces")
         kind_of_nothing = EmptyMeshError if face is not None else EmptyCloudError
         raise kind_of_nothing(f"{source.name} holds no points.", hint="Its PLY header declares no vertices.")
-    points = _columns(vertex, ("x", "y", "z"))
+    points = _columns(vertex, _PLACES)
     if points is None:
         raise FileFormatError(
             f"{source.name}: vertices lack x, y or z.", actual=", ".join(p.name for p in vertex.properties) or "no properties"
@@ -44,13 +51,17 @@ def read_ply(source: Source, kind: str | None, options: Options) -> Mesh | Point
     classes, meta = _comments(ply, source.name)
     faces = _triangles(ply, source.name)
     if len(faces[0]):
+        _say_what_is_left_out(ply, source.name, (*_PLACES, *_NORMALS), _LABEL_NAMES)
         return _mesh(ply, points, faces, classes, meta)
     if kind == "mesh":
         raise DataError(f"{source.name} holds no faces, only {vertex.count} points.", expected="a mesh")
     labels = _labels(vertex)
+    normals = _columns(vertex, _NORMALS)
+    flat = normals is not None and not normals.any()
+    _say_what_is_left_out(ply, source.name, (*_PLACES, *_NORMALS, *_LABEL_NAMES, "radius"), ())
     return PointCloud(
         points if points.dtype in (np.float32, np.float64) else points.astype(np.float32),
-        normals=_columns(vertex, ("nx", "ny", "nz")),
+        normals=None if flat else normals,
         colors=_colours(vertex),
         labels=labels,
         classes=classes or _unnamed(labels),
@@ -68,6 +79,8 @@ def _mesh(ply: Ply, points: np.ndarray, faces: tuple[np.ndarray, np.ndarray], cl
     inside = len(triangles) == 0 or (triangles.min() >= 0 and triangles.max() < len(points))
     if colours is not None:
         colours = colours[rows]
+        if vertex_colours is not None and inside and np.array_equal(vertex_colours, mean_over_faces(colours, triangles, len(points))):
+            vertex_colours = None  # they only repeat the faces'
     elif vertex_colours is not None and inside:
         colours = mean_over_corners(vertex_colours, triangles)
     return Mesh(
@@ -81,6 +94,21 @@ def _mesh(ply: Ply, points: np.ndarray, faces: tuple[np.ndarray, np.ndarray], cl
     )
 
 
+def _say_what_is_left_out(ply: Ply, name: str, of_vertices: tuple[str, ...], of_faces: tuple[str, ...]) -> None:
+    """Warn of tables and columns that nothing is made of. An alpha of all ones is no loss, nor are normals of 0 or of a mesh's vertices."""
+    colours = sum(_COLOUR_NAMES, _BASE_NAMES)
+    read = {"vertex": (*of_vertices, *colours), "face": (*of_faces, *colours, *_LISTS), "tristrips": _LISTS}
+    left = []
+    for key, element in ply.elements.items():
+        if element.count and key not in read:
+            left.append(f"element '{key}'")
+        elif element.count:
+            opaque = {n for n in ("alpha",) if n in element.columns and element.columns[n].min() in (1.0, 255)}
+            left += [re.sub(r"_\d+$", "_*", p.name) for p in element.properties if p.name not in read[key] and p.name not in opaque]
+    if left:
+        warnings.warn(f"{name}: nothing is made of {', '.join(dict.fromkeys(left))}; the rest is read.", stacklevel=4)
+
+
 def _columns(element: Element, names: tuple[str, ...]) -> np.ndarray | None:
     if not all(name in element.columns for name in names):
         return None
@@ -92,7 +120,8 @@ def _colours(element: Element) -> np.ndarray | None:
         colours = _columns(element, names)
         if colours is not None:
             return to_uint8(colours)
-    return None
+    base = _columns(element, _BASE_NAMES)
+    return None if base is None else to_uint8(0.5 + _HARMONIC * base.astype(np.float64))
 
 
 def _labels(element: Element) -> np.ndarray | None:
@@ -141,7 +170,7 @@ def _triangles(ply: Ply, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _index_list(element: Element, key: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-    for column in ("vertex_indices", "vertex_index"):
+    for column in _LISTS:
         if column in element.lists:
             return element.lists[column]
     raise FileFormatError(f"{name}: element '{key}' lacks a list 'vertex_indices'.", actual=", ".join(p.name for p in element.properties))
@@ -181,18 +210,22 @@ def write_points(cloud: PointCloud, options: Options) -> bytes:
 
 
 def write_mesh(mesh: Mesh, options: Options) -> bytes:
-    """Triangles with vertex colours, face colours (of the classes where faces are labelled) and face labels."""
-    vertex = _vector(mesh.vertices, "xyz")
-    if mesh.vertex_colors is not None:
-        vertex |= _vector(mesh.vertex_colors, ("red", "green", "blue"))
+    """Triangles with vertex colours, face colours (of the classes where faces are labelled) and face labels.
+
+    Blender and Open3D show the colours of vertices alone. Where there are none, a vertex gets the mean of its faces.
+    """
     face: dict[str, np.ndarray] = {"vertex_indices": mesh.faces.astype(np.int32)}
     colours = mesh.face_colors
     if mesh.face_labels is not None:
         face["label"] = mesh.face_labels
         if mesh.classes is not None and colours is None:
             colours = label_colours(mesh.face_labels, mesh.classes)
+    vertex, of_vertices = _vector(mesh.vertices, "xyz"), mesh.vertex_colors
     if colours is not None:
         face |= _vector(colours, ("red", "green", "blue"))
+        of_vertices = mean_over_faces(colours, mesh.faces, len(mesh.vertices)) if of_vertices is None else of_vertices
+    if of_vertices is not None:
+        vertex |= _vector(of_vertices, ("red", "green", "blue"))
     return ply_bytes({"vertex": vertex, "face": face}, _comment_lines(mesh.classes if mesh.face_labels is not None else None, mesh.meta))
 
 

@@ -63,13 +63,10 @@ def parse_ply(data: bytes, name: str) -> Ply:
 def _parse_header(data: bytes, name: str) -> tuple[str, dict[str, Element], list[str], int]:
     if data[:3] != b"ply" or data[3:4] not in (b"\n", b"\r"):
         raise FileFormatError(f"{name} is not a PLY file.", expected="a first line 'ply'", actual=repr(data[:12]))
-    mark = data.find(b"end_header")
-    end = data.find(b"\n", mark)
-    if mark < 0:
-        raise FileFormatError(f"{name}: the PLY header has no 'end_header'.", hint="The file may be truncated.")
     encoding, elements, comments = "", {}, []
     current: Element | None = None
-    for line in data[:mark].decode("utf-8", "replace").splitlines()[1:]:
+    lines = _header_lines(data, name)
+    for line in lines[0][1:]:
         words = line.split()
         try:
             match words[:1]:
@@ -88,7 +85,23 @@ def _parse_header(data: bytes, name: str) -> tuple[str, dict[str, Element], list
             raise FileFormatError(f"{name}: the PLY header has a line that cannot be read.", actual=repr(line)) from error
     if encoding not in _BYTE_ORDERS:
         raise FileFormatError(f"{name}: unknown PLY format.", expected=" or ".join(_BYTE_ORDERS), actual=encoding or "no format line")
-    return encoding, elements, comments, len(data) if end < 0 else end + 1
+    return encoding, elements, comments, lines[1]
+
+
+def _header_lines(data: bytes, name: str) -> tuple[list[str], int]:
+    """The lines of the header before `end_header`, and where the data begin. A line ends as the first one does: in LF, CR LF or CR."""
+    stop = b"\r" if data[3:4] == b"\r" and data[4:5] != b"\n" else b"\n"
+    lines: list[str] = []
+    position = 0
+    while position < len(data):
+        end = data.find(stop, position)
+        end = len(data) if end < 0 else end
+        line = data[position:end].decode("utf-8", "replace").strip()
+        position = end + 1
+        if line == "end_header":
+            return lines, min(position, len(data))
+        lines.append(line)
+    raise FileFormatError(f"{name}: the PLY header has no 'end_header' line.", hint="The file may be truncated.")
 
 
 def _parse_property(words: list[str]) -> Property:

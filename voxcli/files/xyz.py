@@ -1,7 +1,6 @@
 """XYZ: one point a line, as text. Columns may be separated by blanks, commas or semicolons; lines from # or // on are comments.
 
-Our files name their columns in the first comment. Foreign ones with six columns hold colours where the last three are integers in
-0..255, and normals where they have unit length; nine columns are colours and normals, in either order.
+Our files name their columns in the first comment. What others hold behind x, y and z, `point_columns` tells.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import re
 import numpy as np
 
 from voxcli.errors import DataError, EmptyCloudError, FileFormatError
+from voxcli.files.point_columns import unnamed_columns
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import PointCloud
@@ -51,22 +51,7 @@ def _attributes(table: np.ndarray, names: list[str] | None, name: str) -> tuple[
     if names is not None and len(names) == table.shape[1]:
         found = [table[:, [names.index(n) for n in wanted]] if set(wanted) <= set(names) else None for wanted in (_NORMALS, _COLOURS)]
         return found[0], None if found[1] is None else found[1].astype(np.uint8)
-    if table.shape[1] not in (6, 9):
-        return None, None
-    normals = colours = None
-    for columns in (table[:, start : start + 3] for start in range(3, table.shape[1], 3)):
-        if np.all(columns == np.rint(columns)) and columns.min() >= 0 and columns.max() <= 255 and columns.max() > 1:
-            colours = columns.astype(np.uint8)
-        elif np.allclose(np.linalg.norm(columns, axis=1), 1.0, atol=1e-2):
-            normals = columns
-        else:
-            raise FileFormatError(
-                f"{name}: columns behind x y z are neither colours nor unit normals.",
-                expected="integers 0..255, or unit length",
-                actual=columns[0].tolist(),
-                hint="Name them in a first line: # x y z nx ny nz",
-            )
-    return normals, colours
+    return unnamed_columns(table[:, 3:], name)
 
 
 def write_xyz(cloud: PointCloud, options: Options) -> bytes:
