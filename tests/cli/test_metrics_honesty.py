@@ -211,3 +211,28 @@ def test_rows_say_what_their_numbers_are(voxcli, tmp_path, format, delimiter):
     (row,) = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     assert row["metric"] == "chamfer fscore hausdorff normals" and set(json.loads(row["params"])) == set(row["metric"].split())
     assert row["preset"] == "" and row["pred"] == "pred/0.npy" and list(row)[0] == "name"
+
+
+# ------------------------------------------------------------------------------------------------ probabilities
+
+
+@pytest.mark.parametrize("suffix", ["npz", "h5"])
+def test_thresholds_presets_and_levels_meet_the_probabilities_of_our_own_files(voxcli, tmp_path, suffix):
+    chances = np.zeros((8, 8, 8), np.float32)
+    chances[2:6, 2:6, 2:6] = 0.45
+    chances[2:6, 2:6, 2:4] = 0.9
+    files.write(tmp_path / f"a.{suffix}", VoxelGrid(occupancy=chances >= 0.5, probabilities=chances))
+    files.write(tmp_path / "b.npz", VoxelGrid(occupancy=chances >= 0.4))
+    for choice, value in ([], 0.5), (["--threshold", 0.4], 1), (["--preset", "pix2vox"], 1), (["--best-threshold"], 1):
+        code, text, errors = voxcli("metrics", "iou", f"a.{suffix}", "b.npz", *choice)
+        assert code == 0 and record(text)["value"] == value, (choice, errors)
+        assert "probabilities" not in errors
+    distances = [record(voxcli("metrics", "hausdorff", f"a.{suffix}", "b.npz", "--points", 500, *choice)[1])["value"]
+                 for choice in ([], ["--iso", 0.4])]  # fmt: skip
+    assert distances[0] > 1.5 and distances[1] < 1
+
+
+def test_a_threshold_without_probabilities_to_meet_is_warned_of(voxcli, tmp_path):
+    files.write(tmp_path / "a.binvox", VoxelGrid(occupancy=np.ones((4, 4, 4), bool)))
+    assert "no probabilities" in voxcli("metrics", "iou", "a.binvox", "a.binvox", "--preset", "pix2vox")[2]
+    assert "no probabilities" not in voxcli("metrics", "iou", "a.binvox", "a.binvox")[2]

@@ -167,3 +167,41 @@ def test_what_is_known_of_the_poses_of_two_cameras_is_told():
     for pred, gt, known in cases:
         record = grid_iou(pred, gt)
         assert record["value"] == 1 and record["params"]["cameras"] == known
+
+
+# ------------------------------------------------------------------------------------------------ probabilities beside a decision
+
+
+CHANCES = (0.2, 0.45, 0.41, 0.9)
+"""Of four cells. At 0.5 one is occupied, at 0.4 three are; the truth fills the last three."""
+
+
+def decided(**more):
+    values = np.array([[CHANCES]], np.float32)
+    return VoxelGrid(occupancy=values >= 0.5, probabilities=values, **more)
+
+
+def test_a_threshold_meets_the_probabilities_that_a_prediction_holds():
+    truth = occupied(False, True, True, True)
+    assert grid_iou(decided(), truth)["value"] == pytest.approx(1 / 3)  # what the file decided
+    assert grid_iou(decided(), truth, IoUOptions(thresholds=(0.4,)))["value"] == 1
+    assert grid_iou(decided(), truth, IoUOptions(thresholds=(0.1,)))["value"] == pytest.approx(3 / 4)
+    assert grid_iou(decided(), truth, IoUOptions(thresholds=(0.9,), strict=True))["value"] == 0
+    boxed = grid_iou(decided(), truth, IoUOptions(thresholds=(0.4,), resample=4))
+    assert boxed["parts"]["thresholds"].keys() == {">=0.4"}
+
+
+def test_a_threshold_meets_what_a_prediction_of_fruxels_does_not_take_for_air():
+    labels, chances = np.zeros(FRUSTUM.shape, np.uint8), np.zeros((3, *FRUSTUM.shape), np.float16)
+    chances[0], chances[1], chances[2] = 0.55, 0.25, 0.2  # occupied with 0.45, though air is the likeliest class
+    labels[0, 0, 0] = 255
+    guess, truth = FruxelGrid(labels, FRUSTUM, classes=NAMES, probabilities=chances), fruxels()
+    at = {">=0.5": 0.0, ">=0.4": 11 / 12}  # the cell that is left out is a miss
+    record = grid_iou(guess, truth, IoUOptions(thresholds=(0.5, 0.4), of="occupancy"))
+    assert record["parts"]["thresholds"] == pytest.approx(at) and "not_applied" not in record["params"]
+
+
+def test_a_threshold_that_a_decided_prediction_cannot_take_is_said():
+    params = grid_iou(occupied(True, False), occupied(True, True), IoUOptions(thresholds=(0.4, 0.5)))["params"]
+    assert params["not_applied"] == [">=0.4", ">=0.5"] and params["value_at"] == "occupied"
+    assert "not_applied" not in grid_iou(occupied(True, False), occupied(True, True))["params"]

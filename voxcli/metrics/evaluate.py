@@ -32,6 +32,9 @@ SURFACE_POINTS = 100_000
 MATCHED_POINTS = 2048
 """The same for a matching of two surfaces, whose cost grows with the square of the points or faster."""
 
+LEVEL = 0.5
+"""Where the surface of an occupancy grid lies, unless the call or a preset says otherwise."""
+
 _SETS = (PointCloud, Surfels, DepthMap)
 """Shapes that are points already."""
 
@@ -60,7 +63,7 @@ def score_together(options: Sequence[SampledOptions], pred: Shape, gt: Shape, /,
             pairs[shared] = _sample_pair(pred, gt, shared)
         record = distance_record(each, pairs[shared], **names)
         record["params"] |= {"empty_points": each.empty_points} if each.empty_points else {}
-        record["params"] |= {"iso": each.iso} if any(isinstance(shape, (FruxelGrid, VoxelGrid)) for shape in (pred, gt)) else {}
+        record["params"] |= {"iso": LEVEL if each.iso is None else each.iso} if any(isinstance(shape, (FruxelGrid, VoxelGrid)) for shape in (pred, gt)) else {}
         records.append(record)
     return records
 
@@ -119,7 +122,7 @@ def fill_empty(pred: Sample, gt: Sample, count: int, seed: int) -> Sample:
 def sample(shape: Shape, options: SampledOptions, which: str = "shape") -> Sample:
     """The points that stand for a shape's surface, with normals where they are known; float64, seeded by `options.seed`.
 
-    Meshes are sampled evenly by area (or give their vertices); grids are contoured at `iso` first; clouds and surfels are used as they are
+    Meshes are sampled evenly by area (or give their vertices); grids are contoured first (`contoured`); clouds and surfels are used as they are
     unless `points` asks for a number, then a random subset (with repetition where there are too few). An empty shape gives no
     points; a mesh without area raises DataError. which: "prediction" or "ground truth": each draws points of its own.
 
@@ -129,9 +132,7 @@ def sample(shape: Shape, options: SampledOptions, which: str = "shape") -> Sampl
     # Both shapes draw from streams of their own: the same mesh on both sides must not score 0 by drawing the same points.
     generator = torch.Generator().manual_seed(2 * options.seed + (which == "ground truth"))
     if isinstance(shape, (FruxelGrid, VoxelGrid)):
-        from voxcli.geometry.surfaces import surface_mesh
-
-        shape = surface_mesh(shape, options.iso)
+        shape = contoured(shape, options.iso)
     if isinstance(shape, Mesh):
         check_extent(shape.vertices, f"Vertices of the {which}")
         return _sample_mesh(shape, options, generator)
@@ -151,6 +152,20 @@ def sample(shape: Shape, options: SampledOptions, which: str = "shape") -> Sampl
     check_extent(points, f"Points of the {which}")
     found = Sample(as_double(points), None if normals is None else as_double(normals))
     return _subset(found, options, generator)
+
+
+def contoured(grid: FruxelGrid | VoxelGrid, iso: float | None = None) -> Mesh:
+    """The surface of a grid: of its probabilities at `iso` where that is given and the grid holds them, else of its cells at iso or LEVEL.
+
+    >>> soft = VoxelGrid(np.zeros((4, 4, 4), bool), probabilities=np.full((4, 4, 4), 0.4, np.float32))
+    >>> len(contoured(soft).faces), len(contoured(soft, 0.3).faces) > 0
+    (0, True)
+    """
+    from voxcli.geometry.surfaces import surface_mesh
+
+    if iso is not None and isinstance(grid, VoxelGrid) and grid.probabilities is not None:
+        grid = replace(grid, occupancy=grid.probabilities, probabilities=None, context=None)
+    return surface_mesh(grid, LEVEL if iso is None else iso)
 
 
 def as_double(array: np.ndarray) -> Tensor:
@@ -243,16 +258,14 @@ def _surface_pair(pred: Shape, gt: Shape, a: Sample, b: Sample, options: Surface
     return SamplePair(a, b, (distance_to_surface(a.points, *meshes[1]), distance_to_surface(b.points, *meshes[0])))
 
 
-def surface_of(shape: Shape, which: str, iso: float) -> tuple[Tensor, Tensor]:
-    """Vertices [V 3] and faces [F 3] of a mesh, or of a grid contoured at `iso`. Raises UsageError for shapes without a surface.
+def surface_of(shape: Shape, which: str, iso: float | None = None) -> tuple[Tensor, Tensor]:
+    """Vertices [V 3] and faces [F 3] of a mesh, or of a grid contoured as `contoured` says. Raises UsageError for shapes without a surface.
 
     >>> [part.shape for part in surface_of(Mesh(np.eye(3), np.array([[0, 1, 2]])), "prediction", 0.5)]
     [torch.Size([3, 3]), torch.Size([1, 3])]
     """
     if isinstance(shape, (FruxelGrid, VoxelGrid)):
-        from voxcli.geometry.surfaces import surface_mesh
-
-        shape = surface_mesh(shape, iso)
+        shape = contoured(shape, iso)
     if not isinstance(shape, Mesh):
         raise UsageError(f"--to surface needs a surface on both sides; the {which} is {type(shape).__name__}.",
                          hint="Use --to points, or give meshes or grids.")  # fmt: skip

@@ -8,8 +8,8 @@ import numpy as np
 
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics.frames import check_frames
-from voxcli.metrics.overlap import label_record, occupancy_iou
-from voxcli.metrics.records import Record
+from voxcli.metrics.overlap import comparison, label_record, occupancy_iou
+from voxcli.metrics.records import Record, Tree
 from voxcli.metrics.volumes import IoUOptions
 from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 from voxcli.scene.frames import assumed_camera
@@ -28,7 +28,8 @@ def grid_iou(pred: Grid, gt: Grid, options: IoUOptions = IoUOptions(), /, **name
     """The IoU record of two grids.
 
     Two label grids are compared class by class, classes being matched by name; where one of the two knows only occupancy, occupied space is
-    compared. `ignore` overrides the ground truth's own ignore label; cells to which the prediction gives its own ignore label count as
+    compared: at the thresholds, where some are given and the prediction holds probabilities, else as the prediction decided.
+    `ignore` overrides the ground truth's own ignore label; cells to which the prediction gives its own ignore label count as
     missed. `align="world"` refuses voxel grids that lie in different places, `"index"` compares them cell by cell all the same. Fruxels are
     compared in the frame of the camera, so their frusta must be equal; where their cameras stand is not compared, and `params.cameras` says
     what is known of it.
@@ -43,9 +44,10 @@ def grid_iou(pred: Grid, gt: Grid, options: IoUOptions = IoUOptions(), /, **name
     if options.resample is not None:
         if options.mask is not None:
             raise UsageError("A mask has no meaning for volumes that are cropped and resampled.")
-        a, b = (box_resampled(_occupancy(g, None)[0], options.resample, options.box_threshold) for g in (pred, gt))
+        values = _guessed(pred, options), _occupancy(gt, None)[0]
+        a, b = (box_resampled(each, options.resample, options.box_threshold) for each in values)
         record = occupancy_iou(a, b, _thresholds(options), strict=bool(options.strict), threshold_truth=True, **names)
-        record["params"] |= {"resample": options.resample, "box_threshold": options.box_threshold}
+        record["params"] |= {"resample": options.resample, "box_threshold": options.box_threshold, **_not_applied(values[0], options)}
         return record
     align = options.align or "world"
     check_same_grid(pred, gt, align)
@@ -91,10 +93,32 @@ def _cell_by_cell(pred: Grid, gt: Grid, options: IoUOptions, names: Names) -> Re
     if options.classes:
         raise UsageError("Classes were named, but one of the two grids holds no labels.", hint="Leave --class out to compare occupancy.")
     truth, left_out = _occupancy(gt, ignore)
-    occupied, _ = _occupancy(pred, None)
+    guess = _guessed(pred, options)
     if left_out is not None:
         mask = ~left_out if mask is None else mask & ~left_out
-    return occupancy_iou(occupied, truth, _thresholds(options), strict=bool(options.strict), mask=mask, **names)
+    record = occupancy_iou(guess, truth, _thresholds(options), strict=bool(options.strict), mask=mask, **names)
+    record["params"] |= _not_applied(guess, options)
+    return record
+
+
+def _guessed(pred: Grid, options: IoUOptions) -> np.ndarray:
+    """What a threshold meets: the probabilities of being occupied, where a threshold was asked for and the prediction holds them; else what
+    the prediction decided."""
+    if pred.probabilities is None or (options.thresholds is None and options.strict is None):
+        return _occupancy(pred, None)[0]
+    if isinstance(pred, VoxelGrid):
+        return pred.probabilities
+    if pred.classes.empty is None:
+        raise DataError("The prediction does not say which label is empty space, so its occupancy is not known.")
+    occupied = 1 - pred.probabilities[pred.classes.empty].astype(np.float32)
+    return occupied if pred.classes.ignore is None else np.where(pred.labels == pred.classes.ignore, np.float32(0), occupied)
+
+
+def _not_applied(guess: np.ndarray, options: IoUOptions) -> Tree:
+    """For the params of a record: the thresholds that were asked for, where the prediction was decided already."""
+    if options.thresholds is None or guess.dtype.kind == "f":
+        return {}
+    return {"not_applied": [comparison(t, bool(options.strict)) for t in options.thresholds]}
 
 
 def _unlabelled(labels: np.ndarray, classes: Labels) -> np.ndarray | None:

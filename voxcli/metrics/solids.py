@@ -207,7 +207,7 @@ def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
 
 def _solid_of(mesh: Shape, which: str) -> tuple[Tensor, Tensor]:
     """Vertices and faces of a mesh that may enclose something. Raises DataError for faces without area."""
-    vertices, faces = surface_of(mesh, which, 0.5)
+    vertices, faces = surface_of(mesh, which)
     a, b, c = vertices[faces].unbind(1)
     if len(faces) and not float(torch.linalg.cross(b - a, c - a).abs().max()) > 0:
         raise DataError(f"The {which} has no area: all its faces are points or lines.", actual=f"{len(faces)} face(s)")

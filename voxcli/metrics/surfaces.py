@@ -52,7 +52,7 @@ class SampledOptions(MetricOptions):
         "none", "none (default), unit-cube, unit-sphere, gt-10 by the truth's numbers, or own-cube.", choices=NORMALISATIONS
     )
     empty_penalty: float | None = option(None, "Distance that an empty prediction costs a point; default: null.", within="[0, inf)")
-    iso: float = option(0.5, "Level at which occupancy grids are contoured; default 0.5.")
+    iso: float | None = option(None, "Level at which occupancies, or their probabilities, are contoured; default: 0.5 of what was decided.")
     empty_points: int = option(0, "Random points in place of an empty prediction.", within="[0, inf)", on_command_line=False)
 
     def params(self) -> dict[str, object]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _KINDS = {
     "replaced": "clouds hold fewer points than were asked for, and were drawn from with replacement (params.held)",
     "outside": "points outside the box of the shell grid were left out (parts.outside)",
+    "not applied": "the predictions hold no probabilities: no threshold was applied to what they decided (params.not_applied)",
     "cameras": "the cameras stand in different places, which is not compared: cells are those of each camera's own frame (params.cameras)",
 }
 
@@ -46,6 +47,9 @@ def _cautions(record: Record) -> Iterator[tuple[str, str]]:
         shares = " and ".join(f"{_percent(outside[key])} of the {which}" for key, which in (("pred", "prediction"), ("gt", "ground truth")))
         low, high = params["box"]
         yield "outside", f"{shares} lie outside the shell grid's box [{low:g}, {high:g}]^3, and were left out."
+    if "not_applied" in params:
+        yield "not applied", f"the prediction holds no probabilities, so {' '.join(params['not_applied'][:4])} was not applied: cells are " \
+                             "occupied as its file says."  # fmt: skip
     if params.get("cameras") == CAMERAS_DIFFER:
         yield "cameras", "the cameras stand in different places, which is not compared: each grid is taken in its own camera's frame."
 
