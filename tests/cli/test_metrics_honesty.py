@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from example_files import box_mesh, fruxel_grid, street_picture
+from PIL import Image
 
 from voxcli import files
 from voxcli.metrics.presets import PRESETS
@@ -236,3 +237,25 @@ def test_a_threshold_without_probabilities_to_meet_is_warned_of(voxcli, tmp_path
     files.write(tmp_path / "a.binvox", VoxelGrid(occupancy=np.ones((4, 4, 4), bool)))
     assert "no probabilities" in voxcli("metrics", "iou", "a.binvox", "a.binvox", "--preset", "pix2vox")[2]
     assert "no probabilities" not in voxcli("metrics", "iou", "a.binvox", "a.binvox")[2]
+
+
+# ------------------------------------------------------------------------------------------------ units of images
+
+
+def test_a_record_states_the_unit_of_depth_and_medians_that_differ_are_warned_of(voxcli, tmp_path):
+    depth = np.random.default_rng(3).uniform(5, 50, (12, 16)).astype(np.float32)
+    np.save(tmp_path / "pred.npy", depth)
+    Image.fromarray(np.rint(depth * 256).astype(np.uint16)).save(tmp_path / "gt.png")
+
+    def run(*more):
+        code, text, errors = voxcli("metrics", "depth", "pred.npy", "gt.png", *more)
+        assert code == 0, errors
+        return record(text), errors
+
+    right, errors = run("--depth-scale", 1 / 256)
+    assert right["value"] < 0.002 and right["params"]["depth_scale"] == 1 / 256 and not errors
+    assert run("--preset", "kitti")[0]["params"]["depth_scale"] == 1 / 256
+    wrong, errors = run()
+    assert wrong["value"] > 1 and wrong["params"]["depth_scale"] == 0.001 and "3.91" not in errors and "0.256" in errors
+    assert wrong["parts"]["median_ratio"] == pytest.approx(256 / 1000, rel=1e-3)
+    assert not run("--align", "median")[1]

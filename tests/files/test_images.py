@@ -129,3 +129,11 @@ def test_float_tiffs_hold_metres_and_nothing_where_there_is_no_surface(tmp_path)
     assert np.array_equal(depth, [[1.5, np.nan], [np.nan, 2.25]], equal_nan=True)
     Image.fromarray(np.array([[1500, 0]], np.uint16)).save(tmp_path / "b.tiff")
     assert np.array_equal(read_as(tmp_path / "b.tiff", DepthMap).depth, np.array([[1.5, np.nan]], np.float32), equal_nan=True)
+
+
+def test_eight_bits_are_no_depth(tmp_path):
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(tmp_path / name)
+        with refused(FileFormatError, name, actual="8 bits"):
+            read_as(tmp_path / name, DepthMap)
+        assert isinstance(read(tmp_path / name), Picture)

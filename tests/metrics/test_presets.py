@@ -20,6 +20,7 @@ from voxcli.metrics.overlap import at_best_threshold
 from voxcli.metrics.presets import PRESETS, merge, protocol, table
 from voxcli.metrics.summaries import f_of_means
 from voxcli.metrics.surfaces import SampledOptions
+from voxcli.metrics.views import DepthOptions
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
 
 
@@ -213,7 +214,7 @@ def test_pix2scene():
     close(record["value"], max(d.max(), e.max()))
     assert [record["parts"]["forward"], record["parts"]["reverse"]] == pytest.approx([d.max(), e.max()])
     assert protocol("pix2scene", "depth") == {"value": "mse", "kind": "ray"}
-    close(depth_record(np.array([[1.0, 2, np.nan]]), np.array([[1.5, 2, 3]]), value="mse", kind="ray")["value"], 0.125)
+    close(depth_record(np.array([[1.0, 2, np.nan]]), np.array([[1.5, 2, 3]]), DepthOptions(value="mse", kind="ray"))["value"], 0.125)
 
 
 @pytest.mark.parametrize(("preset", "at"), [("pix2vox", (0.4, 0.2, 0.3, 0.5)), ("r2n2", (0.4,))])
@@ -255,10 +256,10 @@ def test_kitti_ssc():
     close(record["parts"]["completion"], ((p > 0) & (g > 0)).sum() / ((p > 0) | (g > 0)).sum())
 
 
-def test_every_preset_is_tested_above_and_stands_in_the_table():
+def test_every_preset_is_tested_above_or_with_depth_and_stands_in_the_table():
     assert set(PRESETS) == {
         "pix2vox", "r2n2", "uclid", "uclid-pix3d", "pix3d", "onet", "jof", "pixel2mesh", "disn", "meshrcnn", "tatarchenko", "pix2scene",
-        "bae-net", "kitti-ssc",
+        "bae-net", "kitti-ssc", "eigen", "kitti", "midas",
     }  # fmt: skip
     assert {row["preset"] for row in table()} == set(PRESETS) and all(row["choices"] for row in table())
 

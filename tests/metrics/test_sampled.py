@@ -10,6 +10,7 @@ from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.metrics.depth import along, depth_record
 from voxcli.metrics.pose import azimuth_error, pose_record, rotation_angle
 from voxcli.metrics.sampled import mesh_iou, points_record, shell_record
+from voxcli.metrics.views import DepthOptions
 
 
 def test_shell_iou_by_hand():
@@ -76,13 +77,13 @@ def test_a_wall_is_as_far_along_z_everywhere_and_farther_along_the_rays():
 def test_the_value_of_depth_and_pose_is_the_error_asked_for():
     gt = np.array([[1.0, 2.0]])
     for value, wanted in (("rmse", 0.5), ("mse", 0.25), ("abs_rel", 0.375)):
-        record = depth_record(gt + 0.5, gt, value=value)
+        record = depth_record(gt + 0.5, gt, DepthOptions(value=value))
         assert record["value"] == pytest.approx(wanted) and record["params"]["value"] == value
     turn = turned([0, 1, 0], 10, (0, 0, 2)), turned([0, 1, 0], 40, (2, 0, 0))
     for value, wanted in (("rotation_deg", 30), ("azimuth_deg", 90), ("translation", 8**0.5), ("translation_relative", 2**0.5)):
         assert pose_record(*turn, value=value)["value"] == pytest.approx(wanted)
     with refused(UsageError, "'rsme'", hint="'rmse'"):
-        depth_record(gt, gt, value="rsme")
+        depth_record(gt, gt, DepthOptions(value="rsme"))
     with refused(UsageError, "'azimuth'", hint="'azimuth_deg'"):
         pose_record(*turn, value="azimuth")
 

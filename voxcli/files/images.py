@@ -188,9 +188,11 @@ def _channels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def depth_of_integers(image: Image.Image, embedded: Meta, options: Options, name: str) -> DepthMap:
-    """Depth in metres from an integer image: value * scale, 0 = no surface (NaN)."""
-    if not (image.mode.startswith("I") or image.mode == "L"):
-        raise FileFormatError(f"{name} is no depth image.", expected="one channel of 16-bit integers", actual=f"mode {image.mode}")
+    """Depth in metres from an integer image: value * scale, 0 = no surface (NaN). FileFormatError for 8 bits, which are seldom depth."""
+    if not image.mode.startswith("I"):
+        bits = "8 bits" if image.mode in ("L", "P", "1") else f"mode {image.mode}"
+        raise FileFormatError(f"{name} is no depth image.", expected="one channel of 16-bit integers", actual=bits,
+                              hint="256 steps are a preview of depth; give the depth itself.")  # fmt: skip
     values = np.asarray(image).astype(np.float64)
     scale = options.depth_scale if options.depth_scale is not None else float(embedded.get("depth_scale", MILLIMETRE))
     return DepthMap(
@@ -198,6 +200,7 @@ def depth_of_integers(image: Image.Image, embedded: Meta, options: Options, name
         embedded.get("depth_kind", "z"),
         embedded_camera(embedded, values.shape),
         embedded.get("meta", {}),
+        scale,
     )
 
 

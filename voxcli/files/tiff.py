@@ -22,10 +22,10 @@ from voxcli.scene import DepthMap, Picture
 
 
 def read_tiff(source: Source, kind: str | None, options: Options) -> DepthMap | Picture:
-    """A DepthMap; a Picture where kind is image, or the file has colours and kind is None. FileFormatError for damage."""
+    """A DepthMap; a Picture where kind is image, or the file has 8 bits or colours and kind is None. FileFormatError for damage."""
     image = open_image(source)
     embedded = embedded_facts(image, source.name)
-    if kind == "image" or (kind is None and not image.mode.startswith(("F", "I", "L"))):
+    if kind == "image" or (kind is None and not image.mode.startswith(("F", "I"))):
         return picture_of_image(image, embedded)
     if image.mode != "F":
         return depth_of_integers(image, embedded, options, source.name)

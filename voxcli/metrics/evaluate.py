@@ -63,7 +63,8 @@ def score_together(options: Sequence[SampledOptions], pred: Shape, gt: Shape, /,
             pairs[shared] = _sample_pair(pred, gt, shared)
         record = distance_record(each, pairs[shared], **names)
         record["params"] |= {"empty_points": each.empty_points} if each.empty_points else {}
-        record["params"] |= {"iso": LEVEL if each.iso is None else each.iso} if any(isinstance(shape, (FruxelGrid, VoxelGrid)) for shape in (pred, gt)) else {}
+        if any(isinstance(shape, (FruxelGrid, VoxelGrid)) for shape in (pred, gt)):
+            record["params"]["iso"] = LEVEL if each.iso is None else each.iso
         records.append(record)
     return records
 
@@ -122,8 +123,8 @@ def fill_empty(pred: Sample, gt: Sample, count: int, seed: int) -> Sample:
 def sample(shape: Shape, options: SampledOptions, which: str = "shape") -> Sample:
     """The points that stand for a shape's surface, with normals where they are known; float64, seeded by `options.seed`.
 
-    Meshes are sampled evenly by area (or give their vertices); grids are contoured first (`contoured`); clouds and surfels are used as they are
-    unless `points` asks for a number, then a random subset (with repetition where there are too few). An empty shape gives no
+    Meshes are sampled evenly by area (or give their vertices); grids become surfaces by `contoured`; clouds and surfels are used as they
+    are unless `points` asks for a number, then a random subset (with repetition where there are too few). An empty shape gives no
     points; a mesh without area raises DataError. which: "prediction" or "ground truth": each draws points of its own.
 
     >>> sample(PointCloud(np.arange(30.0).reshape(10, 3)), SampledOptions(points=4)).points.shape

@@ -27,8 +27,8 @@ POOLED = "pooled over the set"
 BEST_THRESHOLD = "at the threshold with the best mean over the set"
 F_OF_MEANS = "F of mean precision and mean recall"
 
-_DEFAULT_HOLDS = ("to", "percent", "scale")
-"""Options that keep their defaults under a preset which does not mention them: another value would not be the paper's number."""
+_DEFAULT_HOLDS = ("to", "percent", "scale", "align", "crop")
+"""Options that keep their defaults under a preset which neither mentions nor frees them: another value would not be the paper's number."""
 
 _ROOT3 = 3**0.5
 _UNIT_SPHERE: Protocol = {"normalise": "unit-sphere"}
@@ -43,13 +43,14 @@ _PART_IOU: Protocol = {"of": "parts", "absent": 1.0}
 @dataclass(frozen=True)
 class Preset:
     """source: where the protocol comes from; metrics: the choices of each metric it defines; notes: what a table cannot say; summary:
-    how the value of a whole set comes about, where it is not the mean over samples.
+    how the value of a whole set comes about, where it is not the mean over samples; free: options that its papers choose in several ways.
     """
 
     source: str
     metrics: Mapping[str, Protocol]
     notes: str = ""
     summary: Mapping[str, str] = field(default_factory=dict)
+    free: tuple[str, ...] = ()
 
 
 PRESETS: dict[str, Preset] = {
@@ -171,6 +172,22 @@ PRESETS: dict[str, Preset] = {
         {"hausdorff": {"percentile": 100.0, "to": "points", "normalise": "none"}, "depth": {"value": "mse", "kind": "ray"}},
         "forward and reverse Hausdorff between surfels, in the scene's units; depth MSE",
     ),
+    "eigen": Preset(
+        "Eigen et al. 2014 on KITTI, cropped as Garg et al. 2016",
+        {"depth": {"crop": "garg", "min_depth": 1e-3, "max_depth": 80.0}},
+        "cap of 80 m; papers on video add --align median for each picture, and Eigen's own crop is --crop eigen without a preset",
+        free=("align",),
+    ),
+    "kitti": Preset(
+        "KITTI depth benchmark (Uhrig et al. 2017)",
+        {"depth": {"value": "silog", "depth_scale": 1 / 256, "align": "none", "crop": "none"}},
+        "PNG of 256 units a metre; value is SILog times 100; its irmse is in 1/m, which the benchmark prints in 1/km",
+    ),
+    "midas": Preset(
+        "MiDaS (Ranftl et al. 2020), depth of any data set",
+        {"depth": {"value": "abs_rel", "align": "scale-shift", "align_in": "inverse"}},
+        "--inverse for predictions of inverse depth; --max-depth is the cap of the data set (NYU 10 m, KITTI 80 m, ETH3D and Sintel 72 m)",
+    ),
     "bae-net": Preset(
         "BAE-NET (Chen et al. 2019)",
         {"iou": _PART_IOU},
@@ -216,7 +233,8 @@ def merge(preset: str | None, metric: str, given: Mapping[str, object]) -> dict[
     if preset is None:
         return stated
     chosen = protocol(preset, metric)
-    fixed = {**{name: own[name] for name in _DEFAULT_HOLDS if name in own}, **chosen}
+    held = {name: own[name] for name in _DEFAULT_HOLDS if own.get(name) is not None and name not in PRESETS[preset].free}
+    fixed = {**held, **chosen}
     for key, value in stated.items():
         if key in fixed and fixed[key] != value:
             flag = flag_of(key, abouts(options)[key])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voxcli.atomic import check_there
-from voxcli.errors import DataError
+from voxcli.errors import DataError, UsageError
 from voxcli.metrics.base import FilePair, Metric, MetricOptions
 from voxcli.metrics.records import Names, Record
 from voxcli.options import option
@@ -20,21 +20,41 @@ if TYPE_CHECKING:
     from voxcli.metrics.iqtt import Answers
     from voxcli.scene import DepthMap, Surfels
 
-DEPTH_VALUES = ("rmse", "mse", "abs_rel")
+DEPTH_VALUES = ("rmse", "mse", "abs_rel", "sq_rel", "rmse_log", "log10", "silog", "irmse")
+DEPTH_ALIGN = ("none", "median", "scale-shift")
+DEPTH_SPACES = ("depth", "log", "inverse")
+DEPTH_CROPS = ("none", "garg", "eigen", "nyu")
 POSE_VALUES = ("rotation_deg", "azimuth_deg", "translation", "translation_relative")
 
 
 @dataclass(frozen=True)
 class DepthOptions(MetricOptions):
-    """Options of the depth errors. mask: pixels that count, bool [H, W]."""
+    """Options of the depth errors. mask: pixels that count, bool [H, W].
 
-    value: str = option("rmse", "Which error is the value: rmse (default), mse or abs_rel.", choices=DEPTH_VALUES)
+    Limits and crops choose pixels of the truth; predictions are clipped to the limits after the alignment. Crops: of Garg et al. and of
+    Eigen et al. for KITTI, as shares of the picture; of Eigen et al. for NYU, in its pixels.
+    """
+
+    value: str = option("rmse", f"Which error is the value: rmse (default), {', '.join(DEPTH_VALUES[1:])}.", choices=DEPTH_VALUES)
     kind: str | None = option(None, "Compare depth along z or the ray; default: as the truth's file has it.", choices=("z", "ray"))
     depth_scale: float | None = option(None, "Metres per unit of an integer depth image; default 0.001.", within="(0, inf)")
+    align: str = option(
+        "none", "Bring the prediction to the truth: none (default), median (ratio of medians), scale-shift (least squares).",
+        choices=DEPTH_ALIGN,
+    )  # fmt: skip
+    align_in: str = option("depth", "Align depth (default), log (its logarithm) or inverse (1 / depth).", choices=DEPTH_SPACES)
+    inverse: bool = option(False, "The prediction holds inverse depth (disparity), as MiDaS makes it.")
+    crop: str = option("none", "Count only the crop garg or eigen (KITTI), or nyu; default: none.", choices=DEPTH_CROPS)
+    min_depth: float | None = option(None, "Count only truths above it, and clip predictions to it.", within="[0, inf)")
+    max_depth: float | None = option(None, "Count only truths below it (a cap), and clip predictions to it.", within="(0, inf)")
     mask_file: str | None = option(
         None, "Count only pixels where this image is not black; a folder for folders.", flag="--mask", metavar="IMAGE"
     )
     mask: np.ndarray | None = option(None, "Pixels that count.", on_command_line=False)
+
+    def params(self) -> dict[str, object]:
+        """The options as a record states them: the mask apart, of which it says whether there was one."""
+        return {name: value for name, value in super().params().items() if name not in ("mask", "mask_file")}
 
 
 class Depth(Metric[DepthOptions, "DepthMap | Surfels"]):
@@ -46,19 +66,24 @@ class Depth(Metric[DepthOptions, "DepthMap | Surfels"]):
     compares = "depth maps"
     better = "lower"
     perfect = 0.0
-    help = """Depth errors where the truth is known: RMSE (the value), MSE, AbsRel, and the share within ratios 1.25, 1.25^2, 1.25^3.
+    help = """Depth errors where the truth is known: RMSE (the value), AbsRel, SILog and others, and the share within 1.25, 1.25^2, 1.25^3.
 
-    A map along z and one along the ray are brought to one kind where a file carries its camera. --preset pix2scene: MSE along the ray.
+    A map along z and one along the ray are brought to one kind where a file carries its camera. Presets: eigen (KITTI by Eigen's split:
+    Garg's crop, cap of 80 m), kitti (the depth benchmark), midas (scale and shift of inverse depth), pix2scene (MSE along the ray).
     Gates may name a part: --fail-over abs_rel=0.1, --fail-under "within.<1.25=0.9".
 
     Examples:
         voxcli metrics depth depth.npy depth.png
+        voxcli metrics depth depth.npy depth.png --preset eigen --align median
         voxcli metrics depth depth.npy depth.png --mask street.png --fail-over 0.5
     """
 
     def check(self, options: DepthOptions) -> None:
-        """Raise UsageError for a mask that is not there."""
+        """Raise UsageError for a mask that is not there, and for limits without a depth between them."""
         check_there(options.mask_file)
+        if options.min_depth is not None and options.max_depth is not None and options.min_depth >= options.max_depth:
+            raise UsageError("No depth lies between the limits.", expected="--min-depth below --max-depth",
+                             actual=f"{options.min_depth:g} and {options.max_depth:g}")  # fmt: skip
 
     def read(self, path: str, options: DepthOptions, format: str | None = None) -> DepthMap | Surfels:
         """A depth map, or surfels, of a file."""
@@ -83,14 +108,15 @@ class Depth(Metric[DepthOptions, "DepthMap | Surfels"]):
 
     def score(self, pred: DepthMap | Surfels, gt: DepthMap | Surfels, options: DepthOptions, /, **names: Unpack[Names]) -> Record:
         """The record of two maps, both brought to one kind."""
-        from voxcli.metrics.depth import depth_record, kind_of, lengths_of
+        from voxcli.metrics.depth import depth_record, kind_of, lengths_of, scale_used
         from voxcli.metrics.masks import pixel_mask
 
         kind = options.kind or kind_of(gt)
+        if options.inverse and kind != kind_of(pred):
+            raise UsageError("Inverse depth is compared along what it was predicted along.", expected=kind_of(pred), actual=kind)
         mask = pixel_mask(options.mask_file) if options.mask_file else options.mask
-        record = depth_record(lengths_of(pred, kind), lengths_of(gt, kind), mask=mask, value=options.value, kind=kind, **names)
-        record["params"] |= {"depth_scale": options.depth_scale, **options.stated_preset}
-        return record
+        stated = dataclasses.replace(options, kind=kind, depth_scale=scale_used(pred, gt, options.depth_scale))
+        return depth_record(lengths_of(pred, kind), lengths_of(gt, kind), stated, mask=mask, **names)
 
 
 @dataclass(frozen=True)

@@ -237,12 +237,16 @@ class PointCloud:
 
 @dataclass(frozen=True)
 class DepthMap:
-    """depth [H, W] float32, NaN where there is no surface; kind `z` (along the optical axis) or `ray`; the camera if known."""
+    """depth [H, W] float32, NaN where there is no surface; kind `z` (along the optical axis) or `ray`; the camera if known.
+
+    unit: metres per unit of the integer image that it was read of, where it was.
+    """
 
     depth: np.ndarray
     kind: str = "z"
     camera: Camera | None = None
     meta: Meta = field(default_factory=dict)
+    unit: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         _need_shape("depth", self.depth, (None, None))

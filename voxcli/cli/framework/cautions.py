@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 _KINDS = {
     "replaced": "clouds hold fewer points than were asked for, and were drawn from with replacement (params.held)",
     "outside": "points outside the box of the shell grid were left out (parts.outside)",
+    "medians": "the medians of prediction and truth differ much, as with another unit of depth (parts.median_ratio)",
     "not applied": "the predictions hold no probabilities: no threshold was applied to what they decided (params.not_applied)",
     "cameras": "the cameras stand in different places, which is not compared: cells are those of each camera's own frame (params.cameras)",
 }
+
+_FAR = 3.9
+"""Medians that differ by such a factor: 256 units a metre, read as 1000, make 3.906."""
 
 
 def warn(scored: Sequence[tuple[str, Sequence[Record]]]) -> None:
@@ -47,9 +51,12 @@ def _cautions(record: Record) -> Iterator[tuple[str, str]]:
         shares = " and ".join(f"{_percent(outside[key])} of the {which}" for key, which in (("pred", "prediction"), ("gt", "ground truth")))
         low, high = params["box"]
         yield "outside", f"{shares} lie outside the shell grid's box [{low:g}, {high:g}]^3, and were left out."
+    ratio = record["parts"].get("median_ratio")
+    if ratio and params["align"] == "none" and not params["inverse"] and not 1 / _FAR < ratio < _FAR:
+        yield "medians", f"the true depths are {ratio:.3g} times the predicted ones (medians): is another --depth-scale meant, or --align?"
     if "not_applied" in params:
-        yield "not applied", f"the prediction holds no probabilities, so {' '.join(params['not_applied'][:4])} was not applied: cells are " \
-                             "occupied as its file says."  # fmt: skip
+        asked = " ".join(params["not_applied"][:4])
+        yield "not applied", f"the prediction holds no probabilities, so {asked} was not applied: cells are occupied as its file says."
     if params.get("cameras") == CAMERAS_DIFFER:
         yield "cameras", "the cameras stand in different places, which is not compared: each grid is taken in its own camera's frame."
 
