@@ -216,9 +216,11 @@ def test_free_codes_learn_in_place_of_the_encoder(folder, tmp_path):
     assert weights.config["shapes"] >= 4 and weights.tensors["latents.s_latent"].shape[1] == 8
 
 
-@pytest.mark.parametrize("name,model", [("jof", "jof"), ("objects-jof-small", "jof"), ("objects-bae-small", "bae")])
+@pytest.mark.parametrize("name,model", [
+    ("jof", "jof"), ("objects-jof-small", "jof"), ("objects-jof-lite", "jof"), ("objects-bae-small", "bae"),
+])  # fmt: skip
 def test_a_shipped_recipe_runs_through_its_stages(folder, tmp_path, name, model):
-    small = TINY if model == "jof" else {"code": 8, "encoder": [4, 4, 4, 4], "decoder": [16, 8]}
+    small = {**TINY, "start": "", "pretrained": False} if model == "jof" else {"code": 8, "encoder": [4, 4, 4, 4], "decoder": [16, 8]}
     quick = {"points": 64} | ({"side": 6, "evaluations": 8, "refinements": 2} if model == "jof" else {})
     shorter = {s.name: {"steps": 1, "batch": 2, "parts": 1, "settings": quick} for s in load_recipe(name).stages}
     recipe = load_recipe(name, {"network": dict(small), "validation": {"share": 0.2, "pictures": 1}, "stages": shorter})

@@ -63,8 +63,8 @@ def test_parameter_counts_of_each_part_are_the_published_ones():
 
 
 def test_features_have_the_published_sizes_and_volumes_32_cells_a_side():
-    assert {name: config.features for name, config in PRESETS.items()} == {"pix2vox-f": 2048, "pix2vox-a": 16384}
-    for name, side in (("pix2vox-f", 4), ("pix2vox-a", 8)):
+    assert {name: config.features for name, config in PRESETS.items()} == {"pix2vox-f": 2048, "pix2vox-a": 16384, "lite": 2048}
+    for name, side in (("pix2vox-f", 4), ("pix2vox-a", 8), ("lite", 4)):
         with torch.device("meta"):
             network = Pix2Vox(PRESETS[name]).eval()
             features = network.encoder(torch.zeros(1, 3, 224, 224))
@@ -104,6 +104,34 @@ def test_the_whole_of_f_is_that_of_a_plain_recomputation():
         wanted = reconstructed(network.state_dict(), images[0], 4)[None]
         assert_close(network(images), wanted, rtol=0, atol=2e-6)
     assert_close(Folded(network)(images), wanted, rtol=0, atol=5e-6)
+
+
+def test_lite_is_f_behind_the_maps_of_the_published_encoder():
+    network = living(replace(PRESETS["lite"], encoder=(16, 8, 4), decoder=(8, 8, 4, 4, 8)))
+    images = torch.rand(2, 2, 3, 224, 224, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    with torch.inference_mode():
+        maps = network.encoder.published.encoder((images.flatten(0, 1)[:, [2, 1, 0]] + 1) / 2)     # red, green, blue in 0..1
+        assert [tuple(each.shape[1:]) for each in maps[2:]] == [(40, 28, 28), (112, 14, 14), (320, 7, 7)]
+        wide = [torch.nn.functional.interpolate(each, (28, 28), mode="bilinear") for each in maps[2:]]
+        features = network.encoder.embed(torch.cat(wide, 1))
+        assert_close(network.encoder(images.flatten(0, 1)), features, rtol=0, atol=1e-5)
+        context, volumes = network.volumes(features, (2, 2))
+        wanted = network.fused(context, volumes)
+        assert wanted.std() > 0.01
+        assert_close(network(images), wanted, rtol=0, atol=1e-5)
+    assert_close(Folded(network)(images), wanted, rtol=0, atol=2e-5)
+
+
+def test_pictures_of_half_the_size_go_through_lite_too():
+    network = living(replace(PRESETS["lite"], encoder=(16, 8, 4), decoder=(8, 8, 4, 4, 8)))
+    assert network.encoder(torch.zeros(1, 3, 112, 112)).shape == (1, 4, 4, 4)
+
+
+def test_backbones_that_there_are_not_are_refused():
+    with refused(UsageError, "resnet", hint="vgg16"):
+        Pix2VoxConfig(backbone="resnet")
+    with refused(UsageError, "imagenet", hint="pretrained", actual="vgg16_bn.pth"):
+        Pix2VoxConfig(backbone="efficientnet-lite0", imagenet="vgg16_bn.pth")
 
 
 @pytest.mark.parametrize("side", [2, 3, 5])

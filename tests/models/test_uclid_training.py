@@ -162,7 +162,7 @@ def test_stages_that_mean_nothing_are_refused(folder, change, message):
         stages.TASK.check_stage(stage, NARROW, None)
 
 
-@pytest.mark.parametrize("name", ["uclid", "objects-uclid-small"])
+@pytest.mark.parametrize("name", ["uclid", "objects-uclid-small", "objects-uclid-lite"])
 def test_shipped_recipes_fit_their_network(folder, name):
     recipe = load_recipe(name)
     data = stages.TASK.open_data([folder], recipe.dataset)

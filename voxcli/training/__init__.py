@@ -8,6 +8,7 @@ models/registry.py finds. The engine knows nothing else of a model. In the order
     check_class_weights(weights, data)  of a ClassWeighingTask alone: refuse weights that do not fit the data
     check_stage(stage, config, data)    refuse what this network cannot train, before anything is computed (also in --dry-run)
     build(config)                       -> nn.Module
+    frozen_parts(config)                -> prefixes of parameters that no stage trains; optional
     photograph_scores(folder)           -> a function that scores a network on labelled photographs; optional
     constants(data, indices), log_facts(data, constants)   -> {name: Tensor} for the steps, {key: value} for the log; optional
     class_weights(weights, data, indices)                  -> {class: weight}; of a ClassWeighingTask alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,8 @@ class Trainer:
                     raise KeyboardInterrupt
 
     def _begin(self, number: int, stage: Stage, first: int) -> StageRun:
-        run = begin(number, stage, first, self.network)
+        frozen = stage.frozen + self.task.frozen_parts(self.network_config)
+        run = begin(number, replace(stage, frozen=frozen), first, self.network)
         if self.optimiser_state is not None and self.step > first:
             restore_optimiser(run, self.optimiser_state, self.run)
         self.optimiser_state = None

@@ -75,9 +75,10 @@ class Stage:
 
     step: which training step of the model. scales: weight of the loss at each resolution, for networks that score at several (full, half,
     quarter); coarser ones alone cost a fraction. losses: weight of each term. settings: further options of the model's step.
-    frozen: prefixes of parameter names that stay as they are. frozen_statistics: prefixes of the names of modules whose batch normalisation
-    keeps its running mean and variance and normalises by them. parts: a step goes through its batch in so many parts and adds up their
-    gradients, where the whole does not fit into memory; batch statistics and Dice are then a part's.
+    frozen: prefixes of the names of parameters and modules that stay as they are. frozen_statistics: of modules that learn, but whose
+    batch normalisation keeps its running mean and variance and normalises by them, as that of frozen ones does. parts: a step goes
+    through its batch in so many parts and adds up their gradients, where the whole does not fit into memory; batch statistics and Dice
+    are then a part's.
     """
 
     name: str

@@ -51,7 +51,7 @@ class StageRun:
 
 
 def begin(number: int, stage: Stage, first: int, network: nn.Module) -> StageRun:
-    """Freeze what the stage freezes, and make an optimiser of the other parameters."""
+    """Freeze what the stage freezes, with its batch statistics, and make an optimiser of the other parameters."""
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(not name.startswith(stage.frozen))
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
@@ -60,7 +60,7 @@ def begin(number: int, stage: Stage, first: int, network: nn.Module) -> StageRun
     groups = [{"params": [p for name, p in named if how.rate_of(name) == rate], "lr": rate} for rate in rates]
     on_cpu = next(network.parameters()).device.type == "cpu"
     optimiser = torch.optim.Adam(groups, betas=how.betas, weight_decay=how.decay, fused=on_cpu)
-    still = batch_normalisations(network, stage.frozen_statistics)
+    still = batch_normalisations(network, stage.frozen + stage.frozen_statistics)
     return StageRun(number, stage, first, [p for _, p in named], optimiser, rates, still)
 
 

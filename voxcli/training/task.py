@@ -138,6 +138,10 @@ class Task(ABC, Generic[Network, Config, Data, Sample, BatchType]):
     def check_stage(self, stage: Stage, config: Config, data: Data) -> None:
         """Raise UsageError for a stage that this network cannot train. Called before anything is computed, and by --dry-run."""
 
+    def frozen_parts(self, config: Config) -> tuple[str, ...]:
+        """Prefixes of parameter names that no stage of this network trains, such as a trunk that the paper keeps as it came."""
+        return ()
+
     def constants(self, data: Data, indices: Sequence[int]) -> dict[str, Tensor]:
         """Tensors that steps need, found once from the training samples and kept in checkpoints."""
         return {}

@@ -108,6 +108,24 @@ class EfficientNetLite0(nn.Module):
         return maps
 
 
+class PublishedMaps(nn.Module):
+    """Picture [B, 3, H, W] in 0..1 -> its maps at 1/8, 1/16 and 1/32 of the size, side by side at 1/8: [B, 472, H/8, W/8].
+
+    They stand where networks of papers have the first layers of VGG-16 or ResNet-18.
+    """
+
+    channels = sum(CHANNELS[2:])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = EfficientNetLite0()
+
+    def forward(self, picture: Tensor) -> Tensor:
+        eighth, *coarser = self.encoder(picture)[2:]
+        size = (eighth.shape[2], eighth.shape[3])
+        return torch.cat([eighth, *(F.interpolate(each, size, mode="bilinear", align_corners=False) for each in coarser)], 1)
+
+
 def check_encoder(name: str) -> None:
     """Raise UsageError for the name of an encoder that there is not."""
     if name not in ENCODERS:

@@ -43,6 +43,12 @@ def standard_image(colours: Tensor) -> Tensor:
     return (colours - mean) / deviation
 
 
+def plain_image(images: Tensor) -> Tensor:
+    """The inverse of `standard_image`."""
+    mean, deviation = (images.new_tensor(v)[:, None, None] for v in (MEAN, DEVIATION))
+    return images * deviation + mean
+
+
 def coloured(volumes: Tensor, darkest: float) -> Tensor:
     """uint8 [B, 4, 64, 64, 64] as the 3D encoder takes it: colours from `darkest` to 1 where occupied, 0 in air."""
     colours = volumes[:, :3].float() * ((1 - darkest) / 255) + darkest

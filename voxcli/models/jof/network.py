@@ -9,7 +9,7 @@ the widths, and tanh for albedo. Codes meet the first layers as a share that is 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,9 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcli.errors import UsageError
+from voxcli.config import Value
+from voxcli.errors import UsageError, unknown_name
+from voxcli.models.blocks.efficientnet import ENCODERS
 from voxcli.models.branched.preparation import CELLS, IMAGE
-from voxcli.models.jof.resnet import ResNet
+from voxcli.models.jof.resnet import PublishedFeatures, ResNet
 from voxcli.shapes import check_shape
 
 SLOPE = 0.02
@@ -27,6 +29,8 @@ SLOPE = 0.02
 
 CAMERA, LIGHT = 12, 27
 """Numbers of a 3 x 4 projection, and of three bands of spherical harmonics in three colours."""
+
+RESNET = "resnet18"
 
 PARTS = ("encoder", "latents", "shape", "albedo", "image")
 
@@ -45,6 +49,8 @@ class JOFConfig:
     decoders. voxel_widths: channels of the 3D encoder. image_widths, groups: channels of the image encoder's four levels, and groups of
     its normalisation. normalised: codes of the 3D encoder have length 1. darkest: what black becomes in a coloured volume, whose air is 0.
     classes: names of the categories. camera_mean, camera_std: of the projections that the image encoder was trained on.
+    backbone: of the image encoder, `resnet18`, or `efficientnet-lite0` below its last level (ours). pretrained: the latter's ImageNet
+    weights when a training begins, `true` for those of the installed package or the path of a file.
     start: weights of this model that a training begins with, as far as they have the same parts; empty: none.
     """
 
@@ -64,9 +70,13 @@ class JOFConfig:
     classes: tuple[str, ...] = SYNSET_NAMES
     camera_mean: tuple[float, ...] = (0.0,) * CAMERA
     camera_std: tuple[float, ...] = (1.0,) * CAMERA
+    backbone: str = RESNET
+    pretrained: bool | str = True
     start: str = ""
 
     def __post_init__(self) -> None:
+        if self.backbone not in (RESNET, *ENCODERS):
+            raise unknown_name("backbone", self.backbone, (RESNET, *ENCODERS))
         wrong = [part for part in self.parts if part not in PARTS]
         if wrong or len(set(self.parts)) != len(self.parts):
             raise UsageError("jof: 'parts' names each part once.", expected=f"some of {', '.join(PARTS)}", actual=list(self.parts))
@@ -88,6 +98,16 @@ class JOFConfig:
     def logits(self) -> int:
         """Categories, and the unknown one."""
         return len(self.classes) + 1
+
+
+PRESETS: Mapping[str, Mapping[str, Value]] = {
+    "paper": {},
+    "lite": {
+        "shape": 96, "albedo": 32, "shape_widths": [384, 128], "albedo_widths": [96, 96, 96], "voxel_widths": [12, 24, 48, 96],
+        "image_widths": [24, 48, 96, 128], "groups": 8, "darkest": 0.25, "backbone": "efficientnet-lite0",
+    },
+}  # fmt: skip
+"""What differs from the paper's network. `lite` has a pretrained image encoder, and the widths of the shipped weights behind it."""
 
 
 class Codes(NamedTuple):
@@ -201,10 +221,12 @@ class Latents(nn.Module):
 class ImageEncoder(nn.Module):
     """E of Figure 2. Images [B, 3, 128, 128], standardised as ImageNet's -> ImageGuess, and maps of local features for equation (7)."""
 
+    features: PublishedFeatures | ResNet
+
     def __init__(self, config: JOFConfig):
         super().__init__()
-        self.features = ResNet(config.image_widths, config.groups)
-        width = config.image_widths[-1]
+        width, published = config.image_widths[-1], config.backbone != RESNET
+        self.features = PublishedFeatures(width, config.groups) if published else ResNet(config.image_widths, config.groups)
         heads = {"class": config.category, "albedo": config.albedo, "shape": config.shape, "cam": CAMERA, "light": LIGHT}
         for name, length in heads.items():
             setattr(self, f"fc_{name}1", nn.Linear(width, width))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0
+from voxcli.models.branched.preparation import plain_image
 
 
 class Block(nn.Module):
@@ -49,3 +53,21 @@ class ResNet(nn.Module):
         first = self.layer1(F.max_pool2d(stem, 3, 2, 1))
         second = self.layer2(first)
         return [stem, first, second], self.layer4(self.layer3(second)).mean((-2, -1))
+
+
+class PublishedFeatures(nn.Module):
+    """EfficientNet-Lite0 in the place of the first levels, and the last level (ours; see JOFConfig.backbone).
+
+    Images standardised as ImageNet's [B, 3, H, W] -> (maps at 1/2, 1/4 and 1/8 of 16, 24 and 40 channels, and features [B, width]).
+    """
+
+    def __init__(self, width: int, groups: int):
+        super().__init__()
+        self.published = EfficientNetLite0()
+        self.layer4 = nn.Sequential(Block(CHANNELS[3] + CHANNELS[4], width, 2, groups), Block(width, width, 1, groups))
+
+    def forward(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        *finer, sixteenth, last = self.published(plain_image(images))
+        size = (sixteenth.shape[2], sixteenth.shape[3])
+        coarse = torch.cat([sixteenth, F.interpolate(last, size, mode="bilinear", align_corners=False)], 1)
+        return finer, self.layer4(coarse).mean((-2, -1))

@@ -53,6 +53,8 @@ SPECS = (
         "jof", "voxcli.models.jof.inference:JOFPredictor", HELP, JOFOptions, "Mesh", frame="object, +y up",
         units="the diagonal of the object's box", abilities=(DrawsPictures, DividesShapes), package="voxcli.models.jof",
         importer=IMPORTER, data=SHAPES,
-        recipes="jof, objects-jof-small, objects-jof-self (for which see `--set training.network.start`, `training.dataset.images`)",
+        presets=("paper", "lite"),
+        recipes="jof, objects-jof-lite, objects-jof-small, objects-jof-self (for which see `--set training.network.start`, "
+        "`training.dataset.images`)",
     ),
 )  # fmt: skip

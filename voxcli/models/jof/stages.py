@@ -12,13 +12,16 @@ from torch import Tensor
 from voxcli import config as configuration
 from voxcli.config import Value
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.branched.batches import ShapeBatch, ShapeReader, ShapeSamples
 from voxcli.models.branched.branches import SHOWN, BranchTask, branch_tally, cube_points, winners_picture, winners_view
 from voxcli.models.branched.preparation import CELLS, coloured, standard_image
 from voxcli.models.jof.fitting import fit_to_points
-from voxcli.models.jof.network import JOF, Codes, JOFConfig, build, projection_of
+from voxcli.models.jof.network import JOF, PRESETS, RESNET, Codes, JOFConfig, build, projection_of
+from voxcli.models.jof.resnet import PublishedFeatures
 from voxcli.models.jof.steps import REHEARSED, TERMS, StageOptions, image_step, self_step, shape_codes, shape_step
 from voxcli.models.weights import load_parts, load_weights
+from voxcli.training.recipe import split_preset
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context
 
@@ -85,17 +88,18 @@ class JOFTask(BranchTask[JOF, JOFConfig]):
     prepares_stages = True
 
     def configure(self, options: Mapping[str, Value], data: ShapeSamples) -> JOFConfig:
-        """The configuration of a recipe: fields of JOFConfig, on top of those of the weights that `start` names.
+        """The configuration of a recipe: fields of JOFConfig, on top of those of its `preset` and of the weights that `start` names.
 
         The data give the categories, the number of free codes, and mean and deviation of the projections, where nothing else states them.
         """
+        preset, options = split_preset(options, PRESETS, "paper")
         given: Mapping[str, Value] = {}
         if options.get("start"):
             weights = load_weights(str(options["start"]))
             if weights.model != "jof":
                 raise FileFormatError(f"'{options['start']}': weights of another model.", expected="jof", actual=weights.model)
-            given = weights.config
-        merged = configuration.merge(given, options)
+            given = weights.config | ({"pretrained": False} if weights.config.get("backbone", RESNET) != RESNET else {})
+        merged = configuration.merge(given, PRESETS[preset], options)
         merged.setdefault("classes", list(data.categories))
         parts = merged.get("parts", JOFConfig.parts)
         parts = parts if isinstance(parts, Sequence) else ()
@@ -108,8 +112,10 @@ class JOFTask(BranchTask[JOF, JOFConfig]):
         return configuration.from_mapping(JOFConfig, merged, "network")
 
     def build(self, config: JOFConfig) -> JOF:
-        """A freshly initialised network; parts that `start` has are taken from there."""
+        """A freshly initialised network, a published encoder with its ImageNet weights; parts that `start` has are taken from there."""
         network = build(config)
+        if "image" in config.parts and isinstance(features := network.image.features, PublishedFeatures):
+            load_imagenet(features.published, config.pretrained)
         if config.start:
             load_parts(network, config.start)
         return network

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxcli.models.pix2vox.network import TRUNK_POOLED_AFTER, Pix2Vox, fuse, score_maps
+from voxcli.models.pix2vox.network import TRUNK_POOLED_AFTER, VGG, Pix2Vox, fuse, score_maps
 from voxcli.models.pix2vox.winograd import convolve, transformed_weights
 
 VIEWS_AT_ONCE = 8
@@ -37,7 +37,8 @@ class Folded(nn.Module):
         super().__init__()
         self.config, self.dtype, self.device = network.config, dtype, torch.device(device)
         encoder, decoder, scorer = network.encoder, network.decoder, network.merger
-        flat: list[Any] = [m for m in encoder.vgg if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
+        self.published = None if self.config.backbone == VGG else encoder.published.eval().to(self.device, dtype)
+        flat: list[Any] = [] if self.published is not None else [m for m in encoder.vgg if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
         pairs = list(zip(flat[0::2], flat[1::2], strict=True))
         pairs += [(layer[0], layer[1]) for layer in (encoder.layer1, encoder.layer2, encoder.layer3)]
         self.images = [self._placed(*fold(*pair), dtype, torch.channels_last) for pair in pairs]
@@ -58,14 +59,18 @@ class Folded(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """Images [N, 3, 224, 224] -> features [N, C, s, s]."""
         x = images.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
-        for place in range(len(self.config.trunk)):
-            x = self._convolved(x, place, 1).relu_()
-            if place in TRUNK_POOLED_AFTER:
-                x = F.max_pool2d(x, 2)
+        x = self._vgg(x) if self.published is None else self.published((x.flip(1) + 1) / 2)
         x = F.elu_(self._convolved(x, -3))
         # The maximum first: ELU rises everywhere, so it commutes with it and has less to do.
         x = F.elu_(F.max_pool2d(self._convolved(x, -2), self.config.pool))
         return F.elu_(self._convolved(x, -1)).contiguous()
+
+    def _vgg(self, x: Tensor) -> Tensor:
+        for place in range(len(self.config.trunk)):
+            x = self._convolved(x, place, 1).relu_()
+            if place in TRUNK_POOLED_AFTER:
+                x = F.max_pool2d(x, 2)
+        return x
 
     def _convolved(self, x: Tensor, place: int, padding: int = 0) -> Tensor:
         if self.filters[place] is not None and x.shape[-1] <= FEW_PIXELS and x.shape[-1] % 2 == 0:

@@ -15,6 +15,9 @@ from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig
 from voxcli.models.weights import Weights
 
+VARIANTS = ("pix2vox-f", "pix2vox-a")
+"""Of the original, by their presets."""
+
 PARTS = ("encoder", "decoder", "refiner", "merger")
 
 Tell = Callable[[str, str], None]
@@ -66,7 +69,7 @@ def _variant(first: Tensor | None) -> str | None:
 
 
 def _first_shapes() -> dict[str, tuple[int, ...]]:
-    return {name: (preset.decoder[0], preset.decoder[1], 4, 4, 4) for name, preset in PRESETS.items()}
+    return {name: (*PRESETS[name].decoder[:2], 4, 4, 4) for name in VARIANTS}
 
 
 def _check_variant(path: str | Path, model: str, tensors: dict[str, Tensor]) -> None:

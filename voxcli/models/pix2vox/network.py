@@ -4,6 +4,8 @@ Context-aware 3D Reconstruction from Single and Multi-view Images, section 3.2).
 Layers and tensor names are those of the public checkpoints. Where they differ from the paper's text, the checkpoints decide: eight
 convolutions of VGG-16 instead of nine, pooling by 4 in F and 3 in A instead of the other way round, a context scorer of widths
 9-16-8-4-2-1, and a refiner whose output is averaged with its input.
+
+The preset `lite` is ours: F with a pretrained EfficientNet-Lite0 in the place of VGG-16.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError, unknown_name
+from voxcli.models.blocks.efficientnet import ENCODERS, PublishedMaps
 from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.shapes import check_shape
 
@@ -25,6 +28,8 @@ TRUNK_POOLED_AFTER = (1, 3, 6)
 EMPTY = -2.0
 """About the logit of every cell in a network that has learnt nothing: one in eight is occupied."""
 
+VGG = "vgg16"
+
 METHODS = ("context", "mean", "max")
 """How coarse volumes are fused: by the scores of their contexts (section 3.2.3), by equation (5), or cell by cell by the largest (ours)."""
 
@@ -33,13 +38,17 @@ METHODS = ("context", "mean", "max")
 class Pix2VoxConfig:
     """Widths of all layers. The defaults are Pix2Vox-F's.
 
-    trunk: channels of VGG-16's first eight convolutions. encoder, kernels, pool: channels and kernel sizes of the three layers after it,
-    and the maximum taken after the second. decoder: channels that the features become at 2^3 cells, then of the four layers that double.
-    scorer: channels inside of the context scoring network. refiner: channels of the refiner's levels; empty for none;
+    backbone: what the pictures meet first, `vgg16`, or `efficientnet-lite0` (ours). pretrained: the latter's ImageNet weights when a
+    training begins, `true` for those of the installed package or the path of a file.
+    trunk: channels of VGG-16's first eight convolutions. encoder, kernels, pool: channels and kernel sizes of the three layers after the
+    backbone, and the maximum taken after the second. decoder: channels that the features become at 2^3 cells, then of the four layers
+    that double. scorer: channels inside of the context scoring network. refiner: channels of the refiner's levels; empty for none;
     hidden: width of its middle layer. imagenet: file whose VGG-16 a training began with (see importer.load_trunk). start: weights of
     this model that it began with, as far as they have the same parts. Both: empty for none.
     """
 
+    backbone: str = VGG
+    pretrained: bool | str = True
     trunk: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512)
     encoder: tuple[int, ...] = (512, 256, 128)
     kernels: tuple[int, ...] = (1, 3, 3)
@@ -52,6 +61,11 @@ class Pix2VoxConfig:
     start: str = ""
 
     def __post_init__(self) -> None:
+        if self.backbone not in (VGG, *ENCODERS):
+            raise unknown_name("backbone", self.backbone, (VGG, *ENCODERS))
+        if self.backbone != VGG and self.imagenet:
+            raise UsageError("pix2vox: 'imagenet' names weights of VGG-16, which this network does not have.", actual=self.imagenet,
+                             hint="Name weights of its backbone with 'pretrained'.")  # fmt: skip
         lengths = {"trunk": 8, "encoder": 3, "kernels": 3, "decoder": 5, "scorer": 4}
         for name, length in lengths.items():
             if len(getattr(self, name)) != length or min(getattr(self, name)) < 1:
@@ -76,8 +90,9 @@ PRESETS = {
     "pix2vox-a": Pix2VoxConfig(
         encoder=(512, 512, 256), kernels=(3, 3, 1), pool=3, decoder=(2048, 512, 128, 32, 8), refiner=(32, 64, 128)
     ),
+    "lite": Pix2VoxConfig(backbone="efficientnet-lite0", encoder=(384, 256, 128)),
 }
-"""The two networks of the paper: Fast, and Accurate."""
+"""The two networks of the paper, Fast and Accurate; and F over a lighter pretrained backbone."""
 
 
 class Encoder(nn.Module):
@@ -85,27 +100,42 @@ class Encoder(nn.Module):
 
     def __init__(self, config: Pix2VoxConfig):
         super().__init__()
-        layers: list[nn.Module] = []
-        before = 3
-        for place, width in enumerate(config.trunk):
-            layers += [nn.Conv2d(before, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            layers += [nn.MaxPool2d(2)] if place in TRUNK_POOLED_AFTER else []
-            before = width
-        self.vgg = nn.Sequential(*layers)
+        self.config = config
+        if config.backbone == VGG:
+            self.vgg, before = vgg_slice(config.trunk), config.trunk[-1]
+        else:
+            self.published, before = PublishedMaps(), PublishedMaps.channels
         first, second, third = config.encoder
         k1, k2, k3 = config.kernels
         self.layer1 = nn.Sequential(nn.Conv2d(before, first, k1), nn.BatchNorm2d(first), nn.ELU(inplace=True))
         self.layer2 = nn.Sequential(nn.Conv2d(first, second, k2), nn.BatchNorm2d(second), nn.ELU(inplace=True), nn.MaxPool2d(config.pool))
         self.layer3 = nn.Sequential(nn.Conv2d(second, third, k3), nn.BatchNorm2d(third), nn.ELU(inplace=True))
 
-    def embed(self, trunk: Tensor) -> Tensor:
-        """The layers after the trunk: [B, 512, 28, 28] -> features [B, C, s, s]."""
-        return self.layer3(self.layer2(self.layer1(trunk)))
+    def maps(self, images: Tensor) -> Tensor:
+        """What the backbone makes of images: [B, 512, 28, 28], or [B, 472, 28, 28] with EfficientNet-Lite0."""
+        if self.config.backbone == VGG:
+            return self.vgg(images)
+        return self.published((images.flip(1) + 1) / 2)
+
+    def embed(self, maps: Tensor) -> Tensor:
+        """The layers after the backbone: [B, 512, 28, 28] -> features [B, C, s, s]."""
+        return self.layer3(self.layer2(self.layer1(maps)))
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.vgg(images)
+        x = self.maps(images)
         # Pictures of half the size, with which a training may start for a quarter of the work (ours), give maps of half the size.
         return self.embed(x if x.shape[-1] == IMAGE // 8 else F.interpolate(x, (IMAGE // 8, IMAGE // 8), mode="nearest"))
+
+
+def vgg_slice(widths: tuple[int, ...]) -> nn.Sequential:
+    """VGG-16's first convolutions, with batch normalisation: [B, 3, H, W] -> [B, widths[-1], H/8, W/8]."""
+    layers: list[nn.Module] = []
+    before = 3
+    for place, width in enumerate(widths):
+        layers += [nn.Conv2d(before, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        layers += [nn.MaxPool2d(2)] if place in TRUNK_POOLED_AFTER else []
+        before = width
+    return nn.Sequential(*layers)
 
 
 class Decoder(nn.Module):

@@ -83,9 +83,9 @@ IMPORTER = Importer(
 SPECS = tuple(
     ModelSpec(
         name, "voxcli.models.pix2vox.inference:Pix2VoxPredictor", help, Pix2VoxOptions, "VoxelGrid", several_views=True,
-        frame="object, +y up", units="the unit cube's side", abilities=(FusesVolumes,), presets=("pix2vox-f", "pix2vox-a"),
+        frame="object, +y up", units="the unit cube's side", abilities=(FusesVolumes,), presets=("pix2vox-f", "pix2vox-a", "lite"),
         package="voxcli.models.pix2vox", importer=IMPORTER,
         recipes=recipes, data="synth objects, or 3D-R2N2's",
     )
-    for name, help, recipes in (("pix2vox-f", HELP, "pix2vox-f, objects-small, objects-refiner-small"), ("pix2vox-a", "", ""))
+    for name, help, recipes in (("pix2vox-f", HELP, "pix2vox-f, objects-lite, objects-small, objects-refiner-small"), ("pix2vox-a", "", ""))
 )  # fmt: skip

@@ -13,12 +13,13 @@ from torch import Tensor
 from voxcli import config as configuration
 from voxcli.config import Value
 from voxcli.errors import FileFormatError, UsageError
+from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.blocks.losses import soft_overlap_loss
 from voxcli.models.pix2vox.batches import ObjectBatch, ObjectReader, ObjectSamples, Prepared, collate
 from voxcli.models.pix2vox.folded import Folded
 from voxcli.models.pix2vox.importer import load_trunk
 from voxcli.models.pix2vox.losses import cross_entropy, cross_entropy_of_logits, overlaps
-from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig, build
+from voxcli.models.pix2vox.network import PRESETS, VGG, Pix2Vox, Pix2VoxConfig, build
 from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.models.weights import load_parts, load_weights
 from voxcli.training.previews import volume_views
@@ -59,10 +60,7 @@ def single_step(network: Pix2Vox, batch: ObjectBatch, context: Context[ObjectSam
 
 
 def fusion_step(network: Pix2Vox, batch: ObjectBatch, context: Context[ObjectSamples]) -> Terms:
-    """The fusion of several views, and the refined one. The normalisation of frozen parts stays as it is, too."""
-    for name, part in (("decoder", network.decoder), ("merger", network.merger)):
-        if name in context.stage.frozen:
-            part.eval()
+    """The fusion of several views, and the refined one."""
     views, volumes = network.volumes(_features(network, batch, context), tuple(batch.views.shape))
     fused = network.fused(views, volumes.float())
     losses = context.stage.losses
@@ -71,9 +69,7 @@ def fusion_step(network: Pix2Vox, batch: ObjectBatch, context: Context[ObjectSam
 
 
 def _features(network: Pix2Vox, batch: ObjectBatch, context: Context[ObjectSamples]) -> Tensor:
-    """What the encoder makes of a batch's pictures, or has made of them: [B * V, C, s, s]. Frozen, its normalisation is, too."""
-    if "encoder" in context.stage.frozen:
-        network.encoder.eval()
+    """What the encoder makes of a batch's pictures, or has made of them: [B * V, C, s, s]."""
     if "features" not in context.constants:
         return network.encoder(_channels_last(batch.images))
     rows = context.constants["first"][batch.places][:, None] + batch.views
@@ -98,7 +94,7 @@ def _other_terms(network: Pix2Vox, volume: Tensor, batch: ObjectBatch, losses: M
 
 
 class Pix2VoxTask(Task[Pix2Vox, Pix2VoxConfig, ObjectSamples, Prepared, ObjectBatch]):
-    """Both widths, by their presets."""
+    """All widths, by their presets."""
 
     steps = {"single": single_step, "fusion": fusion_step}
     prepares_stages = True
@@ -118,22 +114,31 @@ class Pix2VoxTask(Task[Pix2Vox, Pix2VoxConfig, ObjectSamples, Prepared, ObjectBa
                              actual="training.network.imagenet and training.network.start", hint="Leave out one of them.")  # fmt: skip
         if options.get("start"):
             weights = load_weights(str(options["start"]))
-            if weights.model != preset:
-                raise FileFormatError(f"'{options['start']}': weights of another model.", expected=preset, actual=weights.model)
+            model = "pix2vox-a" if preset == "pix2vox-a" else "pix2vox-f"
+            if weights.model != model:
+                raise FileFormatError(f"'{options['start']}': weights of another model.", expected=model, actual=weights.model)
             given = configuration.merge(given, weights.config, {"imagenet": ""})
+            if weights.config.get("backbone", VGG) != VGG:
+                given["pretrained"] = False
         if options.get("imagenet") and not Path(str(options["imagenet"])).is_file():
             raise FileFormatError(f"'{options['imagenet']}' is not there.", expected="torchvision's VGG-16 with normalisation")
         return configuration.from_mapping(Pix2VoxConfig, configuration.merge(given, options), "network")
 
     def build(self, config: Pix2VoxConfig) -> Pix2Vox:
-        """A freshly initialised network; its trunk from an ImageNet file where the configuration names one, and the parts that `start` has
-        from there."""
+        """A freshly initialised network; its backbone with the ImageNet weights that the configuration names, and the parts that `start`
+        has from there."""
         network = build(config)
         if config.imagenet:
             load_trunk(network.encoder.vgg, config.imagenet)
+        if config.backbone != VGG:
+            load_imagenet(network.encoder.published.encoder, config.pretrained)
         if config.start:
             load_parts(network, config.start)
         return network
+
+    def frozen_parts(self, config: Pix2VoxConfig) -> tuple[str, ...]:
+        """An ImageNet trunk of VGG-16, as in section 4.2."""
+        return ("encoder.vgg.",) if config.imagenet else ()
 
     def check_stage(self, stage: Stage, config: Pix2VoxConfig, data: ObjectSamples) -> None:
         """Raise UsageError for losses, views or sizes that mean nothing."""

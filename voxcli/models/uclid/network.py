@@ -14,15 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from voxcli.errors import ShapeError, UsageError
+from voxcli.errors import ShapeError, UsageError, unknown_name
 from voxcli.geometry.backproject import Compat, backproject
+from voxcli.models.blocks.efficientnet import ENCODERS, EfficientNetLite0
 from voxcli.models.uclid.folding import Fold
 from voxcli.models.uclid.regressors import CameraConfig, CameraNet, DepthConfig, DepthNet
-from voxcli.models.uclid.residual import ResNet18
+from voxcli.models.uclid.residual import PUBLISHED, PublishedStages, ResNet18
 from voxcli.shapes import check_shape
 
 SIZES = (28, 28, 14, 7)
 """N_1 .. N_4 (section 3.3)."""
+
+RESNET = "resnet18"
 
 CELLS = 28
 """N_0: the grid of occupancies and of patches."""
@@ -36,6 +39,8 @@ class UCLIDConfig:
     depth_channels: how often the binary depth grid stands beside the features (twice; 0: an ablation without depth). depth, camera: the
     auxiliary networks, None without them. compat: see geometry.backproject. regressed: what depth and camera are measured in: `cube`, in
     halves of the object's longest side (ours), or `shapenet`, in the units of ShapeNet's meshes (the published ones). side: of pictures.
+    backbone: the image encoder, `resnet18`, or `efficientnet-lite0` for all three networks together (ours), whose widths are its own.
+    pretrained: the latter's ImageNet weights when a training begins, `true` for those of the installed package or the path of a file.
     """
 
     encoder: tuple[int, int, int, int] = (64, 128, 256, 512)
@@ -50,8 +55,12 @@ class UCLIDConfig:
     compat: Compat = "none"
     regressed: Literal["cube", "shapenet"] = "cube"
     side: int = 224
+    backbone: str = RESNET
+    pretrained: bool | str = True
 
     def __post_init__(self) -> None:
+        if self.backbone not in (RESNET, *ENCODERS):
+            raise unknown_name("backbone", self.backbone, (RESNET, *ENCODERS))
         widths = (*self.encoder, *self.reduced, *self.decoder, self.occupancy, self.code, self.fold)
         if min(widths) < 1 or self.depth_channels < 0:
             raise UsageError("Every width of the network is at least 1.", actual=widths)
@@ -69,8 +78,13 @@ PRESETS = {
         (24, 48, 80, 112), (8, 8, 8, 46), (48, 16, 16), 8, 32, 48, 2,
         DepthConfig((16, 32, 48, 64), 24), CameraConfig((16, 32, 64, 96), 2, 2), side=112,
     ),
+    "lite": UCLIDConfig(
+        reduced=(8, 16, 24, 94), decoder=(64, 32, 32), depth=DepthConfig(pyramid=32, normalised=False),
+        camera=CameraConfig((0, 0, 0, 128), 2), side=160, backbone="efficientnet-lite0",
+    ),
 }  # fmt: skip
-"""`paper` and `official` have the same layers; `official` is what the published weights want. `small` is for pictures of 112 pixels."""
+"""`paper` and `official` have the same layers; `official` is what the published weights want. `small` is for pictures of 112 pixels. `lite`
+has a pretrained encoder, and behind it the paper's layers with fewer channels."""
 
 
 class VolumeBlock(nn.Module):
@@ -126,22 +140,26 @@ class Reconstruction(nn.Module):
     def __init__(self, config: UCLIDConfig):
         super().__init__()
         self.config = config
-        self.encoder = ResNet18(config.encoder)
-        self.reduce = nn.ModuleList(nn.Conv2d(w, r, 1) for w, r in zip(config.encoder, config.reduced, strict=True))
+        published = config.backbone != RESNET
+        self.encoder: nn.Module = PublishedStages() if published else ResNet18(config.encoder)
+        widths = PUBLISHED if published else config.encoder
+        self.reduce = nn.ModuleList(nn.Conv2d(w, r, 1) for w, r in zip(widths, config.reduced, strict=True))
         joined = [r + config.depth_channels for r in config.reduced]
         self.decoder = VolumeDecoder(joined, config.decoder, config.occupancy + config.code)
         self.occ = nn.Conv3d(config.occupancy, 1, 1)
         self.fold = Fold(config.code, config.fold)
 
-    def grids(self, images: Tensor, projection: Tensor, depth: Sequence[Tensor]) -> list[Tensor]:
-        """Section 3.1: images [B, 3, H, W] in 0..1, projection [B, 3, 4], binary depth grids [B, N_s, N_s, N_s] of s = 1 .. 4
-        -> G_1 .. G_4: features and depth in object space [B, C_s, N_s, N_s, N_s]. Those of several views may be added (section 4.3)."""
-        check_shape(images, "B 3 H W", "images")
-        if min(images.shape[2:]) < 33:
-            raise ShapeError("Pictures are too small for five halvings and their normalisation.", expected="33 pixels a side or more",
-                             actual=list(images.shape[2:]))  # fmt: skip
+    def grids(self, seen: Tensor | Sequence[Tensor], projection: Tensor, depth: Sequence[Tensor]) -> list[Tensor]:
+        """Section 3.1: images [B, 3, H, W] in 0..1, or what UCLID.seen gives for them, projection [B, 3, 4], binary depth grids
+        [B, N_s, N_s, N_s] of s = 1 .. 4 -> G_1 .. G_4: features and depth in object space [B, C_s, N_s, N_s, N_s]. Those of several views
+        may be added (section 4.3)."""
+        if isinstance(seen, Tensor):
+            check_shape(seen, "B 3 H W", "images")
+            if min(seen.shape[2:]) < 33:
+                raise ShapeError("Pictures are too small for five halvings and their normalisation.", expected="33 pixels a side or more",
+                                 actual=list(seen.shape[2:]))  # fmt: skip
         grids = []
-        for scale, features in enumerate(self.encoder(images)):
+        for scale, features in enumerate(self.encoder(seen)):
             lifted = backproject(self.reduce[scale](features), projection, SIZES[scale], self.config.compat)      # equation (1)
             if self.config.depth_channels:
                 binary = depth[scale][:, None].to(lifted).expand(-1, self.config.depth_channels, -1, -1, -1)
@@ -165,14 +183,21 @@ class Reconstruction(nn.Module):
 
 
 class UCLID(nn.Module):
-    """The main network `reconstruction` and the auxiliary ones, `depth` and `camera`, where the configuration has them."""
+    """The main network `reconstruction` and the auxiliary ones, `depth` and `camera`, where the configuration has them; with a published
+    encoder, `published`, which all three read."""
 
     def __init__(self, config: UCLIDConfig):
         super().__init__()
         self.config = config
+        published = config.backbone != RESNET
+        self.published = EfficientNetLite0() if published else None
         self.reconstruction = Reconstruction(config)
-        self.depth = None if config.depth is None else DepthNet(config.depth)
-        self.camera = None if config.camera is None else CameraNet(config.camera)
+        self.depth = None if config.depth is None else DepthNet(config.depth, published)
+        self.camera = None if config.camera is None else CameraNet(config.camera, published)
+
+    def seen(self, images: Tensor) -> Tensor | list[Tensor]:
+        """What all three networks take of images [B, 3, H, W] in 0..1: these themselves, or the maps of the published encoder."""
+        return images if self.published is None else self.published(images)
 
 
 def build(config: UCLIDConfig) -> UCLID:

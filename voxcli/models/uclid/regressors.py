@@ -1,11 +1,12 @@
 """The auxiliary networks: a depth map and a camera from one picture (UCLID-Net, section 3.3).
 
 Both speak of a fixed pinhole camera (35 mm on a sensor of 32 mm) that looks at the object's centre. Pictures: [B, 3, H, W] in 0..1, the
-object on white.
+object on white. Over a published encoder (`lite`) they take its maps in place of the picture, see UCLID.seen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError
-from voxcli.models.uclid.residual import ResNet18, conv3, stage
+from voxcli.models.uclid.residual import PUBLISHED_FINER, PublishedStages, ResNet18, coarsest, conv3, stage
 from voxcli.shapes import check_shape
 
 FOCAL = 35 / 32
@@ -47,11 +48,12 @@ class DepthConfig:
 class DepthNet(nn.Module):
     """Feature pyramid on a ResNet-18: maps of all scales are brought to half the picture's size by pixel shuffling and read together."""
 
-    def __init__(self, config: DepthConfig):
+    def __init__(self, config: DepthConfig, published: bool = False):
+        """published: whether the maps of EfficientNet-Lite0 are read, whose widths are not configured."""
         super().__init__()
-        self.config = config
-        p, (w1, w2, w3, w4) = config.pyramid, config.widths
-        self.encoder = ResNet18(config.widths, bias=True, pooled=False)
+        self.config, self.published = config, published
+        p, (w1, w2, w3, w4) = config.pyramid, PUBLISHED_FINER if published else config.widths
+        self.encoder: nn.Module = PublishedStages(pooled=False) if published else ResNet18(config.widths, bias=True, pooled=False)
         self.toplayer = nn.Conv2d(w4, p, 1)
         self.latlayer1, self.latlayer2, self.latlayer3 = nn.Conv2d(w3, p, 1), nn.Conv2d(w2, p, 1), nn.Conv2d(w1, p, 1)
         self.smooth1, self.smooth2, self.smooth3 = (conv3(p, p, bias=True) for _ in range(3))
@@ -60,12 +62,14 @@ class DepthNet(nn.Module):
         self.predict1 = _joined(config.normalised, 4 * p, p)
         self.predict2 = nn.Sequential(conv3(p, 1, bias=True), nn.Sigmoid())
 
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] -> z-depth [B, H/2, W/2], between near and far everywhere; H and W are multiples of 16."""
-        check_shape(images, "B 3 H W", "images")
-        if images.shape[2] % 16 or images.shape[3] % 16:
-            raise UsageError("Depth is regressed from pictures whose sides are multiples of 16.", actual=list(images.shape[2:]))
-        c2, c3, c4, c5 = self.encoder(images)
+    def forward(self, seen: Tensor | Sequence[Tensor]) -> Tensor:
+        """Images [B, 3, H, W], or the published encoder's maps of them -> z-depth [B, H/2, W/2], between near and far everywhere; H and W
+        are multiples of 16."""
+        if isinstance(seen, Tensor):
+            check_shape(seen, "B 3 H W", "images")
+            if seen.shape[2] % 16 or seen.shape[3] % 16:
+                raise UsageError("Depth is regressed from pictures whose sides are multiples of 16.", actual=list(seen.shape[2:]))
+        c2, c3, c4, c5 = self.encoder(seen)
         p5 = self.toplayer(c5)
         p4 = self.smooth1(_enlarged(p5) + self.latlayer1(c4))
         p3 = self.smooth2(_enlarged(p4) + self.latlayer2(c3))
@@ -74,9 +78,9 @@ class DepthNet(nn.Module):
         share = self.predict2(self.predict1(together))[:, 0].float()
         return self.config.near + share * (self.config.far - self.config.near)
 
-    def seen(self, images: Tensor) -> Tensor:
+    def where_seen(self, seen: Tensor | Sequence[Tensor]) -> Tensor:
         """As forward, with NaN where there is background, and at least LEAST_SIDE pixels a side."""
-        depth = self(images)
+        depth = self(seen)
         if depth.shape[-1] < LEAST_SIDE:
             depth = F.interpolate(depth[:, None], (LEAST_SIDE, LEAST_SIDE), mode="bilinear", align_corners=False)[:, 0]
         return depth.masked_fill(depth >= self.config.background, torch.nan)
@@ -111,10 +115,15 @@ class CameraConfig:
 class CameraNet(nn.Module):
     """A residual network with affine instance normalisation; its seven outputs are a rotation in six numbers and a distance."""
 
-    def __init__(self, config: CameraConfig):
+    def __init__(self, config: CameraConfig, published: bool = False):
+        """published: whether the last stage reads the maps of EfficientNet-Lite0, in place of the stages before it."""
         super().__init__()
-        self.config = config
+        self.config, self.published = config, published
         w = config.widths
+        if published:
+            self.layer4 = stage(PUBLISHED_FINER[-1], w[3], config.blocks, 2, affine=True)
+            self.fc = nn.Linear(w[3], 7)
+            return
         self.conv1 = conv3(3, w[0], config.stride)
         self.bn1 = nn.InstanceNorm2d(w[0], affine=True)
         self.layer1 = stage(w[0], w[0], config.blocks, 1, affine=True)
@@ -123,11 +132,16 @@ class CameraNet(nn.Module):
         self.layer4 = stage(w[2], w[3], config.blocks, 2, affine=True)
         self.fc = nn.Linear(w[3], 7)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] -> world_to_cam [B, 4, 4], rigid; the object's centre lies on the optical axis."""
-        check_shape(images, "B 3 H W", "images")
-        x = F.relu(self.bn1(self.conv1(images)))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+    def forward(self, seen: Tensor | Sequence[Tensor]) -> Tensor:
+        """Images [B, 3, H, W], or the published encoder's maps of them -> world_to_cam [B, 4, 4], rigid; the object's centre lies on the
+        optical axis."""
+        if isinstance(seen, Tensor):
+            check_shape(seen, "B 3 H W", "images")
+            x = F.relu(self.bn1(self.conv1(seen)))
+            x = self.layer3(self.layer2(self.layer1(x)))
+        else:
+            x = coarsest(seen)
+        x = self.layer4(x)
         numbers = self.fc(x.mean((2, 3))).float()                                             # [B, 7]
         rotation = rotation_of_six(numbers[:, :6])
         if self.config.z_up:

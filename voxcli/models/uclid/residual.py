@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from voxcli.models.blocks.efficientnet import CHANNELS
 
 
 def conv3(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -68,3 +71,28 @@ class ResNet18(nn.Module):
             x = layer(x)
             maps.append(x)
         return maps
+
+
+PUBLISHED = (*CHANNELS[1:],)
+"""Channels of the four maps F_1 .. F_4 where EfficientNet-Lite0 stands in the place of ResNet-18 (the preset `lite`, ours)."""
+
+PUBLISHED_FINER = (*CHANNELS[:3], CHANNELS[3] + CHANNELS[4])
+"""Channels of its maps where the stem does not end with pooling: the coarsest one lies beside the one before it."""
+
+
+class PublishedStages(nn.Module):
+    """The maps of EfficientNet-Lite0, finest first, as those of ResNet-18: without parameters, for one encoder serves several parts."""
+
+    def __init__(self, *, pooled: bool = True):
+        super().__init__()
+        self.pooled = pooled
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Maps at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture -> those at 1/4 to 1/32, or without pooling those at 1/2 to 1/16."""
+        return list(maps[1:]) if self.pooled else [*maps[:3], coarsest(maps)]
+
+
+def coarsest(maps: Sequence[Tensor]) -> Tensor:
+    """The last two maps side by side, in the size of the finer one."""
+    size = (maps[-2].shape[2], maps[-2].shape[3])
+    return torch.cat([maps[-2], F.interpolate(maps[-1], size, mode="bilinear", align_corners=False)], 1)

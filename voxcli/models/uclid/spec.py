@@ -39,7 +39,7 @@ SPECS = (
     ModelSpec(
         "uclid", "voxcli.models.uclid.inference:UCLIDPredictor", HELP, UCLIDOptions, "PointCloud", several_views=True, takes_camera=True,
         takes_depth=True, frame="object, +y up", units="half of the object's longest side", abilities=(FusesVolumes,),
-        presets=("paper", "official", "small"), package="voxcli.models.uclid", importer=IMPORTER,
-        recipes="uclid, objects-uclid-small", data="synth objects --layout disn, or DISN's",
+        presets=("paper", "official", "small", "lite"), package="voxcli.models.uclid", importer=IMPORTER,
+        recipes="uclid, objects-uclid-lite, objects-uclid-small", data="synth objects --layout disn, or DISN's",
     ),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from voxcli import config as configuration
 from voxcli.config import Value
 from voxcli.errors import UsageError, unknown_name
 from voxcli.geometry.chamfer import ragged_chamfer
+from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.uclid.batches import ObjectBatch, ObjectReader, ObjectSamples, Sample, collate
 from voxcli.models.uclid.folding import even_uv
 from voxcli.models.uclid.inference import THRESHOLD
@@ -40,7 +41,6 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
     """The main network and its regressors of depth and camera."""
 
     steps = {"depth": depth_step, "camera": camera_step, "occupancy": shape_step, "shape": shape_step}
-    build = staticmethod(build)
     collate = staticmethod(collate)
 
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> ObjectSamples:
@@ -52,6 +52,13 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
         preset, options = split_preset(options, PRESETS, "paper")
         merged = configuration.merge(configuration.to_mapping(PRESETS[preset]), options)
         return configuration.from_mapping(UCLIDConfig, merged, "network")
+
+    def build(self, config: UCLIDConfig) -> UCLID:
+        """A freshly initialised network; a published encoder with the ImageNet weights that the configuration names."""
+        network = build(config)
+        if network.published is not None:
+            load_imagenet(network.published, config.pretrained)
+        return network
 
     def check_stage(self, stage: Stage, config: UCLIDConfig, data: ObjectSamples) -> None:
         """Raise UsageError for steps, losses and settings that mean nothing to this network."""

@@ -78,14 +78,15 @@ def _keep_statistics(network: UCLID) -> None:
 def decoded(network: UCLID, batch: ObjectBatch, context: Context[ObjectSamples]) -> tuple[Tensor, Tensor]:
     """Logits and codes of each object, from the grids of its views, added up."""
     options = context.stage.options(StageOptions)
-    frozen = all(f"reconstruction.{part}" in context.stage.frozen for part in ("encoder", "reduce"))
+    encoder = "published" if network.published is not None else "reconstruction.encoder"
+    frozen = all(part in context.stage.frozen for part in (encoder, "reconstruction.reduce"))
     images = pictures(network, batch).flatten(0, 1)
     projection = batch.projections.flatten(0, 1) if options.camera == "true" else None
     objects, views = batch.images.shape[:2]
     with torch.no_grad() if frozen else nullcontext():
         if projection is not None and options.depth == "true":
             binary = binary_grids(batch.depths.flatten(0, 1), projection, network.config.compat)
-            grids = network.reconstruction.grids(images, projection, binary)
+            grids = network.reconstruction.grids(network.seen(images), projection, binary)
         else:
             # What is regressed is no way for gradients: the regressors keep what they have learnt.
             depth = batch.depths.flatten(0, 1) if options.depth == "true" else None
@@ -108,7 +109,7 @@ def depths(network: UCLID, batch: ObjectBatch) -> tuple[Tensor, Tensor]:
     """Regressed and true depth of the first views, [B, s, s] each. The truth is at the far end where there is nothing."""
     config = network.config.depth
     assert network.depth is not None and config is not None
-    found = network.depth(pictures(network, batch)[:, 0])
+    found = network.depth(network.seen(pictures(network, batch)[:, 0]))
     side = found.shape[-1]
     at = ((torch.arange(side, device=batch.depths.device) + 0.5) * batch.depths.shape[-1] / side).long()
     truth = batch.depths[:, 0][:, at][:, :, at]
@@ -118,4 +119,4 @@ def depths(network: UCLID, batch: ObjectBatch) -> tuple[Tensor, Tensor]:
 def motions(network: UCLID, batch: ObjectBatch) -> tuple[Tensor, Tensor]:
     """Regressed and true world_to_cam of the first views."""
     assert network.camera is not None
-    return network.camera(pictures(network, batch)[:, 0]), batch.motions[:, 0]
+    return network.camera(network.seen(pictures(network, batch)[:, 0])), batch.motions[:, 0]

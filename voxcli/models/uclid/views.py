@@ -29,19 +29,19 @@ def view_grids(
     None: regressed. Raises DataError where a given depth does not fit the camera (unless not `checked`: a camera that is still being
     learnt may be anywhere), UsageError for a regressor that the weights lack.
     """
-    wanted = network.config.depth_channels > 0
-    seen = network.depth.seen(images) if depth is None and network.depth is not None and wanted else depth
+    wanted, sight = network.config.depth_channels > 0, network.seen(images)
+    seen = network.depth.where_seen(sight) if depth is None and network.depth is not None and wanted else depth
     if projection is None and network.camera is None:
         raise UsageError("These weights regress no camera.", hint="Give one: --camera FILE.")
     if seen is None and wanted:
         raise UsageError("These weights regress no depth.", hint="Give it: --depth FILE.")
-    motion = network.camera(images) if projection is None and network.camera is not None else None
+    motion = network.camera(sight) if projection is None and network.camera is not None else None
     if network.config.regressed == "shapenet":
-        motion, seen = _in_cubes(network, images, motion, projection, seen, depth is not None)
+        motion, seen = _in_cubes(network, sight, motion, projection, seen, depth is not None)
     matrix = projection if projection is not None else fixed_projection(motion)  # type: ignore[arg-type]
     matrix = matrix.to(images)
     grids = binary_grids(seen, matrix, network.config.compat, checked and depth is not None) if wanted and seen is not None else []
-    return network.reconstruction.grids(images, matrix, grids)
+    return network.reconstruction.grids(sight, matrix, grids)
 
 
 def binary_grids(depth: Tensor, projection: Tensor, compat: str, given: bool = False) -> list[Tensor]:
@@ -73,7 +73,7 @@ def _beside(depth: Tensor, projection: Tensor) -> DataError:
 
 
 def _in_cubes(
-    network: UCLID, images: Tensor, motion: Tensor | None, projection: Tensor | None, depth: Tensor | None, given: bool
+    network: UCLID, sight: Tensor | list[Tensor], motion: Tensor | None, projection: Tensor | None, depth: Tensor | None, given: bool
 ) -> tuple[Tensor | None, Tensor | None]:
     """Regressed cameras and depths in ShapeNet's units to those of the cube, whose half side s is not in the picture.
 
@@ -85,13 +85,14 @@ def _in_cubes(
         return motion, depth
     if projection is not None:
         assert network.camera is not None and depth is not None
-        s = network.camera(images)[:, 2, 3] / projection[:, 2, 3].to(images)
+        regressed = network.camera(sight)[:, 2, 3]
+        s = regressed / projection[:, 2, 3].to(regressed)
         return motion, depth / s[:, None, None]
     assert motion is not None
     if given and depth is not None:
         if network.depth is None:
             raise UsageError("These weights cannot tell the size of the object.", hint="Give its camera: --camera FILE.")
-        own = network.depth.seen(images)
+        own = network.depth.where_seen(sight)
         s = own.flatten(1).nanmedian(1).values / depth.flatten(1).nanmedian(1).values
     elif depth is not None:
         points, there = depth_cloud(depth, fixed_projection(motion))
