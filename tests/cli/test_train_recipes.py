@@ -26,7 +26,7 @@ DATA = {
 MORE = {"objects-jof-self": ("--set", "training.dataset.images=[{}/ShapeNetRendering]")}
 """What a recipe says that it needs besides."""
 
-PRETRAINED = ("rays", "rays-far", "street", "street-256", "cutout")
+PRETRAINED = ("rays", "rays-far", "street", "street-256", "cutout", "objects-lite", "objects-uclid-lite", "objects-jof-lite")
 """Recipes that begin with an encoder's ImageNet weights."""
 
 

@@ -64,10 +64,10 @@ class PublishedFeatures(nn.Module):
     def __init__(self, width: int, groups: int):
         super().__init__()
         self.published = EfficientNetLite0()
-        self.layer4 = nn.Sequential(Block(CHANNELS[3] + CHANNELS[4], width, 2, groups), Block(width, width, 1, groups))
+        self.last = nn.Sequential(Block(CHANNELS[3] + CHANNELS[4], width, 2, groups), Block(width, width, 1, groups))
 
     def forward(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         *finer, sixteenth, last = self.published(plain_image(images))
         size = (sixteenth.shape[2], sixteenth.shape[3])
         coarse = torch.cat([sixteenth, F.interpolate(last, size, mode="bilinear", align_corners=False)], 1)
-        return finer, self.layer4(coarse).mean((-2, -1))
+        return finer, self.last(coarse).mean((-2, -1))
