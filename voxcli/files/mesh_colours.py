@@ -6,6 +6,9 @@ as sRGB; OBJ and the other formats state everything as it is to be shown.
 
 from __future__ import annotations
 
+import io
+import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +16,7 @@ import numpy as np
 from voxcli.scene import Labels, class_colour
 
 if TYPE_CHECKING:
-    import trimesh
     from PIL import Image
-    from trimesh.visual import TextureVisuals
 
 UNCOLOURED = (178, 178, 178)
 """Faces of a coloured file that have no colour of their own."""
@@ -61,67 +62,59 @@ def mean_over_faces(face_colours: np.ndarray, faces: np.ndarray, vertices: int) 
     return means
 
 
-def face_colours(geometry: trimesh.Trimesh, linear: bool) -> np.ndarray | None:
-    """Colours [F, 3] uint8 of a trimesh geometry, None where its file states none. linear: factors are linear light (glTF)."""
-    from trimesh.visual import TextureVisuals
+@dataclass(frozen=True)
+class Material:
+    """What colours a surface. factor [3]: 0..1; texels [H, W, 3] uint8: the texture, None for one that cannot be had."""
 
-    visual = geometry.visual
-    if isinstance(visual, TextureVisuals):
-        return _material_colours(geometry, visual, linear)
-    corner = vertex_colours(geometry, linear)
-    if corner is not None:
-        return mean_over_corners(corner, geometry.faces)
-    if visual is not None and visual.kind == "face":
-        return _shown(to_uint8(visual.face_colors)[:, :3], linear)
-    return None
+    factor: np.ndarray | None = None
+    texels: np.ndarray | None = None
 
 
-def vertex_colours(geometry: trimesh.Trimesh, linear: bool) -> np.ndarray | None:
-    """Colours [V, 3] uint8 where the file states them at vertices."""
-    from trimesh.visual import TextureVisuals
+def texels_of(image: Image.Image) -> np.ndarray:
+    """The texture [H, W, 3] uint8 that a Pillow image is; its transparency is left out."""
+    return np.asarray(image.convert("RGB"))
 
-    visual = geometry.visual
-    colours = None
-    if isinstance(visual, TextureVisuals):
-        colours = visual.vertex_attributes.get("color")
-    elif visual is not None and visual.kind == "vertex":
-        colours = visual.vertex_colors
-    if colours is None or len(colours) != len(geometry.vertices):
+
+def decoded_texels(data: bytes) -> np.ndarray | None:
+    """The texture [H, W, 3] uint8 that an image file holds; None where Pillow cannot read it."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of profiles and sizes: an image's own readers speak of these
+            with Image.open(io.BytesIO(data)) as image:
+                return texels_of(image)
+    except MemoryError:
+        raise
+    except Exception:  # broken images raise whatever their bytes lead Pillow to
         return None
-    return _shown(to_uint8(colours)[:, :3], linear)
 
 
-def _shown(colours: np.ndarray, linear: bool) -> np.ndarray:
-    return to_uint8(linear_to_srgb(colours / 255.0)) if linear else colours
+def shown(colours: np.ndarray, linear: bool) -> np.ndarray:
+    """Colours from 0 to 1 as uint8 sRGB. linear: they are linear light."""
+    return to_uint8(linear_to_srgb(np.nan_to_num(colours)) if linear else np.asarray(colours, np.float64))
 
 
-def _material_colours(geometry: trimesh.Trimesh, visual: TextureVisuals, linear: bool) -> np.ndarray:
-    """Texture at the face's centroid in UV, times the base colour, times the mean vertex colour: whichever of these there are."""
-    material, count = visual.material, len(geometry.faces)
-    image = getattr(material, "baseColorTexture", None)
-    image = getattr(material, "image", None) if image is None else image
-    uv = visual.uv
+def surface_colours(material: Material, uv: np.ndarray | None, corner: np.ndarray | None, count: int, linear: bool) -> np.ndarray:
+    """Colours [F, 3] uint8: the texture at the face's centroid in UV, times the factor, times the colour of the corners: whichever of
+    these there are.
+
+    uv: [F, 3, 2], v up. corner: [F, 3], 0..1, the mean of each face's corners. count: F. linear: factor and corners are linear light.
+    """
     light = np.ones((count, 3))
-    textured = False
-    if image is not None and uv is not None and len(uv) == len(geometry.vertices):
-        textured = True
-        light = _sample(image, uv[geometry.faces].mean(axis=1)) / 255.0
+    if material.texels is not None and uv is not None:
+        light = _sample(material.texels, uv.mean(axis=1)) / 255.0
         light = srgb_to_linear(light) if linear else light
-    factor = getattr(material, "baseColorFactor", None)
-    if factor is None and not linear and not textured:
-        factor = getattr(material, "diffuse", None)  # with a texture, MTL files often leave a dark diffuse colour behind
-    if factor is not None:
-        light = light * (to_uint8(factor)[:3] / 255.0)
-    corner = vertex_colours(geometry, False)
+    if material.factor is not None:
+        light = light * material.factor
     if corner is not None:
-        light = light * (mean_over_corners(corner, geometry.faces) / 255.0)
-    return to_uint8(linear_to_srgb(light) if linear else light)
+        light = light * corner
+    return shown(light, linear)
 
 
-def _sample(image: Image.Image, uv: np.ndarray) -> np.ndarray:
+def _sample(texels: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """Texels [N, 3] uint8 at uv [N, 2] (v up, repeated outside 0..1)."""
-    texels = np.asarray(image.convert("RGB"))
-    uv = np.nan_to_num(uv)
+    uv = np.nan_to_num(uv) % 1.0
     height, width = texels.shape[:2]
     column = np.floor(uv[:, 0] * width).astype(np.int64) % width
     row = np.floor((1.0 - uv[:, 1]) * height).astype(np.int64) % height

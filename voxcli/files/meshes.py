@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import warnings
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -18,9 +17,11 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from voxcli.errors import DataError, EmptyMeshError, FileFormatError, VoxcliError
-from voxcli.files import glb, mesh_colours, mesh_text
+from voxcli.files import glb, mesh_text
 from voxcli.files.keyed import parse_meta
-from voxcli.files.registry import Format, Options, Writer, register
+from voxcli.files.mesh_colours import Material, texels_of, to_uint8
+from voxcli.files.pieces import Piece, joined, placed
+from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.provenance import Meta
 from voxcli.scene import Labels, Mesh, PointCloud
@@ -52,7 +53,7 @@ def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
         raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
     try:
         with _quiet():
-            return _joined(pieces, linear, options.extension == ".stl", _restored(scene, source.name), source.name)
+            return joined([_piece(*each) for each in pieces], source.name, linear=linear, **_restored(scene, source.name))
     except VoxcliError:
         raise
     except Exception as error:  # colours of broken textures raise whatever Pillow or trimesh meet
@@ -79,7 +80,7 @@ def shape_of_trimesh(thing: trimesh.Trimesh | trimesh.Scene | trimesh.PointCloud
         raise DataError(f"The {name} holds no faces.", expected="a mesh of triangles", actual=_other_content(scene))
     linear = any(isinstance(getattr(piece[2].visual, "material", None), trimesh.visual.material.PBRMaterial) for piece in pieces)
     with _quiet():
-        return _joined(pieces, linear, False, _restored(scene, name), name)
+        return joined([_piece(*each) for each in pieces], name, linear=linear, **_restored(scene, name))
 
 
 def _load(source: Source, extension: str) -> trimesh.Scene:
@@ -87,10 +88,6 @@ def _load(source: Source, extension: str) -> trimesh.Scene:
 
     if not source.data.strip():
         raise FileFormatError(f"{source.name} is empty.")
-    if extension == ".stl":
-        _check_binary_stl(source)
-    if extension == ".obj":
-        _check_obj_indices(source)
     try:
         with _quiet(), source.open() as file:
             resolver = trimesh.resolvers.FilePathResolver(str(source.path)) if source.path is not None else None
@@ -105,29 +102,6 @@ def _load(source: Source, extension: str) -> trimesh.Scene:
         raise
     except Exception as error:  # trimesh's readers raise whatever the bytes lead them to
         raise _unreadable(source.name, extension, error) from error
-
-
-def _check_binary_stl(source: Source) -> None:
-    """A binary STL says how many faces follow; one that says more than it holds would be taken for a text one."""
-    data = bytes(source.data[:84])
-    declared = int.from_bytes(data[80:84], "little")
-    held = (len(source.data) - 84) // 50
-    if len(data) == 84 and not data.lstrip().startswith(b"solid") and declared > held:
-        raise FileFormatError(
-            f"{source.name} is not a whole STL file.", expected=f"{declared} faces, as its header declares", actual=f"bytes for {held}"
-        )
-
-
-_VERTEX_0 = re.compile(rb"^[ \t]*f[ \t](?:[^\n]*[ \t])?0+(?=[/\s]|\Z)", re.MULTILINE)
-
-
-def _check_obj_indices(source: Source) -> None:
-    """OBJ counts vertices from 1, and from -1 backwards; trimesh would take vertex 0 for the last one."""
-    if found := _VERTEX_0.search(source.data):
-        line = source.data.count(b"\n", 0, found.start()) + 1
-        text = source.data[found.start() :].splitlines()[0]
-        raise FileFormatError(f"{source.name}, line {line}: a face names vertex 0.", expected="1 for the first vertex, as OBJ counts",
-                              actual=text.strip()[:60].decode(errors="replace"))  # fmt: skip
 
 
 def _unreadable(name: str, extension: str, error: Exception) -> FileFormatError:
@@ -194,67 +168,35 @@ _IN_WORDS = {
 }  # fmt: skip
 
 
-def _joined(pieces: list[tuple[str, np.ndarray, trimesh.Trimesh]], linear: bool, weld: bool, restored: _Restored, name: str) -> Mesh:
-    vertices, faces, colours, corner_colours, parts, names = [], [], [], [], [], []
-    offset = 0
-    for part, transform, geometry in pieces:
-        placed = np.asarray(geometry.vertices, np.float64) @ transform[:3, :3].T + transform[:3, 3]
-        corners = np.asarray(geometry.faces, np.int64)
-        if np.linalg.det(transform[:3, :3]) < 0:
-            corners = corners[:, ::-1]  # a mirrored node would turn its faces inside out
-        if not np.isfinite(placed).all():
-            raise DataError(
-                f"{name} has NaN or infinite vertices.",
-                actual=f"{int((~np.isfinite(placed)).any(axis=1).sum())} of {len(placed)} in '{part}'",
-            )
-        vertices.append(placed)
-        faces.append(corners + offset)
-        offset += len(placed)
-        colours.append(mesh_colours.face_colours(geometry, linear))
-        corner_colours.append(mesh_colours.vertex_colours(geometry, linear))
-        if part not in names:
-            names.append(part)
-        parts.append(np.full(len(corners), names.index(part), np.int32))
-    points, triangles = np.concatenate(vertices), np.concatenate(faces)
-    coloured = [c for c in corner_colours if c is not None]
-    at_corners = np.concatenate(coloured) if len(coloured) == len(corner_colours) else None
-    if weld and at_corners is None:
-        points, triangles = _welded(points, triangles)
-    face_parts = np.concatenate(parts)
-    labels, classes = _restored_labels(face_parts, names, restored)
-    return Mesh(
-        points,
-        triangles,
-        face_colors=_filled(colours, [len(f) for f in faces]),
-        vertex_colors=at_corners,
-        face_labels=labels,
-        classes=classes,
-        face_parts=face_parts,
-        part_names=tuple(names),
-        meta=restored.get("meta", {}),
-    )
+def _piece(name: str, transform: np.ndarray, geometry: trimesh.Trimesh) -> Piece:
+    import trimesh
+    from trimesh.visual import TextureVisuals
+
+    vertices, faces = placed(geometry.vertices, np.asarray(geometry.faces, np.int64), transform)
+    visual = geometry.visual
+    if not isinstance(visual, TextureVisuals):
+        assert visual is not None
+        kind = visual.kind
+        return Piece(
+            name, vertices, faces,
+            vertex_colors=_shares(visual.vertex_colors, len(vertices)) if kind == "vertex" else None,
+            face_colors=_shares(visual.face_colors, len(faces)) if kind == "face" else None,
+        )  # fmt: skip
+    material, uv = visual.material, visual.uv
+    image = getattr(material, "baseColorTexture", None)
+    image = getattr(material, "image", None) if image is None else image
+    textured = image is not None and uv is not None and len(uv) == len(vertices)
+    factor = getattr(material, "baseColorFactor", None)
+    if factor is None and not textured and not isinstance(material, trimesh.visual.material.PBRMaterial):
+        factor = getattr(material, "diffuse", None)
+    seen = Material(None if factor is None else to_uint8(factor)[:3] / 255.0, texels_of(image) if image is not None and textured else None)
+    corner = _shares(visual.vertex_attributes.get("color"), len(vertices))
+    return Piece(name, vertices, faces, corner, None, seen, uv[faces] if textured else None)
 
 
-def _filled(colours: list[np.ndarray | None], counts: list[int]) -> np.ndarray | None:
-    """Colours of all faces; grey for geometries without any, None where no geometry has any."""
-    if all(c is None for c in colours):
-        return None
-    grey = np.array(mesh_colours.UNCOLOURED, np.uint8)
-    return np.concatenate([np.broadcast_to(grey, (n, 3)) if c is None else c for c, n in zip(colours, counts, strict=True)])
-
-
-def _welded(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Exactly equal vertices become one, in the order of their first appearance."""
-    # A stable sort by columns leaves equal vertices side by side, the earliest first; np.unique over rows takes ten times as long.
-    order = np.lexsort(points.T)
-    starts = np.concatenate([[True], (points[order[1:]] != points[order[:-1]]).any(axis=1)])
-    group = np.zeros(len(points), np.int64)
-    group[order] = np.cumsum(starts) - 1
-    first = order[starts]
-    appearance = np.argsort(first)
-    rank = np.zeros(len(first), np.int64)
-    rank[appearance] = np.arange(len(first))
-    return points[first[appearance]], rank[group][faces]
+def _shares(colours: np.ndarray | None, count: int) -> np.ndarray | None:
+    """Colours [count, 3] from 0 to 1, of trimesh's of any type."""
+    return None if colours is None or len(colours) != count else to_uint8(colours)[:, :3] / 255.0
 
 
 def _restored(scene: trimesh.Scene, name: str) -> _Restored:
@@ -270,21 +212,7 @@ def _restored(scene: trimesh.Scene, name: str) -> _Restored:
     return found
 
 
-def _restored_labels(parts: np.ndarray, names: list[str], restored: _Restored) -> tuple[np.ndarray | None, Labels | None]:
-    classes: Labels | None = restored.get("classes")
-    leaves = [name.split("/")[0] for name in names]
-    if classes is None or not set(leaves) <= set(classes.names):
-        return None, None
-    ids = np.array([classes.names.index(leaf) for leaf in leaves], np.uint8 if len(classes.names) <= 256 else np.uint16)
-    return ids[parts], classes
 
-
-def _register(name: str, extensions: tuple[str, ...], summary: str, writer: Writer | None) -> None:
-    register(Format(name, extensions, summary, reads=("mesh",), reader=read_mesh, writers={Mesh: writer} if writer else {}))
-
-
-_register("OBJ", (".obj",), "mesh, with materials", mesh_text.write_obj)
-_register("OFF", (".off",), "mesh; colours of faces are written, and not read", mesh_text.write_off)
-_register("STL", (".stl",), "triangles without colour", mesh_text.write_stl)
-_register("GLB", (".glb",), "scene graph, +y up, metres; one node per class when written", glb.write_glb)
-_register("glTF", (".gltf",), "scene graph with its buffers beside it", None)
+register(Format("GLB", (".glb",), "scene graph, +y up, metres; one node per class when written", ("mesh",), reader=read_mesh,
+                writers={Mesh: glb.write_glb}))  # fmt: skip
+register(Format("glTF", (".gltf",), "scene graph with its buffers beside it", ("mesh",), reader=read_mesh))

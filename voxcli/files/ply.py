@@ -16,6 +16,7 @@ from voxcli.errors import DataError, EmptyCloudError, EmptyMeshError, FileFormat
 from voxcli.files.keyed import meta_text, parse_meta
 from voxcli.files.mesh_colours import label_colours, mean_over_corners, mean_over_faces, to_uint8
 from voxcli.files.ply_codec import Element, Ply, parse_ply, ply_bytes
+from voxcli.files.polygons import triangles_of
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.provenance import Meta
@@ -49,7 +50,7 @@ def read_ply(source: Source, kind: str | None, options: Options) -> Mesh | Point
             f"{source.name}: vertices lack x, y or z.", actual=", ".join(p.name for p in vertex.properties) or "no properties"
         )
     classes, meta = _comments(ply, source.name)
-    faces = _triangles(ply, source.name)
+    faces = _triangles(ply, points, source.name)
     if len(faces[0]):
         _say_what_is_left_out(ply, source.name, (*_PLACES, *_NORMALS), _LABEL_NAMES)
         return _mesh(ply, points, faces, classes, meta)
@@ -152,8 +153,8 @@ def _comments(ply: Ply, name: str) -> tuple[Labels | None, Meta]:
     return classes, meta
 
 
-def _triangles(ply: Ply, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(faces [F, 3] int64, the row of the face element that each came from). Polygons become fans."""
+def _triangles(ply: Ply, points: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(faces [F, 3] int64, the row of the face element that each came from)."""
     strips = ply.elements.get("tristrips")
     if strips is not None and strips.count:
         return _strip_triangles(_index_list(strips, "tristrips", name)[1])
@@ -161,12 +162,8 @@ def _triangles(ply: Ply, name: str) -> tuple[np.ndarray, np.ndarray]:
     if face is None or not face.count:
         return np.zeros((0, 3), np.int64), np.zeros(0, np.int64)
     lengths, flat = _index_list(face, "face", name)
-    starts = np.cumsum(lengths) - lengths
-    fans = np.maximum(lengths - 2, 0)
-    rows = np.repeat(np.arange(len(lengths)), fans)
-    step = np.arange(len(rows)) - np.repeat(np.cumsum(fans) - fans, fans)
-    first = starts[rows]
-    return np.stack([flat[first], flat[first + step + 1], flat[first + step + 2]], axis=-1).astype(np.int64), rows
+    places, rows = triangles_of(points, flat, lengths)
+    return flat.astype(np.int64)[places], rows
 
 
 def _index_list(element: Element, key: str, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -74,6 +74,42 @@ class Source:
             raise FileFormatError(f"{self.name} is not a text file.", actual="zero bytes")
         return text
 
+    def beside(self, name: str) -> Path | None:
+        """The file that this one names, by its path from this one's folder; None where there is none, and for stdin.
+
+        Nothing outside the folder is found. Names are those of other systems, too: a backslash parts folders, case does not count where
+        no name is just so, and of a path that does not exist here, such as C:\\art\\red.png, the last part is looked for.
+        """
+        if self.path is None:
+            return None
+        folder = self.path.parent
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+        within = ".." not in parts and not name.startswith(("/", "\\")) and ":" not in name
+        for steps in ([parts] if within else []) + [parts[-1:]]:
+            place: Path | None = folder
+            for step in steps:
+                place = None if place is None else _named(place, step)
+            if place is not None and place.is_file() and place.resolve().is_relative_to(folder.resolve()):
+                return place
+        return None
+
+
+def _named(folder: Path, name: str) -> Path | None:
+    if (exact := folder / name).exists():
+        return exact
+    try:
+        return next((each for each in sorted(folder.iterdir()) if each.name.casefold() == name.casefold()), None)
+    except OSError:
+        return None
+
+
+def decoded(text: bytes) -> str:
+    """Words of a file of unknown encoding: UTF-8 where they are that, else Windows-1252, which holds the letters of Latin-1."""
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", errors="replace")
+
 
 def nearest_sibling(path: Path) -> str | None:
     """A hint for a path that does not exist: the file of its kind beside it of the nearest name, or the folder that is not there either."""
