@@ -122,3 +122,17 @@ def test_pose_by_hand():
         pose_record(np.diag([1.0, 1, -2, 1]), np.eye(4))
     with pytest.raises(ShapeError):
         pose_record(np.eye(3), np.eye(4))
+
+
+@pytest.mark.parametrize("which", ["some", "all"])
+@pytest.mark.parametrize("options", [{}, {"resolution": 24}])
+def test_a_sphere_is_the_same_solid_however_its_faces_are_wound(which, options):
+    import voxcli
+    from voxcli.scene import Mesh
+
+    vertices, faces = sphere(subdivisions=2)
+    mixed = faces.numpy().copy()
+    some = torch.rand(len(mixed), generator=torch.Generator().manual_seed(3)) < 0.5 if which == "some" else slice(None)
+    mixed[some] = mixed[some][:, ::-1]
+    pair = Mesh(vertices.numpy(), mixed), Mesh(vertices.numpy(), faces.numpy())
+    assert voxcli.score(*pair, "iou", **options)["value"] == 1.0

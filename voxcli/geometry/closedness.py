@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 CLOSED, OPEN, SUPERFLUOUS = range(3)
 """Kinds of faces: of a closed component; of an open one; doubled or without area."""
-
-
-def face_kinds(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """The kind of each face of a mesh. vertices [V, 3] float64, faces [F, 3] -> uint8 [F]
-
-    >>> corners, faces = np.eye(4, 3), np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
-    >>> face_kinds(corners, faces).tolist() == [CLOSED] * 4, face_kinds(corners, faces[:3]).tolist() == [OPEN] * 3
-    (True, True)
-    """
-    merged = merge_vertices(vertices, faces)
-    keep = drop_doubled_faces(merged)                                            # doubled faces cancel under the winding rule
-    kinds = np.full(len(faces), SUPERFLUOUS, np.uint8)
-    kinds[keep] = np.where(closed_faces(merged[keep]), CLOSED, OPEN)
-    return kinds
 
 
 def merge_vertices(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -52,28 +40,57 @@ def drop_doubled_faces(faces: np.ndarray) -> np.ndarray:
     return np.flatnonzero(keep & ~flat)
 
 
+class Edges(NamedTuple):
+    """Edges of F faces, three a face: edge [3 F] numbers them, forward [3 F] says whether the face runs from the lower vertex to the higher
+    one, shared [E] how many faces share an edge."""
+
+    edge: np.ndarray
+    forward: np.ndarray
+    shared: np.ndarray
+
+
+def edges_of(faces: np.ndarray) -> Edges:
+    """The edges of faces [F, 3] with merged vertices.
+
+    >>> edges_of(np.array([[0, 1, 2], [2, 1, 3]])).shared.tolist()
+    [1, 1, 2, 1, 1]
+    """
+    start, stop = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    low, high = np.minimum(start, stop).astype(np.int64), np.maximum(start, stop).astype(np.int64)
+    _, edge, count = np.unique(low * (int(faces.max(initial=0)) + 1) + high, return_inverse=True, return_counts=True)
+    return Edges(edge.ravel(), start == low, count)
+
+
 def closed_faces(faces: np.ndarray) -> np.ndarray:
     """True for faces of closed, consistently wound components. faces [F, 3] with merged vertices -> [F] bool.
-
-    A component (faces joined by edges) is closed if each of its edges is run through equally often in both directions: then the
-    signed crossings along every ray that avoids its edges add up to zero.
 
     >>> tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
     >>> closed_faces(tetrahedron).tolist(), closed_faces(tetrahedron[:3]).tolist()
     ([True, True, True, True], [False, False, False])
     """
+    return closed_by_edges(edges_of(faces), np.zeros(len(faces), bool))
+
+
+def closed_by_edges(edges: Edges, turned: np.ndarray) -> np.ndarray:
+    """The same of F faces by their edges, some of them taken as turned around: turned [F] -> [F] bool.
+
+    A component (faces joined by edges) is closed if each of its edges is run through equally often in both directions: then the
+    signed crossings along every ray that avoids its edges add up to zero.
+
+    >>> tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    >>> closed_by_edges(edges_of(tetrahedron), np.array([True, False, False, False])).any()
+    np.False_
+    """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    n = len(faces)
+    n = len(turned)
     if not n:
         return np.zeros(0, bool)
-    start, stop = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    low, high = np.minimum(start, stop).astype(np.int64), np.maximum(start, stop).astype(np.int64)
-    _, edge = np.unique(low * (int(faces.max()) + 1) + high, return_inverse=True)
-    edge = edge.ravel()
-    owner = np.repeat(np.arange(n), 3)
-    balance = np.bincount(edge, weights=np.where(start == low, 1, -1))
+    edge, owner = edges.edge, np.repeat(np.arange(n), 3)
+    balance = np.bincount(edge, weights=np.where(edges.forward ^ np.repeat(turned, 3), 1, -1))
+    if not balance.any():
+        return np.ones(n, bool)
     joined = coo_matrix((np.ones(3 * n, np.int8), (owner, edge + n)), shape=(n + len(balance),) * 2)
     _, component = connected_components(joined, directed=False)
     broken = np.zeros(component.max() + 1, bool)

@@ -11,6 +11,7 @@ from voxcli.errors import DataError
 from voxcli.geometry.regrid import voxel_centres
 from voxcli.geometry.sampling import sample_surface
 from voxcli.geometry.solid import voxelize_parts
+from voxcli.geometry.winding import wound_faces
 from voxcli.scene import Mesh, PointCloud, VoxelGrid
 
 GREY = 128
@@ -79,7 +80,8 @@ def _of_mesh(mesh: Mesh, resolution: int) -> ColouredVolume:
     if not len(mesh.faces):
         raise DataError("The mesh has no faces: there is nothing to fill.")
     placement = placement_of(mesh.vertices[np.unique(mesh.faces)])
-    vertices, faces = torch.from_numpy(placement.own(mesh.vertices)), torch.from_numpy(np.ascontiguousarray(mesh.faces))
+    vertices = torch.from_numpy(placement.own(mesh.vertices))
+    faces = torch.from_numpy(np.ascontiguousarray(wound_faces(mesh.vertices, mesh.faces).faces))
     filled = voxelize_parts([(vertices, faces)], (resolution,) * 3, (-0.5,) * 3, (1 / resolution,) * 3)
     points, normals, face = (x.numpy() for x in sample_surface(vertices, faces, _SAMPLES, torch.Generator().manual_seed(0)))
     colours = None

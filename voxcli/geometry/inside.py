@@ -16,8 +16,9 @@ def points_inside(points: Tensor, vertices: Tensor, faces: Tensor) -> Tensor:
     """True for points inside the surface: points [N 3], vertices [V 3], faces [F 3] -> bool [N].
 
     From every point rays go out both ways along the three axes; each counts the faces that it crosses, those it leaves through +1, those
-    it enters through -1. A point is inside where the mean of the six counts is at least one half: for a closed mesh all six are its winding
-    number, so overlapping parts unite; for open shells and doubled faces they vote. float64. Raises DataError for a mesh without faces.
+    it enters through -1. A point is inside where the mean of the six counts is at least one half, of either sign: for a closed mesh all
+    six are its winding number, so overlapping parts unite; for open shells and doubled faces they vote. float64. Raises DataError for a
+    mesh without faces.
 
     >>> vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.float64)
     >>> faces = torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
@@ -32,7 +33,7 @@ def points_inside(points: Tensor, vertices: Tensor, faces: Tensor) -> Tensor:
     votes = np.zeros(len(spots))
     for axis in range(3):
         votes += _crossings(np.roll(spots, -axis, axis=1), np.roll(corners, -axis, axis=2))
-    return torch.from_numpy(votes >= 3).to(points.device)
+    return torch.from_numpy(np.abs(votes) >= 3).to(points.device)
 
 
 def _crossings(points: np.ndarray, corners: np.ndarray) -> np.ndarray:

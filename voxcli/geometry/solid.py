@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from voxcli.errors import unknown_name
-from voxcli.geometry.closedness import CLOSED, OPEN, SUPERFLUOUS, face_kinds
+from voxcli.geometry.closedness import CLOSED, OPEN, SUPERFLUOUS
 from voxcli.geometry.crossings import Crossings, Part, crossings_along, join
 from voxcli.geometry.lattice import FruxelLattice, Lattice, VoxelLattice
 from voxcli.geometry.shells import Shell, fill_shells
+from voxcli.geometry.winding import wound_faces
 from voxcli.scene import Frustum
 
 RULES = ("slab", "centre")
@@ -46,7 +47,8 @@ def fruxelize_parts(parts: list[Part], frustum: Frustum, rule: str = "slab", fil
 
     rule: `slab` sets a fruxel where its pixel's ray meets the solid anywhere within the slice (SSZ section 3.1: a slice is the
     intersection of the object with a thin box); `centre` where the fruxel's centre lies inside.
-    fill: `winding` (non-zero rule), `parity`, `surface`, or `auto` (winding for closed components, else a vote of three axes).
+    fill: `winding` (non-zero rule), `parity`, `surface`, or `auto` (faces wound alike, then winding for closed components,
+    else a vote of three axes).
 
     >>> from voxcli.geometry.surfaces import cell_faces
     >>> from voxcli.scene import VoxelGrid
@@ -140,12 +142,12 @@ def _sorted_faces(vertices: Tensor, faces: Tensor, fill: str) -> SortedFaces:
         return SortedFaces(faces, faces[:0], faces[:0, 0])
     if fill == "surface":
         return SortedFaces(faces[:0], faces, torch.ones_like(faces[:, 0]))
-    kind = torch.from_numpy(face_kinds(vertices.double().cpu().numpy(), faces.cpu().numpy())).to(faces.device)
-    return sorted_faces(faces, kind)
+    wound = wound_faces(vertices.double().cpu().numpy(), faces.cpu().numpy())
+    return sorted_faces(torch.from_numpy(wound.faces).to(faces.device), torch.from_numpy(wound.kinds).to(faces.device))
 
 
 def sorted_faces(faces: Tensor, kind: Tensor) -> SortedFaces:
-    """Faces [F, 3] sorted by their kinds [F], see closedness.face_kinds.
+    """Faces [F, 3] sorted by their kinds [F], see winding.wound_faces.
 
     >>> found = sorted_faces(torch.tensor([[0, 1, 2], [3, 4, 5]]), torch.tensor([CLOSED, OPEN]))
     >>> found.closed.tolist(), found.shell.tolist(), found.is_open.tolist()

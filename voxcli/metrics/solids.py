@@ -10,6 +10,7 @@ from torch import Tensor
 
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.inside import points_inside
+from voxcli.geometry.winding import wound_faces
 from voxcli.metrics.distances import normalise, replacement_params
 from voxcli.metrics.evaluate import as_double, fill_empty, refuse_empty_clouds, sample, surface_of
 from voxcli.metrics.frames import in_one_frame
@@ -206,8 +207,9 @@ def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
 
 
 def _solid_of(mesh: Shape, which: str) -> tuple[Tensor, Tensor]:
-    """Vertices and faces of a mesh that may enclose something. Raises DataError for faces without area."""
+    """Vertices and faces, wound alike, of a mesh that may enclose something. Raises DataError for faces without area."""
     vertices, faces = surface_of(mesh, which)
+    faces = torch.from_numpy(wound_faces(vertices.numpy(), faces.numpy()).faces)
     a, b, c = vertices[faces].unbind(1)
     if len(faces) and not float(torch.linalg.cross(b - a, c - a).abs().max()) > 0:
         raise DataError(f"The {which} has no area: all its faces are points or lines.", actual=f"{len(faces)} face(s)")

@@ -158,13 +158,16 @@ def _closed_surface(cloud: PointCloud, options: ConversionOptions) -> Mesh:
 
 
 def _surface_samples(mesh: Mesh, options: ConversionOptions) -> PointCloud:
+    import numpy as np
     import torch
 
     from voxcli.geometry.sampling import sample_surface
+    from voxcli.geometry.winding import wound_faces
     from voxcli.scene import PointCloud
 
     generator = torch.Generator().manual_seed(options.seed)
-    vertices, faces = torch.from_numpy(mesh.vertices), torch.from_numpy(mesh.faces.copy())
+    vertices = torch.from_numpy(mesh.vertices)
+    faces = torch.from_numpy(np.ascontiguousarray(wound_faces(mesh.vertices, mesh.faces).faces))
     points, normals, face = (x.numpy() for x in sample_surface(vertices, faces, options.points, generator))
     colours, labels = (None if of_faces is None else of_faces[face] for of_faces in (mesh.face_colors, mesh.face_labels))
     return PointCloud(points, normals, colours, labels, mesh.classes)

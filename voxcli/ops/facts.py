@@ -86,12 +86,14 @@ def _mesh(mesh: scene.Mesh) -> Facts:
     import numpy as np
 
     from voxcli.geometry.closedness import closed_faces, merge_vertices
+    from voxcli.geometry.winding import wound_faces
 
-    a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
+    faces = wound_faces(mesh.vertices, mesh.faces).faces
+    a, b, c = (mesh.vertices[faces[:, i]] for i in range(3))
     found: Facts = {
         "kind": "mesh", "vertices": len(mesh.vertices), "faces": len(mesh.faces), "box": _box(mesh.vertices),
         "area": float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2),
-        "watertight": len(mesh.faces) > 0 and bool(closed_faces(merge_vertices(mesh.vertices, mesh.faces)).all()),
+        "watertight": len(faces) > 0 and bool(closed_faces(merge_vertices(mesh.vertices, faces)).all()),
         "colors": [name for name in ("face_colors", "vertex_colors") if getattr(mesh, name) is not None],
     }  # fmt: skip
     if found["watertight"]:

@@ -11,6 +11,7 @@ from voxcli.datasets.synthetic.assets import AssetShelf, face_colours, is_closed
 from voxcli.datasets.synthetic.objects import materials
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject, front_to_x, normalised
+from voxcli.geometry.winding import wound_faces
 from voxcli.scene import Mesh
 
 MAX_FACES = 20_000
@@ -33,7 +34,7 @@ def load_shelf(folder: str | Path | None) -> AssetShelf[ShapeObject]:
 
 def to_object(category: str, mesh: Mesh) -> ShapeObject:
     """A mesh as an object of a category; its parts are known only where the file names them as the category does."""
-    faces = mesh.faces.astype(np.int64)
+    faces = wound_faces(mesh.vertices, mesh.faces.astype(np.int64)).faces
     names = FAMILIES[category].part_names
     parts = np.full(len(faces), UNKNOWN_PART, np.uint8)
     if mesh.face_parts is not None:

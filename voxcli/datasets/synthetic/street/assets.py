@@ -11,7 +11,7 @@ from voxcli.datasets.synthetic.assets import SUFFIXES, AssetShelf, face_colours,
 from voxcli.datasets.synthetic.street.pieces import STYLE_SIZE, StreetObject, Surface, between, tint
 from voxcli.datasets.synthetic.street.scenery import BARKS, LEAVES, WALLS
 from voxcli.datasets.synthetic.street.vehicles import PAINTS
-from voxcli.geometry.closedness import face_kinds
+from voxcli.geometry.winding import wound_faces
 from voxcli.scene import STREET_CLASSES, Mesh
 
 MAX_FACES = 8000
@@ -70,6 +70,7 @@ def to_object(class_name: str, mesh: Mesh) -> StreetObject:
     plain = np.full(len(mesh.faces), Surface.PLAIN, dtype=np.uint8)
     style = np.zeros(STYLE_SIZE)
     style[:2] = 10.0, 0.4  # of leaves, for trees that have no colours
-    faces, closed = mesh.faces.astype(np.int64), is_closed(mesh.faces)
-    kinds = None if closed else face_kinds(vertices, faces)
+    faces, kinds = wound_faces(vertices, mesh.faces.astype(np.int64))
+    closed = is_closed(faces)
+    kinds = None if closed else kinds
     return StreetObject(class_name, vertices, faces, face_colours(mesh), plain, np.array(blocks), style, closed, kinds)

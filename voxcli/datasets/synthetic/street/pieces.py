@@ -42,7 +42,7 @@ class StreetObject:
     vertices [V, 3], faces [F, 3], colours [F, 3] float32 in 0..1 (linear enough for our sun), surfaces [F] uint8.
     blocks [B, 6]: boxes (x0, x1, y0, y1, z0, z1) that hold the object and that nothing else may enter.
     style [STYLE_SIZE]: numbers for the textures. closed: every piece is closed and wound outward, as all parametric ones are.
-    kinds [F] uint8: what each face is (see geometry.closedness.face_kinds) where not all are closed.
+    kinds [F] uint8: what each face is (see geometry.winding.wound_faces) where not all are closed.
     """
 
     class_name: str

@@ -1,0 +1,149 @@
+"""Faces of a mesh wound alike: counter-clockwise seen from outside, whatever way its file winds them.
+
+Modellers and collections of shapes wind faces of one surface in both ways. Across an edge that exactly two faces share, their winding
+follows from each other; so each patch of a surface has two windings, and three facts choose between them: what encloses a volume has
+its outside outside, a cavity has it inside, and an open patch keeps the winding of most of its area.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from voxcli.geometry.closedness import CLOSED, OPEN, SUPERFLUOUS, Edges, closed_by_edges, drop_doubled_faces, edges_of, merge_vertices
+
+_CLEAR = 0.75  # share of a patch's area from which on its winding is taken for meant
+_WITNESSES = 8  # vertices of a patch that must lie within another, where it is called nested
+
+
+class WoundFaces(NamedTuple):
+    """faces [F, 3] with some turned around, and the kind of each, uint8 [F] (see closedness)."""
+
+    faces: np.ndarray
+    kinds: np.ndarray
+
+
+def wound_faces(vertices: np.ndarray, faces: np.ndarray) -> WoundFaces:
+    """Faces wound alike, and what they are then. vertices [V, 3] float64, faces [F, 3]. Only those that are wrong are turned.
+
+    Faces are neighbours where an edge is shared by exactly two. A closed patch is turned outward. Within another closed patch, one of
+    which three quarters of the area are wound against that one is a cavity, and stays one. An open patch keeps the winding of most of its
+    area, and a surface with one side alone (a Moebius strip) its own.
+
+    >>> corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    >>> faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [2, 1, 3]])                # the last one is turned
+    >>> found = wound_faces(corners, faces)
+    >>> found.faces.tolist(), set(found.kinds.tolist()) == {CLOSED}
+    ([[0, 2, 1], [0, 1, 3], [0, 3, 2], [2, 3, 1]], True)
+    """
+    merged = merge_vertices(vertices, faces)
+    keep = drop_doubled_faces(merged)                                            # doubled faces cancel under the winding rule
+    kinds = np.full(len(faces), SUPERFLUOUS, np.uint8)
+    if not len(keep):
+        return WoundFaces(faces, kinds)
+    edges = edges_of(merged[keep])
+    turned: np.ndarray = _turned(vertices[faces[keep]], edges)
+    kinds[keep] = np.where(closed_by_edges(edges, turned), CLOSED, OPEN)
+    if turned.any():
+        faces = faces.copy()
+        faces[keep[turned]] = faces[keep[turned]][:, [0, 2, 1]]
+    return WoundFaces(faces, kinds)
+
+
+class _Patches(NamedTuple):
+    """Faces joined across edges of two: of [F] the patch of each face, turned [F] against the patch's first face, number of patches."""
+
+    of: np.ndarray
+    turned: np.ndarray
+    number: int
+
+
+def _turned(corners: np.ndarray, edges: Edges) -> np.ndarray:
+    """Which faces are to be turned, bool [F]. corners [F, 3, 3]."""
+    patches = _patches(edges)
+    with np.errstate(all="ignore"):
+        middle = corners.reshape(-1, 3).mean(axis=0)
+        a, b, c = ((corners[:, k] - middle) for k in range(3))
+        normal = np.cross(b - a, c - a)
+        area = np.nan_to_num(np.linalg.norm(normal, axis=1))
+        volume = np.nan_to_num((a * normal).sum(axis=1))
+    total = np.bincount(patches.of, area, patches.number)
+    against = np.bincount(patches.of, area * patches.turned, patches.number)
+    turned: np.ndarray = patches.turned ^ (against > total / 2)[patches.of]                  # as most of its area is wound
+    volume = np.bincount(patches.of, np.where(turned, -volume, volume), patches.number)
+    outward = _is_closed(patches, edges, turned)
+    inward = outward & (volume < 0)
+    if inward.any():
+        clear = np.maximum(against, total - against) >= _CLEAR * total
+        corners = np.where(turned[:, None, None], corners[:, ::-1], corners)
+        turned ^= _to_be_turned(corners, patches, outward, inward, clear)[patches.of]
+    return turned
+
+
+def _patches(edges: Edges) -> _Patches:
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(edges.edge) // 3
+    order = np.argsort(edges.edge, kind="stable")
+    first, second = order[(edges.shared == 2)[edges.edge[order]]].reshape(-1, 2).T
+    clash = edges.forward[first] == edges.forward[second]                        # both run the same way: one of them is turned
+    f, g = first // 3, second // 3
+    if not clash.any():
+        count, of = connected_components(coo_matrix((np.ones(len(f), bool), (f, g)), shape=(n, n)), directed=False)
+        return _Patches(of, np.zeros(n, bool), count)
+    # Each face stands for itself and for itself turned: neighbours join the two that fit. A surface with two sides falls apart into two.
+    rows, columns = np.concatenate([f, f + n]), np.concatenate([g + n * clash, g + n * ~clash])
+    _, label = connected_components(coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(2 * n, 2 * n)), directed=False)
+    _, of = np.unique(np.minimum(label[:n], label[n:]), return_inverse=True)
+    return _Patches(of, label[:n] > label[n:], int(of.max()) + 1)
+
+
+def _is_closed(patches: _Patches, edges: Edges, turned: np.ndarray) -> np.ndarray:
+    """Whether a patch runs through each of its edges equally often in both directions, bool [patches]."""
+    forward = edges.forward ^ np.repeat(turned, 3)
+    uneven = np.bincount(edges.edge, np.where(forward, 1, -1)) != 0
+    odd = np.flatnonzero((uneven | (edges.shared > 2))[edges.edge])
+    patch = patches.of[odd // 3]
+    key, where = np.unique(edges.edge[odd].astype(np.int64) * patches.number + patch, return_inverse=True)
+    balance = np.bincount(where.ravel(), np.where(forward[odd], 1, -1), len(key))
+    closed = np.ones(patches.number, bool)
+    closed[(key % patches.number)[balance != 0]] = False
+    return closed
+
+
+def _to_be_turned(corners: np.ndarray, patches: _Patches, closed: np.ndarray, inward: np.ndarray, clear: np.ndarray) -> np.ndarray:
+    """Which closed patches are to be turned: inward ones, but cavities of what is outward, and outward ones that are cavities of others."""
+    turn: np.ndarray = inward.copy()
+    cavities = _nested(corners, patches, inward & clear, closed)
+    turn[cavities] = False
+    inverted = turn & clear                                                      # a file that winds all faces inward keeps its cavities
+    if inverted.any():
+        turn[_nested(corners, patches, closed & clear & ~inward, inverted)] = True
+        turn[_nested(corners, patches, cavities, inverted)] = True
+    return turn
+
+
+def _nested(corners: np.ndarray, patches: _Patches, which: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Which of some patches lie within one of others, bool [patches]."""
+    import torch
+
+    from voxcli.geometry.inside import points_inside
+
+    nested = np.zeros(patches.number, bool)
+    order = np.argsort(patches.of, kind="stable")
+    starts = np.searchsorted(patches.of[order], np.arange(patches.number + 1))
+    low = np.minimum.reduceat(corners.min(axis=1)[order], starts[:-1])
+    high = np.maximum.reduceat(corners.max(axis=1)[order], starts[:-1])
+    for other in np.flatnonzero(within):
+        held = which & ~nested & (low > low[other]).all(axis=1) & (high < high[other]).all(axis=1)
+        if not held.any():
+            continue
+        inner = np.flatnonzero(held)
+        spread = np.linspace(starts[inner], starts[inner + 1] - 1, _WITNESSES).astype(np.int64).T       # faces of each, evenly
+        spots = torch.from_numpy(corners[order[spread], 0].reshape(-1, 3))
+        of_other = corners[order[starts[other] : starts[other + 1]]].reshape(-1, 3)
+        found = points_inside(spots, torch.from_numpy(of_other), torch.arange(len(of_other)).view(-1, 3))
+        nested[inner] = found.numpy().reshape(-1, _WITNESSES).all(axis=1)
+    return nested
