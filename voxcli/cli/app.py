@@ -104,6 +104,10 @@ class Commands(Sequence[Entry]):
     def __len__(self) -> int:
         return len(tuple(iter(self)))
 
+    def of_group(self, prefix: str) -> Sequence[Entry]:
+        """What a group must look at, whose words are `prefix`: only that of metrics has the metrics imported."""
+        return self if prefix.startswith("metrics ") else _COMMANDS
+
     @overload
     def __getitem__(self, index: int) -> Entry: ...
     @overload
@@ -195,10 +199,14 @@ class Group(QuickHelp, TyperGroup):
     entries: Sequence[Entry] = COMMANDS
     prefix = ""
 
+    def candidates(self) -> Sequence[Entry]:
+        """The entries among which those of this group are."""
+        return self.entries.of_group(self.prefix) if isinstance(self.entries, Commands) else self.entries
+
     def children(self) -> dict[str, str]:
         """Names of the next word, each with its one line of help."""
         found: dict[str, str] = {}
-        for entry in self.entries:
+        for entry in self.candidates():
             if entry.words.startswith(self.prefix) and entry.exists and not entry.hidden:
                 word, _, rest = entry.words[len(self.prefix) :].partition(" ")
                 found[word] = GROUPS[self.prefix + word] if rest else entry.help
@@ -210,11 +218,11 @@ class Group(QuickHelp, TyperGroup):
 
     def get_command(self, ctx: Context, cmd_name: str) -> ParserCommand | None:
         """The command or group of that name, or None."""
-        words = self.prefix + cmd_name
-        for entry in self.entries:
+        words, candidates = self.prefix + cmd_name, self.candidates()
+        for entry in candidates:
             if entry.words == words and entry.exists:
                 return build_command(entry)
-        if any(entry.words.startswith(words + " ") and entry.exists for entry in self.entries):
+        if any(entry.words.startswith(words + " ") and entry.exists for entry in candidates):
             return build_group(self.entries, words + " ", GROUPS[words])
         return None
 
