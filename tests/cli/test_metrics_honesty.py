@@ -259,3 +259,20 @@ def test_a_record_states_the_unit_of_depth_and_medians_that_differ_are_warned_of
     assert wrong["value"] > 1 and wrong["params"]["depth_scale"] == 0.001 and "3.91" not in errors and "0.256" in errors
     assert wrong["parts"]["median_ratio"] == pytest.approx(256 / 1000, rel=1e-3)
     assert not run("--align", "median")[1]
+
+
+# ------------------------------------------------------------------------------------------------ ids
+
+
+def test_a_prediction_of_training_ids_meets_a_truth_of_raw_ids(voxcli, refused, tmp_path):
+    """Case by hand: three of nineteen classes are there and right."""
+    ids = np.zeros((256, 256, 32), np.uint16)
+    ids[50:90, 100:140, 2:4], ids[60:70, 110:120, 4:9], ids[80:85, 130:135, 4:20] = 9, 1, 13
+    raw = np.zeros(20, np.uint16)
+    raw[[1, 9, 13]] = 10, 40, 50
+    ids.tofile(tmp_path / "learn.label")
+    raw[ids].tofile(tmp_path / "gt.label")
+    assert "training ids" in refused("metrics", "iou", "learn.label", "gt.label", "--preset", "kitti-ssc")
+    for truth in ("gt.label", "learn.label"):
+        code, text, errors = voxcli("metrics", "iou", "learn.label", truth, "--preset", "kitti-ssc", "--ids", "training")
+        assert code == 0 and record(text)["value"] == pytest.approx(3 / 19) and record(text)["params"]["ids"] == "training", errors

@@ -61,13 +61,29 @@ def test_nyu_runs_fill_the_grid_in_c_order_with_eleven_classes(tmp_path):
     # raw ids 1, 6, 16 and 36 belong to classes 1, 5, 9 and 11
     (tmp_path / "a.bin").write_bytes(nyu_bytes([(0, 3), (1, 2), (255, 1), (6, 4), (16, 1), (36, 1)]))
     grid = nyu(tmp_path / "a.bin")
-    assert grid.labels.ravel().tolist() == [0, 0, 0, 1, 1, 255, 5, 5, 5, 5, 9, 11]
+    assert grid.labels.shape == (2, 2, 3)  # [across, forward, up], of [across, up, forward] in the file
+    assert grid.labels.swapaxes(1, 2).ravel().tolist() == [0, 0, 0, 1, 1, 255, 5, 5, 5, 5, 9, 11]
     assert [NYU_CLASSES.names[i] for i in (1, 5, 9, 11)] == ["ceiling", "chair", "tvs", "objects"]
     assert grid.origin.tolist() == [1, 2, 3] and grid.voxel_size.tolist() == [0.02] * 3
     assert grid.meta["cam_to_world"] == np.eye(4).tolist()
     (tmp_path / "b.bin").write_bytes(nyu_bytes([(0, 240 * 144 * 240)]))
     for how in (None, "nyu"):
-        assert read(tmp_path / "b.bin", format=how).labels.shape == (240, 144, 240)
+        assert read(tmp_path / "b.bin", format=how).labels.shape == (240, 240, 144)
+
+
+def test_the_floor_of_an_nyu_room_lies_below_its_camera_where_its_pixels_say(tmp_path):
+    """A camera that looks along the world's y from 1 m above a floor: the floor's cells lie on the rays of its pixels."""
+    from voxcli.geometry.regrid import filled_cells
+
+    floor = [(2, 240), (0, 143 * 240)] * 240  # for each x: all of the lowest row forward, nothing above it
+    to_world = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 1], [0, 0, 0, 1]], "<f4")  # x right, y down, z forward; z up
+    head = struct.pack("<3f", -2.4, 0.5, -0.01) + to_world.tobytes()
+    (tmp_path / "room.bin").write_bytes(head + b"".join(struct.pack("<2I", *run) for run in floor))
+    grid = read(tmp_path / "room.bin")
+    world = filled_cells(grid, 0.5).points
+    assert len(world) == 240 * 240 and np.abs(world[:, 2]).max() < 1e-6  # the floor, seen edge on
+    cam = (np.linalg.inv(np.array(grid.meta["cam_to_world"])) @ np.column_stack([world, np.ones(len(world))]).T)[:3]
+    assert np.allclose(cam[1], 1, atol=1e-6) and np.isclose(cam[2].min(), 0.51) and np.isclose(cam[2].max(), 5.29)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +155,33 @@ def test_kitti_files_of_a_wrong_size_and_absent_frames_are_named(tmp_path):
     (tmp_path / "000000.bin").write_bytes(b"short")
     with refused(FileFormatError, "000000.bin", expected="4194304 bytes", actual="5 bytes"):
         read_kitti(tmp_path / "000000.bin")
+
+
+def test_training_ids_are_said_and_read_where_they_are_stated(tmp_path):
+    ids = np.zeros((256, 256, 32), np.uint16)
+    ids[0, :5], ids[1, :4], ids[2, :3] = 1, 9, 13
+    ids.tofile(tmp_path / "learn.label")
+    with refused(FileFormatError, "learn.label", "training ids", actual="0, 1, 9, 13", hint="--ids training"):
+        read(tmp_path / "learn.label")
+    grid = read(tmp_path / "learn.label", ids="training")
+    counts = {name: int((grid.labels == KITTI_CLASSES.names.index(name)).sum()) for name in ("car", "road", "building")}
+    assert counts == {"car": 5 * 32, "road": 4 * 32, "building": 3 * 32}
+    raw = np.zeros(20, np.uint16)
+    raw[[1, 9, 13]] = 10, 40, 50
+    raw[ids].tofile(tmp_path / "raw.label")
+    np.testing.assert_array_equal(read(tmp_path / "raw.label").labels, grid.labels)
+    with refused(FileFormatError, "raw.label", expected="0..19", actual="40, 50", hint="--ids raw"):
+        read(tmp_path / "raw.label", ids="training")
+
+
+def test_ids_that_may_be_both_are_raw_and_unknown_ones_among_raw_ids_are_said(tmp_path):
+    ids = np.zeros((256, 256, 32), np.uint16)
+    ids[0], ids[1] = 10, 11  # car and bicycle, or parking and sidewalk
+    ids.tofile(tmp_path / "a.label")
+    assert [read(tmp_path / "a.label").labels[i, 0, 0] for i in (0, 1)] == [1, 2]
+    assert [read(tmp_path / "a.label", ids="training").labels[i, 0, 0] for i in (0, 1)] == [10, 11]
+    ids[2] = 7
+    ids[3] = 40
+    ids.tofile(tmp_path / "b.label")
+    with pytest.warns(UserWarning, match="ignored: 7"):
+        assert [read(tmp_path / "b.label").labels[i, 0, 0] for i in (2, 3)] == [255, 9]

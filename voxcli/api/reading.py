@@ -25,7 +25,9 @@ class Conversion(TypedDict, total=False):
     seed: int
 
 
-def read(path: Path, kind: str | None = None, *, format: str | None = None, depth_scale: float | None = None) -> SceneType:
+def read(
+    path: Path, kind: str | None = None, *, format: str | None = None, depth_scale: float | None = None, ids: str | None = None
+) -> SceneType:
     """Read a file as the scene type that it holds, in the file's world frame and units.
 
     Args:
@@ -34,6 +36,7 @@ def read(path: Path, kind: str | None = None, *, format: str | None = None, dept
             picture unless kind is "depth".
         format: an extension without the dot, in place of the path's own.
         depth_scale: metres per unit of integer depth images; None: what the file states, else 0.001.
+        ids: "raw" or "training", of SemanticKITTI's .label; None: raw, and a file that cannot be is refused.
 
     Returns:
         A FruxelGrid, VoxelGrid, Surfels, DepthMap, PointCloud, Mesh, Picture, SceneDescription or Camera; for several cameras a list of
@@ -46,7 +49,7 @@ def read(path: Path, kind: str | None = None, *, format: str | None = None, dept
     >>> voxcli.read("examples/chair/00.png").size
     (137, 137)
     """
-    return files.read(need_path(path), kind=kind, format=format, depth_scale=depth_scale)
+    return files.read(need_path(path), kind=kind, format=format, depth_scale=depth_scale, ids=ids)
 
 
 def write(

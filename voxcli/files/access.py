@@ -24,7 +24,7 @@ _KIND_OF = {scene_type: kind for kind, scene_type in KIND_TYPES.items()}
 
 def read(
     path: str | Path, *, kind: str | None = None, format: str | None = None, depth_scale: float | None = None,
-    target_frustum: Frustum | None = None, fov_x_deg: float | None = None,
+    target_frustum: Frustum | None = None, fov_x_deg: float | None = None, ids: str | None = None,
 ) -> SceneType:  # fmt: skip
     """Read a file into its scene type.
 
@@ -37,6 +37,7 @@ def read(
         target_frustum: what a picture is read for: a camera of so many pixels (width, height) and such a field of view. A JPEG of far more
             pixels than it can make use of is then decoded at a smaller size, and Picture.stored has its own.
         fov_x_deg: the picture's horizontal field of view, if known otherwise than by EXIF; it is for `target_frustum` alone.
+        ids: "raw" or "training", of SemanticKITTI's .label; None: raw, and a file that cannot be is refused.
 
     Returns a scene type; for kind `cameras` a list of (name, Camera). Raises a VoxcliError that names the file.
     """
@@ -49,7 +50,7 @@ def read(
         raise FileFormatError(f"{path} cannot hold {kind}.", expected=f"one of {', '.join(formats_reading(KIND_TYPES[kind]))}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
     source = Source.from_stdin() if str(path) == "-" else Source.from_path(path)
-    thing = _read_named(found, source, kind, Options(depth_scale, extension, target_frustum, fov_x_deg))
+    thing = _read_named(found, source, kind, Options(depth_scale, extension, target_frustum, fov_x_deg, ids))
     if kind is not None and not isinstance(thing, KIND_TYPES[kind]):
         raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=kind_name(thing))
     return thing
@@ -58,16 +59,16 @@ def read(
 @overload
 def read_as(
     path: str | Path, wanted: type[T], *, format: str | None = None, depth_scale: float | None = None,
-    target_frustum: Frustum | None = None, fov_x_deg: float | None = None,
+    target_frustum: Frustum | None = None, fov_x_deg: float | None = None, ids: str | None = None,
 ) -> T: ...
 @overload
 def read_as(
     path: str | Path, wanted: tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None,
-    target_frustum: Frustum | None = None, fov_x_deg: float | None = None,
+    target_frustum: Frustum | None = None, fov_x_deg: float | None = None, ids: str | None = None,
 ) -> Any: ...
 def read_as(
     path: str | Path, wanted: type[T] | tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None,
-    target_frustum: Frustum | None = None, fov_x_deg: float | None = None,
+    target_frustum: Frustum | None = None, fov_x_deg: float | None = None, ids: str | None = None,
 ) -> SceneType:  # fmt: skip
     """Read a file that must hold one of the wanted scene types; the type also decides where a format may hold several kinds.
 
@@ -87,7 +88,8 @@ def read_as(
         raise FileFormatError(f"{path} cannot hold {names}.", expected=f"one of {', '.join(extensions)}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
     kind = None if found.kind_from_content else possible[0]
-    thing = read(path, kind=kind, format=format, depth_scale=depth_scale, target_frustum=target_frustum, fov_x_deg=fov_x_deg)
+    thing = read(path, kind=kind, format=format, depth_scale=depth_scale, target_frustum=target_frustum, fov_x_deg=fov_x_deg,
+                 ids=ids)  # fmt: skip
     if not isinstance(thing, wanted):
         raise FileFormatError(f"{path} holds something else.", expected=names, actual=kind_name(thing))
     return thing

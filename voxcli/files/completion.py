@@ -1,10 +1,12 @@
 """Voxel labels of semantic scene completion: SSCNet's NYU `.bin`, and SemanticKITTI's `.label` `.bin` `.invalid` `.occluded`.
 
-A `.bin` of 262,144 bytes is SemanticKITTI's, any other NYU's: 76 bytes and pairs of 8 never make that size. Axes stay as in the files:
-SemanticKITTI's grid is x forward, y left, z up in metres of the lidar's frame, origin (0, -25.6, -2.2), cells of 0.2 m.
+A `.bin` of 262,144 bytes is SemanticKITTI's, any other NYU's: 76 bytes and pairs of 8 never make that size. Worlds stay as in the files,
+z up: SemanticKITTI's grid is x forward, y left, z up in metres of the lidar's frame, origin (0, -25.6, -2.2), cells of 0.2 m.
 """
 
 from __future__ import annotations
+
+import warnings
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from voxcli.files.source import Source
 from voxcli.scene import Labels, VoxelGrid
 
 NYU_SHAPE = (240, 144, 240)
+"""As the file counts: across, up, forward. The grid that is read is [across, forward, up], as its origin and its camera are."""
+
 NYU_VOXEL = 0.02
 _NYU_HEADER = 19 * 4  # origin and camera pose, float32
 
@@ -51,6 +55,8 @@ _KITTI_RAW = {0: 0, 1: 10, 2: 11, 3: 15, 4: 18, 5: 20, 6: 30, 7: 31, 8: 32, 9: 4
               17: 72, 18: 80, 19: 81, 255: 1}  # fmt: skip
 
 _KITTI_CELLS = 256 * 256 * 32
+_KITTI_UNNAMED = (1, 52, 99)
+"""Raw ids of the data set that belong to no class: outlier, other structure, other object."""
 
 
 # --- NYU -------------------------------------------------------------------------------------------------------------------------
@@ -59,7 +65,8 @@ _KITTI_CELLS = 256 * 256 * 32
 def read_nyu(source: Source, kind: str | None, options: Options, shape: tuple[int, int, int] = NYU_SHAPE) -> VoxelGrid:
     """Labels with NYU_CLASSES of one `.bin`: float32 origin [3] and camera [4, 4], then uint32 (label, count) pairs.
 
-    Runs fill the array in C order; cells of 0.02 m from the file's origin; ignored cells are 255. The camera is meta["cam_to_world"].
+    Runs fill an array `shape` [x, up, forward] in C order, while the origin and the camera are of a world [x, forward, up]: the grid that is
+    returned is of that world, z up; cells of 0.02 m; ignored cells are 255. The camera is meta["cam_to_world"].
     Raises FileFormatError where runs do not fill the grid or a label is neither 0..36 nor 255.
     """
     data = source.data
@@ -75,7 +82,7 @@ def read_nyu(source: Source, kind: str | None, options: Options, shape: tuple[in
     if len(bad := ids[(ids >= len(_NYU_MAP)) & (ids != 255)]):
         raise FileFormatError(f"{source.name} holds an unknown label.", expected="0..36 or 255", actual=int(bad[0]))
     classes = np.where(ids == 255, np.uint8(255), _NYU_MAP[np.minimum(ids, len(_NYU_MAP) - 1)])
-    labels = np.repeat(classes, runs[:, 1].astype(np.int64)).reshape(shape)
+    labels = np.ascontiguousarray(np.repeat(classes, runs[:, 1].astype(np.int64)).reshape(shape).swapaxes(1, 2))
     meta = {"cam_to_world": header[3:].reshape(4, 4).astype(np.float64).tolist()}
     return VoxelGrid(None, labels, header[:3].astype(np.float64), np.full(3, NYU_VOXEL), NYU_CLASSES, meta)
 
@@ -84,7 +91,7 @@ def read_nyu(source: Source, kind: str | None, options: Options, shape: tuple[in
 
 
 def read_kitti(source: Source, kind: str | None, options: Options) -> VoxelGrid:
-    """Labels with KITTI_CLASSES (255 = ignored) of a `.label`, occupancy of its bit files, told apart by size: [256, 256, 32].
+    """Labels with KITTI_CLASSES (255 = ignored) of a `.label` (raw ids, or training ids by `options.ids`), occupancy of its bit files, told apart by size: [256, 256, 32].
 
     Occupancy is, of a `.bin`, what the scan hit; of an `.invalid`, cells that no ray ever passed (left out of scores); of an
     `.occluded`, cells unseen from this scan. Raises FileFormatError for another size.
@@ -96,9 +103,38 @@ def read_kitti(source: Source, kind: str | None, options: Options) -> VoxelGrid:
     origin, size = np.array(KITTI_ORIGIN), np.full(3, KITTI_VOXEL)
     if len(data) == _KITTI_CELLS // 8:  # eight cells a byte, the first in the highest bit
         return VoxelGrid(np.unpackbits(np.frombuffer(data, np.uint8)).reshape(KITTI_SHAPE).astype(bool), None, origin, size)
+    labels = kitti_labels(np.frombuffer(data, "<u2"), options.ids, source.name)
+    return VoxelGrid(None, labels.reshape(KITTI_SHAPE), origin, size, KITTI_CLASSES)
+
+
+def kitti_labels(ids: np.ndarray, kind: str | None, name: str) -> np.ndarray:
+    """Ids of SemanticKITTI [N] as labels of KITTI_CLASSES, uint8 [N], 255 where they belong to no class. kind: "raw", "training" or None.
+
+    Raises FileFormatError for training ids that are not stated to be: some of them are no raw ids, and no other ids are there.
+
+    >>> kitti_labels(np.array([0, 10, 252, 99]), None, "a.label").tolist()
+    [0, 1, 1, 255]
+    """
+    used = np.flatnonzero(np.bincount(ids)).tolist()
+    beyond = [each for each in used if each >= len(KITTI_CLASSES.names) and each != 255]
+    if kind == "training":
+        if beyond:
+            raise FileFormatError(f"{name} holds no training ids.", expected="0..19, or 255", actual=_listed(beyond),
+                                  hint="--ids raw reads the ids of the data set.")  # fmt: skip
+        return ids.astype(np.uint8)
+    strange = [each for each in used if each not in _KITTI_MAP and each not in _KITTI_UNNAMED]
+    if kind is None and strange and not beyond:
+        raise FileFormatError(f"{name} holds training ids, not raw ids.", expected="raw ids: 10 is car, 40 is road, 50 is building",
+                              actual=_listed(used), hint="--ids training reads them (convert, info, metrics iou).")  # fmt: skip
+    if strange:
+        warnings.warn(f"{name}: ids that SemanticKITTI does not have are ignored: {_listed(strange)}.", stacklevel=2)
     table = np.full(1 << 16, 255, np.uint8)
     table[list(_KITTI_MAP)] = list(_KITTI_MAP.values())
-    return VoxelGrid(None, table[np.frombuffer(data, "<u2")].reshape(KITTI_SHAPE), origin, size, KITTI_CLASSES)
+    return table[ids]
+
+
+def _listed(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:8])) + (", ..." if len(ids) > 8 else "")
 
 
 def read_bin(source: Source, kind: str | None, options: Options) -> VoxelGrid:

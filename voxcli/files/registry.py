@@ -62,12 +62,14 @@ class Options:
     depth_scale: metres per unit of an integer depth image; None takes what the file says, else 0.001 (millimetres).
     extension: with the dot, for files that serve several. target_frustum: what a picture is read for.
     fov_x_deg: the picture's horizontal field of view in degrees, where the caller knows it better than the file.
+    ids: "raw" or "training", what the numbers of a .label of SemanticKITTI are; None takes them for raw where they can be.
     """
 
     depth_scale: float | None = None
     extension: str = ""
     target_frustum: Frustum | None = None
     fov_x_deg: float | None = None
+    ids: str | None = None
 
 
 Reader = Callable[[Source, "str | None", Options], SceneType]

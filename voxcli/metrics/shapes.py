@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from voxcli.metrics.base import Shape
 
 
-def read_shape(path: str, empty_clouds: bool = False, format: str | None = None) -> Shape:
+def read_shape(path: str, empty_clouds: bool = False, format: str | None = None, ids: str | None = None) -> Shape:
     """A grid, mesh, point cloud, surfels or depth map from a file.
 
     A mesh file without faces gives an empty mesh. A file of points without points is refused, unless empty_clouds allows it. Raises
-    VoxcliError for other files.
+    VoxcliError for other files. ids: see voxcli.files.registry.Options.
 
     >>> type(read_shape("examples/meshes/car.glb")).__name__
     'Mesh'
     """
     try:
-        thing: Shape = files.read_as(path, (FruxelGrid, VoxelGrid, Mesh, PointCloud, Surfels, DepthMap), format=format)
+        thing: Shape = files.read_as(path, (FruxelGrid, VoxelGrid, Mesh, PointCloud, Surfels, DepthMap), format=format, ids=ids)
     except EmptyMeshError:
         return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     except EmptyCloudError:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voxcli.atomic import check_there
-from voxcli.errors import UsageError, VoxcliError
+from voxcli.errors import FileFormatError, UsageError, VoxcliError
 from voxcli.metrics.base import FilePair, MetricOptions, ShapeMetric
-from voxcli.metrics.presets import BEST_THRESHOLD, PRESETS, summary_rule
+from voxcli.metrics.presets import BEST_THRESHOLD, PRESETS, prices_empties, summary_rule
 from voxcli.metrics.records import Names, Record
 from voxcli.metrics.surfaces import NORMALISATIONS
 from voxcli.options import option
@@ -29,6 +29,7 @@ MEAN_OVER = {
     "all": "all listed classes, 1 for a class absent from both",
     "all-zero": "all listed classes, 0 for a class absent from both",
 }
+IDS = ("raw", "training")
 ALIGN = ("world", "index")
 SHELL_POINTS, SHELL_RESOLUTION = 7000, 50
 """UCLID-Net's numbers; shell IoU means nothing beyond them, because it grows with the points and falls with the resolution."""
@@ -72,6 +73,9 @@ class IoUOptions(MetricOptions):
     points: int | None = option(
         None, "Points drawn from each; default: clouds as they are, 100,000 from a mesh.", within="[1, 100000000]"
     )
+    ids: str | None = option(
+        None, "Ids of a predicted .label of SemanticKITTI: raw (default) or training; the truth's are told from the file.", choices=IDS
+    )
     resolution: int | None = option(None, "Cells along the longest side.", within="[1, inf)")
     of: str | None = option(
         None, "Which IoU is meant.", flag="--shell or --parts", on_command_line=False,
@@ -100,7 +104,7 @@ class IoUOptions(MetricOptions):
     def stated(self) -> set[str]:
         """Names of the options that were given beside the preset's."""
         fixed = PRESETS[self.preset].metrics["iou"] if self.preset else {}
-        return {name for name in self.given if name not in fixed} - {"preset", "seed", "best_threshold"}
+        return {name for name in self.given if name not in fixed} - {"preset", "seed", "best_threshold", "ids"}
 
 
 class IoU(ShapeMetric[IoUOptions]):
@@ -177,14 +181,31 @@ class IoU(ShapeMetric[IoUOptions]):
     def read(self, path: str, options: IoUOptions, format: str | None = None) -> Shape:
         """A shape of a file; for parts one whose points, faces or cells are labelled."""
         if options.of != "parts":
-            return super().read(path, options, format)
+            from voxcli.metrics.shapes import read_shape
+
+            return read_shape(path, prices_empties(options), format, options.ids)
         from voxcli import files
         from voxcli.scene import Mesh, PointCloud, VoxelGrid
 
-        found: Shape = files.read_as(path, (PointCloud, Mesh, VoxelGrid), format=format)
+        found: Shape = files.read_as(path, (PointCloud, Mesh, VoxelGrid), format=format, ids=options.ids)
         return found
 
+    def read_truth(self, path: str, options: IoUOptions, format: str | None = None) -> Shape:
+        """The same of a truth, whose ids may be raw though those of the prediction are training ids."""
+        if options.ids != "training":
+            return self.read(path, dataclasses.replace(options, ids=None), format)
+        try:
+            return self.read(path, options, format)
+        except FileFormatError:
+            return self.read(path, dataclasses.replace(options, ids=None), format)
+
     def score(self, pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack[Names]) -> Record:
+        """The record of two shapes, which states the ids that were read."""
+        record = self._scored(pred, gt, options, names)
+        record["params"] |= {"ids": options.ids} if options.ids else {}
+        return record
+
+    def _scored(self, pred: Shape, gt: Shape, options: IoUOptions, names: Names) -> Record:
         """The record of two shapes: two grids without a preset cell by cell, which needs no torch; others as `solids.solid_record` says."""
         from voxcli.scene import FruxelGrid, VoxelGrid
 

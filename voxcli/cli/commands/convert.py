@@ -29,6 +29,7 @@ def convert(
     points: Annotated[int, typer.Option("--points", min=1, max=100_000_000, help="Points sampled from the surface of a mesh.")] = 10_000,
     seed: options.Seed = 0,
     kind: options.Kind = None,
+    ids: options.Ids = None,
     channel: Annotated[
         str | None, typer.Option("--channel", metavar="NAME", help="Camera of a nuScenes folder; default CAM_FRONT.")
     ] = None,
@@ -58,13 +59,13 @@ def convert(
     if channel is not None:
         raise UsageError("--channel names a camera of a nuScenes folder.", hint="It goes with --to street.")
     if to == SHAPE_LAYOUT:
-        unused = {"--as": becomes, "--kind": kind, "--format": formats.format,
+        unused = {"--as": becomes, "--kind": kind, "--ids": ids, "--format": formats.format,
                   "--resolution": None if conversion.resolution == 64 else conversion.resolution}  # fmt: skip
         return convert_shapes(sources, output, input_format=formats.input_format, policy=policy, workers=workers, unused=unused)
     if is_packing(sources, output):
         return pack(sources[0], output, policy)
     suffix = _extension(output, to, formats.format)
-    request = ConvertRequest(conversion, becomes, kind, replace(formats, format=formats.format or to), policy.overwrite)
+    request = ConvertRequest(conversion, becomes, kind, ids, replace(formats, format=formats.format or to), policy.overwrite)
     return _convert_files(sources, output, suffix, request, policy, workers, to)
 
 
@@ -75,6 +76,7 @@ class ConvertRequest:
     conversion: ConversionOptions
     becomes: str | None
     kind: str | None
+    ids: str | None
     formats: options.Formats
     overwrite: bool
 
@@ -124,7 +126,7 @@ def convert_one(item: Item, request: ConvertRequest) -> None:
 
     target, _ = find_format(item.target, request.formats.format)
     conversion = request.conversion
-    scene = files.read(item.source, kind=request.kind, format=request.formats.input_format)
+    scene = files.read(item.source, kind=request.kind, format=request.formats.input_format, ids=request.ids)
     made = convert_to_format(scene, target, request.becomes, replace(conversion, seed=item.seed(conversion.seed)))
     if made is not scene:  # the source's meta does not hold for another scene type
         digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}

@@ -19,6 +19,7 @@ def info(
     format: Annotated[Literal["json", "jsonl"], typer.Option("--format", help="json: one document; jsonl: one line a file.")] = "json",
     kind: options.Kind = None,
     input_format: options.InputFormat = None,
+    ids: options.Ids = None,
     keep_going: options.KeepGoing = False,
 ) -> None:
     """Facts about files: kind, shape, class counts, frustum, camera, bounding box, provenance.
@@ -48,7 +49,7 @@ def info(
     def facts_of(item: Item) -> dict[str, Json]:
         if item.source in data_sets:
             return data_set_facts(item.source)
-        return facts(files.read(item.source, kind=kind, format=input_format))
+        return facts(files.read(item.source, kind=kind, format=input_format, ids=ids))
 
     try:
         with Batch(items, keep_going=keep_going, label="reading") as todo:

@@ -23,7 +23,7 @@ import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, Literal, TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -103,6 +103,10 @@ GridDepth = Annotated[int | None, typer.Option("--depth", min=1, help="Slices of
 Camera = Annotated[str | None, typer.Option("--camera", metavar="FILE", help="Camera: a scene YAML or transforms.json.")]
 Format = Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="Format, where no file extension tells it (always for -).")]
 InputFormat = Annotated[str | None, typer.Option("--input-format", metavar="FORMAT", help="Format of the input, needed for -.")]
+Ids = Annotated[
+    Literal["raw", "training"] | None,
+    typer.Option("--ids", show_default=False, help="Ids of SemanticKITTI's .label: raw (default) or training."),
+]
 Kind = Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")]
 Becomes = Annotated[
     str | None,
