@@ -1,6 +1,7 @@
 """Scene YAML, and the cameras of other tools."""
 
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -145,6 +146,7 @@ def test_nerf_cameras_take_the_size_of_their_image(tmp_path):
     [
         ({"fl_x": 5, "w": 4, "h": 4, "k1": 0.1}, "Undistort"),
         ({"fl_x": 5, "w": 4, "h": 4, "camera_model": "FISHEYE"}, "Undistort"),
+        ({"fl_x": 5, "w": 4, "h": 4, "is_fisheye": True, "k1": 0}, "Undistort"),
         ({"w": 4, "h": 4}, "lacks 'fl_x'"),
         ({"fl_x": 5}, "lacks 'w'"),
         ({"fl_x": "x", "w": 4, "h": 4}, "cannot be used"),
@@ -154,6 +156,30 @@ def test_nerf_cameras_take_the_size_of_their_image(tmp_path):
 def test_cameras_that_are_no_pinholes_or_lack_numbers_are_named(tmp_path, tree, message):
     with pytest.raises(VoxcliError, match=message):
         read_cameras(transforms(tmp_path, **tree))
+
+
+@pytest.mark.parametrize(
+    "tree, wanted",
+    [
+        ({"camera_angle_x": 2 * np.arctan(160 / 300), "camera_angle_y": 2 * np.arctan(120 / 450)}, (300, 450, 160, 120)),
+        ({"camera_angle_x": 2 * np.arctan(160 / 300), "cx": 150, "cy": 110}, (300, 300, 150, 110)),
+        ({"camera_angle_y": 2 * np.arctan(120 / 450)}, (450, 450, 160, 120)),
+        ({"fl_x": 300, "camera_angle_y": 2 * np.arctan(120 / 450)}, (300, 450, 160, 120)),
+        ({"x_fov": 90.0, "is_fisheye": False}, (160, 160, 160, 120)),
+        ({"fl_y": 450}, (450, 450, 160, 120)),
+    ],
+)
+def test_focal_lengths_follow_from_the_angles_of_each_axis(tmp_path, tree, wanted):
+    [(_, camera)] = read_cameras(transforms(tmp_path, w=320, h=240, **tree))
+    assert np.allclose([camera.K[0, 0], camera.K[1, 1], camera.K[0, 2], camera.K[1, 2]], wanted)
+
+
+def test_a_frame_that_states_an_angle_does_not_take_the_focal_length_of_the_top(tmp_path):
+    tree = json.loads(transforms(tmp_path, w=20, h=10, fl_x=7, fl_y=8).read_text())
+    tree["frames"][0]["camera_angle_x"] = np.pi / 2
+    (tmp_path / "transforms.json").write_text(json.dumps(tree))
+    [(_, camera)] = read_cameras(tmp_path / "transforms.json")
+    assert np.allclose([camera.K[0, 0], camera.K[1, 1]], [10, 8])
 
 
 def test_cameras_written_for_nerfstudio_read_back(tmp_path):
@@ -180,6 +206,51 @@ def test_colmap_cameras_are_read_from_either_file_or_the_folder(tmp_path):
         assert second.K.tolist() == [[9, 0, 5], [0, 9, 5], [0, 0, 1]]
         # a quarter turn about y takes z to x; then the translation
         assert np.allclose(second.world_to_cam @ [0, 0, 1, 1], [2, 2, 3, 1])
+
+
+def test_images_without_their_empty_second_lines_are_all_read(tmp_path):
+    lines = "1 1 0 0 0 0 0 4 1 left.png\n2 1 0 0 0 -1 0 4 1 right.png\n5.5 6 -1 7 8.25 9\n"
+    lines += "3 1 0 0 0 0 0 0 1 000003\n4 1 0 0 0 0 0 0 1 d.png\n"
+    found = read_cameras(colmap(tmp_path, images=lines))
+    assert [name for name, _ in found] == ["left.png", "right.png", "000003", "d.png"]
+    centres = [-camera.world_to_cam[:3, :3].T @ camera.world_to_cam[:3, 3] for _, camera in found[:2]]
+    assert np.allclose(centres, [[0, 0, -4], [1, 0, -4]])
+    with refused(FileFormatError, "line 4", actual="5.5 6 -1 7", expected="X Y POINT3D_ID"):
+        read_cameras(colmap(tmp_path, images="1 1 0 0 0 0 0 4 1 left.png\n5.5 6 -1 7\n"))
+
+
+def binary_colmap(tmp_path, model=1, numbers=(50, 51, 32, 24)):
+    half = 0.7071067811865476
+    lenses = struct.pack("<Q", 2) + struct.pack("<IiQQ", 1, model, 64, 48) + struct.pack(f"<{len(numbers)}d", *numbers)
+    lenses += struct.pack("<IiQQ3d", 2, 0, 10, 10, 9, 5, 5)
+    images = struct.pack("<QI7dI", 2, 7, 1, 0, 0, 0, 0, 0, 0, 1) + b"a b.png\0" + struct.pack("<Q2dq2dq", 2, 1, 2, -1, 3, 4, 5)
+    images += struct.pack("<I7dI", 9, half, 0, half, 0, 1, 2, 3, 2) + b"c.png\0" + struct.pack("<Q", 0)
+    (tmp_path / "cameras.bin").write_bytes(lenses)
+    (tmp_path / "images.bin").write_bytes(images)
+    return tmp_path
+
+
+def test_binary_colmap_cameras_are_those_of_the_text(tmp_path):
+    (tmp_path / "text").mkdir()
+    wanted, folder = read_cameras(colmap(tmp_path / "text")), binary_colmap(tmp_path)
+    for path in (folder, folder / "images.bin", folder / "cameras.bin"):
+        for (name, camera), (other, of_text) in zip(read_cameras(path), wanted, strict=True):
+            assert name == other and np.array_equal(camera.K, of_text.K) and np.allclose(camera.world_to_cam, of_text.world_to_cam)
+    assert [name for name, _ in read(folder / "images.bin")] == ["a b.png", "c.png"]
+
+
+def test_binary_colmap_mistakes_are_named(tmp_path):
+    with refused(DataError, "cameras.bin", "OPENCV_FISHEYE"):
+        read_cameras(binary_colmap(tmp_path, 5, (50, 51, 32, 24, 0, 0, 0, 0)))
+    with refused(DataError, "cameras.bin", "distorted"):
+        read_cameras(binary_colmap(tmp_path, 4, (50, 51, 32, 24, 0.1, 0, 0, 0)))
+    with refused(FileFormatError, "cameras.bin", "unknown model", actual="99"):
+        read_cameras(binary_colmap(tmp_path, 99))
+    whole = (binary_colmap(tmp_path) / "images.bin").read_bytes()
+    for size in (4, 70, 80, len(whole) - 1):
+        (tmp_path / "images.bin").write_bytes(whole[:size])
+        with refused(FileFormatError, "images.bin", "cut off"):
+            read_cameras(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from voxcli.scene import Camera
 
 
 def read_cameras(path: str | Path, *, format: str | None = None) -> list[tuple[str, Camera]]:
-    """(name, Camera) from a scene YAML, nerfstudio's transforms.json, COLMAP's text files or their folder, or any of our grids.
+    """(name, Camera) from a scene YAML, nerfstudio's transforms.json, COLMAP's text or binary files or their folder, or any of our grids.
 
     A grid, surfel or depth file gives the camera that it was made for. Raises DataError where the file states none.
     """

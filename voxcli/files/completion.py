@@ -12,9 +12,10 @@ import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.binvox import occupied_cells
+from voxcli.files.colmap import BINARY_NAMES, read_colmap
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
-from voxcli.scene import Labels, VoxelGrid
+from voxcli.scene import Camera, Labels, VoxelGrid
 
 NYU_SHAPE = (240, 144, 240)
 """As the file counts: across, up, forward. The grid that is read is [across, forward, up], as its origin and its camera are."""
@@ -65,8 +66,8 @@ _KITTI_UNNAMED = (1, 52, 99)
 def read_nyu(source: Source, kind: str | None, options: Options, shape: tuple[int, int, int] = NYU_SHAPE) -> VoxelGrid:
     """Labels with NYU_CLASSES of one `.bin`: float32 origin [3] and camera [4, 4], then uint32 (label, count) pairs.
 
-    Runs fill an array `shape` [x, up, forward] in C order, while the origin and the camera are of a world [x, forward, up]: the grid that is
-    returned is of that world, z up; cells of 0.02 m; ignored cells are 255. The camera is meta["cam_to_world"].
+    Runs fill an array `shape` [x, up, forward] in C order, while the origin and the camera are of a world [x, forward, up]: the grid is
+    returned in that world, z up; cells of 0.02 m; ignored cells are 255. The camera is meta["cam_to_world"].
     Raises FileFormatError where runs do not fill the grid or a label is neither 0..36 nor 255.
     """
     data = source.data
@@ -91,7 +92,8 @@ def read_nyu(source: Source, kind: str | None, options: Options, shape: tuple[in
 
 
 def read_kitti(source: Source, kind: str | None, options: Options) -> VoxelGrid:
-    """Labels with KITTI_CLASSES (255 = ignored) of a `.label` (raw ids, or training ids by `options.ids`), occupancy of its bit files, told apart by size: [256, 256, 32].
+    """Labels with KITTI_CLASSES (255 = ignored) of a `.label` (raw ids, or training ids by `options.ids`), occupancy of its bit files, told
+    apart by size: [256, 256, 32].
 
     Occupancy is, of a `.bin`, what the scan hit; of an `.invalid`, cells that no ray ever passed (left out of scores); of an
     `.occluded`, cells unseen from this scan. Raises FileFormatError for another size.
@@ -137,8 +139,10 @@ def _listed(ids: list[int]) -> str:
     return ", ".join(map(str, ids[:8])) + (", ..." if len(ids) > 8 else "")
 
 
-def read_bin(source: Source, kind: str | None, options: Options) -> VoxelGrid:
-    """A `.bin` of either data set, told by its size."""
+def read_bin(source: Source, kind: str | None, options: Options) -> VoxelGrid | list[tuple[str, Camera]]:
+    """A `.bin` of either data set, told by its size; the cameras of COLMAP by their name."""
+    if source.path is not None and source.path.name in BINARY_NAMES:
+        return read_colmap(source, kind, options)
     return (read_kitti if len(source.data) == _KITTI_CELLS // 8 else read_nyu)(source, kind, options)
 
 
@@ -187,8 +191,9 @@ register(
 )  # fmt: skip
 register(
     Format(
-        "BIN", (".bin",), "voxels of SemanticKITTI (bits) or, read only, of NYU (runs)", reads=("voxels",), kind_from_content=True,
-        reader=read_bin, writers={VoxelGrid: write_kitti}, searched=(),  # many things are called .bin
+        "BIN", (".bin",), "voxels of SemanticKITTI (bits) or, read only, of NYU (runs); cameras: images.bin beside cameras.bin",
+        reads=("voxels", "cameras"), kind_from_content=True, reader=read_bin, writers={VoxelGrid: write_kitti},
+        searched=("images.bin beside cameras.bin",), searched_as=("cameras",),  # many other things are called .bin
     )
 )  # fmt: skip
 register(

@@ -1,8 +1,8 @@
 """Cameras of nerfstudio and NeRF: transforms.json.
 
-`frames[].transform_matrix` is cam_to_world of an OpenGL camera. Intrinsics stand at the top or in the frame: fl_x, fl_y, cx, cy, w, h,
-or camera_angle_x, with the image's own size where w and h are missing. The world is kept as the file has it; it is often z up.
-Distorted cameras are refused: undistort the images first.
+`frames[].transform_matrix` is cam_to_world of an OpenGL camera. Intrinsics stand in the frame or at the top: w, h, cx, cy, and of each axis
+fl_x, camera_angle_x (radians) or x_fov (degrees), with the image's own size where w and h are missing. The world is kept as the file has
+it; it is often z up. Distorted cameras are refused: undistort the images first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,17 @@ def read_transforms(source: Source, kind: str | None, options: Options) -> list[
         raise FileFormatError(f"{source.name} is not JSON.", actual=str(error)) from error
     if not isinstance(tree, dict) or not isinstance(tree.get("frames"), list):
         raise missing_key(source.name, tree if isinstance(tree, dict) else [], ["frames"])
-    return [_frame({**tree, **frame}, index, source) for index, frame in enumerate(tree["frames"]) if isinstance(frame, dict)]
+    return [_frame(_merged(tree, frame), index, source) for index, frame in enumerate(tree["frames"]) if isinstance(frame, dict)]
+
+
+def _merged(tree: Meta, frame: Meta) -> Meta:
+    """What holds for a frame: its own values, then those at the top. An axis whose focal length it states in any way is its own."""
+    own = {key for axis in "xy" for key in _focal_keys(axis) if any(each in frame for each in _focal_keys(axis))}
+    return {key: value for key, value in tree.items() if key not in own} | frame
+
+
+def _focal_keys(axis: str) -> tuple[str, str, str]:
+    return f"fl_{axis}", f"camera_angle_{axis}", f"{axis}_fov"
 
 
 def _frame(values: Meta, index: int, source: Source) -> tuple[str, Camera]:
@@ -40,8 +50,10 @@ def _frame(values: Meta, index: int, source: Source) -> tuple[str, Camera]:
     where = f"{source.name}, frame '{name}'"
     model = str(values.get("camera_model", "PINHOLE"))
     bent = {key: values[key] for key in _DISTORTION if values.get(key)}
-    if model not in _SUPPORTED_MODELS or bent:
-        raise DataError(f"{where} is not a pinhole camera.", actual=f"{model} {bent or ''}".strip(), hint="Undistort the images first.")
+    flag = "is_fisheye" if values.get("is_fisheye") else ""
+    if model not in _SUPPORTED_MODELS or bent or flag:
+        raise DataError(f"{where} is not a pinhole camera.", actual=" ".join(filter(None, (model, flag, str(bent or "")))),
+                        hint="Undistort the images first.")  # fmt: skip
     try:
         matrix = np.array(values["transform_matrix"], np.float64)
         if matrix.shape == (3, 4):
@@ -72,11 +84,23 @@ def _size(values: Meta, name: str, source: Source) -> tuple[int, int]:
 
 
 def _intrinsics(values: Meta, width: int, height: int) -> np.ndarray:
-    if "fl_x" not in values and "camera_angle_x" in values:
-        return intrinsics(float(np.degrees(values["camera_angle_x"])), width, height)
-    fx = float(values["fl_x"])
+    focal = [_focal(values, axis, side) for axis, side in (("x", width), ("y", height))]
+    fx, fy = (length if length is not None else other for length, other in zip(focal, focal[::-1], strict=True))
+    if fx is None or fy is None:
+        raise KeyError("fl_x")
     cx, cy = float(values.get("cx", width / 2)), float(values.get("cy", height / 2))
-    return np.array([[fx, 0, cx], [0, float(values.get("fl_y", fx)), cy], [0, 0, 1.0]])
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+
+
+def _focal(values: Meta, axis: str, side: int) -> float | None:
+    """The focal length along an axis of `side` pixels, as its keys state it; None where none does."""
+    length, angle, degrees = _focal_keys(axis)
+    if length in values:
+        return float(values[length])
+    if angle not in values and degrees not in values:
+        return None
+    wide = np.degrees(float(values[angle])) if angle in values else float(values[degrees])
+    return float(intrinsics(wide, side, side)[0, 0])
 
 
 def write_transforms(cameras: list[tuple[str, Camera]], options: Options) -> bytes:

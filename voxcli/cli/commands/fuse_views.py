@@ -34,7 +34,7 @@ ScoreMaps = Annotated[
 ]
 Cameras = Annotated[
     str | None,
-    typer.Option("--cameras", metavar="FILE", help="Where the views stand: transforms.json, or COLMAP text files or their folder."),
+    typer.Option("--cameras", metavar="FILE", help="Where the views stand: transforms.json, or files of COLMAP or their folder."),
 ]
 CameraScale = Annotated[
     float | None, typer.Option("--camera-scale", help="Metres per unit of --cameras (1): COLMAP's unit is arbitrary.")

@@ -76,11 +76,16 @@ def _digests(sources: Sequence[str], cameras: str | None) -> dict[str, str]:
     """SHA-256 of all that was read; of a COLMAP folder, of its two files."""
     from pathlib import Path
 
+    from voxcli.files.colmap import BINARY_NAMES, colmap_files
     from voxcli.provenance import sha256_file
 
     paths = [source for source in sources if source != "-"]
     if cameras is not None:
-        folder = Path(cameras) if Path(cameras).is_dir() else Path(cameras).parent
-        texts = [str(folder / name) for name in ("cameras.txt", "images.txt")]
-        paths += texts if Path(cameras).is_dir() or Path(cameras).suffix == ".txt" else [cameras]
+        stated = Path(cameras)
+        if stated.is_dir():
+            paths += map(str, colmap_files(stated))
+        elif stated.suffix == ".txt" or stated.name in BINARY_NAMES:
+            paths += [str(stated.with_stem(name)) for name in ("cameras", "images")]
+        else:
+            paths.append(cameras)
     return {path: sha256_file(path) for path in paths}
