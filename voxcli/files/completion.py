@@ -132,7 +132,8 @@ def kitti_labels(ids: np.ndarray, kind: str | None, name: str) -> np.ndarray:
         warnings.warn(f"{name}: ids that SemanticKITTI does not have are ignored: {_listed(strange)}.", stacklevel=2)
     table = np.full(1 << 16, 255, np.uint8)
     table[list(_KITTI_MAP)] = list(_KITTI_MAP.values())
-    return table[ids]
+    labels: np.ndarray = table[ids]
+    return labels
 
 
 def _listed(ids: list[int]) -> str:

@@ -130,8 +130,10 @@ def _check_labels(labels: np.ndarray, classes: int, what: str) -> None:
         raise DataError(f"Labels of the {what} must be integers.", actual=labels.dtype)
     if labels.size and (int(labels.max()) >= classes or (labels.dtype.kind == "i" and int(labels.min()) < 0)):
         odd = int(labels.max()) if int(labels.max()) >= classes else int(labels.min())
-        raise DataError(f"A label of the {what} is out of range.", expected=f"0..{classes - 1}", actual=odd,
-                        hint="Name the label to leave out with --ignore-label, if that is what it is.")  # fmt: skip
+        hint = "Name the label to leave out with --ignore-label, if that is what it is."
+        if what == "prediction":
+            hint = "Cells that say nothing have the file's ignore_label, and count as misses; --ignore-label is of the truth."
+        raise DataError(f"A label of the {what} is out of range.", expected=f"0..{classes - 1}", actual=odd, hint=hint)
 
 
 def _pairs(pred: np.ndarray, gt: np.ndarray, rows: int, columns: int) -> np.ndarray:

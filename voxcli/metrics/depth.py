@@ -5,6 +5,7 @@ The order is that of the public evaluations: pixels that count, alignment by the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -159,7 +160,9 @@ def _counted(truth: np.ndarray, options: DepthOptions) -> np.ndarray:
     return kept
 
 
-_SPACES = {"depth": (lambda d: d, lambda x: x), "log": (np.log, np.exp), "inverse": (np.reciprocal, np.reciprocal)}
+_SPACES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
+    "depth": (lambda d: d, lambda x: x), "log": (np.log, np.exp), "inverse": (np.reciprocal, np.reciprocal),
+}  # fmt: skip
 """From depths to the space that an alignment is made in, and back."""
 
 

@@ -110,7 +110,7 @@ def _guessed(pred: Grid, options: IoUOptions) -> np.ndarray:
         return pred.probabilities
     if pred.classes.empty is None:
         raise DataError("The prediction does not say which label is empty space, so its occupancy is not known.")
-    occupied = 1 - pred.probabilities[pred.classes.empty].astype(np.float32)
+    occupied: np.ndarray = 1 - pred.probabilities[pred.classes.empty].astype(np.float32)
     return occupied if pred.classes.ignore is None else np.where(pred.labels == pred.classes.ignore, np.float32(0), occupied)
 
 
