@@ -1,5 +1,6 @@
 """`voxcli fuse-views` for fruxel scenes: two cameras of one scene YAML, fused."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -101,6 +102,18 @@ def test_agreement_is_told_and_kept(voxcli, folder):
     assert set(left) == {"view", "seen", "visible", "agreeing", "agreeing_occupied", "shared"}
     assert grid.meta["unobserved"] == pytest.approx((grid.labels == 255).mean()) and grid.meta["options"]["method"] == "bayes"
     assert max(grid.labels.shape) == 44
+
+
+def test_voxels_that_no_view_sees_are_ignored_or_empty_and_scored_both_ways(voxcli, refused, folder):
+    for name, more in (("empty.npz", ("--unseen", "empty")), ("ignored.npz", ())):
+        assert voxcli("fuse-views", "left.npz", "right.npz", "-o", name, *BOX, *more)[:2] == (0, "")
+        code, text, errors = voxcli("metrics", "iou", name, "empty.npz", "--preset", "kitti-ssc")
+        assert code == 0 and errors == "", errors
+        scored = json.loads(text)
+        assert {value for value in scored["parts"]["classes"].values() if value is not None} == {1} and scored["parts"]["completion"] == 1
+    ignored, empty = labels(folder, "ignored.npz"), labels(folder, "empty.npz")
+    assert (ignored == 255).any() and np.array_equal(empty, np.where(ignored == 255, 0, ignored))
+    assert "'none'" in refused("fuse-views", "left.npz", "-o", "out.npz", "--unseen", "none")
 
 
 def test_the_extension_picks_what_is_written(voxcli, folder):

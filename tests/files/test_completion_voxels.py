@@ -185,3 +185,19 @@ def test_ids_that_may_be_both_are_raw_and_unknown_ones_among_raw_ids_are_said(tm
     ids.tofile(tmp_path / "b.label")
     with pytest.warns(UserWarning, match="ignored: 7"):
         assert [read(tmp_path / "b.label").labels[i, 0, 0] for i in (2, 3)] == [255, 9]
+
+
+def test_occ3d_labels_lie_in_the_vehicles_frame_with_their_masks(tmp_path):
+    semantics = np.full((200, 200, 16), 17, np.uint8)
+    semantics[150, 100, 3] = 4
+    camera = np.zeros(semantics.shape, np.uint8)
+    camera[150] = 1
+    np.savez_compressed(tmp_path / "labels.npz", semantics=semantics, mask_camera=camera, mask_lidar=1 - camera)
+    grid = read(tmp_path / "labels.npz")
+    assert grid.classes.names[4] == "car" and grid.classes.names[grid.classes.empty] == "free"
+    (cell,) = np.argwhere(grid.labels != grid.classes.empty)
+    assert np.allclose(grid.origin + (cell + 0.5) * grid.voxel_size, [20.2, 0.2, 0.4])  # 20 m ahead, of +-40 m
+    assert np.array_equal(grid.masks["camera"], camera > 0) and np.array_equal(grid.masks["lidar"], camera == 0)
+    np.savez(tmp_path / "b.npz", semantics=semantics, mask_camera=camera[:3])
+    with refused(FileFormatError, "b.npz", "'mask_camera'", expected="[200, 200, 16]"):
+        read(tmp_path / "b.npz")

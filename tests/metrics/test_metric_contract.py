@@ -82,7 +82,7 @@ def test_records_of_volumes_state_every_option():
     by_another_name = {
         "strict": "the thresholds are written > or >=", "best_threshold": "value_at", "over": "mean_over", "ignore": "ignore_label",
         "mask_file": "masked", "mask_out_file": "masked", "shell": "of", "parts": "of", "match": "matched",
-        "ids": "of files",
+        "ids": "where they were asked for", "own_mask": "", "detail": "", "ranges": "",
     }  # fmt: skip
     pairs = [(GRIDS[0], CELLS[0]), LABELLED, (CUBE, CUBE), CLOUDS]
     contract.its_record_states_every_option(METRICS["iou"], pairs, by_another_name)

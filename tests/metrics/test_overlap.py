@@ -112,7 +112,8 @@ def test_labels_by_hand():
     assert record["value"] == pytest.approx((1 / 3 + 1 / 2) / 2)
     assert record["parts"]["classes"] == pytest.approx({"car": 1 / 3, "tree": 1 / 2})
     assert record["parts"]["completion"] == pytest.approx(3 / 4) and record["parts"]["empty"] == pytest.approx(1 / 2)
-    assert record["parts"]["counts"] == {"car": [1, 3], "tree": [1, 2], "completion": [3, 4]}
+    counts = {"car": [1, 3], "tree": [1, 2], "completion": [3, 4], "completion_precision": [3, 4], "completion_recall": [3, 3]}
+    assert record["parts"]["counts"] == counts
     assert record["params"]["mean_over"] == "present" and record["pred"] == "p"
 
 
@@ -124,7 +125,8 @@ def test_cells_of_which_a_prediction_says_nothing_are_misses():
     record = grid_iou(said, truth)
     assert record["parts"]["classes"] == pytest.approx({"car": 1 / 2, "tree": 0})
     assert record["parts"]["empty"] == pytest.approx(1 / 2) and record["parts"]["completion"] == pytest.approx(1 / 3)
-    assert record["parts"]["counts"] == {"car": [1, 2], "tree": [0, 1], "completion": [1, 3]}
+    counts = {"car": [1, 2], "tree": [0, 1], "completion": [1, 3], "completion_precision": [1, 1], "completion_recall": [1, 3]}
+    assert record["parts"]["counts"] == counts
     assert record["params"]["unsaid"] == 3 and "unsaid" not in grid_iou(truth, truth)["params"]
     masked = grid_iou(said, truth, IoUOptions(mask=np.array([[[1, 1, 1, 0, 1, 1]]], bool)))
     assert masked["parts"]["classes"] == pytest.approx({"car": 1, "tree": 0}) and masked["params"]["unsaid"] == 2

@@ -12,7 +12,9 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from scoring import score, score_iou
 
-from voxcli.errors import UsageError
+from voxcli.errors import DataError, UsageError
+from voxcli.files.completion import NYU_CLASSES
+from voxcli.files.keyed import OCC3D_CLASSES
 from voxcli.geometry.inside import points_inside
 from voxcli.metrics.depth import depth_record
 from voxcli.metrics.evaluate import sample
@@ -256,10 +258,35 @@ def test_kitti_ssc():
     close(record["parts"]["completion"], ((p > 0) & (g > 0)).sum() / ((p > 0) | (g > 0)).sum())
 
 
+def test_the_presets_of_nyu_and_occ3d_pool_over_their_classes():
+    names = NYU_CLASSES
+    rng = np.random.default_rng(1)
+    gt, pred = rng.integers(0, 12, (2, 6, 6, 6)).astype(np.uint8)
+    gt[0], gt[gt == 4], pred[pred == 4] = 255, 0, 0
+    p, g = pred[1:], gt[1:]
+    each = [((p == k) & (g == k)).sum() / max(((p == k) | (g == k)).sum(), 1) for k in range(1, 12)]
+    record = score_iou(*(VoxelGrid(labels=v, classes=names) for v in (pred, gt)), preset="nyu-ssc")
+    close(record["value"], np.mean(each))
+    hits = ((p > 0) & (g > 0)).sum()
+    close(record["parts"]["completion_precision"], hits / (p > 0).sum())
+    close(record["parts"]["completion_recall"], hits / (g > 0).sum())
+    gt, pred = rng.integers(0, 18, (2, 6, 6, 6)).astype(np.uint8)
+    gt[gt == 2] = pred[pred == 2] = 17
+    seen = rng.random((6, 6, 6)) < 0.6
+    p, g = pred[seen], gt[seen]
+    each = [((p == k) & (g == k)).sum() / ((p == k) | (g == k)).sum() for k in range(17) if k != 2]  # 17 is free
+    truth = VoxelGrid(labels=gt, classes=OCC3D_CLASSES, masks={"camera": seen})
+    record = score_iou(VoxelGrid(labels=pred, classes=OCC3D_CLASSES), truth, preset="occ3d")
+    close(record["value"], np.mean(each))
+    assert record["params"]["own_mask"] == "camera"
+    with refused(DataError, "camera"):
+        score_iou(truth, VoxelGrid(labels=gt, classes=OCC3D_CLASSES), preset="occ3d")
+
+
 def test_every_preset_is_tested_above_or_with_depth_and_stands_in_the_table():
     assert set(PRESETS) == {
         "pix2vox", "r2n2", "uclid", "uclid-pix3d", "pix3d", "onet", "jof", "pixel2mesh", "disn", "meshrcnn", "tatarchenko", "pix2scene",
-        "bae-net", "kitti-ssc", "eigen", "kitti", "midas",
+        "bae-net", "kitti-ssc", "eigen", "kitti", "midas", "nyu-ssc", "occ3d",
     }  # fmt: skip
     assert {row["preset"] for row in table()} == set(PRESETS) and all(row["choices"] for row in table())
 

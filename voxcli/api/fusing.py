@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class FuseOptions(TypedDict, total=False):
     """Of scenes: cameras (a file or folder of cameras, one a view by the stem of its name), camera_scale (metres per unit of these),
     resolution (voxels along the longest side, 128), box (low and high corner in the world), trust (probability of the stated class in views
-    of labels alone, 0.9), behind (weight of what a view says behind its first surface, 0.25). Of objects: threshold, points (in each
+    of labels alone, 0.9), behind (weight of what a view says behind its first surface, 0.25), unseen (the label of
+    voxels that no view sees: ignore, or empty). Of objects: threshold, points (in each
     occupied cell, for uclid)."""
 
     cameras: str
@@ -30,6 +31,7 @@ class FuseOptions(TypedDict, total=False):
     box: tuple[float, float, float, float, float, float]
     trust: float
     behind: float
+    unseen: str
     threshold: float
     points: int
 
@@ -94,7 +96,7 @@ def _fused_scenes(
 
     fusion = SceneFusion(
         method or "bayes", options.get("cameras"), options.get("camera_scale", 1.0), options.get("resolution", 128), options.get("box"),
-        options.get("trust", 0.9), options.get("behind", 0.25), device,
+        options.get("trust", 0.9), options.get("behind", 0.25), device, options.get("unseen", "ignore"),
     )  # fmt: skip
     fusion.check()
     placed = prepared_views(names, views, fusion)

@@ -7,6 +7,7 @@
 | points | points [N, 3], optional normals, colors, labels, radius |
 | surfels | depth [H, W], normals [H, W, 3], albedo [H, W, 3], K [3, 3], world_to_cam |
 | depth | depth [H, W], depth_kind, optional K and world_to_cam |
+| Occ3D | semantics [200, 200, 16] or [X, Y, Z], optional mask_camera, mask_lidar (read) |
 
 Kinds with labels add label_names, empty_label and ignore_label (-1 = none). `meta` is a JSON string. Foreign layouts are read too:
 a grid of labels without names gets class_0, class_1, ... and no empty class; occupancy without a place gets the unit grid at 0;
@@ -28,10 +29,20 @@ from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, PointClo
 Arrays = dict[str, np.ndarray]
 Keyed = FruxelGrid | VoxelGrid | PointCloud | Surfels | DepthMap
 GRID_KEYS = ("occupancy", "labels")
+OCC3D_CLASSES = Labels(
+    (
+        "others", "barrier", "bicycle", "bus", "car", "construction_vehicle", "motorcycle", "pedestrian", "traffic_cone", "trailer",
+        "truck", "driveable_surface", "other_flat", "sidewalk", "terrain", "manmade", "vegetation", "free",
+    ),
+    empty=17, ignore=255,
+)  # fmt: skip
+OCC3D_SHAPE, OCC3D_ORIGIN, OCC3D_VOXEL = (200, 200, 16), np.array([-40.0, -40.0, -1.0]), np.full(3, 0.4)
+"""Of Occ3D-nuScenes: metres in the frame of the vehicle."""
+
 KNOWN_KEYS = frozenset({
     "labels", "z_near", "z_far", "fov_x_deg", "world_to_cam", "probabilities", "occupancy", "origin", "voxel_size", "context", "points",
     "normals", "colors", "radius", "occupancies", "loc", "scale", "depth", "depth_kind", "albedo", "K", "label_names", "empty_label",
-    "ignore_label", "meta",
+    "ignore_label", "meta", "semantics", "mask_camera", "mask_lidar",
 })  # fmt: skip
 """All keys that mean something here: none of them is a misspelling of another."""
 
@@ -124,6 +135,8 @@ def from_arrays(arrays: Mapping[str, np.ndarray], ndim: Mapping[str, int], name:
         return _points(arrays, name)
     if {"depth", "normals"} <= keys:
         return _surfels(arrays, name)
+    if "semantics" in keys and ndim["semantics"] == 3:
+        return _occ3d(arrays, name)
     if any(key in keys and ndim[key] == 3 for key in GRID_KEYS):
         return _voxels(arrays, name)
     if "depth" in keys:
@@ -198,6 +211,18 @@ def _voxels(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
         return VoxelGrid(occupancy, None, origin, size, None, meta, probabilities, context)
     labels = _small_unsigned(arrays["labels"], name)
     return VoxelGrid(None, labels, origin, size, _labels(arrays, labels, name), meta)
+
+
+def _occ3d(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
+    """Occ3D-nuScenes: labels of OCC3D_CLASSES in the frame of the vehicle, x forward, y left, z up, with the masks of what is seen."""
+    labels = _small_unsigned(arrays["semantics"], name)
+    _check_range(labels, len(OCC3D_CLASSES.names), OCC3D_CLASSES.ignore or 0, name)
+    masks = {each: arrays[f"mask_{each}"].astype(bool) for each in ("camera", "lidar") if f"mask_{each}" in arrays}
+    for each, mask in masks.items():
+        if mask.shape != labels.shape:
+            raise FileFormatError(f"{name}: 'mask_{each}' has the wrong shape.", expected=list(labels.shape), actual=list(mask.shape))
+    place, size = (OCC3D_ORIGIN, OCC3D_VOXEL) if labels.shape == OCC3D_SHAPE else (np.zeros(3), np.ones(3))
+    return VoxelGrid(None, labels, place, size, OCC3D_CLASSES, _meta(arrays, name), masks=masks)
 
 
 def _points(arrays: Mapping[str, np.ndarray], name: str) -> PointCloud:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics.frames import check_frames
 from voxcli.metrics.overlap import comparison, label_record, occupancy_iou
-from voxcli.metrics.records import Record, Tree
+from voxcli.metrics.records import Record, Tree, plain
 from voxcli.metrics.volumes import IoUOptions
 from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 from voxcli.scene.frames import assumed_camera
@@ -41,6 +43,13 @@ def grid_iou(pred: Grid, gt: Grid, options: IoUOptions = IoUOptions(), /, **name
     >>> grid_iou(grid, grid, IoUOptions(align="index"))["value"]
     1.0
     """
+    if options.own_mask is not None:
+        if not isinstance(gt, VoxelGrid) or options.own_mask not in gt.masks:
+            raise DataError(f"The ground truth's file holds no mask of what the {options.own_mask} sees.", hint="labels.npz of Occ3D do.")
+        own = gt.masks[options.own_mask]
+        options = replace(options, mask=own if options.mask is None else own & options.mask)
+    if options.ranges is not None and not options.detail:
+        raise UsageError("--range belongs to --detail.")
     if options.resample is not None:
         if options.mask is not None:
             raise UsageError("A mask has no meaning for volumes that are cropped and resampled.")
@@ -56,6 +65,7 @@ def grid_iou(pred: Grid, gt: Grid, options: IoUOptions = IoUOptions(), /, **name
         record["params"]["cameras"] = _cameras(pred, gt)
     else:
         record["params"]["align"] = align
+    record["params"] |= {"own_mask": options.own_mask} if options.own_mask else {}
     return record
 
 
@@ -89,7 +99,13 @@ def _cell_by_cell(pred: Grid, gt: Grid, options: IoUOptions, names: Names) -> Re
             guess_labels = np.where(unlabelled, guess_labels.dtype.type(own.empty or 0), guess_labels)
         guess = rename_classes(guess_labels, own, classes)
         over = options.over or "present"
-        return label_record(guess, gt.labels, classes, mask=mask, classes=options.classes, over=over, unlabelled=unlabelled, **names)
+        record = label_record(guess, gt.labels, classes, mask=mask, classes=options.classes, over=over, unlabelled=unlabelled, **names)
+        if options.detail:
+            record["parts"] |= _details(guess, gt, classes, options, record["params"]["classes"], unlabelled)
+            record["params"] |= {"detail": True, "ranges": plain(options.ranges)}
+        return record
+    if options.detail:
+        raise UsageError("--detail is of labelled fruxels.", expected="two label grids of one frustum")
     if options.classes:
         raise UsageError("Classes were named, but one of the two grids holds no labels.", hint="Leave --class out to compare occupancy.")
     truth, left_out = _occupancy(gt, ignore)
@@ -119,6 +135,20 @@ def _not_applied(guess: np.ndarray, options: IoUOptions) -> Tree:
     if options.thresholds is None or guess.dtype.kind == "f":
         return {}
     return {"not_applied": [comparison(t, bool(options.strict)) for t in options.thresholds]}
+
+
+def _details(
+    guess: np.ndarray, gt: Grid, classes: Labels, options: IoUOptions, averaged: Sequence[str], unlabelled: np.ndarray | None
+) -> Tree:
+    from voxcli.metrics.frustum_details import fruxel_details
+
+    if not isinstance(gt, FruxelGrid):
+        hint = "Voxels do not say from where they are seen: give --mask for what is."
+        raise UsageError("--detail is of labelled fruxels.", actual="voxels", hint=hint)
+    ids = [classes.names.index(name) for name in averaged]
+    found = fruxel_details(guess, gt.labels, gt.frustum, classes, mask=options.mask, unlabelled=unlabelled, classes=ids,
+                           over=options.over or "present", ranges=options.ranges)  # fmt: skip
+    return {key: plain(value) for key, value in found.items()}
 
 
 def _unlabelled(labels: np.ndarray, classes: Labels) -> np.ndarray | None:

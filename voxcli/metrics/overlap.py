@@ -172,6 +172,31 @@ def completion_counts(table: np.ndarray, empty: int) -> Counts:
     return Counts(np.asarray(both), np.asarray(either))
 
 
+def completion_scores(table: np.ndarray, empty: int) -> Tree:
+    """IoU, precision and recall of occupied space, whatever its class, of a confusion matrix (see `class_counts`); None where
+    nothing is there to be divided by.
+
+    >>> completion_scores(np.array([[3, 1], [0, 2]]), 0)["precision"].round(3)
+    np.float64(0.667)
+    """
+    counts = completion_counts(table, empty)
+    predicted, true = occupied_counts(table, empty)
+    return {
+        "completion": counts.iou(), "precision": counts.intersection / predicted if predicted else None,
+        "recall": counts.intersection / true if true else None,
+    }  # fmt: skip
+
+
+def occupied_counts(table: np.ndarray, empty: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cells that are occupied in the prediction, and in the truth, of a confusion matrix.
+
+    >>> [int(count) for count in occupied_counts(np.array([[3, 1], [0, 2]]), 0)]
+    [3, 2]
+    """
+    occupied = np.arange(len(table)) != empty
+    return table[:, : len(table)][:, occupied].sum(), table[occupied].sum()
+
+
 def label_iou(pred: Array, gt: Array, classes: int, *, ignore: int | None = 255, mask: Array | None = None) -> np.ndarray:
     """IoU of every class of two label grids of one shape -> [classes] float64, NaN for a class absent from both.
 
@@ -209,9 +234,10 @@ def label_record(
     """The record of one pair of label grids that share the class names of `labels`.
 
     `value` is the mean IoU over `classes` (default: every class but empty space) by one of MEAN_OVER. `parts.classes` has each class (null
-    where it is absent from both), `parts.empty` empty space, `parts.completion` occupied against empty whatever the class, `parts.counts`
-    [intersection, union] for pooling. unlabelled: bool, cells that the prediction leaves out, whatever label stands there: each is a miss
-    of its true class, and `params.unsaid` has their number where there are any.
+    where it is absent from both), `parts.empty` empty space, `parts.completion` occupied against empty whatever the class, with its
+    precision and recall beside, `parts.counts` [intersection, union] for pooling (of precision and recall: hits of predicted, of true).
+    unlabelled: bool, cells that the prediction leaves out, whatever label stands there: each is a miss of its true class, and
+    `params.unsaid` has their number where there are any.
 
     >>> label_record(np.array([0, 1, 1]), np.array([0, 1, 0]), Labels(("air", "wood")))["parts"]["classes"]
     {'wood': 0.5}
@@ -247,9 +273,12 @@ def label_table_record(
     parts: Tree = {"classes": {labels.names[i]: values[i] for i in ids}}
     pairs = {labels.names[i]: [counts.intersection[i], counts.union[i]] for i in ids}
     if labels.empty is not None:
-        completion = completion_counts(table, labels.empty)
-        parts |= {"empty": values[labels.empty], "completion": completion.iou()}
+        completion, scores = completion_counts(table, labels.empty), completion_scores(table, labels.empty)
+        parts |= {"empty": values[labels.empty], "completion": scores["completion"]}
+        parts |= {f"completion_{name}": scores[name] for name in ("precision", "recall")}
         pairs |= {"completion": [completion.intersection, completion.union]}
+        predicted, true = occupied_counts(table, labels.empty)
+        pairs |= {"completion_precision": [completion.intersection, predicted], "completion_recall": [completion.intersection, true]}
     parts[COUNTS] = pairs
     params = {
         "of": "labels", "mean_over": over, "meaning": MEAN_OVER.get(over), "classes": [labels.names[i] for i in ids],

@@ -199,6 +199,19 @@ PRESETS: dict[str, Preset] = {
         "cells marked .invalid or labelled 255 are left out; counts are added over the set before dividing; completion IoU stands beside",
         {"iou": POOLED},
     ),
+    "nyu-ssc": Preset(
+        "SSCNet (Song et al. 2017), NYU",
+        {"iou": {"of": "labels", "over": "all-zero", "ignore": 255}},
+        "mean over the eleven classes, cells labelled 255 are left out, counts are added over the set; completion, its precision and its "
+        "recall stand beside: SSCNet takes them over occluded cells, which --mask names",
+        {"iou": POOLED},
+    ),
+    "occ3d": Preset(
+        "Occ3D-nuScenes (Tian et al. 2023)",
+        {"iou": {"of": "labels", "over": "present", "own_mask": "camera"}},
+        "labels.npz: 17 is free, the mean is over the other 17 classes; cells that the cameras see count; counts are added over the set",
+        {"iou": POOLED},
+    ),
 }
 
 

@@ -88,6 +88,7 @@ _MEANT_FOR = {
     "lattice": {"resolution"},
     "cells": {
         "thresholds", "strict", "classes", "over", "ignore", "mask", "mask_file", "mask_out_file", "align", "resample", "box_threshold",
+        "own_mask", "detail", "ranges",
     },
 }
 

@@ -64,6 +64,13 @@ class IoUOptions(MetricOptions):
     mask_out_file: str | None = option(
         None, "Leave out the cells that this grid fills (.invalid); a folder for folders.", flag="--mask-out", metavar="FILE"
     )
+    own_mask: str | None = option(
+        None, "Count only cells that the truth's file says the camera or the lidar sees (Occ3D).", choices=("camera", "lidar")
+    )
+    detail: bool = option(False, "Of labelled fruxels also: weighted by volume, by ranges of depth, visible and hidden.")
+    ranges: tuple[float, ...] | None = option(
+        None, "With --detail: depths that divide the ranges; repeat. Default: quarters.", flag="--range", metavar="DEPTH", within="(0, inf)"
+    )
     align: str | None = option(
         None, "world: voxel grids must lie in one place (default); index: compare cell by cell.", choices=ALIGN
     )

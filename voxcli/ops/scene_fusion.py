@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SceneT = TypeVar("SceneT", bound="Described")
 METHODS = ("bayes", "vote", "mean")
+UNSEEN = ("ignore", "empty")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class SceneFusion:
     method: bayes (log-odds add up), vote or mean. cameras: a file or folder of cameras, one for each view by the stem of its name. scale:
     metres per unit of these cameras. resolution: voxels along the longest side of the box. box: low and high corner in the world; None is
     the box of all frusta. trust: probability of the stated class in views of labels alone. behind: weight of a view behind its first
-    surface.
+    surface. unseen: what voxels that no view sees are labelled: ignore, or empty.
     """
 
     method: str = "bayes"
@@ -38,6 +39,7 @@ class SceneFusion:
     trust: float = 0.9
     behind: float = 0.25
     device: str = "cpu"
+    unseen: str = "ignore"
 
     def check(self) -> None:
         """Raise UsageError for options out of range or without meaning."""
@@ -45,6 +47,8 @@ class SceneFusion:
 
         if self.method not in METHODS:
             raise unknown_name("method of fusing scenes", self.method, METHODS)
+        if self.unseen not in UNSEEN:
+            raise unknown_name("label of unseen voxels", self.unseen, UNSEEN)
         if self.scale <= 0:
             raise UsageError("--camera-scale must be positive.", actual=f"{self.scale:g}")
         if self.scale != 1 and self.cameras is None:
@@ -69,7 +73,20 @@ def fuse_scenes(views: Sequence[FruxelGrid], options: SceneFusion) -> Fused:
     if fused.unobserved == 1:
         hint = "Set another --box, or --cameras of the same world."
         raise DataError("No view sees anything of the box.", expected=_span(*_box_of(views)), hint=hint)
-    return fused
+    return fused if options.unseen == "ignore" else _unseen_as_empty(fused)
+
+
+def _unseen_as_empty(fused: Fused) -> Fused:
+    """The fused grid, its ignored voxels empty: benchmarks of completion know no prediction that says nothing."""
+    from dataclasses import replace
+
+    grid, classes = fused.grid, fused.grid.classes
+    assert grid.labels is not None and classes is not None
+    if classes.empty is None:
+        raise DataError("The classes of the views name no empty space, which unseen voxels could be.", hint="Leave out --unseen empty.")
+    labels = grid.labels.copy()
+    labels[labels == classes.ignore] = classes.empty
+    return replace(fused, grid=replace(grid, labels=labels))
 
 
 def with_agreement(

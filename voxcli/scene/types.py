@@ -7,6 +7,7 @@ x right, y down, z forward; world frame +y up, metres where units are known.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -151,7 +152,8 @@ class VoxelGrid:
     """A box grid, indexed [x, y, z]: `occupancy` (bool, or float probabilities) or `labels`, one of the two.
 
     origin [3] is the minimum corner, voxel_size [3] the edge lengths; cell centre = origin + (i + 0.5) * voxel_size.
-    probabilities: optional floats [X, Y, Z] of being occupied, beside an occupancy that a threshold has decided. context: optional
+    masks: bool [X, Y, Z] by name, cells that a camera or a lidar sees, where the file says it. probabilities: optional floats [X, Y, Z] of
+    being occupied, beside an occupancy that a threshold has decided. context: optional
     floats [C, X, Y, Z], what fusing the volumes of several views reads besides (Pix2Vox, section 3.2.3).
     """
 
@@ -163,6 +165,7 @@ class VoxelGrid:
     meta: Meta = field(default_factory=dict)
     probabilities: np.ndarray | None = None
     context: np.ndarray | None = None
+    masks: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         _need((self.occupancy is None) != (self.labels is None), "A voxel grid holds either occupancy or labels.")

@@ -46,6 +46,10 @@ Box = Annotated[
 Trust = Annotated[float | None, typer.Option("--trust", help="Probability of the stated class in views that hold labels alone (0.9).")]
 Behind = Annotated[float | None, typer.Option("--behind", help="Weight of what a view says behind its own first surface, 0 to 1 (0.25).")]
 
+Unseen = Annotated[
+    str | None, typer.Option("--unseen", metavar="LABEL", help="What voxels are that no view sees: ignore (default) or empty.")
+]
+
 
 class _Given:
     def refuse(self, kind: str) -> None:
@@ -76,6 +80,7 @@ class SceneFlags(_Given):
     box: Box = None
     trust: Trust = None
     behind: Behind = None
+    unseen: Unseen = None
 
 
 def fuse_views(
@@ -96,8 +101,8 @@ def fuse_views(
 
     Fruxel scenes seen by several cameras become labelled voxels (128 along the longest side, or --resolution). A view says most of the
     free space in front of its first surface and of that surface, little of what lies behind. Probabilities (`predict --probabilities`)
-    are used where a scene holds them. Voxels that no view sees are marked as ignored. How far each view agrees with the result stands in
-    the output's meta; -v prints it.
+    are used where a scene holds them. Voxels that no view sees are marked as ignored, or as empty (--unseen). How far each view
+    agrees with the result stands in the output's meta; -v prints it.
 
     Coarse volumes of several pictures of an object (`predict --coarse`) become the volume that `predict --views` makes of the pictures.
     Views are taken in the order of their names: however they are given, the same bytes are written.
@@ -139,7 +144,7 @@ def _fusion_of_scenes(method: str | None, of_scenes: SceneFlags, of_objects: Obj
     of_objects.refuse("scenes")
     chosen = SceneFusion(
         method or "bayes", of_scenes.cameras, first(of_scenes.camera_scale, 1.0), first(of_scenes.resolution, 128), of_scenes.box or None,
-        first(of_scenes.trust, 0.9), first(of_scenes.behind, 0.25), device,
+        first(of_scenes.trust, 0.9), first(of_scenes.behind, 0.25), device, of_scenes.unseen or "ignore",
     )  # fmt: skip
     chosen.check()
     return partial(fuse_scene_files, options=chosen)
