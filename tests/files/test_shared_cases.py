@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from small_solids import measures
 
+from voxcli.errors import VoxcliError
 from voxcli.files import read_as
 from voxcli.scene import Mesh
 
@@ -16,11 +17,23 @@ SOLIDS = {
     "u_ngon.obj": (28, 30, 7, [0, 0, 0], [3, 3, 1]),
     "u_tri.obj": (28, 30, 7, [0, 0, 0], [3, 3, 1]),
     "penta.off": (16, 10.633135, 2.377641, [-0.809017, -0.951057, 0], [1, 0.951057, 1]),
+    "quant_norm.glb": (12, 10, 2, [0, 0, 0], [2, 1, 1]),
+    "sparse.glb": (12, 14, 3, [0, 0, 0], [3, 1, 1]),
+    "morph.glb": (12, 14, 3, [0, 0, 0], [3, 1, 1]),
+    "instancing.glb": (36, 18, 3, [0, 0, 0], [5, 1, 1]),
     **dict.fromkeys(
-        ("count0.stl", "latin1.obj", "trailing.stl", "end_loop.stl", "missing_endsolid.stl", "upper.stl", "tabs_exp.obj"), CUBE
+        (
+            "count0.stl", "latin1.obj", "trailing.stl", "end_loop.stl", "missing_endsolid.stl", "upper.stl", "tabs_exp.obj",
+            "quant_int.glb", "noscene.glb", "percent.gltf", "noposition.glb",
+        ), CUBE,
     ),
-}
+}  # fmt: skip
 COLOURS = {"backslash.obj": [255, 0, 0], "opts.obj": [0, 255, 0]}
+REFUSED = {
+    "draco.glb": "KHR_draco_mesh_compression",
+    "meshopt.glb": "EXT_meshopt_compression",
+    "unknown_required.glb": "ACME_displacement",
+}
 
 
 def case(name):
@@ -43,6 +56,12 @@ def test_a_file_of_another_program_is_read_as_what_it_is(name):
 @pytest.mark.parametrize("name", COLOURS)
 def test_a_file_of_another_program_keeps_its_colours(name):
     assert (read_as(case(name), Mesh).face_colors == COLOURS[name]).all()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_that_needs_an_extension_is_refused_by_its_name(name):
+    with pytest.raises(VoxcliError, match=REFUSED[name]):
+        read_as(case(name), Mesh)
 
 
 def test_objects_of_another_program_are_parts():

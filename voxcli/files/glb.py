@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 
 import numpy as np
 
 from voxcli.errors import DataError
-from voxcli.files.keyed import meta_text
+from voxcli.files.keyed import meta_text, parse_meta
 from voxcli.files.mesh_colours import srgb_to_linear
 from voxcli.files.mesh_text import groups
 from voxcli.files.registry import Options
-from voxcli.provenance import Json
-from voxcli.scene import Mesh, class_colour
+from voxcli.provenance import Json, Meta
+from voxcli.scene import Labels, Mesh, class_colour
 
 _FLOAT, _UINT32, _ARRAY, _INDICES = 5126, 5125, 34962, 34963
 
@@ -112,6 +113,19 @@ def _extras(mesh: Mesh, labelled: bool) -> dict[str, Json]:
     if labelled and mesh.classes is not None:
         extras |= {"label_names": list(mesh.classes.names), "empty_label": mesh.classes.empty, "ignore_label": mesh.classes.ignore}
     return extras
+
+
+def read_extras(left: Json, name: str) -> tuple[Meta, Labels | None]:
+    """(meta, classes) of what the writer left in a scene's extras; {} and None for other programs' files. name: what errors call it."""
+    if not isinstance(left, Mapping):
+        return {}, None
+    meta, names = left.get("meta"), left.get("label_names")
+    empty, ignore = left.get("empty_label"), left.get("ignore_label")
+    stated = isinstance(names, list) and all(each is None or isinstance(each, int) for each in (empty, ignore))
+    return (
+        parse_meta(meta, name) if isinstance(meta, str) else {},
+        Labels(tuple(map(str, names)), empty, ignore) if stated else None,  # type: ignore[arg-type]
+    )
 
 
 def _container(text: bytes, binary: bytes) -> bytes:

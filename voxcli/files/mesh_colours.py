@@ -96,14 +96,15 @@ def shown(colours: np.ndarray, linear: bool) -> np.ndarray:
 
 
 def surface_colours(material: Material, uv: np.ndarray | None, corner: np.ndarray | None, count: int, linear: bool) -> np.ndarray:
-    """Colours [F, 3] uint8: the texture at the face's centroid in UV, times the factor, times the colour of the corners: whichever of
+    """Colours [F, 3] uint8: the texture at UV, times the factor, times the colour of the corners: whichever of
     these there are.
 
-    uv: [F, 3, 2], v up. corner: [F, 3], 0..1, the mean of each face's corners. count: F. linear: factor and corners are linear light.
+    uv: [F, 2] of the centroids, v up. corner: [F, 3], 0..1, the mean of each face's corners. count: F. linear: factor and corners are
+    linear light.
     """
     light = np.ones((count, 3))
     if material.texels is not None and uv is not None:
-        light = _sample(material.texels, uv.mean(axis=1)) / 255.0
+        light = _sample(material.texels, uv) / 255.0
         light = srgb_to_linear(light) if linear else light
     if material.factor is not None:
         light = light * material.factor

@@ -1,9 +1,4 @@
-"""Meshes and scene graphs through trimesh: OBJ, OFF, STL, glTF and GLB in, with every node transform applied.
-
-Each geometry of each scene-graph node is one part, named by its path from the root, "parent/node/material" (the material only where
-it has a name); see voxcli.files.mesh_parts for turning parts into classes. Vertices are taken as the file has them: those of STL,
-which repeats every corner, are welded where they are exactly equal; other formats keep the seams of their textures.
-"""
+"""Meshes of trimesh, in memory, as ours."""
 
 from __future__ import annotations
 
@@ -11,53 +6,18 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
-from pathlib import PurePath
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxcli.errors import DataError, EmptyMeshError, FileFormatError, VoxcliError
-from voxcli.files import glb, mesh_text
-from voxcli.files.keyed import parse_meta
+from voxcli.errors import DataError
+from voxcli.files.glb import read_extras
 from voxcli.files.mesh_colours import Material, texels_of, to_uint8
 from voxcli.files.pieces import Piece, joined, placed
-from voxcli.files.registry import Format, Options, register
-from voxcli.files.source import Source
-from voxcli.provenance import Meta
-from voxcli.scene import Labels, Mesh, PointCloud
+from voxcli.scene import Mesh, PointCloud
 
 if TYPE_CHECKING:
     import trimesh
-
-
-class _Restored(TypedDict, total=False):
-    """What our own files state besides."""
-
-    meta: Meta
-    classes: Labels
-
-
-def read_mesh(source: Source, kind: str | None, options: Options) -> Mesh:
-    """A Mesh in the file's world frame (glTF: +y up, metres).
-
-    Raises FileFormatError where the bytes are not of the format, DataError for a file without faces and for NaN vertices; for a file
-    that states that it is a mesh of nothing, that DataError is an EmptyMeshError.
-    """
-    scene = _load(source, options.extension)
-    linear = options.extension in (".glb", ".gltf")
-    pieces = list(_pieces(scene))
-    if not pieces:
-        other = _other_content(scene)
-        # Points, lines or words are something else than a mesh of nothing, which trimesh finds in all of them.
-        nothing = EmptyMeshError if not other and mesh_text.states_nothing(source.data, options.extension) else DataError
-        raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
-    try:
-        with _quiet():
-            return joined([_piece(*each) for each in pieces], source.name, linear=linear, **_restored(scene, source.name))
-    except VoxcliError:
-        raise
-    except Exception as error:  # colours of broken textures raise whatever Pillow or trimesh meet
-        raise _unreadable(source.name, options.extension, error) from error
 
 
 def shape_of_trimesh(thing: trimesh.Trimesh | trimesh.Scene | trimesh.PointCloud, name: str) -> Mesh | PointCloud:
@@ -80,46 +40,8 @@ def shape_of_trimesh(thing: trimesh.Trimesh | trimesh.Scene | trimesh.PointCloud
         raise DataError(f"The {name} holds no faces.", expected="a mesh of triangles", actual=_other_content(scene))
     linear = any(isinstance(getattr(piece[2].visual, "material", None), trimesh.visual.material.PBRMaterial) for piece in pieces)
     with _quiet():
-        return joined([_piece(*each) for each in pieces], name, linear=linear, **_restored(scene, name))
-
-
-def _load(source: Source, extension: str) -> trimesh.Scene:
-    import trimesh
-
-    if not source.data.strip():
-        raise FileFormatError(f"{source.name} is empty.")
-    try:
-        with _quiet(), source.open() as file:
-            resolver = trimesh.resolvers.FilePathResolver(str(source.path)) if source.path is not None else None
-            # process=False: merging vertices and dropping faces is for those to decide who know what the mesh is for.
-            loaded = trimesh.load(file, file_type=extension.lstrip("."), resolver=resolver, process=False)
-            if isinstance(loaded, trimesh.Scene):
-                return loaded
-            scene = trimesh.Scene()
-            scene.add_geometry(loaded, node_name="mesh")  # a format without names: ours is plainer than a made-up one
-            return scene
-    except MemoryError:
-        raise
-    except Exception as error:  # trimesh's readers raise whatever the bytes lead them to
-        raise _unreadable(source.name, extension, error) from error
-
-
-def _unreadable(name: str, extension: str, error: Exception) -> FileFormatError:
-    """What trimesh and NumPy say of their own functions, arrays and modules tells a user nothing: only what we can put in our own words."""
-    reason = None
-    if isinstance(error, IndexError):
-        reason = "an index beyond what the file holds"
-    elif isinstance(error, FileNotFoundError) and error.filename:
-        reason = f"the name of a file that is not beside it, {PurePath(error.filename).name}"
-    elif "escapes resolver root" in str(error):
-        reason = "the name of a file outside its own folder"
-    return FileFormatError(
-        f"{name} cannot be read as {_PRODUCT.get(extension, extension.lstrip('.').upper())}.", actual=reason,
-        hint="The file may be truncated or damaged, or another format.",
-    )  # fmt: skip
-
-
-_PRODUCT = {".gltf": "glTF"}
+        meta, classes = read_extras(scene.metadata.get("voxcli") if isinstance(scene.metadata, dict) else None, name)
+        return joined([_piece(*each) for each in pieces], name, linear=linear, meta=meta, classes=classes)
 
 
 @contextlib.contextmanager
@@ -191,28 +113,9 @@ def _piece(name: str, transform: np.ndarray, geometry: trimesh.Trimesh) -> Piece
         factor = getattr(material, "diffuse", None)
     seen = Material(None if factor is None else to_uint8(factor)[:3] / 255.0, texels_of(image) if image is not None and textured else None)
     corner = _shares(visual.vertex_attributes.get("color"), len(vertices))
-    return Piece(name, vertices, faces, corner, None, seen, uv[faces] if textured else None)
+    return Piece(name, vertices, faces, corner, None, seen, uv[faces].mean(axis=1) if textured else None)
 
 
 def _shares(colours: np.ndarray | None, count: int) -> np.ndarray | None:
     """Colours [count, 3] from 0 to 1, of trimesh's of any type."""
     return None if colours is None or len(colours) != count else to_uint8(colours)[:, :3] / 255.0
-
-
-def _restored(scene: trimesh.Scene, name: str) -> _Restored:
-    """What voxcli.files.glb left in the scene's extras: meta, and the class names that its nodes carry."""
-    left = scene.metadata.get("voxcli") if isinstance(scene.metadata, dict) else None
-    if not isinstance(left, dict):
-        return {}
-    found: _Restored = {}
-    if isinstance(left.get("meta"), str):
-        found["meta"] = parse_meta(left["meta"], name)
-    if isinstance(left.get("label_names"), list):
-        found["classes"] = Labels(tuple(map(str, left["label_names"])), left.get("empty_label"), left.get("ignore_label"))
-    return found
-
-
-
-register(Format("GLB", (".glb",), "scene graph, +y up, metres; one node per class when written", ("mesh",), reader=read_mesh,
-                writers={Mesh: glb.write_glb}))  # fmt: skip
-register(Format("glTF", (".gltf",), "scene graph with its buffers beside it", ("mesh",), reader=read_mesh))

@@ -33,7 +33,7 @@ class MtlMaterial:
         return Material(None if textured else self.diffuse, self.texels if textured else None)
 
     def placed(self, uv: np.ndarray) -> np.ndarray:
-        """UV [F, 3, 2] in the texture of UV in the file."""
+        """UV [N, 2] in the texture of UV in the file."""
         moved: np.ndarray = uv * np.array(self.scale) + np.array(self.offset)
         return moved
 

@@ -74,11 +74,11 @@ def _vertex_colours(colours: np.ndarray) -> np.ndarray | None:
 
 
 def _uv(found: ObjLines, chosen: np.ndarray) -> np.ndarray | None:
-    """UV [F, 3, 2] of the triangles' corners, 0 where a corner has none; None where none has. chosen: [F, 3], -1 for none."""
+    """UV [F, 2] of the triangles' centroids, a corner without one at 0; None where no corner has one. chosen: [F, 3], -1 for none."""
     if (chosen < 0).all():
         return None
     table = found.table(found.uvs, b"vt", 2)
-    uv: np.ndarray = np.concatenate([np.where(table == MISSING, 0.0, table), np.zeros((1, 2))])[chosen]
+    uv: np.ndarray = np.concatenate([np.where(table == MISSING, 0.0, table), np.zeros((1, 2))])[chosen].mean(axis=1)
     return uv
 
 

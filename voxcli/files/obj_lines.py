@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,13 +62,13 @@ class ObjLines:
         return at, np.where((uv < 0) | (uv >= len(self.uvs)), -1, uv), lengths
 
     def _indices(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        vertex, uv, lengths = [], [], []
+        vertex, uv, lengths = array("q"), array("q"), array("q")
         for number, line in zip(self.numbers, self.faces, strict=True):
             corners = [word.split(b"/") for word in line.split(b"#")[0].split()[1:]]
             try:
-                vertex += [int(each[0]) for each in corners]
-                uv += [int(each[1]) if len(each) > 1 and each[1] else 0 for each in corners]
-            except ValueError as error:
+                vertex.extend(int(each[0]) for each in corners)
+                uv.extend(int(each[1]) if len(each) > 1 and each[1] else 0 for each in corners)
+            except (ValueError, OverflowError) as error:
                 raise FileFormatError(f"{self.name}, line {number}: this is no face.", expected="indices of vertices",
                                       actual=decoded(line.strip()[:60])) from error  # fmt: skip
             lengths.append(len(corners))

@@ -6,6 +6,7 @@ trimesh's reader leaves out all colours, and fails at polygons of more than four
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,8 +62,8 @@ def read_off(source: Source, kind: str | None, options: Options) -> Mesh:
 class _Faces:
     """lengths: corners a face. corners: indices of all in a row. behind: the numbers behind each, its colour."""
 
-    lengths: list[int] = field(default_factory=list)
-    corners: list[int] = field(default_factory=list)
+    lengths: array[int] = field(default_factory=lambda: array("q"))
+    corners: array[int] = field(default_factory=lambda: array("q"))
     behind: list[list[float]] = field(default_factory=list)
 
 
@@ -72,8 +73,9 @@ def _faces(lines: list[bytes], name: str) -> _Faces:
         words = line.split()
         try:
             count = int(words[0])
-            indices, behind = [*map(int, words[1 : 1 + max(count, 0)])], [*map(float, words[1 + max(count, 0) :])]
-        except ValueError as error:
+            indices = array("q", map(int, words[1 : 1 + max(count, 0)]))
+            behind = [*map(float, words[1 + max(count, 0) :])]
+        except (ValueError, OverflowError) as error:
             raise _unreadable(name, expected="whole numbers of a face", actual=decoded(line[:60])) from error
         if len(indices) != count:
             raise _unreadable(name, expected="as many corners as the face declares", actual=decoded(line[:60]))

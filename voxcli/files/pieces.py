@@ -22,7 +22,8 @@ class Piece:
     """Faces of one material, in the world.
 
     name: of the part. vertices [V, 3] float64; pieces that share their vertices hold the very same array. faces [F, 3] int64. What
-    colours there are, as numbers from 0 to 1: vertex_colors [V, 3], face_colors [F, 3], and the material with uv [F, 3, 2], v up.
+    colours there are, as numbers from 0 to 1: vertex_colors [V, 3], face_colors [F, 3], and the material with uv [F, 2] of the
+    faces' centroids, v up.
     """
 
     name: str
