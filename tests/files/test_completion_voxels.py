@@ -201,3 +201,43 @@ def test_occ3d_labels_lie_in_the_vehicles_frame_with_their_masks(tmp_path):
     np.savez(tmp_path / "b.npz", semantics=semantics, mask_camera=camera[:3])
     with refused(FileFormatError, "b.npz", "'mask_camera'", expected="[200, 200, 16]"):
         read(tmp_path / "b.npz")
+
+
+# ------------------------------------------------------------------------------------------------ scans
+
+
+def scan(folder, count=3):
+    """A sequence's folder: velodyne/000000.bin and labels/000000.label with a car of instance 7, a road, an outlier."""
+    points = np.arange(4 * count, dtype="<f4").reshape(count, 4)
+    for name, array in (("velodyne/000000.bin", points), ("labels/000000.label", np.array([(7 << 16) + 252, 40, 1], "<u4"))):
+        (folder / name).parent.mkdir(exist_ok=True)
+        array.tofile(folder / name)
+    return points
+
+
+@pytest.mark.parametrize("name", ["velodyne/000000.bin", "labels/000000.label"])
+def test_a_scan_has_the_labels_of_its_points(tmp_path, name):
+    points = scan(tmp_path)
+    with pytest.warns(UserWarning, match="intensity left out"):
+        cloud = read(tmp_path / name)
+    np.testing.assert_array_equal(cloud.points, points[:, :3])
+    assert [cloud.classes.names[label] for label in cloud.labels] == ["car", "road", "unlabelled"]
+    assert (cloud.classes.empty, cloud.classes.ignore) == (None, 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*left out")
+def test_scans_may_have_no_labels_training_ids_or_five_columns(tmp_path):
+    scan(tmp_path)
+    np.array([1, 9, 13], "<u4").tofile(tmp_path / "labels" / "000000.label")
+    with refused(FileFormatError, "000000.label", "training ids"):
+        read(tmp_path / "labels" / "000000.label")
+    assert read(tmp_path / "labels" / "000000.label", ids="training").labels.tolist() == [1, 9, 13]
+    (tmp_path / "labels" / "000000.label").write_bytes(bytes(8))
+    assert read(tmp_path / "velodyne" / "000000.bin").labels is None
+    with refused(FileFormatError, "000000.label", expected="4 a point of velodyne/NAME.bin", actual="8 bytes"):
+        read(tmp_path / "labels" / "000000.label")
+    np.arange(20, dtype="<f4").tofile(tmp_path / "sweep.pcd.bin")
+    assert read(tmp_path / "sweep.pcd.bin").points.tolist() == [[5.0 * i, 5.0 * i + 1, 5.0 * i + 2] for i in range(4)]
+    np.full(8, np.nan, "<f4").tofile(tmp_path / "junk.bin")
+    with refused(FileFormatError, "junk.bin", "no scan"):
+        read(tmp_path / "junk.bin")

@@ -188,3 +188,20 @@ def test_an_hdf5_bomb_is_refused_from_its_shape(tmp_path):
         file.create_dataset("occupancy", (5000, 5000, 5000), "u1", chunks=(10, 10, 10), compression="gzip")
     with refused(FileFormatError, "a.h5", "116 GiB", expected="4 GiB"):
         read(tmp_path / "a.h5")
+
+
+def test_the_first_shape_of_a_file_of_im_net_is_read(tmp_path):
+    voxels = np.zeros((2, 64, 64, 64, 1), np.uint8)
+    voxels[0, 10, 20, 30] = 1
+    points, values = np.array([[[0, 128, 255]], [[1, 1, 1]]], np.uint8), np.array([[[1]], [[0]]], np.uint8)
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["voxels"], file["points_16"], file["values_16"] = voxels, points, values
+    with pytest.warns(UserWarning, match="2 shapes; the first"):
+        grid = read(tmp_path / "a.hdf5")
+    assert np.argwhere(grid.occupancy).tolist() == [[10, 20, 30]]
+    assert grid.origin.tolist() == [-0.5] * 3 and grid.voxel_size.tolist() == [1 / 64] * 3
+    with h5py.File(tmp_path / "b.hdf5", "w") as file:
+        file["points_16"], file["values_16"] = points[:1], values[:1]
+    cloud = read(tmp_path / "b.hdf5")
+    assert np.allclose(cloud.points, [[0.5 / 256 - 0.5, 128.5 / 256 - 0.5, 0.5 - 0.5 / 256]])  # centres of a grid of 256
+    assert cloud.labels.tolist() == [1] and cloud.classes.names == ("empty", "occupied")

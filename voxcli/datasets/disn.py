@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from voxcli.datasets.exr import read_exr_depth
 from voxcli.datasets.pictures import read_json, read_rgba
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+from voxcli.files.exr import read_exr_depth
 from voxcli.geometry.cameras import from_shapenet
 from voxcli.scene import Camera, DepthMap, PointCloud
 

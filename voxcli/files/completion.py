@@ -1,7 +1,9 @@
 """Voxel labels of semantic scene completion: SSCNet's NYU `.bin`, and SemanticKITTI's `.label` `.bin` `.invalid` `.occluded`.
 
-A `.bin` of 262,144 bytes is SemanticKITTI's, any other NYU's: 76 bytes and pairs of 8 never make that size. Worlds stay as in the files,
-z up: SemanticKITTI's grid is x forward, y left, z up in metres of the lidar's frame, origin (0, -25.6, -2.2), cells of 0.2 m.
+A `.bin` of 262,144 bytes is SemanticKITTI's, one of 76 bytes and pairs of 8 NYU's, one of 16 bytes a point a scan (voxcli.files.lidar); a
+scan of 16,384 points alone would have the size of another. A `.label` is of voxels, or of the points of a scan, told by size. Worlds stay
+as in the files, z up: SemanticKITTI's grid is x forward, y left, z up in metres of the lidar's frame, origin (0, -25.6, -2.2), cells of
+0.2 m.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ import numpy as np
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.binvox import occupied_cells
 from voxcli.files.colmap import BINARY_NAMES, read_colmap
+from voxcli.files.lidar import beside, read_scan, with_labels
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
-from voxcli.scene import Camera, Labels, VoxelGrid
+from voxcli.scene import Camera, Labels, PointCloud, VoxelGrid
 
 NYU_SHAPE = (240, 144, 240)
 """As the file counts: across, up, forward. The grid that is read is [across, forward, up], as its origin and its camera are."""
@@ -91,16 +94,20 @@ def read_nyu(source: Source, kind: str | None, options: Options, shape: tuple[in
 # --- SemanticKITTI ---------------------------------------------------------------------------------------------------------------
 
 
-def read_kitti(source: Source, kind: str | None, options: Options) -> VoxelGrid:
+def read_kitti(source: Source, kind: str | None, options: Options) -> VoxelGrid | PointCloud:
     """Labels with KITTI_CLASSES (255 = ignored) of a `.label` (raw ids, or training ids by `options.ids`), occupancy of its bit files, told
     apart by size: [256, 256, 32].
 
     Occupancy is, of a `.bin`, what the scan hit; of an `.invalid`, cells that no ray ever passed (left out of scores); of an
-    `.occluded`, cells unseen from this scan. Raises FileFormatError for another size.
+    `.occluded`, cells unseen from this scan. A `.label` of 4 bytes a point of its scan (velodyne/NAME.bin beside labels/) gives these
+    points with labels. Raises FileFormatError for another size.
     """
     data = source.data
+    scan = beside(source.path, "velodyne", ".bin") if source.name.endswith(".label") and len(data) != 2 * _KITTI_CELLS else None
+    if scan is not None and len(data) * 4 == scan.stat().st_size:
+        return _labelled(read_scan(Source.from_path(scan)), data, options, source.name)
     if len(data) not in (2 * _KITTI_CELLS, _KITTI_CELLS // 8):
-        expected = f"{2 * _KITTI_CELLS} bytes of labels or {_KITTI_CELLS // 8} of bits"
+        expected = f"{2 * _KITTI_CELLS} bytes of labels, {_KITTI_CELLS // 8} of bits, or 4 a point of velodyne/NAME.bin"
         raise FileFormatError(f"{source.name} is no file of SemanticKITTI.", expected=expected, actual=f"{len(data)} bytes")
     origin, size = np.array(KITTI_ORIGIN), np.full(3, KITTI_VOXEL)
     if len(data) == _KITTI_CELLS // 8:  # eight cells a byte, the first in the highest bit
@@ -140,10 +147,25 @@ def _listed(ids: list[int]) -> str:
     return ", ".join(map(str, ids[:8])) + (", ..." if len(ids) > 8 else "")
 
 
-def read_bin(source: Source, kind: str | None, options: Options) -> VoxelGrid | list[tuple[str, Camera]]:
-    """A `.bin` of either data set, told by its size; the cameras of COLMAP by their name."""
+def _labelled(cloud: PointCloud, data: bytes, options: Options, name: str) -> PointCloud:
+    """The points of a scan with the classes of a `.label`, whose high halves are instances."""
+    ids = (np.frombuffer(data, "<u4") & 0xFFFF).astype(np.int64)
+    return with_labels(cloud, kitti_labels(ids, options.ids, name), ("unlabelled", *KITTI_CLASSES.names[1:]))
+
+
+def read_bin(source: Source, kind: str | None, options: Options) -> VoxelGrid | PointCloud | list[tuple[str, Camera]]:
+    """A `.bin` of either data set or of a scan, told by its size; the cameras of COLMAP by their name.
+
+    The points of a scan have the labels of labels/NAME.label beside velodyne/, where it is there.
+    """
     if source.path is not None and source.path.name in BINARY_NAMES:
         return read_colmap(source, kind, options)
+    size = len(source.data)
+    if source.name.lower().endswith(".pcd.bin") or (size % 16 == 0 and size != _KITTI_CELLS // 8):
+        cloud, labels = read_scan(source), beside(source.path, "labels", ".label")
+        if labels is None or labels.stat().st_size != 4 * len(cloud.points):
+            return cloud
+        return _labelled(cloud, Source.from_path(labels).data, options, str(labels))
     return (read_kitti if len(source.data) == _KITTI_CELLS // 8 else read_nyu)(source, kind, options)
 
 
@@ -186,14 +208,15 @@ def _raw_ids(labels: np.ndarray, classes: Labels) -> np.ndarray:
 
 register(
     Format(
-        "SemanticKITTI", (".label", ".invalid", ".occluded"), "voxel labels and masks of a scan, 256 x 256 x 32", reads=("voxels",),
-        kind_from_content=True, reader=read_kitti, writers={VoxelGrid: write_kitti}, names={"kitti": ".label"}, searched=(".label",),
+        "SemanticKITTI", (".label", ".invalid", ".occluded"), "voxels of a scan, 256 x 256 x 32; labels of its points (read)",
+        reads=("voxels", "points"), kind_from_content=True, reader=read_kitti, writers={VoxelGrid: write_kitti}, names={"kitti": ".label"},
+        searched=(".label",),
     )
 )  # fmt: skip
 register(
     Format(
-        "BIN", (".bin",), "voxels of SemanticKITTI (bits) or, read only, of NYU (runs); cameras: images.bin beside cameras.bin",
-        reads=("voxels", "cameras"), kind_from_content=True, reader=read_bin, writers={VoxelGrid: write_kitti},
+        "BIN", (".bin",), "voxels of SemanticKITTI (bits); read: of NYU (runs), scans of a lidar, cameras of COLMAP",
+        reads=("voxels", "points", "cameras"), kind_from_content=True, reader=read_bin, writers={VoxelGrid: write_kitti},
         searched=("images.bin beside cameras.bin",), searched_as=("cameras",),  # many other things are called .bin
     )
 )  # fmt: skip

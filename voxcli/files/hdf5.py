@@ -1,9 +1,10 @@
-"""HDF5: fruxels and voxels, with the keys of NPZ as data sets of the root group."""
+"""HDF5: fruxels and voxels, with the keys of NPZ as data sets of the root group; and the shapes of IM-NET, of which the first is read."""
 
 from __future__ import annotations
 
 import io
 import math
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,18 +14,25 @@ from voxcli.files import keyed
 from voxcli.files.archive import MAX_ARRAY_BYTES
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
-from voxcli.scene import FruxelGrid, VoxelGrid
+from voxcli.scene import FruxelGrid, Labels, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
     import h5py
 
 
 def read_hdf5(source: Source, kind: str | None, options: Options) -> keyed.Keyed:
-    """Fruxels or voxels, told by the keys. Links to other files and virtual data sets are not followed."""
+    """Fruxels or voxels, told by the keys. Links to other files and virtual data sets are not followed.
+
+    Of IM-NET's files (voxels [n, R, R, R, 1], or points_64 [n, m, 3] with values_64 [n, m, 1]) the first shape, in the cube from -0.5 to
+    0.5.
+    """
     import h5py
 
     try:
         with source.open() as raw, h5py.File(raw, "r") as file:
+            shape = _first_of_imnet(file, source.name)
+            if shape is not None:
+                return shape
             found = {key: _read(file, key, source.name) for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)}
     except FileFormatError:
         raise
@@ -33,6 +41,33 @@ def read_hdf5(source: Source, kind: str | None, options: Options) -> keyed.Keyed
         raise FileFormatError(f"{source.name} is not a whole HDF5 file.", actual=reason) from error
     arrays = {key: array for key, array in found.items() if array is not None}
     return keyed.from_arrays(arrays, {key: array.ndim for key, array in arrays.items()}, source.name)
+
+
+def _first_of_imnet(file: h5py.File, name: str) -> VoxelGrid | PointCloud | None:
+    """The first shape of a file of IM-NET or BAE-NET; None for other files. Points are cells of a grid of 256 a side."""
+    import h5py
+
+    def held(key: str, ndim: int, last: int) -> h5py.Dataset | None:
+        data = file.get(key)
+        fits = isinstance(data, h5py.Dataset) and data.ndim == ndim and data.shape[-1] == last and data.shape[0] > 0 and not data.external
+        return data if fits and not data.is_virtual and data.dtype.kind in "fiub" else None
+
+    voxels = held("voxels", 5, 1)
+    sizes = [size for size in (64, 32, 16) if held(f"points_{size}", 3, 3) is not None and held(f"values_{size}", 3, 1) is not None]
+    if voxels is None and not sizes:
+        return None
+    every = voxels if voxels is not None else file[f"points_{sizes[0]}"]
+    if math.prod(every.shape[1:]) * every.dtype.itemsize > MAX_ARRAY_BYTES:
+        raise FileFormatError(f"{name}: a shape is too large.", actual=list(every.shape))
+    if len(every) > 1:
+        warnings.warn(f"{name} holds {len(every)} shapes; the first is taken.", stacklevel=3)
+    if voxels is not None:
+        cells = np.asarray(voxels[0])[..., 0]
+        occupied = cells > 0.5 if cells.dtype.kind == "f" else cells != 0
+        return VoxelGrid(occupied, origin=np.full(3, -0.5), voxel_size=1 / np.array(cells.shape))
+    points, values = (np.asarray(file[f"{key}_{sizes[0]}"][0]) for key in ("points", "values"))
+    inside = (values[:, 0] > 0.5).astype(np.uint8)
+    return PointCloud((points.astype(np.float32) + 0.5) / 256 - 0.5, labels=inside, classes=Labels(("empty", "occupied"), 0, None))
 
 
 def _read(file: h5py.File, key: str, name: str) -> np.ndarray | None:
@@ -76,8 +111,8 @@ register(
     Format(
         "HDF5",
         (".h5", ".hdf5"),
-        "HDF5: fruxels or voxels, with the keys of NPZ",
-        reads=("fruxels", "voxels"),
+        "HDF5: fruxels or voxels, with the keys of NPZ; read IM-NET's",
+        reads=("fruxels", "voxels", "points"),
         kind_from_content=True,
         complete=True,
         reader=read_hdf5,

@@ -47,7 +47,7 @@ KIND_TYPES: dict[str, type] = {
 _FORMAT_FILES = {
     "npz": (".npz",), "hdf5": (".h5", ".hdf5"), "binvox": (".binvox",), "matlab": (".mat",), "magicavoxel": (".vox",), "ply": (".ply",),
     "npy": (".npy",), "xyz": (".xyz",), "obj": (".obj",), "off": (".off",), "stl": (".stl",), "gltf": (".glb", ".gltf"),
-    "images": (".png", ".jpg", ".jpeg", ".webp", ".bmp"), "animations": (".gif", ".apng"), "tiff": (".tif", ".tiff"),
+    "images": (".png", ".jpg", ".jpeg", ".webp", ".bmp"), "animations": (".gif", ".apng"), "tiff": (".tif", ".tiff"), "exr": (".exr",),
     "scenes": (".yaml", ".yml"), "nerfstudio": (".json",), "colmap": (".txt",),
     "completion": (".label", ".invalid", ".occluded", ".bin", "kitti", "nyu"), "zgan": ("zgan",),
 }  # fmt: skip

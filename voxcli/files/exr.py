@@ -16,6 +16,9 @@ import numpy as np
 
 from voxcli.errors import FileFormatError
 from voxcli.files.archive import MAX_ARRAY_BYTES
+from voxcli.files.registry import Format, Options, register
+from voxcli.files.source import Source
+from voxcli.scene import DepthMap
 
 _MAGIC = 20000630
 _KINDS: dict[int, np.dtype] = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
@@ -39,14 +42,26 @@ def read_exr_depth(path: Path) -> np.ndarray:
     """Depth [H, W] float32, NaN where there is nothing: channel Z, else V, R or Y. Raises FileFormatError that names the file."""
     try:
         data = path.read_bytes()
+    except OSError as error:
+        raise FileFormatError(f"'{path}' cannot be read as OpenEXR depth.", actual=str(error)) from error
+    return _depth(data, str(path))
+
+
+def read_exr(source: Source, kind: str | None, options: Options) -> DepthMap:
+    """The depth of a file, in its own unit, which is metres in ours."""
+    return DepthMap(_depth(source.data, source.name))
+
+
+def _depth(data: bytes, name: str) -> np.ndarray:
+    try:
         header = _header(data)
         names = [name for name, _ in header.channels]
         chosen = next((n for key in ("Z", "V", "R", "Y") for n in names if n.rpartition(".")[2] == key), None)
         if chosen is None:
             raise ValueError(f"channels {', '.join(names)}, and none of Z, V, R, Y")
         values = _channel(data, header, chosen)
-    except (OSError, ValueError, KeyError, struct.error, zlib.error, IndexError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"'{path}' cannot be read as OpenEXR depth.", actual=str(error),
+    except (ValueError, KeyError, struct.error, zlib.error, IndexError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"'{name}' cannot be read as OpenEXR depth.", actual=str(error),
                               expected="one part of scan lines, stored, RLE or ZIP") from error  # fmt: skip
     return np.where(np.isfinite(values) & (values > 0) & (values < _FARTHEST), values, np.float32(np.nan)).astype(np.float32)
 
@@ -139,3 +154,6 @@ def _run_lengths(block: bytes, size: int) -> bytes:
             out += block[position + 1 : position + 2] * (count + 1)
             position += 2
     return bytes(out)
+
+
+register(Format("OpenEXR", (".exr",), "depth (read)", reads=("depth",), reader=read_exr))

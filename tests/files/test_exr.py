@@ -6,8 +6,10 @@ import zlib
 import numpy as np
 import pytest
 
-from voxcli.datasets.exr import read_exr_depth
+from voxcli import files
 from voxcli.errors import FileFormatError
+from voxcli.files.exr import read_exr_depth
+from voxcli.scene import DepthMap
 
 HALF, FLOAT = 1, 2
 STORED, RLE, ZIPS, ZIP, PIZ = range(5)
@@ -122,3 +124,12 @@ def test_what_it_cannot_read_is_refused_by_name(read, data, actual):
 def test_a_file_that_is_absent_is_refused_by_name(tmp_path):
     with pytest.raises(FileFormatError, match=r"none\.exr"):
         read_exr_depth(tmp_path / "none.exr")
+
+
+def test_a_file_of_depth_is_read_as_any_other(tmp_path):
+    (tmp_path / "a.exr").write_bytes(stored())
+    depth = files.read(tmp_path / "a.exr")
+    assert isinstance(depth, DepthMap) and depth.kind == "z" and depth.depth[0, :2].tolist() == [1.5, 2]
+    (tmp_path / "b.exr").write_bytes(b"v/1\x01 and no more")
+    with pytest.raises(FileFormatError, match="b.exr"):
+        files.read(tmp_path / "b.exr")
