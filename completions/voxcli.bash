@@ -11,7 +11,7 @@ _voxcli() {
         'fruxelize:--grid') COMPREPLY=($(compgen -W 'fruxel voxel' -- "$current")); return ;;
         'fruxelize:--preset') COMPREPLY=($(compgen -W 'shapenet semantic-voxels' -- "$current")); return ;;
         'fruxelize:--rule') COMPREPLY=($(compgen -W 'slab centre' -- "$current")); return ;;
-        'fruxelize:--fill') COMPREPLY=($(compgen -W 'auto winding parity surface' -- "$current")); return ;;
+        'fruxelize:--fill') COMPREPLY=($(compgen -W 'auto outside winding parity surface' -- "$current")); return ;;
         'fruxelize:--device') COMPREPLY=($(compgen -W 'auto cpu cuda cuda:0' -- "$current")); return ;;
         'fruxelize:--output'|'fruxelize:-o'|'fruxelize:--class'|'fruxelize:--classes'|'fruxelize:--size'|'fruxelize:--depth'|'fruxelize:--z-near'|'fruxelize:--z-far'|'fruxelize:--fov'|'fruxelize:--camera'|'fruxelize:--azimuth'|'fruxelize:--elevation'|'fruxelize:--distance'|'fruxelize:--resolution'|'fruxelize:--format'|'fruxelize:--input-format'|'fruxelize:--workers'|'fruxelize:--config') COMPREPLY=(); return ;;
         'render-surfels:--as') COMPREPLY=($(compgen -W 'shaded normals depth surfels' -- "$current")); return ;;

@@ -54,7 +54,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l elevation -r -d
 complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l distance -r -d 'Without a camera: to the object'\''s centre; default: the middle of the frustum.'
 complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l resolution -r -d 'Cells along the longest side.'
 complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l rule -x -a 'slab centre' -d 'slab: the pixel'\''s ray meets the solid within the slice (fruxels); centre: the cell'\''s centre is inside (voxels).'
-complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l fill -x -a 'auto winding parity surface' -d 'auto (default): winding where closed, a vote of three axes where not, and the surface of what is open.'
+complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l fill -x -a 'auto outside winding parity surface' -d 'auto (default): winding where closed, a vote of three axes where not, and the surface of what is open; outside: the cells that the surface touches, and all that the outside does not reach past them, as binvox fills.'
 complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l device -x -a 'auto cpu cuda cuda:0' -d 'auto, cpu, cuda or cuda:N; auto takes a working CUDA.'
 complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l format -r -d 'Format, where no file extension tells it (always for -).'
 complete -c voxcli -n '__fish_seen_subcommand_from fruxelize' -l input-format -r -d 'Format of the input, needed for -.'

@@ -92,3 +92,29 @@ def test_many_warnings_of_one_kind_become_a_count(voxcli, folder):
 def test_thresholds_mean_nothing_to_labels(refused, tmp_path, flag):
     files.write(tmp_path / "a.npz", fruxel_grid())
     refused("metrics", "iou", "a.npz", "a.npz", *flag, named="no meaning for two labelled grids")
+
+
+def tray_mesh():
+    mesh = box_mesh()
+    middle = (mesh.vertices.max(0) + mesh.vertices.min(0)) / 2
+    top = (mesh.vertices[mesh.faces][..., 1] > middle[1]).all(1)
+    return type(mesh)(mesh.vertices, mesh.faces[~top])
+
+
+def test_what_auto_fills_behind_openings_is_told_in_one_line_and_left_empty_by_outside(voxcli, tmp_path):
+    files.write(tmp_path / "tray.obj", tray_mesh())
+    files.write(tmp_path / "box.obj", box_mesh())
+    line = ["--grid", "voxel", "--resolution", "16", "-o", "out.npz", "--overwrite"]
+    code, _, errors = voxcli("fruxelize", "tray.obj", *line)
+    by_auto = files.read(tmp_path / "out.npz").labels > 0
+    assert code == 0 and errors.count("warning:") == 1 and "--fill outside" in errors
+    assert voxcli("fruxelize", "tray.obj", *line, "--fill", "outside")[2] == ""
+    walls = files.read(tmp_path / "out.npz").labels > 0
+    assert f"{(by_auto & ~walls).sum() / by_auto.sum():.0%} of the filled cells" in errors
+    assert voxcli("fruxelize", "box.obj", *line)[2] == ""
+    assert "--fill outside" in voxcli("convert", "tray.obj", "-o", "out.binvox")[2]
+
+
+def test_rule_means_nothing_to_outside(refused, tmp_path):
+    files.write(tmp_path / "tray.obj", tray_mesh())
+    refused("fruxelize", "tray.obj", "--fill", "outside", "--rule", "slab", "-o", "a.npz", named="--rule means nothing to --fill outside")

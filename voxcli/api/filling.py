@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Classes = str | Mapping[str, str] | None
     Solid = ShapeLike | SceneDescription
 
-RULES, FILLS = ("slab", "centre"), ("auto", "winding", "parity", "surface")
+RULES, FILLS = ("slab", "centre"), ("auto", "outside", "winding", "parity", "surface")
 
 
 def fruxelize(
@@ -38,7 +38,8 @@ def fruxelize(
         around: (azimuth, elevation, distance) of the camera that is placed: degrees around the shape from its front (+z), degrees above,
             units from its centre. None: 30, 20, and the middle of the frustum.
         rule: slab (the pixel's ray meets the solid within the slice) or centre (the cell's centre is inside).
-        fill: auto (winding where closed, a vote of three axes where not), winding, parity or surface.
+        fill: auto (winding where closed, a vote of three axes where not), outside (what the surface touches, and what the outside does not
+            reach), winding, parity or surface.
         device: cpu, cuda or auto.
 
     Returns:

@@ -46,6 +46,10 @@ class VoxelLattice:
         """Sample positions along a lattice axis; None = at i + 1/2."""
         return None
 
+    def borders(self, axis: int) -> Tensor:
+        """Where cells begin and end along a lattice axis: float64 [cells + 1]."""
+        return torch.arange(self.sizes[axis] + 1, dtype=torch.float64)
+
     def depth(self, w: Tensor) -> Tensor:
         """Lattice coordinate w -> position along the ray, in cells from the first one's near face."""
         return w
@@ -95,6 +99,11 @@ class FruxelLattice:
     def samples(self, axis: int) -> Tensor | None:
         """Sample positions along a lattice axis: pixel centres are even (None), slice centres are not even in w."""
         return self._w(slice_centres(self.frustum)) if axis == 2 else None
+
+    def borders(self, axis: int) -> Tensor:
+        """Where cells begin and end along a lattice axis: float64 [cells + 1]. Slices are even in z, and not in w."""
+        even = torch.arange(self.sizes[axis] + 1, dtype=torch.float64)
+        return self._w(self.frustum.z_near + even * self.frustum.slice_thickness) if axis == 2 else even
 
     def _w(self, z: Tensor) -> Tensor:
         near, far = 1 / self.frustum.z_near, 1 / self.frustum.z_far

@@ -12,18 +12,24 @@ from torch import Tensor
 from voxcli.errors import DataError
 from voxcli.geometry.cameras import quaternion_to_rotation
 from voxcli.geometry.crossings import Part
+from voxcli.geometry.lattice import FruxelLattice, VoxelLattice
 from voxcli.geometry.regrid import camera_points
-from voxcli.geometry.solid import Filled, fruxelize_parts, voxelize_parts
+from voxcli.geometry.solid import Filled, fill_parts, share_behind_openings
 from voxcli.scene import Frustum, FruxelGrid, Labels, Mesh, SceneDescription, SceneObject, VoxelGrid
 
 
 @dataclass(frozen=True)
 class LabelledFill:
-    """A filled grid with the object that fills each cell: instances int16 (0 = none, else 1 + index) and the share of leaky rays."""
+    """A filled grid with the object that fills each cell.
+
+    instances: int16, 0 = none, else 1 + index. leaky: share of rays that enter without leaving. behind: share of the filled cells that
+    `auto` filled behind openings.
+    """
 
     grid: FruxelGrid | VoxelGrid
     instances: np.ndarray
     leaky: float
+    behind: float = 0.0
 
 
 def placed_vertices(item: SceneObject) -> np.ndarray:
@@ -69,9 +75,11 @@ def fruxelize_scene(scene: SceneDescription, frustum: Frustum, world_to_cam: np.
     [False, True, True, False]
     """
     order, parts = _parts(scene, world_to_cam, device)
-    filled = fruxelize_parts(parts, frustum, rule, fill)
+    lattice = FruxelLattice(frustum)
+    filled = fill_parts(parts, lattice, rule, fill)
     labels, instances = _named(filled, order, scene)
-    return LabelledFill(FruxelGrid(labels, frustum, world_to_cam, scene.classes), instances, filled.leaky)
+    behind = share_behind_openings(parts, lattice, rule, filled)
+    return LabelledFill(FruxelGrid(labels, frustum, world_to_cam, scene.classes), instances, filled.leaky, behind)
 
 
 def voxelize_scene(scene: SceneDescription, shape: tuple[int, int, int], origin: np.ndarray, voxel_size: np.ndarray, rule: str = "centre",
@@ -88,9 +96,12 @@ def voxelize_scene(scene: SceneDescription, shape: tuple[int, int, int], origin:
     order, parts = _parts(scene, np.eye(4), device)
     x, y, z = map(float, origin)
     sx, sy, sz = map(float, voxel_size)
-    filled = voxelize_parts(parts, shape, (x, y, z), (sx, sy, sz), rule, fill)
+    lattice = VoxelLattice(shape, (x, y, z), (sx, sy, sz))
+    filled = fill_parts(parts, lattice, rule, fill)
     labels, instances = _named(filled, order, scene)
-    return LabelledFill(VoxelGrid(labels=labels, origin=origin, voxel_size=voxel_size, classes=scene.classes), instances, filled.leaky)
+    behind = share_behind_openings(parts, lattice, rule, filled)
+    grid = VoxelGrid(labels=labels, origin=origin, voxel_size=voxel_size, classes=scene.classes)
+    return LabelledFill(grid, instances, filled.leaky, behind)
 
 
 def bounding_cube(scene: SceneDescription, resolution: int) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:

@@ -17,12 +17,13 @@ from voxcli.errors import unknown_name
 from voxcli.geometry.closedness import CLOSED, OPEN, SUPERFLUOUS
 from voxcli.geometry.crossings import Crossings, Part, crossings_along, join
 from voxcli.geometry.lattice import FruxelLattice, Lattice, VoxelLattice
+from voxcli.geometry.outside import is_cut, reached_cells
 from voxcli.geometry.shells import Shell, fill_shells
 from voxcli.geometry.winding import wound_faces
 from voxcli.scene import Frustum
 
 RULES = ("slab", "centre")
-FILLS = ("auto", "winding", "parity", "surface")
+FILLS = ("auto", "outside", "winding", "parity", "surface")
 _TOUCH = 1e-6   # a solid that enters a slice by less than this share of it does not count as meeting it
 
 
@@ -36,10 +37,14 @@ class Intervals(NamedTuple):
 
 
 class Filled(NamedTuple):
-    """owner: int16, the grid's shape; 0 = empty, else 1 + index of the last part there. leaky: share of rays with unpaired crossings."""
+    """owner: int16, the grid's shape; 0 = empty, else 1 + index of the last part there. leaky: share of rays with unpaired crossings.
+
+    voted: 1 + indices of the parts whose inside is a vote, as they are not closed.
+    """
 
     owner: Tensor
     leaky: float
+    voted: tuple[int, ...] = ()
 
 
 def fruxelize_parts(parts: list[Part], frustum: Frustum, rule: str = "slab", fill: str = "auto") -> Filled:
@@ -47,8 +52,8 @@ def fruxelize_parts(parts: list[Part], frustum: Frustum, rule: str = "slab", fil
 
     rule: `slab` sets a fruxel where its pixel's ray meets the solid anywhere within the slice (SSZ section 3.1: a slice is the
     intersection of the object with a thin box); `centre` where the fruxel's centre lies inside.
-    fill: `winding` (non-zero rule), `parity`, `surface`, or `auto` (faces wound alike, then winding for closed components,
-    else a vote of three axes).
+    fill: `winding` (non-zero rule), `parity`, `surface`, `outside` (all that the outside does not reach, see outside.py), or `auto`
+    (faces wound alike, then winding for closed components, else a vote of three axes).
 
     >>> from voxcli.geometry.surfaces import cell_faces
     >>> from voxcli.scene import VoxelGrid
@@ -103,6 +108,8 @@ def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Fil
     """
     if fill not in FILLS:
         raise unknown_name("fill", fill, FILLS)
+    if fill == "outside":
+        return _fill_unreached(parts, lattice, rule)
     return fill_sorted([(vertices, _sorted_faces(vertices, faces, fill)) for vertices, faces in parts], lattice, rule, fill)
 
 
@@ -133,7 +140,52 @@ def fill_sorted(parts: list[tuple[Tensor, SortedFaces]], lattice: Lattice, rule:
     if shells:
         leaky_there, rays_there = fill_shells(shells, lattice, rule, owner, vote=fill == "auto")
         leaky_rays, rays_hit = leaky_rays + leaky_there, rays_hit + rays_there
-    return Filled(owner, leaky_rays / max(rays_hit, 1))
+    return Filled(owner, leaky_rays / max(rays_hit, 1), tuple(each.number for each in shells) if fill == "auto" else ())
+
+
+def _fill_unreached(parts: list[Part], lattice: Lattice, rule: str) -> Filled:
+    owner = torch.zeros(lattice.shape, dtype=torch.int16, device=parts[0][0].device if parts else None)
+    for number, part in enumerate(parts, 1):
+        reached = _reached(part, lattice, rule)
+        if reached is not None:
+            _by_lattice_axes(owner, lattice).masked_fill_(~reached, number)
+    return Filled(owner, 0.0)
+
+
+def _reached(part: Part, lattice: Lattice, rule: str) -> Tensor | None:
+    """The cells [w, v, u] that the outside of a part reaches; None where all of the part lies beyond the lattice."""
+    if not len(part[1]) or lattice.misses(part[0]):
+        return None
+    soup = join([part], lattice)
+    solid = _by_lattice_axes(fill_parts([part], lattice, rule, "auto").owner > 0, lattice) if is_cut(soup, lattice) else None
+    return reached_cells(soup, lattice, solid)
+
+
+def share_behind_openings(parts: list[Part], lattice: Lattice, rule: str, filled: Filled) -> float:
+    """The share of the filled cells that lie in parts which are not closed, and that the outside reaches through their openings.
+
+    filled: of these parts and this lattice, by `auto`.
+
+    >>> from voxcli.geometry.surfaces import cell_faces
+    >>> from voxcli.scene import VoxelGrid
+    >>> cube = cell_faces(VoxelGrid(occupancy=torch.ones(1, 1, 1).numpy()))           # a unit cube
+    >>> vertices, faces = 2.8 * torch.from_numpy(cube.vertices) + 0.1, torch.from_numpy(cube.faces)
+    >>> open_box = vertices, faces[(vertices[faces][..., 1] < 2.8).any(1)]            # without its top
+    >>> lattice = VoxelLattice((3, 3, 3), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    >>> filled = fill_parts([open_box], lattice, "centre", "auto")
+    >>> round(share_behind_openings([open_box], lattice, "centre", filled) * 27)      # of 27 cells
+    2
+    """
+    owner, behind = _by_lattice_axes(filled.owner, lattice), 0
+    for number in filled.voted:
+        reached = _reached(parts[number - 1], lattice, rule)
+        behind += 0 if reached is None else int((reached & (owner == number)).sum())
+    return behind / max(int((owner > 0).sum()), 1)
+
+
+def _by_lattice_axes(grid: Tensor, lattice: Lattice) -> Tensor:
+    """An array of the lattice's shape, seen as [w, v, u]."""
+    return grid.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else grid
 
 
 def _sorted_faces(vertices: Tensor, faces: Tensor, fill: str) -> SortedFaces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,7 +146,11 @@ def _solid_voxels(mesh: Mesh, options: ConversionOptions) -> VoxelGrid:
         scene = SceneDescription(tuple(split_by_class(mesh)), mesh.classes)
     else:
         scene = SceneDescription((SceneObject(mesh, "object"),), Labels(("air", "object")))
-    grid = voxelize_scene(scene, *bounding_cube(scene, options.resolution)).grid
+    done = voxelize_scene(scene, *bounding_cube(scene, options.resolution))
+    if done.behind >= 0.01:
+        warnings.warn(f"{done.behind:.0%} of the cells that a mesh fills lie behind its openings; `voxcli fruxelize --grid voxel "
+                      "--fill outside` leaves them empty.", stacklevel=2)  # fmt: skip
+    grid = done.grid
     assert isinstance(grid, VoxelGrid) and grid.labels is not None
     return grid if scene.classes is mesh.classes else replace(grid, occupancy=grid.labels > 0, labels=None, classes=None)
 

@@ -18,7 +18,8 @@ class FillOptions:
     """Options of a filling.
 
     grid: fruxel or voxel. cells: along the longest side of a voxel grid. rule: slab (the pixel's ray meets the solid within the slice) or
-    centre (the cell's centre is inside). fill: auto, winding, parity or surface. class_name: of the filled cells. device: of torch.
+    centre (the cell's centre is inside). fill: auto, outside, winding, parity or surface. class_name: of the filled cells. device: of
+    torch.
     """
 
     framing: Framing = field(default_factory=Framing)
@@ -32,10 +33,28 @@ class FillOptions:
 
 @dataclass(frozen=True)
 class FillReport:
-    """Warnings about one input: the share of rays that enter without leaving, and what lies outside the frustum, in words."""
+    """Warnings about one input.
+
+    leaky: share of rays that enter without leaving. outside: what lies outside the frustum, in words. behind: share of the filled cells
+    that `auto` filled behind openings.
+    """
 
     leaky: float = 0.0
     outside: str | None = None
+    behind: float = 0.0
+
+    def doubts(self, fill: str) -> str | None:
+        """What is to be said of the inside, in words; None where nothing is."""
+        said = []
+        if self.leaky > 0.02:
+            said.append(f"{self.leaky:.0%} of rays enter without leaving ({'holes' if fill == 'auto' else 'holes or mixed winding'})")
+        if fill != "auto":
+            return f"{said[0]}; --fill auto mends most of them" if said else None
+        if self.behind >= 0.01:
+            said.append(f"{self.behind:.0%} of the filled cells lie behind openings; --fill outside leaves them empty")
+        elif said:
+            said.append("the inside of open parts is a vote of three axes")
+        return "; ".join(said) or None
 
 
 REFRAMING_HINTS = {
@@ -62,14 +81,14 @@ def fill_scene(scene: SceneDescription, camera: Camera | None, options: FillOpti
     if options.grid == "voxel":
         shape, origin, voxel_size = bounding_cube(scene, options.cells)
         done = voxelize_scene(scene, shape, origin, voxel_size, options.rule, options.fill, device)
-        return done.grid, FillReport(done.leaky)
+        return done.grid, FillReport(done.leaky, None, done.behind)
     view = camera or scene.camera
     frustum = choose_frustum(options.framing, scene.frustum, view)
     world_to_cam = view.world_to_cam if view else default_view(scene, frustum, options.framing)
     done = fruxelize_scene(scene, frustum, world_to_cam, options.rule, options.fill, device)
     # A camera that was placed here should see all of the scene. One that was given need not.
     cut = cut_off(scene, frustum, world_to_cam) if view is None else None
-    return done.grid, FillReport(done.leaky, cut and f"{cut}: {REFRAMING_HINTS[True]}")
+    return done.grid, FillReport(done.leaky, cut and f"{cut}: {REFRAMING_HINTS[True]}", done.behind)
 
 
 def look_up(thing: VoxelGrid | DepthMap, source: str, camera: Camera | None, options: FillOptions) -> FruxelGrid:

@@ -60,9 +60,11 @@ def fruxelize(
         ),
     ] = None,
     fill: Annotated[
-        Literal["auto", "winding", "parity", "surface"] | None,
+        Literal["auto", "outside", "winding", "parity", "surface"] | None,
         typer.Option(
-            "--fill", help="auto (default): winding where closed, a vote of three axes where not, and the surface of what is open."
+            "--fill",
+            help="auto (default): winding where closed, a vote of three axes where not, and the surface of what is open; outside: the "
+            "cells that the surface touches, and all that the outside does not reach past them, as binvox fills.",
         ),
     ] = None,
     device: options.Device = "cpu",
@@ -75,6 +77,10 @@ def fruxelize(
 
     A scene YAML brings its camera, frustum and classes; flags override them. A mesh without a camera is looked at from the front, a
     little from above, its centre in the middle of the frustum. Later objects of a scene overwrite earlier ones, ground first.
+
+    --fill outside suits furniture and vehicles of open and doubled sheets: a tray stays a tray. An opening narrower than a cell is
+    closed. Each object is filled for itself. In a frustum all that lies beyond its sides is outside, but a solid that a side cuts
+    through stays solid.
 
     Examples:
         voxcli fruxelize car.obj --class car --preset shapenet -o car.npz
@@ -89,12 +95,10 @@ def fruxelize(
     suffixes = partial(searched_extensions, *KINDS)
     with items(sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy) as todo:
         request.check_targets(todo.items)
-        with RepeatedWarnings("rays that enter without leaving") as leaks, RepeatedWarnings("parts outside the frustum") as views:
+        with RepeatedWarnings("holes and openings") as leaks, RepeatedWarnings("parts outside the frustum") as views:
             for item, report in todo.run(partial(fruxelize_one, request=request), workers):
-                if report.leaky > 0.02:
-                    voted = request.rule_and_fill[1] == "auto"
-                    done = "the inside of open parts is a vote of three axes" if voted else "--fill auto mends most of them"
-                    leaks.warn(f"{item.source}: {report.leaky:.0%} of rays enter without leaving (holes or mixed winding); {done}.")
+                if doubts := report.doubts(request.rule_and_fill[1]):
+                    leaks.warn(f"{item.source}: {doubts}.")
                 if report.outside is not None:
                     views.warn(f"{item.source}: {report.outside}.")
 

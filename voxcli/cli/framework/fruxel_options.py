@@ -72,6 +72,8 @@ class FruxelizeRequest:
             raise UsageError(f"--{unfit[0].replace('_', '-')} shapes a {other} grid.", hint=f"Use it with --grid {other}.")
         if self.camera is not None and (placed := [name for name in VIEW if name in given]):
             raise UsageError(f"--camera and --{placed[0]} contradict each other.", hint="Give one of them.")
+        if self.fill == "outside" and self.rule is not None:
+            raise UsageError("--rule means nothing to --fill outside: a cell is filled that the surface touches.", hint="Leave it out.")
         if self.framing.distance is not None and self.framing.distance <= 0:
             raise UsageError("--distance must be positive.", actual=f"{self.framing.distance:g}")
         if self.framing.elevation is not None and abs(self.framing.elevation) > 90:
