@@ -69,6 +69,8 @@ def parse(text: str, where: str) -> Value:
         raise FileFormatError(f"{where}{at}: not valid YAML: {error.problem}.") from error
     except yaml.YAMLError as error:
         raise FileFormatError(f"{where}: not valid YAML: {str(error).splitlines()[0]}.") from error
+    except Exception as error:  # what makes the values raises, too: for 2001-99-99, for 5,000 digits, for nesting without end
+        raise FileFormatError(f"{where}: not valid YAML.", actual=(str(error).splitlines() or [type(error).__name__])[0][:200]) from error
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Value]:

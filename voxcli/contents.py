@@ -48,7 +48,12 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes | None:
         status = os.fstat(file.fileno())
         if status.st_size > KEPT_BYTES:
             return None
-        data = file.read()
+        if stat.S_ISREG(status.st_mode):
+            data = file.read()
+        else:
+            from voxcli.files.guard import read_within
+
+            data = read_within(file, str(path))
     if (kept := _kept.get()) is not None:
         kept.pop(os.path.abspath(path), None)
         while kept and sum(len(each) for _, each in kept.values()) + len(data) > KEPT_BYTES:

@@ -1,8 +1,8 @@
 """NPZ archives: read without trust, written so that the same arrays give the same bytes.
 
 Before anything is unpacked, the zip directory and the header of every array are read. Refused are: pickled arrays, a header that
-declares another size than the zip directory, an array above 4 GiB or of more than 1024 cubed values, an archive above 16 GiB in all,
-and an array above 1 GiB that claims to be compressed more than 2000 times (deflate cannot exceed 1032, so such a directory lies).
+declares another size than the zip directory, an array of more than 1024 cubed values, arrays that exceed the budget of memory (see
+files.guard) together, and an array that claims to be compressed more than 2000 times (deflate cannot exceed 1032).
 """
 
 from __future__ import annotations
@@ -19,23 +19,11 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from voxcli.errors import FileFormatError
+from voxcli.files.guard import claim, parsing
 
-MAX_ARRAY_BYTES = 4 << 30
 MAX_ELEMENTS = 1 << 30  # 1024 cubed: no grid of ours is larger, whatever a byte is worth
-MAX_ARCHIVE_BYTES = 16 << 30
-SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 1 << 30, 2000
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-    KeyError,
-    SyntaxError,
-    TypeError,
-)
+_PIECE = 1 << 20
+SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 64 << 20, 2000
 
 
 class NpzArchive(Mapping[str, np.ndarray]):
@@ -46,28 +34,20 @@ class NpzArchive(Mapping[str, np.ndarray]):
 
     def __init__(self, file: BinaryIO, name: str):
         self.name = name
-        try:
+        with parsing(name, "a whole NPZ file", hint="It may be truncated, or another format."):
             self._zip = zipfile.ZipFile(file)
-        except _BROKEN as error:
-            raise FileFormatError(
-                f"{name} is not a whole NPZ file.", actual=str(error), hint="It may be truncated, or another format."
-            ) from error
         self._members = {i.filename.removesuffix(".npy"): i for i in self._zip.infolist() if i.filename.endswith(".npy")}
         self._headers = {key: self._check(key, info) for key, info in self._members.items()}
         total = sum(math.prod(shape) * dtype.itemsize for shape, _, dtype in self._headers.values())
-        if total > MAX_ARCHIVE_BYTES:
-            raise FileFormatError(f"{name} would unpack to {total / 2**30:.1f} GiB.", expected=f"at most {MAX_ARCHIVE_BYTES >> 30} GiB")
+        claim(name, total)
 
     def _check(self, key: str, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool, np.dtype]:
         """(shape, fortran_order, dtype) of one member, from its header alone."""
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FileFormatError(f"{self.name}: '{key}' is packed in an unusual way.", expected="stored or deflated")
-        try:
-            with self._zip.open(info) as member:
-                shape, fortran, dtype = read_npy_header(member)
-                header_size = member.tell()
-        except _BROKEN as error:
-            raise FileFormatError(f"{self.name}: '{key}' has no readable array header.", actual=str(error)) from error
+        with parsing(f"{self.name}: '{key}'", "an array with a readable header", hint=None), self._zip.open(info) as member:
+            shape, fortran, dtype = read_npy_header(member)
+            header_size = member.tell()
         check_array(f"{self.name}: '{key}'", shape, dtype, packed_bytes=info.compress_size)
         if header_size + math.prod(shape) * dtype.itemsize != info.file_size:
             raise FileFormatError(f"{self.name}: '{key}' does not have the size that its header declares.",
@@ -77,13 +57,12 @@ class NpzArchive(Mapping[str, np.ndarray]):
 
     def __getitem__(self, key: str) -> np.ndarray:
         shape, fortran, dtype = self._headers[key]
-        try:
-            with self._zip.open(self._members[key]) as member:
-                read_npy_header(member)
-                flat = np.frombuffer(bytearray(member.read()), dtype=dtype)
-                return flat.reshape(shape, order="F" if fortran else "C")
-        except _BROKEN as error:
-            raise FileFormatError(f"{self.name}: '{key}' is damaged.", actual=str(error)) from error
+        with parsing(f"{self.name}: '{key}'", "whole", hint="The file is damaged."), self._zip.open(self._members[key]) as member:
+            read_npy_header(member)
+            data = bytearray(math.prod(shape) * dtype.itemsize)
+            if _fill(member, data) != len(data):
+                raise EOFError("it ends before its data does")
+            return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
@@ -94,6 +73,15 @@ class NpzArchive(Mapping[str, np.ndarray]):
     def shape_of(self, key: str) -> tuple[int, ...]:
         """The shape of an array, without unpacking it."""
         return self._headers[key][0]
+
+
+def _fill(member: IO[bytes], data: bytearray) -> int:
+    """Read into `data`, piece by piece: the whole is in memory once. Returns the number of bytes that there were."""
+    view, done = memoryview(data), 0
+    while done < len(data) and (piece := member.read(min(_PIECE, len(data) - done))):
+        view[done : done + len(piece)] = piece
+        done += len(piece)
+    return done
 
 
 def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -118,16 +106,13 @@ def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype, packed_bytes
     if min(shape, default=0) < 0:
         raise FileFormatError(f"{name} declares a negative size.", expected="a shape of whole numbers from 0 on", actual=list(shape))
     size = math.prod(shape) * dtype.itemsize
-    if size > MAX_ARRAY_BYTES:
-        raise FileFormatError(
-            f"{name} declares {list(shape)} {dtype}, {size / 2**30:.3g} GiB.", expected=f"at most {MAX_ARRAY_BYTES >> 30} GiB"
-        )
     if packed_bytes is not None and size > SUSPICIOUS_BYTES and size > SUSPICIOUS_RATIO * max(packed_bytes, 1):
         raise FileFormatError(
             f"{name} declares {size / 2**30:.3g} GiB in {packed_bytes} packed bytes.", hint="The archive is damaged or made to harm."
         )
     if math.prod(shape) > MAX_ELEMENTS:
         raise FileFormatError(f"{name} declares {list(shape)} values.", expected=f"at most {MAX_ELEMENTS} (1024 cubed)")
+    claim(name, size)
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -7,12 +7,13 @@ centred at scale * ((i + 1/2)/dim) + translate. Voxelisers of the field write cu
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
-from voxcli.files.archive import MAX_ARRAY_BYTES
+from voxcli.files.guard import claim
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import VoxelGrid
@@ -24,8 +25,9 @@ def read_binvox(source: Source, kind: str | None, options: Options) -> VoxelGrid
     sizes = [int(v) for v in _numbers(header, "dim", 3, source.name)]
     translate = np.array(_numbers(header, "translate", 3, source.name) if "translate" in header else [0.0, 0.0, 0.0])
     scale = _numbers(header, "scale", 1, source.name)[0] if "scale" in header else 1.0
-    if min(sizes) < 1 or np.prod(sizes, dtype=np.float64) > MAX_ARRAY_BYTES:
-        raise FileFormatError(f"{source.name} declares {sizes} cells.", expected=f"1 to {MAX_ARRAY_BYTES} in all")
+    if min(sizes) < 1:
+        raise FileFormatError(f"{source.name} declares {sizes} cells.", expected="1 or more along each axis")
+    claim(source.name, math.prod(sizes))
     values, counts = _whole_runs(runs, int(np.prod(sizes, dtype=np.int64)), source.name)
     native = np.repeat(values != 0, counts).reshape(sizes)  # [x, z, y]
     occupancy = np.ascontiguousarray(native.transpose(0, 2, 1))

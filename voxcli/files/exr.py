@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from voxcli.errors import FileFormatError
-from voxcli.files.archive import MAX_ARRAY_BYTES
+from voxcli.files.guard import memory_budget, parsing
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import DepthMap
@@ -53,16 +53,13 @@ def read_exr(source: Source, kind: str | None, options: Options) -> DepthMap:
 
 
 def _depth(data: bytes, name: str) -> np.ndarray:
-    try:
+    with parsing(f"'{name}'", "OpenEXR depth", expected="one part of scan lines, stored, RLE or ZIP"):
         header = _header(data)
         names = [name for name, _ in header.channels]
         chosen = next((n for key in ("Z", "V", "R", "Y") for n in names if n.rpartition(".")[2] == key), None)
         if chosen is None:
             raise ValueError(f"channels {', '.join(names)}, and none of Z, V, R, Y")
         values = _channel(data, header, chosen)
-    except (ValueError, KeyError, struct.error, zlib.error, IndexError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"'{name}' cannot be read as OpenEXR depth.", actual=str(error),
-                              expected="one part of scan lines, stored, RLE or ZIP") from error  # fmt: skip
     return np.where(np.isfinite(values) & (values > 0) & (values < _FARTHEST), values, np.float32(np.nan)).astype(np.float32)
 
 
@@ -85,7 +82,7 @@ def _header(data: bytes) -> _Header:
     left, top, right, bottom = struct.unpack("<4i", found["dataWindow"])
     width, height, compression = right - left + 1, bottom - top + 1, found["compression"][0]
     channels = _channels(found["channels"])
-    if width < 1 or height < 1 or width * height * 4 * len(channels) > MAX_ARRAY_BYTES:
+    if width < 1 or height < 1 or width * height * 4 * len(channels) > memory_budget():
         raise ValueError(f"{width} x {height} pixels")
     if compression not in _LINES:
         raise ValueError(f"compression {compression}")

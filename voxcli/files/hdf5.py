@@ -5,19 +5,26 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcli.errors import FileFormatError
 from voxcli.files import keyed
-from voxcli.files.archive import MAX_ARRAY_BYTES
+from voxcli.files.guard import claim, parsing
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import FruxelGrid, Labels, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
     import h5py
+
+MOST_KEYS = 1000
+"""Keys of the root group that are looked at."""
+
+MOST_TEXTS = 65_536
+"""Names of classes: labels have 16 bits at most."""
 
 
 def read_hdf5(source: Source, kind: str | None, options: Options) -> keyed.Keyed:
@@ -28,17 +35,14 @@ def read_hdf5(source: Source, kind: str | None, options: Options) -> keyed.Keyed
     """
     import h5py
 
-    try:
-        with source.open() as raw, h5py.File(raw, "r") as file:
-            shape = _first_of_imnet(file, source.name)
-            if shape is not None:
-                return shape
-            found = {key: _read(file, key, source.name) for key in file if isinstance(file.get(key, getlink=True), h5py.HardLink)}
-    except FileFormatError:
-        raise
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"{source.name} is not a whole HDF5 file.", actual=reason) from error
+    with parsing(source.name, "a whole HDF5 file"), source.open() as raw, h5py.File(raw, "r") as file:
+        shape = _first_of_imnet(file, source.name)
+        if shape is not None:
+            return shape
+        keys = [key for key in islice(file, MOST_KEYS) if isinstance(file.get(key, getlink=True), h5py.HardLink)]
+        found = {key: _read(file, key, source.name) for key in keys if key in keyed.KNOWN_KEYS}
+        if not found:
+            raise keyed.missing_key(source.name, keys, ["labels", "occupancy", "z_near"])
     arrays = {key: array for key, array in found.items() if array is not None}
     return keyed.from_arrays(arrays, {key: array.ndim for key, array in arrays.items()}, source.name)
 
@@ -57,8 +61,7 @@ def _first_of_imnet(file: h5py.File, name: str) -> VoxelGrid | PointCloud | None
     if voxels is None and not sizes:
         return None
     every = voxels if voxels is not None else file[f"points_{sizes[0]}"]
-    if math.prod(every.shape[1:]) * every.dtype.itemsize > MAX_ARRAY_BYTES:
-        raise FileFormatError(f"{name}: a shape is too large.", actual=list(every.shape))
+    claim(f"{name}: a shape", math.prod(every.shape[1:]) * every.dtype.itemsize)
     if len(every) > 1:
         warnings.warn(f"{name} holds {len(every)} shapes; the first is taken.", stacklevel=3)
     if voxels is not None:
@@ -77,14 +80,28 @@ def _read(file: h5py.File, key: str, name: str) -> np.ndarray | None:
     if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
         return None
     if h5py.check_string_dtype(dataset.dtype) is not None:
-        text = dataset.asstr()[()]
-        return np.array(text, dtype=np.str_) if isinstance(text, str) else np.array([str(t) for t in text], dtype=np.str_)
+        return _texts(dataset, f"{name}: '{key}'")
     if dataset.dtype.kind not in "fiub":
         raise FileFormatError(f"{name}: '{key}' must hold numbers or text.", actual=dataset.dtype)
-    size = math.prod(dataset.shape) * dataset.dtype.itemsize
-    if size > MAX_ARRAY_BYTES:
-        raise FileFormatError(f"{name}: '{key}' declares {size / 2**30:.3g} GiB.", expected=f"at most {MAX_ARRAY_BYTES >> 30} GiB")
+    claim(f"{name}: '{key}'", math.prod(dataset.shape) * dataset.dtype.itemsize)
     return np.asarray(dataset[()])
+
+
+def _texts(dataset: h5py.Dataset, what: str) -> np.ndarray:
+    """A text, or a list of texts. Each is read by itself: many of a list may lie at one place of a small file."""
+    count = math.prod(dataset.shape)
+    if count > MOST_TEXTS or len(dataset.shape) > 1:
+        raise FileFormatError(f"{what} must be a text, or a list of at most {MOST_TEXTS}.", actual=list(dataset.shape))
+    claim(what, count * dataset.dtype.itemsize)
+    texts, total = [], 0
+    for place in np.ndindex(dataset.shape):
+        text = dataset[place]
+        text = text.decode("utf-8") if isinstance(text, bytes) else str(text)
+        texts.append(text)
+        total = max(total, len(text))
+        claim(what, 4 * total * count)                                            # an array of texts has the longest one's size everywhere
+    result: np.ndarray = np.array(texts, dtype=np.str_).reshape(dataset.shape)
+    return result
 
 
 def hdf5_bytes(arrays: dict[str, np.ndarray]) -> bytes:

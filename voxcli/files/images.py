@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import math
 import warnings
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from voxcli.errors import DataError, FileFormatError
+from voxcli.errors import DataError, FileFormatError, VoxcliError
 from voxcli.files.exif import field_of_view
+from voxcli.files.guard import claim, parsing
 from voxcli.files.keyed import meta_text, parse_meta
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -29,8 +31,8 @@ from voxcli.scene import Camera, DepthMap, Frustum, Picture
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PIXELS = 150_000_000
-"""Larger images are refused before they are decoded: a 450 MB array out of a few kilobytes serves nobody."""
+BYTES_A_PIXEL = 16
+"""What an image takes while it is decoded, turned upright and taken apart."""
 
 MILLIMETRE = 0.001
 TIFF_DESCRIPTION = 270  # TIFF 6.0, tag ImageDescription
@@ -62,6 +64,7 @@ def open_image(source: Source, options: Options | None = None) -> Image.Image:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it logs of damaged files, our error says
     data = source.data
     try:
         with warnings.catch_warnings():
@@ -69,8 +72,7 @@ def open_image(source: Source, options: Options | None = None) -> Image.Image:
             image: Image.Image = Image.open(io.BytesIO(data))
             image_kind = image.format
             width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise _too_large(source.name, f"{width}x{height}")
+            claim(f"{source.name}, an image of {width}x{height} pixels,", width * height * BYTES_A_PIXEL, "takes")
             frames = getattr(image, "n_frames", 1)
             facts = _facts(image, options)
             image.load()
@@ -82,9 +84,11 @@ def open_image(source: Source, options: Options | None = None) -> Image.Image:
     except UnidentifiedImageError as error:
         kinds = "PNG, JPEG, WebP, BMP or TIFF"
         raise FileFormatError(f"{source.name} is not an image.", expected=kinds, actual=_first_bytes(source.data)) from error
-    except Image.DecompressionBombError as error:
-        raise _too_large(source.name, "more") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
+    except VoxcliError:
+        raise
+    except Image.DecompressionBombError as error:  # what Pillow itself refuses, twice as large as what it warns of
+        raise DataError(f"{source.name} has too many pixels.", actual=str(error), hint="Scale it down first.") from error
+    except Exception as error:  # Pillow raises a dozen kinds for damaged bytes
         raise FileFormatError(f"{source.name} is a damaged image.", actual=str(error), hint="The file may be truncated.") from error
     if frames > 1 and image_kind != "MPO":                                       # MPO: a photograph, and previews of it
         warnings.warn(f"{source.name} holds {frames} pictures; the first is taken.", stacklevel=2)
@@ -133,12 +137,6 @@ def picture_size(path: str | Path) -> tuple[int, int] | None:
                 return _upright_size(image)
     except Exception:  # Pillow raises a dozen kinds for damaged headers
         return None
-
-
-def _too_large(name: str, size: str) -> DataError:
-    return DataError(
-        f"{name} has too many pixels.", expected=f"at most {MAX_PIXELS // 1_000_000} million", actual=size, hint="Scale it down first."
-    )
 
 
 def _first_bytes(data: bytes) -> str:
@@ -198,17 +196,19 @@ def depth_of_integers(image: Image.Image, embedded: Meta, options: Options, name
     return DepthMap(
         np.where(values > 0, values * scale, np.nan).astype(np.float32),
         embedded.get("depth_kind", "z"),
-        embedded_camera(embedded, values.shape),
+        embedded_camera(embedded, values.shape, name),
         embedded.get("meta", {}),
         scale,
     )
 
 
-def embedded_camera(embedded: Meta, shape: tuple[int, ...]) -> Camera | None:
+def embedded_camera(embedded: Meta, shape: tuple[int, ...], name: str) -> Camera | None:
     """The camera of an image of this shape, where the file states one."""
     if not {"K", "world_to_cam"} <= set(embedded):
         return None
-    return Camera(np.array(embedded["K"], np.float64), shape[1], shape[0], np.array(embedded["world_to_cam"], np.float64))
+    with parsing(name, "an image with a camera of numbers", hint="What the file states as K and world_to_cam is damaged."):
+        matrices = [np.array(embedded[key], np.float64) for key in ("K", "world_to_cam")]
+    return Camera(matrices[0], shape[1], shape[0], matrices[1])
 
 
 def depth_statement(depth: DepthMap, scale: float | None) -> Meta:

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from voxcli.errors import FileFormatError
+from voxcli.files.guard import parse_json, parsing
 from voxcli.provenance import Json, Meta
 from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, PointCloud, Surfels, VoxelGrid
 
@@ -169,6 +170,13 @@ def _number(arrays: Mapping[str, np.ndarray], key: str, name: str) -> float:
     return float(value.reshape(()))
 
 
+def _whole(arrays: Mapping[str, np.ndarray], key: str, name: str) -> int:
+    value = _number(arrays, key, name)
+    if not value.is_integer():
+        raise FileFormatError(f"{name}: '{key}' must be a whole number.", actual=value)
+    return int(value)
+
+
 def _floats(arrays: Mapping[str, np.ndarray], key: str, name: str, default: np.ndarray | None = None) -> np.ndarray:
     if key not in arrays and default is not None:
         return default
@@ -201,7 +209,8 @@ def _fruxels(arrays: Mapping[str, np.ndarray], name: str) -> FruxelGrid:
 def _voxels(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
     origin = _floats(arrays, "origin", name, np.zeros(3))
     # One number stands for cubes; foreign files write it so.
-    size = np.array(np.broadcast_to(_floats(arrays, "voxel_size", name, np.ones(3)), (3,)))
+    size = _floats(arrays, "voxel_size", name, np.ones(3)).reshape(-1)
+    size = np.repeat(size, 3) if len(size) == 1 else size
     meta = _meta(arrays, name)
     if "occupancy" in arrays:
         occupancy = arrays["occupancy"]
@@ -297,9 +306,10 @@ def _labels(arrays: Mapping[str, np.ndarray], labels: np.ndarray, name: str) -> 
         ids = labels[labels != 255] if labels.dtype == np.uint8 else labels
         count = int(ids.max()) + 1 if ids.size else 1
         return Labels(tuple(f"class_{i}" for i in range(count)), empty=None, ignore=255)
-    names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in np.atleast_1d(arrays["label_names"]).tolist())
-    empty = int(_number(arrays, "empty_label", name)) if "empty_label" in arrays else -1
-    ignore = int(_number(arrays, "ignore_label", name)) if "ignore_label" in arrays else 255
+    with parsing(f"{name}: 'label_names'", "a list of names", hint=None):
+        names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in arrays["label_names"].reshape(-1).tolist())
+    empty = _whole(arrays, "empty_label", name) if "empty_label" in arrays else -1
+    ignore = _whole(arrays, "ignore_label", name) if "ignore_label" in arrays else 255
     _check_range(labels, len(names), ignore, name)
     return Labels(names, None if empty < 0 else empty, None if ignore < 0 else ignore)
 
@@ -321,15 +331,14 @@ def _meta(arrays: Mapping[str, np.ndarray], name: str) -> Meta:
     if "meta" not in arrays:
         return {}
     value = arrays["meta"].reshape(-1)[0] if arrays["meta"].size else "{}"
-    return parse_meta(value.decode() if isinstance(value, bytes) else str(value), name)
+    with parsing(f"{name}: 'meta'", "text", hint=None):
+        text = value.decode() if isinstance(value, bytes) else str(value)
+    return parse_meta(text, name)
 
 
 def parse_meta(text: str, name: str) -> Meta:
     """The dictionary of a meta string. Raises FileFormatError for anything but a JSON object."""
-    try:
-        meta = json.loads(text)
-    except ValueError as error:
-        raise FileFormatError(f"{name}: 'meta' is not JSON.", actual=str(error)) from error
+    meta = parse_json(text, f"{name}: 'meta'")
     if not isinstance(meta, dict):
         raise FileFormatError(f"{name}: 'meta' must be a JSON object.", actual=type(meta).__name__)
     return meta

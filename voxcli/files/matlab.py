@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from voxcli.errors import FileFormatError
-from voxcli.files.archive import MAX_ARRAY_BYTES, check_array
+from voxcli.files.archive import check_array
+from voxcli.files.guard import claim, parsing
 from voxcli.files.keyed import missing_key
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -50,24 +51,19 @@ def read_mat_arrays(path: str | Path, keys: Sequence[str]) -> dict[str, np.ndarr
     if source.data.startswith(b"MATLAB 7.3"):
         import h5py
 
-        try:
-            with source.open() as raw, h5py.File(raw, "r") as file:
-                datasets = {key: file[key] for key in keys if isinstance(file.get(key), h5py.Dataset)}
-                for key, dataset in datasets.items():
-                    check_array(f"{path}: '{key}'", dataset.shape, dataset.dtype)
-                return {key: np.asarray(dataset[()]).T for key, dataset in datasets.items()}
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            raise FileFormatError(f"{path} is not a whole MATLAB file.", actual=str(error)) from error
+        with parsing(str(path), "a whole MATLAB file"), source.open() as raw, h5py.File(raw, "r") as file:
+            datasets = {key: file[key] for key in keys if isinstance(file.get(key), h5py.Dataset)}
+            for key, dataset in datasets.items():
+                check_array(f"{path}: '{key}'", dataset.shape, dataset.dtype)
+            return {key: np.asarray(dataset[()]).T for key, dataset in datasets.items()}
     order = {b"IM": "<", b"MI": ">"}.get(source.data[126:128])
     if order is None:
         raise FileFormatError(f"{path} is not a MATLAB file.", expected="MATLAB 5 or newer", actual=repr(source.data[:20]))
-    try:
+    with parsing(str(path), "a whole MATLAB file"):
         matrices = {key: matrix for key, matrix in _variables(source.data, order) if key in keys and matrix.kind}
         for key, matrix in matrices.items():
             check_array(f"{path}: '{key}'", matrix.shape, np.dtype("f8"))
         return {key: _values(matrix, order) for key, matrix in matrices.items()}
-    except (ValueError, struct.error, zlib.error, IndexError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path} is not a whole MATLAB file.", actual=str(error), hint="The file may be truncated.") from error
 
 
 def _pick(sizes: dict[str, int], name: str) -> str:
@@ -75,8 +71,7 @@ def _pick(sizes: dict[str, int], name: str) -> str:
     key = next((k for k in VOLUME_KEYS if k in sizes), None)
     if key is None:
         raise missing_key(name, sizes, list(VOLUME_KEYS))
-    if sizes[key] > MAX_ARRAY_BYTES:
-        raise FileFormatError(f"{name}: '{key}' declares {sizes[key] / 2**30:.3g} GiB.", expected=f"at most {MAX_ARRAY_BYTES >> 30} GiB")
+    claim(f"{name}: '{key}'", sizes[key])
     return key
 
 
@@ -93,12 +88,10 @@ def _read_level_5(data: bytes, name: str) -> np.ndarray:
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None:
         raise FileFormatError(f"{name} is not a MATLAB file.", expected="MATLAB 5 or newer", actual=repr(data[:20]))
-    try:
+    with parsing(name, "a whole MATLAB file"):
         found = dict(_variables(data, order))
         sizes = {key: math.prod(m.shape) * 8 for key, m in found.items() if m.kind}
         return _values(found[_pick(sizes, name)], order)
-    except (ValueError, struct.error, zlib.error, IndexError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{name} is not a whole MATLAB file.", actual=str(error), hint="The file may be truncated.") from error
 
 
 def _element(data: bytes, position: int, order: str) -> tuple[int, int, int, int]:
@@ -162,14 +155,11 @@ def _values(matrix: _Matrix, order: str) -> np.ndarray:
 def _read_hdf5_mat(source: Source) -> np.ndarray:
     import h5py
 
-    try:
-        with source.open() as raw, h5py.File(raw, "r") as file:
-            sizes = {k: math.prod(d.shape) * d.dtype.itemsize for k, d in file.items() if isinstance(d, h5py.Dataset)}
-            # MATLAB stores column-major: h5py sees the axes reversed.
-            volume: np.ndarray = np.asarray(file[_pick(sizes, source.name)][()]).T
-            return volume
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise FileFormatError(f"{source.name} is not a whole MATLAB file.", actual=str(error)) from error
+    with parsing(source.name, "a whole MATLAB file"), source.open() as raw, h5py.File(raw, "r") as file:
+        sizes = {k: math.prod(d.shape) * d.dtype.itemsize for k, d in file.items() if isinstance(d, h5py.Dataset)}
+        # MATLAB stores column-major: h5py sees the axes reversed.
+        volume: np.ndarray = np.asarray(file[_pick(sizes, source.name)][()]).T
+        return volume
 
 
 register(Format("MATLAB", (".mat",), "a volume under Volume, voxel, voxels, instance or occupancy", reads=("voxels",), reader=read_mat))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
+from voxcli.files.guard import parse_json
 from voxcli.files.keyed import missing_key
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -26,10 +27,7 @@ _SUPPORTED_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RA
 
 def read_transforms(source: Source, kind: str | None, options: Options) -> list[tuple[str, Camera]]:
     """(file_path, Camera) of every frame, in the file's order."""
-    try:
-        tree = json.loads(source.text)
-    except ValueError as error:
-        raise FileFormatError(f"{source.name} is not JSON.", actual=str(error)) from error
+    tree = parse_json(source.text, source.name)
     if not isinstance(tree, dict) or not isinstance(tree.get("frames"), list):
         raise missing_key(source.name, tree if isinstance(tree, dict) else [], ["frames"])
     return [_frame(_merged(tree, frame), index, source) for index, frame in enumerate(tree["frames"]) if isinstance(frame, dict)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.archive import check_array, read_npy_header
+from voxcli.files.guard import parsing
 from voxcli.files.point_columns import unnamed_columns
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -45,10 +46,8 @@ def read_npy(source: Source, kind: str | None, options: Options) -> PointCloud |
 def load_npy(source: Source) -> np.ndarray:
     """The array of an NPY file. FileFormatError for pickles, absurd sizes and truncation."""
     with source.open() as file:
-        try:
+        with parsing(source.name, "an NPY file", hint=None):
             shape, fortran, dtype = read_npy_header(file)
-        except (ValueError, EOFError, SyntaxError, TypeError) as error:
-            raise FileFormatError(f"{source.name} is not an NPY file.", actual=str(error)) from error
         check_array(source.name, shape, dtype)
         data = file.read()
     if len(data) != math.prod(shape) * dtype.itemsize:

@@ -81,6 +81,8 @@ def _parse_header(data: bytes, name: str) -> tuple[str, dict[str, Element], list
                 case ["property"]:
                     assert current is not None
                     current.properties.append(_parse_property(words))
+                    if len({each.name for each in current.properties}) < len(current.properties):
+                        raise ValueError("a property of this name was there before")
         except (IndexError, ValueError, KeyError, AssertionError) as error:
             raise FileFormatError(f"{name}: the PLY header has a line that cannot be read.", actual=repr(line)) from error
     if encoding not in _BYTE_ORDERS:

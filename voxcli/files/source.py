@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 from voxcli.contents import file_bytes
 from voxcli.errors import FileFormatError, UsageError
+from voxcli.files.guard import claim, read_within
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Source:
 
         if sys.stdin.isatty():
             raise UsageError("'-' reads from a pipe, and stdin is a terminal.", hint="Pipe a file in: voxcli ... - < FILE")
-        return cls("stdin", None, sys.stdin.buffer.read())
+        return cls("stdin", None, read_within(sys.stdin.buffer, "stdin"))
 
     def open(self) -> BinaryIO:
         """A seekable binary file. Raises FileFormatError for an empty one."""
@@ -56,6 +58,7 @@ class Source:
         data = self.whole
         if data is None:
             with self.open() as file:
+                claim(self.name, os.fstat(file.fileno()).st_size, "holds")
                 data = file.read()
         if not data:
             raise FileFormatError(f"{self.name} is empty.")

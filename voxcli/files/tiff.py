@@ -31,7 +31,7 @@ def read_tiff(source: Source, kind: str | None, options: Options) -> DepthMap | 
         return depth_of_integers(image, embedded, options, source.name)
     values = np.asarray(image).astype(np.float32)
     depth = np.where(np.isfinite(values) & (values > 0), values, np.float32(np.nan))
-    return DepthMap(depth, embedded.get("depth_kind", "z"), embedded_camera(embedded, depth.shape), embedded.get("meta", {}))
+    return DepthMap(depth, embedded.get("depth_kind", "z"), embedded_camera(embedded, depth.shape, source.name), embedded.get("meta", {}))
 
 
 def write_tiff(depth: DepthMap, options: Options) -> bytes:

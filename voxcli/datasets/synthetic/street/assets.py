@@ -72,5 +72,4 @@ def to_object(class_name: str, mesh: Mesh) -> StreetObject:
     style[:2] = 10.0, 0.4  # of leaves, for trees that have no colours
     faces, kinds = wound_faces(vertices, mesh.faces.astype(np.int64))
     closed = is_closed(faces)
-    kinds = None if closed else kinds
-    return StreetObject(class_name, vertices, faces, face_colours(mesh), plain, np.array(blocks), style, closed, kinds)
+    return StreetObject(class_name, vertices, faces, face_colours(mesh), plain, np.array(blocks), style, closed, None if closed else kinds)
