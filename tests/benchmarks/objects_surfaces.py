@@ -1,4 +1,4 @@
-"""UCLID-Net on unseen `synth objects`: the paper's Table 1 and Figure 9 at our scale, and its section 4.3 on several views.
+"""UCLID-Net on unseen `synth objects`: the paper's Figures 6 (a) and 9 (a) at our scale, and its section 4.3 on several views.
 
     voxcli synth objects -o data/ --layout disn --views 12 --count 700 --seed 1
     voxcli train -m uclid --data data/ -o uclid/ --recipe objects-uclid-small
@@ -6,14 +6,14 @@
     python tests/benchmarks/objects_surfaces.py --data data/ uclid/weights.safetensors flat/weights.safetensors [--views 1 2 4]
 
 A row for each weights file and each way to tell it camera and depth: both regressed; CAM, the true camera; CAD, true camera and depth. The
-second weights are the ablation without depth. All by the preset `uclid` (Chamfer-L2 times 1,000, shell IoU and F@5% in %), with the exact
-EMD of --matched points in the same frame; means over the objects of the split, of which each is seen in the first of its easy views, or in
-so many spread evenly. `empty` counts the objects of which no cell was occupied; the preset puts 100 random points in their place.
+second weights are the ablation without depth. All by the preset `uclid` (Chamfer-L2 times 1,000, EMD of --matched points times 100, shell
+IoU and F@5% in %); means over the objects of the split, of which each is seen in the first of its easy views, or in so many spread evenly.
+`empty` counts the objects of which no cell was occupied; the preset puts 100 random points in their place.
 
 --train data/ adds a row for retrieval: the points of the training object whose pictures look most alike (voxcli/ops/retrieval.py). A
 network that has learnt more than to recognise is better than it.
 
-Pix3D, on which the paper evaluates what was trained on ShapeNet (its Table 3, preset `uclid-pix3d`), takes the place of --data:
+Pix3D, on which the paper evaluates what was trained on ShapeNet (its Figure 6 (b), preset `uclid-pix3d`), takes the place of --data:
 
     python tests/benchmarks/objects_surfaces.py --pix3d pix3d/ uclid.safetensors [--most 200]
 """
@@ -71,7 +71,7 @@ def measured(cloud: PointCloud, truth: PointCloud, matched: int) -> Row:
     chamfer, fscore = score(cloud, truth, ["chamfer", "fscore"], preset="uclid")
     row = {"CD-L2": chamfer["value"], "sIoU": score(cloud, truth, "iou", preset="uclid")["value"], "F@5%": fscore["value"]}
     if matched and len(cloud.points):
-        row["EMD"] = score(cloud, truth, "emd", points=matched, normalise="unit-sphere", method="exact")["value"]
+        row["EMD"] = score(cloud, truth, "emd", preset="uclid", points=matched, exact_up_to=matched)["value"]
     return row | {"empty": float(not len(cloud.points))}
 
 

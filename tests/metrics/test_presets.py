@@ -77,6 +77,11 @@ def test_uclid():
     close(value("uclid", "fscore"), 100 * f(d, e, lambda x: x**2 < 0.1**2))
 
 
+def test_uclid_emd():
+    c = cdist(*unit_sphere(*points_of(2048)))
+    close(value("uclid", "emd"), 100 * c[linear_sum_assignment(c)].mean())
+
+
 def test_uclid_shell():
     a, b = unit_sphere(*points_of(7000))
     cells = [{tuple(c) for c in np.floor((x + 1) / 2 * 50).astype(int) if (c >= 0).all() and (c < 50).all()} for x in (a, b)]

@@ -1,17 +1,23 @@
 """JOF's published shapes, read and written: .mat files, each with `colored_voxel` and point-value pairs `data_16`, `data_32`, `data_64`.
 
-ROOT/SYNSET/NAME.mat (or ROOT/NAME.mat). The volume has 64 cells a side and three channels, first or last, in 0..1 or 0..255; rows of pairs
-are x, y, z, occupied, r, g, b, with coordinates in [-1, 1] (or indices of cells).
+ROOT/CATEGORY/NAME.mat (or ROOT/NAME.mat); of trees like ShapeNet's also ROOT/SYNSET/NAME/models/model_normalized.mat and
+ROOT/SYNSET/NAME/model.mat. ROOT/ShapeNet.json, where it is there, says the splits and what the categories are called (see
+voxcli.datasets.r2n2); else the folders ROOT/train, ROOT/val and ROOT/test say the splits, or nothing does. The volume has 64 cells a side
+and three channels, first or last, in 0..1 or 0..255; rows of pairs are x, y, z, occupied, r, g, b, with coordinates in [-1, 1] (or indices
+of cells).
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from voxcli.datasets.objects import ColouredVoxels, PointValues, point_values
-from voxcli.errors import DataError, FileFormatError
+from voxcli.datasets.r2n2 import SPLITS, TAXONOMY, read_taxonomy
+from voxcli.errors import DataError, FileFormatError, unknown_name
 from voxcli.geometry.coloured import ColouredVolume
 from voxcli.scene import Labels
 
@@ -21,26 +27,78 @@ PAIRS = {16: 4096, 32: 8192, 64: 32768}
 """Resolution -> how many point-value pairs are written, as the published files have them."""
 
 
-class ColouredShapes:
-    """The .mat files under a folder, sorted; the folder that a file lies in is its category. Raises DataError where there is none."""
+_SAME_NAMES = ("model", "models", "model_normalized", "mesh")
+"""Of files that every object of a tree has in a folder of its own."""
 
-    def __init__(self, root: str | Path):
+
+class ColouredShapes:
+    """The .mat files under a folder, of one split and of some categories, sorted by path. The folder that a file, or the folder of its
+    object, lies in is its category.
+
+    split: train, val, test, or None for all. categories: names or folders to keep. Where nothing says splits, all are of `train`, which is
+    warned of. Raises DataError where there is none, or where nothing says which are of `val` or `test`, UsageError for unknown names.
+    """
+
+    def __init__(self, root: str | Path, split: str | None = None, categories: Sequence[str] | None = None):
+        if split not in (None, *SPLITS):
+            raise unknown_name("split", str(split), SPLITS)
         self.root = Path(root)
-        self.paths = sorted(self.root.rglob("*.mat"))
-        if not self.paths:
+        found = sorted(self.root.rglob("*.mat"))
+        if not found:
             raise DataError(f"'{root}' holds no shapes.", expected=".mat files, or what 'voxcli synth objects' writes")
+        self._called, of_split = self._taxonomy(split)
+        if split is not None and of_split is None:
+            of_split = self._folders_of(split, found)
+        self.paths = [path for path in found if of_split is None or self._key(path) in of_split]
+        known = dict.fromkeys(self._called.get(self._key(path)[0], self._key(path)[0]) for path in found)
+        for each in categories or ():
+            if each not in known and each not in self._called:
+                raise unknown_name("category", each, known)
+        if categories is not None:
+            self.paths = [path for path in self.paths if {self._key(path)[0], self._called.get(self._key(path)[0])} & {*categories}]
+
+    def _taxonomy(self, split: str | None) -> tuple[dict[str, str], set[tuple[str, str]] | None]:
+        """What the folders' categories are called, and (folder, name) of the shapes of a split; nothing where no taxonomy says it."""
+        path = self.root / TAXONOMY
+        if not path.is_file():
+            return {}, None
+        entries = read_taxonomy(path)
+        called = {str(entry["taxonomy_id"]): str(entry["taxonomy_name"]) for entry in entries}
+        if split is None:
+            return called, None
+        listed = [(str(entry[key]), name) for entry in entries for name in entry[split] for key in ("taxonomy_id", "taxonomy_name")]
+        return called, set(listed)
+
+    def _folders_of(self, split: str, paths: Sequence[Path]) -> set[tuple[str, str]] | None:
+        """(folder, name) of the shapes in the folder of a split; None, all of them, where `train` is asked for and nothing says splits."""
+        if any((self.root / each).is_dir() for each in SPLITS):
+            return {self._key(path) for path in paths if path.relative_to(self.root).parts[0] == split}
+        if split != "train":
+            raise DataError(f"'{self.root}' does not say which of its shapes are of '{split}'.",
+                            expected=f"{TAXONOMY}, or folders train, val and test")  # fmt: skip
+        warnings.warn(f"{self.root} states no splits: all of its shapes are taken for training.", stacklevel=4)
+        return None
+
+    def _key(self, path: Path) -> tuple[str, str]:
+        """(folder of the category, name of the object)."""
+        folder, name = path.parent, path.stem
+        if folder.name == "models" and folder.parent not in (self.root, self.root.parent):
+            folder, name = folder.parent, _SAME_NAMES[0]
+        if name in _SAME_NAMES and folder != self.root:
+            folder, name = folder.parent, folder.name
+        return folder.name, name
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def name(self, index: int) -> str:
-        """CATEGORY/NAME."""
-        path = self.paths[index]
-        return f"{path.parent.name}/{path.stem}"
+        """FOLDER/NAME: of the category, and of the object."""
+        return "/".join(self._key(self.paths[index]))
 
     def category(self, index: int) -> str:
-        """The name of the folder that the file lies in: a synset in the published data."""
-        return self.paths[index].parent.name
+        """The name of the category: by the taxonomy, else that of its folder."""
+        folder = self._key(self.paths[index])[0]
+        return self._called.get(folder, folder)
 
     def volume(self, index: int) -> np.ndarray:
         """Colours and occupancy, uint8 [64, 64, 64, 4], the last 0 or 255: occupied where a colour is not 0."""

@@ -57,16 +57,17 @@ class R2N2Folder:
     """The objects of one split, in the order of the taxonomy; pictures and volumes are read on demand.
 
     split: train, val, test, or None for all. taxonomy: another JSON than ROOT/ShapeNet.json. categories: names or synsets to keep.
-    Raises DataError where the folder or the taxonomy is not there, or lists nothing.
+    volumes: whether there have to be any. Raises DataError where the folder or the taxonomy is not there, or lists nothing.
     """
 
     def __init__(
-        self, root: str | Path, split: str | None = "train", taxonomy: str | Path | None = None, categories: Sequence[str] | None = None
-    ):
+        self, root: str | Path, split: str | None = "train", taxonomy: str | Path | None = None, categories: Sequence[str] | None = None,
+        volumes: bool = True,
+    ):  # fmt: skip
         if split is not None and split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
         self.root = Path(root)
-        for name in (RENDERINGS, VOLUMES):
+        for name in (RENDERINGS, VOLUMES) if volumes else (RENDERINGS,):
             if not (self.root / name).is_dir():
                 raise DataError(f"'{root}' is no folder of 3D-R2N2's data.", expected=f"a folder {name} in it",
                                 hint="Make one with 'voxcli synth objects -o DIR --count N'.")  # fmt: skip

@@ -71,8 +71,10 @@ PRESETS: dict[str, Preset] = {
             "fscore": {"points": 10_000, "thresholds": (0.1,), "threshold_of": "distance", "strict": True, "percent": True, **_UCLID},
             "iou": {"of": "shell", "points": 7000, "resolution": 50, "low": -1.0, "high": 1.0, "percent": True, "empty_points": 100,
                     **_UNIT_SPHERE},
+            "emd": {"method": "auto", "reduce": "mean", "scale": 100.0, **_UCLID},
         },  # fmt: skip
-        "F@5% is 0.1 in a frame of side 2; an empty prediction is replaced by 100 random points",
+        "F@5% is 0.1 in a frame of side 2; an empty prediction is replaced by 100 random points; how many points the EMD has is not in the "
+        "paper",
     ),
     "uclid-pix3d": Preset(
         "UCLID-Net, Pix3D table",

@@ -16,7 +16,7 @@ from voxcli.datasets.coloured_shapes import ColouredShapes
 from voxcli.datasets.image_folder import ImageFolder
 from voxcli.datasets.objects import ObjectsFolder, PointValues, point_values
 from voxcli.datasets.pictures import read_rgba
-from voxcli.datasets.r2n2 import R2N2Folder
+from voxcli.datasets.r2n2 import RENDERINGS, TAXONOMY, R2N2Folder
 from voxcli.errors import DataError
 from voxcli.geometry.projections import compose
 from voxcli.models.branched.preparation import BACKGROUND, CELLS, IMAGE, prepare
@@ -47,9 +47,9 @@ class ShapeSamples:
         given = config.from_mapping(DataOptions, options, "dataset")
         if not sources:
             raise DataError("There are no folders of shapes to read.", hint="Make one with 'voxcli synth objects -o DIR --count N'.")
-        split, kept = given.split, given.categories
+        split, kept = given.split, (given.categories,) if isinstance(given.categories, str) else given.categories
         self.folders: list[ObjectsFolder | ColouredShapes] = [
-            ObjectsFolder(source, split, kept) if (Path(source) / "objects").is_dir() else ColouredShapes(source) for source in sources
+            (ObjectsFolder if (Path(source) / "objects").is_dir() else ColouredShapes)(source, split, kept) for source in sources
         ]
         self.places = [(k, i) for k, folder in enumerate(self.folders) for i in range(len(folder))]
         if not self.places:
@@ -90,12 +90,23 @@ class ShapeSamples:
         folder, place = self.places[index]
         found = self.folders[folder]
         if folder not in self.renderings:
-            renders = R2N2Folder(found.root, None)
+            if not (found.root / RENDERINGS).is_dir():
+                raise DataError(
+                    f"'{found.root}' holds shapes without pictures, and this stage learns from pictures.",
+                    expected=f"{RENDERINGS}/CATEGORY/NAME/rendering and {TAXONOMY} beside the shapes",
+                    hint="Train the stages of shapes alone (step: shape), or make both with 'voxcli synth objects'.",
+                )  # fmt: skip
+            renders = R2N2Folder(found.root, None, volumes=False)
             self.renderings[folder] = renders, {renders.name(i): i for i in range(len(renders))}
         renders, table = self.renderings[folder]
         if found.name(place) not in table:
             raise DataError(f"'{self.name(index)}' has no renderings.", hint="Write them with 'voxcli synth objects --layout r2n2'.")
         return renders, table[found.name(place)]
+
+    def check_renderings(self) -> None:
+        """Raise DataError for a shape without pictures, so that a training does not come upon it when it is half done."""
+        for index in range(len(self)):
+            self._rendered(index)
 
     def view_count(self, index: int) -> int:
         """How many views a shape has."""

@@ -135,6 +135,8 @@ class JOFTask(BranchTask[JOF, JOFConfig]):
         if options.rehearsed and not data.pictures:
             raise UsageError(f"Stage '{stage.name}' rehearses renderings between pictures without 3D, of which there are none.",
                              hint="Name some: --set 'training.dataset.images=[DIR]'.")  # fmt: skip
+        if stage.step != "shape":
+            data.check_renderings()
         source = {"encoder", "latents"} & set(config.parts)
         needed = {"shape": ("shape",), "image": ("shape", "image"), "self": ("shape", "albedo", "image")}[stage.step]
         missing = [part for part in needed if part not in config.parts]

@@ -1,6 +1,6 @@
 """What the main network is told of each view besides the picture: where its camera stands, and how deep what it sees lies.
 
-Either may be given or regressed, in any combination (UCLID-Net, section 3 and Figure 9).
+Either may be given or regressed, in any combination (UCLID-Net, section 3 and Figure 9 (a)).
 """
 
 from __future__ import annotations
