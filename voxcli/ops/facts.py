@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _COUNTED = 1 << 20
 """Labels that are counted at a time."""
 
+_MANY_FACES = 1 << 19
+"""Beyond, a mesh is looked at in pieces, and winding is mended only where sums over its edges cannot tell whether it is closed."""
+
 
 def facts(thing: scene.SceneType) -> Facts:
     """The kind of a scene type, its shape or size, its classes, box and cameras, and its meta. World frame and units."""
@@ -88,25 +91,45 @@ def _voxels(grid: scene.VoxelGrid) -> Facts:
 def _mesh(mesh: scene.Mesh) -> Facts:
     import numpy as np
 
-    from voxcli.geometry.closedness import closed_faces, merge_vertices
-    from voxcli.geometry.winding import wound_faces
-
-    faces = wound_faces(mesh.vertices, mesh.faces).faces
-    a, b, c = (mesh.vertices[faces[:, i]] for i in range(3))
+    faces, watertight = _wound(mesh)
+    area, volume = _area_and_volume(mesh.vertices, faces)
     found: Facts = {
-        "kind": "mesh", "vertices": len(mesh.vertices), "faces": len(mesh.faces), "box": _box(mesh.vertices),
-        "area": float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2),
-        "watertight": len(faces) > 0 and bool(closed_faces(merge_vertices(mesh.vertices, faces)).all()),
+        "kind": "mesh", "vertices": len(mesh.vertices), "faces": len(mesh.faces), "box": _box(mesh.vertices), "area": area,
+        "watertight": watertight,
         "colors": [name for name in ("face_colors", "vertex_colors") if getattr(mesh, name) is not None],
     }  # fmt: skip
-    if found["watertight"]:
-        found["volume"] = float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
+    if watertight:
+        found["volume"] = abs(volume)                                             # a file may wind all faces inward
     if mesh.face_parts is not None:
         counts = np.bincount(mesh.face_parts, minlength=len(mesh.part_names))
         found["parts"] = {name: int(count) for name, count in zip(mesh.part_names, counts, strict=False)}
     if mesh.face_labels is not None and mesh.classes is not None:
         found["labels"] = _counts(mesh.face_labels, mesh.classes)
     return found
+
+
+def _wound(mesh: scene.Mesh) -> tuple[np.ndarray, bool]:
+    """Faces wound alike, and whether they are a closed surface. Those of a large mesh stay as they are, if it is closed so, or open."""
+    from voxcli.geometry.closedness import closed_faces, merge_vertices
+    from voxcli.geometry.edge_sums import closed_by_sums
+    from voxcli.geometry.winding import wound_faces
+
+    if len(mesh.faces) > _MANY_FACES and (closed := closed_by_sums(mesh.vertices, mesh.faces)) is not None:
+        return mesh.faces, closed
+    faces = wound_faces(mesh.vertices, mesh.faces).faces
+    return faces, len(faces) > 0 and bool(closed_faces(merge_vertices(mesh.vertices, faces)).all())
+
+
+def _area_and_volume(vertices: np.ndarray, faces: np.ndarray) -> tuple[float, float]:
+    """The area of the faces and the volume that they enclose, from some of the faces at a time."""
+    import numpy as np
+
+    area = volume = 0.0
+    for start in range(0, len(faces), _MANY_FACES):
+        a, b, c = (vertices[faces[start : start + _MANY_FACES, k]] for k in range(3))
+        area += float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+        volume += float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
+    return area, volume
 
 
 def _points(cloud: scene.PointCloud) -> Facts:
