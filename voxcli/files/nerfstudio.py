@@ -62,7 +62,7 @@ def _frame(values: Meta, index: int, source: Source) -> tuple[str, Camera]:
         return name, Camera(_intrinsics(values, width, height), width, height, from_opengl(matrix))
     except KeyError as error:
         raise missing_key(where, values, [str(error.args[0])]) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, OSError) as error:
         raise FileFormatError(f"{where} has a value that cannot be used.", actual=str(error)) from error
 
 

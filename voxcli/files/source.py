@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ class Source:
     def from_path(cls, path: str | Path) -> Source:
         """Read a file; a large one is only checked to be readable. Raises UsageError that names it."""
         path = Path(path)
+        try:
+            os.stat(path)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                short = f"{str(path)[:60]}..."
+                raise UsageError(f"{short} cannot be read.", actual=f"a name of {len(str(path))} characters") from error
         if path.is_dir():
             raise UsageError(f"{path} is a folder.", expected="a file")
         if not path.exists():

@@ -235,7 +235,8 @@ class PointCloud:
         for name in ("normals", "colors", "labels", "radius"):
             array = getattr(self, name)
             if array is not None:
-                _need(len(array) == len(self.points), f"{name} must have one row a point.", expected=len(self.points), actual=len(array))
+                rows = array.shape[:1]
+                _need(rows == (len(self.points),), f"{name} must have one row a point.", expected=len(self.points), actual=list(rows))
 
 
 @dataclass(frozen=True)
