@@ -100,12 +100,19 @@ def test_a_count_that_was_never_filled_in_is_that_of_the_bytes(tmp_path):
     "data",
     [
         solid_text()[:-90], solid_text()[:1200], solid_text().replace("vertex 1.0 1.0 1.0", "vertex 1.0 1.0", 1),
-        solid_text().replace("vertex 1.0", "vertex x", 1), solid_text([[0, 1]]), "vertex 1 2 3 endsolid", "no STL", "solid nothing else",
+        solid_text().replace("vertex 1.0", "vertex x", 1), solid_text([[0, 1]]), "vertex 1 2 3 endsolid",
     ],
 )  # fmt: skip
 def test_text_that_ends_within_a_face_or_holds_other_words_is_refused(tmp_path, data):
     with refused(FileFormatError, "a.stl cannot be read as STL"):
         read_bytes(tmp_path / "a.stl", data.encode())
+
+
+@pytest.mark.parametrize("data", [b"no STL", b"solid nothing else", b"\0\1\2"])
+def test_what_is_no_stl_holds_no_faces(tmp_path, data):
+    with refused(DataError, "a.stl holds no faces") as caught:
+        read_bytes(tmp_path / "a.stl", data)
+    assert not isinstance(caught.value, EmptyMeshError)
 
 
 def test_nothing_is_nothing(tmp_path):

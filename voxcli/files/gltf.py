@@ -84,6 +84,8 @@ class _Reader:
         self._check_version()
         self._check_extensions()
         self.materials = Materials(self.data, self.left)
+        if not self.data.items("meshes"):
+            raise self._no_faces()
         self.nodes = Nodes(self.data)
         self._known: dict[tuple[int, int], _Surface | None] = {}
 
@@ -106,9 +108,7 @@ class _Reader:
         roots = [whole(each, "a node's index") for each in list_of(scene.get("nodes"), "nodes")] if scenes else None
         pieces = list(self._pieces(roots))
         if not pieces:
-            kinds = [what.split()[-1] for what in (_LINES, _POINTS) if self.left[what]]
-            raise DataError(f"{self.name} holds no faces.", expected="a mesh of triangles",
-                            actual=f"only {' and '.join(kinds)}" if kinds else None)  # fmt: skip
+            raise self._no_faces()
         self.left["other scene(s)"] = max(len(scenes) - 1, 0)
         self.left["animation(s), as the nodes' own pose is taken"] = len(self.data.items("animations"))
         say_left_out(self.name, self.left)
@@ -117,6 +117,11 @@ class _Reader:
             warnings.warn(f"{self.name}: {self.data.warnings[0]}{more}. What they have is taken.", stacklevel=2)
         meta, classes = glb.read_extras(tree_of(scene.get("extras") or None, "extras").get("voxcli"), self.name)
         return joined(pieces, self.name, linear=True, meta=meta, classes=classes)
+
+    def _no_faces(self) -> DataError:
+        kinds = [what.split()[-1] for what in (_LINES, _POINTS) if self.left[what]]
+        return DataError(f"{self.name} holds no faces.", expected="a mesh of triangles",
+                         actual=f"only {' and '.join(kinds)}" if kinds else None)  # fmt: skip
 
     # --- nodes -----------------------------------------------------------------------------------------------------------------------
 

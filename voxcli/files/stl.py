@@ -47,16 +47,14 @@ def read_stl(source: Source, kind: str | None, options: Options) -> Mesh:
 
 def _is_text(data: bytes) -> bool:
     """Many binary files begin with "solid", too."""
-    if len(data) >= 84 and len(data) == 84 + 50 * int.from_bytes(data[80:84], "little"):
+    if len(data) == 84 + 50 * int.from_bytes(data[80:84], "little"):
         return False
-    return bool(re.search(rb"\bfacet\b|\bend\s*solid\b", data, re.IGNORECASE))
+    return len(data) < 84 or bool(re.search(rb"\bfacet\b|\bend\s*solid\b", data, re.IGNORECASE))
 
 
 def _binary_corners(source: Source) -> np.ndarray:
     """[F, 3, 3]. Bytes behind the last face are left out; a count of 0, of a writer that did not come back to it, is that of the bytes."""
     data = source.data
-    if len(data) < 84:
-        raise _unreadable(source.name, expected="84 bytes or more, or the word facet", actual=f"{len(data)} bytes")
     declared, held = int.from_bytes(data[80:84], "little"), (len(data) - 84) // 50
     rest = len(data) - 84 - 50 * declared
     if declared > held or (declared == 0 and rest % 50):
@@ -73,7 +71,7 @@ def _text_solids(source: Source) -> list[tuple[str, np.ndarray]]:
     """(name, corners [F, 3, 3]) of each solid. Words may be in upper case, parted ("end loop") or missing at the end ("endsolid")."""
     data, ended = _END.subn(b"", source.data.replace(b"\r", b"\n"))  # a solid may be called "vertex"
     heads = [*_SOLID.finditer(data)]
-    if ended < len(heads):
+    if ended < len(heads) and b"facet" in data.lower():
         warnings.warn(f"{source.name} ends without 'endsolid': it may have been cut off.", stacklevel=2)
     ends = [each.start() for each in heads[1:]] + [len(data)]
     if not heads:
