@@ -102,12 +102,13 @@ class SamplePair:
     """Two samples in one frame, which several metrics share: their nearest neighbours are looked for once, when the first one asks.
 
     surfaces: (distances of the prediction's points to the true surface, of the truth's points to the predicted surface), in the same
-    frame; they take the place of point-to-point distances for `to="surface"`.
+    frame; they take the place of point-to-point distances for `to="surface"`. motion: [4 4], what was done to the prediction before that.
     """
 
     pred: Sample
     gt: Sample
     surfaces: tuple[Tensor, Tensor] | None = None
+    motion: Tensor | None = None
 
     @property
     def both_empty(self) -> bool:
@@ -125,7 +126,8 @@ class SamplePair:
 
     def params(self) -> dict[str, object]:
         """What a record says of the samples."""
-        return {"samples": [len(self.pred.points), len(self.gt.points)], **replacement_params(self.pred, self.gt)}
+        motion = {} if self.motion is None else {"motion": self.motion}
+        return {"samples": [len(self.pred.points), len(self.gt.points)], **replacement_params(self.pred, self.gt), **motion}
 
 
 @singledispatch

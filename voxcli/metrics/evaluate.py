@@ -13,6 +13,7 @@ from torch import Tensor
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.sampling import sample_surface
 from voxcli.geometry.surface_distance import distance_to_surface
+from voxcli.metrics.aligning import motion_between, moved
 from voxcli.metrics.distances import Sample, SamplePair, distance_record, frame, normalise
 from voxcli.metrics.frames import in_one_frame
 from voxcli.metrics.presets import prices_empties
@@ -73,7 +74,7 @@ def _of_the_sample(options: SampledOptions) -> SurfaceOptions:
     """The part of the options that the samples and their neighbours depend on."""
     return SurfaceOptions(
         points=options.points, draw=options.draw, seed=options.seed, normalise=options.normalise, iso=options.iso,
-        empty_points=options.empty_points, to=options.to if isinstance(options, SurfaceOptions) else "points",
+        empty_points=options.empty_points, align=options.align, to=options.to if isinstance(options, SurfaceOptions) else "points",
     )  # fmt: skip
 
 
@@ -83,9 +84,13 @@ def _sample_pair(pred: Shape, gt: Shape, options: SurfaceOptions) -> SamplePair:
     a = fill_empty(a, b, options.empty_points, options.seed)
     if not len(a.points) or not len(b.points):
         return SamplePair(a, b)
+    motion = None
+    if options.align != "none":
+        motion = motion_between(a.points, b.points, resize=options.align == "similarity")
+        a = moved(a, motion)
     if options.to == "surface":
-        return _surface_pair(pred, gt, a, b, options)
-    return SamplePair(*normalise(a, b, options.normalise))
+        return _surface_pair(pred, gt, a, b, options, motion)
+    return SamplePair(*normalise(a, b, options.normalise), motion=motion)
 
 
 def refuse_empty_clouds(pred: Shape, gt: Shape, priced: bool) -> None:
@@ -248,15 +253,17 @@ def _lifted(z: np.ndarray, K: np.ndarray, seen: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ points to surfaces
 
 
-def _surface_pair(pred: Shape, gt: Shape, a: Sample, b: Sample, options: SurfaceOptions) -> SamplePair:
-    """Both samples with their exact distances to the other shape's surface, all in the chosen frame."""
+def _surface_pair(pred: Shape, gt: Shape, a: Sample, b: Sample, options: SurfaceOptions, motion: Tensor | None) -> SamplePair:
+    """Both samples with their exact distances to the other shape's surface, in the chosen frame. motion: of the prediction's surface."""
     meshes = [surface_of(shape, which, options.iso) for which, shape in (("prediction", pred), ("ground truth", gt))]
+    if motion is not None:
+        meshes[0] = moved(Sample(meshes[0][0]), motion).points, meshes[0][1]
     if options.normalise != "none":
         shift, scale = frame(b.points, options.normalise)
         own = frame(a.points, options.normalise) if options.normalise == "own-cube" else (shift, scale)
         a, b = replace(a, points=(a.points - own[0]) * own[1]), replace(b, points=(b.points - shift) * scale)
         meshes = [((v - s) * k, f) for (v, f), (s, k) in zip(meshes, (own, (shift, scale)), strict=True)]
-    return SamplePair(a, b, (distance_to_surface(a.points, *meshes[1]), distance_to_surface(b.points, *meshes[0])))
+    return SamplePair(a, b, (distance_to_surface(a.points, *meshes[1]), distance_to_surface(b.points, *meshes[0])), motion)
 
 
 def surface_of(shape: Shape, which: str, iso: float | None = None) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,7 @@ DRAWS = {
     "vertices": "all vertices",
     "vertices-replaced": "vertices, drawn with replacement",
 }
+ALIGN = ("none", "icp", "similarity")
 COMBINE = ("sum", "mean", "max")
 METHODS = ("auto", "exact", "auction", "approxmatch")
 EXACT_UP_TO = 4096
@@ -51,6 +52,9 @@ class SampledOptions(MetricOptions):
     normalise: str = option(
         "none", "none (default), unit-cube, unit-sphere, gt-10 by the truth's numbers, or own-cube.", choices=NORMALISATIONS
     )
+    align: str = option(
+        "none", "Move the prediction onto the truth first: none (default), icp (a rigid motion), similarity (its size, too).", choices=ALIGN
+    )
     empty_penalty: float | None = option(None, "Distance that an empty prediction costs a point; default: null.", within="[0, inf)")
     iso: float | None = option(None, "Level at which occupancies, or their probabilities, are contoured; default: 0.5 of what was decided.")
     empty_points: int = option(0, "Random points in place of an empty prediction.", within="[0, inf)", on_command_line=False)
@@ -58,7 +62,7 @@ class SampledOptions(MetricOptions):
     def params(self) -> dict[str, object]:
         """The options as a record states them: of the sample, the metric's own, and the penalty. The others depend on the shapes."""
         own = [f.name for f in dataclasses.fields(self) if f.name not in _SHARED]
-        return {name: getattr(self, name) for name in ("points", "draw", "seed", "normalise", *own, "empty_penalty")}
+        return {name: getattr(self, name) for name in ("points", "draw", "seed", "normalise", "align", *own, "empty_penalty")}
 
 
 @dataclass(frozen=True)
