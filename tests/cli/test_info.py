@@ -113,3 +113,10 @@ def test_a_folder_of_synth_is_one_data_set(voxcli, tmp_path):
         found = json.loads(text)
         assert (code, errors) == (0, "") and found["kind"] == f"{kind}-dataset" and found["samples"] == 2
         assert found["meta"]["command"] == f"synth {kind}" and found["meta"]["seed"] == 3
+
+
+def test_a_mesh_whose_area_is_no_number_has_none(voxcli, tmp_path):
+    (tmp_path / "far.obj").write_text("v 0 0 0\nv 1e200 0 0\nv 0 1e200 0\nv 0 0 1e200\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n")
+    code, text, errors = voxcli("info", "far.obj")
+    found = json.loads(text)
+    assert code == 0 and errors == "" and found["area"] is None and found["volume"] is None and found["watertight"] is True

@@ -15,7 +15,7 @@ from voxcli.datasets.nuscenes import TABLES, NuScenesFolder, export_nuscenes, st
 from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.street.config import StreetConfig
 from voxcli.datasets.synthetic.street.dataset import StreetGenerator
-from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.errors import DataError, FileFormatError, UsageError, VoxcliError
 from voxcli.geometry import cameras
 
 SMALL = StreetConfig(replace(StreetConfig().frustum, width=48, height=40, depth=16))
@@ -195,3 +195,30 @@ def test_the_devkit_projects_our_boxes_onto_the_instance_masks(street, exported)
         # To a pixel the mask lies in the box; occlusion and round shapes leave it smaller, so that tightness is not asked.
         assert columns.min() >= left - 1 and columns.max() + 1 <= right + 1 and rows.min() >= top - 1 and rows.max() + 1 <= bottom + 1, name
     assert seen >= 3
+
+
+ODD = [None, 7, -1.5, "x", [], {}, [["a"]], True, 10**400]
+
+
+def test_values_of_any_type_in_a_table_are_read_or_refused(exported, tmp_path):
+    import shutil
+
+    shutil.copytree(exported, tmp_path / "nu")
+    (version,) = {path.parent for path in (tmp_path / "nu").glob("*/sample.json")}
+    kinds = set()
+    for table in ("sample", "sensor", "calibrated_sensor", "ego_pose", "instance", "category", "sample_data", "sample_annotation"):
+        path = version / f"{table}.json"
+        whole = path.read_bytes()
+        for key in json.loads(whole)[0]:
+            for odd in ODD:
+                rows = json.loads(whole)
+                rows[0][key] = odd
+                path.write_text(json.dumps(rows))
+                try:
+                    folder = NuScenesFolder(tmp_path / "nu")
+                    for index in range(len(folder)):
+                        folder.camera_of(index), folder[index]
+                except VoxcliError as error:
+                    kinds.add(type(error))
+        path.write_bytes(whole)
+    assert FileFormatError in kinds

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
+from voxcli.files.guard import parsing
+from voxcli.files.npy import load_npy
+from voxcli.files.source import Source
 
 if TYPE_CHECKING:
     import h5py
@@ -160,13 +163,11 @@ def read_answers(path: str | Path) -> np.ndarray:
         return IQTTFile(path).answers
     if not path.is_file():
         raise DataError(f"There is no file '{path}'.")
-    try:
+    with parsing(f"'{path}'", "a file of answers", expected="0, 1 or 2 on each line, or .npy", hint=None):
         if path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
+            values = load_npy(Source.from_path(path))
         else:
             values = np.array([int(word) for word in path.read_text(encoding="utf-8").split()], np.int64)
-    except (OSError, ValueError, OverflowError) as error:
-        raise FileFormatError(f"'{path}' holds no answers.", expected="0, 1 or 2 on each line, or .npy", actual=str(error)) from error
     if not len(np.atleast_1d(values)):
         raise FileFormatError(f"'{path}' holds no answers.", expected="0, 1 or 2 on each line", actual="nothing")
     return checked_answers(np.atleast_1d(values), f"'{path}'", None)

@@ -24,6 +24,7 @@ import numpy as np
 from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.pictures import read_rgb
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+from voxcli.files.guard import parse_json, parsing
 from voxcli.geometry import cameras
 from voxcli.scene import Camera
 
@@ -114,13 +115,11 @@ def _token(*parts: object) -> str:
 
 
 def _read_poses(path: Path) -> tuple[Camera, list[Row]]:
-    try:
-        content = json.loads(path.read_bytes())
+    with parsing(f"'{path}'", "a file of poses"):
+        content: Any = parse_json(path.read_bytes(), f"'{path}'")
         numbers = content["camera"]
         camera = Camera(np.array(numbers["K"], float), numbers["width"], numbers["height"], np.array(numbers["world_to_cam"], float))
         return camera, list(content["objects"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"'{path}' holds no poses.", actual=f"{type(error).__name__}: {error}") from error
 
 
 def _add_constants(tables: dict[str, list[Row]]) -> None:
@@ -235,27 +234,24 @@ class NuScenesFolder:
                           ("sample", "sensor", "calibrated_sensor", "ego_pose", "instance", "category")}  # fmt: skip
         self.data: dict[str, dict[str, Row]] = {}
         self.boxes: dict[str, list[Row]] = {}
-        try:
+        with parsing(f"'{self._folder}': sample_data", "a table whose rows name what is there", hint=None):
             for row in self._table("sample_data"):
                 if row["is_key_frame"]:
                     calibrated = self._by_token["calibrated_sensor"][row["calibrated_sensor_token"]]
                     sensor = self._by_token["sensor"][calibrated["sensor_token"]]
-                    self.data.setdefault(row["sample_token"], {})[sensor["channel"]] = row
-        except KeyError as error:
-            raise FileFormatError(f"'{self._folder}': sample_data names something that is not there.", actual=error) from error
-        for row in self._table("sample_annotation"):
-            self.boxes.setdefault(row["sample_token"], []).append(row)
+                    self.data.setdefault(row["sample_token"], {})[str(sensor["channel"])] = row
+        with parsing(f"'{self._folder}': sample_annotation", "a table whose rows name what is there", hint=None):
+            for row in self._table("sample_annotation"):
+                self.boxes.setdefault(row["sample_token"], []).append(row)
         self.tokens = [token for token in self._by_token["sample"] if channel in self.data.get(token, {})]
         if not self.tokens:
             raise unknown_name("camera", channel, {c for row in self.data.values() for c in row}, DataError)
 
     def _table(self, name: str) -> list[Row]:
         path = self._folder / f"{name}.json"
-        try:
-            rows = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise FileFormatError(f"'{path}' cannot be read.", expected="a table of nuScenes", actual=str(error)) from error
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and "token" in row for row in rows):
+        with parsing(f"'{path}'", "a table of nuScenes"):
+            rows: Any = parse_json(path.read_bytes(), f"'{path}'")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("token"), str) for row in rows):
             raise FileFormatError(f"'{path}' is not a table.", expected="a list of rows with tokens")
         return rows
 
@@ -264,31 +260,28 @@ class NuScenesFolder:
 
     def category_of(self, box: Row) -> str:
         """The category of a row of sample_annotation. Raises FileFormatError where the tables do not say."""
-        try:
-            return self._by_token["category"][self._by_token["instance"][box["instance_token"]]["category_token"]]["name"]
-        except (KeyError, TypeError) as error:
-            raise FileFormatError(f"'{self._folder}': a box names something that is not there.", actual=error) from error
+        with parsing(f"'{self._folder}': a box", "one that names an instance and a category that are there", hint=None):
+            return str(self._by_token["category"][self._by_token["instance"][box["instance_token"]]["category_token"]]["name"])
 
     def camera_of(self, index: int) -> tuple[tuple[int | None, int | None], np.ndarray]:
         """(width, height) as the tables say, None where they do not, and K [3, 3] of a frame, without its picture."""
         row = self.data[self.tokens[index]][self.channel]
-        try:
+        with parsing(f"'{self._folder}': {self.channel}", "a camera with intrinsics", hint=None):
             K = np.array(self._by_token["calibrated_sensor"][row["calibrated_sensor_token"]]["camera_intrinsic"], np.float64)
-        except (KeyError, ValueError, TypeError) as error:
-            raise FileFormatError(f"'{self._folder}': {self.channel} has no intrinsics.", actual=error) from error
-        return (row.get("width"), row.get("height")), K
+        size = row.get("width"), row.get("height")
+        if not all(side is None or isinstance(side, int) for side in size):
+            raise FileFormatError(f"'{self._folder}': {self.channel} has a size that is no whole number.", actual=list(size))
+        return size, K
 
     def __getitem__(self, index: int) -> NuScenesSample:
         token = self.tokens[index]
         row = self.data[token][self.channel]
-        try:
+        with parsing(f"'{self._folder}': sample {token}", "whole", hint=None):
             calibrated = self._by_token["calibrated_sensor"][row["calibrated_sensor_token"]]
             world_to_cam = cameras.from_nuscenes(_matrix(self._by_token["ego_pose"][row["ego_pose_token"]]) @ _matrix(calibrated))
             poses = [self._pose(box, world_to_cam) for box in self.boxes.get(token, [])]
             files = {channel: self.root / data["filename"] for channel, data in self.data[token].items()}
             K = np.array(calibrated["camera_intrinsic"], np.float64)
-        except (KeyError, ValueError, TypeError) as error:
-            raise FileFormatError(f"'{self._folder}': sample {token} is broken.", actual=f"{type(error).__name__}: {error}") from error
         image = read_rgb(files[self.channel])
         return NuScenesSample(token, image, Camera(K, image.shape[1], image.shape[0], world_to_cam), poses, files)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def _mesh(mesh: scene.Mesh) -> Facts:
         "colors": [name for name in ("face_colors", "vertex_colors") if getattr(mesh, name) is not None],
     }  # fmt: skip
     if watertight:
-        found["volume"] = abs(volume)                                             # a file may wind all faces inward
+        found["volume"] = volume
     if mesh.face_parts is not None:
         counts = np.bincount(mesh.face_parts, minlength=len(mesh.part_names))
         found["parts"] = {name: int(count) for name, count in zip(mesh.part_names, counts, strict=False)}
@@ -120,16 +121,17 @@ def _wound(mesh: scene.Mesh) -> tuple[np.ndarray, bool]:
     return faces, len(faces) > 0 and bool(closed_faces(merge_vertices(mesh.vertices, faces)).all())
 
 
-def _area_and_volume(vertices: np.ndarray, faces: np.ndarray) -> tuple[float, float]:
-    """The area of the faces and the volume that they enclose, from some of the faces at a time."""
+def _area_and_volume(vertices: np.ndarray, faces: np.ndarray) -> tuple[float | None, float | None]:
+    """The area of the faces and the volume that they enclose, from some of the faces at a time; None where that is no number any more."""
     import numpy as np
 
     area = volume = 0.0
-    for start in range(0, len(faces), _MANY_FACES):
-        a, b, c = (vertices[faces[start : start + _MANY_FACES, k]] for k in range(3))
-        area += float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
-        volume += float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
-    return area, volume
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(faces), _MANY_FACES):
+            a, b, c = (vertices[faces[start : start + _MANY_FACES, k]] for k in range(3))
+            area += float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+            volume += float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
+    return area if math.isfinite(area) else None, abs(volume) if math.isfinite(volume) else None
 
 
 def _points(cloud: scene.PointCloud) -> Facts:

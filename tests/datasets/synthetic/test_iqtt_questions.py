@@ -256,3 +256,15 @@ def _interrupt(_):
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path):
     one, two = (write_questions(tmp_path / f"{n}.h5", 20, 0, IQTTConfig(3, 16), workers=n) for n in (1, 2))
     assert filecmp.cmp(one, two, shallow=False)
+
+
+def test_a_damaged_array_of_answers_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([0, 1, 2]))
+    whole = (tmp_path / "a.npy").read_bytes()
+    for size in (0, 5, 20, len(whole) - 3):
+        (tmp_path / "a.npy").write_bytes(whole[:size])
+        with refused(FileFormatError, "a.npy"):
+            read_answers(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
+    with refused(FileFormatError, "a.npy"):
+        read_answers(tmp_path / "a.npy")
