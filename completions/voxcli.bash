@@ -13,7 +13,7 @@ _voxcli() {
         'fruxelize:--rule') COMPREPLY=($(compgen -W 'slab centre' -- "$current")); return ;;
         'fruxelize:--fill') COMPREPLY=($(compgen -W 'auto outside winding parity surface' -- "$current")); return ;;
         'fruxelize:--device') COMPREPLY=($(compgen -W 'auto cpu cuda cuda:0' -- "$current")); return ;;
-        'fruxelize:--output'|'fruxelize:-o'|'fruxelize:--class'|'fruxelize:--classes'|'fruxelize:--size'|'fruxelize:--depth'|'fruxelize:--z-near'|'fruxelize:--z-far'|'fruxelize:--fov'|'fruxelize:--camera'|'fruxelize:--azimuth'|'fruxelize:--elevation'|'fruxelize:--distance'|'fruxelize:--resolution'|'fruxelize:--format'|'fruxelize:--input-format'|'fruxelize:--workers'|'fruxelize:--config') COMPREPLY=(); return ;;
+        'fruxelize:--output'|'fruxelize:-o'|'fruxelize:--class'|'fruxelize:--classes'|'fruxelize:--size'|'fruxelize:--depth'|'fruxelize:--z-near'|'fruxelize:--z-far'|'fruxelize:--fov'|'fruxelize:--camera'|'fruxelize:--azimuth'|'fruxelize:--elevation'|'fruxelize:--distance'|'fruxelize:--resolution'|'fruxelize:--box'|'fruxelize:--shape'|'fruxelize:--format'|'fruxelize:--input-format'|'fruxelize:--workers'|'fruxelize:--config') COMPREPLY=(); return ;;
         'render-surfels:--as') COMPREPLY=($(compgen -W 'shaded normals depth surfels' -- "$current")); return ;;
         'render-surfels:--device') COMPREPLY=($(compgen -W 'auto cpu cuda cuda:0' -- "$current")); return ;;
         'render-surfels:--output'|'render-surfels:-o'|'render-surfels:--camera'|'render-surfels:--views'|'render-surfels:--lights'|'render-surfels:--size'|'render-surfels:--radius'|'render-surfels:--threshold'|'render-surfels:--weights'|'render-surfels:--format'|'render-surfels:--kind'|'render-surfels:--input-format'|'render-surfels:--workers'|'render-surfels:--config') COMPREPLY=(); return ;;
@@ -101,7 +101,7 @@ _voxcli() {
         'synth:'*) COMPREPLY=($(compgen -W 'street objects rooms iqtt' -- "$current")) ;;
         'weights:-'*) COMPREPLY=($(compgen -W '--help -h' -- "$current")) ;;
         'weights:'*) COMPREPLY=($(compgen -W 'list info export import' -- "$current")) ;;
-        'fruxelize:-'*) COMPREPLY=($(compgen -W '--output -o --class --classes --grid --preset --size --depth --z-near --z-far --fov --camera --azimuth --elevation --distance --resolution --rule --fill --device --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'fruxelize:-'*) COMPREPLY=($(compgen -W '--output -o --class --classes --grid --preset --size --depth --z-near --z-far --fov --camera --azimuth --elevation --distance --resolution --box --shape --rule --fill --device --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'render-surfels:-'*) COMPREPLY=($(compgen -W '--output -o --as --camera --views --lights --size --radius --cells --threshold --weights --device --format --kind --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'train:-'*) COMPREPLY=($(compgen -W '--model -m --data --output -o --recipe --validation --resume --device --dry-run --config --set --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'predict:-'*) COMPREPLY=($(compgen -W '--output -o --model -m --weights --fov --probabilities --poses --cut --background --crop --bbox --threshold --coarse --parts --fit --camera-out --light-out --relight --points --camera --depth --views --as --resolution --device --dtype --batch-size --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
@@ -131,7 +131,7 @@ _voxcli() {
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --ids --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'guide:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics segment-fuse train synth files python conventions troubleshooting architecture changes results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid' -- "$current")) ;;
+        'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics segment-fuse train synth files python conventions troubleshooting architecture changes reliability results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid' -- "$current")) ;;
         *) COMPREPLY=() ;;
     esac
 }

@@ -5,7 +5,7 @@ import pytest
 from example_files import FILES, box_mesh, fruxel_grid
 
 from voxcli import files
-from voxcli.scene import Labels, VoxelGrid
+from voxcli.scene import Labels, PointCloud, VoxelGrid
 
 CAMERA = "camera: {width: 16, height: 16, fov_x_deg: 60, position: [0, 1, 6], look_at: [0, 1, 0]}\n"
 AWAY = "camera: {width: 16, height: 16, fov_x_deg: 60, position: [0, 1, 6], look_at: [0, 1, 12]}\n"
@@ -118,3 +118,54 @@ def test_what_auto_fills_behind_openings_is_told_in_one_line_and_left_empty_by_o
 def test_rule_means_nothing_to_outside(refused, tmp_path):
     files.write(tmp_path / "tray.obj", tray_mesh())
     refused("fruxelize", "tray.obj", "--fill", "outside", "--rule", "slab", "-o", "a.npz", named="--rule means nothing to --fill outside")
+
+
+def test_voxels_stand_in_the_box_that_is_given_the_same_for_all_inputs(voxcli, tmp_path):
+    for k in range(2):
+        mesh = box_mesh()
+        files.write(tmp_path / f"in/{k}.obj", type(mesh)(mesh.vertices + k, mesh.faces))
+    files.write(tmp_path / "in/cloud.ply", PointCloud(np.array([[0.1, 0.1, 0.1], [9, 9, 9.0]])))
+    line = ["in", "-o", "out", "--grid", "voxel", "--box", "-8", "-8", "-8", "8", "8", "12", "--shape", "16", "32", "20"]
+    code, _, errors = voxcli("fruxelize", *line)
+    assert code == 0 and "0.5 of the points lie outside" in errors
+    grids = [files.read(tmp_path / f"out/{name}.npz") for name in ("0", "1", "cloud")]
+    for grid in grids:
+        assert grid.labels.shape == (16, 32, 20) and grid.origin.tolist() == [-8] * 3 and grid.voxel_size.tolist() == [1, 0.5, 1]
+        assert grid.meta["options"]["box"] == [-8, -8, -8, 8, 8, 12] and "resolution" not in grid.meta["options"]
+    assert np.argwhere(grids[2].labels).tolist() == [[8, 16, 8]] and (grids[0].labels != grids[1].labels).any()
+
+
+def test_points_become_voxels_where_they_lie(voxcli, refused, tmp_path):
+    points = np.array([[0.0, 0, 0], [1, 1, 1], [1, 0, 0]], np.float32)
+    for name in ("a.ply", "a.npy", "a.xyz"):
+        files.write(tmp_path / name, PointCloud(points))
+        assert voxcli("fruxelize", name, "--grid", "voxel", "--resolution", 2, "-o", "out.binvox", "--overwrite")[0] == 0
+        assert np.argwhere(files.read(tmp_path / "out.binvox").occupancy).tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 1]]
+    refused("fruxelize", "a.ply", "-o", "out.npz", named="--grid voxel")
+    refused("fruxelize", "a.ply", "--grid", "voxel", "--fill", "auto", "-o", "b.npz", named="--fill means nothing to points")
+    import voxcli as python
+
+    assert python.voxelize(points, resolution=2).labels.sum() == 3
+    assert python.voxelize(points, box=(0, 0, 0, 2, 2, 2), cells=(2, 2, 2)).labels.ravel().tolist() == [1, 0, 0, 0, 1, 0, 0, 1]
+
+
+def test_a_depth_map_of_numpy_is_still_one(voxcli, tmp_path):
+    np.save(tmp_path / "a.npy", np.full((16, 16), 5.0, np.float32))
+    (tmp_path / "left.yaml").write_text(CAMERA)
+    assert voxcli("fruxelize", "a.npy", "--camera", "left.yaml", "--depth", 8, "-o", "out.npz")[0] == 0
+    assert files.read(tmp_path / "out.npz").labels.any()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--box 0 0 0 1 1 1", "--box shapes a voxel grid"),
+        ("--grid voxel --box 0 0 0 1 0 1", "--box has no volume"),
+        ("--grid voxel --shape 4 0 4", "--shape needs a cell"),
+        ("--grid voxel --shape 4 4 4 --resolution 8", "--resolution and --shape contradict each other"),
+        ("--grid voxel --shape 2000 2000 2000", "too large"),
+        ("--grid voxel --box 0 0 0 1 inf 1", "finite"),
+    ],
+)
+def test_boxes_and_shapes_that_make_no_grid_are_refused(refused, folder, flags, said):
+    refused("fruxelize", "car.obj", *flags.split(), "-o", "out.npz", named=said)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from voxcli.api.things import Path, ShapeLike, as_camera, as_solid, digests_of, is_path, path_of
 from voxcli.contents import opened_once
 from voxcli.errors import UsageError, unknown_name
-from voxcli.ops.filling import FillOptions, fill_scene, look_up, scene_of_mesh
+from voxcli.ops.filling import FillOptions, check_box, fill_points, fill_scene, look_up, scene_of_mesh
 from voxcli.ops.framing import Framing
 from voxcli.ops.limits import check_cells
-from voxcli.scene import FRUSTUM_PRESETS, Camera, DepthMap, Frustum, FruxelGrid, Mesh, SceneDescription, VoxelGrid
+from voxcli.scene import FRUSTUM_PRESETS, Camera, DepthMap, Frustum, FruxelGrid, Mesh, PointCloud, SceneDescription, VoxelGrid
 
 if TYPE_CHECKING:
     Classes = str | Mapping[str, str] | None
     Solid = ShapeLike | SceneDescription
+    Box = tuple[float, float, float, float, float, float]
 
 RULES, FILLS = ("slab", "centre"), ("auto", "outside", "winding", "parity", "surface")
 
@@ -86,13 +87,16 @@ def fruxelize(
 
 
 def voxelize(
-    shape: Solid, *, resolution: int = 64, classes: Classes = None, rule: str = "centre", fill: str = "auto", device: str = "cpu"
+    shape: Solid | PointCloud, *, resolution: int = 64, classes: Classes = None, rule: str = "centre", fill: str = "auto",
+    device: str = "cpu", box: Box | None = None, cells: tuple[int, int, int] | None = None,
 ) -> VoxelGrid:  # fmt: skip
-    """Fill a mesh or scene into cubes around it, as `voxcli fruxelize --grid voxel` does.
+    """Fill a mesh or scene into cubes around it, as `voxcli fruxelize --grid voxel` does; of a cloud, the cells in which points lie.
 
     Args:
-        shape: a path, a Mesh or SceneDescription, a trimesh mesh or scene, or (vertices [V, 3], faces [F, 3]).
+        shape: a path, a Mesh, SceneDescription or PointCloud, a trimesh mesh or scene, (vertices [V, 3], faces [F, 3]), or points [N, 3].
         resolution: cells along the longest side.
+        box: (x, y, z of the minimum corner, x, y, z of the maximum one) of the grid; None: around the shape.
+        cells: (nx, ny, nz), in place of `resolution`.
         classes, fill, device: as for `fruxelize`. rule: centre (the cell's centre is inside) or slab.
 
     Returns:
@@ -112,18 +116,25 @@ def voxelize(
 
     _check_choice("rule", rule, RULES)
     _check_choice("fill", fill, FILLS)
-    check_cells(resolution, resolution, resolution)
+    check_cells(*(cells or (resolution,) * 3))
+    check_box(box, "box")
+    given = FillOptions(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device, box, cells)
     with opened_once():
         held = as_solid(shape)
         of = held.meta
         if isinstance(held, Mesh):
             held = scene_of_mesh(held, _class_name(classes), _table(classes))
-        if not isinstance(held, SceneDescription):
-            raise UsageError("Only meshes and scenes are filled into voxels.", actual=type(held).__name__,
+        result: FruxelGrid | VoxelGrid
+        if isinstance(held, PointCloud):
+            result = fill_points(held, path_of(shape) or "the shape", given)
+        elif isinstance(held, SceneDescription):
+            result, _ = fill_scene(held, None, given)
+        else:
+            raise UsageError("Only meshes, scenes and points are put into voxels.", actual=type(held).__name__,
                              hint="Grids are converted by voxcli.write.")  # fmt: skip
-        result, _ = fill_scene(held, None, FillOptions(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device))
         assert isinstance(result, VoxelGrid)
-        options = {"grid": "voxel", "rule": rule, "fill": fill, "classes": _plain(classes), "resolution": resolution}
+        options = {"grid": "voxel", "rule": rule, "fill": fill, "classes": _plain(classes), "box": box, "shape": cells,
+                   "resolution": None if cells else resolution}  # fmt: skip
         return replace(result, meta=inherited_meta(of) | _meta("voxels", options, frame_of(of, WORLD), shape, classes))
 
 

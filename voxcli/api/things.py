@@ -118,11 +118,11 @@ def as_shape(thing: ShapeLike, what: str = "shape", empty_clouds: bool = False) 
 
 
 def as_solid(thing: ShapeLike | SceneDescription, what: str = "shape") -> Shape | SceneDescription:
-    """A shape, or the placed meshes of a scene; of a file the mesh, scene, voxels or depth that it holds."""
+    """A shape, or the placed meshes of a scene; of a file the mesh, scene, voxels, depth or points that it holds."""
     if isinstance(thing, SceneDescription):
         return thing
     if is_path(thing):
-        kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap)
+        kinds = (SceneDescription, Mesh, VoxelGrid, DepthMap, PointCloud)
         found: Shape | SceneDescription = files.read_as(path_of(thing), kinds)
         return found
     return as_shape(thing, what)

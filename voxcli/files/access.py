@@ -87,7 +87,8 @@ def read_as(
                                   expected=f"{names}: one of {', '.join(extensions)}", hint=_still_hint(found))  # fmt: skip
         raise FileFormatError(f"{path} cannot hold {names}.", expected=f"one of {', '.join(extensions)}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
-    kind = None if found.kind_from_content else possible[0]
+    # Where any kind of a format will do, its reader takes the one that the bytes speak for.
+    kind = None if found.kind_from_content or 1 < len(possible) == len(found.reads) else possible[0]
     thing = read(path, kind=kind, format=format, depth_scale=depth_scale, target_frustum=target_frustum, fov_x_deg=fov_x_deg,
                  ids=ids)  # fmt: skip
     if not isinstance(thing, wanted):

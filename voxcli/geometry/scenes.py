@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from voxcli.errors import DataError
+from voxcli.geometry.boxes import GridPlace, place_around
 from voxcli.geometry.cameras import quaternion_to_rotation
 from voxcli.geometry.crossings import Part
 from voxcli.geometry.lattice import FruxelLattice, VoxelLattice
@@ -104,8 +105,8 @@ def voxelize_scene(scene: SceneDescription, shape: tuple[int, int, int], origin:
     return LabelledFill(grid, instances, filled.leaky, behind)
 
 
-def bounding_cube(scene: SceneDescription, resolution: int) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
-    """(shape, origin, voxel_size) of the cube of resolution^3 voxels that a scene fills, centred, longest side to the full.
+def bounding_cube(scene: SceneDescription, resolution: int) -> GridPlace:
+    """The cube of resolution^3 voxels that a scene fills, centred, longest side to the full.
 
     >>> from voxcli.scene import VoxelGrid
     >>> from voxcli.geometry.surfaces import cell_faces
@@ -114,14 +115,18 @@ def bounding_cube(scene: SceneDescription, resolution: int) -> tuple[tuple[int, 
     >>> shape, origin.tolist(), size.tolist()
     ((8, 8, 8), [-1.5, -1.5, 0.0], [0.5, 0.5, 0.5])
     """
+    return place_around(scene_points(scene), (resolution,) * 3)
+
+
+def scene_points(scene: SceneDescription) -> np.ndarray:
+    """All placed vertices of faces of a scene, [N, 3] in the world. Raises DataError where no face has an area.
+
+    >>> mesh = Mesh(np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [9, 9, 9]]), np.array([[0, 1, 2]]))
+    >>> scene_points(SceneDescription((SceneObject(mesh, "car"),))).shape
+    (3, 3)
+    """
     check_area([o.mesh for o in scene.objects if len(o.mesh.faces)])
-    points = np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
-    low, high = points.min(0), points.max(0)
-    side = float((high - low).max())
-    if side <= 0:
-        raise DataError("The scene has no extent: all its vertices fall on one point.")
-    size = np.full(3, side / resolution)
-    return (resolution,) * 3, (low + high) / 2 - side / 2, size
+    return np.concatenate([placed_vertices(o)[np.unique(o.mesh.faces)] for o in scene.objects if len(o.mesh.faces)])
 
 
 def _parts(scene: SceneDescription, to_grid: np.ndarray, device: torch.device | str) -> tuple[list[int], list[Part]]:

@@ -162,6 +162,15 @@ def _closed_surface(cloud: PointCloud, options: ConversionOptions) -> Mesh:
     return closed_surface(cloud, options.resolution)
 
 
+def _voxels_of_points(cloud: PointCloud, options: ConversionOptions) -> VoxelGrid:
+    from voxcli.geometry.boxes import place_around, voxelize_points
+
+    check_cells(options.resolution, options.resolution, options.resolution)
+    grid, _ = voxelize_points(cloud, place_around(cloud.points, (options.resolution,) * 3))
+    assert grid.labels is not None
+    return grid if cloud.labels is not None else replace(grid, occupancy=grid.labels > 0, labels=None, classes=None)
+
+
 def _surface_samples(mesh: Mesh, options: ConversionOptions) -> PointCloud:
     import numpy as np
     import torch
@@ -188,13 +197,14 @@ CONVERSIONS: dict[tuple[str, str], Conversion] = {
     ("Mesh", "VoxelGrid"): _solid_voxels,
     ("Mesh", "PointCloud"): _surface_samples,
     ("PointCloud", "Mesh"): _closed_surface,
+    ("PointCloud", "VoxelGrid"): _voxels_of_points,
 }
 """(name of the scene type given, name of the one made) -> function."""
 
 
 def needs_resolution(conversion: Conversion | None) -> bool:
     """Whether a conversion depends on the resolution option."""
-    return conversion in (_resampled_box, _solid_voxels, _closed_surface)
+    return conversion in (_resampled_box, _solid_voxels, _closed_surface, _voxels_of_points)
 
 
 def with_provenance(

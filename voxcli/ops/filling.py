@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -10,7 +11,10 @@ from voxcli.errors import UsageError
 from voxcli.ops.framing import Framing, choose_frustum, cut_off, default_view
 
 if TYPE_CHECKING:
-    from voxcli.scene import Camera, DepthMap, FruxelGrid, Labels, Mesh, SceneDescription, VoxelGrid
+    import numpy as np
+
+    from voxcli.geometry.boxes import GridPlace
+    from voxcli.scene import Camera, DepthMap, FruxelGrid, Labels, Mesh, PointCloud, SceneDescription, VoxelGrid
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class FillOptions:
 
     grid: fruxel or voxel. cells: along the longest side of a voxel grid. rule: slab (the pixel's ray meets the solid within the slice) or
     centre (the cell's centre is inside). fill: auto, outside, winding, parity or surface. class_name: of the filled cells. device: of
-    torch.
+    torch. box: (x, y, z) of the minimum corner of a voxel grid, then of the maximum one; None: around the input. shape: cells along x, y
+    and z; None: by `cells`.
     """
 
     framing: Framing = field(default_factory=Framing)
@@ -29,6 +34,8 @@ class FillOptions:
     fill: str = "auto"
     class_name: str | None = None
     device: str = "cpu"
+    box: tuple[float, float, float, float, float, float] | None = None
+    shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,15 +79,14 @@ def fill_scene(scene: SceneDescription, camera: Camera | None, options: FillOpti
     """
     from voxcli.backend import keep_freed_memory, pick_device
     from voxcli.errors import DataError
-    from voxcli.geometry.scenes import bounding_cube, fruxelize_scene, voxelize_scene
+    from voxcli.geometry.scenes import fruxelize_scene, scene_points, voxelize_scene
 
     if not any(len(o.mesh.faces) for o in scene.objects):
         raise DataError("There is nothing to fill: no object has a face.")
     device = pick_device(options.device)
     keep_freed_memory()
     if options.grid == "voxel":
-        shape, origin, voxel_size = bounding_cube(scene, options.cells)
-        done = voxelize_scene(scene, shape, origin, voxel_size, options.rule, options.fill, device)
+        done = voxelize_scene(scene, *_place(scene_points(scene), options), options.rule, options.fill, device)
         return done.grid, FillReport(done.leaky, None, done.behind)
     view = camera or scene.camera
     frustum = choose_frustum(options.framing, scene.frustum, view)
@@ -89,6 +95,40 @@ def fill_scene(scene: SceneDescription, camera: Camera | None, options: FillOpti
     # A camera that was placed here should see all of the scene. One that was given need not.
     cut = cut_off(scene, frustum, world_to_cam) if view is None else None
     return done.grid, FillReport(done.leaky, cut and f"{cut}: {REFRAMING_HINTS[True]}", done.behind)
+
+
+def fill_points(cloud: PointCloud, source: str, options: FillOptions) -> VoxelGrid:
+    """The voxels in which points lie. source: the name in errors and warnings. Raises UsageError for fruxels, DataError for no extent."""
+    from voxcli.geometry.boxes import voxelize_points
+
+    if options.grid != "voxel":
+        raise UsageError(f"{source}: points are put into voxels only.", hint="Use --grid voxel.")
+    grid, outside = voxelize_points(cloud, _place(cloud.points, options), options.class_name)
+    if outside:
+        warnings.warn(f"{source}: {outside:.3g} of the points lie outside of the box and are left out.", stacklevel=2)
+    return grid
+
+
+def _place(points: np.ndarray, options: FillOptions) -> GridPlace:
+    """Where the voxels stand. Raises UsageError for too many cells."""
+    import numpy as np
+
+    from voxcli.geometry.boxes import place_around, place_in
+    from voxcli.ops.limits import check_cells
+
+    if options.box is None:
+        place = place_around(points, options.shape or (options.cells,) * 3)
+    else:
+        place = place_in(np.array(options.box[:3]), np.array(options.box[3:]), options.shape, options.cells)
+    check_cells(*place.shape)
+    return place
+
+
+def check_box(box: tuple[float, ...] | None, name: str = "--box") -> None:
+    """Raise UsageError for a box (x, y, z of the minimum corner, then of the maximum one) without a volume."""
+    if box is not None and not all(low < high for low, high in zip(box[:3], box[3:], strict=True)):
+        raise UsageError(f"{name} has no volume.", expected="x, y, z of the minimum corner, then of the maximum one",
+                         actual=" ".join(f"{each:g}" for each in box))  # fmt: skip
 
 
 def look_up(thing: VoxelGrid | DepthMap, source: str, camera: Camera | None, options: FillOptions) -> FruxelGrid:

@@ -13,11 +13,13 @@ from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.fruxel_options import FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
 from voxcli.ops.cameras import camera_for
-from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_scene, look_up, scene_of_mesh
+from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_points, fill_scene, look_up, scene_of_mesh
 from voxcli.ops.framing import Framing
 
-KINDS = ("scene", "mesh", "voxels", "depth")
+KINDS = ("scene", "mesh", "voxels", "depth", "points")
 """What it takes."""
+SEARCHED = {"fruxel": ("scene", "mesh", "voxels", "depth"), "voxel": ("scene", "mesh", "points")}
+"""What it takes of a folder, by the grid that is made."""
 
 
 def fruxelize(
@@ -53,6 +55,14 @@ def fruxelize(
         float | None, typer.Option("--distance", help="Without a camera: to the object's centre; default: the middle of the frustum.")
     ] = None,
     resolution: options.Resolution = None,
+    box: Annotated[
+        tuple[float, float, float, float, float, float] | None,
+        typer.Option("--box", metavar="X0 Y0 Z0 X1 Y1 Z1", help="Corners of the voxel grid, one for all inputs; default: around each."),
+    ] = None,
+    shape: Annotated[
+        tuple[int, int, int] | None,
+        typer.Option("--shape", metavar="NX NY NZ", help="Cells of the voxel grid along x, y and z, in place of --resolution."),
+    ] = None,
     rule: Annotated[
         Literal["slab", "centre"] | None,
         typer.Option(
@@ -73,7 +83,7 @@ def fruxelize(
     workers: options.Workers = 1,
     policy: options.Policy,
 ) -> None:
-    """Turn meshes and scenes into labelled frustum voxels (fruxels) or box voxels.
+    """Turn meshes and scenes into labelled frustum voxels (fruxels) or box voxels, and points into voxels.
 
     A scene YAML brings its camera, frustum and classes; flags override them. A mesh without a camera is looked at from the front, a
     little from above, its centre in the middle of the frustum. Later objects of a scene overwrite earlier ones, ground first.
@@ -82,17 +92,23 @@ def fruxelize(
     closed. Each object is filled for itself. In a frustum all that lies beyond its sides is outside, but a solid that a side cuts
     through stays solid.
 
+    --grid voxel fills a cube around the input, or --box; with --shape alone, the smallest box of so many cubic cells. Of a cloud, the
+    cells are filled in which points lie.
+
     Examples:
         voxcli fruxelize car.obj --class car --preset shapenet -o car.npz
         voxcli fruxelize scene.yaml -o scene.npz
         voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
+        voxcli fruxelize points.ply --grid voxel --box -1 -1 -1 1 1 1 --shape 32 32 32 -o points.npz
     """
     from voxcli.files.registry import searched_extensions
 
     framing = Framing(preset, size, depth, z_near, z_far, fov, azimuth, elevation, distance)
-    request = FruxelizeRequest(class_name, classes, grid, framing, camera, resolution, rule, fill, device, formats, policy.overwrite)
+    request = FruxelizeRequest(
+        class_name, classes, grid, framing, camera, resolution, rule, fill, device, formats, policy.overwrite, box, shape
+    )
     request.check()
-    suffixes = partial(searched_extensions, *KINDS)
+    suffixes = partial(searched_extensions, *SEARCHED[grid])
     with items(sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy) as todo:
         request.check_targets(todo.items)
         with RepeatedWarnings("holes and openings") as leaks, RepeatedWarnings("parts outside the frustum") as views:
@@ -109,7 +125,7 @@ def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
     from voxcli.files.registry import KIND_TYPES
     from voxcli.ops.conversions import input_digests
     from voxcli.provenance import make_meta
-    from voxcli.scene import FruxelGrid, Mesh, SceneDescription
+    from voxcli.scene import FruxelGrid, Mesh, PointCloud, SceneDescription
     from voxcli.scene.frames import frame_of, inherited_meta
 
     thing = files.read_as(item.source, tuple(KIND_TYPES[kind] for kind in KINDS), format=request.formats.input_format)
@@ -123,6 +139,8 @@ def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
     fill_options = request.fill_options
     if filled:
         result, report = fill_scene(thing, camera, fill_options)
+    elif isinstance(thing, PointCloud):
+        result, report = fill_points(thing, item.source, fill_options), FillReport()
     else:
         result, report = look_up(thing, item.source, camera, fill_options), FillReport()
     frame = "camera" if request.grid == "fruxel" else frame_of(of)

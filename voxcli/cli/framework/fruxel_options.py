@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from voxcli.cli.framework import options
 from voxcli.errors import UsageError
-from voxcli.ops.filling import FillOptions
+from voxcli.ops.filling import FillOptions, check_box
 from voxcli.ops.framing import AZIMUTH, ELEVATION, Framing
 from voxcli.ops.limits import check_cells
 
@@ -36,6 +36,8 @@ class FruxelizeRequest:
     device: str
     formats: options.Formats
     overwrite: bool
+    box: tuple[float, float, float, float, float, float] | None = None
+    shape: tuple[int, int, int] | None = None
 
     @property
     def given(self) -> dict[str, Json]:
@@ -56,7 +58,7 @@ class FruxelizeRequest:
     @property
     def fill_options(self) -> FillOptions:
         """The options of the filling and of the camera."""
-        return FillOptions(self.framing, self.grid, self.cells, *self.rule_and_fill, self.class_name, self.device)
+        return FillOptions(self.framing, self.grid, self.cells, *self.rule_and_fill, self.class_name, self.device, self.box, self.shape)
 
     def check(self) -> None:
         """Raise UsageError for flags that contradict each other or mean nothing. Called before any input is read."""
@@ -65,7 +67,7 @@ class FruxelizeRequest:
         if self.class_name is not None and self.classes is not None:
             raise UsageError("--class and --classes contradict each other.", hint="Give one of them.")
         of_fruxels = ("preset", "size", "depth", "z_near", "z_far", "fov", "camera", *VIEW)
-        of_other = of_fruxels if self.grid == "voxel" else ("resolution",)
+        of_other = of_fruxels if self.grid == "voxel" else ("resolution", "box", "shape")
         given = self.given
         if unfit := [name for name in of_other if name in given]:
             other = "fruxel" if self.grid == "voxel" else "voxel"
@@ -78,8 +80,13 @@ class FruxelizeRequest:
             raise UsageError("--distance must be positive.", actual=f"{self.framing.distance:g}")
         if self.framing.elevation is not None and abs(self.framing.elevation) > 90:
             raise UsageError("--elevation must lie between -90 and 90 degrees.", actual=f"{self.framing.elevation:g}")
+        if self.resolution is not None and self.shape is not None:
+            raise UsageError("--resolution and --shape contradict each other.", hint="Give one of them.")
+        if self.shape is not None and min(self.shape) < 1:
+            raise UsageError("--shape needs a cell along each axis.", actual=" ".join(map(str, self.shape)))
+        check_box(self.box)
         if self.grid == "voxel":
-            check_cells(self.cells, self.cells, self.cells)
+            check_cells(*(self.shape or (self.cells,) * 3))
 
     def check_targets(self, todo: list[Item]) -> None:
         """Raise UsageError for an output whose format cannot hold the grid. Called before anything is computed."""
@@ -96,7 +103,7 @@ class FruxelizeRequest:
 
     def check_input(self, source: str, thing: SceneType) -> None:
         """Raise UsageError for flags that mean nothing to this kind of input."""
-        from voxcli.scene import DepthMap, SceneDescription, VoxelGrid
+        from voxcli.scene import DepthMap, PointCloud, SceneDescription, VoxelGrid
 
         if isinstance(thing, SceneDescription):
             name = "a scene"
@@ -109,6 +116,9 @@ class FruxelizeRequest:
             unused |= dict.fromkeys(VIEW, "is looked at from the camera that belongs to it, or from --camera")
             if isinstance(thing, VoxelGrid) and thing.labels is not None:
                 unused["class_name"] = "brings its own labels"
+        elif isinstance(thing, PointCloud):
+            name = "points"
+            unused = {"classes": "has no parts", **dict.fromkeys(("rule", "fill"), "has no inside")}
         else:
             return
         if unfit := [key for key in unused if key in self.given]:
@@ -122,4 +132,4 @@ class FruxelizeRequest:
             own["rule"], own["fill"] = self.rule_and_fill
         if placed:
             own |= {"azimuth": options.first(self.framing.azimuth, AZIMUTH), "elevation": options.first(self.framing.elevation, ELEVATION)}
-        return own | ({"resolution": self.cells} if self.grid == "voxel" else {})
+        return own | ({"resolution": self.cells} if self.grid == "voxel" and self.shape is None else {})
