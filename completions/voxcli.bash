@@ -85,6 +85,8 @@ _voxcli() {
         'weights import:--model'|'weights import:-m') COMPREPLY=($(compgen -W 'ssz rays z-gan edges2image pix2vox-f pix2vox-a jof bae pix2scene iqtt-pix2scene iqtt-cnn iqtt-siamese uclid objects' -- "$current")); return ;;
         'weights import:--output'|'weights import:-o'|'weights import:--config') COMPREPLY=(); return ;;
         'convert:--ids') COMPREPLY=($(compgen -W 'raw training' -- "$current")); return ;;
+        'convert:--up') COMPREPLY=($(compgen -W 'y z' -- "$current")); return ;;
+        'convert:--unit') COMPREPLY=($(compgen -W 'm cm mm km in ft' -- "$current")); return ;;
         'convert:--output'|'convert:-o'|'convert:--to'|'convert:--as'|'convert:--resolution'|'convert:--threshold'|'convert:--points'|'convert:--seed'|'convert:--kind'|'convert:--channel'|'convert:--format'|'convert:--input-format'|'convert:--workers'|'convert:--config') COMPREPLY=(); return ;;
         'info:--format') COMPREPLY=($(compgen -W 'json jsonl' -- "$current")); return ;;
         'info:--ids') COMPREPLY=($(compgen -W 'raw training' -- "$current")); return ;;
@@ -127,7 +129,7 @@ _voxcli() {
         'weights info:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights export:-'*) COMPREPLY=($(compgen -W '--output -o --generator-only --familiar --share --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights import:-'*) COMPREPLY=($(compgen -W '--output -o --model -m --half --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --seed --kind --ids --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --seed --kind --ids --up --unit --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --ids --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'guide:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;

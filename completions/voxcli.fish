@@ -547,6 +547,8 @@ complete -c voxcli -n '__fish_seen_subcommand_from convert' -l points -r -d 'Poi
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l seed -r -d 'Seed; each item'\''s own derives from it and the item'\''s relative name.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l kind -r -d 'What to read a file as, where its format leaves a choice (depth).'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l ids -x -a 'raw training' -d 'Ids of SemanticKITTI'\''s .label: raw (default) or training.'
+complete -c voxcli -n '__fish_seen_subcommand_from convert' -l up -x -a 'y z' -d 'Axis that points up in the input; it is turned to +y. Default: y.'
+complete -c voxcli -n '__fish_seen_subcommand_from convert' -l unit -x -a 'm cm mm km in ft' -d 'Unit of length of the input; lengths become metres. Default: m.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l channel -r -d 'Camera of a nuScenes folder; default CAM_FRONT.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l format -r -d 'Format, where no file extension tells it (always for -).'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l input-format -r -d 'Format of the input, needed for -.'

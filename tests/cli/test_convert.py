@@ -49,3 +49,15 @@ def test_what_cannot_be_written_is_a_usage_error(voxcli, tmp_path, args, said):
     code, text, errors = voxcli("convert", "car.obj", *args)
     assert (code, text) == (2, "") and said in errors and len(errors.splitlines()) <= 3
     assert (tmp_path / "old.stl").read_text() == "old"
+
+
+def test_up_and_unit_bring_a_mesh_into_the_world_frame_and_are_recorded(voxcli, refused, tmp_path):
+    mesh = box_mesh((1.0, 2.0, 3.0))
+    files.write(tmp_path / "a.stl", mesh)
+    assert voxcli("convert", "a.stl", "-o", "a.ply", "--up", "z", "--unit", "cm")[0] == 0
+    found = files.read(tmp_path / "a.ply")
+    assert np.allclose(np.ptp(found.vertices, axis=0), np.ptp(mesh.vertices, axis=0)[[0, 2, 1]] / 100)
+    assert (found.meta["options"]["up"], found.meta["options"]["unit"]) == ("z", "cm")
+    assert voxcli("convert", "a.stl", "-o", "a.binvox", "--up", "z", "--resolution", 6)[0] == 0
+    refused("convert", "a.stl", "-o", "shapes", "--to", "jof", "--up", "z", named="--up")
+    refused("convert", "street", "-o", "set", "--to", "nuscenes", "--unit", "cm", named="--unit")

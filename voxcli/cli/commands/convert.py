@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,9 @@ from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.data_sets import LAYOUTS, SHAPE_LAYOUT, convert_data_set, convert_shapes, is_packing, pack
 from voxcli.errors import UsageError, unknown_name
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
+
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
 
 
 def convert(
@@ -30,6 +33,13 @@ def convert(
     seed: options.Seed = 0,
     kind: options.Kind = None,
     ids: options.Ids = None,
+    up: Annotated[
+        Literal["y", "z"] | None, typer.Option("--up", help="Axis that points up in the input; it is turned to +y. Default: y.")
+    ] = None,
+    unit: Annotated[
+        Literal["m", "cm", "mm", "km", "in", "ft"] | None,
+        typer.Option("--unit", help="Unit of length of the input; lengths become metres. Default: m."),
+    ] = None,
     channel: Annotated[
         str | None, typer.Option("--channel", metavar="NAME", help="Camera of a nuScenes folder; default CAM_FRONT.")
     ] = None,
@@ -44,6 +54,8 @@ def convert(
     colours); voxels become points or meshes; meshes become solid voxels or sampled points. A folder of `voxcli synth street` becomes one
     HDF5 file for `voxcli train`: convert street/ -o street.h5
 
+    --up and --unit say in which frame a mesh, points or voxels of another program are; they are written +y up and in metres.
+
     Data sets: --to jof makes of a folder of shapes, a folder a category, coloured voxels and point-value pairs (.mat) for training jof and
     bae; --to nuscenes lays a street folder out as SemanticVoxels is (tables of nuScenes); --to street takes pictures, camera and
     boxes out of a nuScenes folder. Formats told by name: kitti (.label .bin .invalid .occluded), nyu (.bin, read), zgan (.npy).
@@ -52,20 +64,23 @@ def convert(
         voxcli convert scene.npz -o scene.glb
         voxcli convert car.obj -o car.ply --as points --points 2048
         voxcli convert shapes/ -o stl/ --to stl
+        voxcli convert car.obj -o car.glb --up z --unit mm
     """
     conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
+    if (up or unit) and (to in LAYOUTS or is_packing(sources, output)):
+        raise UsageError(f"--{'up' if up else 'unit'} is for meshes, points and voxels.", hint="Data sets have their own frames.")
     if to in LAYOUTS:
         return convert_data_set(sources, output, to, channel, policy)
     if channel is not None:
         raise UsageError("--channel names a camera of a nuScenes folder.", hint="It goes with --to street.")
     if to == SHAPE_LAYOUT:
-        unused = {"--as": becomes, "--kind": kind, "--ids": ids, "--format": formats.format,
+        unused = {"--as": becomes, "--kind": kind, "--ids": ids, "--format": formats.format, "--up": up, "--unit": unit,
                   "--resolution": None if conversion.resolution == 64 else conversion.resolution}  # fmt: skip
         return convert_shapes(sources, output, input_format=formats.input_format, policy=policy, workers=workers, unused=unused)
     if is_packing(sources, output):
         return pack(sources[0], output, policy)
     suffix = _extension(output, to, formats.format)
-    request = ConvertRequest(conversion, becomes, kind, ids, replace(formats, format=formats.format or to), policy.overwrite)
+    request = ConvertRequest(conversion, becomes, kind, ids, replace(formats, format=formats.format or to), policy.overwrite, up, unit)
     return _convert_files(sources, output, suffix, request, policy, workers, to)
 
 
@@ -79,6 +94,13 @@ class ConvertRequest:
     ids: str | None
     formats: options.Formats
     overwrite: bool
+    up: str | None = None
+    unit: str | None = None
+
+    @property
+    def recorded(self) -> dict[str, Json]:
+        """The options for the provenance of a result."""
+        return vars(self.conversion) | {name: value for name, value in (("up", self.up), ("unit", self.unit)) if value is not None}
 
 
 def _convert_files(
@@ -122,14 +144,16 @@ def convert_one(item: Item, request: ConvertRequest) -> None:
     """Read, convert and write one input."""
     from voxcli import files
     from voxcli.files.registry import find_format
+    from voxcli.ops.upright import in_world_frame
     from voxcli.provenance import sha256_file
 
     target, _ = find_format(item.target, request.formats.format)
     conversion = request.conversion
     scene = files.read(item.source, kind=request.kind, format=request.formats.input_format, ids=request.ids)
-    made = convert_to_format(scene, target, request.becomes, replace(conversion, seed=item.seed(conversion.seed)))
+    placed = in_world_frame(scene, request.up or "y", request.unit or "m") if request.up or request.unit else scene
+    made = convert_to_format(placed, target, request.becomes, replace(conversion, seed=item.seed(conversion.seed)))
     if made is not scene:  # the source's meta does not hold for another scene type
         digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
         source_meta = getattr(scene, "meta", None)
-        made = with_provenance(made, "convert", vars(conversion), digests, conversion.seed, source_meta=source_meta)
+        made = with_provenance(made, "convert", request.recorded, digests, conversion.seed, source_meta=source_meta)
     files.write(item.target, made, format=request.formats.format, overwrite=request.overwrite)
