@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli import files
-from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Mesh, Picture, PointCloud, SceneDescription, SceneObject
+from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Mesh, Picture, SceneDescription, SceneObject
 
 
 def box_mesh(size=(1.8, 1.5, 4.2)):
@@ -281,7 +281,6 @@ FILES = {
     "gt/one.npz": _write(fruxel_grid),
     "left.npz": _write(lambda: view_from(-1)),
     "right.npz": _write(lambda: view_from(1)),
-    "points.ply": _write(lambda: PointCloud(box_mesh().vertices)),
     "transforms.json": _write(cameras),
     "depth.npy": _write(depth_map),
     "depth.png": _write(depth_map),

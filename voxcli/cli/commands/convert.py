@@ -63,8 +63,7 @@ def convert(
     Examples:
         voxcli convert scene.npz -o scene.glb
         voxcli convert car.obj -o car.ply --as points --points 2048
-        voxcli convert shapes/ -o stl/ --to stl
-        voxcli convert car.obj -o car.glb --up z --unit mm
+        voxcli convert shapes/ -o glb/ --to glb --up z --unit mm
     """
     conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
     if (up or unit) and (to in LAYOUTS or is_packing(sources, output)):

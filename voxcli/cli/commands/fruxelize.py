@@ -99,7 +99,6 @@ def fruxelize(
         voxcli fruxelize car.obj --class car --preset shapenet -o car.npz
         voxcli fruxelize scene.yaml -o scene.npz
         voxcli fruxelize car.obj --class car --grid voxel --resolution 32 -o car.binvox
-        voxcli fruxelize points.ply --grid voxel --box -1 -1 -1 1 1 1 --shape 32 32 32 -o points.npz
     """
     from voxcli.files.registry import searched_extensions
 
