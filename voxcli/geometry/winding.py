@@ -7,6 +7,7 @@ its outside outside, a cavity has it inside, and an open patch keeps the winding
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -136,14 +137,22 @@ def _nested(corners: np.ndarray, patches: _Patches, which: np.ndarray, within: n
     starts = np.searchsorted(patches.of[order], np.arange(patches.number + 1))
     low = np.minimum.reduceat(corners.min(axis=1)[order], starts[:-1])
     high = np.maximum.reduceat(corners.max(axis=1)[order], starts[:-1])
-    for other in np.flatnonzero(within):
-        held = which & ~nested & (low > low[other]).all(axis=1) & (high < high[other]).all(axis=1)
-        if not held.any():
+    for other, inner in _boxes_within(low, high, np.flatnonzero(which), np.flatnonzero(within)):
+        inner = inner[~nested[inner]]
+        if not len(inner):
             continue
-        inner = np.flatnonzero(held)
         spread = np.linspace(starts[inner], starts[inner + 1] - 1, _WITNESSES).astype(np.int64).T       # faces of each, evenly
         spots = torch.from_numpy(corners[order[spread], 0].reshape(-1, 3))
         of_other = corners[order[starts[other] : starts[other + 1]]].reshape(-1, 3)
         found = points_inside(spots, torch.from_numpy(of_other), torch.arange(len(of_other)).view(-1, 3))
         nested[inner] = found.numpy().reshape(-1, _WITNESSES).all(axis=1)
     return nested
+
+
+def _boxes_within(low: np.ndarray, high: np.ndarray, which: np.ndarray, others: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each of some boxes that others lie within, and these. low, high [boxes, 3]; which, others: indices of boxes."""
+    step = max(1, (1 << 20) // max(len(which), 1))
+    for some in (others[start : start + step] for start in range(0, len(others), step)):
+        held = (low[which] > low[some, None]).all(axis=2) & (high[which] < high[some, None]).all(axis=2)
+        for k in np.flatnonzero(held.any(axis=1)):
+            yield int(some[k]), which[held[k]]
