@@ -1,6 +1,7 @@
 """Small commands that exercise the machinery of the command line. Run as a script, this is a `voxcli` that has them."""
 
 import enum
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -15,6 +16,19 @@ from voxcli.cli.app import Entry, main
 from voxcli.cli.framework import batch, inputs, options
 from voxcli.cli.framework.output import out
 from voxcli.errors import DataError, GateMissed
+
+
+class OddError(Exception):
+    """An error that cannot be unpickled."""
+
+    def __init__(self, one: str, two: str):
+        super().__init__(f"{one} {two}")
+
+
+ERRORS = {
+    "bug": KeyError("inner"), "memory": MemoryError(), "recursion": RecursionError("deep"), "odd": OddError("a", "b"),
+    "os": PermissionError(13, "Permission denied", "x"),
+}  # fmt: skip
 
 
 class Flavour(str, enum.Enum):
@@ -61,6 +75,10 @@ def copy(
 
 def copy_one(item: batch.Item, *, fail_on: str, seed: int) -> int:
     text = sys.stdin.read() if item.source == "-" else Path(item.source).read_text()
+    if text in ERRORS:
+        raise ERRORS[text]
+    if text == "die":
+        os._exit(9)
     if fail_on and fail_on in text:
         raise DataError("The text cannot be used.", expected=f"no {fail_on}", actual=text.strip(), hint="Mend it.")
     result = f"{text.strip()} {item.seed(seed)}\n"

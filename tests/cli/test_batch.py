@@ -108,6 +108,29 @@ def test_keep_going_finishes_the_rest_reports_each_and_exits_1(fake_process, tre
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+def test_keep_going_finishes_whatever_fails_a_bug_too(fake_process, tree, workers):
+    failing = ["bug", "memory", "recursion", "odd", "os"] + ["die"] * (workers - 1)
+    for i, name in enumerate(failing):
+        (tree / f"d/{i}.txt").write_text(name)
+    (tree / "d/sub/c.txt").write_text(failing[-1])
+    code, text, errors = fake_process("copy", "d", "-o", "o", "--keep-going", "--workers", workers)
+    assert (code, text) == (1, "a 7\nsub/b 11\n")
+    assert errors.endswith(f"error: {len(failing) + 1} of {len(failing) + 3} items failed.\n") and "Traceback" not in errors
+    told = {line.partition(": ")[2].partition(": ")[0]: line for line in errors.splitlines() if line.startswith("error: d/")}
+    assert set(told) == {f"d/{i}.txt" for i in range(len(failing))} | {"d/sub/c.txt"}
+    bugs = {path for path, line in told.items() if "internal error" in line}
+    assert bugs == {"d/0.txt", "d/3.txt"} and all("please report" in told[path] for path in bugs)
+    assert "KeyError: 'inner'" in told["d/0.txt"] and "OddError" in told["d/3.txt"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_without_keep_going_a_bug_stays_an_internal_error(fake_process, tree, workers):
+    (tree / "d/a.txt").write_text("bug")
+    code, text, errors = fake_process("copy", "d", "-o", "o", "--workers", workers)
+    assert (code, text) == (2, "") and errors.startswith("error: internal error: KeyError: 'inner'") and len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
 def test_without_keep_going_the_first_failure_ends_the_command(fake_process, tree, workers):
     code, text, errors = fake_process("copy", "d", "-o", "o", "--fail-on", "d/", "--workers", workers)
     assert (code, text) == (2, "")

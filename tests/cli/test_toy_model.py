@@ -1,5 +1,6 @@
 """A model that voxcli does not know: it registers, gets its flags, predicts from the shell, and keeps the contract of all models."""
 
+import os
 from dataclasses import dataclass
 
 import contract
@@ -87,6 +88,22 @@ def test_it_gets_its_flags_and_predicts_from_the_shell(voxcli):
     code, _, errors = voxcli(*line, "-o", "dark.npz")
     assert code == 0 and "nothing reaches the threshold 0.5" in errors
     assert voxcli(*line, "--threshold", "0.3", "-o", "surface.ply")[0] == 0
+
+
+def test_keep_going_finds_the_one_of_a_batch_that_fails(voxcli, monkeypatch):
+    def predict(self, inputs, options, batch_size=1):
+        for each in inputs:
+            full = np.full((2, 2, 2), 1 // int(each.picture.rgb.max()))
+            yield VoxelGrid(full, None, np.zeros(3), np.ones(3), None, {"threshold": 0.5})
+
+    monkeypatch.setattr(Toy, "predict", predict)
+    for name, value in (("a", 1), ("b", 0), ("c", 1)):
+        files.write(f"in/{name}.png", Picture(np.full((8, 8, 3), value, np.uint8)))
+    line = ["predict", "in", "--weights", "toy.safetensors", "--batch-size", "3"]
+    code, _, errors = voxcli(*line, "-o", "out/", "--keep-going")
+    assert code == 1 and "error: in/b.png: internal error" in errors and "1 of 3" in errors
+    assert [files.read(f"out/{name}.npz").occupancy.all() for name in "ac"] == [True, True]
+    assert voxcli(*line, "-o", "other/")[0] == 2 and not os.path.exists("other")
 
 
 @pytest.mark.parametrize(("flags", "said"), [(["--exposure", "5"], "--exposure"), (["--fov", "60"], "--fov means nothing to toy"),

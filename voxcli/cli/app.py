@@ -12,7 +12,6 @@ import importlib
 import importlib.util
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -360,8 +359,7 @@ def _explain(error: Exception) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         out.talk(str(error))
         return 2
-    if os.environ.get("VOXCLI_DEBUG") == "1":
-        out.talk("".join(traceback.format_exception(error)).rstrip())
+    failures.show_traceback(error)
     code, lines = failures.explain(error)
     out.error(lines)
     return code

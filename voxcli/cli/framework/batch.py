@@ -20,21 +20,22 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from voxcli import contents
 from voxcli.atomic import check_writable, holds_nothing
 from voxcli.cli.framework import interrupts
-from voxcli.cli.framework.failures import explain, show_warning
+from voxcli.cli.framework.failures import explain, show_traceback, show_warning
 from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
-from voxcli.cli.framework.output import Progress, counted, out
+from voxcli.cli.framework.output import Progress, ReaderLeft, counted, out
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 R = TypeVar("R")
 
@@ -98,22 +99,24 @@ class Batch:
 
     @contextmanager
     def attempt(self, item: Item) -> Iterator[None]:
-        """Work on one item. With keep_going its error is reported and the loop goes on. Otherwise the error ends the command.
+        """Work on one item. With keep_going its error, a bug of ours too, is reported and the loop goes on. Otherwise it ends the command.
 
         An error about the data gets the name of the item, if it lacks it.
         """
         interrupts.check()
         try:
             yield
-        except BrokenPipeError:
+        except (BrokenPipeError, ReaderLeft):
             raise
-        except (VoxcliError, OSError) as error:
+        except Exception as error:
+            interrupts.check()
             if not self.keep_going:
-                ending = self._ending(item, error)
+                ending = self._ending(item, error) if isinstance(error, (VoxcliError, OSError)) else error
                 if ending is error:
                     raise
                 raise ending from error
             self.failed.append(item)
+            show_traceback(error)
             lines = explain(error)[1]
             out.error(lines if item.source in lines else f"{item.source}: {lines}")
 
@@ -167,23 +170,66 @@ class Batch:
                     self._done += 1
 
     def _in_processes(self, work: Callable[[Item], R], workers: int) -> Generator[tuple[Item, Future[R]], None, None]:
-        from concurrent.futures import FIRST_COMPLETED, wait
+        """The items in their order, each with its future that is done.
+
+        A process that dies takes the results of the others along. With keep_going these are computed again, first those that it may
+        have died of, each in a process of its own.
+        """
+        from concurrent.futures import wait
 
         from voxcli.processes import worker_pool
 
-        with worker_pool(workers, _start_worker) as pool:
-            futures = {pool.submit(_worked, work, item): item for item in self.items}
-            waiting = set(futures)
-            for future, item in futures.items():
-                while future in waiting:
-                    finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    self._progress.advance(len(finished))
-                yield item, future
+        rest, kept, suspects = self.items, cast("dict[Item, Future[R]]", {}), set[Item]()
+        while rest:
+            alone = rest[0] in suspects
+            now = [rest[0]] if alone else rest
+            with worker_pool(1 if alone else workers, _start_worker) as pool:
+                futures = {item: kept.get(item) or _submitted(pool, partial(_worked, work, item)) for item in now}
+                for place, item in enumerate(now):
+                    wait([futures[item]])
+                    if self.keep_going and not alone and _died(futures[item]):
+                        wait(futures.values())
+                        rest = now[place:]
+                        kept = {each: futures[each] for each in rest if not _died(futures[each])}
+                        # The pool hands out one item more than it has workers, and a worker that ends its item takes the next.
+                        suspects = set([each for each in rest if each not in kept][: 2 * workers + 1])
+                        break
+                    self._progress.advance()
+                    yield item, futures[item]
+                else:
+                    rest = rest[len(now) :]
+
+
+def _submitted(pool: ProcessPoolExecutor, work: Callable[[], R]) -> Future[R]:
+    from concurrent.futures import Future
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        return pool.submit(work)
+    except BrokenProcessPool as error:  # a worker died while others were still handed out
+        broken: Future[R] = Future()
+        broken.set_exception(error)
+        return broken
+
+
+def _died(future: Future[R]) -> bool:
+    return type(future.exception()).__name__ == "BrokenProcessPool"
 
 
 def _worked(work: Callable[[Item], R], item: Item) -> R:
+    import pickle
+
     with contents.opened_once():
-        return work(item)
+        try:
+            return work(item)
+        except (VoxcliError, OSError):
+            raise
+        except Exception as error:
+            try:
+                pickle.loads(pickle.dumps(error))
+            except Exception:  # it could not travel to the parent, which would take the worker for dead
+                raise RuntimeError(f"{type(error).__name__}: {error}") from error
+            raise
 
 
 def _start_worker() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
+import traceback
 from typing import Any, TextIO
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
 from voxcli.errors import VoxcliError, unknown_name
+from voxcli.version import __version__
 
 
 def explain(error: Exception) -> tuple[int, str]:
@@ -22,8 +26,23 @@ def explain(error: Exception) -> tuple[int, str]:
         return 2, _os_error_line(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
         return 2, f"Out of memory.\n{_ways_to_need_less()}"
+    if isinstance(error, RecursionError):
+        return 2, "The input is nested too deep."
     first = (str(error).strip().splitlines() or [""])[0][:200]
-    return 2, f"internal error: {type(error).__name__}: {first} (VOXCLI_DEBUG=1 shows the traceback)"
+    bug = f"a bug: please report this line{_place(error)}; VOXCLI_DEBUG=1 shows the traceback"
+    return 2, f"internal error: {type(error).__name__}: {first} ({bug})"
+
+
+def show_traceback(error: Exception) -> None:
+    """Print the traceback where VOXCLI_DEBUG=1 asks for it."""
+    if os.environ.get("VOXCLI_DEBUG") == "1":
+        out.talk("".join(traceback.format_exception(error)).rstrip())
+
+
+def _place(error: Exception) -> str:
+    """The version and the last line of voxcli that an error passed, that of a worker process too; such as ", 0.1.0 files/npy.py:12"."""
+    lines = re.findall(r'File ".*?[/\\]voxcli[/\\]([^"]+)", line (\d+)', "".join(traceback.format_exception(error)))
+    return f", {__version__}" + (f" {lines[-1][0]}:{lines[-1][1]}" if lines else "")
 
 
 def _ways_to_need_less() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -183,24 +184,36 @@ class Predictions:
             self._run(doubts)
 
     def _run(self, doubts: Doubts) -> None:
-        request, predictor = self.request, self.predictor
+        request = self.request
         for chunk in self.todo.chunks(request.batch_size):
             samples = list(self._samples(chunk, doubts))
-            # A camera must fit each picture's own size and may differ: then one at a time. Nothing else fails for one picture alone.
+            # A camera must fit each picture's own size and may differ: then one at a time.
             alone = request.camera is not None or request.depth is not None
             for batch in [[each] for each in samples] if alone else [samples] if samples else []:
-                results: list[Result] = []
-                with self.todo.attempt(batch[0][0]):
-                    inputs = [sample for _, sample in batch]
-                    if alone:
-                        inputs = [replace(inputs[0], cameras=self._cameras(batch[0][0]), depths=self._depths(batch[0][0]))]
-                    options = self.options.drawing(self._drawn(self.formats[batch[0][0].target]))
-                    results = list(predictor.predict(inputs, options, request.batch_size))
-                for (item, _), result in zip(batch, results, strict=False):
-                    with self.todo.attempt(item):
-                        self._save(item, result)
-                        for place, path in enumerate(item.files):
-                            doubts.result(path, result.meta, place)
+                self._batch(batch, doubts)
+
+    def _batch(self, batch: Sequence[tuple[Item, Inputs]], doubts: Doubts) -> None:
+        """Predict and write items together. With --keep-going a failure of several is looked for in each alone."""
+        results: list[Result] = []
+        several = self.todo.keep_going and len(batch) > 1
+        try:
+            with nullcontext() if several else self.todo.attempt(batch[0][0]):
+                inputs = [sample for _, sample in batch]
+                if self.request.camera is not None or self.request.depth is not None:
+                    inputs = [replace(inputs[0], cameras=self._cameras(batch[0][0]), depths=self._depths(batch[0][0]))]
+                options = self.options.drawing(self._drawn(self.formats[batch[0][0].target]))
+                results = list(self.predictor.predict(inputs, options, self.request.batch_size))
+        except Exception:
+            if not several:
+                raise
+        if several and not results:
+            for each in batch:
+                self._batch([each], doubts)
+        for (item, _), result in zip(batch, results, strict=False):
+            with self.todo.attempt(item):
+                self._save(item, result)
+                for place, path in enumerate(item.files):
+                    doubts.result(path, result.meta, place)
 
     def _cameras(self, item: Item) -> tuple[Camera, ...] | None:
         """The camera of each picture of an item, where one is given."""
