@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+from voxcli.errors import UsageError
 
 KEPT_BYTES = 64 << 20
 
@@ -60,6 +63,12 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes | None:
             del kept[next(iter(kept))]
         kept[os.path.abspath(path)] = _state(status), data
     return data
+
+
+def check_stdout() -> None:
+    """Raise UsageError where stdout is closed."""
+    if sys.stdout is None:
+        raise UsageError("stdout is closed.", hint="Name a file with -o FILE, or pipe the output.")
 
 
 def _state(status: os.stat_result) -> _State:

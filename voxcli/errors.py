@@ -7,7 +7,33 @@ a library user catches it by its class. `assert` is kept for our own bugs.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
+
+_LONG_WORD = re.compile(r"\S{301,}")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, turns of the writing direction, and what stands for bytes of a name that are no UTF-8."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Text that a terminal shows as it is, on one line: what names of files may hold besides is escaped.
+
+    keep: control characters that stay, such as the line breaks of a text of several lines.
+
+    >>> printable("a\\x1b[2J\\nb")
+    'a\\\\x1b[2J\\\\nb'
+    """
+    return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
+
+
+def readable(text: str) -> str:
+    """Printable text, in which a name of thousands of characters is shortened."""
+    return _LONG_WORD.sub(lambda found: f"{found[0][:120]}...{found[0][-60:]}", printable(text))
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else repr(character)[1:-1]
 
 
 class VoxcliError(Exception):
@@ -33,7 +59,7 @@ class VoxcliError(Exception):
         if self.actual is not None:
             middle.append(f"got {self.actual}")
         lines = [self.message, ", ".join(middle), self.hint or ""]
-        return "\n".join(line for line in lines if line)
+        return "\n".join(readable(line) for line in lines if line)
 
     def __reduce__(self) -> tuple[Callable[..., VoxcliError], tuple[object, ...]]:
         # Worker processes hand their errors back pickled; the default would replay __init__ with the joined text alone.

@@ -7,4 +7,4 @@ import hashlib
 
 def item_seed(seed: int, name: str) -> int:
     """The seed of one item, 0 <= result < 2**63: a function of (seed, name) alone, so order, batching and workers change nothing."""
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode()).digest()[:8], "little") >> 1
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{name}".encode(errors="surrogateescape")).digest()[:8], "little") >> 1

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes, refuse_existing
+from voxcli.contents import check_stdout
 from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageError, VoxcliError, unknown_name
 from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
 from voxcli.files.source import Source
@@ -116,6 +117,8 @@ def write(path: str | Path, scene: SceneType, *, format: str | None = None, over
             f"{kind_name(scene)} cannot be written as {extension}.", expected=f"one of {', '.join(kinds) or 'no format'}"
         )
     to_stdout = str(path) == "-"
+    if to_stdout:
+        check_stdout()
     if to_stdout and sys.stdout.isatty():
         raise UsageError("Binary data is not written to a terminal.", hint="Pipe it on, or name a file with -o.")
     if not to_stdout and not overwrite:

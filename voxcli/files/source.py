@@ -36,6 +36,8 @@ class Source:
         if path.is_dir():
             raise UsageError(f"{path} is a folder.", expected="a file")
         if not path.exists():
+            if path.is_symlink():
+                raise UsageError(f"{path} is a link to a file that does not exist.", actual=os.readlink(path))
             raise UsageError(f"{path} does not exist.", hint=nearest_sibling(path))
         try:
             return cls(str(path), path, file_bytes(path))
@@ -45,11 +47,7 @@ class Source:
     @classmethod
     def from_stdin(cls) -> Source:
         """All of stdin, so that formats that seek can be piped too."""
-        import sys
-
-        if sys.stdin.isatty():
-            raise UsageError("'-' reads from a pipe, and stdin is a terminal.", hint="Pipe a file in: voxcli ... - < FILE")
-        return cls("stdin", None, read_within(sys.stdin.buffer, "stdin"))
+        return cls("stdin", None, stdin_bytes())
 
     def open(self) -> BinaryIO:
         """A seekable binary file. Raises FileFormatError for an empty one."""
@@ -119,6 +117,17 @@ def decoded(text: bytes) -> str:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError:
         return text.decode("cp1252", errors="replace")
+
+
+def stdin_bytes() -> bytes:
+    """All of stdin. Raises UsageError where it is closed or a terminal."""
+    import sys
+
+    if sys.stdin is None:
+        raise UsageError("'-' reads stdin, which is closed.", hint="Pipe a file in: voxcli ... - < FILE")
+    if sys.stdin.isatty():
+        raise UsageError("'-' reads from a pipe, and stdin is a terminal.", hint="Pipe a file in: voxcli ... - < FILE")
+    return read_within(sys.stdin.buffer, "stdin")
 
 
 def nearest_sibling(path: Path) -> str | None:

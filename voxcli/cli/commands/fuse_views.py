@@ -125,7 +125,7 @@ def fuse_views(
     _check_output(output, overwrite)
     fusion = (_fusion_of_scenes if _holds_scenes(paths, formats, of_objects) else _fusion_of_objects)(method, of_scenes, of_objects, device)
     if dry_run:
-        return out.data(f"{', '.join(paths)} -> {output}")
+        return out.plan(f"{', '.join(paths)} -> {output}")
     return fusion(paths, output, becomes=becomes, formats=formats, overwrite=overwrite)
 
 

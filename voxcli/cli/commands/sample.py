@@ -52,7 +52,7 @@ def sample(
     if name not in makers:
         raise UsageError(f"{name} makes no scenes of its own.", hint=f"Use -m {' or '.join(makers)}.")
     if dry_run:
-        return out.data(output)
+        return out.plan(output)
     from voxcli import files
     from voxcli.atomic import refuse_existing
     from voxcli.backend import pick_device

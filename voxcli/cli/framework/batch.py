@@ -32,7 +32,7 @@ from voxcli.cli.framework.failures import explain, show_traceback, show_warning
 from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
 from voxcli.cli.framework.output import Progress, ReaderLeft, counted, out
-from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError
+from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError, readable
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -118,12 +118,13 @@ class Batch:
             self.failed.append(item)
             show_traceback(error)
             lines = explain(error)[1]
-            out.error(lines if item.source in lines else f"{item.source}: {lines}")
+            name = readable(item.source)
+            out.error(lines if name in lines else f"{name}: {lines}")
 
     def _ending(self, item: Item, error: VoxcliError | OSError) -> VoxcliError | OSError:
         """The error that ends the command: with the item's name if it is about the data, and with the number of items done."""
         name = "stdin" if item.source == "-" else item.source
-        unnamed = isinstance(error, (DataError, ShapeError)) and name not in str(error) and item.target not in str(error)
+        unnamed = isinstance(error, (DataError, ShapeError)) and not any(readable(each) in str(error) for each in (name, item.target))
         # A wrong call or device fails at the first item, and would fail at the others.
         counted_done = len(self.items) > 1 and (self._done > 0 or not isinstance(error, (UsageError, DeviceError)))
         if not unnamed and not counted_done:
@@ -270,7 +271,7 @@ def items(
     check_writable(item.target for item in todo if item.target != "-")
     if policy.dry_run:
         for item in todo:
-            out.data(f"{item.source} -> {item.target}")
+            out.plan(f"{item.source} -> {item.target}")
         todo = []
     return Batch(todo, keep_going=policy.keep_going, label=label)
 

@@ -47,7 +47,7 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
         raise UsageError(f"Output exists: {last}.", hint="Use --overwrite to replace, or --skip-existing to leave it.")
     check_writable([last])
     if policy.dry_run:
-        return out.data(f"{source} -> {output}")
+        return out.plan(f"{source} -> {output}")
     if to == "nuscenes":
         with out.progress(len(os.listdir(Path(source) / "fruxels")), "samples") as bar:
             export_nuscenes(source, output, overwrite=policy.overwrite, progress=bar.advance)
@@ -81,7 +81,7 @@ def pack(folder: str, output: str, policy: Policy) -> None:
         refuse_existing(output)
     check_writable([output])
     if policy.dry_run:
-        return out.data(output)
+        return out.plan(output)
     data = StreetFolder([folder])
     with out.progress(len(data), "packing") as bar:
         pack_street(data, output, bar.advance)

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
-from voxcli.errors import VoxcliError, unknown_name
+from voxcli.errors import VoxcliError, readable, unknown_name
 from voxcli.version import __version__
 
 
@@ -28,9 +28,9 @@ def explain(error: Exception) -> tuple[int, str]:
         return 2, f"Out of memory.\n{_ways_to_need_less()}"
     if isinstance(error, RecursionError):
         return 2, "The input is nested too deep."
-    first = (str(error).strip().splitlines() or [""])[0][:200]
+    first = (str(error).strip().splitlines() or [""])[0]
     bug = f"a bug: please report this line{_place(error)}; VOXCLI_DEBUG=1 shows the traceback"
-    return 2, f"internal error: {type(error).__name__}: {first} ({bug})"
+    return 2, f"internal error: {type(error).__name__}: {readable(first)[:200]} ({bug})"
 
 
 def show_traceback(error: Exception) -> None:
@@ -77,9 +77,8 @@ def _usage_lines(error: Any) -> str:
 
 
 def _os_error_line(error: OSError) -> str:
-    name = f": {error.filename}" if error.filename is not None else ""
-    if error.filename2 is not None:
-        name += f" -> {error.filename2}"
+    names = [os.fsdecode(each) if isinstance(each, bytes) else str(each) for each in (error.filename, error.filename2) if each is not None]
+    name = f": {readable(' -> '.join(names))}" if names else ""
     if error.errno == errno.ENOSPC:
         return f"No space left on the device{name}."
     lines = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -39,11 +41,14 @@ def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = N
     """
     found: list[Input] = []
     several = len(sources) > 1
+    from_stdin = 0
     for source in sources:
         if source == STDIN:
             found.append(Input(STDIN, "stdin"))
+            from_stdin += 1
         elif source.startswith("@") and not os.path.lexists(source):
             found += _from_list(source[1:])
+            from_stdin += source == f"@{STDIN}"
             several = True
         elif os.path.isdir(source):
             found += _from_folder(source, _listed(suffixes), leave_out)
@@ -55,7 +60,7 @@ def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = N
             several = True
         else:
             raise UsageError(f"No such file or folder: {source}.")
-    if [each.path for each in found].count(STDIN) > 1:
+    if from_stdin > 1:
         raise UsageError("- (stdin) can be given only once.")
     return found, several
 
@@ -113,7 +118,7 @@ def _from_folder(folder: str, suffixes: Sequence[str], leave_out: str | None) ->
         folders[:] = [f for f in folders if not f.startswith(".") and os.path.abspath(os.path.join(here, f)) != barred]
         shown = [f for f in files if not f.startswith(".")]
         taken = [f for f in shown if _has_suffix(os.path.join(here, f), suffixes)]
-        found += [os.path.join(here, f) for f in taken]
+        found += _without_pipes([os.path.join(here, f) for f in taken])
         left += [os.path.splitext(f)[1].lower() or "no extension" for f in shown if f not in taken]
     if not found:
         raise _none_found(folder, suffixes)
@@ -132,24 +137,64 @@ def _from_glob(pattern: str, suffixes: Sequence[str]) -> list[Input]:
     parts = Path(pattern).parts
     first_wild = next(i for i, part in enumerate(parts) if _WILD.search(part))
     base = str(Path(*parts[:first_wild])) if first_wild else "."
-    paths = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path) and _has_suffix(path, suffixes)]
+    paths = _without_pipes([path for path in _globbed(pattern) if not os.path.isdir(path) and _has_suffix(path, suffixes)])
     if not paths:
         raise _none_found(pattern, suffixes)
     inputs = [Input(path, _stem(os.path.relpath(path, base))) for path in paths]
     return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path))
 
 
+def _without_pipes(paths: Sequence[str]) -> list[str]:
+    """Files that were found and not named: to open a named pipe would wait for a writer."""
+    ready = [path for path in paths if os.path.isfile(path) or not os.path.exists(path)]
+    for path in sorted({*paths} - {*ready}):
+        out.warn(f"{path} is no file, but a pipe, socket or device: left out. Named by itself, it is read.")
+    return ready
+
+
+def _globbed(pattern: str) -> list[str]:
+    """As glob.glob with ** for folders in depth, but into no folder that holds itself through a link."""
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        return glob.glob(pattern)
+    place = parts.index("**")
+    roots = glob.glob(os.path.join(*parts[:place], "")) if place else [""]
+    rest = os.path.join(*(parts[place + 1 :] or ("*",)))
+    folders = [folder for root in roots for folder in _folders(root)]
+    return list(dict.fromkeys(path for folder in folders for path in _globbed(os.path.join(glob.escape(folder), rest))))
+
+
+def _folders(root: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """A folder and all below it, hidden ones left out, each ending in / ("" is the working folder)."""
+    real = os.path.realpath(root)
+    if real in above:
+        return
+    yield root
+    with suppress(OSError), os.scandir(root or ".") as entries:
+        names = sorted(each.name for each in entries if not each.name.startswith(".") and each.is_dir())
+        for name in names:
+            yield from _folders(os.path.join(root, name, ""), (*above, real))
+
+
 def _from_list(path: str) -> list[Input]:
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise FileFormatError(f"{path}: not a list.", expected="a text file with one path a line") from error
-    entries = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    """The files that a list names: one a line, or all ended by zero bytes as of `find -print0`. @- is a list from stdin."""
+    from voxcli.files.source import stdin_bytes
+
+    data = stdin_bytes() if path == STDIN else Path(path).read_bytes()
+    data = data.removeprefix(codecs.BOM_UTF8)
+    where = "stdin" if path == STDIN else path
+    if b"\0" in data and not data.endswith(b"\0"):
+        raise FileFormatError(f"{where}: not a list.", expected="a text file with one path a line")
+    if b"\0" in data:
+        entries = [os.fsdecode(each) for each in data.split(b"\0") if each]
+    else:
+        lines = [os.fsdecode(line).strip() for line in data.splitlines()]
+        entries = [line for line in lines if line and not line.startswith("#")]
     if not entries:
         raise UsageError(f"No inputs in @{path}.", expected="one path a line")
     for entry in entries:
-        if not os.path.isfile(entry):
-            raise UsageError(f"No such file: {entry} (from {path}).", hint="Paths in a list are relative to the working folder.")
+        if not os.path.exists(entry) or os.path.isdir(entry):
+            raise UsageError(f"No such file: {entry} (from {where}).", hint="Paths in a list are relative to the working folder.")
     return [Input(entry, _list_name(entry)) for entry in entries]
 
 

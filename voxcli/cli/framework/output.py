@@ -8,12 +8,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from voxcli.errors import UsageError, unknown_name
+from voxcli.contents import check_stdout
+from voxcli.errors import UsageError, printable, unknown_name
 
 if TYPE_CHECKING:
     from rich import progress as bars
@@ -65,7 +67,11 @@ class Output:
 
     def data(self, text: str) -> None:
         """Stage text for stdout; a line break is added where it lacks one."""
-        self._staged.append((text if text.endswith("\n") or not text else text + "\n").encode())
+        self._staged.append((text if text.endswith("\n") or not text else text + "\n").encode(errors="backslashreplace"))
+
+    def plan(self, text: str) -> None:
+        """Stage one line that holds names of files, such as those of --dry-run."""
+        self.data(printable(text))
 
     def markdown(self, text: str) -> None:
         """Stage Markdown for stdout: formatted on a terminal, plain otherwise."""
@@ -73,12 +79,13 @@ class Output:
 
     def check_binary(self) -> None:
         """Raise UsageError if stdout is a terminal. Called before the data are computed."""
+        check_stdout()
         if self.on_terminal:
             raise UsageError("Binary data on a terminal would only garble it.", hint="Write to a file with -o FILE, or pipe the output.")
 
     def json(self, value: Json) -> None:
         """Stage one JSON document, indented for people."""
-        self.data(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_json_default))
+        self.data(_json(value, indent=2, allow_nan=False))
 
     def records(self, rows: Sequence[Mapping[str, Json]], format: str | None = None, columns: Sequence[str] | None = None) -> None:
         """Stage rows as a table, json, jsonl, csv or tsv. Default: a table on a terminal, JSON lines otherwise.
@@ -92,7 +99,7 @@ class Output:
             self.json(list(rows))
         elif format == "jsonl":
             for row in rows:
-                self.data(json.dumps(row, ensure_ascii=False, allow_nan=False, default=_json_default))
+                self.data(_json(row, allow_nan=False))
         else:
             names = list(columns) if columns else list(dict.fromkeys(key for row in rows for key in row))
             cells = [[row.get(name) for name in names] for row in rows]
@@ -103,8 +110,7 @@ class Output:
         staged, self._staged = self._staged, []
         if not staged:
             return
-        if sys.stdout is None:
-            raise UsageError("Standard output is closed.")
+        check_stdout()
         try:
             for chunk in staged:
                 sys.stdout.buffer.write(chunk)
@@ -115,25 +121,26 @@ class Output:
     # -- talk -------------------------------------------------------------------------------------------------------------------
 
     def note(self, text: str) -> None:
-        """A message that -q hides."""
+        """A message of one line that -q hides."""
         if not self.quiet:
-            self.talk(text)
+            self.talk(printable(text))
 
     def detail(self, text: str) -> None:
-        """A message that only -v shows."""
+        """A message of one line that only -v shows."""
         if self.verbose:
-            self.talk(text)
+            self.talk(printable(text))
 
     def warn(self, text: str) -> None:
-        """A warning. The work goes on."""
-        self.talk(f"warning: {text}")
+        """A warning of one line. The work goes on."""
+        self.talk(f"warning: {printable(text)}")
 
     def error(self, text: str) -> None:
         """An error."""
         self.talk(f"error: {text}")
 
     def talk(self, text: str) -> None:
-        """Text for stderr, above the progress bar if there is one."""
+        """Text for stderr, above the progress bar if there is one. Its line breaks are its own; those of names have been escaped."""
+        text = printable(text, keep="\n\t")
         with suppress(BrokenPipeError, AttributeError):  # a closed stderr must not change what a command does
             if self._console is not None:
                 self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -202,7 +209,17 @@ def _json_default(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def _cell(value: Json, digits: int | None) -> str:
+def _json(value: Json, **layout: Any) -> str:
+    """JSON in which names of files are valid text: a byte that is no UTF-8 becomes what `printable` makes of it."""
+    text = json.dumps(value, ensure_ascii=False, default=_json_default, **layout)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}" if found[0] < "\ud800" else printable(found[0]).replace("\\", r"\\"), text)
+
+
+_UNSAFE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON may hold, and a terminal or a parser of JSON should not be given."""
+
+
+def _cell(value: Json, digits: int | None, keep: str = "") -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -210,8 +227,8 @@ def _cell(value: Json, digits: int | None) -> str:
     if isinstance(value, float):
         return repr(value) if digits is None else f"{value:.{digits}g}"
     if isinstance(value, (Mapping, list, tuple)):
-        return json.dumps(value, ensure_ascii=False, default=_json_default)
-    return str(value)
+        return _json(value)
+    return printable(str(value), keep)
 
 
 def _separated(names: Sequence[str], rows: Sequence[Sequence[Json]], delimiter: str) -> str:
@@ -220,7 +237,7 @@ def _separated(names: Sequence[str], rows: Sequence[Sequence[Json]], delimiter: 
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_cell(value, None) for value in row] for row in rows)
+    writer.writerows([_cell(value, None, keep="\t") for value in row] for row in rows)
     return text.getvalue()
 
 

@@ -187,7 +187,8 @@ def _print(
     if chosen == "table":
         for summary in summaries:
             choices = {k: v for k, v in summary["params"].items() if k != "gates"}  # a missed gate speaks for itself
-            out.note(_wrapped(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in choices.items())))
+            for line in _wrapped(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in choices.items())):
+                out.note(line)
 
 
 def _as_json(record: Record) -> dict[str, Json]:
@@ -212,13 +213,13 @@ def _stating(row: Row, records: Sequence[Record]) -> Row:
     return {**what, **{k: v for k, v in row.items() if k != "name"}, "params": compact}
 
 
-def _wrapped(text: str) -> str:
+def _wrapped(text: str) -> list[str]:
     """Text in lines no longer than the terminal, broken between words."""
     import shutil
     import textwrap
 
     width = max(shutil.get_terminal_size().columns, 40)
-    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _summary_rows(summaries: list[Record]) -> list[Row]:
