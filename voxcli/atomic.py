@@ -81,10 +81,11 @@ def check_writable(paths: Iterable[str | Path]) -> None:
 
 
 def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, overwrite: bool = False) -> Path:
-    """Write data under path: a temporary file in the same folder, fsync, then os.replace.
+    """Write data under path: a temporary file in the same folder, fsync, then `put_in_place`.
 
     A command that dies on the way leaves the final name as it was. Parent folders are created. A symbolic link is followed, and a
-    device or a pipe is written directly. Raises UsageError where the file exists and overwrite is False, or the folder cannot be used.
+    device or a pipe is written directly. Raises UsageError where the file exists, or another writer made it meanwhile, and overwrite is
+    False, or the folder cannot be used.
     """
     path = Path(path)
     if not overwrite or path.is_dir():
@@ -99,7 +100,7 @@ def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, o
             return path
         final = Path(os.path.realpath(path))
         final.parent.mkdir(parents=True, exist_ok=True)
-        _write_and_replace(final, data)
+        _write_and_place(final, data, overwrite)
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{path} cannot be written.", actual="a file where its folder should be") from error
     except OSError as error:
@@ -117,7 +118,25 @@ def _write_open_file(descriptor: int, data: bytes | bytearray | memoryview) -> N
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _write_and_replace(final: Path, data: bytes | bytearray | memoryview) -> None:
+def put_in_place(temporary: Path, final: Path, overwrite: bool) -> None:
+    """Give a whole file its final name, in the same folder. Raises UsageError where overwrite is False and another writer was faster.
+
+    A second hard link is refused where the name is taken. A file system without them is looked at once more.
+    """
+    if not overwrite:
+        try:
+            os.link(temporary, final)
+        except FileExistsError as error:
+            raise UsageError(f"{final} was made by another program meanwhile.", hint="Use --overwrite to replace it.") from error
+        except OSError:
+            refuse_existing(final)
+        else:
+            return temporary.unlink()
+    os.replace(temporary, final)
+    return None
+
+
+def _write_and_place(final: Path, data: bytes | bytearray | memoryview, overwrite: bool) -> None:
     # Not tempfile.mkstemp: its 0600 would become the mode of the final file, instead of what the user's umask says.
     temporary = final.parent / f".{final.name[:100]}.{secrets.token_hex(6)}.part"
     try:
@@ -127,7 +146,7 @@ def _write_and_replace(final: Path, data: bytes | bytearray | memoryview) -> Non
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, final)
+        put_in_place(temporary, final, overwrite)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

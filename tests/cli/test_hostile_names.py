@@ -172,8 +172,10 @@ def test_stdin_is_a_list_or_an_input_once(refused, tmp_path):
 # -- closed streams -----------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("line", "said"), [("info - --input-format stl <&-", "stdin"), ("info @- <&-", "stdin"), ("info a.stl >&-", "stdout"),
-                                            ("convert a.stl -o - --format ply >&-", "stdout")])  # fmt: skip
+@pytest.mark.parametrize(("line", "said"), [
+    ("info - --input-format stl <&-", "stdin"), ("info @- <&-", "stdin"), ("info a.stl >&-", "stdout"),
+    ("convert a.stl -o - --format ply >&-", "stdout"),
+])  # fmt: skip
 def test_a_closed_stream_is_told(voxcli_process, tmp_path, line, said):
     files.write(tmp_path / "a.stl", TETRAHEDRON)
     command = f"{' '.join(voxcli_process.command)} {line}"

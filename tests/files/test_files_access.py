@@ -130,12 +130,55 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_the_later_of_two_writers_of_a_new_file_fails(tmp_path, monkeypatch, links):
+    path = tmp_path / "a.bin"
+
+    def no_links(a, b):
+        raise OSError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    atomic_write_bytes(path, b"first")
+    assert path.read_bytes() == b"first" and path.stat().st_nlink == 1
+    path.unlink()
+
+    def overtaken(descriptor):
+        path.write_bytes(b"theirs")
+
+    monkeypatch.setattr(os, "fsync", overtaken)
+    with refused(UsageError, "a.bin", hint="--overwrite"):
+        atomic_write_bytes(path, b"ours")
+    assert path.read_bytes() == b"theirs" and len(list(tmp_path.iterdir())) == 1
+    atomic_write_bytes(path, b"ours", overwrite=True)
+    assert path.read_bytes() == b"ours" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_many_writers_of_one_new_file_leave_one_winner(tmp_path):
+    code = (
+        "import sys\nfrom voxcli.atomic import atomic_write_bytes\nfrom voxcli.errors import UsageError\n"
+        "print('ready', flush=True)\nsys.stdin.readline()\n"
+        f"try: atomic_write_bytes({str(tmp_path / 'new')!r}, sys.argv[1].encode() * 100000)\nexcept UsageError: sys.exit(2)"
+    )
+    command = [sys.executable, "-c", code]
+    writers = [subprocess.Popen([*command, str(k)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for k in range(4)]
+    assert [each.stdout.readline() for each in writers] == [b"ready\n"] * 4
+    for each in writers:
+        each.stdin.write(b"\n")
+        each.stdin.flush()
+    for each in writers:
+        each.communicate()
+    codes = [each.returncode for each in writers]
+    assert sorted(codes) == [0, 2, 2, 2]
+    assert (tmp_path / "new").read_bytes() == str(codes.index(0)).encode() * 100000 and os.listdir(tmp_path) == ["new"]
+
+
 def test_a_killed_writer_leaves_no_half_file_under_the_final_name(tmp_path):
     path = tmp_path / "a.bin"
     code = (
         "import os, sys, time\n"
         "from voxcli.atomic import atomic_write_bytes\n"
-        "os.replace = lambda a, b: (print('written', flush=True), time.sleep(60))\n"
+        "os.replace = os.link = lambda a, b: (print('written', flush=True), time.sleep(60))\n"
         f"atomic_write_bytes({str(path)!r}, b'x' * 100000)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)

@@ -22,13 +22,14 @@ def is_street_folder(path: str | Path) -> bool:
     return (Path(path) / "images").is_dir() and (Path(path) / "fruxels").is_dir()
 
 
-def pack_street(data: StreetFolder, target: str | Path, progress: Callable[[int], None] | None = None) -> Path:
+def pack_street(data: StreetFolder, target: str | Path, progress: Callable[[int], None] | None = None, overwrite: bool = True) -> Path:
     """Write all samples of opened folders into one HDF5 file, atomically, one sample in memory at a time. Same data, same bytes.
 
-    progress: called with 1 after each sample. Raises UsageError where the file cannot be written.
+    progress: called with 1 after each sample. Raises UsageError where the file cannot be written, or exists and overwrite is
+    False.
     """
     target = Path(target)
-    with new_hdf5(target) as file:
+    with new_hdf5(target, overwrite) as file:
         _write(file, data, progress)
     return target
 

@@ -84,7 +84,7 @@ def pack(folder: str, output: str, policy: Policy) -> None:
         return out.plan(output)
     data = StreetFolder([folder])
     with out.progress(len(data), "packing") as bar:
-        pack_street(data, output, bar.advance)
+        pack_street(data, output, bar.advance, policy.overwrite)
     return None
 
 

@@ -184,10 +184,10 @@ def write_questions(
     if count < 1 or workers < 1 or (config.labeled or 0) > count:
         raise UsageError("There is at least one question and one worker, and no more labels than questions.",
                          actual=f"count {count}, labeled {config.labeled}, workers {workers}")  # fmt: skip
-    if not overwrite or path.is_dir():
+    if path.is_dir():
         refuse_existing(path)
     meta = make_meta("iqtt", "synth iqtt", asdict(config) | {"count": count}, {}, seed, "camera: x right, y down, z forward", "radii")
-    with new_hdf5(path) as file:
+    with new_hdf5(path, overwrite) as file:
         _write(file, count, seed, config, workers, meta, progress or (lambda n: None))
     return path
 
