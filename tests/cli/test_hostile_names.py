@@ -146,6 +146,28 @@ def test_a_dangling_link_is_told_as_one(refused, tmp_path):
         refused("info", name, named=[name, "link"], unnamed="Did you mean")
 
 
+# -- outputs that are there --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", [["convert", "d", "-o", "o", "--format", "ply"], ["render-surfels", "d", "-o", "o", "--size", "16"],
+                                  ["fruxelize", "d", "-o", "o", "--grid", "voxel", "--resolution", "8"], ["view", "d", "-o", "o"]],
+                         ids=lambda line: line[0])  # fmt: skip
+def test_skip_existing_makes_broken_outputs_again(voxcli, tmp_path, line):
+    for name in "ab":
+        files.write(tmp_path / f"d/{name}.stl", TETRAHEDRON)
+    code, _, errors = voxcli(*line)
+    assert code == 0, errors
+    first, second = sorted((tmp_path / "o").iterdir())
+    whole = second.read_bytes()
+    mark = first.stat().st_mtime_ns
+    for bad in (b"", whole[: len(whole) // 2], b"junk"):
+        second.write_bytes(bad)
+        code, _, errors = voxcli(*line, "--skip-existing")
+        assert code == 0 and "skipped 1 of 2" in errors and f"warning: o/{second.name}" in errors
+        assert second.read_bytes() == whole and first.stat().st_mtime_ns == mark
+    assert "skipped 2 of 2" in voxcli(*line, "--skip-existing")[2]
+
+
 # -- lists --------------------------------------------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,8 @@ def test_it_loads_and_predicts_and_a_batch_equals_singles(name):
     spec, small = BY_NAME[name], SMALL[name]
     network = contract.its_weights_load(spec, small.weights(name))
     if spec.options is not None:
-        contract.a_batch_equals_singles(spec, network, make_options(spec.options, OPTIONS.get(name, {}), name))
+        options = make_options(spec.options, OPTIONS.get(name, {}), name)
+        contract.a_batch_equals_singles(spec, network, options, 0 if name in ("uclid", "pix2scene") else 1e-5)
 
 
 @ALL

@@ -16,6 +16,7 @@ from refusals import refused
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.training import checkpoints, train
 from voxcli.training.journal import Journal
+from voxcli.training.run_lock import locked
 
 RECIPE = """
 network:
@@ -179,7 +180,40 @@ def test_a_folder_that_cannot_hold_a_run_is_refused_at_once(tmp_path):
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     (tmp_path / ".last.pt.123.part").write_bytes(b"half")
     checkpoints.prepare_folder(tmp_path)
+    checkpoints.clear_folder(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from voxcli.training.run_lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_two_trainings_do_not_share_a_folder_and_a_dead_one_holds_none(tmp_path, street, monkeypatch):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".last.pt.1.part").write_bytes(b"the holder writes it")
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("STEPS", "1"))
+    with refused(UsageError, str(run), str(holder.pid)):
+        train("ssz", [street], run, str(tmp_path / "recipe.yaml"))
+    assert sorted(path.name for path in run.iterdir()) == [".last.pt.1.part", ".lock"]
+    with monkeypatch.context() as patch:
+        patch.setenv("RANK", "1")  # of one training, other processes share what the first holds
+        with locked(run):
+            pass
+    holder.kill()
+    holder.communicate()
+    assert (run / ".lock").exists()
+    with locked(run):
+        assert (run / ".lock").read_text() == f"{os.getpid()}\n"
+    assert [path.name for path in run.iterdir()] == [".last.pt.1.part"]
 
 
 def test_a_resumed_log_holds_every_step_once(tmp_path):

@@ -244,7 +244,8 @@ class Predictor(TrainedNetwork[NetT], Generic[NetT, OptionsT, ResultT]):
     def predict(self, inputs: Sequence[Inputs], options: OptionsT, batch_size: int = 1) -> Iterator[ResultT]:
         """One result a sample, in order. meta says what was done to each; no path, no time. Raises DataError for what shows nothing.
 
-        batch_size: how many samples are computed together; the results differ by rounding alone.
+        batch_size: how many samples are computed together at most. A model whose files would depend on it in their last digit computes
+            one at a time.
         """
 
     def completed(self, thing: Described, result: ResultT) -> Described:

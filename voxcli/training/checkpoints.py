@@ -90,7 +90,7 @@ def restore_random_states(states: RandomStates) -> None:
 
 
 def prepare_folder(run: Path) -> None:
-    """Make the run folder, prove that it can be written, and remove what a killed run left half written."""
+    """Make the run folder, and prove that it can be written."""
     probe = run / f".{os.getpid()}.part"
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -101,6 +101,10 @@ def prepare_folder(run: Path) -> None:
             f"'{run}' cannot hold a run.", expected="a folder that can be written",
             actual=os.strerror(error.errno) if error.errno else str(error),
         ) from error  # fmt: skip
+
+
+def clear_folder(run: Path) -> None:
+    """Remove what a killed run left half written."""
     if os.environ.get("RANK", "0") == "0":
         for leftover in run.glob(".*.part"):
             leftover.unlink(missing_ok=True)

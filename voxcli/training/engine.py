@@ -25,6 +25,7 @@ from voxcli.training.journal import Journal, Listener, Meter, Record
 from voxcli.training.parallel import Processes
 from voxcli.training.preparation import open_data, resolve
 from voxcli.training.recipe import Recipe, changes, shaping, without_files
+from voxcli.training.run_lock import locked
 from voxcli.training.stage import Stage
 from voxcli.training.stage_run import StageRun, begin, restore_optimiser
 from voxcli.training.task import AnyTask, Batch, ClassWeighingTask, Context, Samples, Terms
@@ -351,23 +352,22 @@ def train_run(
     unseen: Sequence[str | Path], device: torch.device,
 ) -> None:  # fmt: skip
     """Open the data, resume where asked to, train. See voxcli.training.train."""
-    state = None
-    if resume == "auto":
-        state = checkpoints.newest_checkpoint(run)
-    elif resume == "never":
-        if (run / checkpoints.LAST).exists():
-            raise UsageError(f"'{run}' holds a run already.", hint="Resume it, or choose another folder.")
-    else:
-        state = checkpoints.load_checkpoint(Path(resume))
+    if resume == "never" and (run / checkpoints.LAST).exists():
+        raise UsageError(f"'{run}' holds a run already.", hint="Resume it, or choose another folder.")
+    state = None if resume in ("auto", "never") else checkpoints.load_checkpoint(Path(resume))
     there = run.exists()
     checkpoints.prepare_folder(run)
     try:
-        trainer = Trainer(task, recipe, *open_data(task, recipe, data, unseen), run, device, listener)
+        with locked(run):
+            checkpoints.clear_folder(run)
+            if resume == "auto":
+                state = checkpoints.newest_checkpoint(run)
+            trainer = Trainer(task, recipe, *open_data(task, recipe, data, unseen), run, device, listener)
+            if state is not None:
+                trainer.restore(state)
+            trainer.fit()
     except BaseException:
         if not there:
-            with suppress(OSError):  # it is not empty, if another process is in it
+            with suppress(OSError):  # it is not empty, if a training began in it, or another process is in it
                 run.rmdir()
         raise
-    if state is not None:
-        trainer.restore(state)
-    trainer.fit()

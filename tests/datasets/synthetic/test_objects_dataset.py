@@ -134,6 +134,8 @@ def test_an_interrupted_data_set_is_completed_with_the_same_bytes(folder, tmp_pa
     assert same(folder, out)
     assert write_dataset(out, 2, ObjectsGenerator(3, SMALL)) == 0
     assert same(folder, out)  # the lists still name all that is there
+    (out / "ShapeNetRendering/03001627/s3-000000/rendering/01.png").write_bytes(b"junk")
+    assert write_dataset(out, 2, ObjectsGenerator(3, SMALL)) == 1 and same(folder, out)
 
 
 @pytest.mark.slow

@@ -299,6 +299,9 @@ def test_an_interrupted_data_set_is_completed_with_the_same_bytes(folder, tmp_pa
     (tmp_path / "again/surfels/000000.npz").write_bytes(b"half")
     assert write_dataset(tmp_path / "again", 3, RoomsGenerator(2, config), progress=lambda done, count: seen.append((done, count))) == 2
     assert seen == [(1, 3), (2, 3), (3, 3)] and same(folder, tmp_path / "again")
+    for path in ("surfels/000001.npz", "turned/000002-05.npz", "meshes/room.ply"):
+        (tmp_path / "again" / path).write_bytes(b"junk")
+    assert write_dataset(tmp_path / "again", 3, RoomsGenerator(2, config)) == 2 and same(folder, tmp_path / "again")
 
 
 @pytest.mark.slow

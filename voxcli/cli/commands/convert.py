@@ -155,4 +155,4 @@ def convert_one(item: Item, request: ConvertRequest) -> None:
         digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
         source_meta = getattr(scene, "meta", None)
         made = with_provenance(made, "convert", request.recorded, digests, conversion.seed, source_meta=source_meta)
-    files.write(item.target, made, format=request.formats.format, overwrite=request.overwrite)
+    files.write(item.target, made, format=request.formats.format, overwrite=request.overwrite or item.broken)

@@ -115,13 +115,17 @@ def fuse_views(
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
     from voxcli.files.registry import searched_extensions
+    from voxcli.files.whole import is_whole
 
     check_threshold(of_objects.threshold)
     found, _ = expand(sources, partial(searched_extensions, "fruxels"), leave_out=output)  # coarse volumes have the same formats
     paths = _in_order([each.path for each in found])
     _check_writable_kind(output, formats.format)
     if skip_existing and output != "-" and os.path.lexists(output):
-        return out.note(f"skipped: {output} exists.")
+        if not os.path.isfile(output) or is_whole(output):
+            return out.note(f"skipped: {output} exists.")
+        out.warn(f"{output} exists and is no whole file: it is made again.")
+        overwrite = True
     _check_output(output, overwrite)
     fusion = (_fusion_of_scenes if _holds_scenes(paths, formats, of_objects) else _fusion_of_objects)(method, of_scenes, of_objects, device)
     if dry_run:

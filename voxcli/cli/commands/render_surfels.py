@@ -162,7 +162,7 @@ def render_one(item: Item, request: RenderRequest) -> list[str]:
     made, cautions = rendering.render(scene, camera, options, request.camera or item.source)
     digests = input_digests(item.source, scene, request.camera, request.lights)
     made = with_provenance(made, "render-surfels", request.recorded(), digests, source_meta=scene.meta)
-    files.write(item.target, made, format=request.format, overwrite=request.overwrite)
+    files.write(item.target, made, format=request.format, overwrite=request.overwrite or item.broken)
     return cautions
 
 

@@ -56,7 +56,8 @@ def view(
             with todo.attempt(chunk[0]):
                 thing = files.read(chunk[0].source, kind=kind, format=input_format)
                 sheet = picture_of(thing, size, options.first(threshold, 0.5))
-                files.write(chunk[0].target, Picture(sheet), format="png" if output == "-" else format, overwrite=policy.overwrite)
+                form, replaces = "png" if output == "-" else format, policy.overwrite or chunk[0].broken
+                files.write(chunk[0].target, Picture(sheet), format=form, overwrite=replaces)
 
 
 def _in_terminal(sources: list[str], threshold: float | None, kind: str | None, input_format: str | None) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,7 @@ from voxcli.cli.framework import interrupts
 from voxcli.cli.framework.failures import explain, show_traceback, show_warning
 from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
-from voxcli.cli.framework.output import Progress, ReaderLeft, counted, out
+from voxcli.cli.framework.output import Progress, ReaderLeft, RepeatedWarnings, counted, out
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError, readable
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ class Item:
     """One input and its output. `name` is the input's relative path without suffix, with / between folders; "-" is stdin or stdout.
 
     parts: all files of an input that is made of several (see `expand_groups`), `source` the first of them; empty otherwise.
+    broken: the output exists and is no whole file, so that --skip-existing makes it again.
     """
 
     source: str
     target: str
     name: str
     parts: tuple[str, ...] = ()
+    broken: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -321,9 +323,15 @@ def _check_distinct(todo: Sequence[Item]) -> None:
 def _apply_policy(todo: list[Item], policy: Policy) -> list[Item]:
     existing = [item for item in todo if item.target != "-" and os.path.lexists(item.target) and not holds_nothing(item.target)]
     if existing and policy.skip_existing:
-        out.note(f"skipped {len(existing)} of {len(todo)}: their outputs exist.")
-        gone = set(existing)
-        return [item for item in todo if item not in gone]
+        from voxcli.files.whole import is_whole
+
+        broken = {item for item in existing if os.path.isfile(item.target) and not is_whole(item.target)}
+        with RepeatedWarnings("broken outputs, made again") as warnings:
+            for item in sorted(broken, key=lambda each: each.target):
+                warnings.warn(f"{item.target} exists and is no whole file: it is made again.")
+        gone = set(existing) - broken
+        out.note(f"skipped {len(gone)} of {len(todo)}: their outputs exist.")
+        return [replace(item, broken=item in broken) for item in todo if item not in gone]
     if existing and not policy.overwrite:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise UsageError(f"Output exists: {existing[0].target}{more}.", hint="Use --overwrite to replace, or --skip-existing to leave it.")

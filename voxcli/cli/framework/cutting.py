@@ -57,7 +57,7 @@ class PictureCutter:
         weights = cut.facts.get("weights")
         made = with_provenance(cut.picture, "segment", {"model": self.model}, digests, weights=None if weights is None else str(weights))
         made.meta.update(cut.meta)
-        files.write(item.target, made, format=formats.format, overwrite=overwrite)
+        files.write(item.target, made, format=formats.format, overwrite=overwrite or item.broken)
         self.doubts.result(item.source, cut.meta)
 
 

@@ -74,17 +74,22 @@ def pack(folder: str, output: str, policy: Policy) -> None:
     from voxcli.atomic import check_writable, refuse_existing
     from voxcli.datasets.packing import pack_street
     from voxcli.datasets.street import StreetFolder
+    from voxcli.files.whole import is_whole
 
+    overwrite = policy.overwrite
     if policy.skip_existing and Path(output).is_file():
-        return out.note(f"{output} exists: left out.")
-    if not policy.overwrite:
+        if is_whole(output):
+            return out.note(f"{output} exists: left out.")
+        out.warn(f"{output} exists and is no whole file: it is made again.")
+        overwrite = True
+    if not overwrite:
         refuse_existing(output)
     check_writable([output])
     if policy.dry_run:
         return out.plan(output)
     data = StreetFolder([folder])
     with out.progress(len(data), "packing") as bar:
-        pack_street(data, output, bar.advance, policy.overwrite)
+        pack_street(data, output, bar.advance, overwrite)
     return None
 
 
@@ -123,4 +128,4 @@ def _convert_shape(item: Item, *, input_format: str | None, overwrite: bool) -> 
     shape = files.read(item.source, format=input_format)
     if not isinstance(shape, (Mesh, PointCloud, VoxelGrid)):
         raise DataError("This is no shape.", expected="a mesh, points or voxels", actual=kind_name(shape))
-    atomic_write_bytes(item.target, shape_bytes(colour_volume(shape), item.seed(0)), overwrite=overwrite)
+    atomic_write_bytes(item.target, shape_bytes(colour_volume(shape), item.seed(0)), overwrite=overwrite or item.broken)

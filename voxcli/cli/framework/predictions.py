@@ -277,7 +277,7 @@ class Predictions:
         if self.spec.frame is not None:
             thing.meta.update(frame=self.spec.frame, units=self.spec.units)
         thing.meta["prediction"] = meta
-        files.write(item.target, thing, format=request.formats.format, overwrite=request.overwrite)
+        files.write(item.target, thing, format=request.formats.format, overwrite=request.overwrite or item.broken)
         self.beside.write(contents)
         self.fields.add(item.source, result.meta)
 

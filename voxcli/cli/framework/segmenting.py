@@ -88,11 +88,11 @@ class ShapeSegmenter:
         digests = {item.source: sha256_file(item.source)} if item.source != "-" else {}
         if extension_of(item.target, formats.format) == "json":
             meta = make_meta("parts", "segment", options, digests, None, "the shape's file", "those of the file", self._digest)
-            _write_rows(item.target, "parts", rows, {"meta": meta}, overwrite)
+            _write_rows(item.target, "parts", rows, {"meta": meta}, overwrite or item.broken)
         else:
             converted = convert_to_format(labelled, find_format(item.target, formats.format)[0], None, self.conversion)
             made = with_provenance(converted, "segment", options, digests, weights=self._digest)
-            files.write(item.target, made, format=formats.format, overwrite=overwrite)
+            files.write(item.target, made, format=formats.format, overwrite=overwrite or item.broken)
 
 
 # -- scenes and pictures --------------------------------------------------------------------------------------------------------------
@@ -230,9 +230,10 @@ class SceneSegmenter:
                 out.note(f"{item.target}: {removed} pieces of an earlier call removed.")
         elif extension == "json":
             record = instances_record(scene, found, meta)
-            _write_rows(item.target, "instances", record["instances"], {"left_out": record["left_out"], "meta": meta}, request.overwrite)
+            more = {"left_out": record["left_out"], "meta": meta}
+            _write_rows(item.target, "instances", record["instances"], more, request.overwrite or item.broken)
         else:
-            self._write_grid_or_mesh(item.target, scene, found, digests, weights)
+            self._write_grid_or_mesh(item, scene, found, digests, weights)
         return None
 
     def _predicted(self, item: Item, picture: Picture) -> FruxelGrid:
@@ -256,25 +257,25 @@ class SceneSegmenter:
         assert isinstance(kept, FruxelGrid)
         meta = meta | {"schema": "voxcli/labels", "legend": legend(scene.classes)}
         image = label_picture(label_image(kept, picture), scene.classes, self.request.indices, meta)
-        files.write(item.target, image, format=self.request.formats.format, overwrite=self.request.overwrite)
+        files.write(item.target, image, format=self.request.formats.format, overwrite=self.request.overwrite or item.broken)
         self.legend.write(scene.classes)
 
     def _write_grid_or_mesh(
-        self, target: str, scene: FruxelGrid | VoxelGrid, found: Components, digests: Mapping[str, str], weights: str | None
+        self, item: Item, scene: FruxelGrid | VoxelGrid, found: Components, digests: Mapping[str, str], weights: str | None
     ) -> None:
         """All pieces in one file: a grid of instance labels, or a mesh with one named node a piece."""
         from voxcli import files
         from voxcli.files.registry import find_format
         from voxcli.scene import FruxelGrid, VoxelGrid
 
-        format, extension = find_format(target, self.request.formats.format)
+        format, extension = find_format(item.target, self.request.formats.format)
         if not found.instances and not {FruxelGrid, VoxelGrid} & set(format.writers):
             raise no_instance(extension)
         segmentation = self.request.segmentation
         grid = piece_grid(scene, found, segmentation.by)
         converted = convert_to_format(grid, format, None, ConversionOptions(segmentation.resolution, segmentation.threshold))
         made = with_provenance(converted, "segment", self.request.recorded, digests, weights=weights, source_meta=scene.meta)
-        files.write(target, made, format=self.request.formats.format, overwrite=self.request.overwrite)
+        files.write(item.target, made, format=self.request.formats.format, overwrite=self.request.overwrite or item.broken)
 
 
 def _hint_for(thing: SceneType) -> str:

@@ -108,16 +108,14 @@ class Pix2ScenePredictor(Predictor[Pix2Scene, LensOptions, Surfels], MakesScenes
         if strangers and (assumed := self._assumed(options.fov_x_deg, strangers)) not in self.warned:
             self.warned.add(assumed)
             warnings.warn(assumed, stacklevel=2)
-        for start in range(0, len(inputs), batch_size):
-            chosen = inputs[start : start + batch_size]
-            eyes = [self.usual_eye if each.camera is None else inverse_rigid(each.camera.world_to_cam)[:3, 3] for each in chosen]
-            fitted = [fit(each.picture, self.view, fov_x_deg=options.fov_x_deg, camera=each.camera) for each in chosen]
-            images = self.tensor(np.stack([each.image for each in fitted])).permute(0, 3, 1, 2) / 255
-            codes = self.encode(images, np.stack(eyes))
-            for sample, each, image, z, eye in zip(chosen, fitted, images, codes, eyes, strict=True):
-                seen = self.decode(z, eye, self._likeliest(image, z, eye))
-                seen.meta.update(each.facts | {"place_assumed": sample.camera is None})
-                yield seen
+        for sample in inputs:  # one at a time: the kernels' sums depend on the batch, in the last digit
+            eye = self.usual_eye if sample.camera is None else inverse_rigid(sample.camera.world_to_cam)[:3, 3]
+            fitted = fit(sample.picture, self.view, fov_x_deg=options.fov_x_deg, camera=sample.camera)
+            images = self.tensor(fitted.image[None]).permute(0, 3, 1, 2) / 255
+            (z,) = self.encode(images, eye[None])
+            seen = self.decode(z, eye, self._likeliest(images[0], z, eye))
+            seen.meta.update(fitted.facts | {"place_assumed": sample.camera is None})
+            yield seen
 
     def scene_of(self, picture: Picture, camera: Camera | None = None) -> Surfels:
         """The surfels of one picture."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,24 +55,20 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
         level = _level(options)
         if options.coarse and any(len(sample.pictures) != 1 for sample in inputs):
             raise UsageError("Coarse volumes are those of single pictures.", hint="Fuse them afterwards.")
-        for group in _alike(inputs, batch_size):
-            images, facts, projection, maps = self._inputs(group, options.cut)
+        for sample in inputs:  # one at a time: the kernels' sums depend on the batch, in the last digit
+            images, facts, projection, maps = self._inputs(sample, options.cut)
             with torch.inference_mode():
                 grids = view_grids(self.network, images, projection, maps)
-                counts = torch.tensor([len(each.pictures) for each in group])
-                owner = torch.repeat_interleave(torch.arange(len(group)), counts).to(self.device)
-                logits, codes = self.network.reconstruction.decode([added(grid, owner, len(group)) for grid in grids])
+                owner = torch.zeros(len(sample.pictures), dtype=torch.int64, device=self.device)
+                logits, codes = self.network.reconstruction.decode([added(grid, owner, 1) for grid in grids])
             source = {"camera": "regressed" if projection is None else "given", "depth": "regressed" if maps is None else "given"}
             if not self.network.config.depth_channels:
                 source["depth"] = "not used"
-            place = 0
-            for k, sample in enumerate(group):
-                meta = {"pictures": facts[place : place + len(sample.pictures)], **source, "threshold": level}
-                place += len(sample.pictures)
-                if options.coarse:
-                    yield _packed(logits[k], [grid[k] for grid in grids], meta, level)
-                else:
-                    yield self._cloud(logits[k : k + 1], codes[k : k + 1], meta, options)
+            meta = {"pictures": facts, **source, "threshold": level}
+            if options.coarse:
+                yield _packed(logits[0], [grid[0] for grid in grids], meta, level)
+            else:
+                yield self._cloud(logits, codes, meta, options)
 
     def fuse_volumes(self, grids: Sequence[VoxelGrid], method: str, options: UCLIDOptions) -> tuple[PointCloud, None]:
         """The points of one object from the grids of several views (`predict --coarse`), which are added up and decoded together: there
@@ -94,12 +89,10 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
             margins = "" if done["padded"] == [0, 0] else f"made square by {done['padded']} pixels on each side, "
             yield f"{path}: {margins}{done['side']}x{done['side']}, white on {done['painted']:.1%}"
 
-    def _inputs(self, group: Sequence[Inputs], how: str | None) -> tuple[Tensor, list[Meta], Tensor | None, Tensor | None]:
+    def _inputs(self, sample: Inputs, how: str | None) -> tuple[Tensor, list[Meta], Tensor | None, Tensor | None]:
         """(images [V, 3, S, S], what was done to each, projections [V, 3, 4] or None, depths [V, h, w] or None). how: to cut objects out;
         the squares around these are taken, unless cameras or depths are of whole pictures."""
-        pictures = [picture for sample in group for picture in sample.pictures]
-        cameras = [camera for sample in group for camera in sample.cameras or ()]
-        depths = [depth for sample in group for depth in sample.depths or ()]
+        pictures, cameras, depths = sample.pictures, sample.cameras or (), sample.depths or ()
         cuts = [cut_out(picture, how, str(self.device)) for picture in pictures]
         cuts = cuts if cameras or depths else [cut.framed() for cut in cuts]
         prepared = [prepare(cut.picture, self.network.config.side) for cut in cuts]
@@ -111,7 +104,7 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
             known: Sequence[Camera | None] = cameras or [None] * len(pictures)
             squares = [square_depth(*each) for each in zip(depths, pictures, known, strict=True)]
             if len({s.shape for s in squares}) > 1:
-                raise DataError("The depth maps of a batch differ in size.", actual=sorted({tuple(s.shape) for s in squares}))
+                raise DataError("The depth maps of an object differ in size.", actual=sorted({tuple(s.shape) for s in squares}))
             maps = torch.stack(squares).to(self.device)
         return images, [facts | cut.meta for (_, facts), cut in zip(prepared, cuts, strict=True)], projection, maps
 
@@ -129,17 +122,6 @@ class UCLIDPredictor(Predictor[UCLID, UCLIDOptions, PointCloud | VoxelGrid], Fus
 
 def _level(options: UCLIDOptions) -> float:
     return THRESHOLD if options.threshold is None else options.threshold
-
-
-def _alike(inputs: Sequence[Inputs], batch_size: int) -> Iterator[Sequence[Inputs]]:
-    """Neighbours of which the same is known, at most `batch_size` of them at a time; depth maps of one size."""
-
-    def known(sample: Inputs) -> tuple[bool, set[tuple[int, ...]]]:
-        return sample.cameras is None, {depth.depth.shape for depth in sample.depths or ()}
-
-    for _, same in groupby(inputs, key=known):
-        found = list(same)
-        yield from (found[start : start + batch_size] for start in range(0, len(found), batch_size))
 
 
 # ------------------------------------------------------------------------------------------------ grids of one view in a file

@@ -133,6 +133,13 @@ def test_workers_and_interruptions_change_no_byte(tmp_path):
     assert write_dataset(one, 6, StreetGenerator(3, SMALL), progress=lambda done, count: seen.append((done, count))) == 1
     assert all_bytes(one) == whole
     assert seen == [(5, 6), (6, 6)]
+    for path in sorted(one.rglob("*000002.*")):  # junk of the right size, what is cut off, and a flipped bit
+        data = path.read_bytes()
+        for bad in (b"x" * len(data), data[: len(data) // 2], data[:-30] + bytes([data[-30] ^ 1]) + data[-29:]):
+            if path.suffix == ".json" and len(bad) == len(data) and bad[:1] != b"x":
+                continue  # text has no checksum
+            path.write_bytes(bad)
+            assert write_dataset(one, 6, StreetGenerator(3, SMALL)) == 1 and all_bytes(one) == whole
 
 
 def test_files_hold_what_the_sample_holds(tmp_path):

@@ -32,6 +32,7 @@ from voxcli.datasets.synthetic.objects.layouts import LAYOUTS
 from voxcli.datasets.synthetic.objects.parts import ShapeObject
 from voxcli.datasets.synthetic.objects.places import Place
 from voxcli.errors import UsageError, unknown_name
+from voxcli.files.whole import is_whole
 from voxcli.provenance import Json, make_meta
 from voxcli.seeds import item_seed
 
@@ -109,7 +110,7 @@ class ObjectsGenerator(FolderGenerator):
         return make_meta("objects-dataset", "synth objects", self.config.facts(), self.shelf.digests, self.seed, frame, "box diagonals")
 
     def is_whole(self, folder: Path, index: int) -> bool:
-        return self.layout.marker(folder, place_of(index, self.seed, self.config)).exists()
+        return all(map(is_whole, self.layout.files(folder, place_of(index, self.seed, self.config))))
 
     def write_item(self, folder: Path, index: int) -> None:
         place = place_of(index, self.seed, self.config)

@@ -70,6 +70,16 @@ def _write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random
     return cloud
 
 
+def _truth_files(out_dir: Path, place: Place) -> list[Path]:
+    folder = out_dir / "objects" / place.synset / place.name
+    return [folder / name for name in ("model.glb", "points.ply", "voxels.npz", "views.json")]
+
+
+def _in_folder(folder: Path, one: str) -> list[Path]:
+    """The file `one`, which is always in a folder, and all others in it."""
+    return [folder / one, *(path for path in sorted(folder.glob("*")) if path.name != one)]
+
+
 def _light_facts(light: Light) -> dict[str, Json]:
     """A light as JSON: directions in the object's frame, strengths in linear light."""
     return {key: (np.round(value, 6).tolist() if isinstance(value, np.ndarray) else round(value, 6)) for key, value in vars(light).items()}
@@ -153,6 +163,11 @@ class R2N2Layout:
         """The file that is written last."""
         return out_dir / "ShapeNetVox32" / place.synset / place.name / "model.binvox"
 
+    def files(self, out_dir: Path, place: Place) -> list[Path]:
+        """The files of an object, of its pictures those that are there."""
+        pictures = out_dir / "ShapeNetRendering" / place.synset / place.name / "rendering"
+        return [*_truth_files(out_dir, place), *_in_folder(pictures, "renderings.txt"), self.marker(out_dir, place)]
+
     def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int, photo: bool = False) -> None:
         """All files of one object, with `count` pictures. photo: photographs in place of renderings on nothing."""
         shooting = Shooting(thing, rng, photo)
@@ -180,6 +195,16 @@ class DISNLayout:
     def marker(self, out_dir: Path, place: Place) -> Path:
         """The file that is written last."""
         return out_dir / "SurfaceSamples" / "ShapeNet" / place.synset / f"{place.name}.ply"
+
+    def files(self, out_dir: Path, place: Place) -> list[Path]:
+        """The files of an object, of its pictures those that are there."""
+        folders = [
+            out_dir / tree / "ShapeNet" / place.synset / place.name / kind
+            for tree in ("renderings_rgb", "renderings_depth")
+            for kind in ("easy", "hard")
+        ]
+        pictures = [path for folder in folders for path in _in_folder(folder, "rendering_metadata.txt")]
+        return [*_truth_files(out_dir, place), *pictures, self.marker(out_dir, place)]
 
     def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int, photo: bool = False) -> None:
         """All files of one object, with `count` pictures in each set. photo: photographs, which are alike in both sets."""

@@ -24,6 +24,7 @@ from voxcli.datasets.synthetic.rooms.scenes import SHAPES, TURNS, RoomsConfig
 from voxcli.datasets.synthetic.rooms.shapes import asset_categories, known_shape, load_shelf
 from voxcli.errors import unknown_name
 from voxcli.files import write
+from voxcli.files.whole import is_whole
 from voxcli.provenance import Json, make_meta
 from voxcli.scene import Camera, Picture
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 FRAME = "world: +y up; camera: x right, y down, z forward"
 UNITS = "sides of the room"
+
+_KINDS = {"surfels": "npz", "scenes": "yaml", "lights": "yaml", "facts": "json", "images": "png"}
+"""Folders with a file a scene, and its extension."""
+
 
 class RoomsGenerator(FolderGenerator):
     """The rooms of a seed. assets_dir: one folder a category with meshes; config.shapes may name these categories."""
@@ -56,11 +61,14 @@ class RoomsGenerator(FolderGenerator):
 
         shapes = [shape for name in self.config.shapes for shape in self.shelf.things.get(name) or [known_shape(name)]]
         for name, mesh in [("room", room_mesh()), *((shape.name, shape.mesh) for shape in shapes)]:
-            if not (folder / "meshes" / f"{name}.ply").exists():
-                write(folder / "meshes" / f"{name}.ply", mesh)
+            if not is_whole(folder / "meshes" / f"{name}.ply"):
+                write(folder / "meshes" / f"{name}.ply", mesh, overwrite=True)
 
     def is_whole(self, folder: Path, index: int) -> bool:
-        return (folder / "images" / f"{index:06d}.png").exists()
+        name = f"{index:06d}"
+        turned = [f"turned/{name}-{turn:02d}.npz" for turn in TURNS] if self.config.turned else []
+        own = [f"{kind}/{name}.{extension}" for kind, extension in _KINDS.items()]
+        return all(is_whole(folder / path) for path in (*own, *turned))
 
     def write_item(self, folder: Path, index: int) -> None:
         from voxcli.datasets.synthetic.rooms.scenes import draw_scene

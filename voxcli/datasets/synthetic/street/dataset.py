@@ -21,6 +21,7 @@ from voxcli.datasets.synthetic.folders import FolderGenerator
 from voxcli.datasets.synthetic.street.assets import load_shelf
 from voxcli.datasets.synthetic.street.config import StreetConfig, StreetSample
 from voxcli.files import write
+from voxcli.files.whole import is_whole
 from voxcli.provenance import Json, make_meta
 from voxcli.scene import STREET_CLASSES, DepthMap, Picture
 
@@ -47,8 +48,8 @@ class StreetGenerator(FolderGenerator):
             (folder / name).mkdir(exist_ok=True)
 
     def is_whole(self, folder: Path, index: int) -> bool:
-        """Other programs may have emptied a file, so each has to hold something."""
-        return all(path.is_file() and path.stat().st_size > 0 for path in _paths(folder, index))
+        """Other programs may have damaged a file."""
+        return all(map(is_whole, _paths(folder, index)))
 
     def write_item(self, folder: Path, index: int) -> None:
         from voxcli.datasets.synthetic.street.sample import make_sample
