@@ -65,6 +65,29 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes | None:
     return data
 
 
+_stdin: list[str] = []
+
+
+def read_stdin() -> bytes:
+    """All of stdin, whose digest is kept: it can be read once. Raises UsageError where it is closed or a terminal."""
+    import hashlib
+
+    from voxcli.files.guard import read_within
+
+    if sys.stdin is None:
+        raise UsageError("'-' reads stdin, which is closed.", hint="Pipe a file in: voxcli ... - < FILE")
+    if sys.stdin.isatty():
+        raise UsageError("'-' reads from a pipe, and stdin is a terminal.", hint="Pipe a file in: voxcli ... - < FILE")
+    data = read_within(sys.stdin.buffer, "stdin")
+    _stdin[:] = [hashlib.sha256(data).hexdigest()]
+    return data
+
+
+def stdin_digest() -> str:
+    """The hexadecimal SHA-256 of what `read_stdin` read last."""
+    return _stdin[0]
+
+
 def check_stdout() -> None:
     """Raise UsageError where stdout is closed."""
     if sys.stdout is None:

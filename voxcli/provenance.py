@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from voxcli.contents import kept_bytes
+from voxcli.contents import kept_bytes, stdin_digest
 from voxcli.errors import UsageError
 from voxcli.version import __version__
 
@@ -56,7 +56,12 @@ def sha256_bytes(data: bytes | bytearray | memoryview) -> str:
 
 
 def sha256_file(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file, of bytes that are still kept or in pieces of 1 MiB. Raises UsageError that names the file."""
+    """Hexadecimal SHA-256 of a file, of bytes that are still kept or in pieces of 1 MiB; "-" is stdin, once it was read.
+
+    Raises UsageError that names the file.
+    """
+    if str(path) == "-":
+        return stdin_digest()
     digest = hashlib.sha256()
     try:
         if (data := kept_bytes(path)) is not None:

@@ -72,8 +72,6 @@ def render(
             WHATS[what], "normals" if what == "normals" else "shaded", views, size, light, options.get("weights"), surfels
         )
         made, _ = rendering.render(held, as_camera(camera, path_of(thing)), view, path_of(camera) or "the camera")
-        if isinstance(made, Animation):
-            return made
         recorded: dict[str, Json] = {
             "as": what, "views": views, "size": size, "camera": path_of(camera) or None, "lights": path_of(lights) or None,
             "threshold": options.get("threshold"), "cells": options.get("cells"), "radius": options.get("radius"),

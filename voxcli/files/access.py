@@ -123,7 +123,7 @@ def write(path: str | Path, scene: SceneType, *, format: str | None = None, over
         raise UsageError("Binary data is not written to a terminal.", hint="Pipe it on, or name a file with -o.")
     if not to_stdout and not overwrite:
         refuse_existing(path)
-    if meta is not None and not isinstance(scene, (Animation, Camera, list)):
+    if meta is not None and not isinstance(scene, (Camera, list)):
         scene = replace(scene, meta=meta)
     data = _naming("stdout" if to_stdout else str(path), lambda: writer(scene, Options(depth_scale, extension)))
     if to_stdout:

@@ -1,15 +1,21 @@
-"""Animations: GIF, and PNG with several frames (APNG, .apng). Written only; frames follow each other without end."""
+"""Animations: GIF, and PNG with several frames (APNG, .apng). Written only; frames follow each other without end.
+
+`meta` is the comment of a GIF, and the text chunk of an APNG that pictures have, too.
+"""
 
 from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING
 
+from voxcli.files.images import png_text
+from voxcli.files.keyed import meta_text
 from voxcli.files.registry import Format, Options, register
 from voxcli.scene import Animation
 
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
 
 def write_gif(animation: Animation, options: Options) -> bytes:
@@ -19,17 +25,19 @@ def write_gif(animation: Animation, options: Options) -> bytes:
     height, width = animation.frames.shape[1:3]
     shared = Image.fromarray(animation.frames.reshape(-1, width, 3)).quantize(256, method=Image.Quantize.MEDIANCUT)
     frames = [Image.fromarray(frame).quantize(palette=shared, dither=Image.Dither.NONE) for frame in animation.frames]
-    return _saved(frames, "GIF", animation, disposal=1, optimize=False)
+    about = {"comment": meta_text(animation.meta).encode()} if animation.meta else {}
+    return _saved(frames, "GIF", animation, disposal=1, optimize=False, **about)
 
 
 def write_apng(animation: Animation, options: Options) -> bytes:
     """Every colour as it is; programs that do not know APNG show the first frame."""
     from PIL import Image
 
-    return _saved([Image.fromarray(frame) for frame in animation.frames], "PNG", animation)
+    about = {"pnginfo": png_text({"kind": "animation", "meta": animation.meta})} if animation.meta else {}
+    return _saved([Image.fromarray(frame) for frame in animation.frames], "PNG", animation, **about)
 
 
-def _saved(frames: list[Image.Image], format: str, animation: Animation, **settings: bool | int) -> bytes:
+def _saved(frames: list[Image.Image], format: str, animation: Animation, **settings: bool | bytes | PngInfo) -> bytes:
     buffer = io.BytesIO()
     duration = max(1, round(1000 / animation.frames_per_second))
     frames[0].save(buffer, format, save_all=True, append_images=frames[1:], duration=duration, loop=0, **settings)

@@ -30,6 +30,7 @@ from voxcli.scene import Camera, DepthMap, Frustum, Picture
 
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
 BYTES_A_PIXEL = 16
 """What an image takes while it is decoded, turned upright and taken apart."""
@@ -256,14 +257,19 @@ def write_depth_png(depth: DepthMap, options: Options) -> bytes:
     return _png(Image.fromarray(values.astype(np.uint16)), depth_statement(depth, scale))
 
 
-def _png(image: Image.Image, embedded: Meta) -> bytes:
+def png_text(embedded: Meta) -> PngInfo:
+    """The text chunk in which a PNG states what it is."""
     from PIL import PngImagePlugin
 
     text = PngImagePlugin.PngInfo()
     if embedded:
         text.add_text(_CHUNK, meta_text(json.loads(json.dumps(embedded))))
+    return text
+
+
+def _png(image: Image.Image, embedded: Meta) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=text, compress_level=4)                  # as small as 6 for photographs, in two thirds of the time
+    image.save(buffer, "PNG", pnginfo=png_text(embedded), compress_level=4)      # as small as 6 for photographs, in two thirds of the time
     return buffer.getvalue()
 
 

@@ -1,7 +1,8 @@
 """MagicaVoxel .vox, written only: version 150, one model, a palette of class colours.
 
 The editor is z up and right-handed: our (x, y, z), y up, becomes (x, Z-1-z, y). Cells of the empty class are left out. The format
-holds no place and no size, and at most 256 cells along an axis.
+holds no place and no size, and at most 256 cells along an axis. `meta` stands in a chunk of our own, "VXCL", last of all: programs pass
+chunks over that they do not know.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from voxcli.errors import DataError
 from voxcli.files.binvox import occupied_cells
+from voxcli.files.keyed import meta_text
 from voxcli.files.registry import Format, Options, register
 from voxcli.scene import Labels, VoxelGrid, class_colour
 
@@ -38,6 +40,8 @@ def write_vox(grid: VoxelGrid, options: Options) -> bytes:
     palette[: len(colours), :3] = colours
     palette[:, 3] = 255
     children = _chunk(b"SIZE", size) + _chunk(b"XYZI", struct.pack("<i", len(cells)) + cells.tobytes()) + _chunk(b"RGBA", palette.tobytes())
+    if grid.meta:
+        children += _chunk(b"VXCL", meta_text(grid.meta).encode())
     return b"VOX " + struct.pack("<i", 150) + b"MAIN" + struct.pack("<2i", 0, len(children)) + children
 
 

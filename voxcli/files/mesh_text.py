@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 
+from voxcli.files.keyed import meta_text
 from voxcli.files.mesh_colours import label_colours
 from voxcli.files.registry import Options
 from voxcli.scene import Mesh
@@ -50,8 +51,8 @@ def groups(mesh: Mesh) -> list[tuple[str, np.ndarray]]:
 
 def write_obj(mesh: Mesh, options: Options) -> bytes:
     """OBJ with one object per class or part. Colours stand behind the vertices ("v x y z r g b"), as no second file is written;
-    vertices that several colours share are repeated."""
-    lines = []
+    vertices that several colours share are repeated. The first line is a comment with `meta`."""
+    lines = [f"# voxcli meta {meta_text(mesh.meta)}"] if mesh.meta else []
     offset = 1
     for name, chosen in groups(mesh):
         vertices, faces, colours = _coloured_vertices(mesh, chosen)

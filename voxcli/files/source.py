@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from voxcli.contents import file_bytes
+from voxcli.contents import file_bytes, read_stdin
 from voxcli.errors import FileFormatError, UsageError
-from voxcli.files.guard import claim, read_within
+from voxcli.files.guard import claim
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Source:
     @classmethod
     def from_stdin(cls) -> Source:
         """All of stdin, so that formats that seek can be piped too."""
-        return cls("stdin", None, stdin_bytes())
+        return cls("stdin", None, read_stdin())
 
     def open(self) -> BinaryIO:
         """A seekable binary file. Raises FileFormatError for an empty one."""
@@ -117,17 +117,6 @@ def decoded(text: bytes) -> str:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError:
         return text.decode("cp1252", errors="replace")
-
-
-def stdin_bytes() -> bytes:
-    """All of stdin. Raises UsageError where it is closed or a terminal."""
-    import sys
-
-    if sys.stdin is None:
-        raise UsageError("'-' reads stdin, which is closed.", hint="Pipe a file in: voxcli ... - < FILE")
-    if sys.stdin.isatty():
-        raise UsageError("'-' reads from a pipe, and stdin is a terminal.", hint="Pipe a file in: voxcli ... - < FILE")
-    return read_within(sys.stdin.buffer, "stdin")
 
 
 def nearest_sibling(path: Path) -> str | None:

@@ -218,10 +218,10 @@ def with_provenance(
     """
     from voxcli.files.access import kind_name
     from voxcli.provenance import make_meta
-    from voxcli.scene import Animation, Camera
+    from voxcli.scene import Camera
     from voxcli.scene.frames import frame_of, inherited_meta
 
-    if isinstance(scene, (Animation, Camera, list)):
+    if isinstance(scene, (Camera, list)):
         return scene
     kind, source_meta = kind_name(scene), source_meta or {}
     frame = "camera" if kind == "fruxels" else frame_of(source_meta, "world")
@@ -233,7 +233,7 @@ def input_digests(source: str, thing: object, *more: str | None) -> dict[str, st
     from voxcli.provenance import sha256_file
     from voxcli.scene import SceneDescription
 
-    digests = {path: sha256_file(path) for path in (source, *more) if path and path != "-"}
+    digests = {path: sha256_file(path) for path in (source, *more) if path}
     if isinstance(thing, SceneDescription) and source.lower().endswith((".yaml", ".yml")):
         digests |= {each.file: sha256_file(Path(source).parent / each.file) for each in thing.objects}
     return digests

@@ -305,6 +305,7 @@ class Animation:
 
     frames: np.ndarray
     frames_per_second: float = 12.0
+    meta: Meta = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _need_shape("frames", self.frames, (None, None, None, 3))
@@ -341,7 +342,7 @@ class SceneDescription:
                   expected=f"one of {', '.join(self.classes.names)}", actual=o.class_name)  # fmt: skip
 
 
-Described = FruxelGrid | VoxelGrid | Surfels | DepthMap | PointCloud | Mesh | Picture | SceneDescription
+Described = FruxelGrid | VoxelGrid | Surfels | DepthMap | PointCloud | Mesh | Picture | Animation | SceneDescription
 """Scene types that carry a meta dictionary."""
 
 SceneType = Described | Animation | Camera | list[tuple[str, Camera]]

@@ -151,8 +151,8 @@ def convert_one(item: Item, request: ConvertRequest) -> None:
     scene = files.read(item.source, kind=request.kind, format=request.formats.input_format, ids=request.ids)
     placed = in_world_frame(scene, request.up or "y", request.unit or "m") if request.up or request.unit else scene
     made = convert_to_format(placed, target, request.becomes, replace(conversion, seed=item.seed(conversion.seed)))
-    if made is not scene:  # the source's meta does not hold for another scene type
-        digests = {} if item.source == "-" else {item.source: sha256_file(item.source)}
-        source_meta = getattr(scene, "meta", None)
+    source_meta = getattr(scene, "meta", None)
+    if made is not scene or not source_meta:  # the source's meta does not hold for another scene type
+        digests = {item.source: sha256_file(item.source)}
         made = with_provenance(made, "convert", request.recorded, digests, conversion.seed, source_meta=source_meta)
     files.write(item.target, made, format=request.formats.format, overwrite=request.overwrite or item.broken)

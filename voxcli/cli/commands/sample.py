@@ -78,6 +78,6 @@ def sample(
         scenes = scenes_between(maker, views, count)
     picture = picture_of_scenes(maker, list(scenes), shown)
     recorded: dict[str, Json] = {"model": name, "count": count, "as": shown, "class": kind, "camera": camera and PurePath(camera).name}
-    digests = {path: sha256_file(path) for path in (*(interpolate or ()), *([camera] if camera else [])) if path != "-"}
+    digests = {path: sha256_file(path) for path in (*(interpolate or ()), *([camera] if camera else []))}
     made = with_provenance(picture, "sample", recorded, digests, seed, sha256_file(path))
     return files.write(output, made, format="png" if output == "-" else None, overwrite=overwrite)

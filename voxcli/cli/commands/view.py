@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
 
 
 def view(
@@ -49,6 +52,7 @@ def view(
         other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(".png")]
         if other:
             raise UsageError(f"{other[0]}: pictures are written as PNG.", hint="Name a file with -o FILE.png.")
+        from voxcli.ops.conversions import input_digests, with_provenance
         from voxcli.ops.picture import picture_of
         from voxcli.scene import Picture
 
@@ -57,7 +61,10 @@ def view(
                 thing = files.read(chunk[0].source, kind=kind, format=input_format)
                 sheet = picture_of(thing, size, options.first(threshold, 0.5))
                 form, replaces = "png" if output == "-" else format, policy.overwrite or chunk[0].broken
-                files.write(chunk[0].target, Picture(sheet), format=form, overwrite=replaces)
+                recorded: dict[str, Json] = {"size": size, "threshold": threshold, "kind": kind}
+                digests, source_meta = input_digests(chunk[0].source, thing), getattr(thing, "meta", None)
+                made = with_provenance(Picture(sheet), "view", recorded, digests, source_meta=source_meta)
+                files.write(chunk[0].target, made, format=form, overwrite=replaces)
 
 
 def _in_terminal(sources: list[str], threshold: float | None, kind: str | None, input_format: str | None) -> None:

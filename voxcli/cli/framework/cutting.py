@@ -53,7 +53,7 @@ class PictureCutter:
         cut = cut_out(picture, None, self.device, self.weights)
         by = BY[str(cut.facts["by"])] if cut.facts else "the alpha that it has"
         out.detail(f"{item.source}: cut out by {by}" + (f", {cut.facts['share']:.1%} of it" if cut.facts else ""))
-        digests = {item.source: sha256_file(item.source)} if item.source != "-" else {}
+        digests = {item.source: sha256_file(item.source)}
         weights = cut.facts.get("weights")
         made = with_provenance(cut.picture, "segment", {"model": self.model}, digests, weights=None if weights is None else str(weights))
         made.meta.update(cut.meta)

@@ -77,7 +77,7 @@ def fuse_object_files(
     threshold = fused.meta["threshold"]
     check_empty(target, fused, threshold, found, becomes)
     converted = convert_to_format(with_probabilities(fused, found, becomes), found, becomes, ConversionOptions(threshold=threshold))
-    digests = {source: sha256_file(source) for source in sources if source != "-"}
+    digests = {source: sha256_file(source) for source in sources}
     made = with_fusion_provenance(converted, fused, spec, options.method, digests, digest)
     files.write(target, made, format=formats.format, overwrite=overwrite)
     if shares is None:

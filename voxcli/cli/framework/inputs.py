@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from voxcli.cli.framework.output import out
+from voxcli.contents import read_stdin
 from voxcli.errors import DataError, FileFormatError, UsageError
 
 STDIN = "-"
@@ -178,9 +179,7 @@ def _folders(root: str, above: tuple[str, ...] = ()) -> Iterator[str]:
 
 def _from_list(path: str) -> list[Input]:
     """The files that a list names: one a line, or all ended by zero bytes as of `find -print0`. @- is a list from stdin."""
-    from voxcli.files.source import stdin_bytes
-
-    data = stdin_bytes() if path == STDIN else Path(path).read_bytes()
+    data = read_stdin() if path == STDIN else Path(path).read_bytes()
     data = data.removeprefix(codecs.BOM_UTF8)
     where = "stdin" if path == STDIN else path
     if b"\0" in data and not data.endswith(b"\0"):

@@ -262,7 +262,7 @@ class Predictions:
             out.detail(line)
         contents = self.beside.contents(item, result)
         beside = (*self._depth_files(item), *self._mask_files(item))
-        read = {path: sha256_file(path) for path in (*item.files, *beside) if path != "-"}
+        read = {path: sha256_file(path) for path in (*item.files, *beside)}
         thing: Described
         if self._drawn(format):
             assert isinstance(self.predictor, DrawsPictures)

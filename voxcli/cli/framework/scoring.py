@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from voxcli.cli.framework.flags import values_of_flags
 from voxcli.cli.framework.inputs import Pairs, pairs
 from voxcli.cli.framework.options import RecordFormat
 from voxcli.cli.framework.output import out
+from voxcli.version import __version__
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions
@@ -118,11 +120,13 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
         raise UsageError("This preset's value is a mean over categories.", hint="Add --category-from parent, or a regular expression.")
     work = partial(_score, metrics=tuple(metrics), input_format=request.input_format, several=several)
     scored: list[tuple[str, list[Record]]] = []
+    read: dict[str, str] = {}
     failed: Exception | None = None
     try:
         with Batch(todo, keep_going=request.keep_going, label="scoring") as batch:
-            for item, records in batch.run(work, request.workers):
+            for item, (records, digests) in batch.run(work, request.workers):
                 scored.append((item.name, records))
+                read |= digests
     except Exception as error:
         if not (request.keep_going and scored):
             raise
@@ -140,38 +144,46 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
         summaries.append(summary)
     missed = gates.judge(limits, summaries, _joined(summaries)) if limits and summaries else []
     cautions.warn(scored)
-    _print(scored, summaries, several, request.format)
+    _print(scored, summaries, several, request.format, read)
     if failed is not None:
         raise failed
     gates.check(missed, request.pred, request.gt)
 
 
-def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | None, several: bool) -> list[Record]:
-    """The records of one pair. Of several pairs, an error says whose it is."""
+def _score(
+    item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | None, several: bool
+) -> tuple[list[Record], dict[str, str]]:
+    """The records of one pair, and the SHA-256 of both files by their paths. Of several pairs, an error says whose it is."""
+    from voxcli.contents import kept_bytes
     from voxcli.errors import VoxcliError
+    from voxcli.provenance import sha256_file
 
     assert isinstance(item, ScoredPair)
     first, options = metrics[0], item.options[0]
     try:
         pred = first.read(item.source, options, format_for(item.source, item, input_format))
         gt = first.read_truth(item.target, options, format_for(item.target, item, input_format))
-        return first.score_several(pred, gt, item.options, pred=item.source, gt=item.target)
+        records = first.score_several(pred, gt, item.options, pred=item.source, gt=item.target)
     except VoxcliError as error:
         if several and item.source not in str(error) and item.target not in str(error):
             error.message = f"{item.source}: {error.message}"
         raise
+    # A folder has no digest, and a pipe is not read again.
+    files = [path for path in (item.source, item.target) if path == "-" or os.path.isfile(path) or kept_bytes(path) is not None]
+    return records, {path: sha256_file(path) for path in files}
 
 
 def _print(
-    scored: list[tuple[str, list[Record]]], summaries: list[Record], several: bool, format: RecordFormat | None
+    scored: list[tuple[str, list[Record]]], summaries: list[Record], several: bool, format: RecordFormat | None, read: Mapping[str, str]
 ) -> None:
+    """read: the SHA-256 of what was scored, by its path."""
     chosen = format.value if format else ("table" if out.on_terminal else "jsonl")
     every = [record for _, records in scored for record in records] + (summaries if several else [])
     if chosen == "json" and len(every) == 1:
-        out.json(_as_json(every[0]))
+        out.json(_as_json(every[0], read))
         return
     if chosen in ("json", "jsonl"):
-        out.records([_as_json(record) for record in every], chosen)
+        out.records([_as_json(record, read) for record in every], chosen)
         return
     rows = [{"name": name, **_joined(records)} for name, records in scored]
     if chosen != "table":  # below a table stands what was computed; these rows must say it themselves
@@ -191,9 +203,10 @@ def _print(
                 out.note(line)
 
 
-def _as_json(record: Record) -> dict[str, Json]:
+def _as_json(record: Record, read: Mapping[str, str]) -> dict[str, Json]:
+    meta = {"voxcli_version": __version__, "inputs": {path: read[path] for path in (record["pred"], record["gt"]) if path in read}}
     return {"metric": record["metric"], "value": record["value"], "pred": record["pred"], "gt": record["gt"], "parts": record["parts"],
-            "params": record["params"]}  # fmt: skip
+            "params": record["params"], "meta": meta}  # fmt: skip
 
 
 def _stating(row: Row, records: Sequence[Record]) -> Row:

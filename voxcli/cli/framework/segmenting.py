@@ -85,7 +85,7 @@ class ShapeSegmenter:
         shape = files.read(item.source, format=formats.input_format)
         labelled, rows = label_parts(network, shape, self.conversion.threshold)
         options: dict[str, Json] = {"model": self.model, "threshold": self.conversion.threshold}
-        digests = {item.source: sha256_file(item.source)} if item.source != "-" else {}
+        digests = {item.source: sha256_file(item.source)}
         if extension_of(item.target, formats.format) == "json":
             meta = make_meta("parts", "segment", options, digests, None, "the shape's file", "those of the file", self._digest)
             _write_rows(item.target, "parts", rows, {"meta": meta}, overwrite or item.broken)
@@ -215,7 +215,7 @@ class SceneSegmenter:
         if not isinstance(thing, (FruxelGrid, VoxelGrid)):
             raise DataError(f"{item.source} has no cells to tell apart.", expected="fruxels, voxels or an image", hint=_hint_for(thing))
         scene = labelled_grid(thing, request.segmentation.threshold)
-        digests = {path: sha256_file(path) for path in (item.source, request.camera) if path and path != "-"}
+        digests = {path: sha256_file(path) for path in (item.source, request.camera) if path}
         weights = self.predictor.digest if picture is not None else None
         meta = make_meta("instances", "segment", request.recorded, digests, None, frame_of(scene.meta), "m", weights)
         meta |= inherited_meta(scene.meta)
