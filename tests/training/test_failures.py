@@ -201,7 +201,7 @@ def test_two_trainings_do_not_share_a_folder_and_a_dead_one_holds_none(tmp_path,
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
     (tmp_path / "recipe.yaml").write_text(RECIPE.replace("STEPS", "1"))
-    with refused(UsageError, str(run), str(holder.pid)):
+    with refused(UsageError, str(holder.pid)):
         train("ssz", [street], run, str(tmp_path / "recipe.yaml"))
     assert sorted(path.name for path in run.iterdir()) == [".last.pt.1.part", ".lock"]
     with monkeypatch.context() as patch:

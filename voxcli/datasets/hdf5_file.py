@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,8 @@ def new_hdf5(path: Path, overwrite: bool) -> Iterator[h5py.File]:
         found = re.search(r"errno = (\d+)", str(error))  # so HDF5 tells errors of the system, as RuntimeError where a file is closed
         if found is None and not isinstance(error, OSError):
             raise
-        reason = os.strerror(int(found[1])) if found else str(error)
+        reason = os.strerror(int(found[1])) if found else getattr(error, "strerror", None) or str(error)
         raise UsageError(f"'{path}' cannot be written.", actual=reason, hint="Is the disk full, or the folder read-only?") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ def write_apng(animation: Animation, options: Options) -> bytes:
     return _saved([Image.fromarray(frame) for frame in animation.frames], "PNG", animation, **about)
 
 
-def _saved(frames: list[Image.Image], format: str, animation: Animation, **settings: bool | bytes | PngInfo) -> bytes:
+def _saved(frames: list[Image.Image], format: str, animation: Animation, **settings: int | bytes | PngInfo) -> bytes:
     buffer = io.BytesIO()
     duration = max(1, round(1000 / animation.frames_per_second))
     frames[0].save(buffer, format, save_all=True, append_images=frames[1:], duration=duration, loop=0, **settings)

@@ -204,7 +204,8 @@ def _print(
 
 
 def _as_json(record: Record, read: Mapping[str, str]) -> dict[str, Json]:
-    meta = {"voxcli_version": __version__, "inputs": {path: read[path] for path in (record["pred"], record["gt"]) if path in read}}
+    inputs = {path: read[path] for path in (record["pred"], record["gt"]) if path in read}
+    meta: dict[str, Json] = {"voxcli_version": __version__, "inputs": inputs}
     return {"metric": record["metric"], "value": record["value"], "pred": record["pred"], "gt": record["gt"], "parts": record["parts"],
             "params": record["params"], "meta": meta}  # fmt: skip
 
