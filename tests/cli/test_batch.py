@@ -107,6 +107,11 @@ def test_keep_going_finishes_the_rest_reports_each_and_exits_1(fake_process, tre
     assert not (tree / "o/sub/b.out").exists()
 
 
+def test_an_input_may_come_twice():
+    items = [batch.Item("d/a.txt", "", "a")] * 3
+    assert [item for item, _ in batch.Batch(items).run(str, 2)] == items
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_keep_going_finishes_whatever_fails_a_bug_too(fake_process, tree, workers):
     failing = ["bug", "memory", "recursion", "odd", "os"] + ["die"] * (workers - 1)

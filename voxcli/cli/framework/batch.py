@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from voxcli import contents
 from voxcli.atomic import check_writable, holds_nothing
@@ -182,15 +182,16 @@ class Batch:
 
         from voxcli.processes import worker_pool
 
-        rest, kept, suspects = self.items, cast("dict[Item, Future[R]]", {}), set[Item]()
+        rest, suspects = list(range(len(self.items))), set[int]()
+        kept: dict[int, Future[R]] = {}
         while rest:
             alone = rest[0] in suspects
-            now = [rest[0]] if alone else rest
+            now = rest[:1] if alone else rest
             with worker_pool(1 if alone else workers, _start_worker) as pool:
-                futures = {item: kept.get(item) or _submitted(pool, partial(_worked, work, item)) for item in now}
-                for place, item in enumerate(now):
-                    wait([futures[item]])
-                    if self.keep_going and not alone and _died(futures[item]):
+                futures = {k: kept.get(k) or _submitted(pool, partial(_worked, work, self.items[k])) for k in now}
+                for place, k in enumerate(now):
+                    wait([futures[k]])
+                    if self.keep_going and not alone and _died(futures[k]):
                         wait(futures.values())
                         rest = now[place:]
                         kept = {each: futures[each] for each in rest if not _died(futures[each])}
@@ -198,7 +199,7 @@ class Batch:
                         suspects = set([each for each in rest if each not in kept][: 2 * workers + 1])
                         break
                     self._progress.advance()
-                    yield item, futures[item]
+                    yield self.items[k], futures[k]
                 else:
                     rest = rest[len(now) :]
 
