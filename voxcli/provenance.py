@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from voxcli.contents import kept_bytes, stdin_digest
-from voxcli.errors import UsageError
+from voxcli.errors import UsageError, printable
 from voxcli.version import __version__
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
@@ -75,9 +75,9 @@ def sha256_file(path: str | Path) -> str:
 
 
 def _relative(text: str) -> str:
-    """Absolute paths would tell whose machine it was, and differ between two runs of the same command."""
+    """Absolute paths would tell whose machine it was, and differ between two runs of the same command. Names become text."""
     path = PurePath(text)
-    return path.name if path.is_absolute() else text
+    return printable(path.name if path.is_absolute() else text)
 
 
 def _plain(value: object) -> Json:

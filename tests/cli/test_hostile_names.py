@@ -54,6 +54,8 @@ def test_a_batch_of_such_names_is_done_and_told_as_text(voxcli, hostile):
     code, _, errors = voxcli("convert", "d", "-o", "out", "--format", "ply")
     assert (code, errors) == (0, "")
     assert {os.path.splitext(name)[0] for name in os.listdir(hostile / "out")} == {os.path.splitext(name)[0] for name in NAMES}
+    told = [name for path in (hostile / "out").iterdir() for name in files.read(path).meta["inputs"]]
+    assert sorted(told) == sorted(f"d/{name}" for name in SHOWN)
 
 
 def test_errors_and_plans_of_such_names_are_escaped(voxcli, hostile):
