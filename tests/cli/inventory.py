@@ -31,10 +31,13 @@ stages:
 
 POSE = "camera: {position: [0, 1, 3], look_at: [0, 0, 0], width: 8, height: 8, fov_x_deg: 60}\n"
 
+OBJECTS = '{"objects": [{"class": "car", "translation": [0, 0, 9], "rotation_wxyz": [1, 0, 0, 0], "size": [2, 1, 4]}]}'
+
 MADE = {
     "points.ply": lambda path: files.write(path, PointCloud(box_mesh().vertices)),
     "other.ply": lambda path: files.write(path, PointCloud(box_mesh((2, 2, 4)).vertices)),
     "surfels.npz": lambda path: files.write(path, Surfels(np.ones((2, 4)), np.zeros((2, 4, 3)), np.zeros((2, 4, 3)), _camera())),
+    "objects.json": lambda path: path.write_text(OBJECTS),
     "pose.yaml": lambda path: path.write_text(POSE),
     "boxes/car/a.obj": lambda path: files.write(path, box_mesh()),
     "truth/car/a.obj": lambda path: files.write(path, box_mesh((1.8, 1.5, 4))),
@@ -67,6 +70,9 @@ SECTIONS = {
        for name in ("iou", "chamfer", "fscore", "hausdorff", "normals", "emd", "all", "depth", "pose", "iqtt")},
     "metrics iou guessed labelled --category-from parent --format jsonl": "records",
     "metrics chamfer boxes truth --category-from parent --points 100 --format jsonl": "records",
+    "metrics pose transforms.json transforms.json --align none --format jsonl": "records",
+    "metrics pose objects.json objects.json --format jsonl": "records",
+    "metrics iou scene.npz scene.npz --detail --format jsonl": "records",
     "metrics presets --format json": "info",
     "fruxelize scene.yaml -o out.npz": "meta",
     "predict street.png --weights best.safetensors -o out.npz": "meta",

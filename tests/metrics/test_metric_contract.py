@@ -10,11 +10,14 @@ from references.shapes import box
 
 import voxcli
 from voxcli.metrics.iqtt import Answers
+from voxcli.metrics.object_poses import ObjectPoses
 from voxcli.metrics.pointsets import COMBINED
 from voxcli.metrics.presets import PRESETS, options_for
 from voxcli.metrics.registry import METRICS
 from voxcli.metrics.surfaces import COMBINE, SampledMetric
+from voxcli.metrics.trajectories import CameraPoses
 from voxcli.scene import DepthMap, Labels, Mesh, PointCloud, VoxelGrid
+from voxcli.scene.poses import Poses
 
 ALL = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 SAMPLED = [name for name, metric in METRICS.items() if isinstance(metric, SampledMetric)]
@@ -29,6 +32,15 @@ LABELLED = [VoxelGrid(labels=labels, classes=NAMES) for labels in RNG.integers(0
 CUBE = Mesh(*(part.numpy() for part in box()))
 NOTHING = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
 TURNED = np.diag([-1.0, 1, -1, 1])
+
+
+def moved_to(*place):
+    """world_to_cam of a camera that is moved."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = place
+    return matrix
+
+
 PAIRS = {
     **dict.fromkeys(SAMPLED, CLOUDS), "iou": CELLS, "depth": [DepthMap(depth) for depth in 1 + RNG.random((2, 4, 5))],
     "pose": [np.eye(4), TURNED], "iqtt": [Answers(np.array([0, 1, 2])), Answers(np.array([0, 2, 1]))],
@@ -90,7 +102,10 @@ def test_records_of_volumes_state_every_option():
 
 @pytest.mark.parametrize(("name", "elsewhere"), [("depth", {"mask_file": "masked"}), ("pose", ()), ("iqtt", ())])
 def test_records_of_views_state_every_option(name, elsewhere):
-    contract.its_record_states_every_option(METRICS[name], [PAIRS[name]], elsewhere)
+    several = CameraPoses(("a", "b", "c"), np.stack([moved_to(0, 0, 1), moved_to(1, 0, 0), moved_to(0, 2, 0)]))
+    objects = ObjectPoses(Poses(np.array([0]), np.zeros((1, 3)), np.array([[1.0, 0, 0, 0]]), np.ones((1, 3))), ("car",))
+    more = {"pose": [(several, several), (objects, objects)]}
+    contract.its_record_states_every_option(METRICS[name], [PAIRS[name], *more.get(name, [])], elsewhere)
 
 
 def test_every_preset_is_of_registered_metrics():

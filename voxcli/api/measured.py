@@ -14,9 +14,11 @@ from voxcli.scene import Camera, DepthMap, Surfels
 if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions, Shape
     from voxcli.metrics.iqtt import Answers
+    from voxcli.metrics.object_poses import ObjectPoses
     from voxcli.metrics.registry import AnyMetric
+    from voxcli.metrics.trajectories import CameraPoses
 
-    Input = Shape | np.ndarray | Answers
+    Input = Shape | np.ndarray | Answers | CameraPoses | ObjectPoses
 
 Measured = ShapeLike | Camera
 """A shape, a depth map, a camera or answers: as a file, as one of our types, or as arrays."""
@@ -47,8 +49,12 @@ def _depth(thing: Measured, what: str) -> DepthMap | Surfels:
     return DepthMap(array)
 
 
-def _pose(thing: Measured, what: str) -> np.ndarray:
-    return thing.world_to_cam if isinstance(thing, Camera) else as_array(thing, what)
+def _pose(thing: Measured, what: str) -> np.ndarray | CameraPoses:
+    """A pose [4, 4], or several: an array [n, 4, 4], whose cameras are called by their numbers."""
+    from voxcli.metrics.trajectories import CameraPoses
+
+    array = thing.world_to_cam if isinstance(thing, Camera) else as_array(thing, what)
+    return CameraPoses(tuple(map(str, range(len(array)))), array) if array.ndim == 3 else array
 
 
 def _answers(thing: Measured, what: str) -> Answers:

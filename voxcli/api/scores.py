@@ -31,7 +31,8 @@ def score(
     Args:
         prediction, truth: of a metric of shapes a path, one of voxcli's types, trimesh, (vertices [V, 3], faces [F, 3]), points [N, 3], or
             occupancy [X, Y, Z] (arrays or tensors), both in the same frame and units, which are those of the value. Of `depth` a path, a
-            DepthMap, Surfels, or z [H, W]; of `pose` a path, a Camera, or world_to_cam [4, 4]; of `iqtt` a path, or answers [n].
+            DepthMap, Surfels, or z [H, W]; of `pose` a path, a Camera, world_to_cam [4, 4], or several [n, 4, 4]; of `iqtt` a path, or
+            answers [n].
         metric: a name of `voxcli.metrics.registry.METRICS`: iou, chamfer, fscore, hausdorff, normals, emd, depth, pose, iqtt. A list of
             distances shares their nearest neighbours, and gives a list.
         preset: a paper's protocol, such as "onet" (`voxcli metrics presets` lists them).

@@ -31,11 +31,8 @@ def pose_record(
     """
     if value not in POSE_VALUES:
         raise unknown_name("value", value, POSE_VALUES)
-    for name, matrix in (("predicted", pred), ("true", gt)):
-        if matrix.shape != (4, 4):
-            raise ShapeError(f"The {name} pose has the wrong shape.", expected=[4, 4], actual=list(matrix.shape))
-        if not np.isfinite(matrix).all() or np.abs(matrix[:3, :3] @ matrix[:3, :3].T - np.eye(3)).max() > 1e-3:
-            raise DataError(f"The {name} pose must be a rigid motion.")
+    check_pose(pred, "predicted")
+    check_pose(gt, "true")
     centres = [-m[:3, :3].T @ m[:3, 3] for m in (pred, gt)]
     distance = float(np.linalg.norm(centres[0] - centres[1]))
     away = float(np.linalg.norm(centres[1]))
@@ -44,6 +41,17 @@ def pose_record(
         "translation": distance, "translation_relative": distance / away if away > 0 else None,
     }  # fmt: skip
     return make_record("pose", parts[value], parts=parts, params={"value": value, "up": list(up), "of": "world_to_cam"}, **names)
+
+
+def check_pose(matrix: np.ndarray, which: str) -> None:
+    """Raise ShapeError or DataError for what is no rigid motion [4 4]. which: what the message calls it.
+
+    >>> check_pose(np.eye(4), "true")
+    """
+    if matrix.shape != (4, 4):
+        raise ShapeError(f"The {which} pose has the wrong shape.", expected=[4, 4], actual=list(matrix.shape))
+    if not np.isfinite(matrix).all() or np.abs(matrix[:3, :3] @ matrix[:3, :3].T - np.eye(3)).max() > 1e-3:
+        raise DataError(f"The {which} pose must be a rigid motion.")
 
 
 def rotation_angle(a: np.ndarray, b: np.ndarray) -> float:

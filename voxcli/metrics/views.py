@@ -15,16 +15,22 @@ from voxcli.options import option
 
 if TYPE_CHECKING:
     import numpy as np
-    from typing_extensions import Unpack
+    from typing_extensions import TypeAlias, Unpack
 
     from voxcli.metrics.iqtt import Answers
+    from voxcli.metrics.object_poses import ObjectPoses
+    from voxcli.metrics.trajectories import CameraPoses
     from voxcli.scene import DepthMap, Surfels
+
+    PoseInput: TypeAlias = np.ndarray | CameraPoses | ObjectPoses
 
 DEPTH_VALUES = ("rmse", "mse", "abs_rel", "sq_rel", "rmse_log", "log10", "silog", "irmse")
 DEPTH_ALIGN = ("none", "median", "scale-shift")
 DEPTH_SPACES = ("depth", "log", "inverse")
 DEPTH_CROPS = ("none", "garg", "eigen", "nyu")
 POSE_VALUES = ("rotation_deg", "azimuth_deg", "translation", "translation_relative")
+SEVERAL_VALUES = ("ate", "rpe_translation", "rpe_rotation_deg")
+POSE_ALIGN = ("sim3", "se3", "none")
 
 
 @dataclass(frozen=True)
@@ -121,19 +127,21 @@ class Depth(Metric[DepthOptions, "DepthMap | Surfels"]):
 
 @dataclass(frozen=True)
 class PoseOptions(MetricOptions):
-    """Options of the pose errors."""
+    """Options of the pose errors. align belongs to several cameras, within to objects."""
 
-    value: str = option(
-        "rotation_deg", "Which error is the value: rotation_deg (default), azimuth_deg, translation, translation_relative.",
-        choices=POSE_VALUES,
+    value: str | None = option(
+        None, "Which error is the value: rotation_deg (default), azimuth_deg, translation (default of objects), translation_relative; of "
+        "several cameras ate (default), rpe_translation, rpe_rotation_deg.", choices=(*POSE_VALUES, *SEVERAL_VALUES),
     )  # fmt: skip
+    align: str = option("sim3", "Of several cameras: bring their world to the truth's by sim3 (default), se3 or none.", choices=POSE_ALIGN)
+    within: float = option(2.0, "Of objects: those of a class match within this distance; default 2.", within="(0, inf)", unit="metres")
 
 
-class Pose(Metric[PoseOptions, "np.ndarray"]):
-    """The errors of camera poses."""
+class Pose(Metric[PoseOptions, "PoseInput"]):
+    """The errors of camera poses, and of poses of objects."""
 
     name = "pose"
-    summary = "Errors of camera poses."
+    summary = "Errors of poses of cameras, one or several, and of objects."
     options = PoseOptions
     compares = "cameras"
     kinds = ("scene", "cameras", "fruxels")
@@ -141,31 +149,51 @@ class Pose(Metric[PoseOptions, "np.ndarray"]):
     perfect = 0.0
     help = """Camera pose errors: rotation angle in degrees (the value), azimuth error about +y, distance between the centres.
 
-    Cameras come from scene YAML, or from any file that carries one. --preset jof: the azimuth error. Gates may name a part:
-    --fail-over azimuth_deg=15.
+    Cameras come from scene YAML, or from any file that carries one. Several (transforms.json, COLMAP) are matched by name, and the value is
+    the ATE after a Sim(3) alignment, with RPE beside. Two files of objects' poses (predict --poses, synth street) are matched by class and
+    distance: metres and degrees, by class. --preset jof: the azimuth error. Gates may name a part: --fail-over azimuth_deg=15.
 
     Examples:
         voxcli metrics pose camera.yaml scene.yaml
-        voxcli metrics pose camera.yaml scene.yaml --fail-over 200
+        voxcli metrics pose transforms.json transforms.json --align none
     """
 
-    def read(self, path: str, options: PoseOptions, format: str | None = None) -> np.ndarray:
-        """world_to_cam [4 4] of the one camera of a file. Raises DataError where there are more, or none but one that was assumed."""
+    def read(self, path: str, options: PoseOptions, format: str | None = None) -> PoseInput:
+        """The cameras of a file, or the objects whose poses it lists. Raises DataError where it has no camera but one that was assumed."""
+        import numpy as np
+
         from voxcli import files
+        from voxcli.files.source import Source
+        from voxcli.metrics.object_poses import read_objects
         from voxcli.metrics.pose import refuse_assumed
+        from voxcli.metrics.trajectories import CameraPoses
 
+        if format is None and path.lower().endswith(".json"):
+            objects = read_objects(Source.from_path(path).text, path)
+            if objects is not None:
+                return objects
         cameras = files.read_cameras(path, format=format)
-        if len(cameras) != 1:
-            raise DataError(f"{path} holds {len(cameras)} cameras.", expected="one")
+        if not cameras:
+            raise DataError(f"{path} holds no cameras.", expected="one or more")
         refuse_assumed(path, format)
-        pose: np.ndarray = cameras[0][1].world_to_cam
-        return pose
+        return CameraPoses(tuple(name for name, _ in cameras), np.stack([camera.world_to_cam for _, camera in cameras]))
 
-    def score(self, pred: np.ndarray, gt: np.ndarray, options: PoseOptions, /, **names: Unpack[Names]) -> Record:
-        """The record of two poses."""
+    def score(self, pred: PoseInput, gt: PoseInput, options: PoseOptions, /, **names: Unpack[Names]) -> Record:
+        """The record of two poses, of two sets of cameras, or of the objects of two scenes."""
+        from voxcli.metrics.object_poses import ObjectPoses, objects_record
         from voxcli.metrics.pose import pose_record
+        from voxcli.metrics.trajectories import CameraPoses, trajectory_record
 
-        record = pose_record(pred, gt, value=options.value, **names)
+        if isinstance(pred, ObjectPoses) and isinstance(gt, ObjectPoses):
+            return objects_record(pred, gt, options, **names)
+        if isinstance(pred, ObjectPoses) or isinstance(gt, ObjectPoses):
+            raise DataError("Poses of objects are compared with poses of objects, cameras with cameras.")
+        a, b = (each if isinstance(each, CameraPoses) else CameraPoses(("camera",), each[None]) for each in (pred, gt))
+        if len(a) > 1 or len(b) > 1:
+            return trajectory_record(a, b, options, **names)
+        if options.value in SEVERAL_VALUES:
+            raise DataError(f"One camera has no '{options.value}'.", expected=", ".join(POSE_VALUES))
+        record = pose_record(a.world_to_cam[0], b.world_to_cam[0], value=options.value or "rotation_deg", **names)
         record["params"] |= options.stated_preset
         return record
 
