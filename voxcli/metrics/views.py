@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from voxcli.atomic import check_there
 from voxcli.errors import DataError, UsageError
@@ -15,7 +15,7 @@ from voxcli.options import option
 
 if TYPE_CHECKING:
     import numpy as np
-    from typing_extensions import TypeAlias, Unpack
+    from typing_extensions import Unpack
 
     from voxcli.metrics.iqtt import Answers
     from voxcli.metrics.object_poses import ObjectPoses
