@@ -133,7 +133,7 @@ _voxcli() {
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --ids --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'guide:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics segment-fuse train synth files python conventions troubleshooting architecture changes reliability results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid' -- "$current")) ;;
+        'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics segment-fuse train synth files formats python conventions troubleshooting reliability architecture changes results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid' -- "$current")) ;;
         *) COMPREPLY=() ;;
     esac
 }

@@ -589,7 +589,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from view' -l print-config -d 'Pri
 complete -c voxcli -n '__fish_seen_subcommand_from view' -l quiet -s q -d 'Warnings and errors only.'
 complete -c voxcli -n '__fish_seen_subcommand_from view' -l verbose -s v -d 'More detail.'
 complete -c voxcli -n '__fish_seen_subcommand_from view' -l help -s h -d 'Show the help and stop.'
-complete -c voxcli -n '__fish_seen_subcommand_from guide' -f -a 'predict fruxelize render metrics segment-fuse train synth files python conventions troubleshooting architecture changes reliability results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid'
+complete -c voxcli -n '__fish_seen_subcommand_from guide' -f -a 'predict fruxelize render metrics segment-fuse train synth files formats python conventions troubleshooting reliability architecture changes results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid'
 complete -c voxcli -n '__fish_seen_subcommand_from guide' -l config -r -d 'YAML file with options.'
 complete -c voxcli -n '__fish_seen_subcommand_from guide' -l print-config -d 'Print all options as YAML, itself a valid --config, and stop.'
 complete -c voxcli -n '__fish_seen_subcommand_from guide' -l quiet -s q -d 'Warnings and errors only.'
