@@ -93,6 +93,14 @@ def test_numbers_beyond_their_stated_bounds_are_said(tmp_path, key, stated, foun
     assert len(said) == 1
 
 
+def test_an_accessor_that_primitives_share_is_spoken_of_once(tmp_path):
+    file, primitive = cube()
+    file.mesh(primitive, primitive, primitive).tree["accessors"][0]["max"] = [2, 1, 1]
+    with pytest.warns(UserWarning, match=r"have 1, 1, 1\. What they have is taken") as said:
+        is_box(read_file(file, tmp_path / "a.glb"), (1, 1, 1), faces=36)
+    assert len(said) == 1
+
+
 @pytest.mark.filterwarnings("error")
 def test_bounds_of_few_digits_are_not_said(tmp_path):
     file = Gltf()

@@ -34,7 +34,7 @@ _KNOWN = {
     "EXT_texture_avif", "KHR_texture_basisu", "MSFT_texture_dds", "KHR_lights_punctual", "EXT_lights_image_based", "EXT_lights_ies",
     "KHR_animation_pointer", "KHR_xmp", "KHR_xmp_json_ld", "KHR_node_hoverability", "KHR_node_selectability",
 }  # fmt: skip
-_UNPACK = "Unpack the file first, for instance by: gltf-transform copy IN.glb OUT.glb"
+_UNPACK = "gltf-transform copy IN.glb OUT.glb, or export it again without compression."
 _POINTS, _LINES = "primitive(s) of points", "primitive(s) of lines"
 
 
@@ -99,8 +99,8 @@ class _Reader:
         """A file must not be read without an extension that it requires (glTF 2.0, 3.12)."""
         for extension in map(str, list_of(self.data.tree.get("extensionsRequired"), "extensionsRequired")):
             if extension not in _KNOWN and not extension.startswith(("KHR_materials_", "EXT_materials_")):
-                raise FileFormatError(f"{self.name} requires the glTF extension {extension[:80]}, which is not read here.",
-                                      hint=_UNPACK if "compression" in extension else "Export the file without it.")  # fmt: skip
+                hint = f"Unpack the file: {_UNPACK}" if "compression" in extension else "Export the file without it."
+                raise FileFormatError(f"{self.name} requires the glTF extension {extension[:80]}, which is not read here.", hint=hint)
 
     def mesh(self) -> Mesh:
         scenes = self.data.items("scenes")
@@ -277,7 +277,7 @@ class _Reader:
             draco = importlib.import_module("DracoPy")
         except ImportError as error:
             raise FileFormatError(f"{self.name} needs the glTF extension {_DRACO}, for which a package is missing.",
-                                  hint=f"Install it: pip install 'voxcli[draco]'. {_UNPACK}") from error  # fmt: skip
+                                  hint=f"Install it: pip install 'voxcli[draco]'. Or unpack the file: {_UNPACK}") from error  # fmt: skip
         tree = tree_of(packed, _DRACO)
         view = bytes(self.data.view(tree.get("bufferView"))[0])
         names = {whole(number, "a Draco attribute"): name for name, number in tree_of(tree.get("attributes"), "attributes").items()}

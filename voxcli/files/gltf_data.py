@@ -84,6 +84,7 @@ class GltfData:
             raise BrokenError("no JSON") from error
         self.tree = tree_of(tree, "JSON")
         self._buffers: dict[int, memoryview] = {}
+        self._values: dict[tuple[int, bool], np.ndarray] = {}
 
     def item(self, key: str, index: Json) -> Tree:
         """An object of one of the lists at the top of the file."""
@@ -147,6 +148,15 @@ class GltfData:
         -1..1. may_be_zero: an accessor without data is one of zeros.
         """
         accessor = self.item("accessors", index)
+        known = whole(index, "an accessor's index"), whole_numbers  # several primitives often share the vertices of one
+        if known not in self._values:
+            self._values[known] = self._read(accessor, what, width, whole_numbers, may_be_zero)
+        values = self._values[known]
+        if values.shape[1] != width:
+            raise BrokenError(f"{what} of {values.shape[1]} numbers each")
+        return values
+
+    def _read(self, accessor: Tree, what: str, width: int, whole_numbers: bool, may_be_zero: bool) -> np.ndarray:
         dtype, count = self._layout(accessor, what, width)
         if not count:
             return np.zeros((0, width), np.int64 if whole_numbers else np.float64)

@@ -40,11 +40,12 @@ def read_obj(source: Source, kind: str | None, options: Options) -> Mesh:
     vertices, at_vertices = table[kept, :3], _vertex_colours(table[kept, 3:])
     uv = _uv(found, uv_corners[places])
     owners = np.array(found.owners)[rows]
-    order = list(dict.fromkeys(owners.tolist()))  # that of the file
+    used, counts = np.unique(owners, return_counts=True)  # groups are counted in the order of the file
+    groups = [found.groups[owner] for owner in used.tolist()]
     pieces = []
-    for owner, name in zip(order, _part_names([found.groups[owner] for owner in order]), strict=True):
-        chosen = owners == owner if len(order) > 1 else slice(None)
-        material = materials.get(found.groups[owner][2])
+    by_group = np.split(np.argsort(owners, kind="stable"), np.cumsum(counts)[:-1])
+    for (_, _, usemtl), name, chosen in zip(groups, _part_names(groups), by_group, strict=True):
+        material = materials.get(usemtl)
         if material is None:
             pieces.append(Piece(name, vertices, faces[chosen], vertex_colors=at_vertices))
         else:

@@ -32,8 +32,13 @@ def triangles_of(points: np.ndarray, corners: np.ndarray, lengths: np.ndarray) -
     starts = np.cumsum(lengths) - lengths
     apex = np.zeros(len(lengths), np.int64)
     dented = np.zeros(0, np.int64)
-    if (lengths > 3).any():
-        apex, dented = _inward_corners(np.asarray(points, np.float64)[corners], starts, lengths)
+    large = np.flatnonzero(lengths > 3)
+    if len(large):
+        counts = lengths[large]
+        first = np.cumsum(counts) - counts
+        places = np.repeat(starts[large] - first, counts) + np.arange(counts.sum())
+        apex[large], inner = _inward_corners(np.asarray(points, np.float64)[corners[places]], first, counts)
+        dented = large[inner]
     counts = np.maximum(lengths - 2, 0)
     rows = np.repeat(np.arange(len(lengths)), counts)
     step = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -55,8 +60,8 @@ def _inward_corners(at: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> 
     before = at[starts[polygon] + (place - 1) % lengths[polygon]]
     first = at[starts[polygon]]
     with np.errstate(all="ignore"):  # positions may be NaN here; whoever called says so
-        normals = np.zeros((len(lengths), 3))
-        np.add.at(normals, polygon, np.cross(at - first, after - first))
+        shares = np.cross(at - first, after - first)
+        normals = np.stack([np.bincount(polygon, share, len(lengths)) for share in shares.T], axis=1)
         turns = (np.cross(at - before, after - at) * normals[polygon]).sum(axis=1)
         inward = turns < -_DENT * (normals**2).sum(axis=1)[polygon]
     count = np.bincount(polygon[inward], minlength=len(lengths))
@@ -77,31 +82,43 @@ def _flattened(at: np.ndarray) -> np.ndarray:
 
 def _ears(flat: np.ndarray) -> list[tuple[int, int, int]]:
     """The triangles of a polygon [n, 2], counter-clockwise: a corner is cut off where its triangle holds no other corner."""
-    left = np.arange(len(flat))
+    points: list[tuple[float, float]] = [(x, y) for x, y in flat.tolist()]
+    count = len(points)
+    before, after = [count - 1, *range(count - 1)], [*range(1, count), 0]
+
+    def turn(k: int) -> float:
+        return _turn(points[before[k]], points[k], points[after[k]])
+
+    inward = {k for k in range(count) if turn(k) <= 0}  # what a triangle might hold: the corner nearest to its edge is one of these
     found: list[tuple[int, int, int]] = []
-    turn = 0  # each search begins where the last ear was, which keeps triangles compact
-    while len(left) > 3:
-        a, b, c = flat[np.roll(left, 1)], flat[left], flat[np.roll(left, -1)]
-        areas = _cross(b - a, c - b)
-        others = b[areas <= 0]  # what an ear might hold besides its corners, a corner that turns inwards is nearest
-        order = np.roll(np.arange(len(left)), -turn)
-        ear = next((k for k in order[areas[order] > 0].tolist() if not _holds(a[k], b[k], c[k], others)), None)
-        if ear is None:  # edges that touch or cross: a corner without area first, else the one that is left with the most
-            flat_corners = np.flatnonzero(areas == 0)
-            ear = int(flat_corners[0]) if len(flat_corners) else int(areas.argmax())
-        found.append((int(left[ear - 1]), int(left[ear]), int(left[(ear + 1) % len(left)])))
-        left = np.delete(left, ear)
-        turn = ear % len(left)
-    return [*found, (int(left[0]), int(left[1]), int(left[2]))]
+    at = tried = 0
+    while len(found) < count - 3:
+        stuck = tried > count - len(found)  # edges touch or cross
+        if stuck:
+            left = [at]
+            while (following := after[left[-1]]) != at:
+                left.append(following)
+            straight = next((k for k in left if turn(k) == 0), None)
+            if straight is None:  # no triangles cover a polygon that crosses itself
+                return found + [(at, b, c) for b, c in zip(left[1:-1], left[2:], strict=True)]
+            at = straight
+        a, c = before[at], after[at]
+        if stuck or (turn(at) > 0 and not any(_holds(points[a], points[at], points[c], points[k]) for k in inward)):
+            found.append((a, at, c))
+            after[a], before[c] = c, a
+            inward -= {at, a, c}
+            inward |= {k for k in (a, c) if turn(k) <= 0}
+            at, tried = after[c], 0  # one is passed over, which keeps triangles compact
+        else:
+            at, tried = c, tried + 1
+    return [*found, (before[at], at, after[at])]
 
 
-def _holds(a: np.ndarray, b: np.ndarray, c: np.ndarray, others: np.ndarray) -> bool:
-    """Whether a point of others [n, 2] lies in or on triangle abc; one in the very place of a corner does not count."""
-    inside = (_cross(b - a, others - a) >= 0) & (_cross(c - b, others - b) >= 0) & (_cross(a - c, others - c) >= 0)
-    apart = (others != a).any(axis=1) & (others != b).any(axis=1) & (others != c).any(axis=1)
-    return bool((inside & apart).any())
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    """Twice the area of a triangle, positive where it is counter-clockwise."""
+    return (b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0])
 
 
-def _cross(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    product: np.ndarray = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
-    return product
+def _holds(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float], p: tuple[float, float]) -> bool:
+    """Whether p lies in or on triangle abc; a point in the very place of a corner does not."""
+    return _turn(a, b, p) >= 0 and _turn(b, c, p) >= 0 and _turn(c, a, p) >= 0 and p not in (a, b, c)
