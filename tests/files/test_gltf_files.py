@@ -12,7 +12,7 @@ from refusals import refused
 from small_solids import CUBE, CUBE_TRIANGLES, measures
 
 from voxcli.errors import DataError, FileFormatError
-from voxcli.files import gltf, read_as
+from voxcli.files import read_as
 from voxcli.scene import Mesh
 
 INDICES = np.array(CUBE_TRIANGLES).reshape(-1)
@@ -169,10 +169,13 @@ def test_a_file_that_lies_is_refused_before_memory_is_taken(tmp_path, lie):
 
 
 def test_a_small_file_may_not_place_a_mesh_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(gltf, "MOST_FACES", 30)
-    file, primitive = cube(nodes=[{"mesh": 0}] * 3, scenes=[{"nodes": [0, 1, 2]}])
-    with refused(DataError, "a.glb", expected="30"):
-        read_file(file.mesh(primitive), tmp_path / "a.glb")
+    file, primitive = cube()
+    shifts = file.add(np.zeros((100, 3)))
+    file.mesh(primitive).tree["nodes"][0]["extensions"] = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": shifts}}}
+    assert len(read_file(file, tmp_path / "a.glb").faces) == 1200
+    monkeypatch.setenv("VOXCLI_MAX_MEMORY", "40K")  # 100 cubes of 480 bytes are more
+    with refused(FileFormatError, "a.glb", hint="VOXCLI_MAX_MEMORY"):
+        read_file(file, tmp_path / "a.glb")
 
 
 # --- nodes -----------------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from voxcli.files import glb
 from voxcli.files.gltf_data import BrokenError, GltfData, Tree, extensions_of, finished, list_of, numbers, tree_of, whole
 from voxcli.files.gltf_materials import Materials
 from voxcli.files.gltf_nodes import Nodes, skinned
+from voxcli.files.guard import claim
 from voxcli.files.mesh_colours import Material
 from voxcli.files.pieces import Piece, joined, placed, say_left_out, used_only
 from voxcli.files.registry import Format, Options, register
@@ -25,8 +26,6 @@ from voxcli.files.source import Source
 from voxcli.provenance import Json
 from voxcli.scene import Mesh
 
-MOST_FACES = 50_000_000
-"""Of all nodes together: a small file may place one mesh any number of times."""
 _DRACO = "KHR_draco_mesh_compression"
 _KNOWN = {
     _DRACO, "KHR_mesh_quantization", "EXT_mesh_gpu_instancing", "KHR_texture_transform", "EXT_texture_webp", "KHR_node_visibility",
@@ -137,9 +136,8 @@ class _Reader:
                     self._known[index, number] = self._surface(primitive)
                 if (surface := self._known[index, number]) is None:
                     continue
-                total += len(surface.faces) * len(copies)
-                if total > MOST_FACES:
-                    raise DataError(f"{self.name} places more faces than are read.", expected=f"at most {MOST_FACES:,}")
+                total += (surface.faces.nbytes + surface.vertices.nbytes) * len(copies)
+                claim(self.name, total, "places meshes of")  # a small file may place one mesh any number of times
                 part = f"{name}/{surface.material_name}" if surface.material_name else name
                 for vertices, faces in self._placed(surface, self._morphed(primitive, weights, surface), tree, copies):
                     yield Piece(part, vertices, faces, surface.colours, None, surface.material, surface.uv)
