@@ -10,7 +10,7 @@ from voxcli.errors import UsageError
 from voxcli.geometry.visibility import transmittance
 from voxcli.metrics.overlap import class_counts, completion_scores, mean_iou
 from voxcli.metrics.records import Tree
-from voxcli.scene import Frustum, Labels
+from voxcli.scene import Frustum, FruxelGrid
 
 
 def fruxel_volumes(frustum: Frustum) -> np.ndarray:
@@ -24,10 +24,10 @@ def fruxel_volumes(frustum: Frustum) -> np.ndarray:
 
 
 def fruxel_details(
-    guess: np.ndarray, truth: np.ndarray, frustum: Frustum, labels: Labels, *, mask: np.ndarray | None = None,
-    unlabelled: np.ndarray | None = None, classes: Sequence[int] = (), over: str = "present", ranges: Sequence[float] | None = None,
+    guess: np.ndarray, truth: FruxelGrid, *, mask: np.ndarray | None = None, unlabelled: np.ndarray | None = None,
+    classes: Sequence[int] = (), over: str = "present", ranges: Sequence[float] | None = None,
 ) -> Tree:  # fmt: skip
-    """For the parts of a record of two label grids [D H W] of one frustum that share class names: by_volume, by_depth, visible and hidden.
+    """For the parts of a record of labels [D H W] and a truth that share frustum and class names: by_volume, by_depth, visible and hidden.
 
     Each holds the mean IoU over `classes` (ids) by `over`, and the completion's IoU, precision and recall. by_volume weighs each fruxel by
     its volume. by_depth has a name a range of z, which `ranges` divides (default: quarters of the frustum's); a slice belongs to the range
@@ -36,21 +36,22 @@ def fruxel_details(
 
     >>> one = np.ones((2, 1, 1), np.uint8)
     >>> frustum = Frustum(width=1, height=1, depth=2, z_near=1, z_far=3, fov_x_deg=90)
-    >>> details = fruxel_details(one, one, frustum, Labels(("air", "car")), classes=[1])
+    >>> details = fruxel_details(one, FruxelGrid(one, frustum, classes=Labels(("air", "car"))), classes=[1])
     >>> details["by_volume"]["mean"], list(details["by_depth"])
     (1.0, ['1..1.5', '1.5..2', '2..2.5', '2.5..3'])
     """
+    labels, frustum, cells = truth.classes, truth.frustum, truth.labels
     if labels.empty is None:
         raise UsageError("Visible and hidden space need to know which label is empty.")
     count, depth = len(labels.names), frustum.depth
-    counted = np.ones(truth.shape, bool) if mask is None else mask.astype(bool)
+    counted = np.ones(cells.shape, bool) if mask is None else mask.astype(bool)
     if labels.ignore is not None:
-        counted = counted & (truth != labels.ignore)
-    solid = counted & (truth != labels.empty)
+        counted = counted & (cells != labels.ignore)
+    solid = counted & (cells != labels.empty)
     hidden = transmittance(solid) < 0.5
     column = guess.astype(np.int64) if unlabelled is None else np.where(unlabelled, count, guess)
     slices = np.arange(depth)[:, None, None]
-    keys = (((slices * 2 + hidden) * count + truth) * (count + 1) + column)[counted]
+    keys = (((slices * 2 + hidden) * count + cells) * (count + 1) + column)[counted]
     tables = np.bincount(keys, minlength=depth * 2 * count * (count + 1)).reshape(depth, 2, count, count + 1)
 
     def scores(table: np.ndarray) -> Tree:

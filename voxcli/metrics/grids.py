@@ -146,7 +146,7 @@ def _details(
         hint = "Voxels do not say from where they are seen: give --mask for what is."
         raise UsageError("--detail is of labelled fruxels.", actual="voxels", hint=hint)
     ids = [classes.names.index(name) for name in averaged]
-    found = fruxel_details(guess, gt.labels, gt.frustum, classes, mask=options.mask, unlabelled=unlabelled, classes=ids,
+    found = fruxel_details(guess, replace(gt, classes=classes), mask=options.mask, unlabelled=unlabelled, classes=ids,
                            over=options.over or "present", ranges=options.ranges)  # fmt: skip
     return {key: plain(value) for key, value in found.items()}
 
