@@ -34,6 +34,7 @@ def fruxel_details(
     of its centre. visible is what the truth's rays reach, its first surface included; hidden lies behind. unlabelled: cells that the
     prediction leaves out. Cells whose truth is ignored, or where `mask` is False, are left out.
 
+    >>> from voxcli.scene import Labels
     >>> one = np.ones((2, 1, 1), np.uint8)
     >>> frustum = Frustum(width=1, height=1, depth=2, z_near=1, z_far=3, fov_x_deg=90)
     >>> details = fruxel_details(one, FruxelGrid(one, frustum, classes=Labels(("air", "car"))), classes=[1])
