@@ -5,6 +5,7 @@ import pytest
 from example_files import box_mesh, fruxel_grid
 
 from voxcli import files
+from voxcli.scene import VoxelGrid
 
 
 def test_another_format_holds_the_same_thing(voxcli, tmp_path):
@@ -61,3 +62,13 @@ def test_up_and_unit_bring_a_mesh_into_the_world_frame_and_are_recorded(voxcli, 
     assert voxcli("convert", "a.stl", "-o", "a.binvox", "--up", "z", "--resolution", 6)[0] == 0
     refused("convert", "a.stl", "-o", "shapes", "--to", "jof", "--up", "z", named="--up")
     refused("convert", "street", "-o", "set", "--to", "nuscenes", "--unit", "cm", named="--unit")
+
+
+def test_a_threshold_meets_the_probabilities_that_a_prediction_holds(voxcli, tmp_path):
+    shares = np.linspace(0, 1, 64, dtype=np.float32).reshape(4, 4, 4)
+    files.write(tmp_path / "p.npz", VoxelGrid(occupancy=shares >= 0.5, probabilities=shares))
+    for words, level in (((), 0.5), (("--threshold", "0.4"), 0.4), (("--threshold", "0.9"), 0.9)):
+        assert voxcli("convert", "p.npz", "-o", "q.binvox", "--overwrite", *words) == (0, "", "")
+        assert np.array_equal(files.read(tmp_path / "q.binvox").occupancy, shares >= level)
+        assert voxcli("convert", "p.npz", "-o", "q.ply", "--as", "points", "--overwrite", *words) == (0, "", "")
+        assert len(files.read(tmp_path / "q.ply").points) == np.count_nonzero(shares >= level)

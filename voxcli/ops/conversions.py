@@ -50,6 +50,18 @@ def convert_to_format(
     return scene if conversion is None else conversion(scene, options or ConversionOptions())
 
 
+def decided_at(scene: SceneT, threshold: float, now: bool) -> SceneT:
+    """Voxels with probabilities as a threshold decides them: occupied or not where that is wanted `now`, else their probabilities, for a
+    conversion decides. Anything else as it is."""
+    from voxcli.scene import VoxelGrid
+
+    if not isinstance(scene, VoxelGrid) or scene.probabilities is None:
+        return scene
+    if now:
+        return replace(scene, occupancy=scene.probabilities >= threshold)
+    return replace(scene, occupancy=scene.probabilities, probabilities=None, context=None)
+
+
 def find_conversion(scene_type: type, target: Format, kind: str | None = None) -> Conversion | None:
     """The function that converts a scene type to what the target format holds. None where the format holds the type itself.
 

@@ -14,7 +14,7 @@ from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.data_sets import LAYOUTS, SHAPE_LAYOUT, convert_data_set, convert_shapes, is_packing, pack
 from voxcli.errors import UsageError, unknown_name
-from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
+from voxcli.ops.conversions import ConversionOptions, convert_to_format, decided_at, find_conversion, with_provenance
 
 if TYPE_CHECKING:
     from voxcli.provenance import Json
@@ -28,7 +28,10 @@ def convert(
     ] = None,
     becomes: options.Becomes = None,
     resolution: options.Resolution = 64,
-    threshold: options.Threshold = 0.5,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="Occupied at or above this probability. Default: as voxels were decided, else 0.5."),
+    ] = None,
     points: Annotated[int, typer.Option("--points", min=1, max=100_000_000, help="Points sampled from the surface of a mesh.")] = 10_000,
     seed: options.Seed = 0,
     kind: options.Kind = None,
@@ -79,7 +82,8 @@ def convert(
     if is_packing(sources, output):
         return pack(sources[0], output, policy)
     suffix = _extension(output, to, formats.format)
-    request = ConvertRequest(conversion, becomes, kind, ids, replace(formats, format=formats.format or to), policy.overwrite, up, unit)
+    named = replace(formats, format=formats.format or to)
+    request = ConvertRequest(conversion, becomes, kind, ids, named, policy.overwrite, up, unit, threshold)
     return _convert_files(sources, output, suffix, request, policy, workers, to)
 
 
@@ -95,6 +99,7 @@ class ConvertRequest:
     overwrite: bool
     up: str | None = None
     unit: str | None = None
+    threshold: float | None = None
 
     @property
     def recorded(self) -> dict[str, Json]:
@@ -150,6 +155,8 @@ def convert_one(item: Item, request: ConvertRequest) -> None:
     conversion = request.conversion
     scene = files.read(item.source, kind=request.kind, format=request.formats.input_format, ids=request.ids)
     placed = in_world_frame(scene, request.up or "y", request.unit or "m") if request.up or request.unit else scene
+    if request.threshold is not None:
+        placed = decided_at(placed, request.threshold, find_conversion(type(placed), target, request.becomes) is None)
     made = convert_to_format(placed, target, request.becomes, replace(conversion, seed=item.seed(conversion.seed)))
     source_meta = getattr(scene, "meta", None)
     if made is not scene or not source_meta:  # the source's meta does not hold for another scene type
