@@ -544,7 +544,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from convert' -l output -s o -r -d
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l to -r -d 'Extension of the outputs in a folder, such as npz; nuscenes, street or jof for data sets.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l as -r -d 'fruxels, voxels, points or mesh, where the output'\''s format could hold several.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l resolution -r -d 'Cells along the longest side.'
-complete -c voxcli -n '__fish_seen_subcommand_from convert' -l threshold -r -d 'Occupied at or above this probability.'
+complete -c voxcli -n '__fish_seen_subcommand_from convert' -l threshold -r -d 'Occupied at or above this probability. Default: as voxels were decided, else 0.5.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l points -r -d 'Points sampled from the surface of a mesh.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l seed -r -d 'Seed; each item'\''s own derives from it and the item'\''s relative name.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l kind -r -d 'What to read a file as, where its format leaves a choice (depth).'
