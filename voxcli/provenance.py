@@ -8,7 +8,8 @@ from __future__ import annotations
 import enum
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -72,6 +73,12 @@ def sha256_file(path: str | Path) -> str:
     except OSError as error:
         raise UsageError(f"{path} cannot be read.", actual=error.strerror or str(error)) from error
     return digest.hexdigest()
+
+
+def digests_of_files(paths: Iterable[str]) -> dict[str, str]:
+    """SHA-256 by path, of the files among some paths. A folder has none; a pipe, which cannot be read again, only while it is kept."""
+    found = [path for path in paths if path and (path == "-" or os.path.isfile(path) or kept_bytes(path) is not None)]
+    return {path: sha256_file(path) for path in found}
 
 
 def _relative(text: str) -> str:

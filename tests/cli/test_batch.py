@@ -107,6 +107,15 @@ def test_keep_going_finishes_the_rest_reports_each_and_exits_1(fake_process, tre
     assert not (tree / "o/sub/b.out").exists()
 
 
+def test_each_of_many_items_is_looked_at_once(monkeypatch):
+    import concurrent.futures
+
+    wait, looked = concurrent.futures.wait, []
+    monkeypatch.setattr(concurrent.futures, "wait", lambda futures: looked.append(len(futures)) or wait(futures))
+    items = [batch.Item(str(i), "", str(i)) for i in range(200)]
+    assert [item for item, _ in batch.Batch(items).run(str, 2)] == items and sum(looked) == 200
+
+
 def test_an_input_may_come_twice():
     items = [batch.Item("d/a.txt", "", "a")] * 3
     assert [item for item, _ in batch.Batch(items).run(str, 2)] == items

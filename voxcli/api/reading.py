@@ -99,7 +99,7 @@ def write(
             held = replace(held, occupancy=held.probabilities, probabilities=None, context=None)
         name = PurePath(path_of(thing) or target).stem
         made = convert_to_format(held, found, kind, replace(settings, seed=item_seed(settings.seed, name)))
-        if made is not held:
-            of = getattr(held, "meta", None)
+        of = getattr(held, "meta", None)
+        if made is not held or (is_path(thing) and not of):
             made = with_provenance(made, "convert", vars(settings), digests_of(thing), settings.seed, source_meta=of)
         files.write(target, made, format=format, overwrite=overwrite)

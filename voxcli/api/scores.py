@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, overload
 
 from voxcli.api.measured import Measured, as_measured
 from voxcli.api.things import path_of
+from voxcli.contents import opened_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,9 @@ def score(
     prediction: Measured, truth: Measured, metric: str | list[str] | tuple[str, ...] = "chamfer", *, preset: str | None = None,
     seed: int = 0, **options: OptionValue,
 ) -> Record | list[Record]:  # fmt: skip
-    """Score a prediction: the record {"metric", "value", "pred", "gt", "parts", "params"} that `voxcli metrics` prints, all choices stated.
+    """Score a prediction: the record {"metric", "value", "pred", "gt", "parts", "params", "meta"} that `voxcli metrics` prints.
+
+    All choices are stated in it, and of files their SHA-256.
 
     Args:
         prediction, truth: of a metric of shapes a path, one of voxcli's types, trimesh, (vertices [V, 3], faces [F, 3]), points [N, 3], or
@@ -49,14 +52,21 @@ def score(
     10.0
     """
     from voxcli.metrics.presets import check_names, options_for
+    from voxcli.metrics.records import state_inputs
     from voxcli.metrics.registry import metric_named
     from voxcli.metrics.summaries import settle
+    from voxcli.provenance import digests_of_files
 
     metrics = [metric_named(name) for name in ([metric] if isinstance(metric, str) else metric)]
     check_names(metrics, options)
     chosen = [options_for(each, {**options, "seed": seed}, preset) for each in metrics]
-    pred, gt = (as_measured(thing, metrics[0], chosen[0], what) for thing, what in ((prediction, "prediction"), (truth, "ground truth")))
-    records = metrics[0].score_several(pred, gt, chosen, pred=path_of(prediction), gt=path_of(truth))
+    names = {"pred": path_of(prediction), "gt": path_of(truth)}
+    with opened_once():
+        things = ((prediction, "prediction"), (truth, "ground truth"))
+        pred, gt = (as_measured(thing, metrics[0], chosen[0], what) for thing, what in things)
+        records = metrics[0].score_several(pred, gt, chosen, pred=names["pred"], gt=names["gt"])
+        digests = digests_of_files(names.values())
     for each, of_each, record in zip(metrics, chosen, records, strict=True):
         settle(each.summary_rule(of_each), record)
+    records = [state_inputs(record, digests) for record in records]
     return records[0] if isinstance(metric, str) else records

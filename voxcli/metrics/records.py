@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from voxcli.errors import UsageError
+from voxcli.version import __version__
 
 Tree = dict[str, Any]
 """Numbers, words and lists by name, in any depth. Who reads a name knows the type of its value."""
@@ -23,9 +24,7 @@ class Names(TypedDict, total=False):
     gt: str
 
 
-class Record(TypedDict):
-    """What a metric says of one pair, or of a set."""
-
+class _Scored(TypedDict):
     metric: str
     value: float | None
     pred: str
@@ -33,6 +32,11 @@ class Record(TypedDict):
     parts: Tree
     params: Tree
 
+
+class Record(_Scored, total=False):
+    """What a metric says of one pair, or of a set. meta: the version and the SHA-256 of files, see `state_inputs`."""
+
+    meta: Tree
 
 
 COUNTS = "counts"
@@ -49,6 +53,16 @@ def make_record(
     {'metric': 'chamfer', 'value': None, 'pred': '', 'gt': '', 'parts': {}, 'params': {'thresholds': [0.1]}}
     """
     return {"metric": metric, "value": plain(value), "pred": pred, "gt": gt, "parts": plain(parts or {}), "params": plain(params or {})}
+
+
+def state_inputs(record: Record, digests: Mapping[str, str] | None = None) -> Record:
+    """The record with its meta: the version of voxcli, and the SHA-256 of the two files by their paths, where digests have them.
+
+    >>> sorted(state_inputs(make_record("iou", 1.0, pred="a.npz"), {"a.npz": "e3b0", "b.npz": "c442"})["meta"]["inputs"])
+    ['a.npz']
+    """
+    inputs = {path: digests[path] for path in (record["pred"], record["gt"]) if digests and path in digests}
+    return {**record, "meta": {"voxcli_version": __version__, "inputs": inputs}}
 
 
 def plain(value: object) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,6 @@ from voxcli.cli.framework.flags import values_of_flags
 from voxcli.cli.framework.inputs import Pairs, pairs
 from voxcli.cli.framework.options import RecordFormat
 from voxcli.cli.framework.output import out
-from voxcli.version import __version__
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions
@@ -120,13 +118,11 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
         raise UsageError("This preset's value is a mean over categories.", hint="Add --category-from parent, or a regular expression.")
     work = partial(_score, metrics=tuple(metrics), input_format=request.input_format, several=several)
     scored: list[tuple[str, list[Record]]] = []
-    read: dict[str, str] = {}
     failed: Exception | None = None
     try:
         with Batch(todo, keep_going=request.keep_going, label="scoring") as batch:
-            for item, (records, digests) in batch.run(work, request.workers):
+            for item, records in batch.run(work, request.workers):
                 scored.append((item.name, records))
-                read |= digests
     except Exception as error:
         if not (request.keep_going and scored):
             raise
@@ -144,19 +140,17 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
         summaries.append(summary)
     missed = gates.judge(limits, summaries, _joined(summaries)) if limits and summaries else []
     cautions.warn(scored)
-    _print(scored, summaries, several, request.format, read)
+    _print(scored, summaries, several, request.format)
     if failed is not None:
         raise failed
     gates.check(missed, request.pred, request.gt)
 
 
-def _score(
-    item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | None, several: bool
-) -> tuple[list[Record], dict[str, str]]:
-    """The records of one pair, and the SHA-256 of both files by their paths. Of several pairs, an error says whose it is."""
-    from voxcli.contents import kept_bytes
+def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | None, several: bool) -> list[Record]:
+    """The records of one pair. Of several pairs, an error says whose it is."""
     from voxcli.errors import VoxcliError
-    from voxcli.provenance import sha256_file
+    from voxcli.metrics.records import state_inputs
+    from voxcli.provenance import digests_of_files
 
     assert isinstance(item, ScoredPair)
     first, options = metrics[0], item.options[0]
@@ -168,22 +162,20 @@ def _score(
         if several and item.source not in str(error) and item.target not in str(error):
             error.message = f"{item.source}: {error.message}"
         raise
-    # A folder has no digest, and a pipe is not read again.
-    files = [path for path in (item.source, item.target) if path == "-" or os.path.isfile(path) or kept_bytes(path) is not None]
-    return records, {path: sha256_file(path) for path in files}
+    digests = digests_of_files((item.source, item.target))
+    return [state_inputs(record, digests) for record in records]
 
 
 def _print(
-    scored: list[tuple[str, list[Record]]], summaries: list[Record], several: bool, format: RecordFormat | None, read: Mapping[str, str]
+    scored: list[tuple[str, list[Record]]], summaries: list[Record], several: bool, format: RecordFormat | None
 ) -> None:
-    """read: the SHA-256 of what was scored, by its path."""
     chosen = format.value if format else ("table" if out.on_terminal else "jsonl")
     every = [record for _, records in scored for record in records] + (summaries if several else [])
     if chosen == "json" and len(every) == 1:
-        out.json(_as_json(every[0], read))
+        out.json(_as_json(every[0]))
         return
     if chosen in ("json", "jsonl"):
-        out.records([_as_json(record, read) for record in every], chosen)
+        out.records([_as_json(record) for record in every], chosen)
         return
     rows = [{"name": name, **_joined(records)} for name, records in scored]
     if chosen != "table":  # below a table stands what was computed; these rows must say it themselves
@@ -203,9 +195,10 @@ def _print(
                 out.note(line)
 
 
-def _as_json(record: Record, read: Mapping[str, str]) -> dict[str, Json]:
-    inputs = {path: read[path] for path in (record["pred"], record["gt"]) if path in read}
-    meta: dict[str, Json] = {"voxcli_version": __version__, "inputs": inputs}
+def _as_json(record: Record) -> dict[str, Json]:
+    from voxcli.metrics.records import state_inputs
+
+    meta = record["meta"] if "meta" in record else state_inputs(record)["meta"]  # a summary has none of its own
     return {"metric": record["metric"], "value": record["value"], "pred": record["pred"], "gt": record["gt"], "parts": record["parts"],
             "params": record["params"], "meta": meta}  # fmt: skip
 
