@@ -40,6 +40,8 @@ CALLS = {
     "segment-mesh": Call(("segment", "--gap", "0.1"), "scene.npz", ".glb"),
     "segment-image": Call(("segment", "--weights", "best.safetensors"), "street.png", ".png"),
 }
+WHOLE = {".npz": "scene.npz", ".glb": "car.glb", ".png": "street.png"}
+"""Other whole files, which none of the commands writes."""
 VERBS = {name: CALLS[name] for name in ("fruxelize", "convert-mesh", "view", "predict", "segment")}
 
 
@@ -104,12 +106,12 @@ def test_stdin_without_its_format_is_refused(refused, folder, name):
 @pytest.mark.parametrize("name", VERBS)
 def test_an_output_that_exists_is_refused_kept_or_replaced(refused, voxcli, folder, name):
     call = VERBS[name]
-    target = folder / f"out{call.suffix}"
-    target.write_text("old")
+    target, old = folder / f"out{call.suffix}", (folder / WHOLE[call.suffix]).read_bytes()
+    target.write_bytes(old)
     refused(*call.line(call.source, target.name), named=f"Output exists: {target.name}.")
     code, text, errors = voxcli(*call.line(call.source, target.name, "--skip-existing"))
     assert (code, text) == (0, "") and "skipped 1 of 1" in errors
-    assert target.read_text() == "old"
+    assert target.read_bytes() == old
     assert voxcli(*call.line(call.source, target.name, "--overwrite", "--skip-existing"))[0] == 2
     assert voxcli(*call.line(call.source, target.name, "--overwrite"))[:2] == (0, "")
     assert voxcli(*call.line(call.source, f"fresh{call.suffix}"))[:2] == (0, "")
@@ -126,10 +128,14 @@ def test_a_folder_is_mirrored_and_only_what_is_missing_is_made(voxcli, folder, n
     made = [folder / "out" / f"{each}{call.suffix}" for each in ("a", "more/b")]
     assert [path for path in sorted((folder / "out").rglob("*")) if path.is_file()] == made
     before = made[0].read_bytes()
-    made[0].write_text("kept")
+    kept = (folder / WHOLE[call.suffix]).read_bytes()
+    made[0].write_bytes(kept)
     made[1].unlink()
     assert voxcli(*line, "--skip-existing")[0] == 0
-    assert made[0].read_text() == "kept" and made[1].exists()
+    assert made[0].read_bytes() == kept and made[1].exists()
+    made[0].write_bytes(kept[:-100])  # as another program's kill leaves it
+    code, _, errors = voxcli(*line, "--skip-existing")
+    assert code == 0 and "out/a" in errors and made[0].read_bytes() == before
     assert voxcli(*line, "--overwrite")[0] == 0
     assert made[0].read_bytes() == before
 

@@ -163,13 +163,14 @@ def test_a_scene_is_one_view_however_often_it_is_named(refused, folder):
 
 
 def test_an_output_that_exists_is_refused_kept_or_replaced_by_fuse_views(refused, voxcli, folder):
-    (folder / "out.npz").write_text("old")
+    old = (folder / "left.npz").read_bytes()
+    (folder / "out.npz").write_bytes(old)
     line = ("fuse-views", "left.npz", "right.npz", "-o", "out.npz", *BOX)
     refused(*line, named="out.npz exists")
     code, _, errors = voxcli(*line, "--skip-existing")
-    assert code == 0 and "skipped" in errors and (folder / "out.npz").read_text() == "old"
+    assert code == 0 and "skipped" in errors and (folder / "out.npz").read_bytes() == old
     assert voxcli(*line, "--overwrite", "--dry-run")[:2] == (0, "left.npz, right.npz -> out.npz\n")
-    assert (folder / "out.npz").read_text() == "old"
+    assert (folder / "out.npz").read_bytes() == old
     assert voxcli(*line, "--overwrite")[0] == 0 and labels(folder).any()
 
 
