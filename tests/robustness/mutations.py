@@ -22,6 +22,7 @@ import time
 import traceback
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,35 @@ def _as_text(glb: bytes) -> bytes:
     return json.dumps(tree, indent=1).encode()
 
 
+def _exr(rng: np.random.Generator) -> bytes:
+    """One channel of floats, 6 x 8, packed by ZIP: even and odd bytes apart, as differences."""
+    height, width = 6, 8
+
+    def attribute(name: str, kind: str, value: bytes) -> bytes:
+        return name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+
+    window = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    channels = b"Z\0" + struct.pack("<i4x2i", 2, 1, 1) + b"\0"
+    header = struct.pack("<ii", 20000630, 2) + attribute("channels", "chlist", channels) + attribute("compression", "compression", b"\3")
+    header += attribute("dataWindow", "box2i", window) + attribute("displayWindow", "box2i", window)
+    header += attribute("lineOrder", "lineOrder", b"\0") + b"\0"
+    raw = np.frombuffer((1 + rng.integers(0, 2, (height, width)) / 2).astype("<f4").tobytes(), np.uint8)
+    split = np.concatenate([raw[0::2], raw[1::2]]).astype(np.int64)
+    packed = zlib.compress(np.concatenate([split[:1], (np.diff(split) + 128) & 255]).astype(np.uint8).tobytes())
+    return header + struct.pack("<Q", len(header) + 8) + struct.pack("<ii", 0, len(packed)) + packed
+
+
+def _binary_colmap(folder: Path) -> list[Whole]:
+    """cameras.bin and images.bin of two images."""
+    lenses = struct.pack("<QiiQQ4d", 1, 1, 1, 640, 480, 500.0, 500.0, 320.0, 240.0)
+    images = struct.pack("<Q", 2)
+    for number, name in ((1, b"left.png"), (2, b"right.png")):
+        images += struct.pack("<i7di", number, 1, 0, 0, 0, 0.5 * number, 0, 4, 1) + name + b"\0" + struct.pack("<Q", 0)
+    (folder / "cameras.bin").write_bytes(lenses)
+    (folder / "images.bin").write_bytes(images)
+    return [Whole("cameras.bin", lenses, "cameras"), Whole("images.bin", images, "cameras")]
+
+
 def whole_files(folder: Path) -> list[Whole]:
     """One or more whole files of each format that is read, written into `folder`."""
     import scipy.io
@@ -128,7 +158,15 @@ def whole_files(folder: Path) -> list[Whole]:
                  b" endfacet\nendsolid a\n")  # fmt: skip
     text_ply = (b"ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\nelement face 1\n"
                 b"property list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n4 0 1 2 3\n")  # fmt: skip
-    return [*found, Whole("text.stl", ascii_stl), Whole("text.ply", text_ply, "mesh")]
+    found += [Whole("text.stl", ascii_stl), Whole("text.ply", text_ply, "mesh")]
+    rng = np.random.default_rng(7)
+    scan = rng.uniform(-50, 50, (40, 4)).astype("<f4").tobytes()
+    occ3d = io.BytesIO()
+    np.savez(occ3d, semantics=rng.integers(0, 18, (4, 5, 6)).astype(np.uint8), mask_camera=rng.integers(0, 2, (4, 5, 6)).astype(np.uint8))
+    nyu = np.concatenate([np.zeros(3, "<f4"), np.eye(4, dtype="<f4").ravel()]).tobytes()
+    runs = np.array([[255, 4_000_000], [5, 4_294_400]], "<u4").tobytes()                # of 240 x 144 x 240 cells
+    return [*found, Whole("scan.bin", scan), Whole("labels.npz", occ3d.getvalue()), Whole("depth.exr", _exr(rng)),
+            Whole("room.bin", nyu + runs, format="nyu"), *_binary_colmap(folder)]  # fmt: skip
 
 
 # -- what is done to them ---------------------------------------------------------------------------------------------------------

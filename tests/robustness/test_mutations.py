@@ -23,7 +23,7 @@ def test_two_thousand_damaged_files_are_read_or_refused(tmp_path):
     files, rng = whole_files(tmp_path), np.random.default_rng(3)
     names = {Path(whole.name).suffix for whole in files}
     assert {".npz", ".h5", ".binvox", ".ply", ".glb", ".gltf", ".stl", ".obj", ".off", ".npy", ".xyz", ".png", ".jpg", ".webp", ".bmp",
-            ".tif", ".json", ".yaml", ".mat", ".txt"} <= names  # fmt: skip
+            ".tif", ".json", ".yaml", ".mat", ".txt", ".bin", ".exr"} <= names  # fmt: skip
     for whole in files:
         path = tmp_path / whole.name
         path.write_bytes(whole.data)
