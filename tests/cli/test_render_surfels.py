@@ -288,7 +288,7 @@ def test_a_picture_of_one_colour_need_not_be_empty(voxcli, folder):
         (("car.obj", "-o", "x.gif"), "--views"),
         (("car.obj", "-o", "x"), "apng, gif, npy, npz, ply, png, tif, tiff."),
         (("car.obj", "-o", "-"), "apng, gif, npy, npz, ply, png, tif, tiff."),
-        (("flat.npy", "-o", "x.png"), "--kind depth"),
+        (("flat.npy", "-o", "x.png"), "--camera"),
         (("car.obj", "-o", "x.png", "--camera", "huge.yaml"), "huge.yaml"),
         (("car.obj", "-o", "x.png", "--camera", "flat.yaml"), "det R = 0"),
     ],

@@ -196,6 +196,7 @@ ODD = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("default:.*left out. [0-9]+ (normal|MTL file|texture|map)")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ODD)
 def test_odd_files_load_or_give_one_clear_error(shared_data, name):

@@ -193,3 +193,15 @@ def test_what_is_left_out_is_said_once(tmp_path):
     with pytest.warns(UserWarning, match=r"a\.obj: left out: 2 line\(s\), 1 face\(s\) of fewer than three corners") as said:
         read_text(tmp_path / "a.obj", obj_text(CUBE, CUBE_QUADS) + "l 1 2\nl 3 4\nf 1 2\n")
     assert len(said) == 1
+
+
+def test_normals_maps_and_files_that_are_not_there_are_said_to_be_left_out(tmp_path):
+    (tmp_path / "a.mtl").write_text("newmtl m\nKd 1 0 0\nmap_Kd lost.png\nmap_Bump bump.png\n")
+    lines = "mtllib a.mtl\nmtllib lost.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvn 0 0 1\nvn 0 1 0\nusemtl m\nf 1//1 2//1 3//2\n"
+    (tmp_path / "a.obj").write_text(lines)
+    with pytest.warns(UserWarning, match=r"a\.obj: left out: ") as caught:
+        mesh = read_as(tmp_path / "a.obj", Mesh)
+    (said,) = {str(each.message) for each in caught}
+    for words in ("2 normal(s)", "1 MTL file(s)", "1 texture(s)", "1 map(s) of other things than colour"):
+        assert words in said
+    assert len(mesh.faces) == 1 and mesh.face_colors.tolist() == [[255, 0, 0]]

@@ -190,6 +190,7 @@ class _Reader:
         unpacked = self._unpacked(primitive, attributes)
         positions = self._values("POSITION", attributes, unpacked, 3)
         count = len(positions)
+        self.left["normal(s)"] += count * ("NORMAL" in attributes)
         if unpacked:
             faces = unpacked["faces"]
         else:

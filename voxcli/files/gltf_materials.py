@@ -11,6 +11,7 @@ from voxcli.files.gltf_data import BrokenError, GltfData, Tree, extensions_of, n
 from voxcli.files.mesh_colours import Material, decoded_texels
 from voxcli.provenance import Json
 
+_OTHER_MAPS = ("normalTexture", "occlusionTexture", "emissiveTexture")
 _WITHOUT_METAL = "KHR_materials_pbrSpecularGlossiness"
 
 
@@ -47,6 +48,8 @@ class Materials:
             colour, picture = ("diffuseFactor", "diffuseTexture") if other is not None else ("baseColorFactor", "baseColorTexture")
             factor = numbers(base.get(colour), 4, "a colour", (1, 1, 1, 1))[:3]
             texture = tree_of(base.get(picture), "a texture")
+            other_maps = sum(key in tree for key in _OTHER_MAPS) + ("metallicRoughnessTexture" in base)
+            self._left["map(s) of other things than colour"] += other_maps
             moved = tree_of(extensions_of(texture).get("KHR_texture_transform"), "an extension")
             self._looks[key] = Look(
                 str(tree.get("name", "")).replace("/", "_"),

@@ -6,6 +6,7 @@ trimesh takes the options of a texture for a part of its name, and a backslash f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -38,18 +39,25 @@ class MtlMaterial:
         return moved
 
 
-def read_libraries(source: Source, names: Sequence[str]) -> dict[str, MtlMaterial]:
-    """The materials by name of the MTL files that an OBJ file names; those that are not beside it, and lost textures, are left out."""
+_OTHER_MAPS = ("bump", "disp", "decal", "norm", "refl")
+
+
+def read_libraries(source: Source, names: Sequence[str]) -> tuple[dict[str, MtlMaterial], Counter[str]]:
+    """The materials by name of the MTL files that an OBJ file names, and how many of what is left out: files that are not beside it, lost
+    textures, other maps."""
     found: dict[str, MtlMaterial] = {}
+    left: Counter[str] = Counter()
     for name in names:
         whole = source.beside(name)  # one name may hold blanks, or a line may hold several names
         for path in [whole] if whole is not None else [source.beside(each) for each in name.split()]:
             if path is not None:
-                found |= _materials(source, path.read_bytes())
-    return found
+                found |= _materials(source, path.read_bytes(), left)
+            else:
+                left["MTL file(s) that are not in its folder"] += 1
+    return found, left
 
 
-def _materials(source: Source, data: bytes) -> dict[str, MtlMaterial]:
+def _materials(source: Source, data: bytes, left: Counter[str]) -> dict[str, MtlMaterial]:
     found: dict[str, MtlMaterial] = {}
     name = ""
     for line in decoded(data).splitlines():
@@ -62,6 +70,9 @@ def _materials(source: Source, data: bytes) -> dict[str, MtlMaterial]:
             found[name] = replace(found[name], diffuse=_colour(rest))
         elif name in found and key == "map_kd":
             found[name] = _textured(source, found[name], rest)
+            left["texture(s) that are not there or no pictures"] += found[name].texels is None
+        elif name in found and (key.startswith("map_") or key in _OTHER_MAPS):
+            left["map(s) of other things than colour"] += 1
     return found
 
 

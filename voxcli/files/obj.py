@@ -34,8 +34,8 @@ def read_obj(source: Source, kind: str | None, options: Options) -> Mesh:
         other = "only vertices, and no face of three corners or more" if len(lengths) else _without_faces(found)
         nothing = EmptyMeshError if not other and mesh_text.states_nothing(source.data, ".obj") else DataError
         raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
-    say_left_out(source.name, found.others | {"face(s) of fewer than three corners": int((lengths < 3).sum())})
-    materials = mtl.read_libraries(source, found.libraries)
+    materials, lost = mtl.read_libraries(source, found.libraries)
+    say_left_out(source.name, found.others | {"face(s) of fewer than three corners": int((lengths < 3).sum())} | lost)
     kept, faces = used_only(table, corners[places])
     vertices, at_vertices = table[kept, :3], _vertex_colours(table[kept, 3:])
     uv = _uv(found, uv_corners[places])

@@ -16,7 +16,9 @@ MISSING = -np.inf
 """Stands for a number that a line lacks."""
 _START = -(2**63) + 1
 """Stands for the word at the beginning of a line of faces."""
-_OTHERS = {b"l": "line(s)", b"p": "point(s)", b"curv": "curve(s)", b"curv2": "curve(s)", b"surf": "free-form surface(s)"}
+_OTHERS = {
+    b"l": "line(s)", b"p": "point(s)", b"curv": "curve(s)", b"curv2": "curve(s)", b"surf": "free-form surface(s)", b"vn": "normal(s)",
+}  # fmt: skip
 _COMMENT = re.compile(rb"#[^\n]*")
 _CORNERS = ((rb"-?\d+", 1, False), (rb"-?\d+/-?\d+", 2, True), (rb"-?\d+//-?\d+", 2, False), (rb"-?\d+/-?\d+/-?\d+", 3, True))
 """How corners are written: as an expression, in how many numbers, whether the second one is that of the UV."""

@@ -52,7 +52,7 @@ def read_ply(source: Source, kind: str | None, options: Options) -> Mesh | Point
     classes, meta = _comments(ply, source.name)
     faces = _triangles(ply, points, source.name)
     if len(faces[0]):
-        _say_what_is_left_out(ply, source.name, (*_PLACES, *_NORMALS), _LABEL_NAMES)
+        _say_what_is_left_out(ply, source.name, _PLACES, _LABEL_NAMES)
         return _mesh(ply, points, faces, classes, meta)
     if kind == "mesh":
         raise DataError(f"{source.name} holds no faces, only {vertex.count} points.", expected="a mesh")
@@ -96,7 +96,7 @@ def _mesh(ply: Ply, points: np.ndarray, faces: tuple[np.ndarray, np.ndarray], cl
 
 
 def _say_what_is_left_out(ply: Ply, name: str, of_vertices: tuple[str, ...], of_faces: tuple[str, ...]) -> None:
-    """Warn of tables and columns that nothing is made of. An alpha of all ones is no loss, nor are normals of 0 or of a mesh's vertices."""
+    """Warn of tables and columns that nothing is made of. An alpha of all ones is no loss, nor are a cloud's normals of 0."""
     colours = sum(_COLOUR_NAMES, _BASE_NAMES)
     read = {"vertex": (*of_vertices, *colours), "face": (*of_faces, *colours, *_LISTS), "tristrips": _LISTS}
     left = []
