@@ -127,7 +127,7 @@ def test_voxels_stand_in_the_box_that_is_given_the_same_for_all_inputs(voxcli, t
     files.write(tmp_path / "in/cloud.ply", PointCloud(np.array([[0.1, 0.1, 0.1], [9, 9, 9.0]])))
     line = ["in", "-o", "out", "--grid", "voxel", "--box", "-8", "-8", "-8", "8", "8", "12", "--shape", "16", "32", "20"]
     code, _, errors = voxcli("fruxelize", *line)
-    assert code == 0 and "0.5 of the points lie outside" in errors
+    assert code == 0 and "50.0% of the points lie outside" in errors
     grids = [files.read(tmp_path / f"out/{name}.npz") for name in ("0", "1", "cloud")]
     for grid in grids:
         assert grid.labels.shape == (16, 32, 20) and grid.origin.tolist() == [-8] * 3 and grid.voxel_size.tolist() == [1, 0.5, 1]

@@ -79,3 +79,9 @@ def test_nothing_is_nothing_and_small_faces_are_left_out(tmp_path):
         read_text(tmp_path / "a.off", "OFF\n0 0 0\n")
     with pytest.warns(UserWarning, match=r"1 face\(s\) of fewer"):
         assert len(read_text(tmp_path / "a.off", off_text(CUBE, [*CUBE_TRIANGLES, [0, 1]])).faces) == 12
+
+
+def test_colours_that_the_header_does_not_name_are_said_to_be_left_out(tmp_path):
+    (tmp_path / "a.off").write_text("OFF\n3 1 0\n0 0 0 255 0 0 255\n1 0 0 255 0 0 255\n0 1 0 255 0 0 255\n3 0 1 2\n")
+    with pytest.warns(UserWarning, match="left out: 3 colour"):
+        read_as(tmp_path / "a.off", Mesh)

@@ -267,3 +267,10 @@ def test_six_columns_of_an_array_are_normals_of_unit_length_or_colours(tmp_path)
         assert cloud.normals is None and cloud.colors.dtype == np.uint8 and np.array_equal(cloud.colors, whole)
     with refused(FileFormatError, "a.npy", "neither colours nor unit"):
         read(npy(tmp_path, 300 + unit))
+
+
+@pytest.mark.parametrize("kind,values", [("float", "255 0 128"), ("float", "1.0 0 0.50196"), ("ushort", "65535 0 32896")])
+def test_colours_of_other_types_are_read_by_their_range(tmp_path, kind, values):
+    header = f"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nproperty {kind} red\n"
+    (tmp_path / "a.ply").write_text(header + f"property {kind} green\nproperty {kind} blue\nend_header\n0 0 0 {values}\n")
+    assert read(tmp_path / "a.ply").colors.tolist() == [[255, 0, 128]]

@@ -297,3 +297,10 @@ def test_a_wrong_class_names_the_object_that_has_it(tmp_path, value, said):
     with pytest.raises(FileFormatError) as caught:
         read(path)
     assert said in str(caught.value) and "car" in str(caught.value)
+
+
+def test_two_frames_of_one_name_are_refused(tmp_path):
+    frame = {"file_path": "a.png", "transform_matrix": np.eye(4).tolist()}
+    (tmp_path / "transforms.json").write_text(json.dumps({"w": 8, "h": 6, "fl_x": 9, "frames": [frame, frame]}))
+    with refused(FileFormatError, "transforms.json", "a.png"):
+        read(tmp_path / "transforms.json")

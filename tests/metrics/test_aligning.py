@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from references.shapes import box
 from refusals import refused
 from scoring import score
@@ -64,3 +65,23 @@ def test_a_single_point_is_only_pushed(align):
     one = PointCloud(np.full((1, 3), 9.0))
     (record,) = score(["chamfer"], one, PointCloud(TRUTH[:1]), {"align": align})
     assert record["value"] == pytest.approx(0, abs=1e-12) and np.allclose(np.array(record["params"]["motion"])[:3, :3], np.eye(3))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_change_of_size_is_never_worse_than_a_rigid_motion_both_ways(seed):
+    from scipy.spatial import cKDTree
+
+    from voxcli.metrics.aligning import motion_between
+
+    def both_ways(a, b):
+        return np.square(cKDTree(b).query(a)[0]).mean() + np.square(cKDTree(a).query(b)[0]).mean()
+
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(-1, 1, (600, 3)) * [2.0, 0.7, 1.0]
+    turn = np.diag([-1.0, 1.0, -1.0])                                            # half a turn, from which closest points may shrink a shape
+    pred = (truth + rng.normal(0, 0.01, truth.shape)) @ turn.T + [3.0, 1, 2]
+    costs = []
+    for resize in (False, True):
+        motion = motion_between(torch.from_numpy(pred), torch.from_numpy(truth), resize=resize).numpy()
+        costs.append(both_ways(pred @ motion[:3, :3].T + motion[:3, 3], truth))
+    assert costs[1] <= costs[0] * (1 + 1e-9)

@@ -102,3 +102,17 @@ def test_presets_fix_their_protocol_and_free_what_papers_choose():
     for preset, given in (("kitti", {"align": "median"}), ("eigen", {"crop": "eigen"}), ("pix2scene", {"align": "median"})):
         with refused(UsageError, preset):
             options_for(METRICS["depth"], given, preset)
+
+
+@pytest.mark.parametrize("constant", [5.0, 7.3, 0.1])
+@pytest.mark.parametrize("space", ["depth", "log"])
+def test_a_constant_prediction_is_fitted_by_a_shift_alone(constant, space):
+    truth = np.random.default_rng(0).uniform(2, 40, (30, 50))
+    record = depth_record(np.full(truth.shape, constant), truth, DepthOptions(align="scale-shift", align_in=space))
+    best = truth.mean() if space == "depth" else np.exp(np.log(truth).mean())
+    assert record["parts"]["scale"] == 0 and record["parts"]["rmse"] == pytest.approx(np.sqrt(np.square(truth - best).mean()), rel=1e-9)
+
+
+def test_depth_without_a_pixel_that_counts_is_warned_of():
+    with pytest.warns(UserWarning, match="no pixel counts"):
+        assert depth_record(np.ones((2, 2)), np.zeros((2, 2)), DepthOptions())["value"] is None

@@ -23,6 +23,8 @@ _OCCUPIED_COLOUR = (178, 178, 178)
 def write_vox(grid: VoxelGrid, options: Options) -> bytes:
     """A whole .vox file. Raises DataError above 256 cells along an axis, above 255 classes, and for probabilities."""
     occupied = occupied_cells(grid, "MagicaVoxel")
+    if not np.allclose(grid.voxel_size, grid.voxel_size[0], rtol=1e-6):
+        raise DataError("MagicaVoxel's cells are cubes.", actual=f"cells of {grid.voxel_size.round(6).tolist()}", hint="Write .npz.")
     if max(occupied.shape) > 256:
         raise DataError(
             "MagicaVoxel models have at most 256 cells along an axis.", actual=list(occupied.shape), hint="Resample, or write .npz."

@@ -43,7 +43,7 @@ def to_uint8(colours: np.ndarray) -> np.ndarray:
         rounded: np.ndarray = np.rint(np.clip(np.nan_to_num(colours), 0, 1) * 255).astype(np.uint8)
         return rounded
     if colours.dtype == np.uint16:
-        return (colours // 257).astype(np.uint8)
+        return ((colours.astype(np.uint32) + 128) // 257).astype(np.uint8)
     clipped: np.ndarray = np.clip(colours, 0, 255).astype(np.uint8)
     return clipped
 

@@ -8,6 +8,7 @@ it; it is often z up. Distorted cameras are refused: undistort the images first.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,11 @@ def read_transforms(source: Source, kind: str | None, options: Options) -> list[
     tree = parse_json(source.text, source.name)
     if not isinstance(tree, dict) or not isinstance(tree.get("frames"), list):
         raise missing_key(source.name, tree if isinstance(tree, dict) else [], ["frames"])
-    return [_frame(_merged(tree, frame), index, source) for index, frame in enumerate(tree["frames"]) if isinstance(frame, dict)]
+    frames = [_frame(_merged(tree, frame), index, source) for index, frame in enumerate(tree["frames"]) if isinstance(frame, dict)]
+    counts = Counter(name for name, _ in frames)
+    if doubled := next((name for name in counts if counts[name] > 1), None):
+        raise FileFormatError(f"{source.name} has frame '{doubled}' more than once.", hint="Give each frame a file_path of its own.")
+    return frames
 
 
 def _merged(tree: Meta, frame: Meta) -> Meta:

@@ -55,7 +55,8 @@ def read_off(source: Source, kind: str | None, options: Options) -> Mesh:
     faces = _faces(lines[1 + vertex_count : 1 + vertex_count + face_count], source.name)
     colours_at = 3 + 3 * normals
     at_vertices = _colours([row[colours_at : len(row) - 2 * textured] for row in rows]) if coloured else None
-    say_left_out(source.name, {"normal(s)": vertex_count * normals})
+    more = sum(len(row) >= colours_at + 3 for row in rows) if not coloured and not textured else 0
+    say_left_out(source.name, {"normal(s)": vertex_count * normals, "colour(s) of vertices, as the header names none": more})
     return _mesh(source, np.array([row[:3] for row in rows], np.float64).reshape(-1, 3), at_vertices, faces)
 
 

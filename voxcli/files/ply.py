@@ -120,7 +120,9 @@ def _colours(element: Element) -> np.ndarray | None:
     for names in _COLOUR_NAMES:
         colours = _columns(element, names)
         if colours is not None:
-            return to_uint8(colours)
+            # Floats are shares of 1, or numbers up to 255, as for OBJ and OFF.
+            large = colours.dtype.kind == "f" and np.nan_to_num(colours).max(initial=0) > 1
+            return to_uint8(colours / 255 if large else colours)
     base = _columns(element, _BASE_NAMES)
     return None if base is None else to_uint8(0.5 + _HARMONIC * base.astype(np.float64))
 

@@ -5,6 +5,7 @@ The order is that of the public evaluations: pixels that count, alignment by the
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ RATIOS = (1.25, 1.25**2, 1.25**3)
 
 CROP_SHARES = {"garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229), "eigen": (0.3324324, 0.91351351, 0.0359477, 0.96405229)}
 """First and last row, first and last column of what counts, as shares of the height and the width."""
+
+_ROUNDING = 1e-9
+"""Spread of numbers, as a share of them, below which they are equal."""
 
 NYU_CROP, NYU_SIZE = (45, 471, 41, 601), (480, 640)
 """The same in pixels of NYU's pictures, and their height and width."""
@@ -120,6 +124,8 @@ def depth_record(
     params = options.params() | {
         "pixels": int(both.sum()), "masked": mask is not None, "kind": options.kind or "z", "ratios": list(RATIOS), "strict": True,
     }  # fmt: skip
+    if not len(t):
+        warnings.warn(f"{names.get('pred', 'the prediction')}: no pixel counts, so the depth has no score.", stacklevel=2)
     d, fit = aligned(guess[both], t, options)
     parts = errors(d, t) | {"covered": float(both.sum() / known.sum()) if known.any() else None} | fit
     return make_record("depth", parts[options.value], parts=parts, params=params, **names)
@@ -211,5 +217,6 @@ def fitted_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """
     spread = x - x.mean()
     square = float(spread @ spread)
-    scale = float(spread @ y) / square if square > 0 else 0.0
+    equal = square <= len(x) * (_ROUNDING * float(np.abs(x).max(initial=0))) ** 2             # what is left then is rounding
+    scale = 0.0 if equal else float(spread @ y) / square
     return scale, float(y.mean() - scale * x.mean())

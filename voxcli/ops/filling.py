@@ -86,8 +86,9 @@ def fill_scene(scene: SceneDescription, camera: Camera | None, options: FillOpti
     device = pick_device(options.device)
     keep_freed_memory()
     if options.grid == "voxel":
-        done = voxelize_scene(scene, *_place(scene_points(scene), options), options.rule, options.fill, device)
-        return done.grid, FillReport(done.leaky, None, done.behind)
+        points = scene_points(scene)
+        done = voxelize_scene(scene, *_place(points, options), options.rule, options.fill, device)
+        return done.grid, FillReport(done.leaky, _beyond_box(points, options.box), done.behind)
     view = camera or scene.camera
     frustum = choose_frustum(options.framing, scene.frustum, view)
     world_to_cam = view.world_to_cam if view else default_view(scene, frustum, options.framing)
@@ -95,6 +96,14 @@ def fill_scene(scene: SceneDescription, camera: Camera | None, options: FillOpti
     # A camera that was placed here should see all of the scene. One that was given need not.
     cut = cut_off(scene, frustum, world_to_cam) if view is None else None
     return done.grid, FillReport(done.leaky, cut and f"{cut}: {REFRAMING_HINTS[True]}", done.behind)
+
+
+def _beyond_box(points: np.ndarray, box: tuple[float, ...] | None) -> str | None:
+    """What to say of vertices outside of a given box; None where there are none."""
+    if box is None:
+        return None
+    outside = ((points < box[:3]) | (points > box[3:])).any(axis=1).mean()
+    return f"{outside:.0%} of the vertices lie outside of the box" if outside > 0 else None
 
 
 def fill_points(cloud: PointCloud, source: str, options: FillOptions) -> VoxelGrid:
@@ -105,7 +114,7 @@ def fill_points(cloud: PointCloud, source: str, options: FillOptions) -> VoxelGr
         raise UsageError(f"{source}: points are put into voxels only.", hint="Use --grid voxel.")
     grid, outside = voxelize_points(cloud, _place(cloud.points, options), options.class_name)
     if outside:
-        warnings.warn(f"{source}: {outside:.3g} of the points lie outside of the box and are left out.", stacklevel=2)
+        warnings.warn(f"{source}: {outside:.1%} of the points lie outside of the box and are left out.", stacklevel=2)
     return grid
 
 
