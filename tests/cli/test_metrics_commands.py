@@ -400,3 +400,18 @@ def test_what_segment_writes_has_a_part_iou(refused, voxcli, tmp_path, shape):
     assert code == 0 and record["value"] == 1 and "air" not in record["params"]["parts"]
     refused("metrics", "iou", target, shape, "--parts", named=f"The ground truth '{shape}' has no part labels")
     assert record["params"]["compared"].split()[0].rstrip(",") == {"glb": "faces", "ply": "points", "npz": "cells"}[target[-3:]]
+
+
+@pytest.mark.parametrize("pred,gt,ids", [
+    ("raw", "raw", "raw"), ("raw", "learn", "raw"), ("learn", "raw", "training"), ("learn", "learn", "training"),
+])  # fmt: skip
+def test_ids_are_the_predictions_and_the_truths_are_told_from_its_file(voxcli, tmp_path, pred, gt, ids):
+    learnt = np.zeros((256, 256, 32), np.uint16)
+    learnt[:4, :5, :6], learnt[10:20, :9, :3] = 1, 9
+    raw = np.zeros(20, np.uint16)
+    raw[[1, 9]] = 10, 40
+    learnt.tofile(tmp_path / "learn.label")
+    raw[learnt].tofile(tmp_path / "raw.label")
+    code, text, errors = voxcli("metrics", "iou", f"{pred}.label", f"{gt}.label", "--preset", "kitti-ssc", "--ids", ids)
+    assert code == 0, errors
+    assert json.loads(text)["parts"]["classes"]["car"] == 1 and json.loads(text)["parts"]["classes"]["road"] == 1

@@ -198,13 +198,15 @@ class IoU(ShapeMetric[IoUOptions]):
         return found
 
     def read_truth(self, path: str, options: IoUOptions, format: str | None = None) -> Shape:
-        """The same of a truth, whose ids may be raw though those of the prediction are training ids."""
-        if options.ids != "training":
-            return self.read(path, dataclasses.replace(options, ids=None), format)
+        """The same of a truth, whose ids may be other ones than the prediction's: where those are stated, the truth's are told from it."""
+        as_told, as_trained = (dataclasses.replace(options, ids=ids) for ids in (None, "training"))
+        if options.ids is None:
+            return self.read(path, as_told, format)
+        first, second = (as_trained, as_told) if options.ids == "training" else (as_told, as_trained)
         try:
-            return self.read(path, options, format)
+            return self.read(path, first, format)
         except FileFormatError:
-            return self.read(path, dataclasses.replace(options, ids=None), format)
+            return self.read(path, second, format)
 
     def score(self, pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack[Names]) -> Record:
         """The record of two shapes, which states the ids that were read."""
