@@ -102,6 +102,8 @@ class _Reader:
                 raise FileFormatError(f"{self.name} requires the glTF extension {extension[:80]}, which is not read here.", hint=hint)
 
     def mesh(self) -> Mesh:
+        """All nodes of the file's scene in world coordinates (+y up, metres, as glTF has them). Raises DataError where it shows no face,
+        FileFormatError for what cannot be read; warns of what is left out."""
         scenes = self.data.items("scenes")
         scene = self.data.item("scenes", self.data.tree.get("scene", 0)) if scenes else {}
         roots = [whole(each, "a node's index") for each in list_of(scene.get("nodes"), "nodes")] if scenes else None

@@ -27,7 +27,7 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 def memory_budget() -> int:
     """The most bytes that the content of one file may take. Raises UsageError where the variable is no size.
 
-    >>> memory_budget() == int(os.environ.get(VARIABLE, BUDGET))
+    >>> memory_budget() > 0
     True
     """
     text = os.environ.get(VARIABLE, "").strip()
@@ -50,11 +50,7 @@ def claim(name: str, size: int, does: str = "declares") -> None:
     budget = memory_budget()
     if size > budget:
         raise FileFormatError(f"{name} {does} {size / 2**30:.3g} GiB.", expected=f"at most {budget / 2**30:.3g} GiB",
-                              hint=f"If the file is right, allow more: {VARIABLE}={_enough(size)}.")  # fmt: skip
-
-
-def _enough(size: int) -> str:
-    return f"{-(-size // 2**30)}G"
+                              hint=f"If the file is right, allow more: {VARIABLE}={-(-size // 2**30)}G.")  # fmt: skip
 
 
 def read_within(file: BinaryIO, name: str) -> bytes:
