@@ -79,6 +79,11 @@ def _json(data: bytes) -> bool:
     return True
 
 
+def _yaml(data: bytes) -> bool:
+    """Reading it would take longer than it takes to make most of the files that are made."""
+    return b":" in data and data.endswith(b"\n") and bool(data.decode())
+
+
 def _read(extension: str) -> Callable[[bytes], bool]:
     """Formats that have to be read to know."""
 
@@ -96,5 +101,5 @@ def _read(extension: str) -> Callable[[bytes], bool]:
 
 _CHECKS: dict[str, Callable[[bytes], bool]] = {
     ".png": _png, ".apng": _png, ".npz": _zip, ".glb": _glb, ".h5": _hdf5, ".hdf5": _hdf5, ".gif": _gif, ".vox": _vox, ".json": _json,
-    ".safetensors": _safetensors, **{each: _read(each) for each in (".ply", ".stl", ".off", ".obj", ".binvox", ".npy")},
+    ".safetensors": _safetensors, ".yaml": _yaml, **{each: _read(each) for each in (".ply", ".stl", ".off", ".obj", ".binvox", ".npy")},
 }  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 import typer
 
 from voxcli.cli.framework import options
+from voxcli.cli.framework.batch import check_policy, may_replace
 from voxcli.cli.framework.inputs import expand
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
@@ -112,25 +113,21 @@ def fuse_views(
         voxcli fuse-views left.npz right.npz --cameras transforms.json --method vote -o fused.glb
         voxcli fuse-views coarse/*.npz --weights object.safetensors --score-maps scores/ -o object.npz
     """
-    if overwrite and skip_existing:
-        raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
     from voxcli.files.registry import searched_extensions
-    from voxcli.files.whole import is_whole
 
+    check_policy(overwrite, skip_existing)
     check_threshold(of_objects.threshold)
     found, _ = expand(sources, partial(searched_extensions, "fruxels"), leave_out=output)  # coarse volumes have the same formats
     paths = _in_order([each.path for each in found])
     _check_writable_kind(output, formats.format)
-    if skip_existing and output != "-" and os.path.lexists(output):
-        if not os.path.isfile(output) or is_whole(output):
-            return out.note(f"skipped: {output} exists.")
-        out.warn(f"{output} exists and is no whole file: it is made again.")
-        overwrite = True
-    _check_output(output, overwrite)
+    replace = may_replace(output, overwrite, skip_existing)
+    if replace is None:
+        return None
+    _check_output(output, replace)
     fusion = (_fusion_of_scenes if _holds_scenes(paths, formats, of_objects) else _fusion_of_objects)(method, of_scenes, of_objects, device)
     if dry_run:
         return out.plan(f"{', '.join(paths)} -> {output}")
-    return fusion(paths, output, becomes=becomes, formats=formats, overwrite=overwrite)
+    return fusion(paths, output, becomes=becomes, formats=formats, overwrite=replace)
 
 
 class Fusion(Protocol):

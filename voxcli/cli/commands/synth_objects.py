@@ -44,11 +44,15 @@ def objects(
     ] = None,
     layout: Annotated[Layout, typer.Option("--layout", help="3D-R2N2: 137 pixels, binvox; DISN: 224 pixels, depth, points.")] = Layout.r2n2,
     workers: options.Workers = 1,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
 ) -> None:
     """Make objects: airplane, bench, cabinet, car, chair, couch, lamp, table, with all that is known of them.
 
     Pictures with alpha and their cameras, solid voxels, a mesh by named parts, surface points with normals, albedo and part labels, and
-    coloured 64^3 voxels. Object k of a category depends on the seed and k alone; an interrupted data set goes on where it stopped.
+    coloured 64^3 voxels. Object k of a category depends on the seed and k alone. An interrupted data set goes on where it
+    stopped: whole samples of the same options stay, with and without --skip-existing. --overwrite removes the data set that is there, of
+    whatever options.
 
     --backgrounds photo takes the pictures as photographs: rooms, streets' grounds, studios and busy patterns, other things behind and
     beside, a shadow on the floor, lenses from wide to long, any height, exposure, white balance, noise, blur, JPEG. A picture's colours are
@@ -61,10 +65,10 @@ def objects(
     """
     from voxcli.datasets.synthetic.objects.dataset import ASSET_SHARE, ObjectsConfig, ObjectsGenerator
 
-    check_data_folder(output)
+    check_data_folder(output, overwrite, skip_existing)
     if only_assets and assets is None:
         raise UsageError("--only-assets needs --assets DIR.", hint="One folder a category: chair/armchair.glb.")
     chosen = ObjectsConfig().categories if categories is None else names_of(categories)
     share = 1.0 if only_assets else ASSET_SHARE
     config = ObjectsConfig(chosen, views or (24 if layout is Layout.r2n2 else 36), layout.value, backgrounds.value, share)
-    fill_data_folder(output, count, ObjectsGenerator(seed, config, assets), workers)
+    fill_data_folder(output, count, ObjectsGenerator(seed, config, assets), workers, overwrite)

@@ -41,12 +41,15 @@ def rooms(
     ] = False,
     size: Annotated[int, typer.Option("--size", min=8, max=1024, help="Pixels of a side.")] = 128,
     workers: options.Workers = 1,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
 ) -> None:
     """Make rooms: pictures with exact depth and normals, camera, lights, material and the placed meshes.
 
     A cube half open, cameras on a sphere around it in the positive octant, light that fades with the square of the distance: equation (1)
-    of pix2scene, to the last bit as render-surfels draws it. Scene k depends on the seed and k alone, whatever the number of workers; an
-    interrupted data set goes on where it stopped.
+    of pix2scene, to the last bit as render-surfels draws it. Scene k depends on the seed and k alone, whatever the number of workers. An
+    interrupted data set goes on where it stopped: whole samples of the same options stay, with and without --skip-existing. --overwrite
+    removes the data set that is there, of whatever options.
 
     Examples:
         voxcli synth rooms -o rooms/ --count 4 --size 64
@@ -56,7 +59,7 @@ def rooms(
     from voxcli.datasets.synthetic.rooms.scenes import SHAPES, RoomsConfig
     from voxcli.datasets.synthetic.rooms.shapes import asset_categories
 
-    check_data_folder(output)
+    check_data_folder(output, overwrite, skip_existing)
     if shapes is not None:
         chosen = names_of(shapes)
     elif variant.value.startswith("box"):
@@ -64,4 +67,4 @@ def rooms(
     else:
         chosen = SHAPES if assets is None else asset_categories(assets)
     config = RoomsConfig(variant.value, chosen, point_lights, random_lights, turned, size)
-    fill_data_folder(output, count, RoomsGenerator(seed, config, assets), workers)
+    fill_data_folder(output, count, RoomsGenerator(seed, config, assets), workers, overwrite)

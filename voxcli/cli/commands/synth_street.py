@@ -49,6 +49,8 @@ def street(
         str | None, typer.Option("--realism-weights", metavar="FILE", help="Weights of `voxcli train -m edges2image`; none are shipped.")
     ] = None,
     workers: options.Workers = 1,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
 ) -> None:
     """Make street scenes: colour images with labelled fruxels, depth, instance masks, cameras and 6-DoF poses.
 
@@ -56,9 +58,12 @@ def street(
     streets from 2 to 50 m, 70 degrees wide. --picture-scale 2 makes images, depth and instances of twice the grid's width and height, of
     the same scenes with the same labels. --look photo draws them as photographed: sun, cloud, dusk, wet roads, worn surfaces, trees that
     one sees through, lens, exposure, noise; far has it by default, semantic-voxels is clean by default. Scene k depends on the seed, the
-    preset and k alone, whatever the number of workers; an interrupted data set goes on where it stopped. --realism edges2image replaces
-    each picture by what a network that you trained on photographs draws from its edges, and keeps the rendering in rendered/. It redraws
-    textures, not shapes: edges that Canny's operator misses are lost, labels are not adapted, and it is only as realistic as its training.
+    preset and k alone, whatever the number of workers. An interrupted data set goes on where it stopped: whole samples of the same options
+    stay, with and without --skip-existing. --overwrite removes the data set that is there, of whatever options.
+
+    --realism edges2image replaces each picture by what a network that you trained on photographs draws from its edges, and keeps the
+    rendering in rendered/. It redraws textures, not shapes: edges that Canny's operator misses are lost, labels are not adapted, and it is
+    only as realistic as its training.
 
     Examples:
         voxcli synth street -o street/ --count 2 --size 32 32 --depth 32
@@ -69,7 +74,7 @@ def street(
     from voxcli.datasets.synthetic.street.dataset import StreetGenerator
     from voxcli.scene import FRUSTUM_PRESETS
 
-    check_data_folder(output)
+    check_data_folder(output, overwrite, skip_existing)
     config = StreetConfig(FRUSTUM_PRESETS[preset], fov_jitter_deg=fov_jitter, preset=preset, picture_scale=picture_scale,
                           look=look or "")  # fmt: skip
     width, height = size or (config.frustum.width, config.frustum.height)
@@ -79,7 +84,7 @@ def street(
                          actual=f"{width} {height}")  # fmt: skip
     check_cells(*config.frustum.shape)
     check_cells(config.frustum.height * picture_scale, config.frustum.width * picture_scale)
-    check_realism(output, realism, realism_weights)
-    fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers)
+    check_realism(output, realism, realism_weights, overwrite)
+    fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers, overwrite)
     if realism is not None and realism_weights is not None:
         redraw(output, realism_weights)

@@ -263,8 +263,7 @@ def items(
     Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made.
     """
     policy = policy or Policy()
-    if policy.overwrite and policy.skip_existing:
-        raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
+    check_policy(policy.overwrite, policy.skip_existing)
     if output == "-":
         out.check_binary()
     found, several = (expand_groups if grouped else expand)(sources, suffixes, leave_out=output)
@@ -277,6 +276,30 @@ def items(
             out.plan(f"{item.source} -> {item.target}")
         todo = []
     return Batch(todo, keep_going=policy.keep_going, label=label)
+
+
+def check_policy(overwrite: bool, skip_existing: bool) -> None:
+    """Raise UsageError where both are asked for."""
+    if overwrite and skip_existing:
+        raise UsageError("--overwrite and --skip-existing contradict each other.", hint="Give one of them.")
+
+
+def may_replace(output: str, overwrite: bool, skip_existing: bool, check: Callable[[], None] = lambda: None) -> bool | None:
+    """Whether the one output of a command may be replaced; None where it is there, whole, and stays, which is said.
+
+    check: raises an error where what is there is something else.
+    """
+    from voxcli.files.whole import is_whole
+
+    check_policy(overwrite, skip_existing)
+    if not skip_existing or output == "-" or not os.path.lexists(output):
+        return overwrite
+    if not os.path.isfile(output) or is_whole(output):
+        check()
+        out.note(f"skipped: {output} exists.")
+        return None
+    out.warn(f"{output} exists and is no whole file: it is made again.")
+    return True
 
 
 def _place(found: Sequence[Input], output: str, several: bool, suffix: str, grouped: bool = False) -> list[Item]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voxcli.cli.framework.batch import check_policy
 from voxcli.cli.framework.output import counted, out
 from voxcli.errors import UsageError
 
@@ -19,10 +20,13 @@ DataFolder = Annotated[
 ]
 
 
-def check_data_folder(output: str) -> None:
-    """Raise UsageError unless a data set can be written to `output`."""
+def check_data_folder(output: str, overwrite: bool, skip_existing: bool) -> None:
+    """Raise UsageError unless a data set can be written to `output`. Samples that are there are left out in either case, so that
+    skip_existing says nothing else.
+    """
     from voxcli.atomic import check_writable
 
+    check_policy(overwrite, skip_existing)
     if output == "-" or (os.path.exists(output) and not os.path.isdir(output)):
         raise UsageError(f"{output} is no folder.", expected="-o DIR, a folder that is new or holds the same data set")
     check_writable([Path(output) / "meta.json"])
@@ -33,8 +37,8 @@ def names_of(listed: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
-def fill_data_folder(output: str, count: int, generator: FolderGenerator, workers: int) -> None:
-    """Make the items that the folder lacks, show the progress, and say how many were made."""
+def fill_data_folder(output: str, count: int, generator: FolderGenerator, workers: int, overwrite: bool) -> None:
+    """Make the items that the folder lacks (overwrite: all), show the progress, and say how many were made."""
     from voxcli.datasets.synthetic.folders import write_dataset
 
     with out.progress(count, f"{generator.item}s") as bar:
@@ -45,6 +49,6 @@ def fill_data_folder(output: str, count: int, generator: FolderGenerator, worker
             bar.advance(done - seen)
             seen = done
 
-        made = write_dataset(output, count, generator, workers, show)
+        made = write_dataset(output, count, generator, workers, show, overwrite)
     there = count - made
     out.note(f"{counted(made, generator.item)} made, {there} {'was' if there == 1 else 'were'} there: {output}")

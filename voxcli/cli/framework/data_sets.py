@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxcli.cli.framework.batch import Item, Policy, items
+from voxcli.cli.framework.batch import Item, Policy, items, may_replace
 from voxcli.cli.framework.output import out
 from voxcli.errors import DataError, UsageError
 
@@ -74,14 +74,10 @@ def pack(folder: str, output: str, policy: Policy) -> None:
     from voxcli.atomic import check_writable, refuse_existing
     from voxcli.datasets.packing import pack_street
     from voxcli.datasets.street import StreetFolder
-    from voxcli.files.whole import is_whole
 
-    overwrite = policy.overwrite
-    if policy.skip_existing and Path(output).is_file():
-        if is_whole(output):
-            return out.note(f"{output} exists: left out.")
-        out.warn(f"{output} exists and is no whole file: it is made again.")
-        overwrite = True
+    overwrite = may_replace(output, policy.overwrite, policy.skip_existing)
+    if overwrite is None:
+        return None
     if not overwrite:
         refuse_existing(output)
     check_writable([output])

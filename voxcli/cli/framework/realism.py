@@ -21,13 +21,16 @@ class Realism(str, enum.Enum):
     edges2image = "edges2image"
 
 
-def check_realism(folder: str, realism: Realism | None, weights: str | None) -> None:
-    """Raise UsageError where weights are missing, or where the folder holds pictures redrawn otherwise. Called before a scene is made."""
+def check_realism(folder: str, realism: Realism | None, weights: str | None, overwrite: bool) -> None:
+    """Raise UsageError where weights are missing, or where the folder holds pictures redrawn otherwise and they are not to be overwritten.
+    Called before a scene is made.
+    """
     if realism is None:
         if weights is not None:
             raise UsageError("--realism-weights goes with --realism edges2image.")
-        if (Path(folder) / "realism.json").exists():
-            raise UsageError(f"{folder} holds pictures redrawn from edges.", hint="Add the same --realism, or choose another folder.")
+        if (Path(folder) / "realism.json").exists() and not overwrite:
+            raise UsageError(f"{folder} holds pictures redrawn from edges.",
+                             hint="Add the same --realism or choose another folder; --overwrite replaces them.")  # fmt: skip
         return
     hint = "Train them: voxcli train -m edges2image --data PICTURES/ -o run/, then --realism-weights run/best.safetensors"
     if weights is None:
@@ -36,8 +39,9 @@ def check_realism(folder: str, realism: Realism | None, weights: str | None) -> 
 
     load_network(realism.value, weights, "cpu")
     path = Path(folder) / "realism.json"
-    if path.exists() and path.read_bytes() != _record(weights):
-        raise UsageError(f"{folder} was redrawn with other weights.", hint="Choose another folder, or the same weights.")
+    if path.exists() and path.read_bytes() != _record(weights) and not overwrite:
+        raise UsageError(f"{folder} was redrawn with other weights.",
+                         hint="Choose another folder or the same weights; --overwrite replaces it.")  # fmt: skip
 
 
 def _record(weights: str) -> bytes:

@@ -25,11 +25,13 @@ class FolderGenerator(ABC):
     """Makes the items of one data set. Item k depends on the options and k alone. Travels pickled to worker processes.
 
     item: what one item is called. data_set: what all of them are called. chunk: items that a worker takes at a time.
-    modules: what a worker imports before its first item.
+    modules: what a worker imports before its first item. patterns: the files of a data set of its kind, whatever its options, meta.json
+    apart.
     """
 
     item: ClassVar[str]
     data_set: ClassVar[str]
+    patterns: ClassVar[tuple[str, ...]]
     chunk: ClassVar[int] = 8
     modules: ClassVar[tuple[str, ...]] = ()
 
@@ -53,17 +55,23 @@ class FolderGenerator(ABC):
 
 
 def write_dataset(
-    out_dir: str | Path, count: int, generator: FolderGenerator, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    out_dir: str | Path,
+    count: int,
+    generator: FolderGenerator,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Write items 0..count-1 into a folder. Whole ones that are there already are kept. -> how many were made now
 
-    progress: called with (items done, count), first with those that were there.
-    Raises UsageError where the folder holds something else, or a data set that was made with other options.
+    progress: called with (items done, count), first with those that were there. overwrite: a data set of this kind that is there, of
+    whatever options, is removed first. Raises UsageError where the folder holds something else, or, without overwrite, a data set that was
+    made with other options.
     """
     folder = Path(out_dir)
     if count < 1 or workers < 1:
         raise UsageError(f"A data set needs at least one {generator.item} and one worker.", actual=f"count {count}, workers {workers}")
-    _open(folder, generator)
+    _open(folder, generator, overwrite)
     generator.begin(folder)
     missing = [index for index in range(count) if not generator.is_whole(folder, index)]
     done = count - len(missing)
@@ -78,20 +86,48 @@ def write_dataset(
     return len(missing)
 
 
-def _open(folder: Path, generator: FolderGenerator) -> None:
-    """Make the folder with its meta.json, or check that it holds the same data set."""
-    path = folder / "meta.json"
-    text = json.dumps(generator.meta(), indent=1, sort_keys=True).encode() + b"\n"
-    if path.exists():
-        if path.read_bytes() != text:
-            raise UsageError(
-                f"{folder} holds a data set that was made with other options.", hint="Choose another folder, or the same seed and options."
-            )
-        return
-    if folder.is_dir() and any(folder.iterdir()):
+def _open(folder: Path, generator: FolderGenerator, overwrite: bool) -> None:
+    """Make the folder with its meta.json, or check that it holds the same data set. overwrite: remove the one that is there."""
+    path, meta = folder / "meta.json", generator.meta()
+    text = json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n"
+    there = meta_of(path.read_bytes() if path.is_file() else b"")
+    if there.get("schema") != meta["schema"] and folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty, and no data set of {generator.data_set}.", hint="Choose another folder.")
+    if overwrite:
+        _remove(folder, generator.patterns)
+    elif there and path.read_bytes() != text:
+        raise UsageError(f"{folder} holds a data set that was made with other options.", actual=differences(there, meta),
+                         hint="Choose another folder or the same seed and options; --overwrite replaces it.")  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(path, text)
+    if overwrite or not there:
+        atomic_write_bytes(path, text, overwrite=overwrite)
+
+
+def meta_of(text: object) -> Mapping[str, Json]:
+    """What a data set says of itself, from the JSON text or bytes that it holds; nothing of what is no such text."""
+    try:
+        found = json.loads(text) if isinstance(text, (str, bytes)) else None
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def differences(there: Mapping[str, Json], wanted: Mapping[str, Json]) -> str:
+    """Where two `meta` differ: `seed 1, not 2`."""
+    (old, new) = ({**meta, **options} if isinstance(options := meta.get("options"), Mapping) else meta for meta in (there, wanted))
+    names = sorted({key for key in {*old, *new} - {"options"} if old.get(key) != new.get(key)})
+    told = [f"{key} {old.get(key)}, not {new.get(key)}" for key in names if not isinstance(old.get(key, new.get(key)), (Mapping, list))]
+    return "; ".join(told) or ", ".join(names)
+
+
+def _remove(folder: Path, patterns: Sequence[str]) -> None:
+    """Remove the files of a data set, and the folders that become empty."""
+    for path in [path for pattern in patterns for path in sorted(folder.glob(pattern)) if not path.is_dir()]:
+        path.unlink()
+        for parent in path.parents:
+            if parent == folder or any(parent.iterdir()):
+                break
+            parent.rmdir()
 
 
 def _write_items(generator: FolderGenerator, folder: Path, indices: Sequence[int]) -> None:

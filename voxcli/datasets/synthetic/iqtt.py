@@ -27,7 +27,7 @@ import numpy as np
 
 from voxcli.atomic import refuse_existing
 from voxcli.datasets.hdf5_file import new_hdf5
-from voxcli.datasets.synthetic.folders import run_chunks
+from voxcli.datasets.synthetic.folders import differences, meta_of, run_chunks
 from voxcli.datasets.synthetic.polycubes import LARGEST, canonical, draw_chain, mirrored, surface
 from voxcli.errors import UsageError
 from voxcli.provenance import Json, make_meta
@@ -186,10 +186,28 @@ def write_questions(
                          actual=f"count {count}, labeled {config.labeled}, workers {workers}")  # fmt: skip
     if path.is_dir():
         refuse_existing(path)
-    meta = make_meta("iqtt", "synth iqtt", asdict(config) | {"count": count}, {}, seed, "camera: x right, y down, z forward", "radii")
     with new_hdf5(path, overwrite) as file:
-        _write(file, count, seed, config, workers, meta, progress or (lambda n: None))
+        _write(file, count, seed, config, workers, _meta(count, seed, config), progress or (lambda n: None))
     return path
+
+
+def _meta(count: int, seed: int, config: IQTTConfig) -> Mapping[str, Json]:
+    options = asdict(config) | {"count": count}
+    return make_meta("iqtt", "synth iqtt", options, {}, seed, "camera: x right, y down, z forward", "radii")
+
+
+def check_same_questions(path: str | Path, count: int, seed: int, config: IQTTConfig) -> None:
+    """Raise UsageError unless a file holds what `write_questions` would write with these options."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        meta = file.get("meta")
+        told = meta[()] if isinstance(meta, h5py.Dataset) and meta.shape == () else b""
+    there, wanted = meta_of(told), _meta(count, seed, config)
+    if there != wanted:
+        actual = differences(there, wanted) if there else None
+        raise UsageError(f"{path} holds questions that were made with other options, or none.", actual=actual,
+                         hint="Choose another file or the same seed and options; --overwrite replaces it.")  # fmt: skip
 
 
 def _write(

@@ -93,6 +93,7 @@ class ObjectsGenerator(FolderGenerator):
     """
 
     item, data_set = "object", "objects"
+    patterns = tuple(dict.fromkeys(pattern for layout in LAYOUTS.values() for pattern in layout.patterns))
     chunk = 1
 
     def __init__(self, seed: int = 0, config: ObjectsConfig | None = None, assets_dir: str | Path | None = None):
@@ -110,7 +111,8 @@ class ObjectsGenerator(FolderGenerator):
         return make_meta("objects-dataset", "synth objects", self.config.facts(), self.shelf.digests, self.seed, frame, "box diagonals")
 
     def is_whole(self, folder: Path, index: int) -> bool:
-        return all(map(is_whole, self.layout.files(folder, place_of(index, self.seed, self.config))))
+        place, photo = place_of(index, self.seed, self.config), self.config.backgrounds == "photo"
+        return all(map(is_whole, self.layout.files(folder, place, self.config.views, photo)))
 
     def write_item(self, folder: Path, index: int) -> None:
         place = place_of(index, self.seed, self.config)
@@ -123,4 +125,4 @@ class ObjectsGenerator(FolderGenerator):
         for category in self.config.categories:
             for own in sorted((folder / "objects" / FAMILIES[category].synset).glob(f"s{self.seed}-??????")):
                 places.append(Place(category, int(own.name.rpartition("-")[2]), self.seed))
-        self.layout.write_index(folder, [place for place in places if self.layout.marker(folder, place).exists()])
+        self.layout.write_index(folder, [place for place in places if is_whole(self.layout.marker(folder, place))])

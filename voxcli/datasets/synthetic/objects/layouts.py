@@ -75,9 +75,9 @@ def _truth_files(out_dir: Path, place: Place) -> list[Path]:
     return [folder / name for name in ("model.glb", "points.ply", "voxels.npz", "views.json")]
 
 
-def _in_folder(folder: Path, one: str) -> list[Path]:
-    """The file `one`, which is always in a folder, and all others in it."""
-    return [folder / one, *(path for path in sorted(folder.glob("*")) if path.name != one)]
+def _pictures(folder: Path, count: int, *others: str) -> list[Path]:
+    """The files of a folder with `count` pictures."""
+    return [folder / name for name in (*(f"{k:02d}.png" for k in range(count)), *others)]
 
 
 def _light_facts(light: Light) -> dict[str, Json]:
@@ -159,14 +159,17 @@ def put_folder(final: Path, files: dict[str, bytes]) -> None:
 class R2N2Layout:
     """ShapeNetRendering and ShapeNetVox32."""
 
+    patterns = ("objects/*/*/*.*", "ShapeNetRendering/*/*/rendering/*", "ShapeNetVox32/*/*/model.binvox", "ShapeNet.json")
+
     def marker(self, out_dir: Path, place: Place) -> Path:
         """The file that is written last."""
         return out_dir / "ShapeNetVox32" / place.synset / place.name / "model.binvox"
 
-    def files(self, out_dir: Path, place: Place) -> list[Path]:
-        """The files of an object, of its pictures those that are there."""
-        pictures = out_dir / "ShapeNetRendering" / place.synset / place.name / "rendering"
-        return [*_truth_files(out_dir, place), *_in_folder(pictures, "renderings.txt"), self.marker(out_dir, place)]
+    def files(self, out_dir: Path, place: Place, count: int, photo: bool) -> list[Path]:
+        """The files of an object with `count` pictures. photo: photographs."""
+        folder, cameras = out_dir / "ShapeNetRendering" / place.synset / place.name / "rendering", [CAMERAS] if photo else []
+        pictures = _pictures(folder, count, "rendering_metadata.txt", "renderings.txt", *cameras)
+        return [*_truth_files(out_dir, place), *pictures, self.marker(out_dir, place)]
 
     def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int, photo: bool = False) -> None:
         """All files of one object, with `count` pictures. photo: photographs in place of renderings on nothing."""
@@ -192,18 +195,20 @@ class R2N2Layout:
 class DISNLayout:
     """Easy and hard renderings with depth, and surface samples."""
 
+    patterns = ("objects/*/*/*.*", "renderings_*/ShapeNet/*/*/*/*", "SurfaceSamples/ShapeNet/*/*.ply", "splits/*.json")
+
     def marker(self, out_dir: Path, place: Place) -> Path:
         """The file that is written last."""
         return out_dir / "SurfaceSamples" / "ShapeNet" / place.synset / f"{place.name}.ply"
 
-    def files(self, out_dir: Path, place: Place) -> list[Path]:
-        """The files of an object, of its pictures those that are there."""
+    def files(self, out_dir: Path, place: Place, count: int, photo: bool) -> list[Path]:
+        """The files of an object with `count` pictures in each set. photo: photographs, which need no other files here."""
         folders = [
             out_dir / tree / "ShapeNet" / place.synset / place.name / kind
             for tree in ("renderings_rgb", "renderings_depth")
             for kind in ("easy", "hard")
         ]
-        pictures = [path for folder in folders for path in _in_folder(folder, "rendering_metadata.txt")]
+        pictures = [path for folder in folders for path in _pictures(folder, count, "rendering_metadata.txt")]
         return [*_truth_files(out_dir, place), *pictures, self.marker(out_dir, place)]
 
     def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int, photo: bool = False) -> None:

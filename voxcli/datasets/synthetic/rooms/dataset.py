@@ -42,6 +42,7 @@ class RoomsGenerator(FolderGenerator):
     """The rooms of a seed. assets_dir: one folder a category with meshes; config.shapes may name these categories."""
 
     item, data_set = "scene", "rooms"
+    patterns = ("meshes/*.ply", "turned/*.npz", *(f"{kind}/*.{extension}" for kind, extension in _KINDS.items()))
     modules = ("voxcli.datasets.synthetic.rooms.render",)
 
     def __init__(self, seed: int = 0, config: RoomsConfig | None = None, assets_dir: str | Path | None = None):

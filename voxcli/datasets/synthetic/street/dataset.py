@@ -33,6 +33,7 @@ class StreetGenerator(FolderGenerator):
     """The street scenes of a seed. assets_dir: one folder a class with meshes."""
 
     item, data_set = "scene", "street scenes"
+    patterns = ("images/*.png", "depth/*.png", "instances/*.png", "poses/*.json", "fruxels/*.npz", "rendered/*.png", "realism.json")
     modules = ("voxcli.datasets.synthetic.street.sample",)
 
     def __init__(self, seed: int = 0, config: StreetConfig | None = None, assets_dir: str | Path | None = None):
