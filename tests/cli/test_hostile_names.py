@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from example_files import FILES, fruxel_grid, picture
 from processes import environment
 
 from voxcli import files
@@ -206,3 +207,30 @@ def test_a_closed_stream_is_told(voxcli_process, tmp_path, line, said):
     done = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, cwd=tmp_path, env=environment())
     errors = done.stderr.decode()
     assert done.returncode == 2 and errors.startswith("error: ") and f"{said}" in errors and "closed" in errors and "internal" not in errors
+
+
+LISTED = {"convert": "obj", "fruxelize": "obj", "view": "npz", "predict": "png", "info": "obj", "metrics iou": "npz"}
+
+
+@pytest.mark.parametrize("verb", LISTED)
+def test_keep_going_names_what_a_list_names_in_vain_and_does_the_rest(refused, voxcli, tmp_path, verb):
+    kind = LISTED[verb]
+    for name in ("one", "two"):
+        files.write(tmp_path / f"{name}.{kind}", {"obj": TETRAHEDRON, "npz": fruxel_grid(), "png": picture()}[kind])
+    (tmp_path / f"loop.{kind}").symlink_to(f"loop.{kind}")
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / f"folder.{kind}").mkdir()
+    bad = [f"absent.{kind}", f"loop.{kind}", f"round/in.{kind}", f"folder.{kind}", f"{'x' * 300}.{kind}"]
+    (tmp_path / "list").write_text("\n".join([f"one.{kind}", *bad, f"two.{kind}"]))
+    FILES["best.safetensors"](tmp_path / "best.safetensors")
+    line = {
+        "convert": ("-o", "out", "--to", "ply"), "fruxelize": ("-o", "out", "--size", 8, 8, "--depth", 8),
+        "view": ("-o", "out", "--size", 16), "predict": ("-o", "out", "--weights", "best.safetensors"), "info": ("--format", "jsonl"),
+        "metrics iou": ("@list", "--format", "jsonl"),
+    }[verb]  # fmt: skip
+    refused(*verb.split(), "@list", *line, named=bad[0])
+    code, text, errors = voxcli(*verb.split(), "@list", *line, "--keep-going")
+    assert code == 1 and errors.splitlines()[-1] == "error: 5 of 7 items failed."
+    assert all(f"error: {name[:100]}" in errors for name in bad) and "internal error" not in errors
+    told = {name for name in ("one", "two") if f'"{name}.{kind}"' in text}
+    assert (told if "-o" not in line else {path.stem for path in (tmp_path / "out").iterdir()}) == {"one", "two"}

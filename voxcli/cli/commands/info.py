@@ -41,7 +41,7 @@ def info(
 
     data_sets = [source for source in sources if is_data_set(source)]
     others = [source for source in sources if source not in data_sets]
-    inputs, several = expand(others, partial(searched_extensions, name=input_format)) if others else ([], False)
+    inputs, several = expand(others, partial(searched_extensions, name=input_format), None, keep_going) if others else ([], False)
     several = several or len(sources) > 1
     items = [Item(source, "", source) for source in data_sets] + [Item(each.path, "", each.name) for each in inputs]
     rows: list[dict[str, Json]] = []

@@ -266,7 +266,7 @@ def items(
     check_policy(policy.overwrite, policy.skip_existing)
     if output == "-":
         out.check_binary()
-    found, several = (expand_groups if grouped else expand)(sources, suffixes, leave_out=output)
+    found, several = (expand_groups if grouped else expand)(sources, suffixes, output, policy.keep_going)
     todo = _place(found, output, several, target_suffix, grouped)
     _check_distinct(todo)
     todo = _apply_policy(todo, policy)

@@ -33,12 +33,16 @@ class Input:
     parts: tuple[str, ...] = ()
 
 
-def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None) -> tuple[list[Input], bool]:
+def expand(
+    sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None, keep_going: bool = False
+) -> tuple[list[Input], bool]:
     """All input files, and whether they are to be treated as several (a folder, glob or list is, even with one file in it).
 
     Order: as given; within a folder or glob sorted by relative path. Names are relative to the folder, to the part of a glob before its
     first wildcard, or as they stand in a list; a file given directly has its stem. `suffixes` filter folders and globs only; hidden
     files and folders are left out, and so is the folder `leave_out` (the output, if it lies inside an input).
+
+    keep_going: what a list names and is not there is an input that will fail; otherwise it is an error now.
     """
     found: list[Input] = []
     several = len(sources) > 1
@@ -48,7 +52,7 @@ def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = N
             found.append(Input(STDIN, "stdin"))
             from_stdin += 1
         elif source.startswith("@") and not os.path.lexists(source):
-            found += _from_list(source[1:])
+            found += _from_list(source[1:], keep_going)
             from_stdin += source == f"@{STDIN}"
             several = True
         elif os.path.isdir(source):
@@ -66,7 +70,9 @@ def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = N
     return found, several
 
 
-def expand_groups(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None) -> tuple[list[Input], bool]:
+def expand_groups(
+    sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None, keep_going: bool = False
+) -> tuple[list[Input], bool]:
     """As `expand`, with several files to an input: all files of a folder are one, and so are all files named directly.
 
     The name of an input is its folder's, relative to the source that holds it; that of files named directly is the first one's stem.
@@ -76,7 +82,7 @@ def expand_groups(sources: Sequence[str], suffixes: Suffixes, leave_out: str | N
     for source in sources:
         if source == STDIN:
             raise UsageError("- (stdin) holds one file, not several views.", hint="Name files or folders.")
-        found, _ = expand([source], suffixes, leave_out)
+        found, _ = expand([source], suffixes, leave_out, keep_going)
         is_folder = os.path.isdir(source)
         for each in found:
             parent = str(PurePosixPath(each.name).parent) if is_folder else "."
@@ -177,7 +183,7 @@ def _folders(root: str, above: tuple[str, ...] = ()) -> Iterator[str]:
             yield from _folders(os.path.join(root, name, ""), (*above, real))
 
 
-def _from_list(path: str) -> list[Input]:
+def _from_list(path: str, keep_going: bool) -> list[Input]:
     """The files that a list names: one a line, or all ended by zero bytes as of `find -print0`. @- is a list from stdin."""
     data = read_stdin() if path == STDIN else Path(path).read_bytes()
     data = data.removeprefix(codecs.BOM_UTF8)
@@ -192,7 +198,7 @@ def _from_list(path: str) -> list[Input]:
     if not entries:
         raise UsageError(f"No inputs in @{path}.", expected="one path a line")
     for entry in entries:
-        if not os.path.exists(entry) or os.path.isdir(entry):
+        if not keep_going and (not os.path.exists(entry) or os.path.isdir(entry)):
             raise UsageError(f"No such file: {entry} (from {where}).", hint="Paths in a list are relative to the working folder.")
     return [Input(entry, _list_name(entry)) for entry in entries]
 
@@ -225,13 +231,13 @@ class Pairs:
     only_gt: list[str]
 
 
-def pairs(pred: str, gt: str, *, suffixes: Suffixes, category_from: str | None = None) -> Pairs:
+def pairs(pred: str, gt: str, *, suffixes: Suffixes, category_from: str | None = None, keep_going: bool = False) -> Pairs:
     """Pair predictions with ground truth: file with file, or folder (glob, @list) with folder by relative path without suffix.
 
     category_from: "parent" takes the folder that holds the item, anything else is a regular expression searched in the relative
-    name, whose first group (or whole match) is the category. Unmatched names are returned, and warned about.
+    name, whose first group (or whole match) is the category. Unmatched names are returned, and warned about. keep_going: as in `expand`.
     """
-    (found_pred, several_pred), (found_gt, several_gt) = expand([pred], suffixes, None), expand([gt], suffixes, None)
+    (found_pred, several_pred), (found_gt, several_gt) = (expand([each], suffixes, None, keep_going) for each in (pred, gt))
     if several_pred != several_gt:
         one, many = (gt, pred) if several_pred else (pred, gt)
         raise UsageError("A folder cannot be paired with a single file.", actual=f"{many} and {one}", hint="Give two files or two folders.")

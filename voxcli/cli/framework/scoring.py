@@ -108,7 +108,8 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
     name = request.input_format
     suffixes = metrics[0].suffixes if name is None else [extension_of(name)]
     limits = gates.parse(request.fail_under, request.fail_over, [metric.name for metric in metrics])
-    found: Pairs = pairs(request.pred, request.gt, suffixes=suffixes, category_from=request.category_from)
+    found: Pairs = pairs(request.pred, request.gt, suffixes=suffixes, category_from=request.category_from,
+                         keep_going=request.keep_going)  # fmt: skip
     category = {pair.name: pair.category or "" for pair in found.pairs}
     of_pairs = [metric.for_pairs(each, found.pairs, request.input_format) for metric, each in zip(metrics, options, strict=True)]
     own = zip(*of_pairs, strict=True)
