@@ -73,6 +73,7 @@ _COMMANDS = (
     Entry("segment", ".segment:segment", "Divide scenes into instances, images into classes."),
     Entry("metrics all", ".metrics:every", "Chamfer, F-score, Hausdorff and normals at once."),
     Entry("metrics presets", ".metrics:presets", "The papers' protocols by name."),
+    Entry("evaluate", ".evaluate:evaluate", "Reproduce a paper's table on your copy of its data."),
     Entry("synth street", ".synth_street:street", "Street scenes with fruxels, depth, masks and poses."),
     Entry("synth objects", ".synth_objects:objects", "Objects of eight categories with pictures, volumes, parts and albedo."),
     Entry("synth rooms", ".synth_rooms:rooms", "Half-open rooms with shapes: pictures, depth, normals, lights."),

@@ -1,0 +1,222 @@
+"""`voxcli evaluate`: a protocol and a user's data in, a table beside the published numbers out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxcli.cli.framework import options
+from voxcli.cli.framework.batch import Batch, Item
+from voxcli.cli.framework.output import out
+from voxcli.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from voxcli.evaluation.protocol import Protocol
+    from voxcli.evaluation.results import Results
+    from voxcli.evaluation.samples import Evaluator, Job, Line, Place
+    from voxcli.evaluation.tables import FilledTable
+    from voxcli.provenance import Json
+
+
+def _protocols() -> str:
+    from voxcli.evaluation.protocol import names
+
+    return ", ".join(names())
+
+
+def _complete_protocols(incomplete: str) -> list[str]:
+    from voxcli.evaluation.protocol import names
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
+@options.completed_help(protocols=_protocols)
+@options.sections("protocol")
+def evaluate(
+    name: Annotated[
+        str, typer.Argument(metavar="PROTOCOL", show_default=False, autocompletion=_complete_protocols, help="A protocol, or a YAML file.")
+    ],
+    data: Annotated[str | None, typer.Option("--data", metavar="ROOT", help="Your copy of the data.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="Folder of results; a method's own folder lies in it.")
+    ] = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    predictions: Annotated[
+        str | None, typer.Option("--predictions", metavar="DIR", help="Score the files of this folder in place of a model.")
+    ] = None,
+    pair: Annotated[
+        str | None,
+        typer.Option("--pair", metavar="PATTERN", help="Where a prediction lies, such as {category}/{id}/*; default: the protocol's."),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", metavar="NAME", help="Name of its rows; default: that of the model, weights or predictions.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Samples, spread evenly; default: all.")] = None,
+    pictures: Annotated[int, typer.Option("--pictures", min=0, max=100, help="Samples that are drawn.")] = 8,
+    format: options.Records = None,
+    device: options.Device = "auto",
+    dtype: options.DType = options.Dtype.auto,
+    workers: options.Workers = 1,
+    overwrite: options.Overwrite = False,
+    keep_going: options.KeepGoing = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Evaluate a method by a protocol of a paper on your copy of its data, and print the table beside the published numbers.
+
+    DIR receives table.md, table.csv, table.tex and a plot of each table, and for the method samples.jsonl (a line a sample), summary.jsonl
+    and sheet.png. The same command goes on where it stopped. Further methods in one DIR become further rows.
+
+    Protocols: {protocols}. --print-config shows one whole; a file like it is a new protocol.
+
+    Single settings of a protocol: --set protocol.read.split=val
+
+    Examples:
+        voxcli evaluate pix2vox-shapenet --print-config
+        voxcli evaluate pix2vox-shapenet --data shapenet/ -m pix2vox-f -o results/
+        voxcli evaluate onet --data shapenet/ --predictions mine/ -o results/
+    """
+    from voxcli.evaluation.protocol import read_protocol
+
+    changes: dict[str, Json] = options.section("protocol") | ({} if pair is None else {"files": pair})
+    protocol = read_protocol(name, changes)
+    if options.printing_config():
+        return options.show_config(protocol=protocol)
+    if data is None or output is None:
+        raise UsageError("An evaluation needs data and a folder for its results.", expected="--data ROOT -o DIR")
+    if predictions is not None and (model is not None or weights is not None):
+        raise UsageError("--predictions takes the place of a model.", hint="Leave out -m and --weights.")
+    if predictions is not None and not os.path.isdir(predictions):
+        raise UsageError(f"--predictions {predictions} is no folder.")
+    if output == "-" or os.path.isfile(output):
+        raise UsageError(f"-o {output} is no folder.", expected="-o DIR")
+    job, run = _job(protocol, name, data, model, weights, predictions, device, dtype.value)
+    from voxcli.evaluation.results import Results, method_name, read_methods
+    from voxcli.evaluation.samples import evaluator_of
+    from voxcli.evaluation.tables import fill
+
+    method = method_name(method, job.model, weights, predictions)
+    places = _limited(evaluator_of(job), limit)
+    if dry_run:
+        return out.plan(f"{name}: {len(places)} samples of {data} -> {Path(output) / method}")
+    results = Results(Path(output) / method, run, overwrite)
+    left = results.left(places)
+    _run(job, left, results, pictures if len(left) == len(places) else 0, workers, keep_going)
+    summary = results.finish(places, evaluator_of(job).places, protocol)
+    tables = fill(protocol, read_methods(Path(output), protocol, name) | {method: summary})
+    _write(Path(output), protocol, tables)
+    _print(tables, format)
+    scored, missing = sum(summary.scored.values()), sum(summary.missing.values())
+    if missing:
+        out.warn(f"{missing} of {scored + missing} samples have no prediction; they count in no mean. {results.folder}/summary.jsonl names them.")
+    out.note(f"{Path(output) / 'table.md'}: {scored} samples of {method} scored, {missing} without a prediction.")
+    return None
+
+
+def _job(
+    protocol: Protocol, name: str, data: str, model: str | None, weights: str | None, predictions: str | None, device: str, dtype: str
+) -> tuple[Job, dict[str, Json]]:
+    """What is evaluated, and what run.json states of it."""
+    from voxcli import config
+    from voxcli.evaluation.samples import Job
+    from voxcli.models.registry import check_predicts, name_of, weights_of
+    from voxcli.provenance import sha256_file
+    from voxcli.version import __version__
+
+    stated = {"protocol": name, "settings": config.to_mapping(protocol), "data": Path(os.path.abspath(data)).name, "voxcli": __version__}
+    if predictions is not None:
+        return Job(protocol, data, predictions=predictions), {**stated, "predictions": Path(os.path.abspath(predictions)).name}
+    own = model or (None if weights else protocol.model)
+    if own is None and weights is None:
+        raise UsageError(f"{name} names no model.", expected="-m MODEL, --weights FILE or --predictions DIR")
+    chosen = name_of(own, weights)
+    check_predicts(chosen)
+    digest = sha256_file(weights_of(chosen, weights))
+    return Job(protocol, data, chosen, weights, None, device, dtype), {**stated, "model": chosen, "weights": digest}
+
+
+def _limited(evaluator: Evaluator, limit: int | None) -> list[Place]:
+    """The samples that are evaluated: of each variant all, or so many, spread evenly."""
+    from voxcli.evaluation.pictures import chosen
+
+    every: dict[str, list[Place]] = {}
+    for place in evaluator.places:
+        every.setdefault(place.variant, []).append(place)
+    return [each for some in every.values() for each in (some if limit is None else [some[k] for k in chosen(len(some), limit)])]
+
+
+@dataclass(frozen=True)
+class _Sample(Item):
+    """A sample as an item of a batch."""
+
+    place: Place | None = None
+    drawn: bool = False
+
+
+def _evaluated(item: Item, *, job: Job) -> tuple[Line, np.ndarray | None]:
+    """The line of a sample and its strip of pictures, where it is drawn."""
+    from voxcli.evaluation.pictures import strip
+    from voxcli.evaluation.samples import evaluator_of
+
+    assert isinstance(item, _Sample) and item.place is not None
+    found = evaluator_of(job).find(item.place)
+    return found.line, strip(found) if item.drawn else None
+
+
+def _run(job: Job, places: list[Place], results: Results, pictures: int, workers: int, keep_going: bool) -> None:
+    """Evaluate samples, keep each line as it comes, and draw the sheet."""
+    from voxcli.evaluation.pictures import chosen, sheet
+    drawn = {*chosen(len(places), pictures)}
+    todo = [_Sample(each.name, "", f"{each.variant}/{each.name}", place=each, drawn=k in drawn) for k, each in enumerate(places)]
+    strips = []
+    with Batch(todo, keep_going=keep_going, label="evaluating") as batch:
+        for _, (line, picture) in batch.run(partial(_evaluated, job=job), workers):
+            results.add(line)
+            if picture is not None:
+                strips.append(picture)
+        if strips:
+            _picture(results.folder / "sheet.png", sheet(strips))
+
+
+def _picture(path: Path, pixels: np.ndarray) -> None:
+    from voxcli.atomic import atomic_write_bytes
+    from voxcli.datasets.pictures import png_bytes
+
+    atomic_write_bytes(path, png_bytes(pixels), overwrite=True)
+
+
+def _write(folder: Path, protocol: Protocol, tables: list[FilledTable]) -> None:
+    """The tables as files."""
+    from voxcli.atomic import atomic_write_bytes
+    from voxcli.evaluation.pictures import plot
+    from voxcli.evaluation.tables import csv_text, latex, markdown
+
+    texts = {"table.md": markdown(protocol, tables), "table.csv": csv_text(tables), "table.tex": latex(tables)}
+    texts |= {f"table-{k + 1}.svg": plot(table) for k, table in enumerate(tables)}
+    for name, text in texts.items():
+        if text:
+            atomic_write_bytes(folder / name, text.encode(), overwrite=True)
+
+
+def _print(tables: list[FilledTable], format: options.RecordFormat | None) -> None:
+    """The tables for people on a terminal; elsewhere a record for each row."""
+    from voxcli.evaluation.tables import text_rows
+
+    if format is options.RecordFormat.table or (format is None and out.on_terminal):
+        for filled in tables:
+            out.data(filled.table.title)
+            out.records(text_rows(filled), "table")
+        return
+    rows = [
+        {"table": filled.table.title, "method": row.name, "published": row.published, "column": column, "value": row.cells.get(column),
+         "standard_error": row.errors.get(column), "samples": row.scored, "missing": row.missing}
+        for filled in tables for row in filled.rows for column in filled.columns
+    ]  # fmt: skip
+    out.records(rows, format.value if format else None)

@@ -1,0 +1,64 @@
+"""Files by patterns such as `{category}/{id}/rendering`: what a name says of a sample, and where the file of a sample lies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from voxcli.errors import DataError, UsageError, unknown_name
+
+FIELDS = ("name", "category", "id", "view", "variant")
+
+
+@lru_cache(maxsize=64)
+def pattern_of(text: str) -> re.Pattern[str]:
+    """The regular expression of a pattern: {field} stands for one folder or a part of a name, {name} for any number of folders, * for
+    anything within one.
+
+    Raises UsageError for a field that does not exist, or is named twice.
+
+    >>> pattern_of("{category}/{id}/*.obj").fullmatch("chair/1a/model.obj").groupdict()
+    {'category': 'chair', 'id': '1a'}
+    """
+    out = []
+    for piece in re.split(r"(\{[^}]*\}|\*)", text):
+        if piece == "*":
+            out.append("[^/]*")
+        elif piece.startswith("{"):
+            field = piece[1:-1]
+            if field not in FIELDS:
+                raise unknown_name("field of a pattern", field, FIELDS)
+            out.append(f"(?P<{field}>.+)" if field == "name" else f"(?P<{field}>[^/]+)")
+        else:
+            out.append(re.escape(piece))
+    try:
+        return re.compile("".join(out))
+    except re.error as error:
+        raise UsageError(f"'{text}' is no pattern.", actual=str(error)) from error
+
+
+def find_file(root: Path, pattern: str, fields: Mapping[str, str], suffixes: tuple[str, ...]) -> Path | None:
+    """The file of a sample below a folder: the pattern with the sample's fields, with or without an extension. None where there is none.
+
+    Raises DataError where there are several.
+
+    >>> find_file(Path("examples"), "{category}/{id}", {"category": "meshes", "id": "car"}, (".glb", ".obj")).as_posix()
+    'examples/meshes/car.glb'
+    """
+    pattern_of(pattern)
+    relative = pattern.format(**fields)
+    if "*" not in relative and (root / relative).is_file():
+        return root / relative
+    folder, _, name = relative.rpartition("/")
+    exact = re.compile(pattern_of(name).pattern + r"(\.[^/]*)?")
+    here = [root / folder] if "*" not in folder else sorted(root.glob(folder))
+    found = [
+        path for each in here if each.is_dir() for path in sorted(each.iterdir())
+        if exact.fullmatch(path.name) and path.is_file() and path.name.lower().endswith(suffixes) and not path.name.startswith(".")
+    ]  # fmt: skip
+    if len(found) > 1:
+        raise DataError(f"Several files could be the prediction of '{fields.get('name')}'.", actual=", ".join(map(str, found[:3])),
+                        hint="Name one by --pair, with its extension.")  # fmt: skip
+    return found[0] if found else None

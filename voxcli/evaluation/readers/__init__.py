@@ -1,0 +1,47 @@
+"""Readers of data sets by name, as protocols name them. One module a kind of data; each is imported when it is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxcli import config
+from voxcli.config import Value
+from voxcli.errors import DataError, UsageError, VoxcliError, unknown_name
+from voxcli.options import imported
+
+if TYPE_CHECKING:
+    from voxcli.evaluation.readers.base import Reader, ReaderOptions
+
+READERS = {
+    "r2n2": "voxcli.evaluation.readers.objects:R2N2Reader",
+    "pix3d": "voxcli.evaluation.readers.objects:Pix3DReader",
+    "pascal3d": "voxcli.evaluation.readers.objects:Pascal3DReader",
+    "disn": "voxcli.evaluation.readers.objects:DISNReader",
+    "shapes": "voxcli.evaluation.readers.shapes:ShapesReader",
+    "street": "voxcli.evaluation.readers.scenes:StreetReader",
+    "rooms": "voxcli.evaluation.readers.scenes:RoomsReader",
+    "semantic-kitti": "voxcli.evaluation.readers.scenes:KittiReader",
+}
+"""Name -> "module:class"."""
+
+
+def open_reader(name: str, root: str | Path, options: Mapping[str, Value]) -> Reader[ReaderOptions]:
+    """The samples below a root. Raises UsageError for unknown names and options, DataError with the expected tree for another root."""
+    if name not in READERS:
+        raise unknown_name("reader", name, READERS)
+    kind = imported(READERS[name])
+    chosen = config.from_mapping(kind.Options, dict(options), f"reader {name}")
+    if not os.path.isdir(root):
+        raise UsageError(f"--data {root} is no folder.", expected=kind.tree)
+    try:
+        reader: Reader[ReaderOptions] = kind(Path(root), chosen)
+    except UsageError:
+        raise
+    except VoxcliError as error:
+        raise DataError(f"{root}: {error.message}", expected=kind.tree, actual=error.actual, hint=error.hint) from error
+    if not reader.samples:
+        raise DataError(f"{root} holds no sample of this protocol.", expected=kind.tree)
+    return reader

@@ -1,0 +1,74 @@
+"""The contract of a reader: the samples of a data set as a protocol wants them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from voxcli.config import Value
+from voxcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from voxcli.metrics.base import Shape
+    from voxcli.models.base import Inputs
+    from voxcli.scene import Camera
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """The options of a reader: derive from it."""
+
+
+OptionsT = TypeVar("OptionsT", bound=ReaderOptions)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What identifies a sample. name: unique in its data set; category: for the tables' columns; id, view: for the names of files."""
+
+    name: str
+    category: str = ""
+    id: str = ""
+    view: str = ""
+
+    def fields(self, variant: str = "") -> dict[str, str]:
+        """What stands for {name}, {category} and so on in the pattern of a file."""
+        return {"name": self.name, "category": self.category, "id": self.id or self.name, "view": self.view, "variant": variant}
+
+
+class Reader(ABC, Generic[OptionsT]):
+    """The samples below a root. Derive from it, and enter the class in `voxcli.evaluation.readers`.
+
+    tree: what the root looks like, for the message about a wrong one. Options: the dataclass of its options. `__init__` raises
+    VoxcliError where the root is another thing.
+    """
+
+    tree: ClassVar[str]
+    Options: ClassVar[type[ReaderOptions]] = ReaderOptions
+
+    def __init__(self, root: Path, options: OptionsT):
+        self.root, self.options = root, options
+        self.samples: list[Sample] = []
+
+    @abstractmethod
+    def truth(self, index: int, which: str) -> Shape | Path:
+        """The truth of a sample, or its file, which the metric reads. which: `Measure.truth`."""
+
+    def inputs(self, index: int) -> Inputs:
+        """The pictures of a sample, with cameras and depths where they are known. Raises UsageError where there are none."""
+        raise UsageError("These data hold no pictures.", hint="Give predictions: --predictions DIR.")
+
+    def predict(self, index: int) -> Mapping[str, object]:
+        """Options of the prediction of this sample alone, such as the box of its object."""
+        return {}
+
+    def scored(self, index: int) -> Mapping[str, Value]:
+        """Options of the metrics for this sample alone, such as the file of its mask."""
+        return {}
+
+    def seen_from(self, index: int) -> Camera | None:
+        """Another camera that the prediction is to be seen from."""
+        return None

@@ -1,0 +1,167 @@
+"""Readers of scenes: streets with fruxels, rooms with surfels, and SemanticKITTI's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from voxcli.config import Value
+from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder
+from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder
+from voxcli.datasets.rooms import RoomsFolder
+from voxcli.errors import DataError, FileFormatError
+from voxcli.evaluation.readers.base import Reader, ReaderOptions, Sample
+from voxcli.models.base import Inputs
+from voxcli.scene import Camera, Picture, Surfels
+
+if TYPE_CHECKING:
+    from voxcli.metrics.base import Shape
+
+
+class StreetReader(Reader[ReaderOptions]):
+    """Streets with fruxels, in the layout of `synth street` or of nuScenes (SemanticVoxels). Their truth is the fruxels."""
+
+    tree = (
+        "ROOT/images/NAME.png and ROOT/fruxels/NAME.npz, as `voxcli synth street` writes them; or nuScenes tables with a "
+        "channel of fruxels (SemanticVoxels): ROOT/VERSION/sample.json"
+    )
+
+    def __init__(self, root: Path, options: ReaderOptions):
+        super().__init__(root, options)
+        self.files: list[tuple[Path, Path]] = []
+        if is_nuscenes_folder(root):
+            channel = next(own for own, (kind, _, _) in CHANNELS.items() if kind == "fruxels")
+            folder = NuScenesFolder(root, channel=CAMERA_CHANNEL)
+            every = [folder[k].files for k in range(len(folder))]
+            self.files = [(each[CAMERA_CHANNEL], each[channel]) for each in every if channel in each]
+        else:
+            self.files = [(root / "images" / f"{path.stem}.png", path) for path in sorted((root / "fruxels").glob("*.npz"))]
+        self.samples = [Sample(picture.stem) for picture, _ in self.files]
+
+    def inputs(self, index: int) -> Inputs:
+        """The picture. Its camera stays unknown: fruxels are compared in the camera's own frame."""
+        from voxcli import files
+
+        return Inputs.of(files.read_as(self.files[index][0], Picture))
+
+    def truth(self, index: int, which: str) -> Shape | Path:
+        """The file of the fruxels."""
+        return self.files[index][1]
+
+
+@dataclass(frozen=True)
+class RoomsOptions(ReaderOptions):
+    """first: leave out the rooms before this one in each folder, those of a training. count: so many of each. degrees: the truth seen by
+    a camera that is turned around the scene by so much; 0: by that of the picture."""
+
+    first: int = 0
+    count: int | None = None
+    degrees: int = 0
+
+
+class RoomsReader(Reader[RoomsOptions]):
+    """Rooms of `synth rooms`, one folder or several below a root; their category is the variant. Their truth is surfels."""
+
+    tree = "ROOT/images/NAME.png, ROOT/facts, ROOT/surfels, as `voxcli synth rooms` writes them (with --turned for Table 2), or such folders"
+    Options = RoomsOptions
+
+    def __init__(self, root: Path, options: RoomsOptions):
+        super().__init__(root, options)
+        roots = [root] if (root / "meta.json").is_file() else sorted(path.parent for path in root.glob("*/meta.json"))
+        self.rooms: list[tuple[RoomsFolder, int]] = []
+        for folder in map(RoomsFolder, roots):
+            last = len(folder) if options.count is None else min(len(folder), options.first + options.count)
+            for k in range(options.first, last):
+                prefix = "" if folder.root == root else f"{folder.root.name}/"
+                self.samples.append(Sample(prefix + folder.name(k), folder.variant, folder.name(k)))
+                self.rooms.append((folder, k))
+
+    def inputs(self, index: int) -> Inputs:
+        """The picture and its camera."""
+        folder, k = self.rooms[index]
+        image = (np.moveaxis(folder[k].images[0].numpy(), 0, -1) * 255 + 0.5).astype(np.uint8)
+        return Inputs.of(Picture(image), camera=folder.camera(k))
+
+    def truth(self, index: int, which: str) -> Shape | Path:
+        """The surfels of the camera that is asked for."""
+        folder, k = self.rooms[index]
+        return self._turned(folder, k) if self.options.degrees else folder.surfels(k)
+
+    def seen_from(self, index: int) -> Camera | None:
+        """The camera of the truth: a network may see with another size of pictures."""
+        folder, k = self.rooms[index]
+        return self._turned(folder, k).camera if self.options.degrees else folder.camera(k)
+
+    def _turned(self, folder: RoomsFolder, k: int) -> Surfels:
+        found = folder.turned(k)
+        if self.options.degrees not in found:
+            raise DataError(f"{folder.root} has no views turned by {self.options.degrees} degrees.", actual=", ".join(map(str, found)))
+        return found[self.options.degrees]
+
+
+@dataclass(frozen=True)
+class KittiOptions(ReaderOptions):
+    """sequences: which to score; those that are not there are left out. step: every so many frames of those with labels. camera: the
+    pictures' folder and their matrix in calib.txt are image_N and PN."""
+
+    sequences: tuple[str, ...] = ("08",)
+    step: int = 1
+    camera: int = 2
+
+
+class KittiReader(Reader[KittiOptions]):
+    """Frames of SemanticKITTI's completion benchmark, in the lidar's frame; cells marked .invalid are left out."""
+
+    tree = (
+        "ROOT/sequences/08/voxels/000000.label, 000000.invalid; ROOT/sequences/08/image_2/000000.png, "
+        "ROOT/sequences/08/calib.txt (for predictions of pictures)"
+    )
+    Options = KittiOptions
+
+    def __init__(self, root: Path, options: KittiOptions):
+        super().__init__(root, options)
+        self.paths: list[Path] = []
+        for sequence in options.sequences:
+            for path in sorted((root / "sequences" / sequence / "voxels").glob("*.label"))[:: options.step]:
+                self.paths.append(path)
+                self.samples.append(Sample(f"{sequence}/{path.stem}", sequence, path.stem))
+
+    def inputs(self, index: int) -> Inputs:
+        """The left picture of the frame, and its camera in the lidar's frame."""
+        from voxcli import files
+
+        path = self.paths[index]
+        sequence = path.parents[1]
+        picture = files.read_as(sequence / f"image_{self.options.camera}" / f"{path.stem}.png", Picture)
+        height, width = picture.rgb.shape[:2]
+        return Inputs.of(picture, camera=kitti_camera(sequence / "calib.txt", self.options.camera, width, height))
+
+    def truth(self, index: int, which: str) -> Shape | Path:
+        """The file of the labels."""
+        return self.paths[index]
+
+    def scored(self, index: int) -> Mapping[str, Value]:
+        """The file of the cells that no ray has passed."""
+        path = self.paths[index].with_suffix(".invalid")
+        return {"mask_out_file": str(path)} if path.is_file() else {}
+
+
+def kitti_camera(path: Path, number: int, width: int, height: int) -> Camera:
+    """The camera of KITTI's calib.txt, from the lidar's frame.
+
+    P2 [3, 4] = K [I | t] maps points of the first camera's frame, to which Tr [3, 4] moves those of the lidar.
+    """
+    try:
+        lines = dict(line.split(":", 1) for line in path.read_text(encoding="ascii").splitlines() if ":" in line)
+        P, Tr = (np.array(lines[name].split(), np.float64).reshape(3, 4) for name in (f"P{number}", "Tr"))
+        motion = np.eye(4)
+        motion[:3] = Tr
+        motion[:3, 3] += np.linalg.solve(P[:, :3], P[:, 3])
+        return Camera(P[:, :3], width, height, motion)
+    except (OSError, KeyError, ValueError, np.linalg.LinAlgError) as error:
+        raise FileFormatError(f"'{path}' is no calib.txt of KITTI.", expected=f"lines P{number}: and Tr: of 12 numbers",
+                              actual=f"{type(error).__name__}: {error}") from error  # fmt: skip

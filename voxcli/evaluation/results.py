@@ -1,0 +1,165 @@
+"""The folder of results: one folder a method with its samples, their summaries and how they were made.
+
+RESULTS/METHOD/run.json        protocol, data, model or predictions, and the hash of the weights
+RESULTS/METHOD/samples.jsonl   a line a sample: variant, name, category, records by measure (none: no prediction)
+RESULTS/METHOD/summary.jsonl   a line for each variant and measure: the record of the whole set
+RESULTS/METHOD/sheet.png       pictures of some samples: input, prediction, truth
+RESULTS/table.md, .csv, .tex   the tables of all methods beside the published numbers; RESULTS/table-N.svg their plots
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxcli.atomic import atomic_write_bytes
+from voxcli.errors import FileFormatError, UsageError
+from voxcli.evaluation.protocol import Protocol
+from voxcli.evaluation.samples import Line, Place
+from voxcli.metrics.records import Record, state_inputs
+from voxcli.metrics.summaries import settle, summarise_by
+from voxcli.provenance import Json
+
+RUN, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.jsonl"
+
+Key = tuple[str, str]
+"""(variant, name) of a sample, or (variant, measure) of a summary."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is known of a method. records: by variant and measure; scored, missing: numbers of samples by variant; lines: all samples."""
+
+    records: dict[Key, Record]
+    scored: dict[str, int]
+    missing: dict[str, int]
+    lines: Sequence[Line]
+
+
+class Results:
+    """One method's folder. run: what run.json states; another statement there is an error, since its samples are of another run.
+
+    overwrite: begin anew. Raises UsageError for a folder of another run, FileFormatError for a damaged one.
+    """
+
+    def __init__(self, folder: Path, run: dict[str, Json], overwrite: bool = False):
+        self.folder = folder
+        self.path = folder / SAMPLES
+        stated = (json.dumps(run, indent=1, sort_keys=True) + "\n").encode()
+        if (folder / RUN).is_file() and not overwrite:
+            there = _json(folder / RUN)
+            if there != json.loads(stated):
+                assert isinstance(there, dict)
+                other = sorted(key for key in {*there, *run} if there.get(key) != run.get(key))
+                raise UsageError(f"{folder} holds the results of another run.", actual=f"another {', '.join(other)}",
+                                 hint="Name this one by --method, or use --overwrite to begin anew.")  # fmt: skip
+            self.lines = self._read()
+        else:
+            self.lines: dict[Key, Line] = {}
+            atomic_write_bytes(self.path, b"", overwrite=True)
+            atomic_write_bytes(folder / RUN, stated, overwrite=True)
+
+    def _read(self) -> dict[Key, Line]:
+        """The samples that are done. A last line that a kill has cut is left out, and its sample is done again."""
+        found: dict[Key, Line] = {}
+        for text in self.path.read_bytes().splitlines(keepends=True) if self.path.is_file() else ():
+            if not text.endswith(b"\n"):
+                break
+            try:
+                line: Line = json.loads(text)
+                found[line["variant"], line["name"]] = line
+            except (ValueError, KeyError, TypeError) as error:
+                raise FileFormatError(f"'{self.path}' is no file of samples.", actual=str(error), hint="Use --overwrite.") from error
+        self._write(found.values())
+        return found
+
+    def _write(self, lines: Iterable[Line]) -> None:
+        atomic_write_bytes(self.path, "".join(_text(line) for line in lines).encode(), overwrite=True)
+
+    def add(self, line: Line) -> None:
+        """Keep a sample."""
+        self.lines[line["variant"], line["name"]] = line
+        with open(self.path, "ab") as file:
+            file.write(_text(line).encode())
+
+    def left(self, places: Sequence[Place]) -> list[Place]:
+        """The samples that are not done. One without a prediction is looked for again."""
+        return [place for place in places if not self.lines.get((place.variant, place.name), {}).get("records")]
+
+    def finish(self, places: Sequence[Place], every: Sequence[Place], protocol: Protocol) -> Summary:
+        """Bring all samples that are known into the order of `every`, and write and return the summary of `places` alone."""
+        self._write(self.lines[key] for each in every if (key := (each.variant, each.name)) in self.lines)
+        keys = [(place.variant, place.name) for place in places]
+        summary = summarise_lines(protocol, [self.lines[key] for key in keys if key in self.lines])
+        rows = [{"variant": variant, "measure": measure, **record} for (variant, measure), record in summary.records.items()]
+        atomic_write_bytes(self.folder / SUMMARY, "".join(_text(row) for row in rows).encode(), overwrite=True)
+        return summary
+
+
+def read_methods(results: Path, protocol: Protocol, name: str) -> dict[str, Summary]:
+    """Every method of a protocol that a folder of results holds, by name."""
+    found = {}
+    for path in sorted(results.glob(f"*/{RUN}")):
+        run = _json(path)
+        if isinstance(run, dict) and run.get("protocol") == name and (path.parent / SUMMARY).is_file():
+            lines = [json.loads(line) for line in (path.parent / SAMPLES).read_text(encoding="utf-8").splitlines()]
+            found[path.parent.name] = summarise_lines(protocol, lines)
+    return found
+
+
+def summarise_lines(protocol: Protocol, lines: Sequence[Line]) -> Summary:
+    """The records of whole sets, by the rule of each measure's preset."""
+    records: dict[Key, Record] = {}
+    scored, missing = dict.fromkeys(protocol.ways, 0), dict.fromkeys(protocol.ways, 0)
+    for variant in protocol.ways:
+        mine = [line for line in lines if line["variant"] == variant]
+        done = [line for line in mine if line["records"]]
+        scored[variant], missing[variant] = len(done), len(mine) - len(done)
+        for name in protocol.measures if done else ():
+            rule = protocol.summary_rule(name)
+            of_set = [line["records"][name] for line in done]
+            for record in of_set if len(of_set) == 1 else ():
+                settle(rule, record)
+            categories = [line["category"] for line in done] if any(line["category"] for line in done) else None
+            summary = summarise_by(rule, of_set, categories)
+            summary["parts"]["missing"] = _missing(mine)
+            records[variant, name] = state_inputs(summary)
+    return Summary(records, scored, missing, lines)
+
+
+def _missing(lines: Sequence[Line]) -> dict[str, list[str]]:
+    """Names of the samples without a prediction by category."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if not line["records"]:
+            found.setdefault(line["category"], []).append(line["name"])
+    return found
+
+
+def _text(row: object) -> str:
+    return json.dumps(row, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _json(path: Path) -> Json:
+    try:
+        found: Json = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"'{path}' cannot be read.", actual=str(error), hint="Use --overwrite.") from error
+
+
+def method_name(given: str | None, model: str | None, weights: str | None, predictions: str | None) -> str:
+    """The name of a method's folder and rows: as given, or of the weights file, the model or the folder of predictions.
+
+    >>> method_name(None, "ssz", "runs/mine.safetensors", None)
+    'mine'
+    """
+    if given is None:
+        source = predictions or weights or model or ""
+        given = Path(os.path.abspath(source)).name.removesuffix(".safetensors")
+    if not given or given.startswith(".") or "/" in given or os.sep in given:
+        raise UsageError(f"'{given}' cannot be the name of a method.", expected="a name that a folder can have", hint="Use --method NAME.")
+    return given

@@ -1,0 +1,247 @@
+"""One sample: its prediction, by a model or from a file, and the records of all measures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+
+from voxcli.errors import UsageError
+from voxcli.evaluation.pairing import find_file
+from voxcli.evaluation.protocol import Protocol
+from voxcli.evaluation.readers import open_reader
+from voxcli.evaluation.readers.base import Reader, ReaderOptions
+from voxcli.metrics.records import Record, state_inputs
+from voxcli.metrics.surfaces import SampledOptions
+from voxcli.provenance import digests_of_files
+from voxcli.scene import FruxelGrid, Labels, VoxelGrid
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from voxcli.metrics.base import MetricOptions, Shape
+    from voxcli.metrics.registry import AnyMetric
+    from voxcli.models.base import Inputs, ModelOptions, Predictor, Result
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is evaluated: a protocol on a folder of data, and where the predictions come from: a model, or a folder of files."""
+
+    protocol: Protocol
+    data: str
+    model: str | None = None
+    weights: str | None = None
+    predictions: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+class Line(TypedDict):
+    """A sample as it is kept. records: by measure; none where there is no prediction."""
+
+    variant: str
+    name: str
+    category: str
+    records: dict[str, Record]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A sample of a job by its variant and its number there."""
+
+    variant: str
+    index: int
+    name: str
+    category: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a sample's line was made of, for its picture. prediction: None where it is missing."""
+
+    line: Line
+    prediction: Shape | None
+    truth: Shape
+    inputs: Inputs | None
+
+
+class Evaluator:
+    """A job with its data and its model, opened once in each process."""
+
+    def __init__(self, job: Job):
+        self.job = job
+        protocol = job.protocol
+        ways = protocol.ways.items()
+        self.readers = {name: open_reader(protocol.reader, job.data, protocol.read | way.read) for name, way in ways}
+        self._predictor: Predictor[nn.Module, ModelOptions, Result] | None = None
+
+    @property
+    def places(self) -> list[Place]:
+        """Every sample, variant after variant."""
+        every = [(name, k, sample) for name, reader in self.readers.items() for k, sample in enumerate(reader.samples)]
+        names = self.job.protocol.categories
+        return [Place(name, k, sample.name, names.get(sample.category, sample.category)) for name, k, sample in every]
+
+    def find(self, place: Place) -> Found:
+        """Predict and score one sample."""
+        reader, inputs = self.readers[place.variant], None
+        line = Line(variant=place.variant, name=place.name, category=place.category, records={})
+        made: Shape | Path | None
+        if self.job.predictions is not None:
+            made = self._file(reader, place)
+        else:
+            inputs = reader.inputs(place.index)
+            made = self._predicted(reader, place, inputs)
+        shown: list[tuple[Shape | None, Shape]] = []
+        for truth, several in self._by_truth().items():
+            pred, gt = self._pair(reader, place, made, truth, several)
+            shown.append((pred, gt))
+            if pred is not None:
+                line["records"] |= self._records(reader, place, several, (pred, gt), (made, reader.truth(place.index, truth)))
+        return Found(line, *shown[0], inputs)
+
+    # -- predictions ------------------------------------------------------------------------------------------------------------------
+
+    def _file(self, reader: Reader[ReaderOptions], place: Place) -> Path | None:
+        """The file of a prediction; None where there is none."""
+        from voxcli.files.registry import searched_extensions
+
+        assert self.job.predictions is not None
+        fields = reader.samples[place.index].fields(place.variant)
+        return find_file(Path(self.job.predictions), self.job.protocol.files, fields, (*searched_extensions("fruxels", "voxels", "points",
+                         "mesh", "surfels", "depth"), ".label"))  # fmt: skip
+
+    @property
+    def predictor(self) -> Predictor[nn.Module, ModelOptions, Result]:
+        """The model, loaded once."""
+        if self._predictor is None:
+            from voxcli.models.registry import load_predictor
+
+            assert self.job.model is not None
+            self._predictor = load_predictor(self.job.model, self.job.weights, self.job.device, self.job.dtype)
+        return self._predictor
+
+    def _predicted(self, reader: Reader[ReaderOptions], place: Place, inputs: Inputs) -> Shape:
+        """What the model makes of a sample, as one of the truth's kind would see it."""
+        from voxcli.models.base import MakesScenes
+        from voxcli.models.registry import check_predicts, spec_of
+
+        assert self.job.model is not None
+        protocol, spec = self.job.protocol, spec_of(self.job.model)
+        kind = check_predicts(self.job.model)
+        known = {field.name for field in dataclasses.fields(kind)}
+        given = {**protocol.predict, **protocol.ways[place.variant].predict, **reader.predict(place.index)}
+        if "bbox" in given and "bbox" not in known:
+            inputs = _cropped(inputs, given["bbox"])
+        options = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known})
+        if len(inputs.pictures) > 1 and not spec.several_views:
+            raise UsageError(f"{self.job.model} takes one picture of an object.", actual=f"{len(inputs.pictures)} in this protocol")
+        inputs = dataclasses.replace(
+            inputs, cameras=inputs.cameras if spec.takes_camera else None, depths=inputs.depths if spec.takes_depth else None
+        )
+        shape = next(self.predictor.predict([inputs], options))
+        camera = reader.seen_from(place.index)
+        if camera is None:
+            return shape
+        if not isinstance(self.predictor, MakesScenes):
+            raise UsageError(f"{self.job.model} shows no scene from elsewhere, which this protocol asks for.")
+        from voxcli.ops.rendering import as_surfels
+
+        return as_surfels(self.predictor.seen_from(shape.meta, camera), camera)
+
+    # -- scores -----------------------------------------------------------------------------------------------------------------------
+
+    def _by_truth(self) -> dict[str, list[str]]:
+        """The measures that compare with one truth."""
+        found: dict[str, list[str]] = {}
+        for name, measure in self.job.protocol.measures.items():
+            found.setdefault(measure.truth, []).append(name)
+        return found
+
+    def _pair(
+        self, reader: Reader[ReaderOptions], place: Place, made: Shape | Path | None, truth: str, several: list[str]
+    ) -> tuple[Shape | None, Shape]:
+        """Prediction and truth as shapes, the prediction on the truth's grid and by its names of classes."""
+        metric, options = self._measure(reader, place, several[0])
+        right = reader.truth(place.index, truth)
+        gt: Shape = metric.read_truth(str(right), options) if isinstance(right, Path) else right
+        if made is None:
+            return None, gt
+        pred: Shape = metric.read(str(made), options) if isinstance(made, Path) else made
+        if self.job.protocol.rename and isinstance(pred, (FruxelGrid, VoxelGrid)):
+            pred = renamed(pred, self.job.protocol.rename)
+        if isinstance(pred, FruxelGrid) and isinstance(gt, VoxelGrid):
+            from voxcli.geometry.regrid import fruxels_to_voxels
+
+            pred = fruxels_to_voxels(pred, gt.values.shape, gt.origin, gt.voxel_size)  # type: ignore[arg-type]
+        return pred, gt
+
+    def _measure(self, reader: Reader[ReaderOptions], place: Place, name: str) -> tuple[AnyMetric, MetricOptions]:
+        return self.job.protocol.metric_options(name, reader.scored(place.index))
+
+    def _records(
+        self, reader: Reader[ReaderOptions], place: Place, several: list[str], pair: tuple[Shape, Shape],
+        sources: tuple[Shape | Path | None, Shape | Path],
+    ) -> dict[str, Record]:  # fmt: skip
+        """The records of all measures of one pair; distances share their samples."""
+        pred, gt = (str(each) if isinstance(each, Path) else "" for each in sources)
+        measures = {name: self._measure(reader, place, name) for name in several}
+        sampled = {name: options for name, (_, options) in measures.items() if isinstance(options, SampledOptions)}
+        found: dict[str, Record] = {}
+        if sampled:
+            metric = measures[next(iter(sampled))][0]
+            found |= zip(sampled, metric.score_several(*pair, list(sampled.values()), pred=pred, gt=gt), strict=True)
+        for name, (metric, options) in measures.items():
+            if name not in sampled:
+                found[name] = metric.score(*pair, options, pred=pred, gt=gt)
+        digests = digests_of_files(path for path in (pred, gt) if path)
+        return {name: state_inputs(found[name], digests) for name in several}
+
+
+_opened: dict[str, Evaluator] = {}
+
+
+def evaluator_of(job: Job) -> Evaluator:
+    """The evaluator of a job in this process."""
+    key = repr(job)
+    if key not in _opened:
+        _opened[key] = Evaluator(job)
+    return _opened[key]
+
+
+def renamed(grid: FruxelGrid | VoxelGrid, names: Mapping[str, str]) -> FruxelGrid | VoxelGrid:
+    """A labelled grid with other names of classes; classes of one name become one.
+
+    >>> grid = VoxelGrid(labels=np.array([[[1, 2]]], np.uint8), classes=Labels(("air", "van", "bus")))
+    >>> other = renamed(grid, {"van": "vehicle", "bus": "vehicle"})
+    >>> other.classes.names, other.labels.tolist()
+    (('air', 'vehicle'), [[[1, 1]]])
+    """
+    classes = grid.classes
+    if classes is None or grid.labels is None:
+        return grid
+    every = [names.get(name, name) for name in classes.names]
+    unique = tuple(dict.fromkeys(every))
+    table = np.arange(np.iinfo(grid.labels.dtype).max + 1).astype(grid.labels.dtype)
+    table[: len(every)] = [unique.index(name) for name in every]
+    empty = None if classes.empty is None else unique.index(every[classes.empty])
+    changed = {"labels": table[grid.labels], "classes": Labels(unique, empty, classes.ignore), "probabilities": None}
+    return dataclasses.replace(grid, **changed)
+
+
+def _cropped(inputs: Inputs, box: tuple[float, float, float, float]) -> Inputs:
+    """The part of a single picture that a box [left, top, right, bottom] in pixels holds."""
+    picture = inputs.picture
+    height, width = picture.rgb.shape[:2]
+    left, top = max(0, int(box[0])), max(0, int(box[1]))
+    right, bottom = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
+    if left >= right or top >= bottom:
+        raise UsageError("The box of the object lies outside of its picture.", expected=f"{width}x{height} pixels", actual=list(box))
+    alpha = None if picture.alpha is None else picture.alpha[top:bottom, left:right]
+    cut = dataclasses.replace(picture, rgb=picture.rgb[top:bottom, left:right], alpha=alpha, stored=None)
+    return dataclasses.replace(inputs, pictures=(cut,))
