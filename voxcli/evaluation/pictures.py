@@ -67,8 +67,10 @@ def plot(filled: FilledTable) -> str:
 
     ours = [row.name for row in rows if not row.published]
     colour = {row.name: _COLOURS[ours.index(row.name) % len(_COLOURS)] if not row.published else _GREY for row in rows}
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + 20 * len(rows)}" font-family="sans-serif" '
-           f'font-size="11"><rect width="100%" height="100%" fill="white"/><text x="{left}" y="20" font-size="14">{escape(table.title)}</text>']  # fmt: skip
+    size = f'width="{width}" height="{height + 20 * len(rows)}"'
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">',
+           '<rect width="100%" height="100%" fill="white"/>',
+           f'<text x="{left}" y="20" font-size="14">{escape(table.title)}</text>']  # fmt: skip
     for k in range(5):
         mark = top * k / 4
         out.append(f'<line x1="{left}" x2="{width - 20}" y1="{y(mark):.1f}" y2="{y(mark):.1f}" stroke="#e6e6e6"/>'

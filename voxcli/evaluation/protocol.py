@@ -62,7 +62,8 @@ class Table:
 
     def __post_init__(self) -> None:
         if (self.over == "columns") == (self.column is not None) or (self.over == "columns") != bool(self.columns):
-            raise UsageError("A table has columns of its own, or those of one number.", expected="`columns` with over: columns, else `column`")
+            expected = "`columns` with over: columns, else `column`"
+            raise UsageError("A table has columns of its own, or those of one number.", expected=expected)
 
     @property
     def measures(self) -> set[str]:
@@ -82,8 +83,9 @@ class Variant:
 class Protocol:
     """title, source: what is reproduced. reader: of the data, see `voxcli.evaluation.readers`; read: its options. model: where none is
     named. predict: options of its predictions; those that another model lacks are left out. rename: class of a prediction -> class of the
-    truth. categories: name or synset of the data -> name in the tables. variants: columns of some tables. files: where the file of a sample lies in a folder of predictions, without extension; {name},
-    {category}, {id}, {view} and {variant} stand for those of the sample, * for anything. note: what a reader of the numbers must know.
+    truth. categories: name or synset of the data -> name in the tables. variants: columns of some tables. files: where the file of a sample
+    lies in a folder of predictions, without extension; {name}, {category}, {id}, {view} and {variant} stand for those of the sample, * for
+    anything. note: what a reader of the numbers must know.
     """
 
     title: str

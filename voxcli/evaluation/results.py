@@ -48,6 +48,7 @@ class Results:
     def __init__(self, folder: Path, run: dict[str, Json], overwrite: bool = False):
         self.folder = folder
         self.path = folder / SAMPLES
+        self.lines: dict[Key, Line] = {}
         stated = (json.dumps(run, indent=1, sort_keys=True) + "\n").encode()
         if (folder / RUN).is_file() and not overwrite:
             there = _json(folder / RUN)
@@ -58,7 +59,6 @@ class Results:
                                  hint="Name this one by --method, or use --overwrite to begin anew.")  # fmt: skip
             self.lines = self._read()
         else:
-            self.lines: dict[Key, Line] = {}
             atomic_write_bytes(self.path, b"", overwrite=True)
             atomic_write_bytes(folder / RUN, stated, overwrite=True)
 
@@ -87,7 +87,8 @@ class Results:
 
     def left(self, places: Sequence[Place]) -> list[Place]:
         """The samples that are not done. One without a prediction is looked for again."""
-        return [place for place in places if not self.lines.get((place.variant, place.name), {}).get("records")]
+        done = {key for key, line in self.lines.items() if line["records"]}
+        return [place for place in places if (place.variant, place.name) not in done]
 
     def finish(self, places: Sequence[Place], every: Sequence[Place], protocol: Protocol) -> Summary:
         """Bring all samples that are known into the order of `every`, and write and return the summary of `places` alone."""

@@ -14,11 +14,11 @@ from voxcli.errors import UsageError
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.readers import open_reader
-from voxcli.evaluation.readers.base import Reader, ReaderOptions
+from voxcli.evaluation.readers.base import Box, Reader, ReaderOptions
 from voxcli.metrics.records import Record, state_inputs
 from voxcli.metrics.surfaces import SampledOptions
 from voxcli.provenance import digests_of_files
-from voxcli.scene import FruxelGrid, Labels, VoxelGrid
+from voxcli.scene import FruxelGrid, Labels, Picture, VoxelGrid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -135,9 +135,12 @@ class Evaluator:
         protocol, spec = self.job.protocol, spec_of(self.job.model)
         kind = check_predicts(self.job.model)
         known = {field.name for field in dataclasses.fields(kind)}
-        given = {**protocol.predict, **protocol.ways[place.variant].predict, **reader.predict(place.index)}
-        if "bbox" in given and "bbox" not in known:
-            inputs = _cropped(inputs, given["bbox"])
+        given: dict[str, object] = {**protocol.predict, **protocol.ways[place.variant].predict}
+        box = reader.box(place.index)
+        if box is not None and "bbox" in known:
+            given["bbox"] = box
+        elif box is not None:
+            inputs = _cropped(inputs, box)
         options = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known})
         if len(inputs.pictures) > 1 and not spec.several_views:
             raise UsageError(f"{self.job.model} takes one picture of an object.", actual=f"{len(inputs.pictures)} in this protocol")
@@ -147,6 +150,7 @@ class Evaluator:
         shape = next(self.predictor.predict([inputs], options))
         camera = reader.seen_from(place.index)
         if camera is None:
+            assert not isinstance(shape, Picture), self.job.model
             return shape
         if not isinstance(self.predictor, MakesScenes):
             raise UsageError(f"{self.job.model} shows no scene from elsewhere, which this protocol asks for.")
@@ -178,7 +182,8 @@ class Evaluator:
         if isinstance(pred, FruxelGrid) and isinstance(gt, VoxelGrid):
             from voxcli.geometry.regrid import fruxels_to_voxels
 
-            pred = fruxels_to_voxels(pred, gt.values.shape, gt.origin, gt.voxel_size)  # type: ignore[arg-type]
+            x, y, z = gt.values.shape
+            pred = fruxels_to_voxels(pred, (x, y, z), gt.origin, gt.voxel_size)
         return pred, gt
 
     def _measure(self, reader: Reader[ReaderOptions], place: Place, name: str) -> tuple[AnyMetric, MetricOptions]:
@@ -234,7 +239,7 @@ def renamed(grid: FruxelGrid | VoxelGrid, names: Mapping[str, str]) -> FruxelGri
     return dataclasses.replace(grid, **changed)
 
 
-def _cropped(inputs: Inputs, box: tuple[float, float, float, float]) -> Inputs:
+def _cropped(inputs: Inputs, box: Box) -> Inputs:
     """The part of a single picture that a box [left, top, right, bottom] in pixels holds."""
     picture = inputs.picture
     height, width = picture.rgb.shape[:2]

@@ -69,8 +69,9 @@ def _row(protocol: Protocol, table: Table, name: str, summary: Summary) -> Row:
         if record is not None:
             found = _place(record["parts"], "categories" if table.over == "categories" else table.part) or {}
             classes = record["params"].get("classes", list(found)) if table.over == "classes" else list(found)
-            for key, value in [(key, found[key]) for key in classes if key in found]:
-                cells[key] = _of_category(summary, ways[0], table.column, key) if table.over == "categories" else value
+            for key in (key for key in classes if key in found):
+                of_class = _number(record, f"{table.part}.{key}") if table.over == "classes" else None
+                cells[key] = _of_category(summary, ways[0], table.column, key) if table.over == "categories" else of_class
                 errors[key] = _error(protocol, summary, ways[0], table.column, key) if table.over == "categories" else None
             cells[MEAN] = _number(record, table.column.part)
             errors[MEAN] = _error(protocol, summary, ways[0], table.column, None)
@@ -164,8 +165,8 @@ def latex(tables: Sequence[FilledTable]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join("\\" + c if c in "&%$#_{}" else {"~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}"}.get(c, c)
-                   for c in text)  # fmt: skip
+    words = {"~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}"}
+    return "".join("\\" + c if c in "&%$#_{}" else words.get(c, c) for c in text)
 
 
 def csv_text(tables: Sequence[FilledTable]) -> str:

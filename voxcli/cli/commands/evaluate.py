@@ -115,7 +115,8 @@ def evaluate(
     _print(tables, format)
     scored, missing = sum(summary.scored.values()), sum(summary.missing.values())
     if missing:
-        out.warn(f"{missing} of {scored + missing} samples have no prediction; they count in no mean. {results.folder}/summary.jsonl names them.")
+        where = results.folder / "summary.jsonl"
+        out.warn(f"{missing} of {scored + missing} samples have no prediction; they count in no mean. {where} names them.")
     out.note(f"{Path(output) / 'table.md'}: {scored} samples of {method} scored, {missing} without a prediction.")
     return None
 
@@ -130,7 +131,8 @@ def _job(
     from voxcli.provenance import sha256_file
     from voxcli.version import __version__
 
-    stated = {"protocol": name, "settings": config.to_mapping(protocol), "data": Path(os.path.abspath(data)).name, "voxcli": __version__}
+    root = Path(os.path.abspath(data)).name
+    stated: dict[str, Json] = {"protocol": name, "settings": config.to_mapping(protocol), "data": root, "voxcli": __version__}
     if predictions is not None:
         return Job(protocol, data, predictions=predictions), {**stated, "predictions": Path(os.path.abspath(predictions)).name}
     own = model or (None if weights else protocol.model)

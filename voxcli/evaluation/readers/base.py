@@ -22,6 +22,8 @@ class ReaderOptions:
     """The options of a reader: derive from it."""
 
 
+Box = tuple[float, float, float, float]
+
 OptionsT = TypeVar("OptionsT", bound=ReaderOptions)
 
 
@@ -61,9 +63,9 @@ class Reader(ABC, Generic[OptionsT]):
         """The pictures of a sample, with cameras and depths where they are known. Raises UsageError where there are none."""
         raise UsageError("These data hold no pictures.", hint="Give predictions: --predictions DIR.")
 
-    def predict(self, index: int) -> Mapping[str, object]:
-        """Options of the prediction of this sample alone, such as the box of its object."""
-        return {}
+    def box(self, index: int) -> Box | None:
+        """Where the object is in its picture: left, top, right, bottom in pixels. None: anywhere."""
+        return None
 
     def scored(self, index: int) -> Mapping[str, Value]:
         """Options of the metrics for this sample alone, such as the file of its mask."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +13,7 @@ from voxcli.datasets.pascal3d import Pascal3DFolder
 from voxcli.datasets.pix3d import Pix3DFolder
 from voxcli.datasets.r2n2 import R2N2Folder
 from voxcli.errors import DataError, UsageError
-from voxcli.evaluation.readers.base import Reader, ReaderOptions, Sample
+from voxcli.evaluation.readers.base import Box, Reader, ReaderOptions, Sample
 from voxcli.models.base import Inputs
 from voxcli.models.uclid.batches import in_cube, moved
 from voxcli.scene import Camera, DepthMap, Mesh, Picture, PointCloud, VoxelGrid
@@ -175,9 +174,10 @@ class Pix3DReader(Reader[Pix3DOptions]):
         alpha = (sample.mask * 255).astype(np.uint8) if self.options.cut else None
         return Inputs.of(Picture(sample.image, alpha), camera=placed)
 
-    def predict(self, index: int) -> Mapping[str, object]:
-        """The box of the object in pixels."""
-        return {"bbox": tuple(float(v) for v in self.folder[index].box)}
+    def box(self, index: int) -> Box | None:
+        """The box of the object."""
+        left, top, right, bottom = (float(v) for v in self.folder[index].box)
+        return left, top, right, bottom
 
     def truth(self, index: int, which: str) -> Shape | Path:
         """The solid, or the model in the object's frame."""
@@ -222,9 +222,10 @@ class Pascal3DReader(Reader[Pascal3DOptions]):
         """The whole photograph."""
         return Inputs.of(Picture(self.folder[index].image))
 
-    def predict(self, index: int) -> Mapping[str, object]:
-        """The box of the largest object in pixels."""
-        return {"bbox": tuple(float(v) for v in self.folder[index].box)}
+    def box(self, index: int) -> Box | None:
+        """The box of the largest object."""
+        left, top, right, bottom = (float(v) for v in self.folder[index].box)
+        return left, top, right, bottom
 
     def truth(self, index: int, which: str) -> Shape | Path:
         """The solid, or the file of the CAD model."""

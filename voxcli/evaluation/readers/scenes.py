@@ -66,7 +66,7 @@ class RoomsOptions(ReaderOptions):
 class RoomsReader(Reader[RoomsOptions]):
     """Rooms of `synth rooms`, one folder or several below a root; their category is the variant. Their truth is surfels."""
 
-    tree = "ROOT/images/NAME.png, ROOT/facts, ROOT/surfels, as `voxcli synth rooms` writes them (with --turned for Table 2), or such folders"
+    tree = "ROOT/images/NAME.png, ROOT/facts, ROOT/surfels, as `voxcli synth rooms` writes them (Table 2: --turned), or such folders"
     Options = RoomsOptions
 
     def __init__(self, root: Path, options: RoomsOptions):
