@@ -33,7 +33,7 @@ def _framed(thing: SceneType | None) -> np.ndarray:
     if thing is None:
         return out
     try:
-        image = views_of(thing, SIDE - 8)[0][1]
+        image = views_of(thing, SIDE - 8, most=1)[0][1]
     except VoxcliError:  # nothing is occupied: there is nothing to draw
         return out
     height, width = image.shape[:2]

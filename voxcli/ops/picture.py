@@ -35,8 +35,9 @@ def picture_of(thing: SceneType, size: int = 320, threshold: float = 0.5) -> np.
     return _sheet(views, _classes_present(thing), size)
 
 
-def views_of(thing: SceneType, size: int, threshold: float = 0.5) -> list[tuple[str, np.ndarray]]:
-    """(caption, picture [H, W, 3] uint8) of each view, `size` pixels along the longer side. The first view is the main one."""
+def views_of(thing: SceneType, size: int, threshold: float = 0.5, most: int | None = None) -> list[tuple[str, np.ndarray]]:
+    """(caption, picture [H, W, 3] uint8) of each view, `size` pixels along the longer side. The first view is the main one. most: so many
+    views of a shape."""
     if isinstance(thing, Picture):
         return [("image", _fitted(_eight_bit(thing.rgb), size))]
     if isinstance(thing, DepthMap):
@@ -46,7 +47,7 @@ def views_of(thing: SceneType, size: int, threshold: float = 0.5) -> list[tuple[
     from voxcli.geometry.shading import shaded_picture
 
     mesh = mesh_of(thing, threshold)
-    return [(caption, shaded_picture(mesh, camera)) for caption, camera in _cameras(thing, mesh, size)]
+    return [(caption, shaded_picture(mesh, camera)) for caption, camera in _cameras(thing, mesh, size)[:most]]
 
 
 def mesh_of(thing: SceneType, threshold: float = 0.5) -> Mesh:

@@ -203,7 +203,7 @@ class Pascal3DOptions(ReaderOptions):
 
 
 class Pascal3DReader(Reader[Pascal3DOptions]):
-    """Photographs of Pascal3D+. Their truth is the solid of the CAD model, +y up and front +x; `mesh` is the model's file (.off)."""
+    """Photographs of Pascal3D+. Their truth is the solid of the CAD model, +y up and front +x; `mesh` is the model itself."""
 
     tree = (
         "ROOT/Annotations/CLASS_imagenet/NAME.mat; ROOT/Images/CLASS_imagenet/NAME.JPEG; ROOT/CAD/CLASS/01.off, 01.binvox (make"
@@ -228,8 +228,12 @@ class Pascal3DReader(Reader[Pascal3DOptions]):
         return left, top, right, bottom
 
     def truth(self, index: int, which: str) -> Shape | Path:
-        """The solid, or the file of the CAD model."""
+        """The solid or the mesh of the CAD model, +y up and front +x."""
         if which == "mesh":
+            from voxcli import files
+
             sample = self.folder[index]
-            return self.root / "CAD" / sample.category / f"{sample.cad_index:02d}.off"
+            mesh = files.read_as(self.root / "CAD" / sample.category / f"{sample.cad_index:02d}.off", Mesh)
+            x, y, z = mesh.vertices.T
+            return Mesh(np.stack([-y, z, -x], 1), mesh.faces)  # z up and front -y become y up and front +x
         return VoxelGrid(occupancy=self.folder.volume(index, "shapenet"))

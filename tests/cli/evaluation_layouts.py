@@ -1,0 +1,470 @@
+"""Tiny data sets in the real layouts, with predictions whose scores are known by hand.
+
+Each builder writes the data below `root` and the predictions below `predictions`, but for one sample that has none, and returns the cells
+of the tables that follow from geometry: title of the table -> column -> number.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+from voxcli import files
+from voxcli.files.completion import KITTI_CLASSES, NYU_CLASSES
+from voxcli.geometry.cameras import shapenet_intrinsics
+from voxcli.scene import Frustum, FruxelGrid, Labels, Mesh, PointCloud, Surfels, VoxelGrid
+
+CHAIR, TABLE = "03001627", "04379243"
+
+
+def plane(height=0.0, side=1.0):
+    """A square in the plane z = height."""
+    corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float64) * side + [0, 0, height]
+    return Mesh(corners, np.array([[0, 1, 2], [0, 2, 3]]))
+
+
+def above(height, count):
+    """The mean distance from a point at a height over a unit square to the nearest of `count` random points of it, and its mean square.
+
+    The square of the way along the plane is exponential, with the mean m = 1 / (pi count).
+    """
+    m = 1 / (np.pi * count)
+    tail = math.erfc(height / m**0.5) * math.exp(height**2 / m) if height**2 / m < 500 else m**0.5 / (np.pi**0.5 * height)
+    return height + (np.pi * m) ** 0.5 / 2 * tail, height**2 + m
+
+
+def box(low, high):
+    """A closed box."""
+    corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])], np.float64)
+    faces = [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1), (2, 3, 7), (2, 7, 6), (0, 2, 6), (0, 6, 4), (1, 5, 7), (1, 7, 3)]
+    return Mesh(corners, np.array(faces))
+
+
+def solid(cells, size=32):
+    """A grid with the first `cells` cells of a row."""
+    grid = np.zeros((size,) * 3, bool)
+    grid[2, 3, 4 : 4 + cells] = True
+    return VoxelGrid(occupancy=grid)
+
+
+def save(path, thing):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, thing)
+
+
+def picture(path, size=137, mode="RGBA"):
+    """A disc on nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y, x = np.mgrid[:size, :size]
+    inside = (x - size / 2) ** 2 + (y - size / 2) ** 2 < (size / 3) ** 2
+    rgba = np.zeros((size, size, 4), np.uint8)
+    rgba[inside] = (200, 120, 60, 255)
+    Image.fromarray(rgba if mode == "RGBA" else rgba[..., :3]).save(path)
+    return inside
+
+
+OBJECTS = (("chair", CHAIR, "aa"), ("chair", CHAIR, "bb"), ("table", TABLE, "cc"), ("table", TABLE, "dd"))
+"""The last one has no prediction."""
+
+
+def r2n2(root, predictions, views=2):
+    for _, synset, name in OBJECTS:
+        rendering = root / "ShapeNetRendering" / synset / name / "rendering"
+        for view in range(views):
+            picture(rendering / f"{view:02d}.png")
+        (rendering / "rendering_metadata.txt").write_text("0 30 0 0.8 25\n" * views)
+        save(root / "ShapeNetVox32" / synset / name / "model.binvox", solid(4))
+        save(root / "ShapeNetCore.v1" / synset / name / "model.obj", plane())
+    listed = {synset: [n for _, s, n in OBJECTS if s == synset] for synset in (CHAIR, TABLE)}
+    entries = [{"taxonomy_id": s, "taxonomy_name": c, "train": [], "val": [], "test": listed[s]} for c, s in (("chair", CHAIR), ("table", TABLE))]
+    (root / "ShapeNet.json").write_text(json.dumps(entries))
+    for (_, synset, name), cells in zip(OBJECTS, (2, 4, 1), strict=False):
+        save(predictions / synset / f"{name}.binvox", solid(cells))
+    return {"chair": (0.5 + 1) / 2, "table": 0.25, "mean": (0.5 + 1 + 0.25) / 3}
+
+
+def pix2vox_shapenet(root, predictions):
+    return {"Table 1: IoU by category": r2n2(root, predictions)}
+
+
+def pix2vox_unseen(root, predictions):
+    r2n2(root, predictions, views=5)
+    listed = json.loads((root / "ShapeNet.json").read_text())
+    listed[1]["taxonomy_id"] = "02747177"
+    (root / "ShapeNet.json").write_text(json.dumps(listed))
+    for tree in ("ShapeNetRendering", "ShapeNetVox32"):
+        (root / tree / TABLE).rename(root / tree / "02747177")
+    (predictions / TABLE).rename(predictions / "02747177")
+    return {"Section 4.5: IoU of unseen categories": {"table": 0.25, "mean": 0.25}}
+
+
+def pix2vox_views(root, predictions):
+    r2n2(root, predictions, views=20)
+    # The same files stand for all numbers of views.
+    return {"Table 2: IoU by number of views": {"1 view": 1.75 / 3, "20 views": 1.75 / 3}}
+
+
+def jof_shapenet(root, predictions):
+    r2n2(root, predictions)
+    for path in predictions.rglob("*.binvox"):
+        path.unlink()
+    for (_, synset, name), height in zip(OBJECTS, (0.1, 0.2, 0.005), strict=False):
+        save(predictions / synset / f"{name}.obj", plane(height))
+    # Parallel squares of side 1 in a unit cube; Chamfer-L1 is ten times the distance. A squared distance of at most 1e-4 counts in the
+    # F-score.
+    far = [10 * above(height, 100_000)[0] for height in (0.1, 0.2, 0.005)]
+    return {
+        "Table 5: Chamfer-L1": {"chair": (far[0] + far[1]) / 2, "table": far[2], "mean": sum(far) / 3},
+        "Table 5: F-score in %": {"chair": 0.0, "table": 100.0, "mean": 100 / 3},
+    }
+
+
+def pix3d(root, categories=("chair", "chair", "chair")):
+    entries, size = [], 96
+    for k, category in enumerate(categories):
+        name = f"{k + 1:04d}"
+        mask = picture(root / f"img/{category}/{name}.png", size, "RGB")
+        (root / f"mask/{category}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray((mask * 255).astype(np.uint8)).save(root / f"mask/{category}/{name}.png")
+        entries.append({
+            "img": f"img/{category}/{name}.png", "mask": f"mask/{category}/{name}.png", "category": category, "img_size": [size, size],
+            "model": f"model/{category}/A{k}/model.obj", "voxel": f"model/{category}/A{k}/voxel.mat", "rot_mat": np.eye(3).tolist(),
+            "trans_mat": [0, 0, 2.5], "focal_length": 35.0, "bbox": [20, 20, 76, 76], "truncated": False, "occluded": False,
+            "slightly_occluded": False,
+        })  # fmt: skip
+        save(root / f"model/{category}/A{k}/model.obj", plane(side=2.0))
+        volume = np.zeros((32, 32, 32), np.uint8)
+        volume[8:16, 8:16, 8:16] = 1
+        savemat(root / f"model/{category}/A{k}/voxel.mat", {"voxel": volume})
+    (root / "pix3d.json").write_text(json.dumps(entries))
+
+
+def pix2vox_pix3d(root, predictions):
+    pix3d(root)
+    half = np.zeros((32, 32, 32), bool)
+    half[8:16, 8:16, 8:12] = True
+    save(predictions / "chair/0001.binvox", VoxelGrid(occupancy=np.ones((4, 4, 4), bool)))  # a cube fills its own box, as the truth does
+    save(predictions / "chair/0002.binvox", VoxelGrid(occupancy=half))                      # padded to a cube, it fills one half
+    return {"IoU of chairs": {"IoU": 0.75}}
+
+
+def uclid_pix3d(root, predictions):
+    pix3d(root)
+    # Each shape is brought into its own cube of side 1, so that the same square in another place and size is the same.
+    save(predictions / "chair/0001.obj", plane(3.0, side=2.0))
+    save(predictions / "chair/0002.obj", plane(-1.0, side=5.0))
+    return {"Figure 6 (b): chairs": {"CD-L1": (0, 4)}}  # two samples of 1,024 points of one square, times 100
+
+
+def jof_pix3d(root, predictions):
+    pix3d(root, ("chair", "sofa", "table"))
+    # The truth is centred and its longest side is 2, which the preset's unit cube halves.
+    save(predictions / "chair/0001.obj", Mesh(plane(0.2, 2.0).vertices - [1, 1, 0], plane().faces))
+    save(predictions / "sofa/0002.obj", Mesh(plane(0.4, 2.0).vertices - [1, 1, 0], plane().faces))
+    return {"Table 6, Pix3D: Chamfer-L1": {"chair": 1.0, "couch": 2.0, "mean": 1.5}}
+
+
+def pascal3d(root, categories):
+    view = {"azimuth": 40.0, "elevation": 20.0, "distance": 3.2, "theta": 15.0, "focal": 1.0, "viewport": 250.0, "px": 48.0, "py": 48.0}
+    listed = {}
+    for k, category in enumerate(categories):
+        name = f"n{k}"
+        picture(root / f"Images/{category}_imagenet/{name}.png", 96, "RGB")
+        (root / f"Images/{category}_imagenet/{name}.png").rename(root / f"Images/{category}_imagenet/{name}.PNG".replace(".PNG", ".png"))
+        thing = {"class": category, "bbox": np.array([20.0, 20, 76, 76]), "cad_index": 1, "viewpoint": view}
+        (root / f"Annotations/{category}_imagenet").mkdir(parents=True, exist_ok=True)
+        record = {"imgsize": np.array([96, 96, 3]), "objects": thing, "filename": name}
+        savemat(root / f"Annotations/{category}_imagenet/{name}.mat", {"record": record})
+        if not (root / f"CAD/{category}").exists():
+            save(root / f"CAD/{category}/01.binvox", solid(4))
+            save(root / f"CAD/{category}/01.off", plane())
+        listed.setdefault(category, []).append(name)
+    taxonomy = [{"taxonomy_id": c, "taxonomy_name": c, "train": [], "val": [], "test": names} for c, names in listed.items()]
+    (root / "Pascal3D.json").write_text(json.dumps(taxonomy))
+
+
+def turned(grid):
+    """Voxels of a model with z up and front -y, with y up and front +x: x is what -y was, y what z was, z what -x was."""
+    out = np.zeros_like(grid)
+    n = len(grid)
+    for x, y, z in np.argwhere(grid):
+        out[n - 1 - y, z, n - 1 - x] = True
+    return out
+
+
+def pix2vox_pascal3d(root, predictions):
+    pascal3d(root, ("aeroplane", "aeroplane", "car"))
+    save(predictions / "aeroplane/n0.binvox", VoxelGrid(occupancy=turned(solid(3).occupancy)))
+    save(predictions / "car/n2.binvox", VoxelGrid(occupancy=turned(solid(1).occupancy)))
+    return {"Table 3: IoU by category": {"airplane": 0.75, "car": 0.25, "mean": 0.5}}
+
+
+def jof_pascal3d(root, predictions):
+    pascal3d(root, ("aeroplane", "car", "chair", "diningtable", "sofa"))
+    for category, height in (("aeroplane", 0.1), ("car", 0.3)):
+        # The truth, z up, lies in z = 0; with y up and front +x it lies in y = 0: (x, y, z) becomes (-y, z, -x).
+        x, y, z = plane(height).vertices.T
+        save(predictions / category / f"n{0 if category == 'aeroplane' else 1}.obj", Mesh(np.stack([-y, z, -x], 1), plane().faces))
+    return {"Table 6, Pascal3D+: Chamfer-L1": {"plane": 1.0, "car": 3.0, "mean": 2.0}}
+
+
+LATTICE = np.stack(np.meshgrid(np.arange(16), np.arange(16), np.arange(8), indexing="ij"), -1).reshape(-1, 3) / 15.0 - [0.5, 0.5, 7 / 30]
+"""2,048 points, 1/15 apart, around the origin."""
+
+
+def disn(root, predictions, views=4):
+    for synset, name in ((CHAIR, "aa"), (CHAIR, "bb"), ("02958343", "cc"), ("02958343", "dd")):
+        for kind in ("easy",):
+            folder = root / "renderings_rgb/ShapeNet" / synset / name / kind
+            for view in range(views):
+                picture(folder / f"{view:02d}.png", 224)
+                save(root / "renderings_depth/ShapeNet" / synset / name / kind / f"{view:02d}.npz", _depth())
+            (folder / "rendering_metadata.txt").write_text("[0, 25, 0, 0.8, 35, 32, 1.75]\n" * views)
+        save(root / "SurfaceSamples/ShapeNet" / synset / f"{name}.ply", PointCloud(LATTICE))
+    (root / "splits").mkdir()
+    (root / "splits/test.json").write_text(json.dumps({"ShapeNet": {CHAIR: ["aa", "bb"], "02958343": ["cc", "dd"]}}))
+    low, high = LATTICE.min(0), LATTICE.max(0)
+    cube = (LATTICE - (low + high) / 2) * 2 / (high - low).max()
+    for synset, name, shift in ((CHAIR, "aa", 0.01), (CHAIR, "bb", 0.02), ("02958343", "cc", 0.03)):
+        save(predictions / synset / f"{name}.ply", PointCloud(cube + [shift, 0, 0]))
+    # In the unit sphere the cube's frame is divided by the truth's radius about its centroid. A shift of less than half the spacing is
+    # every point's distance, both ways, and the best matching.
+    radius = np.linalg.norm(cube - cube.mean(0), axis=1).max()
+    shifts = np.array([0.01, 0.02, 0.03]) / radius
+    return shifts
+
+
+def _depth():
+    from voxcli.scene import DepthMap
+
+    return DepthMap(np.full((224, 224), 1.4, np.float32), "z")
+
+
+def uclid_shapenet(root, predictions):
+    shifts = disn(root, predictions)
+    squares = 2 * shifts**2 * 1000
+    return {
+        "Figure 6 (a)": {"CD-L2": squares.mean(), "EMD": shifts.mean() * 100, "F@5%": 100.0},
+        "CD-L2 by category": {"chair": squares[:2].mean(), "car": squares[2], "mean": squares.mean()},
+    }
+
+
+def uclid_ablation(root, predictions):
+    shift = disn(root, predictions)[2]
+    return {
+        "Figure 9 (a): CD-L2 of cars": {"regressed": 2 * shift**2 * 1000, "camera": 2 * shift**2 * 1000},
+        "Figure 9 (a): EMD of cars": {"camera, depth": shift * 100},
+    }
+
+
+def uclid_views(root, predictions):
+    shifts = disn(root, predictions)
+    return {"CD-L2 by number of views": {"1 view": (2 * shifts**2 * 1000).mean(), "4 views": (2 * shifts**2 * 1000).mean()}}
+
+
+STREET = Labels(("air", "person", "car", "truck", "van", "bus", "building", "tree", "bicycle", "ground"))
+
+
+def street(root, predictions):
+    frustum = Frustum(16, 16, 16, 2.0, 12.0, 60.0)
+    for k in range(3):
+        labels = np.zeros(frustum.shape, np.uint8)
+        labels[:, 8:] = 9
+        labels[1, :4, :4] = 2
+        picture(root / f"images/{k:06d}.png", 16, "RGB")
+        save(root / f"fruxels/{k:06d}.npz", FruxelGrid(labels, frustum, classes=STREET))
+        if k < 2:
+            labels[1, :4, 2:4] = 0 if k == 0 else 2   # the first has half of the car
+            labels[:4, 8:] = 0                        # both lack a quarter of the ground
+            save(predictions / f"{k:06d}.npz", FruxelGrid(labels, frustum, classes=STREET))
+    # Pooled: the car's intersections 8 + 16 of unions 16 + 16; the ground's 1,536 of 2,048, twice. Seven classes are in neither.
+    car, ground = 24 / 32, 0.75
+    return {"Table 2: IoU by class": {"car": car, "ground": ground, "mean": (car + ground + 7) / 9}}
+
+
+def rooms(root, predictions):
+    from voxcli.datasets.synthetic.folders import write_dataset
+    from voxcli.datasets.synthetic.rooms.dataset import RoomsGenerator
+    from voxcli.datasets.synthetic.rooms.scenes import RoomsConfig
+
+    write_dataset(root, 2, RoomsGenerator(0, RoomsConfig("box-rotation", ("box",), 1, False, True, 16), None), 1)
+    return root
+
+
+def farther(surfels, share):
+    return Surfels(surfels.depth * (1 + share), surfels.normals, surfels.albedo, surfels.camera)
+
+
+def brute_force(truth, share):
+    """Hausdorff one way, the other way, and the mean squared error of the rays' lengths, in plain NumPy."""
+    height, width = truth.depth.shape
+    v, u = np.mgrid[:height, :width] + 0.5
+    K = truth.camera.K
+    rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
+    seen = np.isfinite(truth.depth)
+    points = (rays * truth.depth[..., None])[seen].astype(np.float64)
+    apart = np.linalg.norm(points[:, None] * (1 + share) - points[None], axis=-1)
+    lengths = np.linalg.norm(points, axis=1)
+    return apart.min(1).max(), apart.min(0).max(), ((lengths * share) ** 2).mean()
+
+
+def pix2scene_rooms(root, predictions):
+    rooms(root, predictions)
+    truth = files.read_as(root / "surfels/000000.npz", Surfels)
+    save(predictions / "000000.npz", farther(truth, 0.1))
+    forward, reverse, square = brute_force(truth, 0.1)
+    return {
+        "Table 1: Hausdorff forward": {"box-rotation": forward, "mean": forward},
+        "Table 1: Hausdorff reverse": {"box-rotation": reverse},
+        "Table 1: MSE of depth": {"box-rotation": square, "mean": square},
+    }
+
+
+def pix2scene_views(root, predictions):
+    rooms(root, predictions)
+    expected = {"Table 2: Hausdorff forward": {}, "Table 2: Hausdorff reverse": {}, "Table 2: MSE of depth": {}}
+    for degrees in (5, 35, 55, 80):
+        truth = files.read_as(root / f"turned/000000-{degrees:02d}.npz", Surfels)
+        save(predictions / f"{degrees} degrees" / "000000.npz", farther(truth, 0.05))
+        for title, number in zip(expected, brute_force(truth, 0.05), strict=True):
+            expected[title][f"{degrees} degrees"] = number
+    return expected
+
+
+def onet(root, predictions):
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (100_000, 3))
+    for name in ("aa", "bb", "cc"):
+        folder = root / CHAIR / name
+        folder.mkdir(parents=True)
+        inside = (np.abs(points) < 0.4).all(1)
+        np.savez(folder / "points.npz", points=points.astype(np.float32), occupancies=np.packbits(inside), loc=np.zeros(3), scale=1.0)
+        surface = box([-0.4] * 3, [0.4] * 3)
+        cloud, normals = _on_box(0.4)
+        np.savez(folder / "pointcloud.npz", points=cloud, normals=normals, loc=np.zeros(3), scale=1.0)
+        if name == "aa":
+            save(predictions / CHAIR / "aa.off", surface)
+        if name == "bb":
+            save(predictions / CHAIR / "bb.off", box([-0.4] * 3, [0.4, 0.4, 0.0]))
+    whole, half = (np.abs(points) < 0.4).all(1), (np.abs(points) < 0.4).all(1) & (points[:, 2] < 0)
+    return {"IoU": {"chair": (1 + half.sum() / whole.sum()) / 2}}
+
+
+def _on_box(half):
+    rng = np.random.default_rng(1)
+    points = rng.uniform(-half, half, (20_000, 3))
+    axis, side = rng.integers(0, 3, 20_000), rng.choice([-1.0, 1.0], 20_000)
+    normals = np.zeros_like(points)
+    normals[np.arange(20_000), axis] = side
+    points[np.arange(20_000), axis] = half * side
+    return points.astype(np.float32), normals.astype(np.float32)
+
+
+def planes(root, predictions, heights):
+    for synset, name in ((CHAIR, "aa"), (CHAIR, "bb"), (TABLE, "cc"), (TABLE, "dd")):
+        save(root / synset / name / "model.obj", plane())
+    for (synset, name), height in zip(((CHAIR, "aa"), (CHAIR, "bb"), (TABLE, "cc")), heights, strict=True):
+        save(predictions / synset / f"{name}.obj", plane(height))
+
+
+def meshrcnn(root, predictions):
+    planes(root, predictions, (0.02, 0.005, 0.05))
+    # The truth's longest edge becomes 10, so that squares are 100 times those of the unit square. Chamfer adds both ways.
+    squares = np.array([2 * 100 * above(height, 10_000)[1] for height in (0.02, 0.005, 0.05)])
+    return {"Chamfer by category": {"chair": squares[:2].mean(), "table": squares[2], "mean": squares.mean()},
+            "All categories": {"Normal": 1.0}}  # fmt: skip
+
+
+def tatarchenko(root, predictions):
+    planes(root, predictions, (0.02, 0.0, 0.05))
+    return {"F-score at 1 %": {"table": 0.0}}
+
+
+def disn_meshes(root, predictions):
+    corners = box([0, 0, 0], [1, 1, 1])
+    for synset, name in ((CHAIR, "aa"), (TABLE, "cc"), (TABLE, "dd")):
+        save(root / synset / name / "isosurf.obj", corners)
+    for synset, name, shift in ((CHAIR, "aa", 0.1), (TABLE, "cc", 0.2)):
+        save(predictions / synset / f"{name}_00.obj", Mesh(corners.vertices + [shift, 0, 0], corners.faces))
+    # Eight corners of a cube, whose sphere has the radius of half its diagonal; every one is drawn among 2,048.
+    squares = 2 * (np.array([0.1, 0.2]) / (3**0.5 / 2)) ** 2 * 1000
+    return {"Chamfer x 1000": {"chair": squares[0], "table": squares[1], "mean": squares.mean()}}
+
+
+def semantic_kitti(root, predictions):
+    shape = (256, 256, 32)
+    for frame in ("000000", "000005"):
+        labels = np.zeros(shape, np.uint8)
+        labels[10:20, 100:110, 0] = KITTI_CLASSES.names.index("road")   # 100 cells
+        labels[10:20, 100, 1] = KITTI_CLASSES.names.index("car")        # 10 cells
+        voxels = root / "sequences/08/voxels"
+        save(voxels / f"{frame}.label", VoxelGrid(labels=labels, classes=KITTI_CLASSES, origin=np.array([0, -25.6, -2.2]),
+                                                  voxel_size=np.full(3, 0.2)))  # fmt: skip
+        invalid = np.zeros(shape, bool)
+        invalid[15:20, 100:110, 0] = True                               # half of the road
+        save(voxels / f"{frame}.invalid", VoxelGrid(occupancy=invalid, origin=np.array([0, -25.6, -2.2]), voxel_size=np.full(3, 0.2)))
+        picture(root / f"sequences/08/image_2/{frame}.png", 64, "RGB")
+    K = shapenet_intrinsics(64)
+    rows = {"P2": np.hstack([K, np.zeros((3, 1))]), "Tr": np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0.0]])}
+    (root / "sequences/08/calib.txt").write_text("".join(f"{k}: {' '.join(map(str, v.ravel()))}\n" for k, v in rows.items()))
+    guess = np.zeros(shape, np.uint8)
+    guess[10:20, 100:105, 0] = KITTI_CLASSES.names.index("road")        # of the 50 cells that count, 25
+    guess[10:20, 100, 1] = KITTI_CLASSES.names.index("truck")           # the car's place by another name
+    save(predictions / "sequences/08/predictions/000000.label", VoxelGrid(labels=guess, classes=KITTI_CLASSES,
+                                                                          origin=np.array([0, -25.6, -2.2]), voxel_size=np.full(3, 0.2)))  # fmt: skip
+    return {"Completion and mean IoU": {"completion IoU": 35 / 60, "mean IoU": 0.5 / 19},
+            "IoU by class": {"road": 0.5, "car": 0.0, "truck": 0.0}}  # fmt: skip
+
+
+def nyu(root, predictions):
+    cells = np.zeros((240, 144, 240), np.uint8)
+    cells[0, 0, :200] = 4     # raw id of a window, as SSCNet's map has it
+    for name in ("NYU0001_0000", "NYU0002_0000"):
+        runs, flat = [], cells.ravel()
+        edges = np.flatnonzero(np.diff(flat)) + 1
+        starts = np.concatenate([[0], edges, [flat.size]])
+        runs = [(int(flat[a]), int(b - a)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        header = np.concatenate([[0, 0, 0], np.eye(4).ravel()]).astype("<f4").tobytes()
+        (root / f"{name}.bin").write_bytes(header + np.array(runs, "<u4").tobytes())
+    truth = files.read_as(root / "NYU0001_0000.bin", VoxelGrid)
+    found = np.argwhere(truth.labels == NYU_CLASSES.names.index("window"))
+    labels = np.zeros_like(truth.labels)
+    labels[tuple(found[:50].T)] = NYU_CLASSES.names.index("window")
+    save(predictions / "NYU0001_0000.npz", VoxelGrid(labels=labels, classes=NYU_CLASSES, origin=truth.origin, voxel_size=truth.voxel_size))
+    return {"Completion and mean IoU": {"completion IoU": 0.25, "mean IoU": 0.25 / 11}, "IoU by class": {"window": 0.25}}
+
+
+def occ3d(root, predictions):
+    semantics = np.full((200, 200, 16), 17, np.uint8)
+    semantics[0, 0, :8] = 4
+    camera = np.zeros(semantics.shape, np.uint8)
+    camera[0, 0, :4] = camera[1] = 1
+    for token in ("t1", "t2"):
+        folder = root / "scene-0001" / token
+        folder.mkdir(parents=True)
+        np.savez(folder / "labels.npz", semantics=semantics, mask_camera=camera, mask_lidar=camera)
+    guess = semantics.copy()
+    guess[0, 0, :2] = 17
+    predictions.mkdir(exist_ok=True)
+    np.savez(predictions / "t1.npz", semantics=guess, mask_camera=camera, mask_lidar=camera)
+    return {"Mean IoU": {"mean IoU": 0.5}, "IoU by class": {}}
+
+
+LAYOUTS = {
+    "pix2vox-shapenet": pix2vox_shapenet, "pix2vox-unseen": pix2vox_unseen, "pix2vox-views": pix2vox_views, "jof-shapenet": jof_shapenet,
+    "pix2vox-pix3d": pix2vox_pix3d, "uclid-pix3d": uclid_pix3d, "jof-pix3d": jof_pix3d, "pix2vox-pascal3d": pix2vox_pascal3d,
+    "jof-pascal3d": jof_pascal3d, "uclid-shapenet": uclid_shapenet, "uclid-ablation": uclid_ablation, "uclid-views": uclid_views,
+    "ssz-synthetic": street, "pix2scene-rooms": pix2scene_rooms, "pix2scene-views": pix2scene_views, "onet": onet, "meshrcnn": meshrcnn,
+    "tatarchenko": tatarchenko, "disn": disn_meshes, "semantic-kitti": semantic_kitti, "nyu": nyu, "nuscenes-occ3d": occ3d,
+}  # fmt: skip
+"""Protocol -> builder."""
+
+
+def made(name, tmp_path):
+    """(root, predictions, expected cells) of a protocol."""
+    root, predictions = tmp_path / "data", tmp_path / "mine"
+    root.mkdir()
+    predictions.mkdir()
+    return Path(root), Path(predictions), LAYOUTS[name](root, predictions)

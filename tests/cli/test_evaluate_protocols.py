@@ -1,0 +1,73 @@
+"""Every protocol on a tiny data set in its real layout: planted predictions score what geometry says, missing ones are counted, a network
+with random weights runs to the end, and another folder is refused with the tree that is expected."""
+
+import csv
+import io
+import json
+
+import pytest
+from evaluation_layouts import LAYOUTS, made
+from small_networks import SMALL
+
+from voxcli.evaluation.protocol import names, read_protocol
+from voxcli.models.weights import save_weights
+
+EXACT = 1e-4
+LOOSE = {"pix2vox-pix3d": 0.04, "disn": 0.05, "meshrcnn": 0.02, "jof-shapenet": 1e-3, "jof-pix3d": 1e-3, "jof-pascal3d": 1e-3, "onet": 1e-3}
+"""Relative error: of numbers that are means over points at random places, and of edges of Pix3D's that are interpolated over a cell."""
+
+
+def cells(folder):
+    """(table, method, column) -> number, of table.csv."""
+    rows = csv.DictReader(io.StringIO((folder / "table.csv").read_text()))
+    return {(row["table"], row["method"], row["column"]): row for row in rows}
+
+
+def test_every_protocol_has_a_data_set_here():
+    assert sorted(LAYOUTS) == names()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_planted_predictions_score_what_geometry_says(voxcli, tmp_path, name):
+    root, predictions, expected = made(name, tmp_path)
+    pattern = read_protocol(name).variants and name == "pix2scene-views"
+    extra = ("--pair", "{variant}/{name}") if pattern else ()
+    code, _, errors = voxcli("evaluate", name, "--data", str(root), "--predictions", str(predictions), "-o", "results", "--pictures", "0",
+                             *extra)  # fmt: skip
+    assert code == 0, errors
+    found = cells(tmp_path / "results")
+    for table, row in expected.items():
+        for column, value in row.items():
+            number = float(found[table, "mine", column]["value"])
+            if isinstance(value, tuple):
+                assert value[0] <= number <= value[1]
+            else:
+                assert number == pytest.approx(value, rel=LOOSE.get(name, EXACT), abs=1e-6 + LOOSE.get(name, 0)), (table, column)
+    lines = [json.loads(line) for line in (tmp_path / "results/mine/samples.jsonl").read_text().splitlines()]
+    absent = sum(not line["records"] for line in lines)
+    assert absent >= len(read_protocol(name).ways) and f"{absent} of {len(lines)} samples have no prediction" in errors
+    assert max(int(row["missing"]) for row in found.values() if row["published"] == "no") > 0
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if read_protocol(name).model])
+def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
+    root, _, expected = made(name, tmp_path)
+    model = read_protocol(name).model
+    save_weights(tmp_path / "random.safetensors", SMALL[model].weights(model), half=False)
+    code, _, errors = voxcli("evaluate", name, "--data", str(root), "--weights", "random.safetensors", "-o", "results", "--pictures", "1",
+                             "--limit", "1", "--dtype", "float32", "--keep-going")  # fmt: skip
+    assert code == 0, errors
+    found = cells(tmp_path / "results")
+    assert any(method == "random" for _, method, _ in found)
+    lines = (tmp_path / "results/random/samples.jsonl").read_text().splitlines()
+    assert len(lines) == len(read_protocol(name).ways)
+    assert (tmp_path / "results/random/sheet.png").is_file()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_another_folder_is_refused_with_the_expected_tree(refused, tmp_path, name):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/notes.txt").write_text("nothing")
+    (tmp_path / "mine").mkdir()
+    said = refused("evaluate", name, "--data", "other", "--predictions", "mine", "-o", "results", named=("other", "expected ROOT"))
+    assert "ROOT" in said
