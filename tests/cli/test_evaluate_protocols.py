@@ -49,7 +49,12 @@ def test_planted_predictions_score_what_geometry_says(voxcli, tmp_path, name):
     assert max(int(row["missing"]) for row in found.values() if row["published"] == "no") > 0
 
 
-@pytest.mark.parametrize("name", [name for name in LAYOUTS if read_protocol(name).model])
+def _runs(name):
+    """Those that run a network several times on the same data are slow, and add little."""
+    return pytest.param(name, marks=[pytest.mark.slow] if name.endswith(("-views", "-ablation")) else [])
+
+
+@pytest.mark.parametrize("name", [_runs(name) for name in LAYOUTS if read_protocol(name).model])
 def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
     root, _, expected = made(name, tmp_path)
     model = read_protocol(name).model

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from voxcli import config
 from voxcli.config import Value
 from voxcli.errors import UsageError, unknown_name
+from voxcli.evaluation.pairing import pattern_of
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions
@@ -103,6 +104,7 @@ class Protocol:
     note: str = ""
 
     def __post_init__(self) -> None:
+        pattern_of(self.files)
         for name in {name for table in self.tables for name in table.measures}:
             if name not in self.measures:
                 raise unknown_name("measure of a table", name, self.measures)
