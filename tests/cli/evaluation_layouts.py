@@ -39,8 +39,8 @@ def above(height, count):
 def box(low, high):
     """A closed box."""
     corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])], np.float64)
-    faces = [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1), (2, 3, 7), (2, 7, 6), (0, 2, 6), (0, 6, 4), (1, 5, 7), (1, 7, 3)]
-    return Mesh(corners, np.array(faces))
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    return Mesh(corners, np.array([face for a, b, c, d in quads for face in ((a, b, c), (a, c, d))]))
 
 
 def solid(cells, size=32):
@@ -79,7 +79,8 @@ def r2n2(root, predictions, views=2):
         save(root / "ShapeNetVox32" / synset / name / "model.binvox", solid(4))
         save(root / "ShapeNetCore.v1" / synset / name / "model.obj", plane())
     listed = {synset: [n for _, s, n in OBJECTS if s == synset] for synset in (CHAIR, TABLE)}
-    entries = [{"taxonomy_id": s, "taxonomy_name": c, "train": [], "val": [], "test": listed[s]} for c, s in (("chair", CHAIR), ("table", TABLE))]
+    named = (("chair", CHAIR), ("table", TABLE))
+    entries = [{"taxonomy_id": s, "taxonomy_name": c, "train": [], "val": [], "test": listed[s]} for c, s in named]
     (root / "ShapeNet.json").write_text(json.dumps(entries))
     for (_, synset, name), cells in zip(OBJECTS, (2, 4, 1), strict=False):
         save(predictions / synset / f"{name}.binvox", solid(cells))
@@ -394,17 +395,16 @@ def disn_meshes(root, predictions):
 
 
 def semantic_kitti(root, predictions):
-    shape = (256, 256, 32)
+    shape, place = (256, 256, 32), {"origin": np.array([0, -25.6, -2.2]), "voxel_size": np.full(3, 0.2)}
     for frame in ("000000", "000005"):
         labels = np.zeros(shape, np.uint8)
         labels[10:20, 100:110, 0] = KITTI_CLASSES.names.index("road")   # 100 cells
         labels[10:20, 100, 1] = KITTI_CLASSES.names.index("car")        # 10 cells
         voxels = root / "sequences/08/voxels"
-        save(voxels / f"{frame}.label", VoxelGrid(labels=labels, classes=KITTI_CLASSES, origin=np.array([0, -25.6, -2.2]),
-                                                  voxel_size=np.full(3, 0.2)))  # fmt: skip
+        save(voxels / f"{frame}.label", VoxelGrid(labels=labels, classes=KITTI_CLASSES, **place))
         invalid = np.zeros(shape, bool)
         invalid[15:20, 100:110, 0] = True                               # half of the road
-        save(voxels / f"{frame}.invalid", VoxelGrid(occupancy=invalid, origin=np.array([0, -25.6, -2.2]), voxel_size=np.full(3, 0.2)))
+        save(voxels / f"{frame}.invalid", VoxelGrid(occupancy=invalid, **place))
         picture(root / f"sequences/08/image_2/{frame}.png", 64, "RGB")
     K = shapenet_intrinsics(64)
     rows = {"P2": np.hstack([K, np.zeros((3, 1))]), "Tr": np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0.0]])}
@@ -412,8 +412,7 @@ def semantic_kitti(root, predictions):
     guess = np.zeros(shape, np.uint8)
     guess[10:20, 100:105, 0] = KITTI_CLASSES.names.index("road")        # of the 50 cells that count, 25
     guess[10:20, 100, 1] = KITTI_CLASSES.names.index("truck")           # the car's place by another name
-    save(predictions / "sequences/08/predictions/000000.label", VoxelGrid(labels=guess, classes=KITTI_CLASSES,
-                                                                          origin=np.array([0, -25.6, -2.2]), voxel_size=np.full(3, 0.2)))  # fmt: skip
+    save(predictions / "sequences/08/predictions/000000.label", VoxelGrid(labels=guess, classes=KITTI_CLASSES, **place))
     return {"Completion and mean IoU": {"completion IoU": 35 / 60, "mean IoU": 0.5 / 19},
             "IoU by class": {"road": 0.5, "car": 0.0, "truck": 0.0}}  # fmt: skip
 

@@ -107,6 +107,25 @@ def test_suffixes_may_differ_between_the_sides(two_sides):
     assert [each.gt for each in pair("p", "g").pairs if each.name == "car/2"] == ["g/car/2.npz"]
 
 
+def test_patterns_pair_files_by_the_fields_of_their_names(two_sides):
+    for name in ("q/car/1/rendering.txt", "q/bus/7/rendering.txt", "q/car/1/notes.npz", "h/car-1.txt", "h/bus-7.npz"):
+        (two_sides / name).parent.mkdir(parents=True, exist_ok=True)
+        (two_sides / name).write_text("")
+    found = pair("q", "h", patterns=["{category}/{id}/rendering", "{category}-{id}"], category_from="parent")
+    assert [(each.name, each.pred, each.gt, each.category) for each in found.pairs] == [
+        ("bus/7", "q/bus/7/rendering.txt", "h/bus-7.npz", "bus"), ("car/1", "q/car/1/rendering.txt", "h/car-1.txt", "car"),
+    ]  # fmt: skip
+    assert [each.name for each in pair("p", "g", patterns=["car/{id}"]).pairs] == ["1"]
+    with refused(UsageError, "--pair {id}"):
+        pair("p", "g", patterns=["{id}"])
+    with refused(UsageError, "'1'"):
+        pair("p", "g", patterns=["*/{id}"])
+    with refused(UsageError, "--pair", actual="3 patterns"):
+        pair("p", "g", patterns=["{id}"] * 3)
+    with refused(UsageError, "two files"):
+        pair("p/car/1.txt", "g/car/1.txt", patterns=["{id}"])
+
+
 def test_two_files_are_a_pair_whatever_their_names(two_sides):
     (only,) = pair("p/car/2.txt", "g/bus/9.txt", category_from="parent").pairs
     assert (only.name, only.pred, only.gt, only.category) == ("9", "p/car/2.txt", "g/bus/9.txt", "bus")

@@ -13,7 +13,7 @@ from voxcli.errors import unknown_name
 PAGES = Path(__file__).parents[2] / "guide"
 
 ORDER = (
-    "predict", "fruxelize", "render", "metrics", "segment-fuse", "train", "synth", "files", "formats", "python", "conventions",
+    "predict", "fruxelize", "render", "metrics", "evaluate", "segment-fuse", "train", "synth", "files", "formats", "python", "conventions",
     "troubleshooting", "reliability", "architecture", "changes",
 )  # fmt: skip
 """The order in which the topics are listed. Pages that are not named here follow, sorted by name."""

@@ -231,16 +231,24 @@ class Pairs:
     only_gt: list[str]
 
 
-def pairs(pred: str, gt: str, *, suffixes: Suffixes, category_from: str | None = None, keep_going: bool = False) -> Pairs:
+def pairs(
+    pred: str, gt: str, *, suffixes: Suffixes, category_from: str | None = None, keep_going: bool = False, patterns: Sequence[str] = (),
+) -> Pairs:  # fmt: skip
     """Pair predictions with ground truth: file with file, or folder (glob, @list) with folder by relative path without suffix.
 
     category_from: "parent" takes the folder that holds the item, anything else is a regular expression searched in the relative
     name, whose first group (or whole match) is the category. Unmatched names are returned, and warned about. keep_going: as in `expand`.
+    patterns: one for both, or that of the predictions and that of the truth: what stands for their fields is the name; see
+    `voxcli.evaluation.pairing.pattern_of`.
     """
+    if len(patterns) > 2:
+        raise UsageError("--pair is one pattern for both, or one for each.", actual=f"{len(patterns)} patterns")
     (found_pred, several_pred), (found_gt, several_gt) = (expand([each], suffixes, None, keep_going) for each in (pred, gt))
     if several_pred != several_gt:
         one, many = (gt, pred) if several_pred else (pred, gt)
         raise UsageError("A folder cannot be paired with a single file.", actual=f"{many} and {one}", hint="Give two files or two folders.")
+    if not several_pred and patterns:
+        raise UsageError("--pair is for folders of files; two files are a pair.")
     if not several_pred:
         if pred == gt == STDIN:
             raise UsageError("- (stdin) can be given only once.")
@@ -248,6 +256,8 @@ def pairs(pred: str, gt: str, *, suffixes: Suffixes, category_from: str | None =
         source = gt if gt != STDIN else pred
         parent = os.path.basename(os.path.dirname(os.path.abspath(source)))
         return Pairs([Pair(name, found_pred[0].path, found_gt[0].path, _category(f"{parent}/{name}", category_from))], [], [])
+    if patterns:
+        found_pred, found_gt = _renamed(found_pred, pred, patterns[0]), _renamed(found_gt, gt, patterns[-1])
     by_pred, by_gt = _by_name(found_pred, pred), _by_name(found_gt, gt)
     matched = [Pair(n, by_pred[n], by_gt[n], _category(n, category_from)) for n in by_pred if n in by_gt]
     only_pred, only_gt = [n for n in by_pred if n not in by_gt], [n for n in by_gt if n not in by_pred]
@@ -261,6 +271,21 @@ def pairs(pred: str, gt: str, *, suffixes: Suffixes, category_from: str | None =
         if names:
             out.warn(f"{len(names)} in {here} without a partner in {there}: {', '.join(names)}.")
     return Pairs(sorted(matched, key=lambda pair: PurePosixPath(pair.name).parts), only_pred, only_gt)
+
+
+def _renamed(found: Sequence[Input], where: str, text: str) -> list[Input]:
+    """The inputs whose names fit a pattern, named by what stands for its fields, such as CATEGORY/ID."""
+    from voxcli.evaluation.pairing import pattern_of
+
+    pattern = pattern_of(text)
+    matches = [(each, pattern.fullmatch(each.name)) for each in found]
+    named = [Input(each.path, "/".join(match.groupdict().values())) for each, match in matches if match]
+    if not named or not pattern.groups:
+        raise UsageError(f"Nothing in {where} is named as --pair {text} says.", expected="fields such as {category}/{id}/*",
+                         actual=found[0].name)  # fmt: skip
+    if left := len(found) - len(named):
+        out.detail(f"{where}: {left} whose names do not fit --pair {text} were left out.")
+    return named
 
 
 def _by_name(found: Sequence[Input], where: str) -> dict[str, str]:

@@ -52,6 +52,11 @@ CategoryFrom = Annotated[
         "--category-from", metavar="RULE", help="Category of each pair: parent (its folder), or a regular expression with a group."
     ),
 ]
+Pair = Annotated[
+    list[str] | None,
+    typer.Option("--pair", metavar="PATTERN", help="Pair files of folders by the fields of their names, such as {category}/{id}/*; "
+                 "twice: that of PRED, then that of GT."),
+]
 InputFormat = Annotated[
     str | None, typer.Option("--input-format", metavar="FORMAT", help="Format of -, which needs it; without a -, of both inputs.")
 ]
@@ -75,6 +80,7 @@ class MetricsRequest:
     gt: str
     preset: str | None = None
     category_from: str | None = None
+    pair: tuple[str, ...] = ()
     input_format: str | None = None
     fail_under: tuple[str, ...] = ()
     fail_over: tuple[str, ...] = ()
@@ -109,7 +115,7 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
     suffixes = metrics[0].suffixes if name is None else [extension_of(name)]
     limits = gates.parse(request.fail_under, request.fail_over, [metric.name for metric in metrics])
     found: Pairs = pairs(request.pred, request.gt, suffixes=suffixes, category_from=request.category_from,
-                         keep_going=request.keep_going)  # fmt: skip
+                         keep_going=request.keep_going, patterns=request.pair)  # fmt: skip
     category = {pair.name: pair.category or "" for pair in found.pairs}
     of_pairs = [metric.for_pairs(each, found.pairs, request.input_format) for metric, each in zip(metrics, options, strict=True)]
     own = zip(*of_pairs, strict=True)
