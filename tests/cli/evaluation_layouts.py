@@ -286,6 +286,21 @@ def street(root, predictions):
     return {"Table 2: IoU by class": {"car": car, "ground": ground, "mean": (car + ground + 7) / 9}}
 
 
+def ssz_shapenet(root, predictions):
+    cells = street(root, predictions)["Table 2: IoU by class"]
+    return {"Table 1: IoU by class": {"car": cells["car"], "mean": (cells["car"] + cells["ground"]) / 2}}
+
+
+def iqtt(root, predictions):
+    import h5py
+
+    with h5py.File(root / "questions.h5", "w") as file:
+        file["questions"] = np.random.default_rng(0).integers(0, 255, (4, 4, 16, 16, 3), np.uint8)
+        file["answers"] = np.array([0, 1, 2, 1])
+    (predictions / "answers.txt").write_text("0\n1\n0\n1\n")
+    return {"Table 3: accuracy": {"accuracy": 0.75}}
+
+
 def rooms(root, predictions):
     from voxcli.datasets.synthetic.folders import write_dataset
     from voxcli.datasets.synthetic.rooms.dataset import RoomsGenerator
@@ -455,7 +470,8 @@ LAYOUTS = {
     "pix2vox-shapenet": pix2vox_shapenet, "pix2vox-unseen": pix2vox_unseen, "pix2vox-views": pix2vox_views, "jof-shapenet": jof_shapenet,
     "pix2vox-pix3d": pix2vox_pix3d, "uclid-pix3d": uclid_pix3d, "jof-pix3d": jof_pix3d, "pix2vox-pascal3d": pix2vox_pascal3d,
     "jof-pascal3d": jof_pascal3d, "uclid-shapenet": uclid_shapenet, "uclid-ablation": uclid_ablation, "uclid-views": uclid_views,
-    "ssz-synthetic": street, "pix2scene-rooms": pix2scene_rooms, "pix2scene-views": pix2scene_views, "onet": onet, "meshrcnn": meshrcnn,
+    "ssz-synthetic": street, "ssz-shapenet": ssz_shapenet, "iqtt": iqtt,
+    "pix2scene-rooms": pix2scene_rooms, "pix2scene-views": pix2scene_views, "onet": onet, "meshrcnn": meshrcnn,
     "tatarchenko": tatarchenko, "disn": disn_meshes, "semantic-kitti": semantic_kitti, "nyu": nyu, "nuscenes-occ3d": occ3d,
 }  # fmt: skip
 """Protocol -> builder."""

@@ -10,6 +10,7 @@ import numpy as np
 from voxcli.errors import VoxcliError
 from voxcli.evaluation.samples import Found
 from voxcli.evaluation.tables import FilledTable, shown
+from voxcli.metrics.iqtt import Answers
 from voxcli.scene import SceneType
 
 SIDE = 200
@@ -22,6 +23,9 @@ _GREY = "#c8ccd0"
 
 def strip(found: Found) -> np.ndarray:
     """Input, prediction and truth of a sample side by side, uint8 [SIDE, 3 * SIDE, 3]; white where one is missing or shows nothing."""
+    if isinstance(found.truth, Answers):
+        return np.full((SIDE, 3 * SIDE, 3), _PAPER, np.uint8)
+    assert not isinstance(found.prediction, Answers)
     pictures = [found.inputs.pictures[0] if found.inputs is not None else None, found.prediction, found.truth]
     return np.concatenate([_framed(thing) for thing in pictures], 1)
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from voxcli.metrics.base import MetricOptions, Shape
+    from voxcli.metrics.iqtt import Answers
     from voxcli.metrics.registry import AnyMetric
-    from voxcli.models.base import Inputs, ModelOptions, Predictor, Result
+    from voxcli.models.base import AnswersQuestions, Inputs, ModelOptions, Predictor, Result
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Found:
     """What a sample's line was made of, for its picture. prediction: None where it is missing."""
 
     line: Line
-    prediction: Shape | None
-    truth: Shape
+    prediction: Shape | Answers | None
+    truth: Shape | Answers
     inputs: Inputs | None
 
 
@@ -79,6 +80,7 @@ class Evaluator:
         ways = protocol.ways.items()
         self.readers = {name: open_reader(protocol.reader, job.data, protocol.read | way.read) for name, way in ways}
         self._predictor: Predictor[nn.Module, ModelOptions, Result] | None = None
+        self._solver: AnswersQuestions | None = None
 
     @property
     def places(self) -> list[Place]:
@@ -91,13 +93,15 @@ class Evaluator:
         """Predict and score one sample."""
         reader, inputs = self.readers[place.variant], None
         line = Line(variant=place.variant, name=place.name, category=place.category, records={})
-        made: Shape | Path | None
+        made: Shape | Answers | Path | None
         if self.job.predictions is not None:
             made = self._file(reader, place)
+        elif (question := reader.question(place.index)) is not None:
+            made = self._answer(question)
         else:
             inputs = reader.inputs(place.index)
             made = self._predicted(reader, place, inputs)
-        shown: list[tuple[Shape | None, Shape]] = []
+        shown: list[tuple[Shape | Answers | None, Shape | Answers]] = []
         for truth, several in self._by_truth().items():
             pred, gt = self._pair(reader, place, made, truth, several)
             shown.append((pred, gt))
@@ -109,12 +113,11 @@ class Evaluator:
 
     def _file(self, reader: Reader[ReaderOptions], place: Place) -> Path | None:
         """The file of a prediction; None where there is none."""
-        from voxcli.files.registry import searched_extensions
-
         assert self.job.predictions is not None
         fields = reader.samples[place.index].fields(place.variant)
-        return find_file(Path(self.job.predictions), self.job.protocol.files, fields, (*searched_extensions("fruxels", "voxels", "points",
-                         "mesh", "surfels", "depth"), ".label"))  # fmt: skip
+        metrics = [self.job.protocol.metric_options(name, {})[0] for name in self.job.protocol.measures]
+        suffixes = {suffix for metric in metrics for suffix in metric.suffixes()} | {".label"}
+        return find_file(Path(self.job.predictions), self.job.protocol.files, fields, tuple(sorted(suffixes)))
 
     @property
     def predictor(self) -> Predictor[nn.Module, ModelOptions, Result]:
@@ -125,6 +128,20 @@ class Evaluator:
             assert self.job.model is not None
             self._predictor = load_predictor(self.job.model, self.job.weights, self.job.device, self.job.dtype)
         return self._predictor
+
+    def _answer(self, question: np.ndarray) -> Answers:
+        """What the model answers to a question."""
+        from voxcli.metrics.iqtt import Answers
+        from voxcli.models.base import AnswersQuestions
+        from voxcli.models.registry import able, load_network
+
+        assert self.job.model is not None
+        if self._solver is None:
+            solver = load_network(self.job.model, self.job.weights, self.job.device, "auto")
+            if not isinstance(solver, AnswersQuestions):
+                raise UsageError(f"{self.job.model} answers no questions.", expected=" or ".join(able(AnswersQuestions)))
+            self._solver = solver
+        return Answers(np.array([self._solver.answer(question)]))
 
     def _predicted(self, reader: Reader[ReaderOptions], place: Place, inputs: Inputs) -> Shape:
         """What the model makes of a sample, as one of the truth's kind would see it."""
@@ -168,15 +185,15 @@ class Evaluator:
         return found
 
     def _pair(
-        self, reader: Reader[ReaderOptions], place: Place, made: Shape | Path | None, truth: str, several: list[str]
-    ) -> tuple[Shape | None, Shape]:
+        self, reader: Reader[ReaderOptions], place: Place, made: Shape | Answers | Path | None, truth: str, several: list[str]
+    ) -> tuple[Shape | Answers | None, Shape | Answers]:
         """Prediction and truth as shapes, the prediction on the truth's grid and by its names of classes."""
         metric, options = self._measure(reader, place, several[0])
         right = reader.truth(place.index, truth)
-        gt: Shape = metric.read_truth(str(right), options) if isinstance(right, Path) else right
+        gt: Shape | Answers = metric.read_truth(str(right), options) if isinstance(right, Path) else right
         if made is None:
             return None, gt
-        pred: Shape = metric.read(str(made), options) if isinstance(made, Path) else made
+        pred: Shape | Answers = reader.part(metric.read(str(made), options) if isinstance(made, Path) else made, place.index)
         if self.job.protocol.rename and isinstance(pred, (FruxelGrid, VoxelGrid)):
             pred = renamed(pred, self.job.protocol.rename)
         if isinstance(pred, FruxelGrid) and isinstance(gt, VoxelGrid):
@@ -190,8 +207,8 @@ class Evaluator:
         return self.job.protocol.metric_options(name, reader.scored(place.index))
 
     def _records(
-        self, reader: Reader[ReaderOptions], place: Place, several: list[str], pair: tuple[Shape, Shape],
-        sources: tuple[Shape | Path | None, Shape | Path],
+        self, reader: Reader[ReaderOptions], place: Place, several: list[str], pair: tuple[Shape | Answers, Shape | Answers],
+        sources: tuple[Shape | Answers | Path | None, Shape | Answers | Path],
     ) -> dict[str, Record]:  # fmt: skip
         """The records of all measures of one pair; distances share their samples."""
         pred, gt = (str(each) if isinstance(each, Path) else "" for each in sources)

@@ -354,6 +354,14 @@ class RemembersPictures(ABC):
         """From pictures like the training's; every fifth serves for the threshold alone. Raises DataError for fewer than about 100."""
 
 
+class AnswersQuestions(ABC):
+    """Answers the questions of the 3D-IQ test task."""
+
+    @abstractmethod
+    def answer(self, pictures: np.ndarray) -> int:
+        """Which of three choices, 0, 1 or 2, shows the object of the reference: uint8 [4, H, W, 3], the reference first."""
+
+
 class CutsOut(ABC):
     """Finds the object that a photograph is of."""
 

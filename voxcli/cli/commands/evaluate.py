@@ -126,7 +126,8 @@ def _job(
     """What is evaluated, and what run.json states of it."""
     from voxcli import config
     from voxcli.evaluation.samples import Job
-    from voxcli.models.registry import check_predicts, name_of, weights_of
+    from voxcli.models.base import AnswersQuestions
+    from voxcli.models.registry import able, check_predicts, name_of, weights_of
     from voxcli.provenance import sha256_file
     from voxcli.version import __version__
 
@@ -138,7 +139,8 @@ def _job(
     if own is None and weights is None:
         raise UsageError(f"{name} names no model.", expected="-m MODEL, --weights FILE or --predictions DIR")
     chosen = name_of(own, weights)
-    check_predicts(chosen)
+    if not able(AnswersQuestions).count(chosen):
+        check_predicts(chosen)
     digest = sha256_file(weights_of(chosen, weights))
     return Job(protocol, data, chosen, weights, None, device, dtype), {**stated, "model": chosen, "weights": digest}
 

@@ -23,6 +23,7 @@ READERS = {
     "shapes": "voxcli.evaluation.readers.shapes:ShapesReader",
     "street": "voxcli.evaluation.readers.scenes:StreetReader",
     "rooms": "voxcli.evaluation.readers.scenes:RoomsReader",
+    "questions": "voxcli.evaluation.readers.questions:QuestionsReader",
     "semantic-kitti": "voxcli.evaluation.readers.scenes:KittiReader",
 }
 """Name -> "module:class"."""
@@ -34,8 +35,8 @@ def open_reader(name: str, root: str | Path, options: Mapping[str, Value]) -> Re
         raise unknown_name("reader", name, READERS)
     kind = imported(READERS[name])
     chosen = config.from_mapping(kind.Options, dict(options), f"reader {name}")
-    if not os.path.isdir(root):
-        raise UsageError(f"--data {root} is no folder.", expected=kind.tree)
+    if not os.path.exists(root):
+        raise UsageError(f"--data {root} does not exist.", expected=kind.tree)
     try:
         reader: Reader[ReaderOptions] = kind(Path(root), chosen)
     except UsageError:

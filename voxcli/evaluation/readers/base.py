@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+import numpy as np
+
 from voxcli.config import Value
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import Shape
+    from voxcli.metrics.iqtt import Answers
     from voxcli.models.base import Inputs
     from voxcli.scene import Camera
 
@@ -56,12 +59,20 @@ class Reader(ABC, Generic[OptionsT]):
         self.samples: list[Sample] = []
 
     @abstractmethod
-    def truth(self, index: int, which: str) -> Shape | Path:
+    def truth(self, index: int, which: str) -> Shape | Answers | Path:
         """The truth of a sample, or its file, which the metric reads. which: `Measure.truth`."""
 
     def inputs(self, index: int) -> Inputs:
         """The pictures of a sample, with cameras and depths where they are known. Raises UsageError where there are none."""
         raise UsageError("These data hold no pictures.", hint="Give predictions: --predictions DIR.")
+
+    def question(self, index: int) -> np.ndarray | None:
+        """The pictures of a question, uint8 [4, H, W, 3], for models that answer some; None: it is none."""
+        return None
+
+    def part(self, made: Shape | Answers, index: int) -> Shape | Answers:
+        """What a prediction says of this sample: itself, where it is of one sample."""
+        return made
 
     def box(self, index: int) -> Box | None:
         """Where the object is in its picture: left, top, right, bottom in pixels. None: anywhere."""
