@@ -275,7 +275,7 @@ FILES = {
     "car.glb": _write(box_mesh),
     "shapes/box.obj": _write(box_mesh),
     "shapes/more/flat.obj": _write(lambda: box_mesh((2.0, 0.1, 2.0))),
-    "truth/chair/a/model.obj": _write(box_mesh),
+    "shapenet/chair/a/model.obj": _write(box_mesh),
     "mine/chair/a.obj": _write(box_mesh),
     "scene.npz": _write(fruxel_grid),
     "pred.npz": _write(prediction),

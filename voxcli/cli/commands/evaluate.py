@@ -80,7 +80,7 @@ def evaluate(
 
     Examples:
         voxcli evaluate pix2vox-shapenet --print-config
-        voxcli evaluate meshrcnn --data truth/ --predictions mine/ -o results/
+        voxcli evaluate meshrcnn --data shapenet/ --predictions mine/ -o results/
     """
     from voxcli.evaluation.protocol import read_protocol
 
