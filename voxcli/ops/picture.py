@@ -100,12 +100,12 @@ def _cells_of_points(cloud: PointCloud, cells: int = 96) -> VoxelGrid:
 
 def _cameras(thing: SceneType, mesh: Mesh, size: int) -> list[tuple[str, Camera]]:
     own: Camera | None = thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
-    points = _in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh)
+    points = in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh)
     own_view = ("from its camera", resized(own, size)) if own is not None else ("from the front", around(points, own, size, 30, 20))
     return [own_view, ("from above", around(points, own, size, 0, 89)), ("from the side", around(points, own, size, 90, 15))]
 
 
-def _in_frame(scene: SceneDescription) -> np.ndarray:
+def in_frame(scene: SceneDescription) -> np.ndarray:
     """Corners [N, 3] of what a view should hold: the objects' boxes inside the box of the frustum, so that a large ground does not make all
     else small. Without camera or frustum, or where they see nothing, the boxes of all objects but the ground."""
     from voxcli.geometry.regrid import fruxel_box

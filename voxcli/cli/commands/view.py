@@ -1,7 +1,8 @@
-"""`voxcli view`: a picture of any of our files, on disk or in the terminal."""
+"""`voxcli view`: a picture or a page of any of our files, on disk or in the terminal."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,74 +11,150 @@ import typer
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.output import out
-from voxcli.errors import UsageError
+from voxcli.errors import UsageError, printable
 
 if TYPE_CHECKING:
+    from voxcli.cli.framework.batch import Item
     from voxcli.provenance import Json
+    from voxcli.scene import SceneType
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The flags that pictures and pages are made by. truth: the second file of a comparison."""
+
+    size: int
+    threshold: float | None
+    kind: str | None
+    input_format: str | None
+    picture: str | None = None
+    truth: str | None = None
+
+    def read(self, source: str) -> SceneType:
+        from voxcli import files
+
+        return files.read(source, kind=self.kind, format=self.input_format)
+
+    @property
+    def recorded(self) -> dict[str, Json]:
+        return {"threshold": self.threshold, "kind": self.kind}
 
 
 def view(
     sources: options.Sources,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="OUTPUT", help="PNG, or folder for several inputs; none: a coarse picture in the terminal."),
+        typer.Option("--output", "-o", metavar="OUTPUT",
+                     help="PNG, HTML page, or folder for several inputs; none: a coarse picture in the terminal."),
     ] = None,
-    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels along the longer side of each view.")] = 320,
+    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels along the longer side of each view of a PNG.")] = 320,
+    picture: Annotated[
+        str | None,
+        typer.Option("--picture", metavar="FILE", help="Picture beside the scene of a page; default: the one that its file names."),
+    ] = None,
     threshold: options.Threshold = None,
     kind: options.Kind = None,
-    format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="png: pictures are written in no other.")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="png or html, where the output's name does not tell.")
+    ] = None,
     input_format: options.InputFormat = None,
     *,
     policy: options.Policy,
 ) -> None:
-    """Draw a file: shaded views from its camera, from above and from the side, and a legend of its classes.
+    """Show a file: as a page to turn and cut in any browser, or as a picture from its camera, from above and from the side.
 
-    Fruxels, voxels, meshes, scenes, points, depth, surfels and images. Without -o, on a terminal, a coarse picture is printed.
+    Fruxels, voxels, meshes, scenes, points, depth, surfels; pictures of images, too. A page holds all that it needs, and asks no network.
+    Two files and -o FILE.html: a prediction beside its truth; grids of the same cells are compared. Without -o, on a terminal, a coarse
+    picture is printed.
 
     Examples:
-        voxcli view scene.npz -o scene.png
+        voxcli view scene.npz -o scene.html
+        voxcli view pred.npz scene.npz -o compare.html
         voxcli view car.obj -o car.png --size 480
     """
-    from voxcli import files
-
-    if format is not None and format.lower().lstrip(".") != "png":
-        raise UsageError(f"--format {format}: pictures are written as PNG.", hint="Leave out --format.")
+    form = None if format is None else format.lower().lstrip(".")
+    if form not in (None, "png", "html"):
+        raise UsageError(f"--format {format}: what is shown is a PNG or a page.", hint="Use --format png or html, or leave it out.")
     if output is None:
-        _in_terminal(sources, threshold, kind, input_format)
+        _in_terminal(sources, _Request(256, threshold, kind, input_format))
         return
     from voxcli.files.registry import searched_extensions
 
-    suffixes = partial(searched_extensions, name=input_format)
-    with items(sources, output, suffixes=suffixes, target_suffix=".png", policy=policy, label="drawing") as todo:
-        other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(".png")]
+    named = output.lower().endswith(".html")
+    paged = form == "html" or (form is None and named)
+    if picture is not None and not paged:
+        raise UsageError("--picture belongs to a page.", hint="Write one: -o FILE.html.")
+    truth = sources[1] if paged and len(sources) == 2 and (named or output == "-") else None
+    request = _Request(size, threshold, kind, input_format, picture, truth)
+    suffixes, suffix = partial(searched_extensions, name=input_format), ".html" if paged else ".png"
+    with items(sources[:1] if truth else sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="drawing") as todo:
+        other = [item.target for item in todo.items if item.target != "-" and form is None and not item.target.lower().endswith(suffix)]
         if other:
-            raise UsageError(f"{other[0]}: pictures are written as PNG.", hint="Name a file with -o FILE.png.")
-        from voxcli.ops.conversions import input_digests, with_provenance
-        from voxcli.ops.picture import picture_of
-        from voxcli.scene import Picture
-
+            raise UsageError(f"{other[0]}: what is shown is a PNG or a page.", hint="Name a file with -o FILE.png or -o FILE.html.")
+        if picture is not None and len(todo) > 1:
+            raise UsageError("--picture belongs to one scene.", actual=f"{len(todo)} inputs")
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
-                thing = files.read(chunk[0].source, kind=kind, format=input_format)
-                sheet = picture_of(thing, size, options.first(threshold, 0.5))
-                form, replaces = "png" if output == "-" else format, policy.overwrite or chunk[0].broken
-                recorded: dict[str, Json] = {"size": size, "threshold": threshold, "kind": kind}
-                digests, source_meta = input_digests(chunk[0].source, thing), getattr(thing, "meta", None)
-                made = with_provenance(Picture(sheet), "view", recorded, digests, source_meta=source_meta)
-                files.write(chunk[0].target, made, format=form, overwrite=replaces)
+                draw = _write_page if paged else partial(_write_sheet, form=form)
+                draw(chunk[0], request, policy.overwrite or chunk[0].broken)
 
 
-def _in_terminal(sources: list[str], threshold: float | None, kind: str | None, input_format: str | None) -> None:
+def _write_sheet(item: Item, request: _Request, replaces: bool, form: str | None) -> None:
+    """A picture of several views."""
+    from voxcli import files
+    from voxcli.ops.conversions import input_digests, with_provenance
+    from voxcli.ops.picture import picture_of
+    from voxcli.scene import Picture
+
+    thing = request.read(item.source)
+    sheet = picture_of(thing, request.size, options.first(request.threshold, 0.5))
+    digests, source_meta = input_digests(item.source, thing), getattr(thing, "meta", None)
+    made = with_provenance(Picture(sheet), "view", request.recorded | {"size": request.size}, digests, source_meta=source_meta)
+    files.write(item.target, made, format="png" if item.target == "-" else form, overwrite=replaces)
+
+
+def _write_page(item: Item, request: _Request, replaces: bool) -> None:
+    """A page to turn a thing in, or two."""
+    from pathlib import Path
+
+    from voxcli import files
+    from voxcli.atomic import atomic_write_bytes
+    from voxcli.ops.conversions import input_digests
+    from voxcli.ops.viewer.beside import picture_beside
+    from voxcli.ops.viewer.page import Shown, page_of
+    from voxcli.provenance import make_meta
+    from voxcli.scene import Picture
+
+    shown: list[Shown] = []
+    digests: dict[str, str] = {}
+    for source in [item.source] if request.truth is None else [item.source, request.truth]:
+        thing = request.read(source)
+        digests |= input_digests(source, thing)
+        given = None if request.picture is None or shown else files.read_as(request.picture, Picture)
+        own = picture_beside(source, thing) if request.picture is None else given
+        shown.append(Shown(thing, "stdin" if source == "-" else printable(Path(source).name), own))
+    if request.picture is not None:
+        digests |= input_digests(request.picture, None)
+    meta = make_meta("page", "view", request.recorded, digests, None, "world", "m")
+    page, reason = page_of(shown[0], shown[1] if len(shown) > 1 else None, options.first(request.threshold, 0.5), meta)
+    if reason is not None:
+        out.warn(f"not compared: {reason}")
+    if item.target == "-":
+        out.data(page)
+    else:
+        atomic_write_bytes(item.target, page.encode(), replaces)
+
+
+def _in_terminal(sources: list[str], request: _Request) -> None:
     import os
     import shutil
 
-    from voxcli import files
     from voxcli.ops.picture import terminal_picture, views_of
 
     if not out.on_terminal:
-        raise UsageError("There is no terminal to draw in.", hint="Name a picture with -o FILE.png.")
+        raise UsageError("There is no terminal to draw in.", hint="Name a picture with -o FILE.png, or a page with -o FILE.html.")
     for source in sources:
-        thing = files.read(source, kind=kind, format=input_format)
+        thing = request.read(source)
         columns = min(shutil.get_terminal_size().columns, 100)
         colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-        out.data(terminal_picture(views_of(thing, 256, options.first(threshold, 0.5))[0][1], columns, colour))
+        out.data(terminal_picture(views_of(thing, request.size, options.first(request.threshold, 0.5))[0][1], columns, colour))

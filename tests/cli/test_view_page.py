@@ -1,0 +1,80 @@
+"""`view -o FILE.html`: one file, two files, folders, stdout, and calls that are refused."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from example_files import fruxel_grid, picture, prediction
+
+from voxcli import files
+from voxcli.provenance import sha256_file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    files.write(tmp_path / "scene.npz", fruxel_grid())
+    files.write(tmp_path / "pred.npz", prediction())
+    files.write(tmp_path / "other.npz", replace(fruxel_grid(), frustum=replace(fruxel_grid().frustum, z_far=20.0)))
+    files.write(tmp_path / "photo.png", picture())
+    return tmp_path
+
+
+def data_of(path):
+    return json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(), re.DOTALL)[1])
+
+
+def test_a_file_becomes_a_page_that_says_how_it_was_made(voxcli, folder):
+    assert voxcli("view", "scene.npz", "-o", "scene.html") == (0, "", "")
+    assert voxcli("view", "scene.npz", "-o", "again/scene.html")[0] == 0
+    assert (folder / "scene.html").read_bytes() == (folder / "again" / "scene.html").read_bytes()
+    found = data_of(folder / "scene.html")
+    assert found["meta"]["command"] == "view" and found["meta"]["inputs"] == {"scene.npz": sha256_file(folder / "scene.npz")}
+    assert {entry["name"] for entry in found["legend"]} == {"car", "building", "ground"} and "picture" not in found
+
+
+def test_two_files_become_a_comparison_with_the_score_of_the_metric(voxcli, folder):
+    assert voxcli("view", "pred.npz", "scene.npz", "-o", "compare.html", "--picture", "photo.png") == (0, "", "")
+    found = data_of(folder / "compare.html")
+    record = json.loads(voxcli("metrics", "iou", "pred.npz", "scene.npz")[1])
+    assert found["scores"]["main"][1] == record["value"] and found["scores"]["classes"] == record["parts"]["classes"]
+    assert [pane["title"] for pane in found["panes"]] == ["pred.npz", "scene.npz", "hits and misses"]
+    assert found["picture"]["source"].startswith("data:image/jpeg;base64,") and len(found["meta"]["inputs"]) == 3
+
+
+def test_what_cannot_be_compared_is_shown_with_a_word(voxcli, folder):
+    code, _, errors = voxcli("view", "pred.npz", "other.npz", "-o", "compare.html")
+    assert code == 0 and errors.startswith("warning: not compared: ") and len(errors.splitlines()) == 1
+    assert "frusta" in data_of(folder / "compare.html")["reason"]
+
+
+def test_folders_and_stdout(voxcli, folder):
+    assert voxcli("view", "scene.npz", "pred.npz", "-o", "pages/", "--format", "html")[0] == 0
+    assert sorted(path.name for path in (folder / "pages").iterdir()) == ["pred.html", "scene.html"]
+    data = (folder / "scene.npz").read_bytes()
+    code, text, _ = voxcli("view", "-", "--input-format", "npz", "-o", "-", "--format", "html", input=data)
+    assert code == 0 and text.startswith("<!doctype html>") and text.endswith("</html>\n")
+    assert voxcli("view", "scene.npz", "-o", "pages/scene.html")[0] == 2, "nothing is overwritten without being asked"
+
+
+@pytest.mark.parametrize(("words", "named"), [
+    ("pred.npz scene.npz other.npz -o x.html", "one file"),
+    ("scene.npz -o x.jpg", "x.jpg"),
+    ("scene.npz -o x.png --picture photo.png", "--picture"),
+    ("scene.npz pred.npz -o pages/ --format html --picture photo.png", "--picture"),
+    ("photo.png -o x.html", ("photo.png", "PNG")),
+    ("scene.npz -o x.html --picture absent.png", "absent.png"),
+    ("scene.npz absent.npz -o x.html", "absent.npz"),
+    ("scene.npz -o x.html --format svg", "svg"),
+])  # fmt: skip
+def test_calls_that_are_refused(refused, folder, words, named):
+    refused("view", *words.split(), named=named)
+
+
+def test_a_threshold_decides_what_is_occupied(voxcli, tmp_path):
+    from voxcli.scene import VoxelGrid
+
+    files.write(tmp_path / "soft.npz", VoxelGrid(occupancy=np.linspace(0, 1, 27, dtype=np.float32).reshape(3, 3, 3)))
+    assert voxcli("view", "soft.npz", "-o", "x.html", "--threshold", "0.9")[0] == 0
+    assert data_of(tmp_path / "x.html")["panes"][0]["counts"] == [3]
