@@ -460,7 +460,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subc
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from presets' -l quiet -s q -d 'Warnings and errors only.'
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from presets' -l verbose -s v -d 'More detail.'
 complete -c voxcli -n '__fish_seen_subcommand_from metrics; and __fish_seen_subcommand_from presets' -l help -s h -d 'Show the help and stop.'
-complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -f -a 'disn jof-pascal3d jof-pix3d jof-shapenet meshrcnn nuscenes-occ3d nyu onet pix2scene-rooms pix2scene-views pix2vox-pascal3d pix2vox-pix3d pix2vox-shapenet pix2vox-unseen pix2vox-views semantic-kitti ssz-synthetic tatarchenko uclid-ablation uclid-pix3d uclid-shapenet uclid-views'
+complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -f -a 'disn iqtt jof-pascal3d jof-pix3d jof-shapenet meshrcnn nuscenes-occ3d nyu onet pix2scene-rooms pix2scene-views pix2vox-pascal3d pix2vox-pix3d pix2vox-shapenet pix2vox-unseen pix2vox-views semantic-kitti ssz-shapenet ssz-synthetic tatarchenko uclid-ablation uclid-pix3d uclid-shapenet uclid-views'
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l data -r -d 'Your copy of the data.'
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l output -s o -r -d 'Folder of results; a method'\''s own folder lies in it.'
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l model -s m -x -a 'ssz rays z-gan edges2image pix2vox-f pix2vox-a jof bae pix2scene iqtt-pix2scene iqtt-cnn iqtt-siamese uclid objects' -d 'Which model: `voxcli weights list` lists them.'
