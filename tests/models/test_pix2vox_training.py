@@ -104,6 +104,19 @@ def draws(seed=0):
     return Draws(np.random.default_rng(seed), np.random.default_rng(99))
 
 
+def test_validation_takes_another_split_where_the_recipe_says_so(folder):
+    from voxcli.training.preparation import open_data
+
+    listed = json.loads((folder / "ShapeNet.json").read_text())
+    listed[0] |= {"train": ["o0"], "val": ["o1"]}
+    (folder / "ShapeNet.json").write_text(json.dumps(listed))
+    recipe = load_recipe("pix2vox-f", {"validation": {"split": "val"}})
+    data, unseen = open_data(stages.TASK, recipe, [folder], [])
+    assert [data.name(k) for k in range(len(data))] == [f"{folder.name}/{name}" for name in ("001/o0", "002/o0", "002/o1")]
+    assert [unseen.name(k) for k in range(len(unseen))] == [f"{folder.name}/001/o1"]
+    assert open_data(stages.TASK, load_recipe("pix2vox-f", {}), [folder], [])[1] is None
+
+
 def test_losses_have_their_closed_forms():
     half = torch.full((2, 4, 4, 4), 0.5)
     truth = torch.rand(2, 4, 4, 4) > 0.7

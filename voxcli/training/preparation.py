@@ -37,7 +37,9 @@ def _check_class_weights(task: AnyTask, recipe: Recipe, data: Samples) -> None:
 def open_data(
     task: AnyTask, recipe: Recipe, data: Sequence[str | Path], unseen: Sequence[str | Path]
 ) -> tuple[Samples, Samples | None]:
-    """Training and validation data: the sources given, otherwise those that the recipe names."""
-    unseen = unseen or recipe.validation.data
-    opened = task.open_data(data or recipe.data, recipe.dataset)
-    return opened, task.open_data(unseen, recipe.dataset) if unseen else None
+    """Training and validation data: the sources given, otherwise those that the recipe names, or another split of the training's."""
+    data, split = data or recipe.data, recipe.validation.split
+    unseen = unseen or recipe.validation.data or (data if split else ())
+    opened = task.open_data(data, recipe.dataset)
+    options = recipe.dataset if split is None else {**recipe.dataset, "split": split}
+    return opened, task.open_data(unseen, options) if unseen else None

@@ -23,7 +23,8 @@ WITHOUT_EFFECT = ("loading", "checkpoint_every", "log_every")
 class Validation:
     """Every so many steps, on at most `samples` samples; `share` of the data is set aside where no validation data is given.
 
-    data: unseen data to use instead, unless the command names some. pictures: samples shown in each preview (0: no previews).
+    data: unseen data to use instead, unless the command names some. split: of these or else of the training's own folders, for data with
+    splits. pictures: samples shown in each preview (0: no previews).
     photographs: a folder of labelled photographs (see models.frustum.photographs) that are scored each time, for models of fruxels;
     photographs_weight: their share in the score by which the best weights are chosen.
     """
@@ -32,6 +33,7 @@ class Validation:
     samples: int = 64
     share: float = 0.05
     data: tuple[str, ...] = ()
+    split: str | None = None
     pictures: int = 3
     photographs: str | None = None
     photographs_weight: float = 0.5
