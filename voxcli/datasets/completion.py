@@ -1,4 +1,4 @@
-"""A frame of SemanticKITTI: the files of one scan that lie side by side (000123.bin, .label, .invalid, .occluded)."""
+"""A frame of SemanticKITTI: the files of one scan that lie side by side (000123.bin, .label, .invalid, .occluded), and its camera."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.files import read_as, write
 from voxcli.files.completion import KITTI_ORIGIN, KITTI_VOXEL
-from voxcli.scene import VoxelGrid
+from voxcli.scene import Camera, VoxelGrid
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,20 @@ def write_kitti(path: str | Path, frame: KittiFrame, overwrite: bool = False) ->
         if bits is not None:
             grid = VoxelGrid(bits.astype(bool), origin=np.array(KITTI_ORIGIN), voxel_size=np.full(3, KITTI_VOXEL))
             write(base.with_suffix(suffix), grid, overwrite=overwrite)
+
+
+def kitti_camera(path: Path, number: int, width: int, height: int) -> Camera:
+    """The camera of KITTI's calib.txt, from the lidar's frame.
+
+    P2 [3, 4] = K [I | t] maps points of the first camera's frame, to which Tr [3, 4] moves those of the lidar.
+    """
+    try:
+        lines = dict(line.split(":", 1) for line in path.read_text(encoding="ascii").splitlines() if ":" in line)
+        P, Tr = (np.array(lines[name].split(), np.float64).reshape(3, 4) for name in (f"P{number}", "Tr"))
+        motion = np.eye(4)
+        motion[:3] = Tr
+        motion[:3, 3] += np.linalg.solve(P[:, :3], P[:, 3])
+        return Camera(P[:, :3], width, height, motion)
+    except (OSError, KeyError, ValueError, np.linalg.LinAlgError) as error:
+        raise FileFormatError(f"'{path}' is no calib.txt of KITTI.", expected=f"lines P{number}: and Tr: of 12 numbers",
+                              actual=f"{type(error).__name__}: {error}") from error  # fmt: skip

@@ -27,16 +27,18 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
     from voxcli.datasets.nuscenes import VERSION, NuScenesFolder, export_nuscenes
     from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder, street_from_nuscenes
     from voxcli.datasets.packing import is_street_folder
+    from voxcli.ops.kitti_street import is_kitti_folder, kitti_frames, street_from_kitti
 
     if len(sources) != 1 or not os.path.isdir(sources[0]):
         raise UsageError(f"--to {to} turns one folder into another.", actual=", ".join(sources))
     source = sources[0]
-    if not (is_street_folder if to == "nuscenes" else is_nuscenes_folder)(source):
-        expected = "a folder of 'voxcli synth street'" if to == "nuscenes" else "a nuScenes folder"
+    kitti = to == "street" and is_kitti_folder(source)
+    if not kitti and not (is_street_folder if to == "nuscenes" else is_nuscenes_folder)(source):
+        expected = "a folder of 'voxcli synth street'" if to == "nuscenes" else "a folder of nuScenes or of SemanticKITTI"
         raise UsageError(f"{source} cannot be written as --to {to}.", expected=expected)
     if output == "-" or os.path.isfile(output):
         raise UsageError(f"-o {output} is no folder.", expected="-o DIR")
-    if channel is not None and to != "street":
+    if channel is not None and (to != "street" or kitti):
         raise UsageError("--channel names the camera of a nuScenes folder that is read.", hint="Leave it out.")
     if os.path.realpath(source) == os.path.realpath(output):
         raise UsageError(f"{output} is the folder that is read.", hint="Name another one.")
@@ -51,6 +53,11 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
     if to == "nuscenes":
         with out.progress(len(os.listdir(Path(source) / "fruxels")), "samples") as bar:
             export_nuscenes(source, output, overwrite=policy.overwrite, progress=bar.advance)
+        return None
+    if kitti:
+        frames = kitti_frames(source)
+        with out.progress(len(frames), "frames") as bar:
+            street_from_kitti(frames, output, policy.overwrite, bar.advance)
         return None
     folder = NuScenesFolder(source, channel=channel or CAMERA_CHANNEL)
     with out.progress(len(folder), "samples") as bar:

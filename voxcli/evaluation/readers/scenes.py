@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxcli.config import Value
+from voxcli.datasets.completion import kitti_camera
 from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder
 from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder
 from voxcli.datasets.rooms import RoomsFolder
-from voxcli.errors import DataError, FileFormatError
+from voxcli.errors import DataError
 from voxcli.evaluation.readers.base import Reader, ReaderOptions, Sample
 from voxcli.models.base import Inputs
 from voxcli.scene import Camera, Picture, Surfels
@@ -148,20 +149,3 @@ class KittiReader(Reader[KittiOptions]):
         """The file of the cells that no ray has passed."""
         path = self.paths[index].with_suffix(".invalid")
         return {"mask_out_file": str(path)} if path.is_file() else {}
-
-
-def kitti_camera(path: Path, number: int, width: int, height: int) -> Camera:
-    """The camera of KITTI's calib.txt, from the lidar's frame.
-
-    P2 [3, 4] = K [I | t] maps points of the first camera's frame, to which Tr [3, 4] moves those of the lidar.
-    """
-    try:
-        lines = dict(line.split(":", 1) for line in path.read_text(encoding="ascii").splitlines() if ":" in line)
-        P, Tr = (np.array(lines[name].split(), np.float64).reshape(3, 4) for name in (f"P{number}", "Tr"))
-        motion = np.eye(4)
-        motion[:3] = Tr
-        motion[:3, 3] += np.linalg.solve(P[:, :3], P[:, 3])
-        return Camera(P[:, :3], width, height, motion)
-    except (OSError, KeyError, ValueError, np.linalg.LinAlgError) as error:
-        raise FileFormatError(f"'{path}' is no calib.txt of KITTI.", expected=f"lines P{number}: and Tr: of 12 numbers",
-                              actual=f"{type(error).__name__}: {error}") from error  # fmt: skip

@@ -1,0 +1,97 @@
+"""From SemanticKITTI's completion data to a street folder that `voxcli train` reads: pictures and fruxels of the far frustum.
+
+DIR/images/SEQUENCE_FRAME.png     what the frustum's camera would have seen, two pixels a column
+DIR/fruxels/SEQUENCE_FRAME.npz    labels of the street classes; 255 (left out) where the lidar knows nothing or the picture shows nothing
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from voxcli import files
+from voxcli.atomic import atomic_write_bytes
+from voxcli.datasets.completion import kitti_camera, read_kitti
+from voxcli.datasets.pictures import png_bytes
+from voxcli.errors import DataError
+from voxcli.geometry.regrid import voxels_to_fruxels
+from voxcli.models.frustum.fitting import fit, leave_out
+from voxcli.provenance import make_meta
+from voxcli.scene import FRUSTUM_PRESETS, Camera, FruxelGrid, Labels, Picture, VoxelGrid
+
+FRUSTUM = FRUSTUM_PRESETS["far"]
+SCALE = 2
+"""Pixels of the pictures for each column, as the shipped network for this frustum takes them."""
+
+CLASSES = {
+    "empty": "air", "car": "car", "truck": "truck", "other-vehicle": "bus", "person": "person", "bicyclist": "person",
+    "motorcyclist": "person", "bicycle": "bicycle", "motorcycle": "bicycle", "road": "ground", "parking": "ground", "sidewalk": "ground",
+    "other-ground": "ground", "terrain": "ground", "building": "building", "fence": "building", "pole": "building",
+    "traffic-sign": "building", "vegetation": "tree", "trunk": "tree",
+}  # fmt: skip
+"""Class of the benchmark -> street class."""
+
+
+def is_kitti_folder(path: str | Path) -> bool:
+    """True for a root that holds `sequences`."""
+    return (Path(path) / "sequences").is_dir()
+
+
+def kitti_frames(root: str | Path) -> list[Path]:
+    """The .label files of all frames that have a picture. Raises DataError where there are none."""
+    found = sorted(Path(root).glob("sequences/*/voxels/*.label"))
+    found = [path for path in found if _picture_of(path).is_file()]
+    if not found:
+        raise DataError(f"{root} holds no frame with labels and a picture.",
+                        expected="sequences/NN/voxels/*.label, sequences/NN/image_2/*.png and calib.txt")  # fmt: skip
+    return found
+
+
+def _picture_of(path: Path) -> Path:
+    return path.parents[1] / "image_2" / f"{path.stem}.png"
+
+
+def street_from_kitti(
+    frames: list[Path], out_dir: str | Path, overwrite: bool = False, progress: Callable[[int], None] | None = None
+) -> None:
+    """Write frames as the samples of a street folder. progress: called with 1 after each."""
+    out_dir = Path(out_dir)
+    for path in frames:
+        name = f"{path.parents[1].name}_{path.stem}"
+        picture = files.read_as(_picture_of(path), Picture)
+        height, width = picture.rgb.shape[:2]
+        image, grid = street_sample(path, picture, kitti_camera(path.parents[1] / "calib.txt", 2, width, height))
+        atomic_write_bytes(out_dir / "images" / f"{name}.png", png_bytes(image), overwrite=overwrite)
+        files.write(out_dir / "fruxels" / f"{name}.npz", grid, overwrite=overwrite)
+        if progress is not None:
+            progress(1)
+    options = {"samples": len(frames), "picture_scale": SCALE}
+    meta = make_meta("street-dataset", "convert", options, {}, None, "camera: x right, y down, z forward", "m")
+    atomic_write_bytes(out_dir / "meta.json", json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n", overwrite=True)
+
+
+def street_sample(path: Path, picture: Picture, camera: Camera) -> tuple[np.ndarray, FruxelGrid]:
+    """The picture [2 H, 2 W, 3] uint8 and the fruxels of one frame, whose camera stands in the lidar's frame.
+
+    A fruxel takes the class of the voxel that holds its centre. It is left out beyond the box of the labels, where they are 255 or
+    .invalid, and in columns that the picture does not show.
+    """
+    frame = read_kitti(path)
+    assert frame.grid is not None and frame.grid.labels is not None and frame.grid.classes is not None
+    street = Labels()
+    table = np.full(256, 255, np.uint8)
+    table[: len(frame.grid.classes.names)] = [street.names.index(CLASSES[name]) for name in frame.grid.classes.names]
+    labels = table[frame.grid.labels]
+    labels[~frame.scored] = 255
+    known = VoxelGrid(occupancy=np.ones(labels.shape, bool), origin=frame.grid.origin, voxel_size=frame.grid.voxel_size)
+    inside = voxels_to_fruxels(known, FRUSTUM, camera.world_to_cam, "car").labels > 0
+    voxels = replace(frame.grid, labels=labels, classes=street)
+    found = voxels_to_fruxels(voxels, FRUSTUM, camera.world_to_cam, "").labels.copy()
+    found[~inside] = 255
+    fitted = fit(picture, FRUSTUM, scale=SCALE, camera=camera)
+    leave_out(found, fitted.unseen, street)
+    return fitted.image, FruxelGrid(found, FRUSTUM, camera.world_to_cam, street)
