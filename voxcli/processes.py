@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +40,29 @@ def signals_held_back() -> Iterator[None]:
             handler(caught, frame)
 
 
+def _threads(workers: int) -> int:
+    return max(1, (os.cpu_count() or 1) // workers)
+
+
+@contextmanager
+def cores_shared(workers: int) -> Iterator[None]:
+    """Compute with as many threads as each of some workers would: sums are then the same to the last bit."""
+    if workers <= 1 or "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    os.environ["OMP_NUM_THREADS"] = str(_threads(workers))
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch is not None else 0
+    if torch is not None:
+        torch.set_num_threads(_threads(workers))
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        if torch is not None:
+            torch.set_num_threads(before)
+
+
 @contextmanager
 def worker_pool(
     workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[object, ...] = ()
@@ -58,7 +82,7 @@ def worker_pool(
             with signals_held_back():
                 return super().submit(function, *args, **named)
 
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = _threads(workers)
     others = set(multiprocessing.active_children())
     # spawn: a fork would copy threads and CUDA contexts that do not survive it
     # pickled once more: what the initializer's module imports would otherwise come before the number of threads, and never hear of it

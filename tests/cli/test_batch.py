@@ -113,7 +113,30 @@ def test_each_of_many_items_is_looked_at_once(monkeypatch):
     wait, looked = concurrent.futures.wait, []
     monkeypatch.setattr(concurrent.futures, "wait", lambda futures: looked.append(len(futures)) or wait(futures))
     items = [batch.Item(str(i), "", str(i)) for i in range(200)]
-    assert [item for item, _ in batch.Batch(items).run(str, 2)] == items and sum(looked) == 200
+    assert [item for item, _ in batch.Batch(items, keep_going=True).run(str, 2)] == items and sum(looked) == 200
+
+
+def process_of(item):
+    """Which process works on an item; threads is how many it may use."""
+    return os.getpid(), os.environ["OMP_NUM_THREADS"]
+
+
+def test_workers_are_started_where_they_pay(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    here = os.getpid()
+
+    def processes(count, workers=2, **named):
+        items = [batch.Item(str(i), "", str(i)) for i in range(count)]
+        done = list(batch.Batch(items, **named).run(process_of, workers))
+        assert [item for item, _ in done] == items and {threads for _, (_, threads) in done} == {"3"}
+        return [process for _, (process, _) in done]
+
+    assert set(processes(40)) == {here}
+    assert here not in processes(8) and here not in processes(40, keep_going=True)  # they may be large, or kill their process
+    monkeypatch.setattr(batch, "LONGEST_START", 1e-9)
+    mixed = processes(40)
+    assert mixed[:2] == [here] * 2 and here not in mixed[2:] and "OMP_NUM_THREADS" not in os.environ
 
 
 def test_an_input_may_come_twice():

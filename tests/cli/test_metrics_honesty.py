@@ -12,6 +12,7 @@ from PIL import Image
 from voxcli import files
 from voxcli.metrics.presets import PRESETS
 from voxcli.scene import FruxelGrid, Mesh, PointCloud, VoxelGrid
+from voxcli.version import __version__
 
 CYCLE = '{"asset": {"version": "2.0"}, "nodes": [{"children": [1]}, {"children": [0]}], "scenes": [{"nodes": [0]}], "scene": 0}'
 HELLO = "hello I am text\n"
@@ -208,6 +209,10 @@ def test_rows_say_what_their_numbers_are(voxcli, tmp_path, format, delimiter):
         assert (row["metric"], row["preset"], row["pred"], row["gt"]) == ("chamfer", "meshrcnn", line["pred"], line["gt"])
         assert float(row["chamfer"]) == line["value"]
         assert json.loads(row["params"]) == {k: v for k, v in line["params"].items() if k != "summary"}
+        assert list(row)[-4:] == ["params", "voxcli_version", "pred_sha256", "gt_sha256"]
+        assert row["voxcli_version"] == line["meta"]["voxcli_version"] == __version__
+        digests = [line["meta"]["inputs"].get(line[side], "") for side in ("pred", "gt")]
+        assert [row["pred_sha256"], row["gt_sha256"]] == digests and (row["name"] == "mean over samples" or "" not in digests)
     _, text, _ = voxcli("metrics", "all", "pred/0.npy", "gt/0.npy", "--format", format)
     (row,) = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     assert row["metric"] == "chamfer fscore hausdorff normals" and set(json.loads(row["params"])) == set(row["metric"].split())

@@ -17,6 +17,7 @@ A computation that takes several items at once in one process:
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -33,11 +34,17 @@ from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
 from voxcli.cli.framework.output import Progress, ReaderLeft, RepeatedWarnings, counted, out
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError, readable
+from voxcli.processes import cores_shared, worker_pool
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
 R = TypeVar("R")
+
+FEW = 4
+"""Items of each worker that are handed out at once."""
+LONGEST_START = 5.0
+"""Seconds that the start of workers takes at most, imports included."""
 
 
 @dataclass(frozen=True)
@@ -155,34 +162,50 @@ class Batch:
         """Call `work(item)` for every item and yield (item, result) in the order of the items. Failed items are left out.
 
         workers: how many processes. `work` and its results are pickled for them, so that `work` is a top-level function or a
-        functools.partial of one.
+        functools.partial of one. Of many items the first are done here, and workers are started once they pay. A few items may be large
+        ones, and with keep_going an item may kill its process: then workers do all.
         """
-        if min(workers, len(self.items)) <= 1:
-            for item in self.items:
-                with self.attempt(item):
-                    result = work(item)
-                    yield item, result
-                    self._done += 1
-                contents.release()
-                self._progress.advance()
+        workers = min(workers, len(self.items))
+        begun, seconds = 0, 0.0
+        if workers <= 1 or not (self.keep_going or len(self.items) <= FEW * workers):
+            with cores_shared(workers):
+                for item in self.items:
+                    if workers > 1 and begun > 1 and self._pays(seconds / (begun - 1), begun, workers):
+                        break
+                    began = time.perf_counter()
+                    with self.attempt(item):
+                        result = work(item)
+                        seconds += time.perf_counter() - began if begun else 0.0  # the first one imports what it needs
+                        yield item, result
+                        self._done += 1
+                    begun += 1
+                    contents.release()
+                    self._progress.advance()
+        if begun == len(self.items):
             return
-        with closing(self._in_processes(work, min(workers, len(self.items)))) as results:
+        with closing(self._in_processes(work, workers, begun)) as results:
             for item, future in results:
                 with self.attempt(item):
                     yield item, future.result()
                     self._done += 1
 
-    def _in_processes(self, work: Callable[[Item], R], workers: int) -> Generator[tuple[Item, Future[R]], None, None]:
-        """The items in their order, each with its future that is done.
+    def _pays(self, seconds: float, begun: int, workers: int) -> bool:
+        """Whether workers save more time than their start takes: what this process has taken to get here, less where it has done more.
+
+        seconds: of an item. begun: how many items were done.
+        """
+        return (len(self.items) - begun) * seconds * (1 - 1 / workers) > min(time.process_time(), LONGEST_START)
+
+    def _in_processes(self, work: Callable[[Item], R], workers: int, begun: int) -> Generator[tuple[Item, Future[R]], None, None]:
+        """The items in their order, but the first `begun`, each with its future that is done.
 
         A process that dies takes the results of the others along. With keep_going these are computed again, first those that it may
         have died of, each in a process of its own.
         """
         from concurrent.futures import wait
 
-        from voxcli.processes import worker_pool
 
-        rest, suspects = list(range(len(self.items))), set[int]()
+        rest, suspects = list(range(begun, len(self.items))), set[int]()
         kept: dict[int, Future[R]] = {}
         while rest:
             alone = rest[0] in suspects

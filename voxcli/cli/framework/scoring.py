@@ -32,6 +32,10 @@ def _complete_presets(incomplete: str) -> list[str]:
     return [name for name in PRESETS if name.startswith(incomplete)]
 
 
+_LAST = ("params", "voxcli_version", "pred_sha256", "gt_sha256")
+"""The last columns of csv and tsv."""
+
+
 def format_for(path: str, item: Item, input_format: str | None) -> str | None:
     """What --input-format says of one of a pair's files: - alone where one of the two is -, else both."""
     return input_format if path == "-" or "-" not in (item.source, item.target) else None
@@ -194,7 +198,8 @@ def _print(
     elif chosen == "table" and len(rows) > 21:
         out.note(f"{len(scored)} pairs; the table shows the last rows (--format csv has all).")
         rows = rows[-21:]
-    out.records(rows, chosen)
+    names = dict.fromkeys(key for row in rows for key in row if key not in _LAST)
+    out.records(rows, chosen, [*names, *(() if chosen == "table" else _LAST)])
     if chosen == "table":
         for summary in summaries:
             choices = {k: v for k, v in summary["params"].items() if k != "gates"}  # a missed gate speaks for itself
@@ -202,21 +207,26 @@ def _print(
                 out.note(line)
 
 
-def _as_json(record: Record) -> dict[str, Json]:
+def _meta_of(record: Record) -> Tree:
     from voxcli.metrics.records import state_inputs
 
-    meta = record["meta"] if "meta" in record else state_inputs(record)["meta"]  # a summary has none of its own
+    return record["meta"] if "meta" in record else state_inputs(record)["meta"]  # a summary has none of its own
+
+
+def _as_json(record: Record) -> dict[str, Json]:
     return {"metric": record["metric"], "value": record["value"], "pred": record["pred"], "gt": record["gt"], "parts": record["parts"],
-            "params": record["params"], "meta": meta}  # fmt: skip
+            "params": record["params"], "meta": _meta_of(record)}  # fmt: skip
 
 
 def _stating(row: Row, records: Sequence[Record]) -> Row:
-    """A row of csv or tsv with what its numbers are: metric, preset and both paths behind the name, all params as JSON at the end.
+    """A row of csv or tsv with what its numbers are: metric, preset and both paths behind the name; at the end all params as JSON, the
+    version and the SHA-256 of both files.
 
     Of several metrics in one row, each has its params under its name.
     """
     import json
 
+    meta = _meta_of(records[0])
     params = {r["metric"]: {k: v for k, v in r["params"].items() if k not in ("gates", "summary")} for r in records}
     stated = next(iter(params.values())) if len(params) == 1 else params
     what = {
@@ -224,7 +234,8 @@ def _stating(row: Row, records: Sequence[Record]) -> Row:
         "gt": records[0]["gt"],
     }  # fmt: skip
     compact = json.dumps(stated, ensure_ascii=False, separators=(",", ":"))
-    return {**what, **{k: v for k, v in row.items() if k != "name"}, "params": compact}
+    last = dict(zip(_LAST, (compact, meta["voxcli_version"], *(meta["inputs"].get(what[key]) for key in ("pred", "gt"))), strict=True))
+    return {**what, **{k: v for k, v in row.items() if k != "name"}, **last}
 
 
 def _wrapped(text: str) -> list[str]:
