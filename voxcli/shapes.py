@@ -1,4 +1,4 @@
-"""Small checks of arrays, made once at the entry of a function: of their shape, and of how far coordinates reach."""
+"""Small checks of arrays, made once at the entry of a function: of their shape, and of how far coordinates reach; the ways to fill."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+FILLS = ("auto", "outside", "winding", "parity", "surface")
+"""How the inside of a mesh is found, see `voxcli.geometry.solid.fruxelize_parts`."""
 LARGEST = 1e30
 """Coordinates beyond it are refused where they are measured or drawn: products of several must stay numbers, and where a matching keeps
 its costs in float32, distances too."""

@@ -29,13 +29,13 @@ def folder(tmp_path):
     [
         ("car.obj --camera left.yaml --azimuth 20 --distance 3", "--camera and --azimuth contradict each other"),
         ("scene.yaml --camera left.yaml --distance 3", "--camera and --distance contradict each other"),
-        ("scene.yaml --elevation 3", "scene.yaml: --elevation means nothing to a scene, which has its own camera"),
-        ("scene.yaml --class car", "scene.yaml: --class means nothing to a scene"),
-        ("scene.yaml --classes table.yaml", "scene.yaml: --classes means nothing to a scene"),
+        ("scene.yaml --elevation 3", "scene.yaml: --elevation has no meaning for a scene: it has its own camera"),
+        ("scene.yaml --class car", "scene.yaml: --class has no meaning for a scene"),
+        ("scene.yaml --classes table.yaml", "scene.yaml: --classes has no meaning for a scene"),
         ("car.obj --grid voxel --azimuth 20", "--azimuth shapes a fruxel grid"),
-        ("labels.npz --camera left.yaml --class car", "--class means nothing to voxels, which brings its own labels"),
-        ("labels.npz --camera left.yaml --fill parity", "--fill means nothing to voxels"),
-        ("occupied.npz --azimuth 30", "--azimuth means nothing to voxels"),
+        ("labels.npz --camera left.yaml --class car", "--class has no meaning for voxels: its labels say what fills a cell"),
+        ("labels.npz --camera left.yaml --fill parity", "--fill has no meaning for voxels"),
+        ("occupied.npz --azimuth 30", "--azimuth has no meaning for voxels"),
     ],
 )
 def test_a_flag_that_would_be_ignored_is_an_error(refused, folder, line, said):
@@ -117,7 +117,7 @@ def test_what_auto_fills_behind_openings_is_told_in_one_line_and_left_empty_by_o
 
 def test_rule_means_nothing_to_outside(refused, tmp_path):
     files.write(tmp_path / "tray.obj", tray_mesh())
-    refused("fruxelize", "tray.obj", "--fill", "outside", "--rule", "slab", "-o", "a.npz", named="--rule means nothing to --fill outside")
+    refused("fruxelize", "tray.obj", "--fill", "outside", "--rule", "slab", "-o", "a.npz", named="--rule has no meaning for --fill outside")
 
 
 def test_voxels_stand_in_the_box_that_is_given_the_same_for_all_inputs(voxcli, tmp_path):
@@ -142,7 +142,8 @@ def test_points_become_voxels_where_they_lie(voxcli, refused, tmp_path):
         assert voxcli("fruxelize", name, "--grid", "voxel", "--resolution", 2, "-o", "out.binvox", "--overwrite")[0] == 0
         assert np.argwhere(files.read(tmp_path / "out.binvox").occupancy).tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 1]]
     refused("fruxelize", "a.ply", "-o", "out.npz", named="--grid voxel")
-    refused("fruxelize", "a.ply", "--grid", "voxel", "--fill", "auto", "-o", "b.npz", named="--fill means nothing to points")
+    refused("fruxelize", "a.ply", "--grid", "voxel", "--fill", "auto", "-o", "b.npz", named="--fill has no meaning for points: ")
+    assert "default: 64" in " ".join(voxcli("fruxelize", "--help")[1].split())
     import voxcli as python
 
     assert python.voxelize(points, resolution=2).labels.sum() == 3

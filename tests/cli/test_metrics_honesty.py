@@ -247,6 +247,21 @@ def test_a_threshold_without_probabilities_to_meet_is_warned_of(voxcli, tmp_path
 # ------------------------------------------------------------------------------------------------ units of images
 
 
+@pytest.mark.parametrize("side", ["pred", "gt"])
+def test_occupancies_that_are_no_probabilities_are_warned_of(voxcli, tmp_path, side):
+    logits = np.linspace(-3, 5, 64, dtype=np.float32).reshape(4, 4, 4)
+    chances = 1.0005 * (logits > 0).astype(np.float32)  # as interpolation leaves them
+    for k, values in enumerate((logits, chances)):
+        files.write(tmp_path / f"{side}/{k}.npz", VoxelGrid(occupancy=values))
+        files.write(tmp_path / f"{'gt' if side == 'pred' else 'pred'}/{k}.npz", VoxelGrid(occupancy=logits > 0))
+    code, text, errors = voxcli("metrics", "iou", "pred/0.npz", "gt/0.npz")
+    assert code == 0 and record(text)["params"]["no_probabilities"] == {side: [-3.0, 5.0]}
+    assert len(errors.splitlines()) == 1 and "from -3 to 5" in errors
+    code, text, errors = voxcli("metrics", "iou", "pred/1.npz", "gt/1.npz")
+    assert (code, errors) == (0, "") and "no_probabilities" not in record(text)["params"]
+    assert "in 1 of 2 pairs" in voxcli("metrics", "iou", "pred", "gt")[2]
+
+
 def test_a_record_states_the_unit_of_depth_and_medians_that_differ_are_warned_of(voxcli, tmp_path):
     depth = np.random.default_rng(3).uniform(5, 50, (12, 16)).astype(np.float32)
     np.save(tmp_path / "pred.npy", depth)

@@ -20,6 +20,12 @@ def read_text(path, text, encoding="utf-8"):
     return read_as(path, Mesh)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_text_of_two_bytes_a_letter_is_called_so(tmp_path, encoding):
+    with refused(FileFormatError, "a.obj", "UTF-16", hint="UTF-8"):
+        read_text(tmp_path / "a.obj", SQUARE, encoding)
+
+
 def is_unit_cube(mesh):
     area, volume, low, high = measures(mesh)
     assert (area, volume, low, high) == (pytest.approx(6), pytest.approx(1), [0, 0, 0], [1, 1, 1]) and len(mesh.faces) == 12

@@ -146,7 +146,7 @@ def test_nerf_cameras_take_the_size_of_their_image(tmp_path):
     [
         ({"fl_x": 5, "w": 4, "h": 4, "k1": 0.1}, "Undistort"),
         ({"fl_x": 5, "w": 4, "h": 4, "camera_model": "FISHEYE"}, "Undistort"),
-        ({"fl_x": 5, "w": 4, "h": 4, "is_fisheye": True, "k1": 0}, "Undistort"),
+        ({"fl_x": 5, "w": 4, "h": 4, "is_fisheye": True, "k1": 0}, "got a fisheye lens .is_fisheye.\nUndistort"),
         ({"w": 4, "h": 4}, "lacks 'fl_x'"),
         ({"fl_x": 5}, "lacks 'w'"),
         ({"fl_x": "x", "w": 4, "h": 4}, "cannot be used"),
@@ -267,6 +267,16 @@ def test_binary_colmap_mistakes_are_named(tmp_path):
 def test_colmap_mistakes_are_named(tmp_path, cameras, images, message):
     with pytest.raises(VoxcliError, match=message):
         read_cameras(colmap(tmp_path, cameras, images))
+
+
+@pytest.mark.parametrize("line", ["2 OPENCV 64 48 50 51 32 24 0.1 0 0 0", "2 FOV 64 48 50 51 32 24 0.1"])
+def test_a_distorted_camera_that_no_image_uses_hinders_nobody(tmp_path, line):
+    one = "1 PINHOLE 64 48 50 51 32 24\n"
+    image = "1 1 0 0 0 0 0 0 1 a.png\n\n"
+    [(name, camera)] = read_cameras(colmap(tmp_path, f"{one}{line}\n", image))
+    assert name == "a.png" and camera.K[0, 0] == 50
+    with refused(DataError, "cameras.txt, line 3", hint="Undistort"):
+        read_cameras(colmap(tmp_path, f"{one}{line}\n", image + "2 1 0 0 0 0 0 0 2 b.png\n\n"))
 
 
 def test_a_colmap_folder_without_its_files_is_named(tmp_path):

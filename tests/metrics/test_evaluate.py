@@ -147,6 +147,17 @@ def test_a_mesh_is_filled_on_the_grid_of_the_other():
     assert filled.values.sum() == 8
     assert score_iou(CUBE, filled)["value"] == 1 and score_iou(filled, CUBE)["value"] == 1
     assert score_iou(CUBE, CUBE, {"resolution": 16})["value"] == 1
+    # Two cubes wound alike, of 8 and of 4 cells a side: by the non-zero rule they are one solid, by parity the inner one is a hole.
+    both = Mesh(np.concatenate([CUBE.vertices * 8, CUBE.vertices * 4]), np.concatenate([CUBE.faces, CUBE.faces + len(CUBE.vertices)]))
+    solid = VoxelGrid(occupancy=np.ones((8, 8, 8), bool), origin=(both.vertices.min(0)), voxel_size=np.ones(3))
+    for fill, share in (("winding", 1.0), ("parity", 1 - 64 / 512)):
+        for record in (score_iou(both, solid, {"fill": fill}), score_iou(solid, both, {"fill": fill})):
+            assert (record["value"], record["params"]["fill"]) == (share, fill)
+    assert score_iou(both, both, {"fill": "parity", "resolution": 10})["params"]["fill"] == "parity"
+    assert score_iou(both, solid)["params"]["fill"] == "auto" and "fill" not in score_iou(solid, solid)["params"]
+    for pair in ((solid, solid), (both, both)):
+        with refused(UsageError, "fill"):
+            score_iou(*pair, {"fill": "parity"})
     with refused(UsageError, "'resolutoin'", hint="'resolution'"):
         score_iou(CUBE, CUBE, {"resolutoin": 16})
 

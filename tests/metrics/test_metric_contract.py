@@ -96,7 +96,7 @@ def test_records_of_volumes_state_every_option():
         "mask_file": "masked", "mask_out_file": "masked", "shell": "of", "parts": "of", "match": "matched",
         "ids": "where they were asked for", "own_mask": "", "detail": "", "ranges": "",
     }  # fmt: skip
-    pairs = [(GRIDS[0], CELLS[0]), LABELLED, (CUBE, CUBE), CLOUDS]
+    pairs = [(GRIDS[0], CELLS[0]), LABELLED, (CUBE, CUBE), CLOUDS, (CUBE, CELLS[0])]
     contract.its_record_states_every_option(METRICS["iou"], pairs, by_another_name)
 
 

@@ -84,6 +84,7 @@ def test_cameras_of_files_are_matched_by_name(voxcli_run, tmp_path):
     record = voxcli_run("metrics", "pose", "pred.json", "gt.json")
     assert record["value"] == pytest.approx(0, abs=1e-6)
     assert record["parts"]["matched"] == 5 and record["parts"]["alone"] == {"pred": 0, "gt": 3}
+    assert record["params"]["align"] == "sim3" and "within" not in record["params"]
     assert voxcli.score(TRUTH, TRUTH, "pose", align="none")["parts"]["matched"] == 8
     with refused(DataError, "ate"):
         voxcli.score(np.eye(4), np.eye(4), "pose", value="ate")
@@ -110,6 +111,7 @@ def test_objects_are_matched_by_class_and_distance(voxcli_run, tmp_path):
     assert parts["classes"]["car"] == pytest.approx({"translation": 0.5, "rotation_deg": 20, "matched": 2, "predicted": 2, "true": 3})
     assert parts["classes"]["person"]["matched"] == 0 and parts["classes"]["bus"]["true"] == 0
     wide = voxcli_run("metrics", "pose", "pred.json", "gt.json", "--within", 4, "--value", "rotation_deg")
+    assert wide["params"]["within"] == 4 and "align" not in wide["params"]
     assert wide["parts"]["classes"]["person"]["translation"] == pytest.approx(3) and wide["value"] == pytest.approx((10 + 30 + 0) / 3)
 
 

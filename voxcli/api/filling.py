@@ -13,13 +13,14 @@ from voxcli.ops.filling import FillOptions, check_box, fill_points, fill_scene, 
 from voxcli.ops.framing import Framing
 from voxcli.ops.limits import check_cells
 from voxcli.scene import FRUSTUM_PRESETS, Camera, DepthMap, Frustum, FruxelGrid, Mesh, PointCloud, SceneDescription, VoxelGrid
+from voxcli.shapes import FILLS
 
 if TYPE_CHECKING:
     Classes = str | Mapping[str, str] | None
     Solid = ShapeLike | SceneDescription
     Box = tuple[float, float, float, float, float, float]
 
-RULES, FILLS = ("slab", "centre"), ("auto", "outside", "winding", "parity", "surface")
+RULES = ("slab", "centre")
 
 
 def fruxelize(

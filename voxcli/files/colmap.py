@@ -1,6 +1,7 @@
 """Cameras of COLMAP: images.txt beside cameras.txt, or images.bin beside cameras.bin (either may be named, or their folder).
 
-COLMAP's camera axes and its half-pixel are ours. Distorted models are read where all their coefficients are 0 and refused otherwise.
+COLMAP's camera axes and its half-pixel are ours. Distorted models are read where all their coefficients are 0 and refused otherwise, if an
+image is taken by them.
 Where a folder holds both, the text is read.
 """
 
@@ -30,6 +31,8 @@ BINARY_NAMES = ("images.bin", "cameras.bin")
 
 Lens = tuple[np.ndarray, int, int]
 """K [3, 3], width and height of a camera."""
+Lenses = Mapping[int, Lens | DataError]
+"""Cameras by their ids; of one that is no pinhole, the error for an image that is taken by it."""
 
 
 def read_colmap(source: Source, kind: str | None, options: Options) -> list[tuple[str, Camera]]:
@@ -60,17 +63,23 @@ def _read_pair(folder: Path, suffix: str) -> list[tuple[str, Camera]]:
     return found
 
 
-def _lens(model: str, size: tuple[int, int], numbers: Sequence[float], where: str) -> Lens:
-    """Raises DataError for what is no pinhole."""
+def _lens(model: str, size: tuple[int, int], numbers: Sequence[float], where: str) -> Lens | DataError:
+    """The lens, or the error for what is no pinhole."""
     hint = "Undistort the images first (colmap image_undistorter)."
     if model in _ONE_FOCAL:
         numbers = [numbers[0], *numbers]
     elif model not in _TWO_FOCALS:
-        raise DataError(f"{where}: camera model {model} is no pinhole.", expected=", ".join((*_ONE_FOCAL, *_TWO_FOCALS)), hint=hint)
+        return DataError(f"{where}: camera model {model} is no pinhole.", expected=", ".join((*_ONE_FOCAL, *_TWO_FOCALS)), hint=hint)
     fx, fy, cx, cy = numbers[:4]
     if any(numbers[4:]):
-        raise DataError(f"{where}: the camera is distorted.", actual=f"{model} {list(numbers[4:])}", hint=hint)
+        return DataError(f"{where}: the camera is distorted.", actual=f"{model} {list(numbers[4:])}", hint=hint)
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]]), *size
+
+
+def _used(lens: Lens | DataError) -> Lens:
+    if isinstance(lens, DataError):
+        raise lens
+    return lens
 
 
 # --- text ------------------------------------------------------------------------------------------------------------------------
@@ -82,19 +91,19 @@ def _lines(source: Source) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _images(source: Source, lenses: Mapping[int, Lens]) -> Iterator[tuple[str, Lens, np.ndarray]]:
+def _images(source: Source, lenses: Lenses) -> Iterator[tuple[str, Lens, np.ndarray]]:
     """(name, lens, world_to_cam) of every image."""
     for number, words in _image_lines(source):
         try:
             numbers, lens, name = [float(w) for w in words[1:8]], lenses[int(words[8])], " ".join(words[9:])
-            found = name, lens, from_colmap(numbers[:4], numbers[4:])
+            matrix = from_colmap(numbers[:4], numbers[4:])
         except (ValueError, IndexError, KeyError) as error:
             raise FileFormatError(
                 f"{source.name}, line {number}, is no image.",
                 expected="ID QW QX QY QZ TX TY TZ CAMERA_ID NAME",
                 actual=" ".join(words)[:80] or str(error),
             ) from error
-        yield found
+        yield name, _used(lens), matrix
 
 
 def _image_lines(source: Source) -> Iterator[tuple[int, list[str]]]:
@@ -120,8 +129,8 @@ def _are_points(words: Sequence[str]) -> bool:
         return False
 
 
-def _lenses(source: Source) -> dict[int, Lens]:
-    lenses = {}
+def _lenses(source: Source) -> Lenses:
+    lenses: dict[int, Lens | DataError] = {}
     for number, line in _lines(source):
         words = line.split()
         if not words:
@@ -171,8 +180,8 @@ class _Bytes:
         return FileFormatError(f"{self.source.name} is no binary file of COLMAP, or is cut off.", actual=f"{len(self.source.data)} bytes")
 
 
-def _binary_lenses(source: Source) -> dict[int, Lens]:
-    file, lenses = _Bytes(source), {}
+def _binary_lenses(source: Source) -> Lenses:
+    file, lenses = _Bytes(source), dict[int, Lens | DataError]()
     for _ in range(int(file.take("Q")[0])):
         lens, model, width, height = map(int, file.take("IiQQ"))
         if not 0 <= model < len(_MODELS):
@@ -182,7 +191,7 @@ def _binary_lenses(source: Source) -> dict[int, Lens]:
     return lenses
 
 
-def _binary_images(source: Source, lenses: Mapping[int, Lens]) -> Iterator[tuple[str, Lens, np.ndarray]]:
+def _binary_images(source: Source, lenses: Lenses) -> Iterator[tuple[str, Lens, np.ndarray]]:
     """(name, lens, world_to_cam) of every image. Its 2D points, 24 bytes each, are passed over."""
     file = _Bytes(source)
     for _ in range(int(file.take("Q")[0])):
@@ -191,7 +200,7 @@ def _binary_images(source: Source, lenses: Mapping[int, Lens]) -> Iterator[tuple
         file.skip(24 * int(file.take("Q")[0]))
         if int(numbers[8]) not in lenses:
             raise FileFormatError(f"{source.name}: '{name}' names a camera that is not there.", actual=int(numbers[8]))
-        yield name, lenses[int(numbers[8])], from_colmap(numbers[1:5], numbers[5:8])
+        yield name, _used(lenses[int(numbers[8])]), from_colmap(numbers[1:5], numbers[5:8])
 
 
 register(

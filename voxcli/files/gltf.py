@@ -68,8 +68,7 @@ def read_gltf(source: Source, kind: str | None, options: Options) -> Mesh:
         return _Reader(source).mesh()
     except BrokenError as error:
         raise FileFormatError(
-            f"{source.name} cannot be read as {'GLB' if options.extension == '.glb' else 'glTF'}.", actual=str(error),
-            hint="The file may be truncated or damaged, or another format.",
+            f"{source.name} cannot be read as {'GLB' if options.extension == '.glb' else 'glTF'}.", actual=str(error), hint=error.hint,
         ) from error  # fmt: skip
 
 

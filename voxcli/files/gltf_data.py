@@ -28,7 +28,15 @@ _JSON_CHUNK, _BINARY_CHUNK = b"JSON", b"BIN\0"
 
 
 class BrokenError(ValueError):
-    """Why a file cannot be read, for the end of an error message."""
+    """Why a file cannot be read, for the end of an error message. hint: what to do about it."""
+
+    hint = "The file may be truncated or damaged, or another format."
+
+
+class LostError(BrokenError):
+    """What a file names is not there."""
+
+    hint = "Put the files that it names beside it, or export it as one GLB."
 
 
 def tree_of(value: Json, what: str) -> Tree:
@@ -108,7 +116,7 @@ class GltfData:
         path = self.source.beside(unquote(uri)) or self.source.beside(uri)
         if path is None:
             outside = ".." in uri or uri.startswith("/")
-            raise BrokenError(f"{what} in a file {'outside its own folder' if outside else f'that is not beside it, {unquote(uri)[:60]}'}")
+            raise LostError(f"{what} in a file {'outside its own folder' if outside else f'that is not beside it, {unquote(uri)[:60]}'}")
         return path.read_bytes()
 
     def view(self, index: Json) -> tuple[memoryview, int | None]:

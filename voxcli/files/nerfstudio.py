@@ -52,11 +52,11 @@ def _frame(values: Meta, index: int, source: Source) -> tuple[str, Camera]:
     name = str(values.get("file_path", f"frame_{index}"))
     where = f"{source.name}, frame '{name}'"
     model = str(values.get("camera_model", "PINHOLE"))
-    bent = {key: values[key] for key in _DISTORTION if values.get(key)}
-    flag = "is_fisheye" if values.get("is_fisheye") else ""
-    if model not in _SUPPORTED_MODELS or bent or flag:
-        raise DataError(f"{where} is not a pinhole camera.", actual=" ".join(filter(None, (model, flag, str(bent or "")))),
-                        hint="Undistort the images first.")  # fmt: skip
+    bent = [f"{key} {values[key]}" for key in _DISTORTION if values.get(key)]
+    fisheye = ["a fisheye lens (is_fisheye)"] if values.get("is_fisheye") else []
+    if model not in _SUPPORTED_MODELS or bent or fisheye:
+        said = [*([] if model in _SUPPORTED_MODELS else [model]), *fisheye, *bent]
+        raise DataError(f"{where} is not a pinhole camera.", actual=", ".join(said), hint="Undistort the images first.")
     try:
         matrix = np.array(values["transform_matrix"], np.float64)
         if matrix.shape == (3, 4):

@@ -26,6 +26,7 @@ def read_obj(source: Source, kind: str | None, options: Options) -> Mesh:
     Raises FileFormatError that names what cannot be read, DataError for a file without faces and for NaN vertices; for a file that
     states that it is a mesh of nothing, that DataError is an EmptyMeshError.
     """
+    source.refuse_utf16()
     found = read_lines(source)
     table = found.table(found.vertices, b"v", 6)
     corners, uv_corners, lengths = found.corners()

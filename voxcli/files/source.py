@@ -72,6 +72,7 @@ class Source:
     @cached_property
     def text(self) -> str:
         """All bytes as UTF-8 text. Raises FileFormatError where they are not text."""
+        self.refuse_utf16()
         try:
             text = self.data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -81,6 +82,12 @@ class Source:
         if "\0" in text:
             raise FileFormatError(f"{self.name} is not a text file.", actual="zero bytes")
         return text
+
+    def refuse_utf16(self) -> None:
+        """Raise FileFormatError for text of two bytes a letter, as some editors save it."""
+        first, second = self.data[:400:2], self.data[1:400:2]
+        if self.data[:2] in (b"\xff\xfe", b"\xfe\xff") or (len(second) > 4 and any(first) != any(second)):
+            raise FileFormatError(f"{self.name} is text in UTF-16.", expected="UTF-8 or ASCII", hint="Save it again as UTF-8.")
 
     def beside(self, name: str) -> Path | None:
         """The file that this one names, by its path from this one's folder; None where there is none, and for stdin.

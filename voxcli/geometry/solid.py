@@ -21,9 +21,9 @@ from voxcli.geometry.outside import is_cut, reached_cells
 from voxcli.geometry.shells import Shell, fill_shells
 from voxcli.geometry.winding import wound_faces
 from voxcli.scene import Frustum
+from voxcli.shapes import FILLS
 
 RULES = ("slab", "centre")
-FILLS = ("auto", "outside", "winding", "parity", "surface")
 _TOUCH = 1e-6   # a solid that enters a slice by less than this share of it does not count as meeting it
 
 

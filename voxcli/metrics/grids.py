@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Grid = FruxelGrid | VoxelGrid
 
 CAMERAS_DIFFER = "differ, not compared"
+_ROUNDING = 1e-3
+"""Probabilities that were interpolated or rounded may lie so far beyond 0 and 1."""
 
 
 def grid_iou(pred: Grid, gt: Grid, options: IoUOptions = IoUOptions(), /, **names: Unpack[Names]) -> Record:
@@ -56,7 +58,8 @@ def grid_iou(pred: Grid, gt: Grid, options: IoUOptions = IoUOptions(), /, **name
         values = _guessed(pred, options), _occupancy(gt, None)[0]
         a, b = (box_resampled(each, options.resample, options.box_threshold) for each in values)
         record = occupancy_iou(a, b, _thresholds(options), strict=bool(options.strict), threshold_truth=True, **names)
-        record["params"] |= {"resample": options.resample, "box_threshold": options.box_threshold, **_not_applied(values[0], options)}
+        record["params"] |= {"resample": options.resample, "box_threshold": options.box_threshold}
+        record["params"] |= _not_applied(values[0], options) | _no_chances(*values)
         return record
     align = options.align or "world"
     check_same_grid(pred, gt, align)
@@ -113,7 +116,7 @@ def _cell_by_cell(pred: Grid, gt: Grid, options: IoUOptions, names: Names) -> Re
     if left_out is not None:
         mask = ~left_out if mask is None else mask & ~left_out
     record = occupancy_iou(guess, truth, _thresholds(options), strict=bool(options.strict), mask=mask, **names)
-    record["params"] |= _not_applied(guess, options)
+    record["params"] |= _not_applied(guess, options) | _no_chances(guess, truth)
     return record
 
 
@@ -128,6 +131,14 @@ def _guessed(pred: Grid, options: IoUOptions) -> np.ndarray:
         raise DataError("The prediction does not say which label is empty space, so its occupancy is not known.")
     occupied: np.ndarray = 1 - pred.probabilities[pred.classes.empty].astype(np.float32)
     return occupied if pred.classes.ignore is None else np.where(pred.labels == pred.classes.ignore, np.float32(0), occupied)
+
+
+def _no_chances(guess: np.ndarray, truth: np.ndarray) -> Tree:
+    """For the params of a record: how far occupancies reach that are no probabilities, but logits or distances, say."""
+    reach = {name: [float(values.min()), float(values.max())] for name, values in (("pred", guess), ("gt", truth))
+             if values.dtype.kind == "f" and values.size}  # fmt: skip
+    beyond = {name: ends for name, ends in reach.items() if ends[0] < -_ROUNDING or ends[1] > 1 + _ROUNDING}
+    return {"no_probabilities": beyond} if beyond else {}
 
 
 def _not_applied(guess: np.ndarray, options: IoUOptions) -> Tree:

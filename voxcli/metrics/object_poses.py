@@ -79,7 +79,8 @@ def objects_record(pred: ObjectPoses, gt: ObjectPoses, options: PoseOptions = Po
     value = options.value or "translation"
     if value not in ("translation", "rotation_deg"):
         raise DataError(f"Poses of objects have no '{value}'.", expected="translation or rotation_deg")
-    params = options.params() | {"value": value, "of": "objects", "frame": "camera", "matched_by": "class and distance"}
+    chosen = {key: choice for key, choice in options.params().items() if key != "align"}  # that is of several cameras
+    params = chosen | {"value": value, "of": "objects", "frame": "camera", "matched_by": "class and distance"}
     return make_record("pose", parts[value], parts=parts, params=params, **names)
 
 

@@ -48,10 +48,11 @@ def solid_record(pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack
             check_extent(shape.vertices, f"Vertices of the {which}")
     way = _way_to_compare(pred, gt, options)
     pred, gt = _in_one_frame(pred, gt, options)
-    unused = sorted(options.stated - _MEANT_FOR[way] - {"of"})
+    meant_for = _MEANT_FOR[way] | ({"fill"} if way in ("cells", "lattice") and (isinstance(pred, Mesh) or isinstance(gt, Mesh)) else set())
+    unused = sorted(options.stated - meant_for - {"of"})
     if unused:
         flags = {name: flag_of(name, about) for name, about in abouts(IoUOptions).items() if about.on_command_line}
-        meant = sorted(flags[name] for name in _MEANT_FOR[way] if name in flags)
+        meant = sorted(flags[name] for name in meant_for if name in flags)
         raise UsageError(f"{flags.get(unused[0], unused[0])} has no meaning here: {_WAYS[way]}.", expected=", ".join(meant))
     if way == "shell":
         record = _shell(pred, gt, options, names)
@@ -61,7 +62,9 @@ def solid_record(pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack
         solids = _solid_of(pred, "prediction"), _solid_of(gt, "ground truth")
         record = mesh_iou(*solids, points=options.points or MESH_POINTS, seed=options.seed, padding=options.padding, **names)
     else:
-        record = grid_iou(*_on_one_grid(pred, gt, options.resolution), options, **names)
+        fill = options.fill or "auto"
+        record = grid_iou(*_on_one_grid(pred, gt, options.resolution, fill), options, **names)
+        record["params"] |= {"fill": fill} if isinstance(pred, Mesh) or isinstance(gt, Mesh) else {}
     record["params"] |= options.stated_preset
     return record
 
@@ -154,18 +157,18 @@ def _inside(shape: Shape, spots: Tensor, which: str) -> Tensor:
     return torch.from_numpy(np.asarray(shape.labels) > 0)
 
 
-def _on_one_grid(pred: Shape, gt: Shape, resolution: int | None) -> tuple[FruxelGrid | VoxelGrid, FruxelGrid | VoxelGrid]:
+def _on_one_grid(pred: Shape, gt: Shape, resolution: int | None, fill: str) -> tuple[FruxelGrid | VoxelGrid, FruxelGrid | VoxelGrid]:
     if isinstance(gt, Mesh):
         if isinstance(pred, Mesh):
             assert resolution is not None
             lattice = _box_grid(gt if len(gt.faces) else pred, resolution)
-            filled = fill_like(pred, lattice), fill_like(gt, lattice)
+            filled = fill_like(pred, lattice, fill), fill_like(gt, lattice, fill)
             if len(pred.faces) and not any(bool(f.values.any()) for f in filled if isinstance(f, VoxelGrid)):
                 raise DataError("Neither mesh fills a cell: no volume at this resolution.", actual=f"{resolution} cells a side")
             return filled
-        gt = fill_like(gt, pred)
+        gt = fill_like(gt, pred, fill)
     if isinstance(pred, Mesh):
-        pred = fill_like(pred, gt)
+        pred = fill_like(pred, gt, fill)
     if not isinstance(pred, (FruxelGrid, VoxelGrid)) or not isinstance(gt, (FruxelGrid, VoxelGrid)):
         raise UsageError("IoU compares solids: fruxels, voxels or meshes.", actual=f"{type(pred).__name__} and {type(gt).__name__}")
     return pred, gt
@@ -181,8 +184,8 @@ def _box_grid(mesh: Mesh, resolution: int) -> VoxelGrid:
     return VoxelGrid(occupancy=np.zeros((resolution,) * 3, bool), origin=origin, voxel_size=np.full(3, size))
 
 
-def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
-    """A mesh filled on the grid of another shape, as occupancy: centre rule for voxels, slab rule for fruxels.
+def fill_like(mesh: Mesh, grid: Shape, fill: str = "auto") -> VoxelGrid | FruxelGrid:
+    """A mesh filled on the grid of another shape, as occupancy: centre rule for voxels, slab rule for fruxels. fill: one of FILLS.
 
     >>> from voxcli import files
     >>> car = files.read_as("examples/meshes/car.glb", Mesh)
@@ -196,12 +199,12 @@ def fill_like(mesh: Mesh, grid: Shape) -> VoxelGrid | FruxelGrid:
     if isinstance(grid, VoxelGrid):
         part = (as_double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
         place = tuple(map(float, grid.origin)), tuple(map(float, grid.voxel_size))
-        owner = voxelize_parts([part], grid.values.shape, *place).owner  # type: ignore[arg-type]
+        owner = voxelize_parts([part], grid.values.shape, *place, fill=fill).owner  # type: ignore[arg-type]
         return VoxelGrid(occupancy=owner.numpy() > 0, origin=grid.origin, voxel_size=grid.voxel_size)
     if isinstance(grid, FruxelGrid):
         from voxcli.geometry.regrid import camera_points
         part = (as_double(camera_points(mesh.vertices, grid.world_to_cam)), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
-        owner = fruxelize_parts([part], grid.frustum).owner
+        owner = fruxelize_parts([part], grid.frustum, fill=fill).owner
         classes = Labels(("air", "object"))
         return FruxelGrid((owner.numpy() > 0).astype(np.uint8), grid.frustum, grid.world_to_cam, classes)
     raise UsageError("A mesh is filled on a grid.", expected="voxels or fruxels", actual=type(grid).__name__)

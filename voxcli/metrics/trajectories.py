@@ -95,7 +95,8 @@ def trajectory_record(pred: CameraPoses, gt: CameraPoses, options: PoseOptions =
     value = options.value or "ate"
     if value not in parts:
         raise DataError(f"Several cameras have no '{value}'.", expected="ate, rpe_translation, rpe_rotation_deg or rotation_deg")
-    params = options.params() | {"value": value, "of": "world_to_cam", "motion": motion.tolist(), "rpe_of": "neighbours"}
+    chosen = {key: choice for key, choice in options.params().items() if key != "within"}  # that is of objects
+    params = chosen | {"value": value, "of": "world_to_cam", "motion": motion.tolist(), "rpe_of": "neighbours"}
     return make_record("pose", parts[value], parts=parts, params=params, **names)
 
 

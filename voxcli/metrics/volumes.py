@@ -15,6 +15,7 @@ from voxcli.metrics.presets import BEST_THRESHOLD, PRESETS, prices_empties, summ
 from voxcli.metrics.records import Names, Record
 from voxcli.metrics.surfaces import NORMALISATIONS
 from voxcli.options import option
+from voxcli.shapes import FILLS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +85,10 @@ class IoUOptions(MetricOptions):
         None, "Ids of a predicted .label of SemanticKITTI: raw (default) or training; the truth's are told from the file.", choices=IDS
     )
     resolution: int | None = option(None, "Cells along the longest side.", within="[1, inf)")
+    fill: str | None = option(
+        None, "How a mesh is filled on a grid, as by fruxelize: auto (default), outside, winding, parity or surface.",
+        choices=FILLS,
+    )  # fmt: skip
     of: str | None = option(
         None, "Which IoU is meant.", flag="--shell or --parts", on_command_line=False,
         choices=("occupancy", "labels", "shell", "points", "parts"),
@@ -125,8 +130,9 @@ class IoU(ShapeMetric[IoUOptions]):
     symmetric = True
     help = """Intersection over union: labels per class and mean, occupancy at thresholds, solids of meshes, shells, parts.
 
-    Two files, or two folders paired by relative path. Classes are compared by name. A mesh against a grid is filled on that grid; two
-    meshes are compared by points in their padded common box, or on --resolution cells. The summary also pools counts over the set.
+    Two files, or two folders paired by relative path. Classes are compared by name. A mesh against a grid is filled on that grid
+    (--fill); two meshes are compared by points in their padded common box, or on --resolution cells. The summary also pools counts over
+    the set.
 
     Examples:
         voxcli metrics iou pred.npz scene.npz
@@ -227,7 +233,7 @@ class IoU(ShapeMetric[IoUOptions]):
         if isinstance(pred, (FruxelGrid, VoxelGrid)) and isinstance(gt, (FruxelGrid, VoxelGrid)) and not (options.preset or options.of):
             from voxcli.metrics.grids import grid_iou
 
-            unused = sorted({"points", "resolution"} & options.stated)
+            unused = sorted({"fill", "points", "resolution"} & options.stated)
             if unused:
                 raise UsageError(f"--{unused[0]} has no meaning for two grids: they are compared cell by cell.")
             if pred.labels is not None and gt.labels is not None and {"thresholds", "strict"} & options.stated:

@@ -10,7 +10,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import Item, items
-from voxcli.cli.framework.fruxel_options import FruxelizeRequest
+from voxcli.cli.framework.fruxel_options import CELLS, FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_points, fill_scene, look_up, scene_of_mesh
@@ -54,7 +54,9 @@ def fruxelize(
     distance: Annotated[
         float | None, typer.Option("--distance", help="Without a camera: to the object's centre; default: the middle of the frustum.")
     ] = None,
-    resolution: options.Resolution = None,
+    resolution: Annotated[
+        int | None, typer.Option("--resolution", min=1, help=f"Cells of the voxel grid along the longest side; default: {CELLS}.")
+    ] = None,
     box: Annotated[
         tuple[float, float, float, float, float, float] | None,
         typer.Option("--box", metavar="X0 Y0 Z0 X1 Y1 Z1", help="Corners of the voxel grid, one for all inputs; default: around each."),

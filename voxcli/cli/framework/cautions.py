@@ -15,6 +15,7 @@ _KINDS = {
     "outside": "points outside the box of the shell grid were left out (parts.outside)",
     "medians": "the medians of prediction and truth differ much, as with another unit of depth (parts.median_ratio)",
     "not applied": "the predictions hold no probabilities: no threshold was applied to what they decided (params.not_applied)",
+    "no chances": "occupancies are no numbers from 0 to 1, and were compared with the threshold as they are (params.no_probabilities)",
     "cameras": "the cameras stand in different places, which is not compared: cells are those of each camera's own frame (params.cameras)",
 }
 
@@ -57,6 +58,10 @@ def _cautions(record: Record) -> Iterator[tuple[str, str]]:
     if "not_applied" in params:
         asked = " ".join(params["not_applied"][:4])
         yield "not applied", f"the prediction holds no probabilities, so {asked} was not applied: cells are occupied as its file says."
+    for key, which in (("pred", "prediction"), ("gt", "ground truth")):
+        if ends := params.get("no_probabilities", {}).get(key):
+            yield "no chances", (f"the occupancies of the {which} reach from {ends[0]:.3g} to {ends[1]:.3g}, not from 0 to 1: they were "
+                                 "compared with the threshold as they are.")  # fmt: skip
     if params.get("cameras") == CAMERAS_DIFFER:
         yield "cameras", "the cameras stand in different places, which is not compared: each grid is taken in its own camera's frame."
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 VIEW = ("azimuth", "elevation", "distance")
 """Flags that place a camera for an input without one."""
+CELLS = 64
+"""Along the longest side of a voxel grid, where no flag says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class FruxelizeRequest:
     @property
     def cells(self) -> int:
         """Cells along the longest side of a voxel grid."""
-        return 64 if self.resolution is None else self.resolution
+        return CELLS if self.resolution is None else self.resolution
 
     @property
     def rule_and_fill(self) -> tuple[str, str]:
@@ -75,7 +77,7 @@ class FruxelizeRequest:
         if self.camera is not None and (placed := [name for name in VIEW if name in given]):
             raise UsageError(f"--camera and --{placed[0]} contradict each other.", hint="Give one of them.")
         if self.fill == "outside" and self.rule is not None:
-            raise UsageError("--rule means nothing to --fill outside: a cell is filled that the surface touches.", hint="Leave it out.")
+            raise UsageError("--rule has no meaning for --fill outside: a cell is filled that the surface touches.", hint="Leave it out.")
         if self.framing.distance is not None and self.framing.distance <= 0:
             raise UsageError("--distance must be positive.", actual=f"{self.framing.distance:g}")
         if self.framing.elevation is not None and abs(self.framing.elevation) > 90:
@@ -107,23 +109,23 @@ class FruxelizeRequest:
 
         if isinstance(thing, SceneDescription):
             name = "a scene"
-            unused = {"class_name": "names the classes of its objects", "classes": "names the classes of its objects"}
+            unused = dict.fromkeys(("class_name", "classes"), "it names the classes of its objects")
             if thing.camera is not None and self.grid == "fruxel":
-                unused |= dict.fromkeys(VIEW, "has its own camera")
+                unused |= dict.fromkeys(VIEW, "it has its own camera")
         elif isinstance(thing, (VoxelGrid, DepthMap)):
             name = "voxels" if isinstance(thing, VoxelGrid) else "a depth map"
-            unused = {"classes": "has no parts", **dict.fromkeys(("rule", "fill"), "is not filled, but looked up")}
-            unused |= dict.fromkeys(VIEW, "is looked at from the camera that belongs to it, or from --camera")
+            unused = {"classes": "no parts are named in it", **dict.fromkeys(("rule", "fill"), "cells are looked up, not filled")}
+            unused |= dict.fromkeys(VIEW, "the view is that of its camera, or of --camera")
             if isinstance(thing, VoxelGrid) and thing.labels is not None:
-                unused["class_name"] = "brings its own labels"
+                unused["class_name"] = "its labels say what fills a cell"
         elif isinstance(thing, PointCloud):
             name = "points"
-            unused = {"classes": "has no parts", **dict.fromkeys(("rule", "fill"), "has no inside")}
+            unused = {"classes": "no parts are named in them", **dict.fromkeys(("rule", "fill"), "the cells are filled in which they lie")}
         else:
             return
         if unfit := [key for key in unused if key in self.given]:
             flag = "class" if unfit[0] == "class_name" else unfit[0]
-            raise UsageError(f"{source}: --{flag} means nothing to {name}, which {unused[unfit[0]]}.", hint=f"Leave out --{flag}.")
+            raise UsageError(f"{source}: --{flag} has no meaning for {name}: {unused[unfit[0]]}.", hint=f"Leave out --{flag}.")
 
     def recorded(self, filled: bool, placed: bool) -> dict[str, Json]:
         """The options for the provenance of a result. filled: it was rasterised. placed: --azimuth and its like placed the camera."""
