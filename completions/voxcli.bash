@@ -4,7 +4,7 @@ _voxcli() {
     local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" verb="" word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$verb $word" in
-            ' metrics'|' synth'|' weights'|' fruxelize'|' render-surfels'|' train'|' predict'|' sample'|' fuse-views'|' segment'|'metrics iou'|'metrics chamfer'|'metrics fscore'|'metrics hausdorff'|'metrics normals'|'metrics emd'|'metrics depth'|'metrics pose'|'metrics iqtt'|'metrics all'|'metrics presets'|' evaluate'|'synth street'|'synth objects'|'synth rooms'|'synth iqtt'|'weights list'|'weights info'|'weights export'|'weights import'|' convert'|' info'|' view'|' guide') verb="${verb:+$verb }$word" ;;
+            ' metrics'|' synth'|' weights'|' fruxelize'|' render-surfels'|' train'|' predict'|' sample'|' fuse-views'|' segment'|'metrics iou'|'metrics chamfer'|'metrics fscore'|'metrics hausdorff'|'metrics normals'|'metrics emd'|'metrics depth'|'metrics pose'|'metrics iqtt'|'metrics all'|'metrics presets'|' evaluate'|'synth street'|'synth objects'|'synth views'|'synth rooms'|'synth iqtt'|'weights list'|'weights info'|'weights export'|'weights import'|' convert'|' info'|' view'|' guide') verb="${verb:+$verb }$word" ;;
         esac
     done
     case "$verb:$previous" in
@@ -80,6 +80,11 @@ _voxcli() {
         'synth objects:--backgrounds') COMPREPLY=($(compgen -W 'plain photo' -- "$current")); return ;;
         'synth objects:--layout') COMPREPLY=($(compgen -W 'r2n2 disn' -- "$current")); return ;;
         'synth objects:--output'|'synth objects:-o'|'synth objects:--count'|'synth objects:--seed'|'synth objects:--assets'|'synth objects:--views'|'synth objects:--categories'|'synth objects:--workers'|'synth objects:--config') COMPREPLY=(); return ;;
+        'synth views:--layout') COMPREPLY=($(compgen -W 'r2n2 disn jof street' -- "$current")); return ;;
+        'synth views:--backgrounds') COMPREPLY=($(compgen -W 'plain photo' -- "$current")); return ;;
+        'synth views:--up') COMPREPLY=($(compgen -W 'y z' -- "$current")); return ;;
+        'synth views:--front') COMPREPLY=($(compgen -W 'x -x z -z' -- "$current")); return ;;
+        'synth views:--output'|'synth views:-o'|'synth views:--views'|'synth views:--size'|'synth views:--cells'|'synth views:--cameras'|'synth views:--categories'|'synth views:--seed'|'synth views:--workers'|'synth views:--config') COMPREPLY=(); return ;;
         'synth rooms:--variant') COMPREPLY=($(compgen -W 'box-translation box-rotation shapes-rotation multiple-shapes' -- "$current")); return ;;
         'synth rooms:--output'|'synth rooms:-o'|'synth rooms:--count'|'synth rooms:--seed'|'synth rooms:--shapes'|'synth rooms:--assets'|'synth rooms:--point-lights'|'synth rooms:--size'|'synth rooms:--workers'|'synth rooms:--config') COMPREPLY=(); return ;;
         'synth iqtt:--output'|'synth iqtt:-o'|'synth iqtt:--count'|'synth iqtt:--labeled'|'synth iqtt:--seed'|'synth iqtt:--size'|'synth iqtt:--workers'|'synth iqtt:--config') COMPREPLY=(); return ;;
@@ -105,7 +110,7 @@ _voxcli() {
         'metrics:-'*) COMPREPLY=($(compgen -W '--help -h' -- "$current")) ;;
         'metrics:'*) COMPREPLY=($(compgen -W 'iou chamfer fscore hausdorff normals emd depth pose iqtt all presets' -- "$current")) ;;
         'synth:-'*) COMPREPLY=($(compgen -W '--help -h' -- "$current")) ;;
-        'synth:'*) COMPREPLY=($(compgen -W 'street objects rooms iqtt' -- "$current")) ;;
+        'synth:'*) COMPREPLY=($(compgen -W 'street objects views rooms iqtt' -- "$current")) ;;
         'weights:-'*) COMPREPLY=($(compgen -W '--help -h' -- "$current")) ;;
         'weights:'*) COMPREPLY=($(compgen -W 'list info export import' -- "$current")) ;;
         'fruxelize:-'*) COMPREPLY=($(compgen -W '--output -o --class --classes --grid --preset --size --depth --z-near --z-far --fov --camera --azimuth --elevation --distance --resolution --box --shape --rule --fill --device --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
@@ -130,6 +135,7 @@ _voxcli() {
         'evaluate:'*) COMPREPLY=($(compgen -W 'disn iqtt jof-pascal3d jof-pix3d jof-shapenet meshrcnn nuscenes-occ3d nyu onet pix2scene-rooms pix2scene-views pix2vox-pascal3d pix2vox-pix3d pix2vox-shapenet pix2vox-unseen pix2vox-views semantic-kitti ssz-shapenet ssz-synthetic tatarchenko uclid-ablation uclid-pix3d uclid-shapenet uclid-views' -- "$current")) ;;
         'synth street:-'*) COMPREPLY=($(compgen -W '--output -o --count --seed --assets --preset --size --depth --picture-scale --look --fov-jitter --realism --realism-weights --workers --overwrite --skip-existing --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'synth objects:-'*) COMPREPLY=($(compgen -W '--output -o --count --seed --assets --only-assets --backgrounds --views --categories --layout --workers --overwrite --skip-existing --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'synth views:-'*) COMPREPLY=($(compgen -W '--output -o --layout --views --size --cells --cameras --backgrounds --categories --up --front --seed --workers --overwrite --skip-existing --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'synth rooms:-'*) COMPREPLY=($(compgen -W '--output -o --count --seed --variant --shapes --assets --point-lights --random-lights --turned --size --workers --overwrite --skip-existing --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'synth iqtt:-'*) COMPREPLY=($(compgen -W '--output -o --count --labeled --seed --size --workers --overwrite --skip-existing --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights list:-'*) COMPREPLY=($(compgen -W '--format --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;

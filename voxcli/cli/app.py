@@ -76,6 +76,7 @@ _COMMANDS = (
     Entry("evaluate", ".evaluate:evaluate", "Reproduce a paper's table on your copy of its data."),
     Entry("synth street", ".synth_street:street", "Street scenes with fruxels, depth, masks and poses."),
     Entry("synth objects", ".synth_objects:objects", "Objects of eight categories with pictures, volumes, parts and albedo."),
+    Entry("synth views", ".synth_views:views", "Your own meshes as objects with pictures, cameras, volumes and splits."),
     Entry("synth rooms", ".synth_rooms:rooms", "Half-open rooms with shapes: pictures, depth, normals, lights."),
     Entry("synth iqtt", ".synth_iqtt:iqtt", "Questions of the 3D-IQ test task."),
     Entry("weights list", ".weights:list_", "The models, and the weights that are there."),

@@ -14,6 +14,7 @@ _SAMPLES = {
     "voxcli/street-dataset": ("fruxels/*.npz",),
     "voxcli/rooms-dataset": ("images/*.png",),
     "voxcli/objects-dataset": ("ShapeNetVox32/*/*/model.binvox", "SurfaceSamples/ShapeNet/*/*.ply"),
+    "voxcli/views-dataset": ("sources/*/*.json",),
 }
 """Schema of a folder's meta.json -> the file that is written last for each sample, in each layout."""
 

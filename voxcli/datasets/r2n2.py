@@ -101,7 +101,7 @@ class R2N2Folder:
 
     def view_count(self, index: int) -> int:
         """How many pictures an object has: the lines of its metadata."""
-        return len(_metadata(self._renderings(index) / "rendering_metadata.txt"))
+        return len(read_metadata(self._renderings(index) / "rendering_metadata.txt"))
 
     def picture_path(self, index: int, view: int) -> Path:
         """The file of one picture."""
@@ -120,7 +120,7 @@ class R2N2Folder:
         if stated.is_file():
             return self._stated_cameras(stated, views, size)
         path = self._renderings(index) / "rendering_metadata.txt"
-        lines = _metadata(path)
+        lines = read_metadata(path)
         if views and max(views) >= len(lines):
             raise DataError(f"'{path}' has no view {max(views)}.", expected=f"0 to {len(lines) - 1}")
         K = shapenet_intrinsics(size)
@@ -186,7 +186,7 @@ def read_taxonomy(path: Path) -> list[Meta]:
     return entries
 
 
-def _metadata(path: Path) -> list[list[float]]:
+def read_metadata(path: Path) -> list[list[float]]:
     """Azimuth, elevation, in-plane rotation, distance ratio, "field of view" of each view."""
     try:
         lines = [[float(word) for word in line.split()] for line in path.read_text(encoding="ascii").splitlines() if line.strip()]

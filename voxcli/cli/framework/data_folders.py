@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxcli.cli.framework.batch import check_policy
-from voxcli.cli.framework.output import counted, out
+from voxcli.cli.framework.batch import Batch, Item, check_policy
+from voxcli.cli.framework.output import RepeatedWarnings, counted, out
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,5 +51,29 @@ def fill_data_folder(output: str, count: int, generator: FolderGenerator, worker
             seen = done
 
         made = write_dataset(output, count, generator, workers, show, overwrite)
-    there = count - made
+    _say_made(output, generator, made, count - made)
+
+
+def fill_from_files(output: str, generator: FolderGenerator, items: Sequence[Item], work: Callable[[Item], Sequence[str]], *,
+                    workers: int, overwrite: bool, keep_going: bool) -> None:  # fmt: skip
+    """The same for a data set whose items are made of files, item k of items[k]: one that fails is named by its file.
+
+    work: makes one item, and tells what is to be warned of; it travels to worker processes.
+    """
+    from voxcli.datasets.synthetic.folders import open_folder
+
+    folder = Path(output)
+    open_folder(folder, generator, overwrite)
+    generator.begin(folder)
+    missing = [item for index, item in enumerate(items) if not generator.is_whole(folder, index)]
+    with Batch(missing, keep_going=keep_going, label=f"{generator.item}s") as todo:
+        with RepeatedWarnings("like these") as repeated:
+            for _, told in todo.run(work, workers):
+                for text in told:
+                    repeated.warn(text)
+        generator.finish(folder)
+        _say_made(output, generator, len(missing) - len(todo.failed), len(items) - len(missing))
+
+
+def _say_made(output: str, generator: FolderGenerator, made: int, there: int) -> None:
     out.note(f"{counted(made, generator.item)} made, {there} {'was' if there == 1 else 'were'} there: {output}")

@@ -71,7 +71,7 @@ def write_dataset(
     folder = Path(out_dir)
     if count < 1 or workers < 1:
         raise UsageError(f"A data set needs at least one {generator.item} and one worker.", actual=f"count {count}, workers {workers}")
-    _open(folder, generator, overwrite)
+    open_folder(folder, generator, overwrite)
     generator.begin(folder)
     missing = [index for index in range(count) if not generator.is_whole(folder, index)]
     done = count - len(missing)
@@ -86,7 +86,7 @@ def write_dataset(
     return len(missing)
 
 
-def _open(folder: Path, generator: FolderGenerator, overwrite: bool) -> None:
+def open_folder(folder: Path, generator: FolderGenerator, overwrite: bool) -> None:
     """Make the folder with its meta.json, or check that it holds the same data set. overwrite: remove the one that is there."""
     path, meta = folder / "meta.json", generator.meta()
     text = json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n"

@@ -33,16 +33,20 @@ def load_shelf(folder: str | Path | None) -> AssetShelf[ShapeObject]:
 
 
 def to_object(category: str, mesh: Mesh) -> ShapeObject:
-    """A mesh as an object of a category; its parts are known only where the file names them as the category does."""
+    """A mesh, +y up and its front along +z, as an object of a category."""
+    placed = replace(mesh, vertices=normalised(front_to_x(mesh.vertices.astype(np.float64))))
+    return as_object(category, FAMILIES[category].part_names, placed)
+
+
+def as_object(category: str, part_names: tuple[str, ...], mesh: Mesh) -> ShapeObject:
+    """A mesh that stands as objects do; its parts are known only where the file names them so. Where there is one part, all is of it."""
     faces = wound_faces(mesh.vertices, mesh.faces.astype(np.int64)).faces
-    names = FAMILIES[category].part_names
-    parts = np.full(len(faces), UNKNOWN_PART, np.uint8)
-    if mesh.face_parts is not None:
+    parts = np.full(len(faces), UNKNOWN_PART if len(part_names) != 1 else 0, np.uint8)
+    if mesh.face_parts is not None and len(part_names) != 1:
         own = np.array(
-            [next((k for k, part in enumerate(names) if part in name.lower().split("/")), UNKNOWN_PART) for name in mesh.part_names]
+            [next((k for k, part in enumerate(part_names) if part in name.lower().split("/")), UNKNOWN_PART) for name in mesh.part_names]
         )
         parts = own[mesh.face_parts].astype(np.uint8)
     zero = np.zeros(len(faces), np.float32)
-    vertices = normalised(front_to_x(mesh.vertices.astype(np.float64)))
-    return ShapeObject(category, names, vertices, faces, face_colours(mesh), zero, zero.astype(np.uint8), zero + 1, zero.astype(np.uint8),
-                       parts, zero.astype(np.int16), is_closed(faces))  # fmt: skip
+    return ShapeObject(category, part_names, mesh.vertices, faces, face_colours(mesh), zero, zero.astype(np.uint8), zero + 1,
+                       zero.astype(np.uint8), parts, zero.astype(np.int16), is_closed(faces))  # fmt: skip

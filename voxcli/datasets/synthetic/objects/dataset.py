@@ -30,7 +30,8 @@ from voxcli.datasets.synthetic.objects.assets import draw, load_shelf
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.layouts import LAYOUTS
 from voxcli.datasets.synthetic.objects.parts import ShapeObject
-from voxcli.datasets.synthetic.objects.places import Place
+from voxcli.datasets.synthetic.objects.places import DrawnPlace
+from voxcli.datasets.synthetic.objects.shooting import Shots
 from voxcli.errors import UsageError, unknown_name
 from voxcli.files.whole import is_whole
 from voxcli.provenance import Json, make_meta
@@ -72,13 +73,13 @@ class ObjectsConfig:
         return {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
 
 
-def place_of(index: int, seed: int, config: ObjectsConfig) -> Place:
+def place_of(index: int, seed: int, config: ObjectsConfig) -> DrawnPlace:
     """The index-th object of a data set."""
-    return Place(config.categories[index % len(config.categories)], index // len(config.categories), seed)
+    return DrawnPlace(config.categories[index % len(config.categories)], index // len(config.categories), seed)
 
 
 def make_object(
-    place: Place, shelf: AssetShelf[ShapeObject] | None = None, asset_share: float = ASSET_SHARE
+    place: DrawnPlace, shelf: AssetShelf[ShapeObject] | None = None, asset_share: float = ASSET_SHARE
 ) -> tuple[ShapeObject, np.random.Generator]:
     """The object of a place, and the generator that goes on to draw its views: a function of seed, category and number alone."""
     rng = np.random.default_rng(item_seed(place.seed, f"{place.category}/{place.number}"))
@@ -105,24 +106,24 @@ class ObjectsGenerator(FolderGenerator):
                                  expected="--assets DIR with their folders", actual=", ".join(self.shelf.things) or None)  # fmt: skip
             self.config = replace(self.config, categories=kept)
         self.layout = LAYOUTS[self.config.layout]
+        self.shots = Shots(self.config.views, self.config.backgrounds == "photo")
 
     def meta(self) -> Mapping[str, Json]:
         frame = "ShapeNetCore v1: +y up, front +x, box diagonal 1"
         return make_meta("objects-dataset", "synth objects", self.config.facts(), self.shelf.digests, self.seed, frame, "box diagonals")
 
     def is_whole(self, folder: Path, index: int) -> bool:
-        place, photo = place_of(index, self.seed, self.config), self.config.backgrounds == "photo"
-        return all(map(is_whole, self.layout.files(folder, place, self.config.views, photo)))
+        return all(map(is_whole, self.layout.files(folder, place_of(index, self.seed, self.config), self.shots)))
 
     def write_item(self, folder: Path, index: int) -> None:
         place = place_of(index, self.seed, self.config)
         thing, rng = make_object(place, self.shelf, self.config.asset_share)
-        self.layout.write(folder, place, thing, rng, self.config.views, self.config.backgrounds == "photo")
+        self.layout.write(folder, place, thing, rng, self.shots)
 
     def finish(self, folder: Path) -> None:
         """List all objects of this seed that the folder has, also those beyond the count of this run."""
         places = []
         for category in self.config.categories:
             for own in sorted((folder / "objects" / FAMILIES[category].synset).glob(f"s{self.seed}-??????")):
-                places.append(Place(category, int(own.name.rpartition("-")[2]), self.seed))
+                places.append(DrawnPlace(category, int(own.name.rpartition("-")[2]), self.seed))
         self.layout.write_index(folder, [place for place in places if is_whole(self.layout.marker(folder, place))])

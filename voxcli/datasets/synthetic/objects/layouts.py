@@ -1,30 +1,29 @@
-"""The files of one object in the layouts of 3D-R2N2 and of DISN, and the lists of all objects."""
+"""The files of one object in the layouts of 3D-R2N2, DISN and JOF, and the lists of all objects."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
-from voxcli.datasets.pictures import png_bytes
-from voxcli.datasets.r2n2 import CAMERAS
+from voxcli.datasets.coloured_shapes import shape_bytes
+from voxcli.datasets.disn import DEPTHS, KINDS, PICTURES, SAMPLES
+from voxcli.datasets.r2n2 import CAMERAS, RENDERINGS, TAXONOMY, VOLUMES
 from voxcli.datasets.synthetic.objects.parts import UNKNOWN_PART, ShapeObject
 from voxcli.datasets.synthetic.objects.places import Place
-from voxcli.datasets.synthetic.objects.render import Light, Renderer, draw_light
+from voxcli.datasets.synthetic.objects.shooting import Pictures, Shooting, Shots, depth_png, put_folder
 from voxcli.datasets.synthetic.objects.views import (
     DISN_SIZE,
-    PHOTO_SIZE,
     R2N2_SIZE,
-    ViewLine,
+    disn_lines,
     disn_text,
     disn_views,
-    photo_views,
+    r2n2_lines,
     r2n2_text,
     r2n2_views,
 )
@@ -32,18 +31,13 @@ from voxcli.datasets.synthetic.objects.volumes import coloured_voxels, part_clas
 from voxcli.files import write
 from voxcli.files.archive import npz_bytes
 from voxcli.files.keyed import voxel_arrays
-from voxcli.files.nerfstudio import write_transforms
-from voxcli.files.registry import Options
+from voxcli.geometry.coloured import ColouredVolume, placement_of
 from voxcli.provenance import Json
-from voxcli.scene import Camera, Mesh, PointCloud
+from voxcli.scene import Mesh, PointCloud
 
 POINTS = 10_000
 DRAWN = 45_000
 """Points on the surface of an object: in its file, and drawn to colour its voxels."""
-
-DEPTH_UNIT = 1e-4
-"""What one step of a 16-bit depth picture stands for, in box diagonals."""
-
 
 def as_mesh(thing: ShapeObject) -> Mesh:
     """The object as a mesh with named, coloured parts."""
@@ -55,8 +49,8 @@ def as_mesh(thing: ShapeObject) -> Mesh:
     )
 
 
-def _write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, views: dict[str, Json]) -> PointCloud:
-    """What both layouts have beside them: mesh, points, voxels, lights."""
+def write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, views: dict[str, Json]) -> PointCloud:
+    """What layouts have beside them: mesh, points, voxels, and what is told of the views."""
     folder = out_dir / "objects" / place.synset / place.name
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "model.glb", as_mesh(thing), overwrite=True)
@@ -70,7 +64,8 @@ def _write_truth(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random
     return cloud
 
 
-def _truth_files(out_dir: Path, place: Place) -> list[Path]:
+def truth_files(out_dir: Path, place: Place) -> list[Path]:
+    """What `write_truth` writes."""
     folder = out_dir / "objects" / place.synset / place.name
     return [folder / name for name in ("model.glb", "points.ply", "voxels.npz", "views.json")]
 
@@ -80,152 +75,138 @@ def _pictures(folder: Path, count: int, *others: str) -> list[Path]:
     return [folder / name for name in (*(f"{k:02d}.png" for k in range(count)), *others)]
 
 
-def _light_facts(light: Light) -> dict[str, Json]:
-    """A light as JSON: directions in the object's frame, strengths in linear light."""
-    return {key: (np.round(value, 6).tolist() if isinstance(value, np.ndarray) else round(value, 6)) for key, value in vars(light).items()}
+def _renderings(out_dir: Path, place: Place) -> Path:
+    return out_dir / RENDERINGS / place.synset / place.name / "rendering"
 
 
-class Pictures(NamedTuple):
-    """Of all views of an object: colour pictures by file name, depths [size, size], and what is told of each one's light."""
-
-    colour: dict[str, bytes]
-    depth: dict[str, np.ndarray]
-    lights: list[dict[str, Json]]
+def _rendering_files(out_dir: Path, place: Place, shots: Shots) -> list[Path]:
+    names = ("rendering_metadata.txt", "renderings.txt", *([CAMERAS] if shots.photo else []))
+    return _pictures(_renderings(out_dir, place), shots.number("rendering", r2n2_lines), *names)
 
 
-class Shooting:
-    """How an object's pictures are taken: on nothing, or (`photo`) before backgrounds, as photographs."""
-
-    def __init__(self, thing: ShapeObject, rng: np.random.Generator, photo: bool):
-        self.thing, self.rng = thing, rng
-        self._photographer = self._renderer = None
-        if photo:
-            from voxcli.datasets.synthetic.objects.photo.render import Photographer
-
-            self._photographer = Photographer(thing, rng)
-        else:
-            self._renderer = Renderer(thing)
-
-    def views(self, usual: Callable[[], list[ViewLine]], count: int) -> list[ViewLine]:
-        """Views as the layout has them, or those of photographs."""
-        return usual() if self._photographer is None else photo_views(self.rng, count, self.thing.vertices)
-
-    def pictures(self, views: list[ViewLine], size: int) -> Pictures:
-        """The pictures of some views. Photographs are PHOTO_SIZE pixels a side."""
-        made = Pictures({}, {}, [])
-        for k, line in enumerate(views):
-            name = f"{k:02d}.png"
-            if self._photographer is not None:
-                found = self._photographer.take(line, PHOTO_SIZE, self.rng)
-                pixels, away, facts = found.pixels, found.depth, _light_facts(found.light) | {"backdrop": found.kind}
-            else:
-                assert self._renderer is not None
-                light = draw_light(self.rng, line.azimuth)
-                pixels, away = self._renderer.view(line.K(size), line.world_to_cam, size, light)
-                facts = _light_facts(light)
-            made.colour[name], made.depth[name] = png_bytes(pixels, 3), away
-            made.lights.append(facts)
-        return made
-
-    def cameras(self, views: list[ViewLine]) -> dict[str, bytes]:
-        """transforms.json of photographs, whose lenses and places the metadata of 3D-R2N2 cannot state; else nothing."""
-        if self._photographer is None:
-            return {}
-        size = PHOTO_SIZE
-        named = [(f"{k:02d}.png", Camera(line.K(size), size, size, line.world_to_cam)) for k, line in enumerate(views)]
-        return {CAMERAS: write_transforms(named, Options())}
+def _write_renderings(out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, shots: Shots) -> Pictures:
+    """The pictures and cameras of one object as 3D-R2N2 has them."""
+    shooting, size = Shooting(thing, rng, shots), shots.pixels(R2N2_SIZE)
+    views = shooting.views("rendering", r2n2_lines, partial(r2n2_views, rng, shots.count))
+    made = shooting.pictures(views, size)
+    names = "".join(f"{name}\n" for name in made.colour)
+    text = {"rendering_metadata.txt": shots.text("rendering", views, r2n2_text), "renderings.txt": names.encode()}
+    put_folder(_renderings(out_dir, place), made.colour | text | shooting.cameras(views, size))
+    return made
 
 
-def _depth_png(away: np.ndarray) -> bytes:
-    """Whole multiples of DEPTH_UNIT, 0 = nothing; the file says its unit, as all depth pictures of ours do."""
-    from voxcli.files.images import write_depth_png
-    from voxcli.scene import DepthMap
+def write_taxonomy(out_dir: Path, places: Sequence[Place]) -> None:
+    """ShapeNet.json: the taxonomy with its splits, as Pix2Vox has it."""
+    taxonomy = []
+    for synset in dict.fromkeys(p.synset for p in places):
+        own = [p for p in places if p.synset == synset]
+        names = {split: [p.name for p in own if p.split == split] for split in ("train", "val", "test")}
+        taxonomy.append({"taxonomy_id": synset, "taxonomy_name": own[0].category, **names})
+    atomic_write_bytes(out_dir / TAXONOMY, json.dumps(taxonomy, indent=1).encode() + b"\n", overwrite=True)
 
-    return write_depth_png(DepthMap(away), Options(depth_scale=DEPTH_UNIT))
 
+class Layout(Protocol):
+    """What a layout does with one object. patterns: the files of any data set in it."""
 
-def put_folder(final: Path, files: dict[str, bytes]) -> None:
-    """A folder with whole files: written beside its place, then moved there. What a killed run left there is replaced."""
-    part = final.parent / f".{final.name}.part"
-    for old in (part, final):
-        if old.exists():
-            shutil.rmtree(old)
-    part.mkdir(parents=True)
-    for name, data in files.items():
-        (part / name).write_bytes(data)
-    part.rename(final)
+    patterns: tuple[str, ...]
+
+    def files(self, out_dir: Path, place: Place, shots: Shots) -> list[Path]:
+        """The files of an object."""
+
+    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, shots: Shots) -> None:
+        """Write all files of one object."""
+
+    def write_index(self, out_dir: Path, places: Sequence[Place]) -> None:
+        """Write what lists all objects."""
 
 
 class R2N2Layout:
     """ShapeNetRendering and ShapeNetVox32."""
 
-    patterns = ("objects/*/*/*.*", "ShapeNetRendering/*/*/rendering/*", "ShapeNetVox32/*/*/model.binvox", "ShapeNet.json")
+    patterns: tuple[str, ...] = ("objects/*/*/*.*", "ShapeNetRendering/*/*/rendering/*", "ShapeNetVox32/*/*/model.binvox", "ShapeNet.json")
 
     def marker(self, out_dir: Path, place: Place) -> Path:
         """The file that is written last."""
-        return out_dir / "ShapeNetVox32" / place.synset / place.name / "model.binvox"
+        return out_dir / VOLUMES / place.synset / place.name / "model.binvox"
 
-    def files(self, out_dir: Path, place: Place, count: int, photo: bool) -> list[Path]:
-        """The files of an object with `count` pictures. photo: photographs."""
-        folder, cameras = out_dir / "ShapeNetRendering" / place.synset / place.name / "rendering", [CAMERAS] if photo else []
-        pictures = _pictures(folder, count, "rendering_metadata.txt", "renderings.txt", *cameras)
-        return [*_truth_files(out_dir, place), *pictures, self.marker(out_dir, place)]
+    def files(self, out_dir: Path, place: Place, shots: Shots) -> list[Path]:
+        """The files of an object."""
+        return [*truth_files(out_dir, place), *_rendering_files(out_dir, place, shots), self.marker(out_dir, place)]
 
-    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int, photo: bool = False) -> None:
-        """All files of one object, with `count` pictures. photo: photographs in place of renderings on nothing."""
-        shooting = Shooting(thing, rng, photo)
-        views = shooting.views(partial(r2n2_views, rng, count), count)
-        made = shooting.pictures(views, R2N2_SIZE)
-        names = "".join(f"{name}\n" for name in made.colour)
-        text = {"rendering_metadata.txt": r2n2_text(views).encode(), "renderings.txt": names.encode(), **shooting.cameras(views)}
-        put_folder(out_dir / "ShapeNetRendering" / place.synset / place.name / "rendering", made.colour | text)
-        _write_truth(out_dir, place, thing, rng, {"lights": list(made.lights)})
-        write(self.marker(out_dir, place), solid_voxels(thing, rng), overwrite=True)
+    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, shots: Shots) -> None:
+        """All files of one object."""
+        made = _write_renderings(out_dir, place, thing, rng, shots)
+        write_truth(out_dir, place, thing, rng, {"lights": list(made.lights)})
+        write(self.marker(out_dir, place), solid_voxels(thing, rng, shots.cells), overwrite=True)
 
-    def write_index(self, out_dir: Path, places: list[Place]) -> None:
-        """ShapeNet.json: the taxonomy with its splits, as Pix2Vox has it."""
-        taxonomy = []
-        for category in dict.fromkeys(p.category for p in places):
-            own = [p for p in places if p.category == category]
-            names = {split: [p.name for p in own if p.split == split] for split in ("train", "val", "test")}
-            taxonomy.append({"taxonomy_id": own[0].synset, "taxonomy_name": category, **names})
-        atomic_write_bytes(out_dir / "ShapeNet.json", json.dumps(taxonomy, indent=1).encode() + b"\n", overwrite=True)
+    def write_index(self, out_dir: Path, places: Sequence[Place]) -> None:
+        """ShapeNet.json."""
+        write_taxonomy(out_dir, places)
+
+
+class JOFLayout:
+    """ShapeNetRendering, and a .mat file of coloured voxels and point-value pairs. It has no folder `objects`, so that these are read."""
+
+    patterns: tuple[str, ...] = ("ShapeNetRendering/*/*/rendering/*", "*/*.mat", "ShapeNet.json")
+
+    def marker(self, out_dir: Path, place: Place) -> Path:
+        """The file that is written last."""
+        return out_dir / place.synset / f"{place.name}.mat"
+
+    def files(self, out_dir: Path, place: Place, shots: Shots) -> list[Path]:
+        """The files of an object."""
+        return [*_rendering_files(out_dir, place, shots), self.marker(out_dir, place)]
+
+    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, shots: Shots) -> None:
+        """All files of one object."""
+        _write_renderings(out_dir, place, thing, rng, shots)
+        voxels = coloured_voxels(thing, visible_samples(thing, DRAWN, rng))
+        assert voxels.grid.labels is not None
+        volume = ColouredVolume(voxels.grid.labels > 0, voxels.colours, placement_of(thing.vertices))
+        self.marker(out_dir, place).parent.mkdir(exist_ok=True)
+        atomic_write_bytes(self.marker(out_dir, place), shape_bytes(volume, int(rng.integers(2**31))), overwrite=True)
+
+    def write_index(self, out_dir: Path, places: Sequence[Place]) -> None:
+        """ShapeNet.json."""
+        write_taxonomy(out_dir, places)
 
 
 class DISNLayout:
     """Easy and hard renderings with depth, and surface samples."""
 
-    patterns = ("objects/*/*/*.*", "renderings_*/ShapeNet/*/*/*/*", "SurfaceSamples/ShapeNet/*/*.ply", "splits/*.json")
+    patterns: tuple[str, ...] = ("objects/*/*/*.*", "renderings_*/ShapeNet/*/*/*/*", "SurfaceSamples/ShapeNet/*/*.ply", "splits/*.json")
 
     def marker(self, out_dir: Path, place: Place) -> Path:
         """The file that is written last."""
-        return out_dir / "SurfaceSamples" / "ShapeNet" / place.synset / f"{place.name}.ply"
+        return out_dir / SAMPLES / "ShapeNet" / place.synset / f"{place.name}.ply"
 
-    def files(self, out_dir: Path, place: Place, count: int, photo: bool) -> list[Path]:
-        """The files of an object with `count` pictures in each set. photo: photographs, which need no other files here."""
-        folders = [
-            out_dir / tree / "ShapeNet" / place.synset / place.name / kind
-            for tree in ("renderings_rgb", "renderings_depth")
-            for kind in ("easy", "hard")
+    def files(self, out_dir: Path, place: Place, shots: Shots) -> list[Path]:
+        """The files of an object."""
+        pictures = [
+            path
+            for tree in (PICTURES, DEPTHS)
+            for kind in KINDS
+            for path in _pictures(
+                out_dir / tree / "ShapeNet" / place.synset / place.name / kind, shots.number(kind, disn_lines), "rendering_metadata.txt"
+            )
         ]
-        pictures = [path for folder in folders for path in _pictures(folder, count, "rendering_metadata.txt")]
-        return [*_truth_files(out_dir, place), *pictures, self.marker(out_dir, place)]
+        return [*truth_files(out_dir, place), *pictures, self.marker(out_dir, place)]
 
-    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, count: int, photo: bool = False) -> None:
-        """All files of one object, with `count` pictures in each set. photo: photographs, which are alike in both sets."""
-        shooting, facts = Shooting(thing, rng, photo), {}
-        for kind in ("easy", "hard"):
-            views = shooting.views(partial(disn_views, rng, count, kind == "hard", thing.vertices), count)
-            made = shooting.pictures(views, DISN_SIZE)
+    def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, shots: Shots) -> None:
+        """All files of one object. Photographs are alike in both sets."""
+        shooting, facts = Shooting(thing, rng, shots), {}
+        for kind in KINDS:
+            views = shooting.views(kind, disn_lines, partial(disn_views, rng, shots.count, kind == "hard", thing.vertices))
+            made = shooting.pictures(views, shots.pixels(DISN_SIZE))
             facts[kind] = list(made.lights)
-            text = {"rendering_metadata.txt": disn_text(views).encode()}
-            away = {name: _depth_png(each) for name, each in made.depth.items()}
-            for tree, files in (("renderings_rgb", made.colour), ("renderings_depth", away)):
+            text = {"rendering_metadata.txt": shots.text(kind, views, disn_text)}
+            away = {name: depth_png(each) for name, each in made.depth.items()}
+            for tree, files in ((PICTURES, made.colour), (DEPTHS, away)):
                 put_folder(out_dir / tree / "ShapeNet" / place.synset / place.name / kind, files | text)
-        cloud = _write_truth(out_dir, place, thing, rng, {"lights": facts})
+        cloud = write_truth(out_dir, place, thing, rng, {"lights": facts})
         write(self.marker(out_dir, place), cloud, overwrite=True)
 
-    def write_index(self, out_dir: Path, places: list[Place]) -> None:
+    def write_index(self, out_dir: Path, places: Sequence[Place]) -> None:
         """splits/train.json, val.json and test.json."""
         for split in ("train", "val", "test"):
             names: dict[str, list[str]] = {}
@@ -238,4 +219,7 @@ class DISNLayout:
 
 
 LAYOUTS: dict[str, R2N2Layout | DISNLayout] = {"r2n2": R2N2Layout(), "disn": DISNLayout()}
-"""Layouts by name."""
+"""Layouts of `synth objects` by name."""
+
+MESH_LAYOUTS: dict[str, Layout] = {**LAYOUTS, "jof": JOFLayout()}
+"""Those of `synth views` that need no more than their name."""

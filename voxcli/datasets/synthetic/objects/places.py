@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 
@@ -10,9 +11,22 @@ SPLIT = ("train", "test", "train", "train", "val", "train", "train", "test", "tr
 """Which split the k-th object of a category belongs to, k modulo 10: 7 : 1 : 2 as Pix2Vox has it, and a test object from two on."""
 
 
+class Place(Protocol):
+    """Where one object of a data set belongs: its category, the folder of that, its own folder, and train, val or test."""
+
+    @property
+    def category(self) -> str: ...
+    @property
+    def synset(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+
+
 @dataclass(frozen=True)
-class Place:
-    """Where one object of a data set belongs. number: among those of its category."""
+class DrawnPlace:
+    """The place of an object that a seed draws. number: among those of its category."""
 
     category: str
     number: int

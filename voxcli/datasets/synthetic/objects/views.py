@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from voxcli.datasets.disn import read_metadata as read_disn
+from voxcli.datasets.r2n2 import read_metadata as read_r2n2
 from voxcli.datasets.synthetic.street.pieces import between
 from voxcli.geometry.cameras import from_shapenet
 
@@ -152,3 +155,17 @@ def disn_text(views: list[ViewLine]) -> str:
     return "".join(
         f"[{v.azimuth!r},{v.elevation!r},0,{v.ratio!r},{v.focal!r},32,1.75,{v.shift[0]!r},{v.shift[1]!r},{v.shift[2]!r}], \n" for v in views
     )
+
+
+def r2n2_lines(path: Path) -> list[ViewLine]:
+    """The views that a rendering_metadata.txt of 3D-R2N2 states: what its reader makes cameras of."""
+    return [ViewLine(azimuth, elevation, ratio) for azimuth, elevation, _, ratio, _ in read_r2n2(path)]
+
+
+def disn_lines(path: Path) -> list[ViewLine]:
+    """The views that a rendering_metadata.txt of DISN states."""
+    out = []
+    for azimuth, elevation, _, ratio, focal, sensor, farthest, *shift in read_disn(path):
+        x, y, z = shift or (0.0, 0.0, 0.0)
+        out.append(ViewLine(azimuth, elevation, ratio * farthest / 1.75, (x, y, z), focal / sensor * SENSOR))
+    return out

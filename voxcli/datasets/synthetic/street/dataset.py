@@ -22,7 +22,7 @@ from voxcli.datasets.synthetic.street.assets import load_shelf
 from voxcli.datasets.synthetic.street.config import StreetConfig, StreetSample
 from voxcli.files import write
 from voxcli.files.whole import is_whole
-from voxcli.provenance import Json, make_meta
+from voxcli.provenance import Json, Meta, make_meta
 from voxcli.scene import STREET_CLASSES, DepthMap, Picture
 
 FARTHEST = 65.535
@@ -45,29 +45,34 @@ class StreetGenerator(FolderGenerator):
         return make_meta("street-dataset", "synth street", options, self.shelf.digests, self.seed, frame, "m")
 
     def begin(self, folder: Path) -> None:
-        for name in ("images", "depth", "instances", "poses", "fruxels"):
-            (folder / name).mkdir(exist_ok=True)
+        make_sample_folders(folder)
 
     def is_whole(self, folder: Path, index: int) -> bool:
         """Other programs may have damaged a file."""
-        return all(map(is_whole, _paths(folder, index)))
+        return all(map(is_whole, sample_paths(folder, f"{index:06d}")))
 
     def write_item(self, folder: Path, index: int) -> None:
         from voxcli.datasets.synthetic.street.sample import make_sample
 
         meta = make_meta("fruxels", "synth street", {}, {}, self.seed, "camera: x right, y down, z forward", "m")
-        write_sample(folder, index, make_sample(self.seed, index, self.config, self.shelf), meta)
+        write_sample(folder, f"{index:06d}", make_sample(self.seed, index, self.config, self.shelf), {**meta, "sample": index})
 
 
-def _paths(folder: Path, index: int) -> tuple[Path, ...]:
+def make_sample_folders(folder: Path) -> None:
+    """The folders of the files of samples."""
+    for name in ("images", "depth", "instances", "poses", "fruxels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def sample_paths(folder: Path, name: str) -> tuple[Path, ...]:
     """The files of one sample, in the order in which they are written."""
-    pictures = tuple(folder / kind / f"{index:06d}.png" for kind in ("images", "depth", "instances"))
-    return (*pictures, folder / "poses" / f"{index:06d}.json", folder / "fruxels" / f"{index:06d}.npz")
+    pictures = tuple(folder / kind / f"{name}.png" for kind in ("images", "depth", "instances"))
+    return (*pictures, folder / "poses" / f"{name}.json", folder / "fruxels" / f"{name}.npz")
 
 
-def write_sample(folder: Path, index: int, sample: StreetSample, meta: Mapping[str, Json]) -> None:
+def write_sample(folder: Path, name: str, sample: StreetSample, meta: Meta) -> None:
     """The five files of one sample, each atomically, the fruxels last."""
-    image, depth, instances, poses, fruxels = _paths(folder, index)
+    image, depth, instances, poses, fruxels = sample_paths(folder, name)
     camera = sample.camera
     near = np.where(sample.depth <= FARTHEST, sample.depth, np.nan).astype(np.float32)
     write(image, sample.picture, overwrite=True)
@@ -76,4 +81,4 @@ def write_sample(folder: Path, index: int, sample: StreetSample, meta: Mapping[s
     numbers = {"K": camera.K.tolist(), "width": camera.width, "height": camera.height, "world_to_cam": camera.world_to_cam.tolist()}
     text = json.dumps({"camera": numbers, "objects": sample.poses}, indent=1)
     atomic_write_bytes(poses, text.encode() + b"\n", overwrite=True)
-    write(fruxels, sample.fruxels, overwrite=True, meta={**meta, "sample": index})
+    write(fruxels, sample.fruxels, overwrite=True, meta=meta)
