@@ -101,7 +101,7 @@ _voxcli() {
         'info:--format') COMPREPLY=($(compgen -W 'json jsonl' -- "$current")); return ;;
         'info:--ids') COMPREPLY=($(compgen -W 'raw training' -- "$current")); return ;;
         'info:--kind'|'info:--input-format'|'info:--config') COMPREPLY=(); return ;;
-        'view:--output'|'view:-o'|'view:--size'|'view:--picture'|'view:--threshold'|'view:--kind'|'view:--format'|'view:--input-format'|'view:--config') COMPREPLY=(); return ;;
+        'view:--output'|'view:-o'|'view:--size'|'view:--views'|'view:--picture'|'view:--threshold'|'view:--kind'|'view:--format'|'view:--input-format'|'view:--config') COMPREPLY=(); return ;;
         'guide:--config') COMPREPLY=(); return ;;
     esac
     case "$verb:$current" in
@@ -144,7 +144,7 @@ _voxcli() {
         'weights import:-'*) COMPREPLY=($(compgen -W '--output -o --model -m --half --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --seed --kind --ids --up --unit --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --ids --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --picture --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --views --open --picture --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'guide:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics evaluate segment-fuse train synth files formats python conventions troubleshooting reliability architecture changes results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid' -- "$current")) ;;
         *) COMPREPLY=() ;;

@@ -639,6 +639,8 @@ complete -c voxcli -n '__fish_seen_subcommand_from info' -l verbose -s v -d 'Mor
 complete -c voxcli -n '__fish_seen_subcommand_from info' -l help -s h -d 'Show the help and stop.'
 complete -c voxcli -n '__fish_seen_subcommand_from view' -l output -s o -r -d 'PNG, HTML page, or folder for several inputs; none: a coarse picture in the terminal.'
 complete -c voxcli -n '__fish_seen_subcommand_from view' -l size -r -d 'Pixels along the longer side of each view of a PNG.'
+complete -c voxcli -n '__fish_seen_subcommand_from view' -l views -r -d 'Views of a PNG, of camera, oblique, front, left and top; default: camera (or oblique), left and top.'
+complete -c voxcli -n '__fish_seen_subcommand_from view' -l open -d 'Open the page in the browser; without -o, one in the folder of temporary files.'
 complete -c voxcli -n '__fish_seen_subcommand_from view' -l picture -r -d 'Picture beside the scene of a page; default: the one that its file names.'
 complete -c voxcli -n '__fish_seen_subcommand_from view' -l threshold -r -d 'Occupied at or above this probability.'
 complete -c voxcli -n '__fish_seen_subcommand_from view' -l kind -r -d 'What to read a file as, where its format leaves a choice (depth).'

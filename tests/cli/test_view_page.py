@@ -78,3 +78,33 @@ def test_a_threshold_decides_what_is_occupied(voxcli, tmp_path):
     files.write(tmp_path / "soft.npz", VoxelGrid(occupancy=np.linspace(0, 1, 27, dtype=np.float32).reshape(3, 3, 3)))
     assert voxcli("view", "soft.npz", "-o", "x.html", "--threshold", "0.9")[0] == 0
     assert data_of(tmp_path / "x.html")["panes"][0]["counts"] == [3]
+
+
+def test_open_shows_the_page_and_nothing_opens_by_itself(voxcli, folder, monkeypatch):
+    import webbrowser
+
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
+    assert voxcli("view", "scene.npz", "-o", "scene.html")[0] == 0 and opened == []
+    assert voxcli("view", "scene.npz", "-o", "again.html", "--open")[0] == 0 and opened == [(folder / "again.html").as_uri()]
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert voxcli("view", "scene.npz", "--open") == (0, "", "")
+    (page,) = folder.glob("voxcli-*/scene.html")
+    assert opened[1:] == [page.as_uri()] and "panes" in data_of(page)
+    monkeypatch.setattr(webbrowser, "open", lambda address: False)
+    assert "yourself" in voxcli("view", "scene.npz", "-o", "again.html", "--open", "--overwrite")[2]
+
+
+@pytest.mark.parametrize(("words", "named"), [
+    ("scene.npz -o x.png --open", "--open"), ("scene.npz pred.npz -o pages/ --format html --open", "--open"),
+    ("scene.npz -o x.png --views camera,lfet", "left"), ("scene.npz -o x.html --views left", "--views"),
+])  # fmt: skip
+def test_other_calls_that_are_refused(refused, folder, words, named):
+    refused("view", *words.split(), named=named)
+
+
+def test_views_are_named_in_their_order(voxcli, folder):
+    assert voxcli("view", "scene.npz", "-o", "two.png", "--views", "top, front", "--size", "64")[0] == 0
+    sheet = files.read(folder / "two.png")
+    assert sheet.meta["options"]["views"] == ["top", "front"] and sheet.rgb.shape[1] <= 2 * 64 + 3 * 8

@@ -17,8 +17,8 @@ import numpy as np
 from voxcli.errors import DataError, unknown_name
 from voxcli.geometry.cameras import rotation_to_quaternion
 from voxcli.geometry.frusta import fruxel_volumes
+from voxcli.geometry.rectangles import lattice_to_world
 from voxcli.geometry.regrid import world_points
-from voxcli.geometry.surfaces import lattice_to_world
 from voxcli.scene import FruxelGrid, Labels, VoxelGrid
 
 _ALL_NEIGHBOURS = np.ones((3, 3, 3), bool)

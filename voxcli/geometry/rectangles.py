@@ -1,4 +1,4 @@
-"""The faces of labelled cells, merged to rectangles: greedy meshing."""
+"""The faces of labelled cells: one by one, and merged to rectangles (greedy meshing)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+
+from voxcli.scene import FruxelGrid, VoxelGrid
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,55 @@ class Rectangles:
 
     def __len__(self) -> int:
         return len(self.axis)
+
+
+def face_corners(labels: np.ndarray, solid: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(corners [N, 4, 3], labels [N]) of the faces between filled cells and empty ones, in lattice coordinates.
+
+    Corners are counter-clockwise seen from outside, where the lattice is right-handed.
+
+    >>> corners, _ = face_corners(np.ones((2, 1, 1), np.uint8), [1])                  # ten squares around two cells
+    >>> corners.shape
+    (10, 4, 3)
+    """
+    table = np.zeros(max(int(labels.max(initial=0)), *solid, 0) + 1, bool)
+    table[list(solid)] = True
+    filled = table[labels]
+    corners, found = [np.zeros((0, 4, 3))], [np.zeros(0, labels.dtype)]
+    for axis in range(3):
+        across, down = (axis + 1) % 3, (axis + 2) % 3
+        lower = (*[slice(None)] * axis, slice(None, -1))
+        upper = (*[slice(None)] * axis, slice(1, None))
+        for side in (0, 1):
+            open_side = filled.copy()
+            here, beyond = (lower, upper) if side else (upper, lower)
+            open_side[here] &= ~filled[beyond]
+            cells = np.argwhere(open_side)                                           # [N, 3]
+            base = cells.astype(np.float64)
+            base[:, axis] += side
+            quad = np.repeat(base[:, None], 4, 1)                                    # [N, 4, 3]
+            quad[:, 1:3, across] += 1
+            quad[:, 2:4, down] += 1
+            corners.append(quad if side else quad[:, ::-1])
+            found.append(labels[open_side])
+    return np.concatenate(corners), np.concatenate(found)
+
+
+def lattice_to_world(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndarray:
+    """Index coordinates (cell i spans [i, i + 1]) to the world frame. [N, 3]
+
+    >>> grid = VoxelGrid(occupancy=np.ones((2, 2, 2), bool), origin=np.array([1.0, 0, 0]), voxel_size=np.full(3, 0.5))
+    >>> lattice_to_world(np.array([[0, 0, 0], [2, 2, 2]]), grid).tolist()
+    [[1.0, 0.0, 0.0], [2.0, 1.0, 1.0]]
+    """
+    if isinstance(grid, VoxelGrid):
+        points: np.ndarray = grid.origin + index * grid.voxel_size
+        return points
+    f = grid.frustum
+    z = f.z_near + index[:, 0] * f.slice_thickness
+    x, y = (index[:, 2] - f.width / 2) / f.focal * z, (index[:, 1] - f.height / 2) / f.focal * z
+    moved: np.ndarray = (np.stack([x, y, z], 1) - grid.world_to_cam[:3, 3]) @ grid.world_to_cam[:3, :3]
+    return moved
 
 
 def merged_faces(labels: np.ndarray, solid: Sequence[int], *, between: bool = False) -> Rectangles:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from voxcli.geometry.regrid import world_points
+from voxcli.geometry.rectangles import face_corners, lattice_to_world
 from voxcli.scene import FruxelGrid, Labels, Mesh, VoxelGrid
 
 
@@ -57,29 +57,13 @@ def cell_faces(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
     values = grid.labels if grid.labels is not None else (np.asarray(grid.values) >= threshold).astype(np.uint8)
     assert values is not None
     classes = _classes(grid) or Labels(("air", "object"))
-    solid = np.isin(values, classes.solid_ids)
-    padded = np.pad(solid, 1)
-    inner = (slice(1, -1),) * 3
-    corners, labels = [], []
-    for axis in range(3):
-        across, down = (axis + 1) % 3, (axis + 2) % 3
-        for side in (0, 1):
-            open_side = solid & ~np.roll(padded, 1 - 2 * side, axis)[inner]
-            cells = np.argwhere(open_side)                                       # [N, 3]
-            base = cells.astype(np.float64)
-            base[:, axis] += side
-            quad = np.repeat(base[:, None], 4, 1)                                # [N, 4, 3]
-            quad[:, 1:3, across] += 1
-            quad[:, 2:4, down] += 1
-            corners.append(quad if side else quad[:, ::-1])
-            labels.append(values[open_side])
-    quads = np.concatenate(corners)
+    quads, labels = face_corners(values, classes.solid_ids)
     n = np.arange(len(quads))[:, None] * 4
     faces = np.concatenate([n + [0, 1, 2], n + [0, 2, 3]])
     return Mesh(
         lattice_to_world(quads.reshape(-1, 3), grid),
         faces[:, ::-1] if _mirrors(grid) else faces,
-        face_labels=np.tile(np.concatenate(labels), 2),
+        face_labels=np.tile(labels, 2),
         classes=classes,
     )
 
@@ -116,22 +100,6 @@ def _cropped(field: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
 def _mirrors(grid: FruxelGrid | VoxelGrid) -> bool:
     """Array order [d, h, w] is (z, y, x): an odd permutation of the camera frame."""
     return isinstance(grid, FruxelGrid)
-
-
-def lattice_to_world(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndarray:
-    """Index coordinates (cell i spans [i, i + 1]) to the world frame. [N, 3]
-
-    >>> grid = VoxelGrid(occupancy=np.ones((2, 2, 2), bool), origin=np.array([1.0, 0, 0]), voxel_size=np.full(3, 0.5))
-    >>> lattice_to_world(np.array([[0, 0, 0], [2, 2, 2]]), grid).tolist()
-    [[1.0, 0.0, 0.0], [2.0, 1.0, 1.0]]
-    """
-    if isinstance(grid, VoxelGrid):
-        points: np.ndarray = grid.origin + index * grid.voxel_size
-        return points
-    f = grid.frustum
-    z = f.z_near + index[:, 0] * f.slice_thickness
-    x, y = (index[:, 2] - f.width / 2) / f.focal * z, (index[:, 1] - f.height / 2) / f.focal * z
-    return world_points(np.stack([x, y, z], 1), grid.world_to_cam)
 
 
 def signed_volume(mesh: Mesh) -> float:

@@ -1,11 +1,14 @@
-"""Pictures of scene types: shaded views from the camera, from above and from the side, with a legend of the classes."""
+"""Pictures of scene types: shaded views from the camera, the front, the left and the top, with a legend of the classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from voxcli.errors import DataError
-from voxcli.ops.viewpoints import around, resized
+from voxcli.errors import DataError, UsageError
+from voxcli.ops.grid_pictures import CellFaces, seen_by_own_camera
+from voxcli.ops.viewpoints import OWN, VIEWS, from_afar, level_axes, resized, view_axes
 from voxcli.scene import (
     Camera,
     DepthMap,
@@ -26,42 +29,65 @@ _PAPER = (255, 255, 255)
 _INK = (40, 44, 52)
 
 
-def picture_of(thing: SceneType, size: int = 320, threshold: float = 0.5) -> np.ndarray:
-    """A sheet as uint8 [H, W, 3]: up to three views of `size` pixels side by side, and a legend of the classes below.
+def picture_of(thing: SceneType, size: int = 320, threshold: float = 0.5, names: Sequence[str] = ()) -> np.ndarray:
+    """A sheet as uint8 [H, W, 3]: views of `size` pixels side by side, and a legend of the classes below.
 
-    threshold: of occupancy. Raises DataError for a scene type without a picture, or one of nothing.
+    threshold: of occupancy. names: of views, see `views_of`. Raises DataError for a scene type without a picture, or one of nothing.
     """
-    views = views_of(thing, size, threshold)
+    views = views_of(thing, size, threshold, names)
     return _sheet(views, _classes_present(thing), size)
 
 
-def views_of(thing: SceneType, size: int, threshold: float = 0.5, most: int | None = None) -> list[tuple[str, np.ndarray]]:
-    """(caption, picture [H, W, 3] uint8) of each view, `size` pixels along the longer side. The first view is the main one. most: so many
-    views of a shape."""
+def views_of(
+    thing: SceneType, size: int, threshold: float = 0.5, names: Sequence[str] = (), most: int | None = None
+) -> list[tuple[str, np.ndarray]]:
+    """(caption, picture [H, W, 3] uint8) of each view, `size` pixels along the longer side. The first view is the main one.
+
+    names: of VIEWS, or OWN for what the thing's own camera sees; none: that of the camera, or an oblique one, with left and top. All but
+    the camera's are drawn in parallel rays, so that proportions are right. Maps and images have no other views than their own. most: so
+    many views of a shape. Raises UsageError for the camera of what states none.
+    """
     if isinstance(thing, Picture):
         return [("image", _fitted(_eight_bit(thing.rgb), size))]
     if isinstance(thing, DepthMap):
         return [("depth, near is bright", _fitted(_grey(thing.depth), size))]
     if isinstance(thing, Surfels):
         return [("normals", _fitted(normals_picture(thing.normals), size)), ("depth, near is bright", _fitted(_grey(thing.depth), size))]
+    own: Camera | None = thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
+    if own is None and OWN in names:
+        raise UsageError("The file states no camera, so there is no view of it.", expected=f"--views of {', '.join(VIEWS)}")
+    names = (names or [OWN if own is not None else "oblique", "left", "top"])[:most]
+    if isinstance(thing, (FruxelGrid, VoxelGrid)):
+        return _views_of_grid(thing, own, size, threshold, names)
     from voxcli.geometry.shading import shaded_picture
 
-    mesh = mesh_of(thing, threshold)
-    return [(caption, shaded_picture(mesh, camera)) for caption, camera in _cameras(thing, mesh, size)[:most]]
+    mesh = mesh_of(thing)
+    points = in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh)
+    cameras = [resized(own, size) if own is not None and name == OWN else from_afar(points, view_axes(name, own), size) for name in names]
+    return [(name, shaded_picture(mesh, camera)) for name, camera in zip(names, cameras, strict=True)]
 
 
-def mesh_of(thing: SceneType, threshold: float = 0.5) -> Mesh:
-    """The mesh that is shaded: the faces of a grid's cells, the placed meshes of a scene, points as small cells. World frame."""
-    from voxcli.geometry.surfaces import cell_faces
+def _views_of_grid(
+    grid: FruxelGrid | VoxelGrid, own: Camera | None, size: int, threshold: float, names: Sequence[str]
+) -> list[tuple[str, np.ndarray]]:
+    faces, up = CellFaces(grid, threshold), level_axes(own)[0]
+    return [
+        (name, _fitted(seen_by_own_camera(grid), size) if name == OWN and isinstance(grid, FruxelGrid)
+         else faces.seen_along(view_axes(name, own), up, size))
+        for name in names
+    ]  # fmt: skip
 
+
+def mesh_of(thing: SceneType) -> Mesh:
+    """The mesh that is shaded: the placed meshes of a scene, points as small cells. World frame."""
     if isinstance(thing, Mesh):
         check_extent(thing.vertices, "Vertices")
         return thing
-    if isinstance(thing, (FruxelGrid, VoxelGrid)):
-        return cell_faces(thing, threshold)
     if isinstance(thing, SceneDescription):
         return placed_scene(thing)
     if isinstance(thing, PointCloud):
+        from voxcli.geometry.surfaces import cell_faces
+
         check_extent(thing.points, "Points")
         return cell_faces(_cells_of_points(thing))
     raise DataError(f"There is no picture of a {type(thing).__name__}.")
@@ -96,13 +122,6 @@ def _cells_of_points(cloud: PointCloud, cells: int = 96) -> VoxelGrid:
     labels = np.full(shape, 0 if cloud.classes.empty is None else cloud.classes.empty, cloud.labels.dtype)
     labels[tuple(index.T)] = cloud.labels
     return VoxelGrid(labels=labels, origin=low, voxel_size=np.full(3, size), classes=cloud.classes)
-
-
-def _cameras(thing: SceneType, mesh: Mesh, size: int) -> list[tuple[str, Camera]]:
-    own: Camera | None = thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
-    points = in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh)
-    own_view = ("from its camera", resized(own, size)) if own is not None else ("from the front", around(points, own, size, 30, 20))
-    return [own_view, ("from above", around(points, own, size, 0, 89)), ("from the side", around(points, own, size, 90, 15))]
 
 
 def in_frame(scene: SceneDescription) -> np.ndarray:
@@ -146,7 +165,7 @@ def _classes_present(thing: SceneType) -> list[str]:
     labels = getattr(thing, "labels", None)
     if labels is None:
         labels = getattr(thing, "face_labels", None)
-    present = set(np.unique(labels).tolist()) if labels is not None else set()
+    present = set(np.flatnonzero(np.bincount(np.asarray(labels).reshape(-1))).tolist()) if labels is not None else set()
     return [classes.names[i] for i in classes.solid_ids if i in present]
 
 

@@ -11,7 +11,7 @@ import typer
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.output import out
-from voxcli.errors import UsageError, printable
+from voxcli.errors import UsageError, printable, unknown_name
 
 if TYPE_CHECKING:
     from voxcli.cli.framework.batch import Item
@@ -27,6 +27,7 @@ class _Request:
     threshold: float | None
     kind: str | None
     input_format: str | None
+    views: tuple[str, ...] = ()
     picture: str | None = None
     truth: str | None = None
 
@@ -48,6 +49,14 @@ def view(
                      help="PNG, HTML page, or folder for several inputs; none: a coarse picture in the terminal."),
     ] = None,
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels along the longer side of each view of a PNG.")] = 320,
+    views: Annotated[
+        str | None,
+        typer.Option("--views", metavar="NAMES",
+                     help="Views of a PNG, of camera, oblique, front, left and top; default: camera (or oblique), left and top."),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--open", help="Open the page in the browser; without -o, one in the folder of temporary files.")
+    ] = False,
     picture: Annotated[
         str | None,
         typer.Option("--picture", metavar="FILE", help="Picture beside the scene of a page; default: the one that its file names."),
@@ -61,22 +70,25 @@ def view(
     *,
     policy: options.Policy,
 ) -> None:
-    """Show a file: as a page to turn and cut in any browser, or as a picture from its camera, from above and from the side.
+    """Show a file: as a page to turn and cut in any browser, or as a picture from its camera, the left and the top.
 
     Fruxels, voxels, meshes, scenes, points, depth, surfels; pictures of images, too. A page holds all that it needs, and asks no network.
     Two files and -o FILE.html: a prediction beside its truth; grids of the same cells are compared. Without -o, on a terminal, a coarse
-    picture is printed.
+    picture is printed; --open shows the page instead.
 
     Examples:
         voxcli view scene.npz -o scene.html
         voxcli view pred.npz scene.npz -o compare.html
-        voxcli view car.obj -o car.png --size 480
+        voxcli view car.obj -o car.png --size 480 --views oblique,front
     """
     form = None if format is None else format.lower().lstrip(".")
     if form not in (None, "png", "html"):
         raise UsageError(f"--format {format}: what is shown is a PNG or a page.", hint="Use --format png or html, or leave it out.")
+    names = _view_names(views)
+    if output is None and show:
+        output = _temporary_page(sources[0])
     if output is None:
-        _in_terminal(sources, _Request(256, threshold, kind, input_format))
+        _in_terminal(sources, _Request(256, threshold, kind, input_format, names))
         return
     from voxcli.files.registry import searched_extensions
 
@@ -84,8 +96,12 @@ def view(
     paged = form == "html" or (form is None and named)
     if picture is not None and not paged:
         raise UsageError("--picture belongs to a page.", hint="Write one: -o FILE.html.")
+    if show and not (named and paged):
+        raise UsageError("--open shows one page.", hint="Write one: -o FILE.html, or leave -o out.")
+    if names and paged:
+        raise UsageError("--views belongs to a picture.", hint="A page has them all. Write a picture: -o FILE.png.")
     truth = sources[1] if paged and len(sources) == 2 and (named or output == "-") else None
-    request = _Request(size, threshold, kind, input_format, picture, truth)
+    request = _Request(size, threshold, kind, input_format, names, picture, truth)
     suffixes, suffix = partial(searched_extensions, name=input_format), ".html" if paged else ".png"
     with items(sources[:1] if truth else sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="drawing") as todo:
         other = [item.target for item in todo.items if item.target != "-" and form is None and not item.target.lower().endswith(suffix)]
@@ -97,6 +113,35 @@ def view(
             with todo.attempt(chunk[0]):
                 draw = _write_page if paged else partial(_write_sheet, form=form)
                 draw(chunk[0], request, policy.overwrite or chunk[0].broken)
+                if show:
+                    _open(chunk[0].target)
+
+
+def _view_names(text: str | None) -> tuple[str, ...]:
+    """The views of --views. Raises UsageError for an unknown one."""
+    from voxcli.ops.viewpoints import OWN, VIEWS
+
+    names = tuple(name.strip().lower() for name in text.split(",")) if text else ()
+    for name in names:
+        if name not in (OWN, *VIEWS):
+            raise unknown_name("view", name, (OWN, *VIEWS))
+    return names
+
+
+def _temporary_page(source: str) -> str:
+    """A name in a fresh folder of temporary files: a browser that is still open reads it later."""
+    import tempfile
+    from pathlib import Path
+
+    return str(Path(tempfile.mkdtemp(prefix="voxcli-")) / f"{Path(source).stem.strip('-') or 'page'}.html")
+
+
+def _open(target: str) -> None:
+    import webbrowser
+    from pathlib import Path
+
+    if not webbrowser.open(Path(target).absolute().as_uri()):
+        out.warn(f"no browser was found; open {target} yourself.")
 
 
 def _write_sheet(item: Item, request: _Request, replaces: bool, form: str | None) -> None:
@@ -107,9 +152,10 @@ def _write_sheet(item: Item, request: _Request, replaces: bool, form: str | None
     from voxcli.scene import Picture
 
     thing = request.read(item.source)
-    sheet = picture_of(thing, request.size, options.first(request.threshold, 0.5))
+    sheet = picture_of(thing, request.size, options.first(request.threshold, 0.5), request.views)
     digests, source_meta = input_digests(item.source, thing), getattr(thing, "meta", None)
-    made = with_provenance(Picture(sheet), "view", request.recorded | {"size": request.size}, digests, source_meta=source_meta)
+    recorded = request.recorded | {"size": request.size, "views": request.views or None}
+    made = with_provenance(Picture(sheet), "view", recorded, digests, source_meta=source_meta)
     files.write(item.target, made, format="png" if item.target == "-" else form, overwrite=replaces)
 
 
@@ -157,4 +203,5 @@ def _in_terminal(sources: list[str], request: _Request) -> None:
         thing = request.read(source)
         columns = min(shutil.get_terminal_size().columns, 100)
         colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-        out.data(terminal_picture(views_of(thing, request.size, options.first(request.threshold, 0.5))[0][1], columns, colour))
+        drawn = views_of(thing, request.size, options.first(request.threshold, 0.5), request.views, most=1)
+        out.data(terminal_picture(drawn[0][1], columns, colour))

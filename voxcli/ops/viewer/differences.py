@@ -10,7 +10,8 @@ import numpy as np
 from voxcli.metrics.grids import check_same_grid, grid_iou, rename_classes
 from voxcli.metrics.records import Record
 from voxcli.metrics.volumes import IoUOptions
-from voxcli.ops.viewer.panes import Group, Pane, cells_pane, grid_values
+from voxcli.ops.grid_pictures import grid_labels
+from voxcli.ops.viewer.panes import Group, Pane, cells_pane
 from voxcli.scene import FruxelGrid, VoxelGrid, class_colour
 
 Grid = FruxelGrid | VoxelGrid
@@ -39,8 +40,8 @@ def compared(pred: Grid, truth: Grid, threshold: float) -> Comparison:
     """
     check_same_grid(pred, truth)
     record = grid_iou(pred, truth, IoUOptions(thresholds=(threshold,)))
-    guess, own = grid_values(pred, threshold)
-    true, classes = grid_values(truth, 0.5)
+    guess, own = grid_labels(pred, threshold)
+    true, classes = grid_labels(truth, 0.5)
     counted = np.ones(true.shape, bool) if classes.ignore is None or truth.labels is None else true != classes.ignore
     if pred.labels is None or truth.labels is None:
         guess, true = (np.isin(labels, [i for i in each.solid_ids if i != each.ignore]) for labels, each in ((guess, own), (true, classes)))

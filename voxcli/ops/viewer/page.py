@@ -17,6 +17,7 @@ from voxcli.ops.viewer.beside import picture_json
 from voxcli.ops.viewer.differences import Comparison, compared
 from voxcli.ops.viewer.packing import packed
 from voxcli.ops.viewer.panes import Group, Pane, pane_of
+from voxcli.ops.viewpoints import level_axes
 from voxcli.provenance import Json, Meta
 from voxcli.scene import FruxelGrid, Picture, SceneType, VoxelGrid
 from voxcli.version import __version__
@@ -107,16 +108,14 @@ def _pane(pane: Pane, origin: np.ndarray, legend: Sequence[Group]) -> Json:
 
 def _directions(pane: Pane) -> Json:
     """Up and the direction from which the front is seen, as unit vectors, and the own camera: place, direction, vertical field of view."""
-    up, front, own = np.array([0.0, 1, 0]), np.array([0.0, 0, 1]), None
+    (up, front), own = level_axes(pane.camera), None
     if pane.camera is not None:
-        rotation = pane.camera.world_to_cam[:3, :3]
-        up = up if rotation[1, 1] < -0.5 else -rotation[1]
-        front = -rotation[2] + up * (rotation[2] @ up)
-        length = float(np.linalg.norm(front))
-        front = front / length if length > 1e-6 else -rotation[1]
         place = np.linalg.inv(pane.camera.world_to_cam)[:3, 3] - pane.box.mean(0)
         angle = 2 * math.degrees(math.atan(pane.camera.height / 2 / pane.camera.K[1, 1]))
-        own = {"place": place.tolist(), "direction": rotation[2].tolist(), "angle": angle, "aspect": pane.camera.width / pane.camera.height}
+        own = {
+            "place": place.tolist(), "direction": pane.camera.world_to_cam[2, :3].tolist(), "angle": angle,
+            "aspect": pane.camera.width / pane.camera.height,
+        }  # fmt: skip
     return {"up": up.tolist(), "front": front.tolist(), "own": own}
 
 

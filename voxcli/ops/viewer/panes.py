@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from voxcli.errors import DataError
-from voxcli.geometry.rectangles import merged_faces
+from voxcli.geometry.rectangles import lattice_to_world, merged_faces
+from voxcli.ops.grid_pictures import grid_labels
 from voxcli.ops.viewer.packing import Places, packed
 from voxcli.provenance import Json
 from voxcli.scene import (
@@ -16,7 +17,6 @@ from voxcli.scene import (
     DepthMap,
     Frustum,
     FruxelGrid,
-    Labels,
     Mesh,
     PointCloud,
     SceneDescription,
@@ -113,13 +113,6 @@ def pane_of(thing: SceneType, title: str, threshold: float = 0.5) -> Pane:
                     hint="Write it as PNG: -o FILE.png.")  # fmt: skip
 
 
-def grid_values(grid: FruxelGrid | VoxelGrid, threshold: float) -> tuple[np.ndarray, Labels]:
-    """The labels of a grid and their names. An occupancy is 1, `object`, at or above the threshold."""
-    if grid.labels is not None and grid.classes is not None:
-        return grid.labels, grid.classes
-    return (np.asarray(grid.values) >= threshold).astype(np.uint8), Labels(("air", "object"))
-
-
 def cells_pane(grid: FruxelGrid | VoxelGrid, title: str, codes: np.ndarray, groups: Sequence[Group], facts: Sequence[str]) -> Pane:
     """Cells of a grid by code: 0 is empty, k is groups[k - 1], or one of its categories (see differences.py)."""
     frame = grid_frame(grid)
@@ -139,7 +132,7 @@ def cells_pane(grid: FruxelGrid | VoxelGrid, title: str, codes: np.ndarray, grou
     camera, lines = None, np.zeros((0, 2, 3))
     if isinstance(grid, FruxelGrid):
         camera, lines = grid.camera, _outline(grid.camera, grid.frustum.z_near, grid.frustum.z_far)
-    return Pane(title, tuple(facts), tuple(groups), "cells", geometry, _box(_from_lattice(corners, frame)), frame, camera, lines)
+    return Pane(title, tuple(facts), tuple(groups), "cells", geometry, _box(lattice_to_world(corners, grid)), frame, camera, lines)
 
 
 def grid_frame(grid: FruxelGrid | VoxelGrid) -> Frame:
@@ -154,7 +147,7 @@ def grid_frame(grid: FruxelGrid | VoxelGrid) -> Frame:
 
 
 def _cells(grid: FruxelGrid | VoxelGrid, title: str, threshold: float) -> Pane:
-    labels, classes = grid_values(grid, threshold)
+    labels, classes = grid_labels(grid, threshold)
     counts = np.bincount(labels.reshape(-1), minlength=len(classes.names))
     shown = [i for i in classes.solid_ids if counts[i] and i != classes.ignore]
     table = np.zeros(len(counts), np.uint16)
@@ -324,16 +317,6 @@ def _outline(camera: Camera, near: float, far: float) -> np.ndarray:
     edges = [np.stack([ends[0], ends[1]], 1), np.stack([ends[1], ends[2]], 1)]
     edges += [np.stack([end, np.roll(end, -1, 0)], 1) for end in ends[1:]]
     return np.concatenate(edges)
-
-
-def _from_lattice(cells: np.ndarray, frame: Frame) -> np.ndarray:
-    """Lattice coordinates [N, 3] in the world."""
-    if frame.frustum is not None:
-        f = frame.frustum
-        z = f.z_near + cells[:, 0] * f.slice_thickness
-        cells = np.stack([(cells[:, 2] - f.width / 2) / f.focal * z, (cells[:, 1] - f.height / 2) / f.focal * z, z], 1)
-    moved: np.ndarray = cells @ frame.to_world[:3, :3].T + frame.to_world[:3, 3]
-    return moved
 
 
 def _box_frame(box: np.ndarray) -> Frame:
