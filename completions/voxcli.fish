@@ -495,6 +495,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcom
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from street' -l picture-scale -r -d 'Pixels of the images for each column of fruxels, along width and height.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from street' -l look -x -a 'clean photo' -d 'Pictures: clean renderings, or as photographed (weather, wear, a camera'\''s faults).'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from street' -l fov-jitter -r -d 'Degrees by which fields of view vary; 0 keeps to the preset'\''s frustum.'
+complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from street' -l trajectory -r -d 'Frames of each scene, 25 cm apart; 1: scenes of one picture.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from street' -l realism -x -a 'edges2image' -d 'edges2image: redraw the pictures from their edges; needs --realism-weights.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from street' -l realism-weights -r -d 'Weights of `voxcli train -m edges2image`; none are shipped.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from street' -l workers -r -d 'Worker processes.'

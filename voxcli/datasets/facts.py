@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from voxcli.provenance import Json
 
 _SAMPLES = {
-    "voxcli/street-dataset": ("fruxels/*.npz",),
+    "voxcli/street-dataset": ("fruxels/*.npz", "*/*/fruxels/*.npz"),
     "voxcli/rooms-dataset": ("images/*.png",),
     "voxcli/objects-dataset": ("ShapeNetVox32/*/*/model.binvox", "SurfaceSamples/ShapeNet/*/*.ply"),
     "voxcli/views-dataset": ("sources/*/*.json",),

@@ -23,6 +23,7 @@ import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.pictures import read_rgb
+from voxcli.datasets.street import scene_folders
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.files.guard import parse_json, parsing
 from voxcli.geometry import cameras
@@ -81,32 +82,41 @@ def export_nuscenes(
 ) -> int:  # fmt: skip
     """Turn a `synth street` folder into a nuScenes one; the tables are written last. -> samples written
 
+    A sample is a scene of its own. Of a folder with a folder for each scene, its frames follow one another, half a second apart.
+
     progress: called with 1 after each sample. Raises UsageError where the version is there already, DataError for a folder without
     samples, FileFormatError for broken poses.
     """
     street, out = Path(street_dir), Path(out_dir)
-    names = sorted(p.stem for p in (street / "fruxels").glob("*.npz"))
-    if not names:
+    scenes = {each.name: sorted(p.stem for p in (each / "fruxels").glob("*.npz")) for each in scene_folders(street)}
+    frames = [(street / scene, scene, names) for scene, names in scenes.items()]
+    if not scenes:
+        frames = [(street, name, [name]) for name in sorted(p.stem for p in (street / "fruxels").glob("*.npz"))]
+    count = sum(len(names) for _, _, names in frames)
+    if not count:
         raise DataError(f"'{street}' holds no samples.", expected="a folder made by 'voxcli synth street'")
     if (out / version / "sample.json").exists() and not overwrite:
         raise UsageError(f"{out / version} exists.", hint="Use --overwrite to replace it.")
     tables: dict[str, list[Row]] = {name: [] for name in TABLES}
+    boxes: dict[str, tuple[Row, Row]] = {}
     _add_constants(tables)
-    for index, name in enumerate(names):
-        _add_scene(tables, index, name, *_read_poses(street / "poses" / f"{name}.json"))
-        for channel, (folder, extension, _) in CHANNELS.items():
-            source = street / folder / f"{name}.{extension}"
-            try:
-                data = source.read_bytes()
-            except OSError as error:
-                raise DataError(f"'{source}' cannot be read.", actual=error.strerror) from error
-            atomic_write_bytes(out / "samples" / channel / source.name, data, overwrite=True)
-        if progress is not None:
-            progress(1)
+    for folder, scene, names in frames:
+        for name in names:
+            sample = f"{scene}-{name}" if scenes else name
+            _add_sample(tables, boxes, scene, sample, *_read_poses(folder / "poses" / f"{name}.json"))
+            for channel, (kind, extension, _) in CHANNELS.items():
+                source = folder / kind / f"{name}.{extension}"
+                try:
+                    data = source.read_bytes()
+                except OSError as error:
+                    raise DataError(f"'{source}' cannot be read.", actual=error.strerror) from error
+                atomic_write_bytes(out / "samples" / channel / f"{sample}.{extension}", data, overwrite=True)
+            if progress is not None:
+                progress(1)
     atomic_write_bytes(out / "maps" / "none.png", _PIXEL, overwrite=True)
     for table in (*(t for t in TABLES if t != "sample"), "sample"):
         atomic_write_bytes(out / version / f"{table}.json", json.dumps(tables[table], indent=0).encode() + b"\n", overwrite=True)
-    return len(names)
+    return count
 
 
 def _token(*parts: object) -> str:
@@ -151,14 +161,22 @@ def ego_below(cam_to_global: np.ndarray) -> np.ndarray:
     return ego
 
 
-def _add_scene(tables: dict[str, list[Row]], index: int, name: str, camera: Camera, objects: list[Row]) -> None:
-    time = index * 500_000  # microseconds; key frames of nuScenes are half a second apart
-    scene, sample = _token("scene", name), _token("sample", name)
-    tables["scene"].append({
-        "token": scene, "name": f"scene-{name}", "description": "synthetic street", "log_token": _token("log"), "nbr_samples": 1,
-        "first_sample_token": sample, "last_sample_token": sample,
-    })  # fmt: skip
-    tables["sample"].append({"token": sample, "timestamp": time, "scene_token": scene, "prev": "", "next": ""})
+def _add_sample(
+    tables: dict[str, list[Row]], boxes: dict[str, tuple[Row, Row]], scene_name: str, name: str, camera: Camera, objects: list[Row]
+) -> None:
+    """A sample at the end of a scene, which is begun where the last one was of another. boxes: see _add_box."""
+    time = len(tables["sample"]) * 500_000  # microseconds; key frames of nuScenes are half a second apart
+    scene, sample = _token("scene", scene_name), _token("sample", name)
+    if not tables["scene"] or tables["scene"][-1]["token"] != scene:
+        tables["scene"].append({
+            "token": scene, "name": f"scene-{scene_name}", "description": "synthetic street", "log_token": _token("log"), "nbr_samples": 0,
+            "first_sample_token": sample, "last_sample_token": "",
+        })  # fmt: skip
+    before = tables["scene"][-1]["last_sample_token"]
+    tables["scene"][-1].update(nbr_samples=tables["scene"][-1]["nbr_samples"] + 1, last_sample_token=sample)
+    tables["sample"].append({"token": sample, "timestamp": time, "scene_token": scene, "prev": before, "next": ""})
+    if before:
+        tables["sample"][-2]["next"] = sample
     cam_to_global = cameras.to_nuscenes(camera.world_to_cam)
     ego = ego_below(cam_to_global)
     tables["ego_pose"].append({"token": _token("ego", name), "timestamp": time, **_rigid(ego)})
@@ -166,31 +184,47 @@ def _add_scene(tables: dict[str, list[Row]], index: int, name: str, camera: Came
     for channel, (_, extension, modality) in CHANNELS.items():
         sensor, calibrated, data = _token("sensor", channel), _token("calibrated", channel, name), _token("data", channel, name)
         tables["calibrated_sensor"].append({"token": calibrated, "sensor_token": sensor, **placed, "camera_intrinsic": camera.K.tolist()})
+        last = tables["sample_data"][-len(CHANNELS)] if before else None
         tables["sample_data"].append({
             "token": data, "sample_token": sample, "ego_pose_token": _token("ego", name), "calibrated_sensor_token": calibrated,
             "filename": f"samples/{channel}/{name}.{extension}", "fileformat": extension, "width": camera.width, "height": camera.height,
-            "timestamp": time, "is_key_frame": True, "prev": "", "next": "", "modality": modality,
+            "timestamp": time, "is_key_frame": True, "prev": last["token"] if last else "", "next": "", "modality": modality,
         })  # fmt: skip
+        if last:
+            last["next"] = data
     for k, thing in enumerate(objects):
-        _add_box(tables, sample, f"{name}/{k}", thing, cam_to_global)
+        _add_box(tables, boxes, sample, (f"{scene_name}/{k}", f"{name}/{k}"), thing, cam_to_global)
 
 
-def _add_box(tables: dict[str, list[Row]], sample: str, name: str, thing: Row, cam_to_global: np.ndarray) -> None:
+def _add_box(
+    tables: dict[str, list[Row]], boxes: dict[str, tuple[Row, Row]], sample: str, names: tuple[str, str], thing: Row,
+    cam_to_global: np.ndarray,
+) -> None:  # fmt: skip
+    """names: of the object in its scene, and of this box of it. boxes: the row and the last box of each object by its token."""
     if thing["class"] not in CATEGORY_OF:
         raise unknown_name("class", thing["class"], CATEGORY_OF, DataError)
     object_to_cam = np.eye(4)
     object_to_cam[:3, :3] = cameras.quaternion_to_rotation(thing["rotation_wxyz"])
     object_to_cam[:3, 3] = thing["translation"]
     box_to_cam, wlh = cameras.to_nuscenes_box(object_to_cam, thing["size"])
-    instance, box = _token("instance", name), _token("box", name)
-    tables["instance"].append({
-        "token": instance, "category_token": _token("category", thing["class"]), "nbr_annotations": 1,
-        "first_annotation_token": box, "last_annotation_token": box, "mask_id": thing["instance"],
-    })  # fmt: skip
-    tables["sample_annotation"].append({
-        "token": box, "sample_token": sample, "instance_token": instance, "attribute_tokens": [], "visibility_token": "",
-        **_rigid(cam_to_global @ box_to_cam), "size": wlh.tolist(), "num_lidar_pts": 0, "num_radar_pts": 0, "prev": "", "next": "",
-    })  # fmt: skip
+    token, box = _token("instance", names[0]), _token("box", names[1])
+    instance, last = boxes.get(token, (None, None))
+    if instance is None:
+        instance = {
+            "token": token, "category_token": _token("category", thing["class"]), "nbr_annotations": 0, "first_annotation_token": box,
+            "last_annotation_token": box, "mask_id": thing["instance"],
+        }  # fmt: skip
+        tables["instance"].append(instance)
+    instance.update(nbr_annotations=instance["nbr_annotations"] + 1, last_annotation_token=box)
+    annotation = {
+        "token": box, "sample_token": sample, "instance_token": token, "attribute_tokens": [], "visibility_token": "",
+        **_rigid(cam_to_global @ box_to_cam), "size": wlh.tolist(), "num_lidar_pts": 0, "num_radar_pts": 0,
+        "prev": last["token"] if last else "", "next": "",
+    }  # fmt: skip
+    if last:
+        last["next"] = box
+    tables["sample_annotation"].append(annotation)
+    boxes[token] = instance, annotation
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxcli.datasets.hdf5_file import new_hdf5
-from voxcli.datasets.street import StreetFolder
+from voxcli.datasets.street import StreetFolder, scene_folders
 from voxcli.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def is_street_folder(path: str | Path) -> bool:
-    """True for a folder laid out as `synth street` writes it."""
-    return (Path(path) / "images").is_dir() and (Path(path) / "fruxels").is_dir()
+    """True for a folder laid out as `synth street` writes it, or one of such folders, a scene each."""
+    return all((each / "images").is_dir() and (each / "fruxels").is_dir() for each in scene_folders(Path(path)) or [Path(path)])
 
 
 def pack_street(data: StreetFolder, target: str | Path, progress: Callable[[int], None] | None = None, overwrite: bool = True) -> Path:

@@ -44,7 +44,8 @@ class StreetSample:
 
 
 class StreetFolder:
-    """The samples of one or several `synth street` folders or packed files of them, sorted by folder and name, read on demand.
+    """The samples of one or several `synth street` folders or packed files of them, sorted by folder and name, read on demand. A folder may
+    hold a folder for each scene (`synth street --trajectory`).
 
     All samples share one grid and one list of classes; all files are checked when the folders are opened, labels and pictures when they
     are read. fov_jitter: degrees by which fields of view differ from that of `frustum`, at most; 0 unless the folders' meta.json say so.
@@ -53,7 +54,8 @@ class StreetFolder:
 
     def __init__(self, sources: Sequence[str | Path]):
         self.samples: list[tuple[_Folder | PackedSamples, int]] = []
-        opened = [PackedSamples(path) if path.is_file() and path.suffix in SUFFIXES else _Folder(path) for path in map(Path, sources)]
+        paths = [path for source in sources for path in scene_folders(Path(source)) or [Path(source)]]
+        opened = [PackedSamples(path) if path.is_file() and path.suffix in SUFFIXES else _Folder(path) for path in paths]
         for source in opened:
             facts, first = (GridFacts(s.frustum, s.classes) for s in (source, opened[0]))
             check_facts(str(source.path), facts, str(opened[0].path), first, 0.0)
@@ -108,6 +110,13 @@ class StreetFolder:
         text = source.poses_text(own)
         poses = parse_poses(text, self.name(index), self.classes) if text else None
         return StreetSample(self.name(index), image, labels, poses, source.frustum_of(own))
+
+
+def scene_folders(folder: Path) -> list[Path]:
+    """The folders in a folder that hold samples, sorted: of scenes of several frames. None where it holds samples itself."""
+    if not folder.is_dir() or (folder / "fruxels").is_dir():
+        return []
+    return sorted(path.parent for path in folder.glob("*/fruxels") if path.is_dir())
 
 
 class _Folder:

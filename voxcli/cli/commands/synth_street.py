@@ -42,6 +42,9 @@ def street(
     fov_jitter: Annotated[
         float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which fields of view vary; 0 keeps to the preset's frustum.")
     ] = 0.0,
+    trajectory: Annotated[
+        int, typer.Option("--trajectory", min=1, max=400, help="Frames of each scene, 25 cm apart; 1: scenes of one picture.")
+    ] = 1,
     realism: Annotated[
         Realism | None, typer.Option("--realism", help="edges2image: redraw the pictures from their edges; needs --realism-weights.")
     ] = None,
@@ -61,6 +64,9 @@ def street(
     preset and k alone, whatever the number of workers. An interrupted data set goes on where it stopped: whole samples of the same options
     stay, with and without --skip-existing. --overwrite removes the data set that is there, of whatever options.
 
+    --trajectory N makes scenes of N frames, whose camera goes along the street: a folder each in train/, val/ and test/. `train --data
+    DIR/train` takes them, and `convert --to nuscenes` makes sequences of them.
+
     --realism edges2image replaces each picture by what a network that you trained on photographs draws from its edges, and keeps the
     rendering in rendered/. It redraws textures, not shapes: edges that Canny's operator misses are lost, labels are not adapted, and it is
     only as realistic as its training.
@@ -76,7 +82,7 @@ def street(
 
     check_data_folder(output, overwrite, skip_existing)
     config = StreetConfig(FRUSTUM_PRESETS[preset], fov_jitter_deg=fov_jitter, preset=preset, picture_scale=picture_scale,
-                          look=look or "")  # fmt: skip
+                          look=look or "", trajectory=trajectory)  # fmt: skip
     width, height = size or (config.frustum.width, config.frustum.height)
     config = replace(config, frustum=replace(config.frustum, width=width, height=height, depth=depth or config.frustum.depth))
     if preset == "far" and min(width, height) < SMALLEST_FAR:
@@ -84,6 +90,8 @@ def street(
                          actual=f"{width} {height}")  # fmt: skip
     check_cells(*config.frustum.shape)
     check_cells(config.frustum.height * picture_scale, config.frustum.width * picture_scale)
+    if trajectory > 1 and realism is not None:
+        raise UsageError("--realism redraws each picture by itself: frames would flicker.", hint="Leave out --trajectory or --realism.")
     check_realism(output, realism, realism_weights, overwrite)
     fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers, overwrite)
     if realism is not None and realism_weights is not None:

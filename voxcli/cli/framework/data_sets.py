@@ -51,7 +51,7 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
     if policy.dry_run:
         return out.plan(f"{source} -> {output}")
     if to == "nuscenes":
-        with out.progress(len(os.listdir(Path(source) / "fruxels")), "samples") as bar:
+        with out.progress(sum(1 for _ in Path(source).rglob("fruxels/*.npz")), "samples") as bar:
             export_nuscenes(source, output, overwrite=policy.overwrite, progress=bar.advance)
         return None
     if kitti:

@@ -20,6 +20,9 @@ from voxcli.provenance import Json
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+SPLIT = ("train", "test", "train", "train", "val", "train", "train", "test", "train", "train")
+"""Which split the k-th of many belongs to, k modulo 10: 7 : 1 : 2 as Pix2Vox has it, and one for tests from two on."""
+
 
 class FolderGenerator(ABC):
     """Makes the items of one data set. Item k depends on the options and k alone. Travels pickled to worker processes.
@@ -32,7 +35,7 @@ class FolderGenerator(ABC):
     item: ClassVar[str]
     data_set: ClassVar[str]
     patterns: ClassVar[tuple[str, ...]]
-    chunk: ClassVar[int] = 8
+    chunk: int = 8
     modules: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from voxcli.datasets.synthetic.folders import SPLIT
 from voxcli.datasets.synthetic.objects.assets import as_object
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.parts import ShapeObject, front_to_x
-from voxcli.datasets.synthetic.objects.places import SPLIT
 from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.geometry.cameras import z_up_to_y_up
 from voxcli.geometry.coloured import placement_of

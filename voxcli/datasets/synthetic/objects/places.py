@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from voxcli.datasets.synthetic.folders import SPLIT
 from voxcli.datasets.synthetic.objects.families import FAMILIES
-
-SPLIT = ("train", "test", "train", "train", "val", "train", "train", "test", "train", "train")
-"""Which split the k-th object of a category belongs to, k modulo 10: 7 : 1 : 2 as Pix2Vox has it, and a test object from two on."""
 
 
 class Place(Protocol):

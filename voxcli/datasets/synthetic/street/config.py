@@ -19,6 +19,9 @@ PRESETS = ("semantic-voxels", "far")
 LOOKS = ("clean", "photo")
 """How pictures are drawn: as a plain rendering, or as a photograph of the street."""
 
+LONGEST = 400
+"""Frames of the longest trajectory, of 100 m."""
+
 
 @dataclass(frozen=True)
 class StreetConfig:
@@ -27,6 +30,7 @@ class StreetConfig:
     preset: which scenes are laid out, a name of PRESETS. The frustum is given apart, since its size may differ.
     look: how pictures are drawn, a name of LOOKS. "" is the preset's own: clean for semantic-voxels, photo for far.
     picture_scale: pixels of the pictures for each column of fruxels, along width and height.
+    trajectory: frames of a scene, whose camera goes along the street; 1 for scenes of one picture.
     """
 
     frustum: Frustum = FRUSTUM_PRESETS["semantic-voxels"]
@@ -35,12 +39,17 @@ class StreetConfig:
     preset: str = "semantic-voxels"
     picture_scale: int = 1
     look: str = ""
+    trajectory: int = 1
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise unknown_name("preset", self.preset, PRESETS)
         if self.look and self.look not in LOOKS:
             raise unknown_name("look", self.look, LOOKS)
+        if self.trajectory != 1 and (self.preset == "far" or self.fov_jitter_deg):
+            raise UsageError("A trajectory has one field of view, in a near street.", hint="Leave out --preset far and --fov-jitter.")
+        if not 1 <= self.trajectory <= LONGEST:
+            raise UsageError(f"A trajectory has 1 to {LONGEST} frames.", actual=self.trajectory)
         if self.picture_scale < 1:
             raise UsageError("Pictures need at least one pixel for each column of fruxels.", actual=self.picture_scale)
 
@@ -52,7 +61,7 @@ class StreetConfig:
     def options(self) -> dict[str, Json]:
         """What meta.json says of the configuration. Fields that older data sets lack are left out where they have their default."""
         kept = asdict(self) | {"look": self.drawn_look}
-        for name, usual in (("preset", "semantic-voxels"), ("picture_scale", 1), ("look", "clean")):
+        for name, usual in (("preset", "semantic-voxels"), ("picture_scale", 1), ("look", "clean"), ("trajectory", 1)):
             if kept[name] == usual:
                 del kept[name]
         return kept

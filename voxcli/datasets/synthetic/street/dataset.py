@@ -6,6 +6,7 @@ DIR/depth/000123.png            z-depth in millimetres, 16 bits, 0 = sky or beyo
 DIR/instances/000123.png        0 = sky, 1 = ground, from 2 on the objects of the poses, 16 bits
 DIR/poses/000123.json           camera (K, world_to_cam) and 6-DoF poses
 DIR/fruxels/000123.npz          labels and frustum; written last: a sample with it is whole
+of trajectories: DIR/train|val|test/000123/images/0000.png and so on, one folder a scene, one sample a frame
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
-from voxcli.datasets.synthetic.folders import FolderGenerator
+from voxcli.datasets.synthetic.folders import SPLIT, FolderGenerator
 from voxcli.datasets.synthetic.street.assets import load_shelf
 from voxcli.datasets.synthetic.street.config import StreetConfig, StreetSample
 from voxcli.files import write
@@ -29,15 +30,19 @@ FARTHEST = 65.535
 """Metres that a 16-bit depth image in millimetres can hold."""
 
 
+_FILES = ("images/*.png", "depth/*.png", "instances/*.png", "poses/*.json", "fruxels/*.npz")
+
+
 class StreetGenerator(FolderGenerator):
     """The street scenes of a seed. assets_dir: one folder a class with meshes."""
 
     item, data_set = "scene", "street scenes"
-    patterns = ("images/*.png", "depth/*.png", "instances/*.png", "poses/*.json", "fruxels/*.npz", "rendered/*.png", "realism.json")
+    patterns = (*_FILES, *(f"*/*/{each}" for each in _FILES), "rendered/*.png", "realism.json")
     modules = ("voxcli.datasets.synthetic.street.sample",)
 
     def __init__(self, seed: int = 0, config: StreetConfig | None = None, assets_dir: str | Path | None = None):
         self.seed, self.config, self.shelf = seed, config or StreetConfig(), load_shelf(assets_dir)
+        self.chunk = 8 if self.config.trajectory == 1 else 1
 
     def meta(self) -> Mapping[str, Json]:
         options = self.config.options() | {"classes": list(STREET_CLASSES)}
@@ -45,17 +50,27 @@ class StreetGenerator(FolderGenerator):
         return make_meta("street-dataset", "synth street", options, self.shelf.digests, self.seed, frame, "m")
 
     def begin(self, folder: Path) -> None:
-        make_sample_folders(folder)
+        if self.config.trajectory == 1:
+            make_sample_folders(folder)
+
+    def samples(self, folder: Path, index: int) -> list[tuple[Path, str]]:
+        """The folder and the name of each sample of a scene."""
+        if self.config.trajectory == 1:
+            return [(folder, f"{index:06d}")]
+        return [(folder / SPLIT[index % len(SPLIT)] / f"{index:06d}", f"{frame:04d}") for frame in range(self.config.trajectory)]
 
     def is_whole(self, folder: Path, index: int) -> bool:
         """Other programs may have damaged a file."""
-        return all(map(is_whole, sample_paths(folder, f"{index:06d}")))
+        return all(is_whole(path) for own, name in self.samples(folder, index) for path in sample_paths(own, name))
 
     def write_item(self, folder: Path, index: int) -> None:
-        from voxcli.datasets.synthetic.street.sample import make_sample
+        from voxcli.datasets.synthetic.street.sample import make_frames
 
         meta = make_meta("fruxels", "synth street", {}, {}, self.seed, "camera: x right, y down, z forward", "m")
-        write_sample(folder, f"{index:06d}", make_sample(self.seed, index, self.config, self.shelf), {**meta, "sample": index})
+        frames = make_frames(self.seed, index, self.config, self.shelf)
+        for frame, ((own, name), sample) in enumerate(zip(self.samples(folder, index), frames, strict=True)):
+            make_sample_folders(own)
+            write_sample(own, name, sample, {**meta, "sample": index} | ({"frame": frame} if self.config.trajectory > 1 else {}))
 
 
 def make_sample_folders(folder: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -69,13 +69,15 @@ class _Builder:
     make: Makes
     placed: list[Placed] = field(default_factory=list)
     footprints: Footprints = field(default_factory=Footprints)
+    stations: tuple[View, ...] = ()
+    """Views that houses are made for, the first one first."""
 
     @property
     def tangent(self) -> float:
         return math.tan(math.radians(self.view.frustum.fov_x_deg) / 2)
 
-    def in_view(self, x: np.ndarray, z: np.ndarray, near: float, far: float, slack: float) -> np.ndarray:
-        ahead, aside = self.view.from_plan(x, z)
+    def in_view(self, x: np.ndarray, z: np.ndarray, near: float, far: float, slack: float, view: View | None = None) -> np.ndarray:
+        ahead, aside = (view or self.view).from_plan(x, z)
         return (ahead > near) & (ahead < far) & (np.abs(aside) < self.tangent * ahead * 0.92 + slack)
 
     def try_places(self, thing: StreetObject, x: np.ndarray, z: np.ndarray, heading: np.ndarray, margin: float = 0.06) -> Placed | None:
@@ -106,6 +108,7 @@ class _Builder:
             ahead = math.cos(self.view.heading) >= 0
             z = -between(self.rng, 10.0, 18.0)
             end = 34.0 if abs(math.cos(self.view.heading)) > 0.5 else 20.0
+            end += abs(self.stations[-1].position[2])
             while z < end:
                 row = self.street.row[side]
                 width = between(self.rng, 4.8, 12.0) if row else between(self.rng, 6.0, 10.0)
@@ -117,7 +120,8 @@ class _Builder:
     def _facade_seen(self, x: float, middle: float, width: float) -> bool:
         edge = middle + np.linspace(-0.5, 0.5, 9) * width
         corner = np.concatenate([np.full(9, x), np.full(6, x + np.sign(x) * 4.0)])
-        return bool(self.in_view(corner, np.concatenate([edge, edge[[0, 0, 0, 8, 8, 8]]]), 0.3, 45.0, 0.6).any())
+        along = np.concatenate([edge, edge[[0, 0, 0, 8, 8, 8]]])
+        return any(self.in_view(corner, along, 0.3, 45.0, 0.6, view).any() for view in self.stations)
 
     def _facade(self, outward: int, face: float, middle: float, width: float, row: bool) -> None:
         kind = str(self.rng.choice(["terrace", "block"])) if row else "house"
@@ -232,7 +236,7 @@ class _Builder:
         if abs(c) < 0.35:
             z = self.spots(near, far, 96)[:, 1]
         else:
-            z = (ahead - s * (x - self.view.position[0])) / c
+            z = self.view.position[2] + (ahead - s * (x - self.view.position[0])) / c
         good = self.in_view(x, z, near, far, 0.5)
         hedge = thing.size[0] > 1.8 * thing.size[2]
         heading = np.where(hedge, math.pi / 2, rng.uniform(-math.pi, math.pi, 96))
@@ -240,16 +244,41 @@ class _Builder:
             self.try_places(thing, x[good], z[good], heading[good], 0.0)
 
 
+STEP = 0.25
+"""Metres from one frame of a trajectory to the next."""
+
+_STATION = 8.0  # metres of a trajectory after which the street is filled anew
+
+
 def lay_out(rng: np.random.Generator, frustum: Frustum, make: Makes) -> tuple[Street, View, list[Placed]]:
     """A street with its camera and its objects, none inside another.
 
     The near objects are drawn by a theme, so that every class is in a fair share of pictures; behind the frustum the street goes on.
     """
+    street, views, placed = lay_out_trajectory(rng, frustum, make, 1)
+    return street, views[0], placed
+
+
+def lay_out_trajectory(rng: np.random.Generator, frustum: Frustum, make: Makes, frames: int) -> tuple[Street, list[View], list[Placed]]:
+    """The same with a camera that goes along the road: its view in each frame. The first frame's street is filled first."""
     street = draw_street(rng)
-    builder = _Builder(rng, street, draw_view(rng, street, frustum), make)
-    builder.footprints.keep_open(builder.view, 0.8, (0.85, 1.5), 0.4)
+    first = draw_view(rng, street, frustum)
+    step = STEP if math.cos(first.heading) >= 0 else -STEP
+    views = [replace(first, position=first.position + np.array([0.0, 0.0, k * step])) for k in range(frames)]
+    stations = views[:: round(_STATION / STEP)]
+    builder = _Builder(rng, street, first, make, stations=(*stations, views[-1]))
+    for view in views:
+        builder.footprints.keep_open(view, 0.8, (0.85, 1.5), 0.4)
     builder.facades()
-    far = frustum.z_far
+    for station in stations:
+        builder.view = station
+        _fill(builder)
+    return street, views, builder.placed
+
+
+def _fill(builder: _Builder) -> None:
+    """Put what a picture is about before the camera, and more behind its frustum."""
+    rng, far = builder.rng, builder.view.frustum.z_far
     orders: list[tuple[str, float, float]] = []
     vehicles = ["car", "truck", "van", "bus"]
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.04, 0.26, 0.42, 0.28]))):
@@ -276,4 +305,3 @@ def lay_out(rng: np.random.Generator, frustum: Frustum, make: Makes) -> tuple[St
             builder.vehicle(class_name, far + 2, far + 22)
         else:
             getattr(builder, class_name)(far, far + 16)
-    return street, builder.view, builder.placed

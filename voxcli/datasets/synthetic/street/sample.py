@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from voxcli.datasets.synthetic.shapes import box
 from voxcli.datasets.synthetic.street.assets import draw
 from voxcli.datasets.synthetic.street.config import StreetConfig, StreetSample
 from voxcli.datasets.synthetic.street.far.layout import lay_out_far
-from voxcli.datasets.synthetic.street.layout import lay_out
+from voxcli.datasets.synthetic.street.layout import lay_out_trajectory
 from voxcli.datasets.synthetic.street.people import bicycle, person
 from voxcli.datasets.synthetic.street.photo.render import render_photo
 from voxcli.datasets.synthetic.street.pieces import StreetObject, darker, yaw_matrix
@@ -59,33 +60,47 @@ def make_sample(
     seed: int, index: int, config: StreetConfig | None = None, assets: AssetShelf[StreetObject] | None = None
 ) -> StreetSample:
     """Scene number `index` of the data set `seed`: a function of these, the configuration and the assets alone."""
+    return next(make_frames(seed, index, config, assets))
+
+
+def make_frames(
+    seed: int, index: int, config: StreetConfig | None = None, assets: AssetShelf[StreetObject] | None = None
+) -> Iterator[StreetSample]:
+    """The frames of scene number `index`, as many as the configuration's trajectory has, in one light, the objects in one order."""
     config = config or StreetConfig()
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
     frustum = config.frustum
     if config.fov_jitter_deg:
         frustum = replace(frustum, fov_x_deg=frustum.fov_x_deg + config.fov_jitter_deg * rng.uniform(-1, 1))
     make = ObjectMaker(assets or AssetShelf(), config.asset_share, config.preset == "far")
-    scene = lay_out_far(rng, frustum, make) if config.preset == "far" else StreetScene(*lay_out(rng, frustum, make))
-    street, view, placed = scene.street, scene.view, scene.placed
-    photo = config.drawn_look == "photo"
-    soup = gather(scene.drawn if photo else placed, ground_slab(view.position))
-    camera = _picture_camera(frustum, config.picture_scale, view.world_to_cam)
-    shadows = FAR if config.preset == "far" else NEAR
-    if photo:
-        rendered = render_photo(rng, soup, scene, camera, shadows)
+    if config.preset == "far":
+        scene = lay_out_far(rng, frustum, make)
+        views = [scene.view]
     else:
-        rendered = render(rng, soup, placed, street, view, draw_weather(rng), camera, shadows)
-    to_cam = view.world_to_cam
-    cam = torch.from_numpy(soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3])
-    kinds = [None, *(p.thing.kinds for p in placed)]
-    labelled = soup.parts[: len(kinds)]
-    parts = [(cam[where], _sorted(torch.from_numpy(faces), kind)) for (where, faces), kind in zip(labelled, kinds, strict=True)]
-    ids = np.array([STREET_CLASSES.index(name) for name in ("ground", *(p.thing.class_name for p in placed))])
-    labels = _labels(parts, ids, frustum)
-    return StreetSample(
-        Picture(rendered.rgb), FruxelGrid(labels, frustum, to_cam), rendered.depth, (rendered.owner + 1).astype(np.uint16),
-        [_pose(k + 2, p, to_cam) for k, p in enumerate(placed)], camera,
-    )  # fmt: skip
+        street, views, placed = lay_out_trajectory(rng, frustum, make, config.trajectory)
+        scene = StreetScene(street, views[0], placed)
+    photo = config.drawn_look == "photo"
+    soup = gather(scene.drawn if photo else scene.placed, ground_slab(views[len(views) // 2].position))
+    shadows = FAR if config.preset == "far" else NEAR
+    kinds = [None, *(p.thing.kinds for p in scene.placed)]
+    ids = np.array([STREET_CLASSES.index(name) for name in ("ground", *(p.thing.class_name for p in scene.placed))])
+    weather = None if photo else draw_weather(rng)
+    light = rng.bit_generator.state
+    for view in views:
+        rng.bit_generator.state = light  # one weather, one development
+        to_cam = view.world_to_cam
+        camera = _picture_camera(frustum, config.picture_scale, to_cam)
+        if weather is None:
+            rendered = render_photo(rng, soup, replace(scene, view=view), camera, shadows)
+        else:
+            rendered = render(rng, soup, scene.placed, scene.street, view, weather, camera, shadows)
+        cam = torch.from_numpy(soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3])
+        labelled = soup.parts[: len(kinds)]
+        parts = [(cam[where], _sorted(torch.from_numpy(faces), kind)) for (where, faces), kind in zip(labelled, kinds, strict=True)]
+        yield StreetSample(
+            Picture(rendered.rgb), FruxelGrid(_labels(parts, ids, frustum), frustum, to_cam), rendered.depth,
+            (rendered.owner + 1).astype(np.uint16), [_pose(k + 2, p, to_cam) for k, p in enumerate(scene.placed)], camera,
+        )  # fmt: skip
 
 
 def _picture_camera(frustum: Frustum, scale: int, world_to_cam: np.ndarray) -> Camera:
