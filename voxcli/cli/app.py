@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from voxcli.cli.framework import failures, interrupts, options
+from voxcli.cli.framework import failures, interrupts, options, written
 from voxcli.cli.framework.output import ReaderLeft, out
 from voxcli.contents import opened_once
 from voxcli.errors import VoxcliError, unknown_name
@@ -306,6 +306,7 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
             interrupts.check()
             code = _explain(error)
         if code in (0, 1):  # 1: some items failed, or a gate was missed; what was computed is still data
+            written.tell()
             try:
                 out.commit()
             except (OSError, VoxcliError) as error:
@@ -316,6 +317,7 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
         out.error("interrupted.")
         code = 130
     finally:
+        written.taken()
         out.reset()
         _settle_stdout()
     return code

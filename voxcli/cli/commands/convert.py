@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.data_sets import LAYOUTS, SHAPE_LAYOUT, convert_data_set, convert_shapes, is_packing, pack
 from voxcli.errors import UsageError, unknown_name
@@ -163,4 +163,4 @@ def convert_one(item: Item, request: ConvertRequest) -> None:
     if made is not scene or not source_meta:  # the source's meta does not hold for another scene type
         digests = {item.source: sha256_file(item.source)}
         made = with_provenance(made, "convert", request.recorded, digests, conversion.seed, source_meta=source_meta)
-    files.write(item.target, made, format=request.formats.format, overwrite=request.overwrite or item.broken)
+    written.write(item.target, made, format=request.formats.format, overwrite=request.overwrite or item.broken)

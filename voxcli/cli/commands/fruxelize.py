@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.fruxel_options import CELLS, FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
@@ -147,7 +147,7 @@ def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
     frame = "camera" if request.grid == "fruxel" else frame_of(of)
     digests = input_digests(item.source, thing, request.camera, request.classes)
     meta = inherited_meta(of) | make_meta(request.grid + "s", "fruxelize", request.recorded(filled, placed), digests, None, frame, "m")
-    files.write(item.target, replace(result, meta=meta), format=request.formats.format, overwrite=request.overwrite or item.broken)
+    written.write(item.target, replace(result, meta=meta), format=request.formats.format, overwrite=request.overwrite or item.broken)
     if isinstance(result, FruxelGrid) and (result.labels == result.classes.empty).all():
         report = replace(report, outside=f"nothing of it lies in the frustum, and every cell is empty: {REFRAMING_HINTS[placed]}")
     return report

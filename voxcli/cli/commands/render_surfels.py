@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.output import out
 from voxcli.errors import FileFormatError, UsageError
@@ -146,7 +146,6 @@ class RenderRequest:
 
 def render_one(item: Item, request: RenderRequest) -> list[str]:
     """Read, render, write one input. Returns the warnings."""
-    from voxcli import files
     from voxcli.ops import rendering
     from voxcli.ops.cameras import camera_for
     from voxcli.ops.conversions import input_digests, with_provenance
@@ -162,7 +161,7 @@ def render_one(item: Item, request: RenderRequest) -> list[str]:
     made, cautions = rendering.render(scene, camera, options, request.camera or item.source)
     digests = input_digests(item.source, scene, request.camera, request.lights)
     made = with_provenance(made, "render-surfels", request.recorded(), digests, source_meta=scene.meta)
-    files.write(item.target, made, format=request.format, overwrite=request.overwrite or item.broken)
+    written.write(item.target, made, format=request.format, overwrite=request.overwrite or item.broken)
     return cautions
 
 

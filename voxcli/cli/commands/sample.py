@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, written
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
 from voxcli.models.base import MakesScenes
@@ -80,4 +80,5 @@ def sample(
     recorded: dict[str, Json] = {"model": name, "count": count, "as": shown, "class": kind, "camera": camera and PurePath(camera).name}
     digests = {path: sha256_file(path) for path in (*(interpolate or ()), *([camera] if camera else []))}
     made = with_provenance(picture, "sample", recorded, digests, seed, sha256_file(path))
-    return files.write(output, made, format="png" if output == "-" else None, overwrite=overwrite)
+    written.write(output, made, format="png" if output == "-" else None, overwrite=overwrite)
+    return None

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from voxcli import contents
 from voxcli.atomic import check_writable, holds_nothing
-from voxcli.cli.framework import interrupts
+from voxcli.cli.framework import interrupts, written
 from voxcli.cli.framework.failures import explain, show_traceback, show_warning
 from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
@@ -186,7 +186,10 @@ class Batch:
         with closing(self._in_processes(work, workers, begun)) as results:
             for item, future in results:
                 with self.attempt(item):
-                    yield item, future.result()
+                    result, found = future.result()
+                    for target, words in found:
+                        written.add(target, words)
+                    yield item, result
                     self._done += 1
 
     def _pays(self, seconds: float, begun: int, workers: int) -> bool:
@@ -196,7 +199,9 @@ class Batch:
         """
         return (len(self.items) - begun) * seconds * (1 - 1 / workers) > min(time.process_time(), LONGEST_START)
 
-    def _in_processes(self, work: Callable[[Item], R], workers: int, begun: int) -> Generator[tuple[Item, Future[R]], None, None]:
+    def _in_processes(
+        self, work: Callable[[Item], R], workers: int, begun: int
+    ) -> Generator[tuple[Item, Future[tuple[R, written.Lines]]], None, None]:
         """The items in their order, but the first `begun`, each with its future that is done.
 
         A process that dies takes the results of the others along. With keep_going these are computed again, first those that it may
@@ -206,7 +211,7 @@ class Batch:
 
 
         rest, suspects = list(range(begun, len(self.items))), set[int]()
-        kept: dict[int, Future[R]] = {}
+        kept: dict[int, Future[tuple[R, written.Lines]]] = {}
         while rest:
             alone = rest[0] in suspects
             now = rest[:1] if alone else rest
@@ -243,12 +248,13 @@ def _died(future: Future[R]) -> bool:
     return type(future.exception()).__name__ == "BrokenProcessPool"
 
 
-def _worked(work: Callable[[Item], R], item: Item) -> R:
+def _worked(work: Callable[[Item], R], item: Item) -> tuple[R, written.Lines]:
+    """The result of an item, and what the worker has written for it."""
     import pickle
 
     with contents.opened_once():
         try:
-            return work(item)
+            return work(item), written.taken()
         except (VoxcliError, OSError):
             raise
         except Exception as error:

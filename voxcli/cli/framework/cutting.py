@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from voxcli.cli.framework import written
 from voxcli.cli.framework.odd_pictures import Doubts
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
@@ -57,7 +58,7 @@ class PictureCutter:
         weights = cut.facts.get("weights")
         made = with_provenance(cut.picture, "segment", {"model": self.model}, digests, weights=None if weights is None else str(weights))
         made.meta.update(cut.meta)
-        files.write(item.target, made, format=formats.format, overwrite=overwrite or item.broken)
+        written.write(item.target, made, format=formats.format, overwrite=overwrite or item.broken)
         self.doubts.result(item.source, cut.meta)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from voxcli.cli.framework import written
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.predictions import check_empty, with_probabilities
 from voxcli.errors import DataError, UsageError, VoxcliError, unknown_name
@@ -79,7 +80,7 @@ def fuse_object_files(
     converted = convert_to_format(with_probabilities(fused, found, becomes), found, becomes, ConversionOptions(threshold=threshold))
     digests = {source: sha256_file(source) for source in sources}
     made = with_fusion_provenance(converted, fused, spec, options.method, digests, digest)
-    files.write(target, made, format=formats.format, overwrite=overwrite)
+    written.write(target, made, format=formats.format, overwrite=overwrite)
     if shares is None:
         return
     assert isinstance(fused, VoxelGrid) and fused.occupancy is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from voxcli.cli.framework import written
 from voxcli.cli.framework.output import out
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, find_conversion
 from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views, with_agreement
@@ -40,7 +41,7 @@ def fuse_scene_files(
     _print_agreement(sources, fused)
     converted = convert_to_format(fused.grid, found, becomes, ConversionOptions(options.resolution))
     made = with_agreement(converted, fused, sources, views, options, _digests(sources, options.cameras))
-    files.write(target, made, format=formats.format, overwrite=overwrite)
+    written.write(target, made, format=formats.format, overwrite=overwrite)
 
 
 def _warn_of_assumed_cameras(sources: Sequence[str], views: Sequence[FruxelGrid]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from voxcli.atomic import check_there
+from voxcli.cli.framework import written
 from voxcli.cli.framework.cutting import BY
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.flags import options_of_flags
@@ -253,7 +254,6 @@ class Predictions:
                 yield item, Inputs(tuple(pictures))
 
     def _save(self, item: Item, result: Result) -> None:
-        from voxcli import files
         from voxcli.provenance import sha256_file
 
         request, format, meta = self.request, self.formats[item.target], result.meta
@@ -277,7 +277,7 @@ class Predictions:
         if self.spec.frame is not None:
             thing.meta.update(frame=self.spec.frame, units=self.spec.units)
         thing.meta["prediction"] = meta
-        files.write(item.target, thing, format=request.formats.format, overwrite=request.overwrite or item.broken)
+        written.write(item.target, thing, format=request.formats.format, overwrite=request.overwrite or item.broken)
         self.beside.write(contents)
         self.fields.add(item.source, result.meta)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxcli.cli.framework import written
 from voxcli.cli.framework.batch import Item
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.odd_pictures import Doubts
-from voxcli.cli.framework.output import out
+from voxcli.cli.framework.output import counted, out
 from voxcli.errors import DataError, UsageError
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
@@ -89,10 +90,11 @@ class ShapeSegmenter:
         if extension_of(item.target, formats.format) == "json":
             meta = make_meta("parts", "segment", options, digests, None, "the shape's file", "those of the file", self._digest)
             _write_rows(item.target, "parts", rows, {"meta": meta}, overwrite or item.broken)
+            written.add(item.target, counted(len(rows), "part"))
         else:
             converted = convert_to_format(labelled, find_format(item.target, formats.format)[0], None, self.conversion)
             made = with_provenance(converted, "segment", options, digests, weights=self._digest)
-            files.write(item.target, made, format=formats.format, overwrite=overwrite or item.broken)
+            written.write(item.target, made, format=formats.format, overwrite=overwrite or item.broken)
 
 
 # -- scenes and pictures --------------------------------------------------------------------------------------------------------------
@@ -232,6 +234,7 @@ class SceneSegmenter:
             record = instances_record(scene, found, meta)
             more = {"left_out": record["left_out"], "meta": meta}
             _write_rows(item.target, "instances", record["instances"], more, request.overwrite or item.broken)
+            written.add(item.target, counted(len(record["instances"]), "instance"))
         else:
             self._write_grid_or_mesh(item, scene, found, digests, weights)
         return None
@@ -245,7 +248,6 @@ class SceneSegmenter:
         return scene
 
     def _write_label_image(self, item: Item, scene: FruxelGrid | VoxelGrid, picture: Picture | None, meta: dict[str, Json]) -> None:
-        from voxcli import files
         from voxcli.geometry.components import as_class_grid
         from voxcli.scene import FruxelGrid
 
@@ -257,14 +259,13 @@ class SceneSegmenter:
         assert isinstance(kept, FruxelGrid)
         meta = meta | {"schema": "voxcli/labels", "legend": legend(scene.classes)}
         image = label_picture(label_image(kept, picture), scene.classes, self.request.indices, meta)
-        files.write(item.target, image, format=self.request.formats.format, overwrite=self.request.overwrite or item.broken)
+        written.write(item.target, image, format=self.request.formats.format, overwrite=self.request.overwrite or item.broken)
         self.legend.write(scene.classes)
 
     def _write_grid_or_mesh(
         self, item: Item, scene: FruxelGrid | VoxelGrid, found: Components, digests: Mapping[str, str], weights: str | None
     ) -> None:
         """All pieces in one file: a grid of instance labels, or a mesh with one named node a piece."""
-        from voxcli import files
         from voxcli.files.registry import find_format
         from voxcli.scene import FruxelGrid, VoxelGrid
 
@@ -275,7 +276,7 @@ class SceneSegmenter:
         grid = piece_grid(scene, found, segmentation.by)
         converted = convert_to_format(grid, format, None, ConversionOptions(segmentation.resolution, segmentation.threshold))
         made = with_provenance(converted, "segment", self.request.recorded, digests, weights=weights, source_meta=scene.meta)
-        files.write(item.target, made, format=self.request.formats.format, overwrite=self.request.overwrite or item.broken)
+        written.write(item.target, made, format=self.request.formats.format, overwrite=self.request.overwrite or item.broken)
 
 
 def _hint_for(thing: SceneType) -> str:

@@ -1,0 +1,49 @@
+"""What a command has written: said in one line at its end, or with -v as it comes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from voxcli.cli.framework.output import out
+
+if TYPE_CHECKING:
+    from voxcli.scene import SceneType
+
+Lines = list[tuple[str, str]]
+"""(file, what is in it) of each."""
+
+_written: Lines = []
+
+
+def write(target: str, thing: SceneType, *, format: str | None = None, overwrite: bool = False) -> None:
+    """Write a file as `files.write` does, and remember what is in it."""
+    from voxcli import files
+    from voxcli.ops.words import in_words
+
+    files.write(target, thing, format=format, overwrite=overwrite)
+    add(target, in_words(thing))
+
+
+def add(target: str, words: str) -> None:
+    """Remember a file that was written; stdout is none."""
+    if target != "-":
+        _written.append((target, words))
+
+
+def taken() -> Lines:
+    """What is remembered, which is then forgotten: a worker process hands it to its parent."""
+    found = list(_written)
+    _written.clear()
+    return found
+
+
+def tell() -> None:
+    """Say what was written: of one file what is in it, of several how many, and with -v each."""
+    found = taken()
+    if len(found) == 1 or out.verbose:
+        for target, words in found:
+            out.note(f"{target}: {words}")
+    if len(found) > 1:
+        folder = os.path.commonpath([os.path.dirname(target) for target, _ in found])
+        out.note(f"{folder or '.'}: {len(found)} files written.")
