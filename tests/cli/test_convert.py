@@ -11,7 +11,7 @@ from voxcli.scene import VoxelGrid
 def test_another_format_holds_the_same_thing(voxcli, tmp_path):
     grid = fruxel_grid()
     files.write(tmp_path / "scene.npz", grid)
-    assert voxcli("convert", "scene.npz", "-o", "deep/scene.h5") == (0, "", "")
+    assert voxcli("convert", "scene.npz", "-o", "deep/scene.h5", "-q") == (0, "", "")
     back = files.read(tmp_path / "deep/scene.h5")
     assert np.array_equal(back.labels, grid.labels) and back.frustum == grid.frustum and back.classes == grid.classes
 
@@ -19,8 +19,8 @@ def test_another_format_holds_the_same_thing(voxcli, tmp_path):
 def test_a_folder_is_mirrored_and_workers_change_no_byte(voxcli_process, tmp_path):
     for name in ("a.obj", "sub/b.obj"):
         files.write(tmp_path / "in" / name, box_mesh())
-    assert voxcli_process("convert", "in", "-o", "one", "--to", "ply") == (0, "", "")
-    assert voxcli_process("convert", "in", "-o", "two", "--to", "ply", "--workers", "2") == (0, "", "")
+    assert voxcli_process("convert", "in", "-o", "one", "--to", "ply", "-q") == (0, "", "")
+    assert voxcli_process("convert", "in", "-o", "two", "--to", "ply", "--workers", "2", "-q") == (0, "", "")
     for name in ("a.ply", "sub/b.ply"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -68,7 +68,7 @@ def test_a_threshold_meets_the_probabilities_that_a_prediction_holds(voxcli, tmp
     shares = np.linspace(0, 1, 64, dtype=np.float32).reshape(4, 4, 4)
     files.write(tmp_path / "p.npz", VoxelGrid(occupancy=shares >= 0.5, probabilities=shares))
     for words, level in (((), 0.5), (("--threshold", "0.4"), 0.4), (("--threshold", "0.9"), 0.9)):
-        assert voxcli("convert", "p.npz", "-o", "q.binvox", "--overwrite", *words) == (0, "", "")
+        assert voxcli("convert", "p.npz", "-o", "q.binvox", "--overwrite", *words, "-q") == (0, "", "")
         assert np.array_equal(files.read(tmp_path / "q.binvox").occupancy, shares >= level)
-        assert voxcli("convert", "p.npz", "-o", "q.ply", "--as", "points", "--overwrite", *words) == (0, "", "")
+        assert voxcli("convert", "p.npz", "-o", "q.ply", "--as", "points", "--overwrite", *words, "-q") == (0, "", "")
         assert len(files.read(tmp_path / "q.ply").points) == np.count_nonzero(shares >= level)

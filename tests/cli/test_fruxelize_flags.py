@@ -70,7 +70,7 @@ def test_a_camera_that_looks_away_is_told_with_the_name_of_the_file(voxcli, fold
         code, _, errors = voxcli("fruxelize", *line.split(), "-o", "out.npz", "--overwrite")
         assert code == 0
         assert errors.count("warning:") == 1 and f"warning: {line.split()[0]}: nothing of it lies in the frustum" in errors, errors
-    assert voxcli("fruxelize", "scene.yaml", "-o", "out.npz", "--overwrite")[2] == ""
+    assert voxcli("fruxelize", "scene.yaml", "-o", "out.npz", "--overwrite", "-q")[2] == ""
 
 
 def test_many_warnings_of_one_kind_become_a_count(voxcli, folder):
@@ -108,10 +108,10 @@ def test_what_auto_fills_behind_openings_is_told_in_one_line_and_left_empty_by_o
     code, _, errors = voxcli("fruxelize", "tray.obj", *line)
     by_auto = files.read(tmp_path / "out.npz").labels > 0
     assert code == 0 and errors.count("warning:") == 1 and "--fill outside" in errors
-    assert voxcli("fruxelize", "tray.obj", *line, "--fill", "outside")[2] == ""
+    assert voxcli("fruxelize", "tray.obj", *line, "--fill", "outside", "-q")[2] == ""
     walls = files.read(tmp_path / "out.npz").labels > 0
     assert f"{(by_auto & ~walls).sum() / by_auto.sum():.0%} of the filled cells" in errors
-    assert voxcli("fruxelize", "box.obj", *line)[2] == ""
+    assert voxcli("fruxelize", "box.obj", *line, "-q")[2] == ""
     assert "--fill outside" in voxcli("convert", "tray.obj", "-o", "out.binvox")[2]
 
 

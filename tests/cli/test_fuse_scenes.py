@@ -95,7 +95,8 @@ def test_agreement_is_told_and_kept(voxcli, folder):
     code, text, errors = voxcli("fuse-views", "left.npz", "right.npz", "-o", "out.npz", *BOX, "-v")
     assert (code, text) == (0, "")
     lines = errors.splitlines()
-    assert lines[0].startswith("left.npz: sees ") and lines[1].startswith("right.npz: sees ") and lines[-1].startswith("unobserved: ")
+    assert lines[0].startswith("left.npz: sees ") and lines[1].startswith("right.npz: sees ") and lines[-2].startswith("unobserved: ")
+    assert lines[-1].startswith("out.npz: 24x20x44 voxels, ")
     grid = files.read(folder / "out.npz")
     left, right = grid.meta["agreement"]
     assert (left["view"], right["view"]) == ("left.npz", "right.npz") and left["agreeing"] > 0.9

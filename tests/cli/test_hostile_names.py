@@ -53,7 +53,7 @@ def test_a_batch_of_such_names_is_done_and_told_as_text(voxcli, hostile):
     assert {row["file"] for row in rows} == {f"d/{name}" for name in NAMES[1:]} | {r"d/\xff\xfe.stl"}
     assert all(row["area"] == pytest.approx(AREA) for row in rows)
     code, _, errors = voxcli("convert", "d", "-o", "out", "--format", "ply")
-    assert (code, errors) == (0, "")
+    assert (code, errors) == (0, f"out: {len(NAMES)} files written.\n")
     assert {os.path.splitext(name)[0] for name in os.listdir(hostile / "out")} == {os.path.splitext(name)[0] for name in NAMES}
     told = [name for path in (hostile / "out").iterdir() for name in files.read(path).meta["inputs"]]
     assert sorted(told) == sorted(f"d/{name}" for name in SHOWN)

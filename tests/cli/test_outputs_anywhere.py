@@ -25,7 +25,7 @@ def scene(tmp_path):
 
 @needs_devices
 def test_a_device_holds_nothing_to_protect(refused, voxcli, scene):
-    assert voxcli("convert", "scene.npz", "-o", "/dev/null", "--format", "ply") == (0, "", "")
+    assert voxcli("convert", "scene.npz", "-o", "/dev/null", "--format", "ply", "-q") == (0, "", "")
     refused("convert", "scene.npz", "-o", "/dev/full", "--format", "ply", named=("/dev/full cannot be written", "No space left"))
 
 

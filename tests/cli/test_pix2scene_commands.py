@@ -72,11 +72,11 @@ def test_the_same_samples_twice_and_others_of_another_seed(folder, voxcli):
 def test_a_turntable_decodes_the_code_for_each_view(folder, voxcli):
     assert voxcli("predict", "b.png", "--weights", "rooms.safetensors", "--camera", "here.yaml", "-o", "here.npz")[0] == 0
     line = ["render-surfels", "here.npz", "--weights", "rooms.safetensors"]
-    assert voxcli(*line, "--views", "3", "-o", "turning.png") == (0, "", "")     # where the training's cameras stood: no word of caution
+    assert voxcli(*line, "--views", "3", "-o", "turning.png", "-q") == (0, "", "")    # the training stood there: no caution
     sheet = files.read(folder / "turning.png").rgb                               # two views a row, of the picture's size
     first, second = (sheet[:16, k * 16 : (k + 1) * 16] for k in (0, 1))
     assert sheet.shape == (32, 32, 3) and (first != second).any()
-    assert voxcli(*line, "--views", "4", "-o", "turning.gif") == (0, "", "")
+    assert voxcli(*line, "--views", "4", "-o", "turning.gif", "-q") == (0, "", "")
     code, _, errors = voxcli(*line, "--views", "4", "--camera", "here.yaml", "-o", "around.gif")
     assert code == 0 and errors.count("warning:") == 1 and "3 of 4 views" in errors
     K = np.array([[14.4, 0, 8], [0, 14.4, 8], [0, 0, 1]])

@@ -35,7 +35,7 @@ def tree(path):
 
 
 def test_a_surface_has_albedo_at_its_vertices_and_a_node_for_each_part(voxcli, folder):
-    code, text, errors = predict(voxcli, "-o", "object.glb")
+    code, text, errors = predict(voxcli, "-o", "object.glb", "-q")
     assert (code, text, errors) == (0, "", "")
     nodes = [node["name"] for node in tree(folder / "object.glb")["nodes"]]
     assert set(nodes) <= {"part-1", "part-2", "part-3", "part-4"} and len(nodes) > 1
@@ -55,7 +55,7 @@ def test_parts_are_labels_of_faces(voxcli, folder):
 
 
 def test_camera_and_light_are_written_and_serve_other_commands(voxcli, folder):
-    code, _, errors = predict(voxcli, "-o", "object.glb", "--camera-out", "camera.yaml", "--light-out", "light.yaml")
+    code, _, errors = predict(voxcli, "-o", "object.glb", "--camera-out", "camera.yaml", "--light-out", "light.yaml", "-q")
     assert (code, errors) == (0, "")
     told = files.read_as(folder / "object.glb", Mesh).meta["prediction"]
     camera = files.read(folder / "camera.yaml", kind="camera")

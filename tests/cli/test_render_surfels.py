@@ -29,7 +29,7 @@ def camera(size=20):
 
 
 def test_a_boxs_front_is_where_it_is(voxcli, folder):
-    assert voxcli("render-surfels", "car.obj", "-o", "s.npz", "--camera", "front.yaml") == (0, "", "")
+    assert voxcli("render-surfels", "car.obj", "-o", "s.npz", "--camera", "front.yaml", "-q") == (0, "", "")
     surfels = files.read_as(folder / "s.npz", Surfels)
     seen = np.isfinite(surfels.depth)
     assert np.allclose(surfels.depth[seen], 3.0, atol=1e-5)
@@ -41,7 +41,7 @@ def test_a_boxs_front_is_where_it_is(voxcli, folder):
 
 def test_depth_is_the_same_in_every_format(voxcli, folder):
     for output in ("d.npz", "d.png", "d.npy", "d.tif"):
-        assert voxcli("render-surfels", "car.obj", "-o", output, "--as", "depth", "--camera", "front.yaml") == (0, "", "")
+        assert voxcli("render-surfels", "car.obj", "-o", output, "--as", "depth", "--camera", "front.yaml", "-q") == (0, "", "")
     exact = files.read_as(folder / "d.npz", DepthMap).depth
     for output in ("d.png", "d.npy", "d.tif"):
         assert np.allclose(files.read(folder / output, kind="depth").depth, exact, atol=0.0005, equal_nan=True)
@@ -49,7 +49,7 @@ def test_depth_is_the_same_in_every_format(voxcli, folder):
 
 
 def test_normals_are_colours_on_white(voxcli, folder):
-    assert voxcli("render-surfels", "car.obj", "-o", "n.png", "--as", "normals", "--camera", "front.yaml") == (0, "", "")
+    assert voxcli("render-surfels", "car.obj", "-o", "n.png", "--as", "normals", "--camera", "front.yaml", "-q") == (0, "", "")
     found = picture(folder / "n.png")
     assert found.shape == (30, 40, 3) and found[15, 20].tolist() == [127, 127, 255] and found[0, 0].tolist() == [255] * 3
 
@@ -70,10 +70,10 @@ def test_every_kind_of_input_makes_a_picture_with_something_in_it(voxcli, folder
     }  # fmt: skip
     if name in things:
         files.write(folder / name, things[name])
-    assert voxcli("render-surfels", name, "-o", "v.png", "--size", "64") == (0, "", "")
+    assert voxcli("render-surfels", name, "-o", "v.png", "--size", "64", "-q") == (0, "", "")
     found = picture(folder / "v.png")
     assert max(found.shape) == 64 and 0.03 < (found != found[0, 0]).any(-1).mean() < 0.99
-    assert voxcli("render-surfels", name, "-o", "v.gif", "--size", "32", "--views", "3") == (0, "", "")
+    assert voxcli("render-surfels", name, "-o", "v.gif", "--size", "32", "--views", "3", "-q") == (0, "", "")
     assert Image.open(folder / "v.gif").n_frames == 3
     assert voxcli("render-surfels", name, "-o", "v.npz", "--size", "32")[0] == 0
     surfels = files.read_as(folder / "v.npz", Surfels)
@@ -88,7 +88,7 @@ def test_points_are_balls_of_the_radius_that_is_given_or_in_the_file(refused, vo
     files.write(folder / "sized.ply", PointCloud(place, radius=np.array([1.0])))
     for name, flags, radius in (("bare", ("--radius", "0.5"), 0.5), ("sized", (), 1.0), ("sized", ("--radius", "0.7"), 0.7)):
         line = ("render-surfels", f"{name}.ply", "-o", "p.npz", "--camera", "front.yaml", "--size", "160", "--overwrite", *flags)
-        assert voxcli(*line) == (0, "", "")
+        assert voxcli(*line, "-q") == (0, "", "")
         surfels = files.read_as(folder / "p.npz", Surfels)
         seen = np.isfinite(surfels.depth)
         outline = np.pi * radius**2 / (5.1**2 - radius**2) * surfels.camera.K[0, 0] ** 2  # of a ball on the axis: a circle
@@ -100,7 +100,7 @@ def test_points_are_balls_of_the_radius_that_is_given_or_in_the_file(refused, vo
 
 def test_the_command_of_the_vision_works(voxcli, folder):
     assert voxcli("fruxelize", "scene.yaml", "-o", "out.npz")[0] == 0
-    assert voxcli("render-surfels", "out.npz", "-o", "view.png") == (0, "", "")
+    assert voxcli("render-surfels", "out.npz", "-o", "view.png", "-q") == (0, "", "")
     width = files.read(folder / "out.npz").frustum.width
     assert picture(folder / "view.png").shape == (width, width, 3)               # its own camera's
 
@@ -108,7 +108,7 @@ def test_the_command_of_the_vision_works(voxcli, folder):
 @pytest.mark.parametrize("flag", [(), ("--cells",)])
 def test_fruxels_are_seen_in_the_slices_that_hold_them(voxcli, folder, flag):
     grid = fruxel_grid()
-    assert voxcli("render-surfels", "scene.npz", "-o", "d.npz", "--as", "depth", *flag) == (0, "", "")
+    assert voxcli("render-surfels", "scene.npz", "-o", "d.npz", "--as", "depth", *flag, "-q") == (0, "", "")
     depth = files.read_as(folder / "d.npz", DepthMap).depth
     first = np.argmax(grid.labels > 0, 0)
     thickness = grid.frustum.slice_thickness
@@ -138,7 +138,7 @@ def test_a_views_surfels_drawn_again_are_the_same_picture_and_survive_as_points(
 def test_a_turntable_goes_around_and_stands_side_by_side_in_a_png(voxcli, folder):
     line = ("render-surfels", "car.obj", "--camera", "front.yaml", "--views", "4")
     for output in ("t.apng", "t.gif", "t.png"):
-        assert voxcli(*line, "-o", output) == (0, "", "")
+        assert voxcli(*line, "-o", output, "-q") == (0, "", "")
     sheet, turning = picture(folder / "t.png"), Image.open(folder / "t.apng")
     assert sheet.shape == (60, 80, 3) and turning.n_frames == 4 and turning.is_animated
     frames = []
@@ -200,7 +200,7 @@ def test_a_camera_within_on_a_face_or_at_a_corner_of_a_box_gives_surfels_without
 
 def test_a_depth_map_takes_the_camera_it_lacks_and_keeps_the_one_it_has(refused, voxcli, folder):
     files.write(folder / "bare.npy", DepthMap(np.full((30, 40), 2.0, np.float32)))
-    assert voxcli("render-surfels", "bare.npy", "--kind", "depth", "--camera", "front.yaml", "-o", "s.npz") == (0, "", "")
+    assert voxcli("render-surfels", "bare.npy", "--kind", "depth", "--camera", "front.yaml", "-o", "s.npz", "-q") == (0, "", "")
     surfels = files.read_as(folder / "s.npz", Surfels)
     assert np.allclose(surfels.normals, [0, 0, -1], atol=1e-6) and surfels.camera.width == 40
     refused("render-surfels", "bare.npy", "--kind", "depth", "--camera", "scene.yaml", "-o", "x.npz", named="does not fit the depth map")
@@ -210,9 +210,9 @@ def test_a_depth_map_takes_the_camera_it_lacks_and_keeps_the_one_it_has(refused,
 
 def test_a_single_pixel_and_depth_of_nothing_are_defined(refused, voxcli, folder):
     files.write(folder / "one.npz", DepthMap(np.full((1, 1), 2.0, np.float32), camera=camera(1)))
-    code, text, errors = voxcli("render-surfels", "one.npz", "-o", "one.png", "--size", "8")
+    code, text, errors = voxcli("render-surfels", "one.npz", "-o", "one.png", "--size", "8", "-q")
     assert (code, text) == (0, "") and picture(folder / "one.png").shape == (8, 8, 3) and not errors
-    assert voxcli("render-surfels", "one.npz", "-o", "s.npz") == (0, "", "")
+    assert voxcli("render-surfels", "one.npz", "-o", "s.npz", "-q") == (0, "", "")
     assert np.allclose(files.read_as(folder / "s.npz", Surfels).normals, [0, 0, -1])
     files.write(folder / "none.npz", DepthMap(np.array([[np.nan, 0.0], [-1.0, np.inf]], np.float32), camera=camera(2)))
     refused("render-surfels", "none.npz", "-o", "none.png", named="nothing to see")
@@ -257,7 +257,7 @@ def test_a_picture_has_the_size_of_the_camera_unless_another_is_asked_for(voxcli
 def test_the_camera_of_few_points_has_all_of_their_balls_in_view(voxcli, folder, points):
     files.write(folder / "few.ply", PointCloud(np.array(points, np.float64)))
     for flags in ((), ("--radius", "30")):
-        assert voxcli("render-surfels", "few.ply", "-o", "few.png", "--size", "48", "--overwrite", *flags) == (0, "", "")
+        assert voxcli("render-surfels", "few.ply", "-o", "few.png", "--size", "48", "--overwrite", *flags, "-q") == (0, "", "")
         found = picture(folder / "few.png")
         blank = (found == found[0, 0]).all(-1)
         assert 0.05 < 1 - blank.mean() < 0.9
@@ -277,7 +277,7 @@ def test_what_no_camera_could_frame_is_refused_once_and_clearly(refused, voxcli,
 
 def test_a_picture_of_one_colour_need_not_be_empty(voxcli, folder):
     for size in ("1", "8"):
-        assert voxcli("render-surfels", "car.obj", "-o", f"s{size}.png", "--size", size) == (0, "", "")
+        assert voxcli("render-surfels", "car.obj", "-o", f"s{size}.png", "--size", size, "-q") == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_ray_depth_is_turned_into_z(voxcli, folder):
     v, u = np.mgrid[:20, :20] + 0.5
     length = np.sqrt(((u - k[0, 2]) / k[0, 0]) ** 2 + ((v - k[1, 2]) / k[1, 1]) ** 2 + 1)
     files.write(folder / "ray.npz", DepthMap((3 * length).astype(np.float32), kind="ray", camera=camera()))
-    assert voxcli("render-surfels", "ray.npz", "-o", "s.npz") == (0, "", "")
+    assert voxcli("render-surfels", "ray.npz", "-o", "s.npz", "-q") == (0, "", "")
     assert np.allclose(files.read_as(folder / "s.npz", Surfels).depth, 3.0, atol=1e-5)
 
 
@@ -315,7 +315,7 @@ def test_ray_depth_is_turned_into_z(voxcli, folder):
 
 def lit(voxcli, folder, text, *flags):
     (folder / "lights.yaml").write_text(text)
-    line = ("render-surfels", "car.obj", "-o", "l.png", "--camera", "front.yaml", "--lights", "lights.yaml", "--overwrite", *flags)
+    line = ("render-surfels", "car.obj", "-o", "l.png", "--camera", "front.yaml", "--lights", "lights.yaml", "--overwrite", "-q", *flags)
     code, out, errors = voxcli(*line)
     assert (code, out, errors) == (0, "", ""), errors
     return picture(folder / "l.png")

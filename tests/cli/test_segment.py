@@ -26,7 +26,7 @@ def record(folder, name="out.json"):
 
 def test_instances_are_listed_with_their_measures(voxcli, folder):
     code, text, errors = voxcli("segment", "scene.npz", "-o", "out.json", "-v")
-    assert (code, text) == (0, "") and errors == "scene.npz: 3 instances, 0 left out (0 m^3)\n"
+    assert (code, text) == (0, "") and errors == "scene.npz: 3 instances, 0 left out (0 m^3)\nout.json: 3 instances\n"
     made = record(folder)
     assert [(each["instance"], each["name"], each["class"], each["cells"]) for each in made["instances"]] == [
         (1, "car 1", "car", 3 * 3 * 5), (2, "building 1", "building", 3 * 10 * 16), (3, "ground 1", "ground", 16 * 4 * 16),
@@ -176,7 +176,7 @@ def test_a_scene_of_nothing_gives_files_of_nothing(refused, voxcli, folder):
 def test_a_grid_of_no_cells_has_no_instances(refused, voxcli, folder, shape, gap):
     files.write(folder / "none.npz", VoxelGrid(np.zeros(shape, bool)))
     code, _, errors = voxcli("segment", "none.npz", "-o", "out.json", "--gap", gap)
-    assert (code, errors) == (0, "") and record(folder)["instances"] == []
+    assert (code, errors) == (0, "out.json: 0 instances\n") and record(folder)["instances"] == []
     refused("segment", "none.npz", "-o", "out.glb", named="no instance")
 
 

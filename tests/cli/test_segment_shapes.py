@@ -28,7 +28,7 @@ def folder(tmp_path):
 def test_every_kind_of_shape_gets_the_same_names_of_parts(voxcli, folder, model):
     kinds = (("box.obj", "box.glb", Mesh), ("cloud.ply", "cloud.npz", PointCloud), ("grid.binvox", "grid.npz", VoxelGrid))
     for name, target, kind in kinds:
-        code, text, errors = voxcli("segment", f"shapes/{name}", "--weights", f"{model}.safetensors", "-o", target)
+        code, text, errors = voxcli("segment", f"shapes/{name}", "--weights", f"{model}.safetensors", "-o", target, "-q")
         assert (code, text, errors) == (0, "", "")
         made, given = files.read_as(folder / target, kind), files.read(folder / "shapes" / name)
         assert made.classes.names[:3] == ("air", "part-1", "part-2")

@@ -26,7 +26,7 @@ def data_of(path):
 
 
 def test_a_file_becomes_a_page_that_says_how_it_was_made(voxcli, folder):
-    assert voxcli("view", "scene.npz", "-o", "scene.html") == (0, "", "")
+    assert voxcli("view", "scene.npz", "-o", "scene.html", "-q") == (0, "", "")
     assert voxcli("view", "scene.npz", "-o", "again/scene.html")[0] == 0
     assert (folder / "scene.html").read_bytes() == (folder / "again" / "scene.html").read_bytes()
     found = data_of(folder / "scene.html")
@@ -35,7 +35,7 @@ def test_a_file_becomes_a_page_that_says_how_it_was_made(voxcli, folder):
 
 
 def test_two_files_become_a_comparison_with_the_score_of_the_metric(voxcli, folder):
-    assert voxcli("view", "pred.npz", "scene.npz", "-o", "compare.html", "--picture", "photo.png") == (0, "", "")
+    assert voxcli("view", "pred.npz", "scene.npz", "-o", "compare.html", "--picture", "photo.png", "-q") == (0, "", "")
     found = data_of(folder / "compare.html")
     record = json.loads(voxcli("metrics", "iou", "pred.npz", "scene.npz")[1])
     assert found["scores"]["main"][1] == record["value"] and found["scores"]["classes"] == record["parts"]["classes"]
@@ -89,7 +89,7 @@ def test_open_shows_the_page_and_nothing_opens_by_itself(voxcli, folder, monkeyp
     assert voxcli("view", "scene.npz", "-o", "again.html", "--open")[0] == 0 and opened == [(folder / "again.html").as_uri()]
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr("tempfile.tempdir", None)
-    assert voxcli("view", "scene.npz", "--open") == (0, "", "")
+    assert voxcli("view", "scene.npz", "--open", "-q") == (0, "", "")
     (page,) = folder.glob("voxcli-*/scene.html")
     assert opened[1:] == [page.as_uri()] and "panes" in data_of(page)
     monkeypatch.setattr(webbrowser, "open", lambda address: False)

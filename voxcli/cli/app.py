@@ -302,11 +302,13 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
             with opened_once():
                 _invoke(args, entries)
             code = 0
+            written.tell()
         except Exception as error:
             interrupts.check()
+            if getattr(error, "exit_code", 2) == 1:
+                written.tell()
             code = _explain(error)
         if code in (0, 1):  # 1: some items failed, or a gate was missed; what was computed is still data
-            written.tell()
             try:
                 out.commit()
             except (OSError, VoxcliError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from voxcli.atomic import holds_nothing
 from voxcli.cli.framework.output import out
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def write(target: str, thing: SceneType, *, format: str | None = None, overwrite
 
 
 def add(target: str, words: str) -> None:
-    """Remember a file that was written; stdout is none."""
-    if target != "-":
+    """Remember a file that was written; stdout and devices are none."""
+    if target != "-" and not holds_nothing(target):
         _written.append((target, words))
 
 
