@@ -67,13 +67,9 @@ def write_glb(mesh: Mesh, options: Options) -> bytes:
         # TRIANGLES is the default mode; indices into the node's own vertices.
         indices = binary.add(np.ascontiguousarray(faces.reshape(-1).astype(np.uint32)), "SCALAR")
         meshes.append({"name": name, "primitives": [{"attributes": attributes, "indices": indices, "material": index}]})
-        base = (
-            srgb_to_linear(np.array(class_colour(name)) / 255.0).tolist()
-            if labelled
-            else [1.0, 1.0, 1.0]
-            if colours is not None
-            else [0.4] * 3
-        )
+        by_name = labelled or (colours is None and mesh.face_parts is not None and bool(mesh.part_names))
+        shown = class_colour(name.split("/")[-1]) if by_name else (255, 255, 255) if colours is not None else None
+        base = [0.4] * 3 if shown is None else srgb_to_linear(np.array(shown) / 255.0).tolist()
         materials.append(
             {
                 "name": name.split("/")[-1],

@@ -17,7 +17,7 @@ _LEAST_FACING = 0.05  # a surfel's plate is stretched no further than for this c
 
 
 def face_colours(mesh: Mesh) -> np.ndarray:
-    """RGB 0..1 of each face [F, 3]: its class colour, else its own colour, else that of its corners, else grey.
+    """RGB 0..1 of each face [F, 3]: its class colour, else its own colour, else that of its corners, else its part's, else grey.
 
     >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2]]), face_colors=np.array([[255, 0, 51]], np.uint8))
     >>> face_colours(mesh).tolist()
@@ -30,6 +30,8 @@ def face_colours(mesh: Mesh) -> np.ndarray:
     if mesh.vertex_colors is not None:
         means: np.ndarray = mesh.vertex_colors[mesh.faces][..., :3].mean(1) / 255
         return means
+    if mesh.face_parts is not None and len(mesh.part_names) > 1:
+        return _class_colours(mesh.face_parts, tuple(name.split("/")[-1] for name in mesh.part_names))
     return np.full((len(mesh.faces), 3), _PLAIN)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from dataclasses import dataclass
 
 STREET_CLASSES = ("air", "person", "car", "truck", "van", "bus", "building", "tree", "bicycle", "ground")
@@ -9,16 +11,23 @@ STREET_CLASSES = ("air", "person", "car", "truck", "van", "bus", "building", "tr
 
 _PALETTE = {
     "air": (255, 255, 255),
-    "person": (220, 50, 60),
+    "person": (194, 18, 29),
     "car": (40, 100, 220),
-    "truck": (120, 60, 170),
-    "van": (40, 180, 200),
-    "bus": (245, 160, 30),
-    "building": (150, 125, 105),
-    "tree": (60, 150, 60),
-    "bicycle": (235, 90, 180),
-    "ground": (110, 110, 115),
+    "truck": (106, 51, 153),
+    "van": (50, 207, 238),
+    "bus": (243, 164, 22),
+    "building": (145, 112, 92),
+    "tree": (88, 171, 81),
+    "bicycle": (245, 112, 190),
+    "ground": (113, 114, 126),
 }
+_OTHERS = (
+    (20, 125, 195), (250, 195, 20), (90, 55, 20), (20, 20, 250), (230, 195, 160), (55, 125, 125), (160, 125, 20), (125, 195, 230),
+    (55, 90, 230), (160, 125, 90), (125, 20, 125), (195, 195, 90),
+)  # fmt: skip
+"""Colours of parts and of other classes. Within each list any two differ by 20 or more in CIELAB, also for eyes without red or green."""
+_TONES = (0.0, 0.35, -0.35, 0.6, -0.6)
+"""Shares of white, or where negative of black, by which one hue gets several tones."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +51,27 @@ class Labels:
 
 
 def class_colour(name: str) -> tuple[int, int, int]:
-    """The colour of a class, RGB 0..255: fixed for the street classes, spread around the colour wheel by name for others.
+    """The colour of a class, a part or an instance, RGB 0..255.
 
-    >>> class_colour("car")
-    (40, 100, 220)
+    Fixed for the street classes. An instance, "car-2", has a tone of its class. Other numbered names, "part-3", take the colours of a list
+    in turn, and names without a number one of them each.
+
+    >>> class_colour("car"), class_colour("car-1")
+    ((40, 100, 220), (40, 100, 220))
     """
     if name in _PALETTE:
         return _PALETTE[name]
-    import colorsys
-    import zlib
+    numbered = re.fullmatch(r"(.*?)[-_ ]?(\d{1,6})", name)
+    if numbered is None:
+        place = zlib.crc32(name.encode(errors="surrogateescape"))
+    else:
+        place = max(0, int(numbered[2]) - 1)
+        if numbered[1] in _PALETTE:
+            return _toned(_PALETTE[numbered[1]], place)
+    return _toned(_OTHERS[place % len(_OTHERS)], place // len(_OTHERS))
 
-    hue = (zlib.crc32(name.encode()) % 360) / 360
-    r, g, b = colorsys.hsv_to_rgb(hue, 0.65, 0.85)
-    return int(255 * r), int(255 * g), int(255 * b)
+
+def _toned(colour: tuple[int, int, int], place: int) -> tuple[int, int, int]:
+    tone = _TONES[place % len(_TONES)]
+    r, g, b = (round(c + (255 - c) * tone if tone > 0 else c * (1 + tone)) for c in colour)
+    return r, g, b

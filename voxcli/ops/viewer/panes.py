@@ -303,9 +303,8 @@ def _grouped(labels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
 
 
 def _short(name: str) -> str:
-    """The name of a part without the node around it, where that is called the same."""
-    node, _, last = name.rpartition("/")
-    return last if node == last else name
+    """The name of a part without the node around it."""
+    return name.split("/")[-1]
 
 
 def _outline(camera: Camera, near: float, far: float) -> np.ndarray:
