@@ -4,7 +4,7 @@ _voxcli() {
     local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" verb="" word
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$verb $word" in
-            ' metrics'|' synth'|' weights'|' fruxelize'|' render-surfels'|' train'|' predict'|' sample'|' fuse-views'|' segment'|'metrics iou'|'metrics chamfer'|'metrics fscore'|'metrics hausdorff'|'metrics normals'|'metrics emd'|'metrics depth'|'metrics pose'|'metrics iqtt'|'metrics all'|'metrics presets'|' evaluate'|'synth street'|'synth objects'|'synth views'|'synth rooms'|'synth iqtt'|'weights list'|'weights info'|'weights export'|'weights import'|' convert'|' info'|' view'|' guide') verb="${verb:+$verb }$word" ;;
+            ' metrics'|' synth'|' weights'|' fruxelize'|' render-surfels'|' train'|' predict'|' sample'|' fuse-views'|' segment'|'metrics iou'|'metrics chamfer'|'metrics fscore'|'metrics hausdorff'|'metrics normals'|'metrics emd'|'metrics depth'|'metrics pose'|'metrics iqtt'|'metrics all'|'metrics presets'|' evaluate'|'synth street'|'synth objects'|'synth views'|'synth rooms'|'synth iqtt'|'weights list'|'weights info'|'weights export'|'weights import'|' convert'|' info'|' view'|' doctor'|' guide'|' completion') verb="${verb:+$verb }$word" ;;
         esac
     done
     case "$verb:$previous" in
@@ -102,11 +102,14 @@ _voxcli() {
         'info:--ids') COMPREPLY=($(compgen -W 'raw training' -- "$current")); return ;;
         'info:--kind'|'info:--input-format'|'info:--config') COMPREPLY=(); return ;;
         'view:--output'|'view:-o'|'view:--size'|'view:--views'|'view:--picture'|'view:--threshold'|'view:--kind'|'view:--format'|'view:--input-format'|'view:--config') COMPREPLY=(); return ;;
+        'doctor:--format') COMPREPLY=($(compgen -W 'table json jsonl csv tsv' -- "$current")); return ;;
+        'doctor:--config') COMPREPLY=(); return ;;
         'guide:--config') COMPREPLY=(); return ;;
+        'completion:--config') COMPREPLY=(); return ;;
     esac
     case "$verb:$current" in
         ':-'*) COMPREPLY=($(compgen -W '--version --help -h' -- "$current")) ;;
-        ':'*) COMPREPLY=($(compgen -W 'fruxelize render-surfels train predict sample fuse-views segment metrics evaluate synth weights convert info view guide' -- "$current")) ;;
+        ':'*) COMPREPLY=($(compgen -W 'fruxelize render-surfels train predict sample fuse-views segment metrics evaluate synth weights convert info view doctor guide completion' -- "$current")) ;;
         'metrics:-'*) COMPREPLY=($(compgen -W '--help -h' -- "$current")) ;;
         'metrics:'*) COMPREPLY=($(compgen -W 'iou chamfer fscore hausdorff normals emd depth pose iqtt all presets' -- "$current")) ;;
         'synth:-'*) COMPREPLY=($(compgen -W '--help -h' -- "$current")) ;;
@@ -145,8 +148,11 @@ _voxcli() {
         'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --seed --kind --ids --up --unit --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --ids --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --views --open --picture --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'doctor:-'*) COMPREPLY=($(compgen -W '--format --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'guide:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics evaluate segment-fuse train synth files formats python conventions troubleshooting reliability architecture changes results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid' -- "$current")) ;;
+        'completion:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'completion:'*) COMPREPLY=($(compgen -W 'bash zsh fish man install bash zsh fish man install' -- "$current")) ;;
         *) COMPREPLY=() ;;
     esac
 }

@@ -41,7 +41,7 @@ def bash_offers(*words):
 
 
 def test_bash_offers_commands_options_and_choices():
-    assert "info" in bash_offers("voxcli", "") and "completion" not in bash_offers("voxcli", "")
+    assert "info" in bash_offers("voxcli", "") and "completion" in bash_offers("voxcli", "")
     assert bash_offers("voxcli", "inf") == ["info"]
     assert bash_offers("voxcli", "info", "--form") == ["--format"]
     assert bash_offers("voxcli", "info", "-q", "--format", "") == ["json", "jsonl"]

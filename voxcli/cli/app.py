@@ -8,6 +8,7 @@ A command whose module does not exist yet is not shown. -q -v --config --print-c
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import os
@@ -86,8 +87,9 @@ _COMMANDS = (
     Entry("convert", ".convert:convert", "Write a file in another format."),
     Entry("info", ".info:info", "Facts about files, as JSON."),
     Entry("view", ".view:view", "A picture of a file."),
+    Entry("doctor", ".doctor:doctor", "What is installed and would work, with a self-test."),
     Entry("guide", ".guide:guide", "Read the guide: one page a topic."),
-    Entry("completion", ".completion:completion", "Print the completion script of a shell.", hidden=True),
+    Entry("completion", ".completion:completion", "Completion scripts and the manual page."),
 )
 
 class Commands(Sequence[Entry]):
@@ -187,11 +189,31 @@ class Command(QuickHelp, TyperCommand):
 
     def invoke(self, ctx: Context) -> object:
         """Run the command, or print its configuration."""
+        _warn_of_variables(self)
         with options.current(ctx):
             if options.printing_config() and not getattr(self.callback, "sections", ()):
                 options.show_config()
                 return None
             return super().invoke(ctx)
+
+
+OWN_VARIABLES = ("VOXCLI_DEBUG", "VOXCLI_MAX_MEMORY")
+"""Variables that stand for no option."""
+
+
+def _warn_of_variables(command: Command) -> None:
+    """Warn of variables VOXCLI_... that no command has an option for. Other commands are loaded only where this one knows one not."""
+    given = [name for name in os.environ if name.startswith("VOXCLI_") and name not in OWN_VARIABLES]
+    known = {str(parameter.envvar) for parameter in command.params if parameter.envvar}
+    if all(name in known for name in given):
+        return
+    for entry in COMMANDS:
+        if entry.exists:
+            known |= {str(parameter.envvar) for parameter in build_command(entry).params if parameter.envvar}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, [*known, *OWN_VARIABLES], n=1)
+            out.warn(f"the variable {name} belongs to no option and changes nothing." + (f" Did you mean {near[0]}?" if near else ""))
 
 
 class Group(QuickHelp, TyperGroup):

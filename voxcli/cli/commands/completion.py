@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import enum
 import inspect
+import os
 import types
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperOption
 
+from voxcli.atomic import atomic_write_bytes
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
+from voxcli.errors import UsageError
+from voxcli.version import __version__
 
 if TYPE_CHECKING:
     from typer._click.core import Command
@@ -31,14 +36,79 @@ class Shell(str, enum.Enum):
     fish = "fish"
 
 
-def completion(shell: Annotated[Shell, typer.Argument(show_default=False, help="Which shell.")]) -> None:
-    """Print the completion script of a shell.
+class Page(str, enum.Enum):
+    """What can be printed: a script, or the manual page."""
+
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+    man = "man"
+    install = "install"
+
+
+PLACES = {
+    "bash": ("XDG_DATA_HOME", "~/.local/share", "bash-completion/completions/voxcli", "It works in new shells with bash-completion."),
+    "zsh": ("ZDOTDIR", "~", ".zfunc/_voxcli", "In .zshrc, before compinit: fpath+=(${ZDOTDIR:-~}/.zfunc)"),
+    "fish": ("XDG_CONFIG_HOME", "~/.config", "fish/completions/voxcli.fish", "It works in new shells."),
+    "man": ("XDG_DATA_HOME", "~/.local/share", "man/man1/voxcli.1", "man voxcli shows it."),
+}
+"""Shell -> (variable of a folder, what it is without one, the file in it, what to do then)."""
+
+
+def completion(
+    what: Annotated[Page, typer.Argument(show_default=False, help="A shell, man (the manual page), or install.")],
+    shell: Annotated[Page | None, typer.Argument(show_default=False, help="With install: what is put in its usual place.")] = None,
+) -> None:
+    """Print the completion script of a shell or the manual page, or install one for this user.
 
     Examples:
         voxcli completion bash > voxcli.bash
-        voxcli completion fish > voxcli.fish
+        voxcli completion man > voxcli.1
+        voxcli completion install fish
     """
-    out.data(script(shell))
+    if what is not Page.install and shell is None:
+        return out.data(_page(what))
+    if what is not Page.install or shell in (None, Page.install):
+        raise UsageError("What is to be installed?", expected="voxcli completion install bash, zsh, fish or man")
+    assert shell is not None
+    variable, usual, name, then = PLACES[shell.value]
+    path = Path(os.environ.get(variable) or os.path.expanduser(usual)) / name
+    text = _page(shell)
+    if path.is_file() and MADE not in path.read_text(encoding="utf-8", errors="replace"):
+        raise UsageError(f"{path} exists and is not of voxcli.", hint=f"Print it with: voxcli completion {shell.value}")
+    atomic_write_bytes(path, text.encode(), overwrite=True)
+    return out.note(f"{path} written. {then}")
+
+
+MADE = "made by `voxcli completion"
+"""In the first lines of all that this command writes."""
+
+
+def _page(what: Page) -> str:
+    return manual() if what is Page.man else script(Shell(what.value))
+
+
+def manual() -> str:
+    """The manual page in troff, from the help texts."""
+    from voxcli.cli import app
+
+    def escaped(text: str) -> str:
+        lines = text.replace("\\", "\\e").replace("-", "\\-").splitlines()
+        return "\n".join("\\&" + line if line.startswith((".", "'")) else line for line in lines)
+
+    out_lines = [f'.\\" {MADE} man`', f'.TH VOXCLI 1 "" "voxcli {__version__}"']
+    out_lines += [".SH NAME", "voxcli \\- images to labelled 3D, and a score"]
+    out_lines += [".SH SYNOPSIS", ".B voxcli", "COMMAND [OPTIONS] [INPUT ...]", ".SH DESCRIPTION", escaped(app.ABOUT), ".SH COMMANDS"]
+    verbs = {verb.words: verb for verb in _verbs()}
+    for entry in app.COMMANDS:
+        if entry.exists and not entry.hidden:
+            text, _, examples = (options.help_of(entry.load()) or entry.help).partition("Examples:\n")
+            paragraphs = [" ".join(each.split()) for each in text.strip().split("\n\n")]
+            out_lines += [f".SS voxcli {escaped(entry.words)}", *(line for each in paragraphs for line in (escaped(each), ".PP"))]
+            for flag in verbs[entry.words].flags:
+                out_lines += [".TP", f".B {escaped(', '.join(flag.names))}", escaped(flag.help) or "\\&"]
+            out_lines += [".PP", "Examples:", ".nf", *(escaped(line.strip()) for line in examples.strip().splitlines()), ".fi"]
+    return "\n".join(out_lines) + "\n"
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ Target = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The
 
 
 def list_(format: options.Records = None) -> None:
-    """The models, and the weights that are shipped with voxcli.
+    """The models, the weights that come with voxcli, and whether published ones can be imported and new ones trained.
 
     Examples:
         voxcli weights list
         voxcli weights list --format json
     """
-    from voxcli.models.registry import MODELS
+    from voxcli.models.registry import MODELS, spec_of
     from voxcli.models.weights import SHIPPED, load_weights
 
     rows: list[dict[str, Json]] = []
@@ -38,6 +38,9 @@ def list_(format: options.Records = None) -> None:
         rows.append({"model": weights.model, "weights": path.stem, "numbers": numbers, "bytes": path.stat().st_size})
     there = {row["model"] for row in rows}
     rows += [{"model": name, "weights": None, "numbers": None, "bytes": None} for name in MODELS if name not in there]
+    for row in rows:
+        spec = spec_of(str(row["model"]))
+        row |= {"importable": spec.importer is not None, "trainable": bool(spec.package)}
     out.records(rows, format.value if format else None)
 
 
