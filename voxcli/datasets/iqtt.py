@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.guard import parsing
+from voxcli.files.hdf5_reading import MOST_KEYS, find, opened, values
 from voxcli.files.npy import load_npy
 from voxcli.files.source import Source
 
@@ -27,6 +29,7 @@ LARGEST_QUESTION = 1 << 28
 """Bytes of one question that a reader still unpacks."""
 
 _ANSWERS, _KINDS = "truth/answers", "truth/kinds"
+_QUESTIONS = ("labeled/questions", "unlabeled/questions", "questions")
 _LIGHTS = ("lights/ambient", "lights/positions", "lights/colours")
 
 
@@ -60,7 +63,7 @@ class Questions:
         try:
             if self._data is None:
                 self._data = h5py.File(self.path, "r")[self.key]
-            pixels = np.asarray(self._data[index])
+            pixels = values(self._data, f"'{self.path}', {self.key}[{index}]", slice(index, index + 1))[0]
         except (OSError, KeyError, ValueError, RuntimeError) as error:
             raise FileFormatError(f"'{self.path}', {self.key}[{index}] cannot be read.", actual=str(error)) from error
         if pixels.dtype == np.uint8:
@@ -84,23 +87,21 @@ class IQTTFile:
     """
 
     def __init__(self, path: str | Path):
-        import h5py
-
-        self.path = Path(path)
+        self.path, name = Path(path), f"'{path}'"
         if not self.path.is_file():
             raise DataError(f"There is no file '{path}'.", hint="Make one with 'voxcli synth iqtt -o FILE.h5 --count N'.")
-        try:
-            with h5py.File(self.path, "r") as file:
-                lists = [name for name in ("labeled/questions", "unlabeled/questions", "questions") if name in file]
-                if not lists:
-                    raise FileFormatError(f"'{path}' holds no questions.", expected="questions, or labeled/ and unlabeled/questions",
-                                          actual=f"keys {', '.join(file) or '(none)'}")  # fmt: skip
-                found = {name: Questions(self.path, name, *self._checked(file, name)) for name in lists}
-                self.truth = self._answers(file, _ANSWERS, None) if _ANSWERS in file else None
-                self.kinds = np.asarray(file[_KINDS][()]) if _KINDS in file else None
-                self.lights = self._lights(file, sum(map(len, found.values()))) if _LIGHTS[0] in file else None
-        except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-            raise FileFormatError(f"'{path}' is no whole HDF5 file of questions.", actual=f"{type(error).__name__}: {error}") from error
+        with open(self.path, "rb") as raw, opened(raw, name) as file:
+            lists = {key: data for key in _QUESTIONS if (data := find(file, key, name)) is not None}
+            if not lists:
+                with parsing(name, "a whole HDF5 file"):
+                    keys = ", ".join(islice(file, MOST_KEYS))
+                raise FileFormatError(f"'{path}' holds no questions.", expected="questions, or labeled/ and unlabeled/questions",
+                                      actual=f"keys {keys or '(none)'}")  # fmt: skip
+            found = {key: Questions(self.path, key, *self._checked(file, key, data)) for key, data in lists.items()}
+            self.truth = self._answers(file, _ANSWERS, None)
+            kinds = find(file, _KINDS, name)
+            self.kinds = None if kinds is None else values(kinds, f"{name}: '{_KINDS}'")
+            self.lights = self._lights(file, sum(map(len, found.values()))) if find(file, _LIGHTS[0], name) is not None else None
         none = Questions(self.path, "", 0, np.zeros(0, np.int64))
         self.labeled = next((q for q in found.values() if q.answers is not None), none)
         self.unlabeled = next((q for q in found.values() if q.answers is None), none)
@@ -116,32 +117,33 @@ class IQTTFile:
 
     def _lights(self, file: h5py.File, count: int) -> tuple[np.ndarray, ...]:
         found = []
-        for name, shape in zip(_LIGHTS, ((count, 4, 3), (count, 4, 3, 3), (count, 4, 3, 3)), strict=True):
-            data = file.get(name)
+        for key, shape in zip(_LIGHTS, ((count, 4, 3), (count, 4, 3, 3), (count, 4, 3, 3)), strict=True):
+            data = find(file, key, f"'{self.path}'")
             what = "nothing" if data is None else f"{list(data.shape)} {data.dtype}"
-            values = np.asarray(data[()], np.float32) if data is not None and data.shape == shape and data.dtype.kind == "f" else None
-            if values is None or not np.isfinite(values).all():
-                raise FileFormatError(f"'{self.path}': '{name}' holds no lights of its pictures.", expected=f"{list(shape)}, finite floats",
+            fits = data is not None and data.shape == shape and data.dtype.kind == "f"
+            lights = values(data, f"'{self.path}': '{key}'").astype(np.float32) if fits else None
+            if lights is None or not np.isfinite(lights).all():
+                raise FileFormatError(f"'{self.path}': '{key}' holds no lights of its pictures.", expected=f"{list(shape)}, finite floats",
                                       actual=what)  # fmt: skip
-            found.append(values)
+            found.append(lights)
         return tuple(found)
 
-    def _checked(self, file: h5py.File, name: str) -> tuple[int, np.ndarray | None]:
+    def _checked(self, file: h5py.File, key: str, data: h5py.Dataset) -> tuple[int, np.ndarray | None]:
         """(how many, their answers or None)"""
-        data = file[name]
         shape, dtype = data.shape, data.dtype
         good = len(shape) == 5 and shape[1] == 4 and shape[4] == 3 and (dtype == np.uint8 or dtype.kind == "f")
-        if not good or math.prod(shape[1:]) * dtype.itemsize > LARGEST_QUESTION or data.is_virtual or data.external:
-            raise FileFormatError(f"'{self.path}': '{name}' holds no questions.", expected="[n, 4, H, W, 3], uint8 or float",
+        if not good or math.prod(shape[1:]) * dtype.itemsize > LARGEST_QUESTION:
+            raise FileFormatError(f"'{self.path}': '{key}' holds no questions.", expected="[n, 4, H, W, 3], uint8 or float",
                                   actual=f"{list(shape)} {dtype}")  # fmt: skip
-        key = name.replace("questions", "answers")
-        return shape[0], self._answers(file, key, shape[0]) if key in file and key != name else None
+        return shape[0], self._answers(file, key.replace("questions", "answers"), shape[0])
 
-    def _answers(self, file: h5py.File, key: str, count: int | None) -> np.ndarray:
-        data = file[key]
-        if math.prod(data.shape) > 1 << 28 or data.dtype.kind not in "fiu":
+    def _answers(self, file: h5py.File, key: str, count: int | None) -> np.ndarray | None:
+        """Those of a list; None where the file has none."""
+        if (data := find(file, key, f"'{self.path}'")) is None:
+            return None
+        if data.dtype.kind not in "fiu":
             raise FileFormatError(f"'{self.path}': '{key}' holds no answers.", actual=f"{list(data.shape)} {data.dtype}")
-        return checked_answers(np.asarray(data[()]), f"'{self.path}': '{key}'", count)
+        return checked_answers(values(data, f"'{self.path}': '{key}'"), f"'{self.path}': '{key}'", count)
 
 
 def checked_answers(values: np.ndarray, name: str, count: int | None) -> np.ndarray:

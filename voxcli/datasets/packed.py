@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxcli.errors import FileFormatError
+from voxcli.errors import FileFormatError, VoxcliError
+from voxcli.files.guard import parsing
+from voxcli.files.hdf5_reading import find, need, opened, texts, values
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
 
@@ -33,27 +35,27 @@ class PackedSamples:
     """Reader of a packed file. Opened on first use in each process, so that it travels to worker processes."""
 
     def __init__(self, path: Path):
-        import h5py
-
         self.path = path
         self._file: h5py.File | None = None
-        try:
-            with h5py.File(path, "r") as file:
-                self.names = [str(name) for name in file["names"].asstr()[()]]
-                self._poses = [str(text) for text in file["poses"].asstr()[()]]
-                numbers = [float(file[key][()]) for key in ("z_near", "z_far", "fov_x_deg")]
-                classes = tuple(str(name) for name in file["label_names"].asstr()[()])
-                self.meta = str(file["meta"].asstr()[()])
-                ids = [int(file[key][()]) if file[key][()] >= 0 else None for key in ("empty_label", "ignore_label")]
-                self._fovs = [float(v) for v in file["fov_x_deg_samples"][()]] if "fov_x_deg_samples" in file else None
-                images, labels = file["images"], file["labels"]
-                shapes, kinds = (images.shape, labels.shape), {images.dtype, labels.dtype}
-                whole = all(not d.is_virtual and not d.external and d.chunks == (1, *d.shape[1:]) for d in (images, labels))
-        except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-            raise FileFormatError(
-                f"'{path}' is no packed street data.", actual=f"{type(error).__name__}: {error}",
-                hint="Make one with: voxcli convert DIR -o FILE.h5",
-            ) from error  # fmt: skip
+        name = f"'{path}'"
+        hint = "Make one with: voxcli convert DIR -o FILE.h5"
+        with parsing(name, "packed street data", hint=hint), open(path, "rb") as raw, opened(raw, name) as file:
+
+            def read_texts(key: str) -> list[str]:
+                return texts(need(file, key, name, hint), f"{name}: '{key}'", raw)
+
+            def numbers(key: str) -> list[float]:
+                found: list[float] = values(need(file, key, name, hint), f"{name}: '{key}'").astype(np.float64).reshape(-1).tolist()
+                return found
+
+            self.names, self._poses, classes = (read_texts(key) for key in ("names", "poses", "label_names"))
+            (self.meta,) = read_texts("meta")
+            sizes = [numbers(key)[0] for key in ("z_near", "z_far", "fov_x_deg")]
+            ids = [int(number) if (number := numbers(key)[0]) >= 0 else None for key in ("empty_label", "ignore_label")]
+            self._fovs = numbers("fov_x_deg_samples") if find(file, "fov_x_deg_samples", name) is not None else None
+            images, labels = (need(file, key, name, hint) for key in ("images", "labels"))
+            shapes, kinds = (images.shape, labels.shape), {images.dtype, labels.dtype}
+            whole = all(data.chunks == (1, *data.shape[1:]) for data in (images, labels))
         (n, height, width, _), (m, depth, *area) = shapes if len(shapes[0]) == len(shapes[1]) == 4 else ((0,) * 4, (1,) * 4)
         scale = width // max(area[-1], 1)
         fits = n == m == len(self.names) == len(self._poses) and scale > 0 and shapes[0][3] == 3
@@ -67,8 +69,10 @@ class PackedSamples:
             )  # fmt: skip
         if self._fovs is not None and len(self._fovs) != n:
             raise FileFormatError(f"'{path}': fields of view and samples do not belong together.", expected=n, actual=len(self._fovs))
-        self.frustum, self.classes = Frustum(area[1], area[0], depth, *numbers), Labels(classes, *ids)
-
+        try:
+            self.frustum, self.classes = Frustum(area[1], area[0], depth, *sizes), Labels(tuple(classes), *ids)
+        except VoxcliError as error:
+            raise FileFormatError(f"{name}: {error.message}", expected=error.expected, actual=error.actual) from error
         self._columns = width
         self.jitter = max(abs(fov - self.frustum.fov_x_deg) for fov in self._fovs) if self._fovs else 0.0
 
@@ -101,7 +105,7 @@ class PackedSamples:
 
 def _chunk(data: h5py.Dataset, index: int) -> np.ndarray:
     if data.compression != "gzip" or data.shuffle or data.fletcher32:
-        return np.asarray(data[index])
+        return values(data, f"sample {index}", slice(index, index + 1))[0]
     # Unpacked outside HDF5, which does everything under one lock: threads would wait for each other.
     _, packed = data.id.read_direct_chunk((index, 0, 0, 0))
     size = math.prod(data.shape[1:])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from voxcli.errors import FileFormatError
 from voxcli.files import keyed
 from voxcli.files.guard import claim, parsing
+from voxcli.files.hdf5_reading import MOST_KEYS, find, is_text, opened, texts, values
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import FruxelGrid, Labels, PointCloud, VoxelGrid
@@ -20,87 +19,64 @@ from voxcli.scene import FruxelGrid, Labels, PointCloud, VoxelGrid
 if TYPE_CHECKING:
     import h5py
 
-MOST_KEYS = 1000
-"""Keys of the root group that are looked at."""
-
-MOST_TEXTS = 65_536
-"""Names of classes: labels have 16 bits at most."""
-
 
 def read_hdf5(source: Source, kind: str | None, options: Options) -> keyed.Keyed:
-    """Fruxels or voxels, told by the keys. Links to other files and virtual data sets are not followed.
+    """Fruxels or voxels, told by the keys.
 
     Of IM-NET's files (voxels [n, R, R, R, 1], or points_64 [n, m, 3] with values_64 [n, m, 1]) the first shape, in the cube from -0.5 to
     0.5.
     """
-    import h5py
-
-    with parsing(source.name, "a whole HDF5 file"), source.open() as raw, h5py.File(raw, "r") as file:
+    with source.open() as raw, opened(raw, source.name) as file:
         shape = _first_of_imnet(file, source.name)
         if shape is not None:
             return shape
-        keys = [key for key in islice(file, MOST_KEYS) if isinstance(file.get(key, getlink=True), h5py.HardLink)]
-        found = {key: _read(file, key, source.name) for key in keys if key in keyed.KNOWN_KEYS}
+        with parsing(source.name, "a whole HDF5 file"):
+            keys = list(islice(file, MOST_KEYS))
+        found = {key: data for key in keys if key in keyed.KNOWN_KEYS and (data := find(file, key, source.name)) is not None}
         if not found:
             raise keyed.missing_key(source.name, keys, ["labels", "occupancy", "z_near"])
-    arrays = {key: array for key, array in found.items() if array is not None}
+        claim(source.name, sum(data.size * data.dtype.itemsize for data in found.values() if not is_text(data)))
+        arrays = {key: _array(data, f"{source.name}: '{key}'", raw) for key, data in found.items()}
     return keyed.from_arrays(arrays, {key: array.ndim for key, array in arrays.items()}, source.name)
 
 
 def _first_of_imnet(file: h5py.File, name: str) -> VoxelGrid | PointCloud | None:
     """The first shape of a file of IM-NET or BAE-NET; None for other files. Points are cells of a grid of 256 a side."""
-    import h5py
 
     def held(key: str, ndim: int, last: int) -> h5py.Dataset | None:
-        data = file.get(key)
-        fits = isinstance(data, h5py.Dataset) and data.ndim == ndim and data.shape[-1] == last and data.shape[0] > 0 and not data.external
-        return data if fits and not data.is_virtual and data.dtype.kind in "fiub" else None
+        data = find(file, key, name)
+        if data is None or data.ndim != ndim or data.shape[-1] != last or data.shape[0] == 0 or data.dtype.kind not in "fiub":
+            return None
+        return data
+
+    def first(data: h5py.Dataset, key: str) -> np.ndarray:
+        if len(data) > 1:
+            warnings.warn(f"{name} holds {len(data)} shapes; the first is taken.", stacklevel=4)
+        shape: np.ndarray = values(data, f"{name}: '{key}'", slice(0, 1))[0]
+        return shape
 
     voxels = held("voxels", 5, 1)
-    sizes = [size for size in (64, 32, 16) if held(f"points_{size}", 3, 3) is not None and held(f"values_{size}", 3, 1) is not None]
-    if voxels is None and not sizes:
-        return None
-    every = voxels if voxels is not None else file[f"points_{sizes[0]}"]
-    claim(f"{name}: a shape", math.prod(every.shape[1:]) * every.dtype.itemsize)
-    if len(every) > 1:
-        warnings.warn(f"{name} holds {len(every)} shapes; the first is taken.", stacklevel=3)
     if voxels is not None:
-        cells = np.asarray(voxels[0])[..., 0]
+        cells = first(voxels, "voxels")[..., 0]
         occupied = cells > 0.5 if cells.dtype.kind == "f" else cells != 0
         return VoxelGrid(occupied, origin=np.full(3, -0.5), voxel_size=1 / np.array(cells.shape))
-    points, values = (np.asarray(file[f"{key}_{sizes[0]}"][0]) for key in ("points", "values"))
-    inside = (values[:, 0] > 0.5).astype(np.uint8)
-    return PointCloud((points.astype(np.float32) + 0.5) / 256 - 0.5, labels=inside, classes=Labels(("empty", "occupied"), 0, None))
+    for size in (64, 32, 16):
+        points, inside = held(f"points_{size}", 3, 3), held(f"values_{size}", 3, 1)
+        if points is not None and inside is not None:
+            places = first(points, f"points_{size}")
+            labels = (values(inside, f"{name}: 'values_{size}'", slice(0, 1))[0, :, 0] > 0.5).astype(np.uint8)
+            classes = Labels(("empty", "occupied"), 0, None)
+            return PointCloud((places.astype(np.float32) + 0.5) / 256 - 0.5, labels=labels, classes=classes)
+    return None
 
 
-def _read(file: h5py.File, key: str, name: str) -> np.ndarray | None:
-    import h5py
-
-    dataset = file[key]
-    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-        return None
-    if h5py.check_string_dtype(dataset.dtype) is not None:
-        return _texts(dataset, f"{name}: '{key}'")
-    if dataset.dtype.kind not in "fiub":
-        raise FileFormatError(f"{name}: '{key}' must hold numbers or text.", actual=dataset.dtype)
-    claim(f"{name}: '{key}'", math.prod(dataset.shape) * dataset.dtype.itemsize)
-    return np.asarray(dataset[()])
-
-
-def _texts(dataset: h5py.Dataset, what: str) -> np.ndarray:
-    """A text, or a list of texts. Each is read by itself: many of a list may lie at one place of a small file."""
-    count = math.prod(dataset.shape)
-    if count > MOST_TEXTS or len(dataset.shape) > 1:
-        raise FileFormatError(f"{what} must be a text, or a list of at most {MOST_TEXTS}.", actual=list(dataset.shape))
-    claim(what, count * dataset.dtype.itemsize)
-    texts, total = [], 0
-    for place in np.ndindex(dataset.shape):
-        text = dataset[place]
-        text = text.decode("utf-8") if isinstance(text, bytes) else str(text)
-        texts.append(text)
-        total = max(total, len(text))
-        claim(what, 4 * total * count)                                            # an array of texts has the longest one's size everywhere
-    result: np.ndarray = np.array(texts, dtype=np.str_).reshape(dataset.shape)
+def _array(data: h5py.Dataset, what: str, raw: BinaryIO) -> np.ndarray:
+    """All values; texts as NumPy has them."""
+    if not is_text(data):
+        return values(data, what)
+    found = texts(data, what, raw)
+    claim(what, 4 * max(map(len, found), default=0) * len(found))                 # every one takes as much as the longest
+    result: np.ndarray = np.array(found, np.str_).reshape(data.shape)
     return result
 
 

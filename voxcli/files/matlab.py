@@ -13,6 +13,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ import numpy as np
 from voxcli.errors import FileFormatError
 from voxcli.files.archive import check_array
 from voxcli.files.guard import claim, parsing
+from voxcli.files.hdf5_reading import MOST_KEYS, find, opened, values
 from voxcli.files.keyed import missing_key
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -49,13 +51,9 @@ def read_mat_arrays(path: str | Path, keys: Sequence[str]) -> dict[str, np.ndarr
     """Arrays of numbers by name and of any shape: those of `keys` that the file holds. Raises FileFormatError for no whole MATLAB file."""
     source = Source.from_path(path)
     if source.data.startswith(b"MATLAB 7.3"):
-        import h5py
-
-        with parsing(str(path), "a whole MATLAB file"), source.open() as raw, h5py.File(raw, "r") as file:
-            datasets = {key: file[key] for key in keys if isinstance(file.get(key), h5py.Dataset)}
-            for key, dataset in datasets.items():
-                check_array(f"{path}: '{key}'", dataset.shape, dataset.dtype)
-            return {key: np.asarray(dataset[()]).T for key, dataset in datasets.items()}
+        with source.open() as raw, opened(raw, str(path)) as file:
+            found = {key: data for key in keys if (data := find(file, key, str(path))) is not None}
+            return {key: values(data, f"{path}: '{key}'").T for key, data in found.items()}
     order = {b"IM": "<", b"MI": ">"}.get(source.data[126:128])
     if order is None:
         raise FileFormatError(f"{path} is not a MATLAB file.", expected="MATLAB 5 or newer", actual=repr(source.data[:20]))
@@ -153,13 +151,13 @@ def _values(matrix: _Matrix, order: str) -> np.ndarray:
 
 
 def _read_hdf5_mat(source: Source) -> np.ndarray:
-    import h5py
-
-    with parsing(source.name, "a whole MATLAB file"), source.open() as raw, h5py.File(raw, "r") as file:
-        sizes = {k: math.prod(d.shape) * d.dtype.itemsize for k, d in file.items() if isinstance(d, h5py.Dataset)}
-        # MATLAB stores column-major: h5py sees the axes reversed.
-        volume: np.ndarray = np.asarray(file[_pick(sizes, source.name)][()]).T
-        return volume
+    with source.open() as raw, opened(raw, source.name) as file:
+        for key in VOLUME_KEYS:
+            if (data := find(file, key, source.name)) is not None:
+                volume: np.ndarray = values(data, f"{source.name}: '{key}'").T    # MATLAB stores column-major: the axes are reversed
+                return volume
+        with parsing(source.name, "a whole MATLAB file"):
+            raise missing_key(source.name, islice(file, MOST_KEYS), list(VOLUME_KEYS))
 
 
 register(Format("MATLAB", (".mat",), "a volume under Volume, voxel, voxels, instance or occupancy", reads=("voxels",), reader=read_mat))

@@ -52,9 +52,9 @@ def _glb(data: bytes) -> bool:
 
 
 def _hdf5(data: bytes) -> bool:
-    import h5py
+    from voxcli.files.hdf5_reading import opened
 
-    with h5py.File(io.BytesIO(data), "r"):  # it compares the size that the file states
+    with opened(io.BytesIO(data), "file"):  # it compares the size that the file states
         return True
 
 
