@@ -46,6 +46,22 @@ def test_voxels_tell_where_they_are_occupied():
     assert facts(labelled)["labels"] == {"air": 62, "label 7": 2}
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("empty, ignore", [(0, 255), (None, None), (2, 300)])
+@pytest.mark.parametrize("counted", [2, 7, 64, 1 << 18])
+def test_labels_that_are_counted_in_pieces_are_those_of_the_whole(monkeypatch, dtype, empty, ignore, counted):
+    monkeypatch.setattr("voxcli.ops.facts._COUNTED", counted)
+    labels = np.zeros((7, 5, 9), dtype)
+    labels[2:6, 1:3, 3:] = np.random.default_rng(2).integers(0, 4, (4, 2, 6))
+    labels[3, 4, 8] = 255
+    told = facts(VoxelGrid(labels=labels, classes=Labels(("a", "b", "c", "d"), empty, ignore)))
+    ids, counts = np.unique(labels, return_counts=True)
+    names = ["a", "b", "c", "d", "ignore" if ignore == 255 else "label 255"]
+    assert told["labels"] == dict(zip(names, counts.tolist(), strict=True)) and ids[-1] == 255
+    filled = np.argwhere((labels != (-1 if empty is None else empty)) & (labels != (-1 if ignore is None else ignore)))
+    assert told["occupied"] == len(filled) and told["occupied_box"] == [filled.min(0).tolist(), (filled.max(0) + 1).tolist()]
+
+
 def test_points_depth_surfels_pictures_cameras_and_scenes_are_told_apart():
     camera = Camera(K, 4, 2)
     depth = np.array([[1.0, 2, np.nan, 4], [np.nan] * 4], np.float32)

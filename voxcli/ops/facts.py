@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Facts = dict[str, Json]
 
-_COUNTED = 1 << 20
+_COUNTED = 1 << 18
 """Labels that are counted at a time."""
 
 _MANY_FACES = 1 << 19
@@ -72,21 +72,41 @@ def _voxels(grid: scene.VoxelGrid) -> Facts:
         "kind": "voxels", "shape": shape.tolist(), "dtype": str(grid.values.dtype), "origin": grid.origin.tolist(),
         "voxel_size": grid.voxel_size.tolist(), "box": [grid.origin.tolist(), (grid.origin + shape * grid.voxel_size).tolist()],
     }  # fmt: skip
+    empty: tuple[int | None, ...] = ()
     if grid.labels is not None:
         assert grid.classes is not None
-        occupied = ~np.isin(grid.labels, [each for each in (grid.classes.empty, grid.classes.ignore) if each is not None])
         found["labels"] = _counts(grid.labels, grid.classes)
-    elif grid.values.dtype == bool:
-        occupied = grid.values
-    else:
-        occupied = grid.values >= 0.5
+        empty = grid.classes.empty, grid.classes.ignore
+    elif grid.values.dtype != bool:
         found["threshold"] = 0.5
-    filled = np.argwhere(occupied)
-    found["occupied"] = len(filled)
-    if len(filled):
-        low, high = filled.min(0), filled.max(0) + 1
-        found["occupied_box"] = [(grid.origin + low * grid.voxel_size).tolist(), (grid.origin + high * grid.voxel_size).tolist()]
+    count, box = _occupied(grid.values, empty)
+    found["occupied"] = count
+    if box is not None:
+        found["occupied_box"] = [(grid.origin + corner * grid.voxel_size).tolist() for corner in box]
     return found
+
+
+def _occupied(values: np.ndarray, empty: tuple[int | None, ...]) -> tuple[int, np.ndarray | None]:
+    """How many cells are occupied, and the box of their indices, [2, 3], the ends behind the last ones; None where there are none.
+
+    Slice by slice: the whole is looked at in little memory. values: bool, probabilities, or labels, of which `empty` are not occupied.
+    """
+    import numpy as np
+
+    count, seen = 0, [np.zeros(size, bool) for size in values.shape]
+    for x, part in enumerate(values):
+        if values.dtype.kind in "iu":
+            occupied = np.logical_and.reduce([part != each for each in empty if each is not None] or [np.ones(part.shape, bool)])
+        else:
+            occupied = part if values.dtype == bool else part >= 0.5
+        here = int(np.count_nonzero(occupied))
+        if here:
+            count, seen[0][x] = count + here, True
+            seen[1] |= occupied.any(axis=1)
+            seen[2] |= occupied.any(axis=0)
+    if not count:
+        return 0, None
+    return count, np.array([[np.flatnonzero(each)[0] for each in seen], [np.flatnonzero(each)[-1] + 1 for each in seen]])
 
 
 def _mesh(mesh: scene.Mesh) -> Facts:
@@ -165,7 +185,14 @@ def _counts(labels: np.ndarray, classes: Labels) -> Facts:
     flat = np.asarray(labels).reshape(-1)
     counts = np.zeros(int(flat.max(initial=0)) + 1, np.int64)
     for start in range(0, flat.size, _COUNTED):  # counting makes eight bytes of each label
-        counts += np.bincount(flat[start : start + _COUNTED], minlength=len(counts))
+        piece = flat[start : start + _COUNTED]
+        if piece.min() == piece.max():                                            # most of a scene is air
+            counts[piece[0]] += len(piece)
+        elif piece.dtype == np.uint8 and len(piece) % 2 == 0:                     # two labels at once
+            pairs = np.bincount(piece.view(np.uint16), minlength=1 << 16).reshape(256, 256)
+            counts += (pairs.sum(0) + pairs.sum(1))[: len(counts)]
+        else:
+            counts += np.bincount(piece, minlength=len(counts))
     names = {**dict(enumerate(classes.names)), **({classes.ignore: "ignore"} if classes.ignore is not None else {})}
     return {names.get(i, f"label {i}"): int(n) for i, n in enumerate(counts) if n}
 
