@@ -75,8 +75,12 @@ def parse(text: str, where: str) -> Value:
 
 def load(path: str | os.PathLike[str]) -> dict[str, Value]:
     """The mapping of a YAML file. An empty file is an empty mapping."""
+    from voxcli.files.guard import bytes_within, claim
+
     try:
-        text = (file_bytes(path) or Path(path).read_bytes()).decode("utf-8")
+        data = file_bytes(path)
+        claim(str(path), len(data or b""), "holds")
+        text = (data or bytes_within(path)).decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{path}: not a text file.", expected="YAML in UTF-8") from error
     value = parse(text, str(path))

@@ -10,6 +10,8 @@ from mutations import campaign, mutated, outcome, whole_files
 from refusals import refused
 
 from voxcli import config
+from voxcli.datasets.iqtt import read_answers
+from voxcli.datasets.pictures import read_json
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.files import guard, read
 from voxcli.files.guard import claim, memory_budget, parse_json, parsing
@@ -100,10 +102,29 @@ def test_the_budget_is_what_the_variable_says(monkeypatch, text, size):
         claim("a.npz", size + 1)
 
 
-def test_a_budget_that_is_no_size_is_refused(monkeypatch):
-    monkeypatch.setenv(guard.VARIABLE, "lots")
-    with refused(UsageError, guard.VARIABLE, actual="lots"):
+NO_SIZES = ["lots", "0", "0.0G", "-1", "-5G", "1e9", "nan", "inf", "9" * 400, "5 5", "\u0665", "2P", "0x10", ".5G", "1..2"]
+
+
+@pytest.mark.parametrize("text", NO_SIZES)
+def test_a_budget_that_is_no_size_is_one_error(monkeypatch, tmp_path, text):
+    monkeypatch.setenv(guard.VARIABLE, text)
+    with refused(UsageError, guard.VARIABLE, actual=text[:50]):
         memory_budget()
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    with refused(UsageError, guard.VARIABLE, expected="4G"):
+        read(tmp_path / "a.obj")
+
+
+def test_files_that_are_read_as_a_whole_are_within_the_budget(monkeypatch, tmp_path):
+    monkeypatch.setenv(guard.VARIABLE, "1K")
+    lines = "# a comment\n" * 100
+    (tmp_path / "a.obj").write_text(lines + "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    for name in ("a.yaml", "answers.txt", "a.json"):
+        (tmp_path / name).write_text(lines)
+    readers = {"a.obj": read, "a.yaml": config.load, "answers.txt": read_answers, "a.json": lambda path: read_json(path, "json")}
+    for name, reader in readers.items():
+        with refused(FileFormatError, name, "holds", hint=guard.VARIABLE):
+            reader(tmp_path / name)
 
 
 @pytest.mark.parametrize("text", ["{", "[1e400]", "[NaN]", "[-Infinity]", "[" * 100_000, "9" * 5000, "\ud800", ""])

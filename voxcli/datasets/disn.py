@@ -21,6 +21,7 @@ import numpy as np
 from voxcli.datasets.pictures import read_json, read_rgba
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.files.exr import read_exr_depth
+from voxcli.files.guard import bytes_within
 from voxcli.geometry.cameras import from_shapenet
 from voxcli.scene import Camera, DepthMap, PointCloud
 
@@ -154,7 +155,7 @@ def read_split(path: Path) -> dict[str, list[str]]:
 def read_metadata(path: Path) -> list[list[float]]:
     """The numbers of each view, seven or ten."""
     try:
-        text = path.read_text(encoding="ascii")
+        text = bytes_within(path).decode("ascii")
         rows = [line.strip().rstrip(",").strip() for line in text.splitlines() if line.strip()]
         lines = [[float(word) for word in row.removeprefix("[").removesuffix("]").split(",")] for row in rows]
     except (OSError, ValueError) as error:

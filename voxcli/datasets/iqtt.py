@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
-from voxcli.files.guard import parsing
+from voxcli.files.guard import bytes_within, parsing
 from voxcli.files.hdf5_reading import MOST_KEYS, find, opened, values
 from voxcli.files.npy import load_npy
 from voxcli.files.source import Source
@@ -169,7 +169,7 @@ def read_answers(path: str | Path) -> np.ndarray:
         if path.suffix.lower() == ".npy":
             values = load_npy(Source.from_path(path))
         else:
-            values = np.array([int(word) for word in path.read_text(encoding="utf-8").split()], np.int64)
+            values = np.array([int(word) for word in bytes_within(path).decode("utf-8").split()], np.int64)
     if not len(np.atleast_1d(values)):
         raise FileFormatError(f"'{path}' holds no answers.", expected="0, 1 or 2 on each line", actual="nothing")
     return checked_answers(np.atleast_1d(values), f"'{path}'", None)

@@ -25,7 +25,7 @@ from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.pictures import read_rgb
 from voxcli.datasets.street import scene_folders
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
-from voxcli.files.guard import parse_json, parsing
+from voxcli.files.guard import bytes_within, parse_json, parsing
 from voxcli.geometry import cameras
 from voxcli.scene import Camera
 
@@ -126,7 +126,7 @@ def _token(*parts: object) -> str:
 
 def _read_poses(path: Path) -> tuple[Camera, list[Row]]:
     with parsing(f"'{path}'", "a file of poses"):
-        content: Any = parse_json(path.read_bytes(), f"'{path}'")
+        content: Any = parse_json(bytes_within(path), f"'{path}'")
         numbers = content["camera"]
         camera = Camera(np.array(numbers["K"], float), numbers["width"], numbers["height"], np.array(numbers["world_to_cam"], float))
         return camera, list(content["objects"])
@@ -284,7 +284,7 @@ class NuScenesFolder:
     def _table(self, name: str) -> list[Row]:
         path = self._folder / f"{name}.json"
         with parsing(f"'{path}'", "a table of nuScenes"):
-            rows: Any = parse_json(path.read_bytes(), f"'{path}'")
+            rows: Any = parse_json(bytes_within(path), f"'{path}'")
         if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("token"), str) for row in rows):
             raise FileFormatError(f"'{path}' is not a table.", expected="a list of rows with tokens")
         return rows

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
+from voxcli.files.guard import bytes_within
 from voxcli.scene import Picture
 
 
@@ -47,7 +48,7 @@ def png_bytes(pixels: np.ndarray, compress_level: int = -1) -> bytes:
 def read_json(path: Path, what: str) -> Any:
     """The content of a JSON file; `what` it should be, for errors."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(bytes_within(path).decode("utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"There is no {what} '{path}'.") from error
     except (OSError, ValueError) as error:

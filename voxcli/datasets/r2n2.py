@@ -19,6 +19,7 @@ import numpy as np
 
 from voxcli.datasets.pictures import read_json, read_rgba
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
+from voxcli.files.guard import bytes_within
 from voxcli.geometry.cameras import from_shapenet, shapenet_intrinsics
 from voxcli.provenance import Meta
 from voxcli.scene import Camera, VoxelGrid
@@ -189,7 +190,7 @@ def read_taxonomy(path: Path) -> list[Meta]:
 def read_metadata(path: Path) -> list[list[float]]:
     """Azimuth, elevation, in-plane rotation, distance ratio, "field of view" of each view."""
     try:
-        lines = [[float(word) for word in line.split()] for line in path.read_text(encoding="ascii").splitlines() if line.strip()]
+        lines = [[float(word) for word in line.split()] for line in bytes_within(path).decode("ascii").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise FileFormatError(f"'{path}' cannot be read as metadata of renderings.", actual=f"{type(error).__name__}: {error}") from error
     if not lines or any(len(line) != 5 or not np.isfinite(line).all() or line[3] <= 0 for line in lines):

@@ -23,6 +23,7 @@ from voxcli.datasets.street_checks import (
     stated_jitter,
 )
 from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.files.guard import bytes_within
 from voxcli.scene.labels import Labels
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
@@ -129,7 +130,7 @@ class _Folder:
             raise DataError(f"'{path}' holds no samples.", expected="a folder made by 'voxcli synth street', or one packed as .h5",
                             hint="Its samples lie in images/*.png and fruxels/*.npz.")  # fmt: skip
         meta = path / "meta.json"
-        self.meta = meta.read_text(encoding="utf-8") if meta.is_file() else ""
+        self.meta = bytes_within(meta).decode("utf-8") if meta.is_file() else ""
         first = read_facts(self._fruxels(0))
         self.classes = first.classes
         self.jitter, self.frustum = stated_jitter(self.meta, first.frustum)
@@ -165,7 +166,7 @@ class _Folder:
         """The JSON text of the poses file; empty where there is none."""
         path = self.path / "poses" / f"{self.names[index]}.json"
         try:
-            return path.read_text(encoding="utf-8") if path.is_file() else ""
+            return bytes_within(path).decode("utf-8") if path.is_file() else ""
         except (OSError, ValueError) as error:
             raise FileFormatError(f"'{path}' cannot be read as poses.", actual=f"{type(error).__name__}: {error}") from error
 

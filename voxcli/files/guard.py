@@ -33,10 +33,11 @@ def memory_budget() -> int:
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
         return BUDGET
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
-    if found is None:
-        raise UsageError(f"{VARIABLE} is no size of memory.", expected="such as 4G or 512M", actual=text)
-    return int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
+    found = re.fullmatch(r"(\d{1,20}(?:\.\d{1,20})?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE | re.ASCII)
+    size = int(float(found[1]) * (1 << _UNITS[found[2].upper()])) if found is not None else 0
+    if size < 1:
+        raise UsageError(f"{VARIABLE} is no size of memory.", expected="such as 4G or 512M", actual=repr(text[:60]))
+    return size
 
 
 def claim(name: str, size: int, does: str = "declares") -> None:
@@ -61,6 +62,13 @@ def read_within(file: BinaryIO, name: str) -> bytes:
         size += len(piece)
         claim(name, size, "holds more than")
     return b"".join(pieces)
+
+
+def bytes_within(path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a file. Raises FileFormatError beyond the budget, and OSError."""
+    with open(path, "rb") as file:
+        claim(f"'{path}'", os.fstat(file.fileno()).st_size, "holds")
+        return read_within(file, f"'{path}'")
 
 
 @contextmanager

@@ -40,9 +40,11 @@ class Source:
                 raise UsageError(f"{path} is a link to a file that does not exist.", actual=os.readlink(path))
             raise UsageError(f"{path} does not exist.", hint=nearest_sibling(path))
         try:
-            return cls(str(path), path, file_bytes(path))
+            data = file_bytes(path)
         except OSError as error:
             raise UsageError(f"{path} cannot be read.", actual=error.strerror or str(error)) from error
+        claim(str(path), len(data or b""), "holds")                               # a larger file tells what its parts take
+        return cls(str(path), path, data)
 
     @classmethod
     def from_stdin(cls) -> Source:

@@ -185,7 +185,9 @@ def _folders(root: str, above: tuple[str, ...] = ()) -> Iterator[str]:
 
 def _from_list(path: str, keep_going: bool) -> list[Input]:
     """The files that a list names: one a line, or all ended by zero bytes as of `find -print0`. @- is a list from stdin."""
-    data = read_stdin() if path == STDIN else Path(path).read_bytes()
+    from voxcli.files.guard import bytes_within
+
+    data = read_stdin() if path == STDIN else bytes_within(path)
     data = data.removeprefix(codecs.BOM_UTF8)
     where = "stdin" if path == STDIN else path
     if b"\0" in data and not data.endswith(b"\0"):
