@@ -29,6 +29,9 @@ if typing.TYPE_CHECKING:
 else:
     Value = Any  # what a field of this type is given is taken as it is
 
+MOST_VALUES = 1 << 20
+"""Values of a YAML text beyond its letters: aliases of aliases of a few lines are more than memory holds."""
+
 T = TypeVar("T")
 
 Hint: TypeAlias = Any
@@ -56,12 +59,26 @@ def _loader() -> type:
     return Loader
 
 
+def _count(value: Value, counted: dict[int, int]) -> int:
+    """How many values there are where each alias is written out. Raises ValueError for a list or mapping that holds itself."""
+    if not isinstance(value, (list, tuple, dict)):
+        return 1
+    if id(value) not in counted:
+        counted[id(value)] = 0
+        counted[id(value)] = 1 + sum(_count(each, counted) for each in (value.values() if isinstance(value, dict) else value))
+    if not counted[id(value)]:
+        raise ValueError("an alias within what it stands for")
+    return counted[id(value)]
+
+
 def parse(text: str, where: str) -> Value:
     """The value of a YAML text. `where` names its origin in errors."""
     import yaml
 
     try:
         value: Value = yaml.load(text, Loader=_loader())
+        if _count(value, {}) > MOST_VALUES + len(text):
+            raise ValueError("aliases that stand for more values than a file may have")
         return value
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark

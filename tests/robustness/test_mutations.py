@@ -1,6 +1,8 @@
 """Whatever is done to a file, reading it ends in a scene or in one error that names it."""
 
+import json
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from voxcli.datasets.pictures import read_json
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.files import guard, read
 from voxcli.files.guard import claim, memory_budget, parse_json, parsing
+from voxcli.files.source import Source
 
 
 def told(counts):
@@ -133,10 +136,61 @@ def test_what_is_no_json_is_refused(text):
         parse_json(text, "a.json")
 
 
-@pytest.mark.parametrize("text", ["a: 2001-99-99", "a: !!int x", "a: " + "9" * 5000, "[" * 20_000, "a: [*b]", "a: !!python/name:os.system"])
+_ALIASES = "\n".join(["x0: &x0 [a]", *(f"x{k}: &x{k} [*x{k - 1}, *x{k - 1}, *x{k - 1}]" for k in range(1, 14))])
+
+
+@pytest.mark.parametrize("text", ["a: 2001-99-99", "a: !!int x", "a: " + "9" * 5000, "[" * 20_000, "a: [*b]", "a: !!python/name:os.system",
+                                  "a: &a [*a]", "a: &a {b: [*a, *a]}", _ALIASES])  # fmt: skip
 def test_what_is_no_yaml_is_refused(text):
     with refused(FileFormatError, "a.yaml"):
         config.parse(text, "a.yaml")
+
+
+def test_an_alias_in_a_yaml_text_stands_for_its_value():
+    assert config.parse("a: &a {b: [1, 2]}\nc: [*a, *a]\nd: {<<: *a, e: 3}", "a.yaml")["d"] == {"b": [1, 2], "e": 3}
+
+
+def test_names_in_a_gltf_file_that_no_file_can_have_are_said(tmp_path):
+    for name in ("x" * 5000, "a\0b"):
+        tree = {
+            "asset": {"version": "2.0"}, "buffers": [{"byteLength": 36, "uri": name}], "bufferViews": [{"buffer": 0, "byteLength": 36}],
+            "accessors": [{"bufferView": 0, "componentType": 5126, "type": "VEC3", "count": 3}], "nodes": [{"mesh": 0}],
+            "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}]}],
+        }  # fmt: skip
+        (tmp_path / "a.gltf").write_text(json.dumps(tree))
+        with refused(FileFormatError, "a.gltf"):
+            read(tmp_path / "a.gltf")
+        assert Source.from_path(tmp_path / "a.gltf").beside(name) is None
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_text_of_no_letters_in_an_npz_is_refused(tmp_path, order):
+    kind = np.frombuffer(np.array([0x7A, 0x110000], f"{order}u4").tobytes(), f"{order}U2")
+    np.savez(tmp_path / "a.npz", depth=np.ones((2, 2), np.float32), depth_kind=kind.reshape(()))
+    with refused(FileFormatError, "a.npz", "depth_kind"):
+        read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_arrays_in_an_array_are_refused(tmp_path, name):
+    header = b"{'descr': ('<f4', (3,)), 'fortran_order': False, 'shape': (2, 3), }\n"
+    data = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(72)
+    if name == "a.npz":
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("points.npy", data)
+    else:
+        (tmp_path / name).write_bytes(data)
+    with refused(FileFormatError, name, "arrays in an array"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind, count", [("int", -5), ("uint", 4_000_000_000), ("double", 1e300), ("float", float("nan"))])
+def test_a_list_of_a_ply_file_that_cannot_be_so_long_is_refused(tmp_path, kind, count):
+    head = f"ply\nformat binary_little_endian 1.0\nelement vertex 2\nproperty list {kind} int x\nproperty list {kind} int y\nend_header\n"
+    form = {"int": "<i", "uint": "<I", "double": "<d", "float": "<f"}[kind]
+    (tmp_path / "a.ply").write_bytes(head.encode() + struct.pack(form, count) + bytes(100))
+    with refused(FileFormatError, "a.ply"):
+        read(tmp_path / "a.ply", kind="points")
 
 
 def test_an_hdf5_file_whose_texts_share_a_place_is_refused_before_they_are_copied(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 import tokenize
 import warnings
 import zipfile
@@ -62,6 +63,8 @@ class NpzArchive(Mapping[str, np.ndarray]):
             data = bytearray(math.prod(shape) * dtype.itemsize)
             if _fill(member, data) != len(data):
                 raise EOFError("it ends before its data does")
+            if dtype.kind == "U" and np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder)).max(initial=0) > sys.maxunicode:
+                raise ValueError("text of no letters")
             return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
 
     def __iter__(self) -> Iterator[str]:
@@ -103,6 +106,8 @@ def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype, packed_bytes
     """Refuse pickles and absurd sizes. Raises FileFormatError that begins with name."""
     if dtype.hasobject:
         raise FileFormatError(f"{name} holds pickled Python objects, which could run code.", expected="plain numbers or text")
+    if dtype.subdtype is not None:
+        raise FileFormatError(f"{name} holds arrays in an array.", expected="plain numbers or text", actual=dtype)
     if min(shape, default=0) < 0:
         raise FileFormatError(f"{name} declares a negative size.", expected="a shape of whole numbers from 0 on", actual=list(shape))
     size = math.prod(shape) * dtype.itemsize

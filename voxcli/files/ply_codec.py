@@ -148,6 +148,12 @@ def _fields(p: Property, length: int, order: str) -> list[_Field]:
     return [(p.name, order + p.type)]
 
 
+def _length(data: bytes, kind: np.dtype, position: int) -> int:
+    """That of a list, as the file states it; -1 for one that it cannot have, such as NaN."""
+    number = np.frombuffer(data, kind, 1, position)[0]
+    return int(number) if 0 <= number <= len(data) else -1
+
+
 def _first_list_lengths(data: bytes, position: int, order: str, element: Element) -> list[int]:
     """Lengths of the lists in the first row; 0 for scalars."""
     lengths = []
@@ -155,8 +161,7 @@ def _first_list_lengths(data: bytes, position: int, order: str, element: Element
         length = 0
         if p.count_type:
             count = np.dtype(order + p.count_type)
-            length = int(np.frombuffer(data, count, 1, position)[0]) if position + count.itemsize <= len(data) else 0
-            length = length if 0 <= length <= len(data) else 0
+            length = max(_length(data, count, position), 0) if position + count.itemsize <= len(data) else 0
             position += count.itemsize + length * np.dtype(p.type).itemsize
         else:
             position += np.dtype(p.type).itemsize
@@ -173,8 +178,10 @@ def _read_binary_rows(data: bytes, position: int, order: str, element: Element, 
                 length = 1
                 if p.count_type:
                     count = np.dtype(order + p.count_type)
-                    length = int(np.frombuffer(data, count, 1, position)[0])
+                    length = _length(data, count, position)
                     position += count.itemsize
+                    if length < 0:
+                        raise ValueError("a list of no length")
                     sizes[p.name].append(length)
                 kind = np.dtype(order + p.type)
                 found[p.name].append(np.frombuffer(data, kind, length, position) if length else np.zeros(0, kind))

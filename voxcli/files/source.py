@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,10 +105,11 @@ class Source:
         within = ".." not in parts and not name.startswith(("/", "\\")) and ":" not in name
         for steps in ([parts] if within else []) + [parts[-1:]]:
             place: Path | None = folder
-            for step in steps:
-                place = None if place is None else _named(place, step)
-            if place is not None and place.is_file() and place.resolve().is_relative_to(folder.resolve()):
-                return place
+            with suppress(OSError, ValueError):                                   # a name that no file can have
+                for step in steps:
+                    place = None if place is None else _named(place, step)
+                if place is not None and place.is_file() and place.resolve().is_relative_to(folder.resolve()):
+                    return place
         return None
 
 
