@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,7 +26,9 @@ def info(
     """Facts about files: kind, shape, class counts, frustum, camera, bounding box, provenance.
 
     One file gives one JSON object, several give a list (or one line each with --format jsonl). A folder of `voxcli synth` or of nuScenes
-    counts as one: its number of samples and how it was made, or its version, channels, key frames and boxes by category.
+    counts as one: its number of samples and how it was made, or its version, channels, key frames and boxes by category. So does the
+    folder of a training (its steps and best validation) and of an evaluation. Weights, metric records (.jsonl), instances (.json),
+    questions (.h5), .vox and .gif have facts, too.
 
     Examples:
         voxcli info scene.npz
@@ -38,8 +41,9 @@ def info(
     from voxcli.datasets.facts import data_set_facts, is_data_set
     from voxcli.files.registry import searched_extensions
     from voxcli.ops.facts import facts
+    from voxcli.ops.records_facts import finder
 
-    data_sets = [source for source in sources if is_data_set(source)]
+    data_sets = [source for source in sources if is_data_set(source) or (os.path.isdir(source) and finder(source))]
     others = [source for source in sources if source not in data_sets]
     inputs, several = expand(others, partial(searched_extensions, name=input_format), None, keep_going) if others else ([], False)
     several = several or len(sources) > 1
@@ -47,6 +51,9 @@ def info(
     rows: list[dict[str, Json]] = []
 
     def facts_of(item: Item) -> dict[str, Json]:
+        own = None if input_format or kind or item.source == "-" else finder(item.source)
+        if own is not None:
+            return own(item.source)
         if item.source in data_sets:
             return data_set_facts(item.source)
         return facts(files.read(item.source, kind=kind, format=input_format, ids=ids))
