@@ -4,7 +4,7 @@ ROOT/CATEGORY/NAME.mat (or ROOT/NAME.mat); of trees like ShapeNet's also ROOT/SY
 ROOT/SYNSET/NAME/model.mat. ROOT/ShapeNet.json, where it is there, says the splits and what the categories are called (see
 voxcli.datasets.r2n2); else the folders ROOT/train, ROOT/val and ROOT/test say the splits, or nothing does. The volume has 64 cells a side
 and three channels, first or last, in 0..1 or 0..255; rows of pairs are x, y, z, occupied, r, g, b, with coordinates in [-1, 1] (or indices
-of cells).
+of cells). `voxcli convert --to jof` writes such shapes, `voxcli synth views --layout jof` with their pictures.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ ROOT/renderings_depth/ShapeNet/SYNSET/ID/easy|hard/00.exr (.png .tiff .npy .npz)
 ROOT/SurfaceSamples/ShapeNet/SYNSET/ID.ply
 ROOT/splits/train.json ..                                              {"ShapeNet": {SYNSET: [ID]}}
 
-`voxcli synth objects --layout disn` writes this layout.
+`voxcli synth objects` and `voxcli synth views` write this layout with `--layout disn`.
 """
 
 from __future__ import annotations

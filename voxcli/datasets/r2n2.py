@@ -6,7 +6,7 @@ ROOT/ShapeNetRendering/SYNSET/ID/rendering/renderings.txt       names of the pic
 ROOT/ShapeNetVox32/SYNSET/ID/model.binvox (or model.mat)        solid, [x, y, z], +y up, front +x
 ROOT/ShapeNet.json                                              [{taxonomy_id, taxonomy_name, train: [ID], val: [ID], test: [ID]}]
 
-`voxcli synth objects` writes this layout.
+`voxcli synth objects` and `voxcli synth views` write this layout.
 """
 
 from __future__ import annotations

@@ -79,6 +79,8 @@ def test_other_folders_are_classes_with_names(tmp_path):
     assert [p.name for p in places(tmp_path, "mug/red.glb", "bowl/a.obj", categories=["mug"])] == ["red"]
     with refused(UsageError, "mug/red"):
         places(tmp_path, "mug/red.glb", "mug/red.obj")
+    with refused(UsageError, "backslash"):
+        places(tmp_path, "mug/re\\d.glb")
     with refused(UsageError, "'mugs'", hint="'mug'"):
         places(tmp_path, "mug/red.glb", categories=["mugs"])
 

@@ -1,4 +1,4 @@
-"""What `synth street`, `synth objects` and `synth rooms` share: the folder of a data set that is made item by item."""
+"""What `synth street`, `synth objects`, `synth views` and `synth rooms` share: the folder of a data set that is made item by item."""
 
 from __future__ import annotations
 

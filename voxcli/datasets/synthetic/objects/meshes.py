@@ -75,6 +75,8 @@ def find_places(
         else:
             synset, name = _class_and_name(PurePosixPath(relative).parts, absolute)
             category = synset
+        if "\\" in synset + name:  # readers of lists refuse it, as it names a folder elsewhere
+            raise UsageError(f"{path} makes the name of an object with a backslash.", hint="Rename the file or its folder.")
         twin = found.get((synset, name))
         if twin is not None:
             raise UsageError(f"Two meshes would be the object {synset}/{name}.", actual=f"{twin.file} and {path}", hint="Rename one.")
