@@ -1,6 +1,9 @@
 """`synth street --trajectory`: frames of one street from a camera that goes along it, and their sequences in the tables of nuScenes."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -121,3 +124,31 @@ def test_frames_follow_one_another_in_the_tables_of_nuscenes(folder, tmp_path):
 def test_trajectories_that_cannot_be_are_refused(options):
     with pytest.raises(UsageError):
         StreetConfig(**options)
+
+
+DEVKIT_SCRIPT = """
+import json, sys
+from nuscenes.nuscenes import NuScenes
+nusc = NuScenes(version="v1.0-semanticvoxels", dataroot=sys.argv[1], verbose=False)
+(scene,) = nusc.scene
+token, frames, speeds = scene["first_sample_token"], 0, []
+while token:
+    sample = nusc.get("sample", token)
+    nusc.get_sample_data(sample["data"]["CAM_FRONT"])
+    speeds += [abs(nusc.box_velocity(box)).max() for box in sample["anns"]]
+    token, frames = sample["next"], frames + 1
+print(json.dumps([frames, max(speeds)]))
+"""
+
+
+@pytest.mark.peers
+def test_the_devkit_plays_the_frames_and_sees_nothing_move(folder, tmp_path):
+    """VOXCLI_NUSCENES_PYTHON: see test_nuscenes.py."""
+    export_nuscenes(folder / "train", tmp_path)
+    interpreter = os.environ.get("VOXCLI_NUSCENES_PYTHON", sys.executable)
+    ran = subprocess.run([interpreter, "-c", DEVKIT_SCRIPT, str(tmp_path)], capture_output=True, text=True)
+    if "No module named 'nuscenes'" in ran.stderr:
+        pytest.skip("nuscenes-devkit is not installed")
+    assert ran.returncode == 0, ran.stderr
+    frames, fastest = json.loads(ran.stdout)
+    assert frames == 5 and fastest < 1e-4
