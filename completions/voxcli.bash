@@ -94,6 +94,7 @@ _voxcli() {
         'weights export:--output'|'weights export:-o'|'weights export:--familiar'|'weights export:--share'|'weights export:--config') COMPREPLY=(); return ;;
         'weights import:--model'|'weights import:-m') COMPREPLY=($(compgen -W 'ssz rays z-gan edges2image pix2vox-f pix2vox-a jof bae pix2scene iqtt-pix2scene iqtt-cnn iqtt-siamese uclid objects' -- "$current")); return ;;
         'weights import:--output'|'weights import:-o'|'weights import:--config') COMPREPLY=(); return ;;
+        'convert:--surface') COMPREPLY=($(compgen -W 'smooth cells' -- "$current")); return ;;
         'convert:--ids') COMPREPLY=($(compgen -W 'raw training' -- "$current")); return ;;
         'convert:--up') COMPREPLY=($(compgen -W 'y z' -- "$current")); return ;;
         'convert:--unit') COMPREPLY=($(compgen -W 'm cm mm km in ft' -- "$current")); return ;;
@@ -145,7 +146,7 @@ _voxcli() {
         'weights info:-'*) COMPREPLY=($(compgen -W '--config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights export:-'*) COMPREPLY=($(compgen -W '--output -o --generator-only --familiar --share --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'weights import:-'*) COMPREPLY=($(compgen -W '--output -o --model -m --half --overwrite --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
-        'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --seed --kind --ids --up --unit --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
+        'convert:-'*) COMPREPLY=($(compgen -W '--output -o --to --as --resolution --threshold --points --surface --seed --kind --ids --up --unit --channel --format --input-format --workers --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'info:-'*) COMPREPLY=($(compgen -W '--format --kind --input-format --ids --keep-going --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'view:-'*) COMPREPLY=($(compgen -W '--output -o --size --views --open --picture --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;
         'doctor:-'*) COMPREPLY=($(compgen -W '--format --config --print-config --quiet -q --verbose -v --help -h' -- "$current")) ;;

@@ -612,6 +612,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from convert' -l as -r -d 'fruxels
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l resolution -r -d 'Cells along the longest side.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l threshold -r -d 'Occupied at or above this probability. Default: as voxels were decided, else 0.5.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l points -r -d 'Points sampled from the surface of a mesh.'
+complete -c voxcli -n '__fish_seen_subcommand_from convert' -l surface -x -a 'smooth cells' -d 'Mesh of a grid: contoured, or the faces of its cells merged to rectangles, a smaller file.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l seed -r -d 'Seed; each item'\''s own derives from it and the item'\''s relative name.'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l kind -r -d 'What to read a file as, where its format leaves a choice (depth).'
 complete -c voxcli -n '__fish_seen_subcommand_from convert' -l ids -x -a 'raw training' -d 'Ids of SemanticKITTI'\''s .label: raw (default) or training.'

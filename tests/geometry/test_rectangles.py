@@ -1,12 +1,17 @@
 """Merged rectangles cover the exposed faces, each once; their number where geometry tells it."""
 
+import io
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import trimesh
 from references.slow_rectangles import exposed_faces, faces_of
 
 from voxcli.geometry.rectangles import merged_faces
-from voxcli.geometry.surfaces import cell_faces
-from voxcli.scene import Labels, VoxelGrid
+from voxcli.geometry.surfaces import cell_faces, merged_cells, signed_volume
+from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 
 
 @pytest.mark.parametrize("between", [False, True])
@@ -37,3 +42,27 @@ def test_as_many_faces_as_the_mesh_of_cells():
     found = merged_faces(labels, [1])
     mesh = cell_faces(VoxelGrid(labels=labels, classes=Labels(("air", "object"))))
     assert found.size.prod(1).sum() * 2 == len(mesh.faces) and len(found) < found.size.prod(1).sum()
+
+
+def test_merged_cells_enclose_what_the_cells_do_class_by_class():
+    frustum = Frustum(width=8, height=6, depth=5, z_near=2.0, z_far=12.0, fov_x_deg=60.0)
+    labels = np.random.default_rng(0).integers(0, 3, frustum.shape).astype(np.uint8)
+    classes = Labels(("air", "car", "tree"))
+    for grid in (FruxelGrid(labels, frustum, classes=classes), VoxelGrid(labels=labels, classes=classes, voxel_size=np.array([1.0, 2, 3]))):
+        mesh = merged_cells(grid)
+        for label in (1, 2):
+            alone = replace(grid, labels=np.where(labels == label, labels, 0).astype(np.uint8))
+            part = replace(mesh, faces=mesh.faces[mesh.face_labels == label], face_labels=None)
+            assert signed_volume(part) == pytest.approx(signed_volume(cell_faces(alone)), rel=1e-9)
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).resolve().parents[2] / "examples").glob("*/*.npz")), ids=lambda path: path.stem)
+def test_a_scene_of_cells_is_a_small_glb(path):
+    from voxcli import files
+    from voxcli.files.glb import write_glb
+    from voxcli.files.registry import Options
+
+    mesh = merged_cells(files.read(path))
+    data = write_glb(mesh, Options())
+    again = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
+    assert len(data) < 1_000_000 and b"extensionsRequired" not in data and len(again.faces) == len(mesh.faces)

@@ -22,7 +22,8 @@ from voxcli.files.registry import Options
 from voxcli.provenance import Json, Meta
 from voxcli.scene import Labels, Mesh, class_colour
 
-_FLOAT, _UINT32, _ARRAY, _INDICES = 5126, 5125, 34962, 34963
+_TYPES = {np.dtype(np.float32): 5126, np.dtype(np.uint32): 5125, np.dtype(np.uint16): 5123}
+_ARRAY, _INDICES = 34962, 34963
 
 
 class _Binary:
@@ -34,15 +35,15 @@ class _Binary:
         self.accessors: list[dict[str, Json]] = []
 
     def add(self, values: np.ndarray, shape: str, *, bounds: bool = False) -> int:
-        """Append values (float32 or uint32), return the index of their accessor."""
-        index_list = values.dtype == np.uint32
+        """Append values (float32, or uint32 or uint16 of indices), return the index of their accessor."""
+        index_list = values.dtype != np.float32
         self.views.append(
             {"buffer": 0, "byteOffset": len(self.bytes), "byteLength": values.nbytes, "target": _INDICES if index_list else _ARRAY}
         )
-        self.bytes += values.tobytes()  # both types are four bytes wide, so everything stays aligned
+        self.bytes += values.tobytes() + bytes(-values.nbytes % 4)  # every view begins at a multiple of four
         accessor: dict[str, Json] = {
             "bufferView": len(self.views) - 1,
-            "componentType": _UINT32 if index_list else _FLOAT,
+            "componentType": _TYPES[values.dtype],
             "count": len(values),
             "type": shape,
         }
@@ -65,7 +66,8 @@ def write_glb(mesh: Mesh, options: Options) -> bytes:
         if colours is not None:
             attributes["COLOR_0"] = binary.add(srgb_to_linear(colours / 255.0).astype(np.float32), "VEC3")
         # TRIANGLES is the default mode; indices into the node's own vertices.
-        indices = binary.add(np.ascontiguousarray(faces.reshape(-1).astype(np.uint32)), "SCALAR")
+        kind = np.uint16 if len(vertices) < 65535 else np.uint32                     # 65535 itself is reserved
+        indices = binary.add(np.ascontiguousarray(faces.reshape(-1).astype(kind)), "SCALAR")
         meshes.append({"name": name, "primitives": [{"attributes": attributes, "indices": indices, "material": index}]})
         by_name = labelled or (colours is None and mesh.face_parts is not None and bool(mesh.part_names))
         shown = class_colour(name.split("/")[-1]) if by_name else (255, 255, 255) if colours is not None else None

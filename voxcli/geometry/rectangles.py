@@ -29,6 +29,16 @@ class Rectangles:
     def __len__(self) -> int:
         return len(self.axis)
 
+    def corners(self) -> np.ndarray:
+        """Lattice coordinates [N, 4, 3], counter-clockwise seen from outside, where the lattice is right-handed."""
+        each, axis = np.arange(len(self)), self.axis.astype(np.int64)
+        found = np.zeros((len(self), 4, 3), np.int64)
+        for corner, (right, down) in enumerate(((0, 0), (1, 0), (1, 1), (0, 1))):
+            found[each, corner, axis] = self.plane
+            found[each, corner, (axis + 1) % 3] = self.first[:, 0] + right * self.size[:, 0]
+            found[each, corner, (axis + 2) % 3] = self.first[:, 1] + down * self.size[:, 1]
+        return np.where(self.side[:, None, None] == 1, found, found[:, ::-1])
+
 
 def face_corners(labels: np.ndarray, solid: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """(corners [N, 4, 3], labels [N]) of the faces between filled cells and empty ones, in lattice coordinates.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from voxcli.geometry.rectangles import face_corners, lattice_to_world
+from voxcli.geometry.rectangles import face_corners, lattice_to_world, merged_faces
 from voxcli.scene import FruxelGrid, Labels, Mesh, VoxelGrid
 
 
@@ -54,9 +54,7 @@ def cell_faces(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
     >>> len(cube.faces), signed_volume(cube)                                          # ten squares around two cells
     (20, 2.0)
     """
-    values = grid.labels if grid.labels is not None else (np.asarray(grid.values) >= threshold).astype(np.uint8)
-    assert values is not None
-    classes = _classes(grid) or Labels(("air", "object"))
+    values, classes = _labels(grid, threshold)
     quads, labels = face_corners(values, classes.solid_ids)
     n = np.arange(len(quads))[:, None] * 4
     faces = np.concatenate([n + [0, 1, 2], n + [0, 2, 3]])
@@ -66,6 +64,35 @@ def cell_faces(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
         face_labels=np.tile(labels, 2),
         classes=classes,
     )
+
+
+def merged_cells(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
+    """The faces of the cells, those of one plane merged to rectangles, in the world frame. Each class is closed, with vertices of its own.
+
+    Where long sides meet short ones, corners lie on edges.
+
+    >>> cube = merged_cells(VoxelGrid(occupancy=np.ones((2, 2, 2), bool)))
+    >>> len(cube.vertices), len(cube.faces), signed_volume(cube)
+    (8, 12, 8.0)
+    """
+    values, classes = _labels(grid, threshold)
+    found = merged_faces(values, classes.solid_ids, between=True)
+    keys = np.concatenate([np.repeat(found.label, 4)[:, None], found.corners().reshape(-1, 3)], 1)
+    used, index = np.unique(keys, axis=0, return_inverse=True)
+    quads = index.reshape(-1, 4)
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    return Mesh(
+        lattice_to_world(used[:, 1:].astype(np.float64), grid),
+        faces[:, ::-1] if _mirrors(grid) else faces,
+        face_labels=np.tile(found.label, 2).astype(values.dtype),
+        classes=classes,
+    )
+
+
+def _labels(grid: FruxelGrid | VoxelGrid, threshold: float) -> tuple[np.ndarray, Labels]:
+    """The labels of a grid and their names. An occupancy is 1, `object`, at or above the threshold."""
+    values = grid.labels if grid.labels is not None else (np.asarray(grid.values) >= threshold).astype(np.uint8)
+    return values, _classes(grid) or Labels(("air", "object"))
 
 
 def _classes(grid: FruxelGrid | VoxelGrid) -> Labels | None:

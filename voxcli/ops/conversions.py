@@ -26,13 +26,14 @@ class ConversionOptions:
     """Options of all conversions.
 
     resolution: cells along the longest side. threshold: occupied at or above this probability. points: samples of a surface. seed: of the
-    samples.
+    samples. surface: of grids, smooth or cells.
     """
 
     resolution: int = 64
     threshold: float = 0.5
     points: int = 10_000
     seed: int = 0
+    surface: str = "smooth"
 
 
 Conversion = Callable[[Any, ConversionOptions], "Converted"]
@@ -129,8 +130,10 @@ def _placed_mesh(scene: SceneDescription, options: ConversionOptions) -> Mesh:
 
 
 def _surface(grid: FruxelGrid | VoxelGrid, options: ConversionOptions) -> Mesh:
-    from voxcli.geometry.surfaces import surface_mesh
+    from voxcli.geometry.surfaces import merged_cells, surface_mesh
 
+    if options.surface == "cells":
+        return merged_cells(grid, options.threshold)
     return surface_mesh(grid, options.threshold)
 
 

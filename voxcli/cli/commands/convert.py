@@ -33,6 +33,10 @@ def convert(
         typer.Option("--threshold", help="Occupied at or above this probability. Default: as voxels were decided, else 0.5."),
     ] = None,
     points: Annotated[int, typer.Option("--points", min=1, max=100_000_000, help="Points sampled from the surface of a mesh.")] = 10_000,
+    surface: Annotated[
+        Literal["smooth", "cells"],
+        typer.Option("--surface", help="Mesh of a grid: contoured, or the faces of its cells merged to rectangles, a smaller file."),
+    ] = "smooth",
     seed: options.Seed = 0,
     kind: options.Kind = None,
     ids: options.Ids = None,
@@ -69,7 +73,7 @@ def convert(
         voxcli convert car.obj -o car.ply --as points --points 2048
         voxcli convert shapes/ -o glb/ --to glb --up z --unit mm
     """
-    conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5), points, seed)
+    conversion = ConversionOptions(options.first(resolution, 64), options.first(threshold, 0.5), points, seed, surface)
     if (up or unit) and (to in LAYOUTS or is_packing(sources, output)):
         raise UsageError(f"--{'up' if up else 'unit'} is for meshes, points and voxels.", hint="Data sets have their own frames.")
     if to in LAYOUTS:
@@ -105,7 +109,8 @@ class ConvertRequest:
     @property
     def recorded(self) -> dict[str, Json]:
         """The options for the provenance of a result."""
-        return vars(self.conversion) | {name: value for name, value in (("up", self.up), ("unit", self.unit)) if value is not None}
+        stated = {name: value for name, value in (("up", self.up), ("unit", self.unit)) if value is not None}
+        return {name: value for name, value in vars(self.conversion).items() if (name, value) != ("surface", "smooth")} | stated
 
 
 def _convert_files(
