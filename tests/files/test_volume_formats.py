@@ -175,6 +175,16 @@ def test_foreign_labels_get_plain_names_and_no_empty_class(tmp_path):
     assert grid.classes.names == ("class_0", "class_1", "class_2", "class_3") and grid.classes.empty is None
 
 
+def test_a_mat_file_of_elements_without_end_is_refused(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"voxel": np.ones((2, 2, 2))})
+    data = (tmp_path / "a.mat").read_bytes()
+    (tmp_path / "a.mat").write_bytes(data + bytes(8 * 50_000))
+    assert read(tmp_path / "a.mat").occupancy.all()
+    (tmp_path / "a.mat").write_bytes(data + bytes(8 * 100_000))
+    with refused(FileFormatError, "a.mat", actual="100000"):
+        read(tmp_path / "a.mat")
+
+
 def test_hdf5_does_not_follow_links_out_of_the_file(tmp_path):
     write(tmp_path / "a.h5", VoxelGrid(occupancy=np.ones((2, 2, 2), bool)))
     with h5py.File(tmp_path / "b.h5", "w") as file:

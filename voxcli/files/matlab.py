@@ -33,6 +33,8 @@ VOLUME_KEYS = ("Volume", "voxel", "voxels", "instance", "occupancy")
 _STORED_AS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # data types of elements
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}  # classes of numeric arrays
 _MATRIX, _COMPRESSED = 14, 15
+_MOST_ELEMENTS = 100_000
+"""Of a file: variables, and what is passed over."""
 
 
 def read_mat(source: Source, kind: str | None, options: Options) -> VoxelGrid:
@@ -106,7 +108,9 @@ def _element(data: bytes, position: int, order: str) -> tuple[int, int, int, int
 
 def _variables(data: bytes, order: str) -> Iterator[tuple[str, _Matrix]]:
     position = 128
-    while position + 8 <= len(data):
+    for _ in range(_MOST_ELEMENTS):
+        if position + 8 > len(data):
+            return
         kind, start, size, position = _element(data, position, order)
         body = data[start : start + size]
         if kind == _COMPRESSED:
@@ -116,6 +120,7 @@ def _variables(data: bytes, order: str) -> Iterator[tuple[str, _Matrix]]:
                 yield _header(head[8:], body, True, order)
         elif kind == _MATRIX:
             yield _header(body, body, False, order)
+    raise ValueError(f"more than {_MOST_ELEMENTS} elements")
 
 
 def _header(head: bytes, body: bytes, compressed: bool, order: str) -> tuple[str, _Matrix]:
