@@ -263,3 +263,15 @@ def test_truth_beside_the_pictures_is_the_mesh_that_was_given(tree, tmp_path):
     assert np.allclose(mesh.vertices.min(0), LOW.min(0), atol=1e-6) and np.allclose(mesh.vertices.max(0), HIGH.max(0), atol=1e-6)
     assert voxels.classes.names == ("air", "object") and set(np.unique(voxels.labels)) == {0, 1}
     assert within(data.points(0).points, 1e-5).all()
+
+
+def test_voxels_of_an_open_chair_are_those_of_the_program_binvox(shared_data, tmp_path):
+    """Each cell that one of both fills has a neighbour that the other fills: binvox lays the same cells from the box's corner."""
+    place = find_places([(str(shared_data / "meshes/chair_model.obj"), "chair/a")])
+    write_dataset(tmp_path / "out", 1, ViewsGenerator(place, 0, ViewsConfig(views=1)))
+    own, other = R2N2Folder(tmp_path / "out", None).grid(0), files.read(shared_data / "meshes/chair_model.binvox")
+    for first, second in ((own, other), (other, own)):
+        cells = (np.argwhere(first.occupancy) + 0.5) * first.voxel_size + first.origin
+        centres = (np.argwhere(second.occupancy) + 0.5) * second.voxel_size + second.origin
+        away = np.abs((cells[:, None] - centres) / first.voxel_size).max(2).min(1)
+        assert np.mean(away < 1.5) > 0.99

@@ -67,7 +67,7 @@ def fill_from_files(output: str, generator: FolderGenerator, items: Sequence[Ite
     generator.begin(folder)
     missing = [item for index, item in enumerate(items) if not generator.is_whole(folder, index)]
     with Batch(missing, keep_going=keep_going, label=f"{generator.item}s") as todo:
-        with RepeatedWarnings("like these") as repeated:
+        with RepeatedWarnings("warnings") as repeated:
             for _, told in todo.run(work, workers):
                 for text in told:
                     repeated.warn(text)
