@@ -10,7 +10,7 @@ from example_files import FILES, box_mesh, fruxel_grid
 from PIL import Image
 
 from voxcli import files
-from voxcli.scene import Labels, PointCloud, VoxelGrid, class_colour
+from voxcli.scene import Frustum, FruxelGrid, Labels, PointCloud, VoxelGrid, class_colour
 
 
 @pytest.fixture
@@ -236,3 +236,38 @@ def test_calls_of_segment_that_cannot_be_carried_out(voxcli, folder, words, said
     code, text, errors = voxcli(*words.split())
     assert (code, text) == (2, "") and said in errors and len(errors.splitlines()) <= 3, errors
     assert "internal error" not in errors and sorted(folder.rglob("*")) == before
+
+
+def test_parts_of_one_object_are_one_and_crumbs_are_none_unless_it_is_said_otherwise(voxcli, tmp_path):
+    frustum = Frustum(64, 64, 64, 2.0, 4.0, 40.0)                      # a cell near the middle is about 3 cm each way
+    labels = np.zeros(frustum.shape, np.uint8)
+    labels[20:30, 20:30, 10:20] = labels[20:30, 20:30, 22:30] = 2      # a car with a gap of two columns, some 6 cm
+    labels[50, 50, 50] = 2                                             # a crumb
+    files.write(tmp_path / "a.npz", FruxelGrid(labels, frustum))
+
+    def count(*flags):
+        assert voxcli("segment", "a.npz", "-o", "a.json", "--overwrite", *flags)[0] == 0
+        found = json.loads((tmp_path / "a.json").read_text())
+        return len(found["instances"]), found["left_out"]["instances"], found["meta"]["options"]["gap"]
+
+    assert count() == (1, 1, 0.1)
+    assert count("--gap", "0", "--min-volume", "0") == (3, 0, 0.0)
+    assert count("--min-volume", "0") == (2, 0, 0.1)
+    assert voxcli("segment", "a.npz", "-o", "a.png", "--indices")[0] == 0
+    assert voxcli("segment", "a.npz", "-o", "all.png", "--indices", "--gap", "0", "--min-volume", "0")[0] == 0
+    assert (np.asarray(Image.open(tmp_path / "a.png")) == np.asarray(Image.open(tmp_path / "all.png"))).all()
+
+
+@pytest.mark.slow
+def test_objects_of_streets_are_counted_as_a_person_counts_them(voxcli, tmp_path):
+    """Of the objects that the picture shows within the frustum, but buildings, which touch: right within one in four scenes of five."""
+    assert voxcli("synth", "street", "-o", "data", "--count", "40", "--seed", "1000", "--picture-scale", "2")[0] == 0
+    assert voxcli("segment", "data/fruxels", "-o", "found", "--format", "json")[0] == 0
+    right = 0
+    for path in sorted((tmp_path / "data/poses").glob("*.json")):
+        shown = np.asarray(Image.open(tmp_path / f"data/instances/{path.stem}.png"))
+        there = [thing for thing in json.loads(path.read_text())["objects"] if thing["class"] != "building"
+                 and thing["translation"][2] < 12 and (shown == thing["instance"]).sum() > 40]  # fmt: skip
+        found = json.loads((tmp_path / f"found/{path.stem}.json").read_text())["instances"]
+        right += abs(sum(each["class"] not in ("building", "ground") for each in found) - len(there)) <= 1
+    assert right >= 32

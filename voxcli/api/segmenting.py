@@ -35,8 +35,8 @@ class Segmentation:
 
 
 def segment(
-    thing: ShapeLike | PictureLike, *, model: Model | str | None = None, weights: Path | None = None, gap: float = 0.0,
-    min_volume: float = 0.0, only: Sequence[str] = (), threshold: float = 0.5, device: str = "auto",
+    thing: ShapeLike | PictureLike, *, model: Model | str | None = None, weights: Path | None = None, gap: float | None = None,
+    min_volume: float | None = None, only: Sequence[str] = (), threshold: float = 0.5, device: str = "auto",
 ) -> Segmentation:  # fmt: skip
     """Divide a labelled scene into instances, a picture into classes and instances, or a shape into parts, as `voxcli segment` does.
 
@@ -45,8 +45,8 @@ def segment(
         model: of pictures a Model or the name of one that makes scenes (ssz), or "objects" for the object that the picture is of; of
             shapes "jof" or "bae".
         weights: a .safetensors file in place of the model's own.
-        gap: cells of one class that lie at most so far apart belong together (world units).
-        min_volume: smaller instances are left out (cubic units).
+        gap: cells of one class that lie at most so far apart belong together (world units); default 0.1 for fruxels, else 0.
+        min_volume: smaller instances are left out (cubic units); default 0.01 for fruxels, else 0.
         only: the classes to keep; all where none is named.
         threshold: occupancy from which a cell without labels is solid.
         device: where the model computes.

@@ -36,8 +36,14 @@ def segment(
     output: options.Output,
     model: options.Model = None,
     weights: options.Weights = None,
-    gap: Annotated[float, typer.Option("--gap", help="Metres between parts of one class that still count as one instance.")] = 0.0,
-    min_volume: Annotated[float, typer.Option("--min-volume", help="Leave out instances of less volume, in cubic metres.")] = 0.0,
+    gap: Annotated[
+        float | None,
+        typer.Option("--gap", help="Metres between parts of one class that still count as one instance. Default: 0.1 for fruxels, else 0."),
+    ] = None,
+    min_volume: Annotated[
+        float | None,
+        typer.Option("--min-volume", help="Leave out instances of less volume, in cubic metres. Default: 0.01 for fruxels, else 0."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="CLASS", show_default=False, help="Leave out all but this class; may be repeated.")
     ] = None,

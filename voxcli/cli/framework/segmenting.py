@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,10 +219,13 @@ class SceneSegmenter:
         scene = labelled_grid(thing, request.segmentation.threshold)
         digests = {path: sha256_file(path) for path in (item.source, request.camera) if path}
         weights = self.predictor.digest if picture is not None else None
+        extension = extension_of(item.target, request.formats.format)
+        as_image = request.split is None and extension == "png"
+        if not as_image:
+            request = replace(request, segmentation=request.segmentation.resolved(scene))
         meta = make_meta("instances", "segment", request.recorded, digests, None, frame_of(scene.meta), "m", weights)
         meta |= inherited_meta(scene.meta)
-        extension = extension_of(item.target, request.formats.format)
-        if request.split is None and extension == "png":
+        if as_image:
             return self._write_label_image(item, scene, picture, meta)
         found = segment_scene(scene, request.segmentation)
         out.detail(f"{item.source}: {len(found.instances)} instances, {found.dropped} left out ({found.dropped_volume:.4g} m^3)")
@@ -236,7 +239,7 @@ class SceneSegmenter:
             _write_rows(item.target, "instances", record["instances"], more, request.overwrite or item.broken)
             written.add(item.target, counted(len(record["instances"]), "instance"))
         else:
-            self._write_grid_or_mesh(item, scene, found, digests, weights)
+            self._write_grid_or_mesh(item, scene, found, request, digests, weights)
         return None
 
     def _predicted(self, item: Item, picture: Picture) -> FruxelGrid:
@@ -254,7 +257,8 @@ class SceneSegmenter:
         if not isinstance(scene, FruxelGrid):
             raise DataError("A label image is what a camera sees, and voxels have none.", expected="fruxels or an image")
         segmentation = self.request.segmentation
-        filtered = segmentation.only or segmentation.min_volume > 0
+        segmentation = replace(segmentation, gap=segmentation.gap or 0.0, min_volume=segmentation.min_volume or 0.0)
+        filtered = segmentation.only or segmentation.min_volume
         kept = as_class_grid(scene, segment_scene(scene, segmentation)) if filtered else scene
         assert isinstance(kept, FruxelGrid)
         meta = meta | {"schema": "voxcli/labels", "legend": legend(scene.classes)}
@@ -263,8 +267,9 @@ class SceneSegmenter:
         self.legend.write(scene.classes)
 
     def _write_grid_or_mesh(
-        self, item: Item, scene: FruxelGrid | VoxelGrid, found: Components, digests: Mapping[str, str], weights: str | None
-    ) -> None:
+        self, item: Item, scene: FruxelGrid | VoxelGrid, found: Components, request: SegmentRequest, digests: Mapping[str, str],
+        weights: str | None,
+    ) -> None:  # fmt: skip
         """All pieces in one file: a grid of instance labels, or a mesh with one named node a piece."""
         from voxcli.files.registry import find_format
         from voxcli.scene import FruxelGrid, VoxelGrid
@@ -272,10 +277,10 @@ class SceneSegmenter:
         format, extension = find_format(item.target, self.request.formats.format)
         if not found.instances and not {FruxelGrid, VoxelGrid} & set(format.writers):
             raise no_instance(extension)
-        segmentation = self.request.segmentation
+        segmentation = request.segmentation
         grid = piece_grid(scene, found, segmentation.by)
         converted = convert_to_format(grid, format, None, ConversionOptions(segmentation.resolution, segmentation.threshold))
-        made = with_provenance(converted, "segment", self.request.recorded, digests, weights=weights, source_meta=scene.meta)
+        made = with_provenance(converted, "segment", request.recorded, digests, weights=weights, source_meta=scene.meta)
         written.write(item.target, made, format=self.request.formats.format, overwrite=self.request.overwrite or item.broken)
 
 
