@@ -104,13 +104,18 @@ def merged_faces(labels: np.ndarray, solid: Sequence[int], *, between: bool = Fa
     >>> len(cube), int((cube.size[:, 0] * cube.size[:, 1]).sum())
     (6, 148)
     """
-    keys = np.where(np.isin(labels, solid), labels.astype(np.int32) + 1, 0)          # 0 is empty
-    found = [_direction(keys, axis, side, between) for axis in range(3) for side in (0, 1)]
+    table = np.zeros(max(int(labels.max(initial=0)), *solid, 0) + 1, np.uint16 if max(solid, default=0) < 65535 else np.int32)
+    table[list(solid)] = np.array(solid, np.int64) + 1
+    keys = table[labels]                                                             # 0 is empty
+    filled = [np.flatnonzero(keys.any(tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    low, high = (np.array([each[end] if len(each) else 0 for each in filled]) for end in (0, -1))
+    keys = keys[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
+    found = [_direction(keys, low, axis, side, between) for axis in range(3) for side in (0, 1)]
     return Rectangles(*(np.concatenate([getattr(each, field.name) for each in found]) for field in fields(Rectangles)))
 
 
-def _direction(keys: np.ndarray, axis: int, side: int, between: bool) -> Rectangles:
-    """The rectangles that face one way."""
+def _direction(keys: np.ndarray, low: np.ndarray, axis: int, side: int, between: bool) -> Rectangles:
+    """The rectangles that face one way. low [3]: index of the first of the cells."""
     cells = np.ascontiguousarray(keys.transpose(axis, (axis + 1) % 3, (axis + 2) % 3))
     beyond = np.zeros_like(cells)
     if side:
@@ -123,8 +128,9 @@ def _direction(keys: np.ndarray, axis: int, side: int, between: bool) -> Rectang
     if len(across) < len(along):
         along = across[:, [0, 2, 1, 4, 3, 5]]
     layer, u, v, rows, columns, key = along.T
-    return Rectangles(np.full(len(along), axis, np.uint8), np.full(len(along), side, np.uint8), layer + side,
-                      np.stack([u, v], 1), np.stack([rows, columns], 1), key - 1)  # fmt: skip
+    first = np.stack([u + low[(axis + 1) % 3], v + low[(axis + 2) % 3]], 1)
+    return Rectangles(np.full(len(along), axis, np.uint8), np.full(len(along), side, np.uint8), layer + low[axis] + side,
+                      first, np.stack([rows, columns], 1), key - 1)  # fmt: skip
 
 
 def _merged(exposed: np.ndarray) -> np.ndarray:
