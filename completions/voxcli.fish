@@ -533,6 +533,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcom
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l cameras -r -d 'Draw the views that the metadata of 3D-R2N2'\''s or DISN'\''s own data state.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l backgrounds -x -a 'plain photo' -d 'plain: none; photo: as photographed, as in `synth objects`.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l categories -r -d 'Which of them, by name or folder; default: all.'
+complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l taxonomy -r -d 'Names and splits as Pix2Vox'\''s ShapeNet.json states them; others are left out.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l up -x -a 'y z' -d 'Axis of the meshes that points up.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l front -x -a 'x -x z -z' -d 'Axis, +y up, that their fronts point along; default x, of ShapeNet v2 -z.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l seed -r -d 'Seed; each item'\''s own derives from it and the item'\''s relative name.'

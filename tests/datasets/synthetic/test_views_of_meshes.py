@@ -90,6 +90,18 @@ def test_splits_are_seven_one_and_two_of_ten():
     assert [sum(p.split == split for p in found) for split in ("train", "val", "test")] == [14, 2, 4]
 
 
+def test_a_taxonomy_gives_names_and_splits_and_leaves_out_the_rest(tmp_path):
+    entry = {"taxonomy_id": "03001627", "taxonomy_name": "seat", "train": ["b"], "val": [], "test": ["a", "gone"]}
+    (tmp_path / "ShapeNet.json").write_text(json.dumps([entry]))
+    trees = [f"03001627/{name}/model.obj" for name in "abc"]
+    found = places(tmp_path, *trees, taxonomy=str(tmp_path / "ShapeNet.json"))
+    assert [(p.name, p.category, p.split) for p in found] == [("a", "seat", "test"), ("b", "seat", "train")]
+    with refused(UsageError, "none of these"):
+        places(tmp_path, "03001627/c/model.obj", taxonomy=str(tmp_path / "ShapeNet.json"))
+    with refused(DataError, "absent.json"):
+        places(tmp_path, *trees, taxonomy=str(tmp_path / "absent.json"))
+
+
 def test_meshes_are_turned_centred_and_scaled_and_placed_ones_stay(tmp_path):
     (place,) = places(tmp_path, "c/a.obj")
     x, y, z = lopsided_mesh().vertices.T

@@ -46,6 +46,10 @@ def views(
     categories: Annotated[
         str | None, typer.Option("--categories", metavar="A,B", help="Which of them, by name or folder; default: all.")
     ] = None,
+    taxonomy: Annotated[
+        str | None,
+        typer.Option("--taxonomy", metavar="FILE", help="Names and splits as Pix2Vox's ShapeNet.json states them; others are left out."),
+    ] = None,
     up: Annotated[Literal["y", "z"], typer.Option("--up", help="Axis of the meshes that points up.")] = "y",
     front: Annotated[
         Literal["x", "-x", "z", "-z"] | None,
@@ -64,9 +68,9 @@ def views(
     box diagonal 1); what is so already keeps its coordinates.
 
     The cameras of r2n2, jof and disn are those of the published renderings, and their metadata files say so. --cameras ROOT draws exactly
-    the views that ROOT states of the same SYNSET/ID. street is for models of fruxels: train/, val/ and test/, each like a folder of `synth
-    street`, in the frustum that SSZ has for ShapeNet (3 to 10 m, 60 degrees). Beside r2n2, disn and street, objects/ holds mesh, points and
-    coloured voxels as `synth objects` writes them.
+    the views that ROOT states of the same SYNSET/ID, --taxonomy takes published splits. street is for models of fruxels: train/, val/ and
+    test/, each like a folder of `synth street`, in the frustum that SSZ has for ShapeNet (3 to 10 m, 60 degrees). Beside r2n2, disn and
+    street, objects/ holds mesh, points and coloured voxels as `synth objects` writes them.
 
     The views of an object depend on the seed and its SYNSET/ID alone. An interrupted data set goes on where it stopped. Whole objects stay,
     with and without --skip-existing, unless their meshes have changed; --overwrite removes the data set that is there.
@@ -87,7 +91,8 @@ def views(
     from voxcli.datasets.synthetic.objects.from_meshes import STREET, ViewsConfig, ViewsGenerator
     from voxcli.datasets.synthetic.objects.meshes import find_places
 
-    places = find_places([(each.path, each.name) for each in found], names_of(categories) if categories is not None else None, front)
+    kept = names_of(categories) if categories is not None else None
+    places = find_places([(each.path, each.name) for each in found], kept, front, taxonomy)
     classes = tuple(sorted({place.category for place in places})) if layout == STREET else ()
     config = ViewsConfig(layout, views, size, cells, backgrounds, up, front, cameras, classes)
     generator = ViewsGenerator(places, seed, config)

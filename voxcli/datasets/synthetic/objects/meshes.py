@@ -6,11 +6,12 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from voxcli.datasets.r2n2 import SPLITS, read_taxonomy
 from voxcli.datasets.synthetic.folders import SPLIT
 from voxcli.datasets.synthetic.objects.assets import as_object
 from voxcli.datasets.synthetic.objects.families import FAMILIES
@@ -52,13 +53,14 @@ class MeshPlace:
 
 
 def find_places(
-    sources: Iterable[tuple[str, str]], categories: Sequence[str] | None = None, front: str | None = None
+    sources: Iterable[tuple[str, str]], categories: Sequence[str] | None = None, front: str | None = None, taxonomy: str | None = None
 ) -> list[MeshPlace]:
     """The objects of mesh files, sorted by category and name, each tenth of a category for validation and two for tests.
 
     sources: (path, name relative to its source, without suffix) of each file. A tree of ShapeNetCore gives synset and id, its taxonomy.json
     beside the synsets their names. Others give CLASS/NAME; a file that lies in no folder of its source belongs to the class that the folder
     itself is named after. categories: names or folders to keep. front: of all meshes; else +x, and -z in ShapeNetCore v2, as these say.
+    taxonomy: a file as Pix2Vox's ShapeNet.json. It gives names and splits, and what it does not list is left out.
     Raises UsageError where two files are one object, or nothing is left.
     """
     found: dict[tuple[str, str], MeshPlace] = {}
@@ -81,6 +83,16 @@ def find_places(
         if twin is not None:
             raise UsageError(f"Two meshes would be the object {synset}/{name}.", actual=f"{twin.file} and {path}", hint="Rename one.")
         found[synset, name] = MeshPlace(category, synset, name, "", path, relative + Path(path).suffix, front or usual)
+    if taxonomy is not None:
+        listed = {
+            (str(entry["taxonomy_id"]), name): {"category": str(entry["taxonomy_name"]), "split": split}
+            for entry in read_taxonomy(Path(taxonomy))
+            for split in SPLITS
+            for name in entry[split]
+        }
+        found = {key: replace(place, **listed[key]) for key, place in found.items() if key in listed}
+        if not found:
+            raise UsageError(f"'{taxonomy}' lists none of these meshes.", expected="their SYNSET and ID in it")
     known = dict.fromkeys(each for place in found.values() for each in (place.category, place.synset))
     for each in categories or ():
         if each not in known:
@@ -88,7 +100,7 @@ def find_places(
     kept = [found[key] for key in sorted(found) if categories is None or {found[key].category, found[key].synset} & {*categories}]
     if not kept:
         raise UsageError("There are no meshes of these categories.", expected=", ".join(known))
-    return _with_splits(kept)
+    return _with_splits(kept) if taxonomy is None else kept
 
 
 def _with_splits(places: Sequence[MeshPlace]) -> list[MeshPlace]:
@@ -97,7 +109,7 @@ def _with_splits(places: Sequence[MeshPlace]) -> list[MeshPlace]:
     for place in places:
         number = numbers.setdefault(place.synset, 0)
         numbers[place.synset] += 1
-        out.append(MeshPlace(**vars(place) | {"split": SPLIT[number % len(SPLIT)]}))
+        out.append(replace(place, split=SPLIT[number % len(SPLIT)]))
     return out
 
 
