@@ -193,6 +193,12 @@ def test_a_list_of_a_ply_file_that_cannot_be_so_long_is_refused(tmp_path, kind, 
         read(tmp_path / "a.ply", kind="points")
 
 
+def test_a_line_of_points_without_end_is_refused(tmp_path):
+    (tmp_path / "a.xyz").write_text("1 2 3 " * 334)
+    with refused(FileFormatError, "a.xyz", "line 1", expected="1000"):
+        read(tmp_path / "a.xyz")
+
+
 def test_an_hdf5_file_whose_texts_share_a_place_is_refused_before_they_are_copied(tmp_path):
     import h5py
 

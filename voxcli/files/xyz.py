@@ -16,6 +16,7 @@ from voxcli.files.source import Source
 from voxcli.scene import PointCloud
 
 _NORMALS, _COLOURS = ("nx", "ny", "nz"), ("red", "green", "blue")
+_MOST_COLUMNS = 1000
 _SEPARATORS = str.maketrans(",;", "  ")
 
 
@@ -25,11 +26,13 @@ def read_xyz(source: Source, kind: str | None, options: Options) -> PointCloud:
     names: list[str] | None = None
     for number, line in enumerate(source.text.splitlines(), 1):
         body, comment = (re.split(r"#|//", line, maxsplit=1) + [""])[:2]
-        words = body.translate(_SEPARATORS).split()
+        words = body.translate(_SEPARATORS).split(maxsplit=_MOST_COLUMNS)
         if names is None and not rows and comment.split()[:3] == ["x", "y", "z"]:
             names = comment.split()
         if not words:
             continue
+        if len(words) > _MOST_COLUMNS:
+            raise FileFormatError(f"{source.name}, line {number}, is too long.", expected=f"at most {_MOST_COLUMNS} columns")
         try:
             row = [float(word) for word in words]
         except ValueError as error:
