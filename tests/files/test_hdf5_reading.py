@@ -231,7 +231,7 @@ def test_structures_that_are_read_again_and_again_end(tmp_path):
     (tmp_path / "a").write_bytes(bytes(1 << 20))
     with open(tmp_path / "a", "rb") as raw:
         watched, piece = _Watched(raw, "a"), memoryview(bytearray(1 << 20))
-        for _ in range(80):
+        for _ in range(24):
             watched.seek(0)
             assert watched.readinto(piece) == 1 << 20
         with refused(FileFormatError, "a", actual="again"):

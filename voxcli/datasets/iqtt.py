@@ -17,7 +17,7 @@ import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.guard import bytes_within, parsing
-from voxcli.files.hdf5_reading import MOST_KEYS, find, opened, values
+from voxcli.files.hdf5_reading import MOST_KEYS, chunk_sizes, find, opened, values
 from voxcli.files.npy import load_npy
 from voxcli.files.source import Source
 
@@ -43,9 +43,10 @@ class Questions:
         self.path, self.key, self.answers = path, key, answers
         self._count: int = count
         self._data: h5py.Dataset | None = None
+        self._sizes: dict[tuple[int, ...], int] | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_data": None}
+        return {**self.__dict__, "_data": None, "_sizes": None}
 
     def __len__(self) -> int:
         return self._count
@@ -63,7 +64,8 @@ class Questions:
         try:
             if self._data is None:
                 self._data = h5py.File(self.path, "r")[self.key]
-            pixels = values(self._data, f"'{self.path}', {self.key}[{index}]", slice(index, index + 1))[0]
+                self._sizes = chunk_sizes(self._data) if self._data.chunks is not None else None
+            pixels = values(self._data, f"'{self.path}', {self.key}[{index}]", slice(index, index + 1), self._sizes)[0]
         except (OSError, KeyError, ValueError, RuntimeError) as error:
             raise FileFormatError(f"'{self.path}', {self.key}[{index}] cannot be read.", actual=str(error)) from error
         if pixels.dtype == np.uint8:

@@ -104,6 +104,8 @@ class PackedSamples:
 
 
 def _chunk(data: h5py.Dataset, index: int) -> np.ndarray:
+    if not data.id.get_create_plist().get_nfilters():
+        return np.asarray(data[index])
     if data.compression != "gzip" or data.shuffle or data.fletcher32:
         return values(data, f"sample {index}", slice(index, index + 1))[0]
     # Unpacked outside HDF5, which does everything under one lock: threads would wait for each other.

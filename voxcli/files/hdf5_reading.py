@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 MOST_KEYS = 1000
 """Keys of the root group that are looked at."""
 
-MOST_CHUNKS = 1 << 17
-"""Chunks of one data set: a grid of 1000 cubed has them where a chunk is 20 cubed."""
+MOST_CHUNKS = 1 << 15
+"""Chunks of one data set: a grid of 1024 cubed has them where a chunk is 32 cubed."""
+
+MOST_LISTED = 1 << 20
+"""Chunks of a data set of which a part is read."""
 
 _LARGEST_HEAP = 8 << 20
 """Bytes of one heap of texts: what is longer has one of its own."""
@@ -36,7 +39,7 @@ _LARGEST_HEAP = 8 << 20
 _FEW_TEXTS, _AT_ONCE = 4096, 32
 """Texts of a list whose sizes are not known before, and how many of these are read at a time."""
 
-_AGAIN, _FREE = 16, 64 << 20
+_AGAIN, _FREE = 8, 16 << 20
 """How often the bytes of a file may be read, and what may be read of a small file besides."""
 
 _GZIP, _SHUFFLE, _FLETCHER, _LZF = 1, 2, 3, 32000
@@ -128,9 +131,26 @@ def is_text(dataset: h5py.Dataset) -> bool:
     return h5py.check_string_dtype(dataset.dtype) is not None
 
 
-def values(dataset: h5py.Dataset, what: str, rows: slice | None = None) -> np.ndarray:
+def chunk_sizes(dataset: h5py.Dataset) -> dict[tuple[int, ...], int]:
+    """Bytes of each chunk that is stored, by its corner. Raises ValueError for more than MOST_LISTED, or than the data set has."""
+    found: dict[tuple[int, ...], int] = {}
+    most = min(MOST_LISTED, math.prod(-(-all_ // each) for all_, each in zip(dataset.shape, dataset.chunks, strict=True)))
+    seen = 0
+
+    def enter(info: h5py.h5d.StoreInfo) -> bool | None:
+        nonlocal seen
+        found[info.chunk_offset], seen = info.size, seen + 1
+        return None if seen <= most else False                                    # False ends it
+
+    dataset.id.chunk_iter(enter)
+    if seen > most:
+        raise ValueError(f"more than {most} chunks")
+    return found
+
+
+def values(dataset: h5py.Dataset, what: str, rows: slice | None = None, sizes: dict[tuple[int, ...], int] | None = None) -> np.ndarray:
     """Numbers, or texts of fixed length as bytes, of a data set that `find` found. what: as errors call it. rows: from where to where along
-    the first axis, as whole numbers from 0 on; None for all.
+    the first axis, as whole numbers from 0 on; None for all. sizes: `chunk_sizes`, where they are known: the library looks through all.
 
     Raises FileFormatError for other types, for what exceeds the budget of memory, and for damage.
     """
@@ -147,10 +167,13 @@ def values(dataset: h5py.Dataset, what: str, rows: slice | None = None) -> np.nd
         claim(what, math.prod(shape) * dtype.itemsize)
         if dataset.chunks is None:
             return np.asarray(dataset[() if rows is None else rows])
-        return _from_chunks(dataset, shape, rows.start if rows is not None else 0, what)
+        stored = chunk_sizes(dataset) if sizes is None else sizes
+        return _from_chunks(dataset, shape, rows.start if rows is not None else 0, stored, what)
 
 
-def _from_chunks(dataset: h5py.Dataset, shape: tuple[int, ...], start: int, what: str) -> np.ndarray:
+def _from_chunks(
+    dataset: h5py.Dataset, shape: tuple[int, ...], start: int, stored: dict[tuple[int, ...], int], what: str
+) -> np.ndarray:
     """The part of a data set of this shape that begins at `start` of the first axis."""
     chunk, dtype, plist = dataset.chunks, dataset.dtype, dataset.id.get_create_plist()
     first = (start, *[0] * (len(shape) - 1))
@@ -165,12 +188,11 @@ def _from_chunks(dataset: h5py.Dataset, shape: tuple[int, ...], start: int, what
     result: np.ndarray = np.full(shape, dataset.fillvalue, dtype) if dataset.fillvalue else np.zeros(shape, dtype)
     for number in product(*grid):
         corner = tuple(each * place for each, place in zip(chunk, number, strict=True))
-        stored = dataset.id.get_chunk_info_by_coord(corner)
-        if stored.byte_offset is None:
+        if corner not in stored:
             continue
         # What does not shrink grows a little. The library would write past its buffer for a chunk that no filter changed in size.
-        if stored.size > (size + size // 8 + 4096 if filters else size):
-            raise ValueError(f"a chunk of {stored.size} bytes for {size}")
+        if stored[corner] > (size + size // 8 + 4096 if filters else size):
+            raise ValueError(f"a chunk of {stored[corner]} bytes for {size}")
         mask, packed = dataset.id.read_direct_chunk(corner)
         for k in reversed(range(len(filters))):
             if not mask >> k & 1:

@@ -303,8 +303,9 @@ def _small_unsigned(labels: np.ndarray, name: str) -> np.ndarray:
 
 def _labels(arrays: Mapping[str, np.ndarray], labels: np.ndarray, name: str) -> Labels:
     if "label_names" not in arrays:
-        ids = labels[labels != 255] if labels.dtype == np.uint8 else labels
-        count = int(ids.max()) + 1 if ids.size else 1
+        # Slice by slice: a copy of all that is not ignored may be as large as the budget of memory.
+        ignored = 255 if labels.dtype == np.uint8 else -1
+        count = max((int(part[part != ignored].max(initial=0)) + 1 for part in labels), default=1)
         return Labels(tuple(f"class_{i}" for i in range(count)), empty=None, ignore=255)
     with parsing(f"{name}: 'label_names'", "a list of names", hint=None):
         names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in arrays["label_names"].reshape(-1).tolist())
