@@ -66,6 +66,31 @@ def test_a_prediction_that_has_come_since_is_scored(voxcli, data, tmp_path):
     assert (mean["value"], mean["samples"], mean["missing"]) == (pytest.approx((0.5 + 1 + 0.25 + 1) / 4), 4, 0)
 
 
+def test_a_prediction_or_a_truth_that_has_changed_is_scored_again(voxcli, data, tmp_path):
+    run(voxcli, "--predictions", "mine")
+    save_over(data[1] / CHAIR / "aa.binvox", solid(1))
+    rows = [json.loads(line) for line in run(voxcli, "--predictions", "mine", "--format", "jsonl").splitlines()]
+    found = {row["column"]: (row["value"], row["samples"], row["missing"]) for row in rows if row["method"] == "mine"}
+    assert found["chair"] == ((0.25 + 1) / 2, 2, 0) and found["table"] == (0.25, 1, 1) and found["mean"][1:] == (3, 1)
+    save_over(data[0] / "ShapeNetVox32" / CHAIR / "bb/model.binvox", solid(8))
+    rows = [json.loads(line) for line in run(voxcli, "--predictions", "mine", "--format", "jsonl").splitlines()]
+    assert next(row["value"] for row in rows if (row["method"], row["column"]) == ("mine", "chair")) == (0.25 + 0.5) / 2
+
+
+def save_over(path, thing):
+    path.unlink()
+    save(path, thing)
+
+
+def test_damaged_predictions_are_named_and_the_others_make_the_table(voxcli, data, tmp_path):
+    (data[1] / CHAIR / "aa.binvox").write_bytes(b"broken")
+    code, text, errors = voxcli("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "results", "--predictions", "mine", "--keep-going",
+                                "--pictures", "0", "--format", "jsonl")  # fmt: skip
+    assert code == 1 and "aa.binvox" in errors and errors.splitlines()[-1] == "error: 1 of 4 items failed."
+    found = {row["column"]: row["value"] for row in map(json.loads, text.splitlines()) if row["method"] == "mine"}
+    assert found["chair"] == 1.0 and (tmp_path / "results/table.md").is_file()
+
+
 def test_missing_predictions_are_named_by_category(voxcli, data, tmp_path):
     run(voxcli, "--predictions", "mine")
     summary = json.loads((tmp_path / "results/mine/summary.jsonl").read_text())
@@ -77,7 +102,8 @@ def test_records_say_what_was_computed(voxcli, data, tmp_path):
     run(voxcli, "--predictions", "mine")
     line = json.loads((tmp_path / "results/mine/samples.jsonl").read_text().splitlines()[0])
     record = line["records"]["iou"]
-    assert record["params"]["preset"] == "pix2vox" and list(record["meta"]["inputs"]) == [f"mine/{CHAIR}/aa.binvox"]
+    read = [f"data/ShapeNetRendering/{CHAIR}/aa/rendering/00.png", f"data/ShapeNetVox32/{CHAIR}/aa/model.binvox", f"mine/{CHAIR}/aa.binvox"]
+    assert record["params"]["preset"] == "pix2vox" and sorted(record["meta"]["inputs"]) == read
     assert record["meta"]["voxcli_version"]
 
 
@@ -133,6 +159,7 @@ def test_what_cannot_be_is_refused(refused, data, tmp_path):
     refused(*call, "--predictions", "mine", "--set", "protocol.reed={}", named=("reed", "read"))
     refused(*call, "--predictions", "mine", "--pair", "{synset}/{id}", named="synset")
     refused("evaluate", "onet", "--data", "data", "-o", "results", named="names no model")
+    refused("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "data", "--predictions", "mine", named="folder of the data")
 
 
 def test_two_files_of_one_sample_are_an_error(voxcli, data, tmp_path):
@@ -149,6 +176,26 @@ def test_results_of_another_run_are_not_mixed(voxcli, data, tmp_path):
     assert code == 2 and "another run" in errors and "settings" in errors and "--method" in errors
     assert (tmp_path / "results/mine/samples.jsonl").read_bytes() == before
     run(voxcli, "--predictions", "mine", "--set", "protocol.read.split=all", "--overwrite")
+
+
+def test_one_folder_holds_results_of_one_protocol(voxcli, data, tmp_path):
+    run(voxcli, "--predictions", "mine")
+    before = (tmp_path / "results/table.md").read_bytes()
+    code, _, errors = voxcli("evaluate", "pix2vox-unseen", "--data", "data", "-o", "results", "--predictions", "mine", "--method", "b",
+                             "--set", "protocol.read={unseen: [], views: 1}")  # fmt: skip
+    assert code == 2 and "pix2vox-shapenet" in errors and (tmp_path / "results/table.md").read_bytes() == before
+
+
+def test_no_prediction_at_all_is_an_error_that_says_where_they_were_looked_for(voxcli, data, tmp_path):
+    (tmp_path / "none").mkdir()
+    code, _, errors = voxcli("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "results", "--predictions", "none")
+    assert code == 2 and f"{CHAIR}/aa" in errors and "--pair" in errors
+
+
+def test_a_part_that_no_summary_has_is_refused(voxcli, data):
+    code, _, errors = voxcli("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "results", "--predictions", "mine", "--set",
+                             "protocol.tables=[{title: T, over: columns, columns: {x: {measure: iou, part: nonsense}}}]")  # fmt: skip
+    assert code == 2 and "nonsense" in errors and "mean_over_samples" in errors
 
 
 def test_dry_run_writes_nothing(voxcli, data, tmp_path):

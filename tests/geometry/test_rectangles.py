@@ -66,3 +66,7 @@ def test_a_scene_of_cells_is_a_small_glb(path):
     data = write_glb(mesh, Options())
     again = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
     assert len(data) < 1_000_000 and b"extensionsRequired" not in data and len(again.faces) == len(mesh.faces)
+
+
+def test_a_grid_without_cells_has_no_faces():
+    assert len(merged_faces(np.zeros((0, 8, 8), np.uint8), [1])) == 0

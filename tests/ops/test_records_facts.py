@@ -66,6 +66,16 @@ def test_damaged_files_are_refused(tmp_path, name, content):
         facts(tmp_path / name)
 
 
+def test_a_folder_of_results_is_every_method_in_it(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text('{"protocol": "onet", "model": "jof"}')
+        (tmp_path / name / "samples.jsonl").write_text('{"records": {"x": 1}}\n{"records": {}}\n')
+    found = facts(tmp_path)
+    assert found["kind"] == "evaluations" and list(found["methods"]) == ["a", "b"]
+    assert (found["methods"]["a"]["samples"], found["methods"]["a"]["scored"]) == (2, 1)
+
+
 def test_other_files_are_not_of_ours(tmp_path):
     (tmp_path / "transforms.json").write_text('{"frames": []}')
     for path in (tmp_path, tmp_path / "transforms.json", tmp_path / "absent.h5", tmp_path / "scene.npz"):

@@ -21,7 +21,7 @@ from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.samples import Line, Place
 from voxcli.metrics.records import Record, state_inputs
 from voxcli.metrics.summaries import settle, summarise_by
-from voxcli.provenance import Json
+from voxcli.provenance import Json, digests_of_files
 
 RUN, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.jsonl"
 
@@ -54,8 +54,7 @@ class Results:
             there = _json(folder / RUN)
             if there != json.loads(stated):
                 assert isinstance(there, dict)
-                other = sorted(key for key in {*there, *run} if there.get(key) != run.get(key))
-                raise UsageError(f"{folder} holds the results of another run.", actual=f"another {', '.join(other)}",
+                raise UsageError(f"{folder} holds the results of another run.", actual="; ".join(_differences(there, json.loads(stated))),
                                  hint="Name this one by --method, or use --overwrite to begin anew.")  # fmt: skip
             self.lines = self._read()
         else:
@@ -86,8 +85,8 @@ class Results:
             file.write(_text(line).encode())
 
     def left(self, places: Sequence[Place]) -> list[Place]:
-        """The samples that are not done. One without a prediction is looked for again."""
-        done = {key for key, line in self.lines.items() if line["records"]}
+        """The samples that are not done. One without a prediction is looked for again, one whose files have changed is done again."""
+        done = {key for key, line in self.lines.items() if line["records"] and _unchanged(line)}
         return [place for place in places if (place.variant, place.name) not in done]
 
     def finish(self, places: Sequence[Place], every: Sequence[Place], protocol: Protocol) -> Summary:
@@ -98,6 +97,31 @@ class Results:
         rows = [{"variant": variant, "measure": measure, **record} for (variant, measure), record in summary.records.items()]
         atomic_write_bytes(self.folder / SUMMARY, "".join(_text(row) for row in rows).encode(), overwrite=True)
         return summary
+
+
+def _unchanged(line: Line) -> bool:
+    """Whether all files that a sample's records state are there as they were."""
+    stated = {path: digest for record in line["records"].values() for path, digest in record["meta"]["inputs"].items()}
+    return digests_of_files(stated) == stated
+
+
+def _differences(there: Json, now: Json, path: str = "") -> list[str]:
+    """What differs between two statements, each as `place old, not new`."""
+    if isinstance(there, dict) and isinstance(now, dict):
+        keys = sorted({*there, *now})
+        return [each for key in keys for each in _differences(there.get(key), now.get(key), f"{path}.{key}".lstrip("."))]
+    return [] if there == now else [f"{path} {json.dumps(there)[:60]}, not {json.dumps(now)[:60]}"]
+
+
+def check_folder(folder: Path, protocol: str, data: str) -> None:
+    """Raise UsageError for a folder of results that holds those of another protocol, or is the data themselves."""
+    if os.path.realpath(folder) == os.path.realpath(data):
+        raise UsageError(f"{folder} is the folder of the data.", hint="Name another one for the results.")
+    for path in sorted(folder.glob(f"*/{RUN}")):
+        run = _json(path)
+        other = run.get("protocol") if isinstance(run, dict) else None
+        if other != protocol:
+            raise UsageError(f"{folder} holds results of the protocol {other}.", expected=protocol, hint="Name another folder by -o.")
 
 
 def read_methods(results: Path, protocol: Protocol, name: str) -> dict[str, Summary]:

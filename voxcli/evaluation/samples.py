@@ -196,7 +196,7 @@ class Evaluator:
         pred: Shape | Answers = reader.part(metric.read(str(made), options) if isinstance(made, Path) else made, place.index)
         if self.job.protocol.rename and isinstance(pred, (FruxelGrid, VoxelGrid)):
             pred = renamed(pred, self.job.protocol.rename)
-        if isinstance(pred, FruxelGrid) and isinstance(gt, VoxelGrid):
+        if isinstance(pred, FruxelGrid) and isinstance(gt, VoxelGrid) and reader.metric_grid:
             from voxcli.geometry.regrid import fruxels_to_voxels
 
             x, y, z = gt.values.shape
@@ -221,8 +221,15 @@ class Evaluator:
         for name, (metric, options) in measures.items():
             if name not in sampled:
                 found[name] = metric.score(*pair, options, pred=pred, gt=gt)
-        digests = digests_of_files(path for path in (pred, gt) if path)
-        return {name: state_inputs(found[name], digests) for name in several}
+        read = [path for path in (pred, gt, *map(str, reader.sources(place.index))) if path]
+        return {name: _stated(found[name], digests_of_files(read)) for name in several}
+
+
+def _stated(record: Record, digests: Mapping[str, str]) -> Record:
+    """The record with the hashes of all files that it was made of."""
+    stated = state_inputs(record)
+    stated["meta"]["inputs"] = dict(digests)
+    return stated
 
 
 _opened: dict[str, Evaluator] = {}

@@ -6,8 +6,9 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from voxcli.errors import unknown_name
 from voxcli.evaluation.protocol import MEAN, Column, Protocol, Table
 from voxcli.evaluation.results import Summary
 from voxcli.metrics.records import Record, summarise
@@ -16,7 +17,8 @@ from voxcli.metrics.summaries import SAMPLES
 
 @dataclass(frozen=True)
 class Row:
-    """A row. published: its numbers are the paper's. errors: standard errors of means over samples. scored, missing: samples."""
+    """A row. published: its numbers are the paper's. errors: standard errors of means over samples. scored, missing: samples; counts: by
+    column, where these differ."""
 
     name: str
     published: bool
@@ -24,6 +26,11 @@ class Row:
     errors: dict[str, float | None]
     scored: int | None = None
     missing: int | None = None
+    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def count(self, column: str) -> tuple[int | None, int | None]:
+        """(samples scored, missing) behind one column: those of the category or the variant, else of all."""
+        return self.counts.get(column, (self.scored, self.missing))
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,14 @@ def _row(protocol: Protocol, table: Table, name: str, summary: Summary) -> Row:
             cells[MEAN] = _number(record, table.column.part)
             errors[MEAN] = _error(protocol, summary, ways[0], table.column, None)
     shown = ways if table.over == "variants" else ways[:1]
-    return Row(name, False, cells, errors, sum(summary.scored[way] for way in shown), sum(summary.missing[way] for way in shown))
+    lines = [line for line in summary.lines if line["variant"] in shown]
+    counts: dict[str, tuple[int, int]] = {}
+    for key in cells if table.over in ("categories", "variants") else ():
+        mine = [line for line in lines if key == (line["category"] if table.over == "categories" else line["variant"])]
+        if key != MEAN:
+            counts[key] = (sum(bool(line["records"]) for line in mine), sum(not line["records"] for line in mine))
+    scored, missing = (sum(numbers[way] for way in shown) for numbers in (summary.scored, summary.missing))
+    return Row(name, False, cells, errors, scored, missing, counts)
 
 
 def _of_category(summary: Summary, way: str, column: Column, category: str) -> float | None:
@@ -97,7 +111,9 @@ def _number(record: Record, part: str) -> float | None:
         return record["value"]
     above, _, last = part.rpartition(".")
     found = (_place(record["parts"], above) if above else record["parts"]) or {}
-    value = found.get(last)
+    if last not in found:
+        raise unknown_name("part of a summary", part, [f"{above}.{key}".lstrip(".") for key in found] or list(record["parts"]))
+    value = found[last]
     return float(value) if isinstance(value, (int, float)) else None
 
 
@@ -143,7 +159,7 @@ def markdown(protocol: Protocol, tables: Sequence[FilledTable]) -> str:
         rows = text_rows(filled)
         heads = list(rows[0]) if rows else ["method", *filled.columns]
         out += [f"## {filled.table.title}", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-        out += [f"| {' | '.join(row.values())} |" for row in rows]
+        out += [f"| {' | '.join(value.replace('|', chr(92) + '|') for value in row.values())} |" for row in rows]
         out += ["", filled.table.note, ""] if filled.table.note else [""]
     return "\n".join(out + ([protocol.note, ""] if protocol.note else []))
 
@@ -177,7 +193,7 @@ def csv_text(tables: Sequence[FilledTable]) -> str:
     for filled in tables:
         for row in filled.rows:
             for column in filled.columns:
-                numbers = (row.cells.get(column), row.errors.get(column), row.scored, row.missing)
+                numbers = (row.cells.get(column), row.errors.get(column), *row.count(column))
                 writer.writerow([filled.table.title, row.name, "yes" if row.published else "no", column,
                                  *("" if number is None else number for number in numbers)])  # fmt: skip
     return buffer.getvalue()

@@ -107,6 +107,8 @@ def merged_faces(labels: np.ndarray, solid: Sequence[int], *, between: bool = Fa
     table = np.zeros(max(int(labels.max(initial=0)), *solid, 0) + 1, np.uint16 if max(solid, default=0) < 65535 else np.int32)
     table[list(solid)] = np.array(solid, np.int64) + 1
     keys = table[labels]                                                             # 0 is empty
+    if not keys.size:
+        keys = np.zeros((1, 1, 1), keys.dtype)
     filled = [np.flatnonzero(keys.any(tuple(a for a in range(3) if a != axis))) for axis in range(3)]
     low, high = (np.array([each[end] if len(each) else 0 for each in filled]) for end in (0, -1))
     keys = keys[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]

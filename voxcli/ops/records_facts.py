@@ -23,7 +23,8 @@ def finder(path: str) -> Callable[[str], Facts] | None:
     where = Path(path)
     if where.is_dir():
         names = {"log.jsonl": training_facts, "run.json": evaluation_facts}
-        return next((facts for name, facts in names.items() if (where / name).is_file()), None)
+        own = next((facts for name, facts in names.items() if (where / name).is_file()), None)
+        return own or (evaluations_facts if any(where.glob("*/run.json")) else None)
     suffix = where.suffix.lower()
     if suffix in (".h5", ".hdf5") and where.is_file():
         return questions_facts if _holds_questions(path) else None
@@ -60,6 +61,12 @@ def evaluation_facts(path: str) -> Facts:
         "kind": "evaluation", "protocol": run.get("protocol"), "model": run.get("model"), "predictions": run.get("predictions"),
         "samples": len(rows), "scored": sum(bool(row.get("records")) for row in rows), "values": values,
     }  # fmt: skip
+
+
+def evaluations_facts(path: str) -> Facts:
+    """A folder of results: every method that it holds."""
+    folders = sorted(each.parent for each in Path(path).glob("*/run.json"))
+    return {"kind": "evaluations", "methods": {each.name: evaluation_facts(str(each)) for each in folders}}
 
 
 def weights_facts(path: str) -> Facts:

@@ -34,7 +34,7 @@ def in_words(thing: SceneType) -> str:
         size = "x".join(map(str, thing.values.shape))
         if thing.labels is not None and thing.classes is not None:
             return f"{size} voxels, {_labels(thing.labels, thing.classes)}"
-        return f"{size} voxels, {_share(float((thing.values >= 0.5).mean()))} solid"
+        return f"{size} voxels, {_share((thing.values >= 0.5).sum() / max(1, thing.values.size))} solid"
     if isinstance(thing, PointCloud):
         return _counted(len(thing.points), "point")
     if isinstance(thing, Mesh):

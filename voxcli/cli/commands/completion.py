@@ -72,7 +72,11 @@ def completion(
         raise UsageError("What is to be installed?", expected="voxcli completion install bash, zsh, fish or man")
     assert shell is not None
     variable, usual, name, then = PLACES[shell.value]
-    path = Path(os.environ.get(variable) or os.path.expanduser(usual)) / name
+    folder = os.environ.get(variable, "")
+    folder = folder if os.path.isabs(folder) else os.path.expanduser(usual)    # XDG: a relative path is ignored
+    if folder.startswith("~") or not os.environ.get("HOME", "~"):
+        raise UsageError("There is no home folder to install in.", hint=f"Print it with: voxcli completion {shell.value}")
+    path = Path(folder) / name
     text = _page(shell)
     if path.is_file() and MADE not in path.read_text(encoding="utf-8", errors="replace"):
         raise UsageError(f"{path} exists and is not of voxcli.", hint=f"Print it with: voxcli completion {shell.value}")

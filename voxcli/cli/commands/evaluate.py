@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Batch, Item
-from voxcli.cli.framework.output import out
-from voxcli.errors import UsageError
+from voxcli.cli.framework.batch import Batch, Item, ItemsFailed
+from voxcli.cli.framework.output import counted, out
+from voxcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +89,7 @@ def evaluate(
     if options.printing_config():
         return options.show_config(protocol=protocol)
     if data is None or output is None:
-        raise UsageError("An evaluation needs data and a folder for its results.", expected="--data ROOT -o DIR")
+        raise UsageError(f"An evaluation needs {'data' if data is None else 'a folder for its results'}.", expected="--data ROOT -o DIR")
     if predictions is not None and (model is not None or weights is not None):
         raise UsageError("--predictions takes the place of a model.", hint="Leave out -m and --weights.")
     if predictions is not None and not os.path.isdir(predictions):
@@ -97,7 +97,7 @@ def evaluate(
     if output == "-" or os.path.isfile(output):
         raise UsageError(f"-o {output} is no folder.", expected="-o DIR")
     job, run = _job(protocol, name, data, model, weights, predictions, device, dtype.value)
-    from voxcli.evaluation.results import Results, method_name, read_methods
+    from voxcli.evaluation.results import Results, check_folder, method_name, read_methods
     from voxcli.evaluation.samples import evaluator_of
     from voxcli.evaluation.tables import fill
 
@@ -105,10 +105,15 @@ def evaluate(
     places = _limited(evaluator_of(job), limit)
     if dry_run:
         return out.plan(f"{name}: {len(places)} samples of {data} -> {Path(output) / method}")
+    check_folder(Path(output), name, data)
     results = Results(Path(output) / method, run, overwrite)
     left = results.left(places)
-    _run(job, left, results, pictures if len(left) == len(places) else 0, workers, keep_going)
+    failed = _run(job, left, results, pictures if len(left) == len(places) else 0, workers, keep_going)
     summary = results.finish(places, evaluator_of(job).places, protocol)
+    if predictions is not None and not any(summary.scored.values()) and failed is None:
+        first = evaluator_of(job).readers[places[0].variant].samples[places[0].index]
+        raise DataError(f"{predictions} holds no prediction of these samples.", hint="--pair PATTERN says where they lie.",
+                        expected=f"{protocol.files.format(**first.fields(places[0].variant))}.* and so on")  # fmt: skip
     tables = fill(protocol, read_methods(Path(output), protocol, name) | {method: summary})
     _write(Path(output), protocol, tables)
     _print(tables, format)
@@ -116,7 +121,9 @@ def evaluate(
     if missing:
         where = results.folder / "summary.jsonl"
         out.warn(f"{missing} of {scored + missing} samples have no prediction; they count in no mean. {where} names them.")
-    out.note(f"{Path(output) / 'table.md'}: {scored} samples of {method} scored, {missing} without a prediction.")
+    out.note(f"{Path(output) / 'table.md'}: {counted(scored, 'sample')} of {method} scored, {missing} without a prediction.")
+    if failed is not None:
+        raise failed
     return None
 
 
@@ -173,19 +180,23 @@ def _evaluated(item: Item, *, job: Job) -> tuple[Line, np.ndarray | None]:
     return found.line, strip(found) if item.drawn else None
 
 
-def _run(job: Job, places: list[Place], results: Results, pictures: int, workers: int, keep_going: bool) -> None:
-    """Evaluate samples, keep each line as it comes, and draw the sheet."""
+def _run(job: Job, places: list[Place], results: Results, pictures: int, workers: int, keep_going: bool) -> ItemsFailed | None:
+    """Evaluate samples, keep each line as it comes, and draw the sheet. With keep_going, what says that some failed."""
     from voxcli.evaluation.pictures import chosen, sheet
     drawn = {*chosen(len(places), pictures)}
     todo = [_Sample(each.name, "", f"{each.variant}/{each.name}", place=each, drawn=k in drawn) for k, each in enumerate(places)]
     strips = []
-    with Batch(todo, keep_going=keep_going, label="evaluating") as batch:
-        for _, (line, picture) in batch.run(partial(_evaluated, job=job), workers):
-            results.add(line)
-            if picture is not None:
-                strips.append(picture)
-        if strips:
-            _picture(results.folder / "sheet.png", sheet(strips))
+    try:
+        with Batch(todo, keep_going=keep_going, label="evaluating") as batch:
+            for _, (line, picture) in batch.run(partial(_evaluated, job=job), workers):
+                results.add(line)
+                if picture is not None:
+                    strips.append(picture)
+            if strips:
+                _picture(results.folder / "sheet.png", sheet(strips))
+    except ItemsFailed as failed:
+        return failed
+    return None
 
 
 def _picture(path: Path, pixels: np.ndarray) -> None:
@@ -219,7 +230,7 @@ def _print(tables: list[FilledTable], format: options.RecordFormat | None) -> No
         return
     rows = [
         {"table": filled.table.title, "method": row.name, "published": row.published, "column": column, "value": row.cells.get(column),
-         "standard_error": row.errors.get(column), "samples": row.scored, "missing": row.missing}
+         "standard_error": row.errors.get(column), "samples": row.count(column)[0], "missing": row.count(column)[1]}
         for filled in tables for row in filled.rows for column in filled.columns
     ]  # fmt: skip
     out.records(rows, format.value if format else None)

@@ -72,8 +72,9 @@ def views(
     test/, each like a folder of `synth street`, in the frustum that SSZ has for ShapeNet (3 to 10 m, 60 degrees). Beside r2n2, disn and
     street, objects/ holds mesh, points and coloured voxels as `synth objects` writes them.
 
-    The views of an object depend on the seed and its SYNSET/ID alone. An interrupted data set goes on where it stopped. Whole objects stay,
-    with and without --skip-existing, unless their meshes have changed; --overwrite removes the data set that is there.
+    The views of an object depend on the seed, its SYNSET/ID and their number, its truth not on them. An interrupted data set goes on where
+    it stopped. Whole objects stay, with and without --skip-existing, unless their meshes have changed; --overwrite removes the data set
+    that is there.
 
     Examples:
         voxcli synth views shapes/ -o data/ --views 2

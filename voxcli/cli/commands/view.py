@@ -184,7 +184,7 @@ def _write_page(item: Item, request: _Request, replaces: bool) -> None:
     meta = make_meta("page", "view", request.recorded, digests, None, "world", "m")
     page, reason = page_of(shown[0], shown[1] if len(shown) > 1 else None, options.first(request.threshold, 0.5), meta)
     if reason is not None:
-        out.warn(f"not compared: {reason}")
+        out.warn(f"not compared: {reason.partition('Pass --')[0].strip()}")
     if item.target == "-":
         out.data(page)
     else:

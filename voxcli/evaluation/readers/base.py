@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -47,11 +47,13 @@ class Sample:
 class Reader(ABC, Generic[OptionsT]):
     """The samples below a root. Derive from it, and enter the class in `voxcli.evaluation.readers`.
 
-    tree: what the root looks like, for the message about a wrong one. Options: the dataclass of its options. `__init__` raises
+    tree: what the root looks like, for the message about a wrong one. metric_grid: the truth is voxels in the world's metres, on which
+    fruxels before a camera that is known are sampled. Options: the dataclass of its options. `__init__` raises
     VoxcliError where the root is another thing.
     """
 
     tree: ClassVar[str]
+    metric_grid: ClassVar[bool] = False
     Options: ClassVar[type[ReaderOptions]] = ReaderOptions
 
     def __init__(self, root: Path, options: OptionsT):
@@ -61,6 +63,10 @@ class Reader(ABC, Generic[OptionsT]):
     @abstractmethod
     def truth(self, index: int, which: str) -> Shape | Answers | Path:
         """The truth of a sample, or its file, which the metric reads. which: `Measure.truth`."""
+
+    def sources(self, index: int) -> Sequence[Path]:
+        """The files that a sample was made of, whose hashes its records state besides those of prediction and truth."""
+        return ()
 
     def inputs(self, index: int) -> Inputs:
         """The pictures of a sample, with cameras and depths where they are known. Raises UsageError where there are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -58,6 +59,12 @@ class R2N2Reader(Reader[R2N2Options]):
         items = self.folder.items
         self.places = [k for k, item in enumerate(items) if not {item.category, item.synset} & set(options.unseen or ())]
         self.samples = [Sample(self.folder.name(k), items[k].category, items[k].name) for k in self.places]
+
+    def sources(self, index: int) -> Sequence[Path]:
+        """The pictures, and the volume where there is one."""
+        k, name = self.places[index], self.samples[index].name
+        volumes = [self.root / "ShapeNetVox32" / name / f"model.{ending}" for ending in ("binvox", "mat")]
+        return [*(self.folder.picture_path(k, view) for view in range(self.options.views)), *(path for path in volumes if path.is_file())]
 
     def inputs(self, index: int) -> Inputs:
         """The first pictures of an object, with their cameras."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,10 @@ class StreetReader(Reader[ReaderOptions]):
         else:
             self.files = [(root / "images" / f"{path.stem}.png", path) for path in sorted((root / "fruxels").glob("*.npz"))]
         self.samples = [Sample(picture.stem) for picture, _ in self.files]
+
+    def sources(self, index: int) -> Sequence[Path]:
+        """The picture and the fruxels."""
+        return self.files[index]
 
     def inputs(self, index: int) -> Inputs:
         """The picture. Its camera stays unknown: fruxels are compared in the camera's own frame."""
@@ -121,6 +125,7 @@ class KittiReader(Reader[KittiOptions]):
         "ROOT/sequences/08/voxels/000000.label, 000000.invalid; ROOT/sequences/08/image_2/000000.png, "
         "ROOT/sequences/08/calib.txt (for predictions of pictures)"
     )
+    metric_grid = True
     Options = KittiOptions
 
     def __init__(self, root: Path, options: KittiOptions):

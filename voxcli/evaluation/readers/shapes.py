@@ -28,7 +28,7 @@ class ShapesOptions(ReaderOptions):
 class ShapesReader(Reader[ShapesOptions]):
     """Files of shapes. The protocol's `read.truth` says where they lie."""
 
-    tree = "ROOT/CATEGORY/ID/model.obj, or as `--set read.truth={category}/{id}.ply` says"
+    tree = "ROOT/CATEGORY/ID/model.obj, or as --set 'protocol.read.truth=\"{category}/{id}.ply\"' says"
     Options = ShapesOptions
 
     def __init__(self, root: Path, options: ShapesOptions):

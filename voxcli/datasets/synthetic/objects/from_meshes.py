@@ -107,6 +107,7 @@ class MeshViews:
             for left in {*self.layout.files(folder, old, shots)} - {*self.layout.files(folder, place, shots)}:
                 left.unlink(missing_ok=True)
             path.unlink()
+        shots = replace(shots, truth=item_seed(self.seed, f"{place.synset}/{place.name}/truth"))
         self.layout.write(folder, place, thing, rng, shots)
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_bytes(path, _source_bytes(place, shots), overwrite=True)

@@ -136,6 +136,7 @@ class R2N2Layout:
     def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, shots: Shots) -> None:
         """All files of one object."""
         made = _write_renderings(out_dir, place, thing, rng, shots)
+        rng = shots.truth_rng(rng)
         write_truth(out_dir, place, thing, rng, {"lights": list(made.lights)})
         write(self.marker(out_dir, place), solid_voxels(thing, rng, shots.cells), overwrite=True)
 
@@ -160,6 +161,7 @@ class JOFLayout:
     def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, shots: Shots) -> None:
         """All files of one object."""
         _write_renderings(out_dir, place, thing, rng, shots)
+        rng = shots.truth_rng(rng)
         voxels = coloured_voxels(thing, visible_samples(thing, DRAWN, rng))
         assert voxels.grid.labels is not None
         volume = ColouredVolume(voxels.grid.labels > 0, voxels.colours, placement_of(thing.vertices))
@@ -203,7 +205,7 @@ class DISNLayout:
             away = {name: depth_png(each) for name, each in made.depth.items()}
             for tree, files in ((PICTURES, made.colour), (DEPTHS, away)):
                 put_folder(out_dir / tree / "ShapeNet" / place.synset / place.name / kind, files | text)
-        cloud = write_truth(out_dir, place, thing, rng, {"lights": facts})
+        cloud = write_truth(out_dir, place, thing, shots.truth_rng(rng), {"lights": facts})
         write(self.marker(out_dir, place), cloud, overwrite=True)
 
     def write_index(self, out_dir: Path, places: Sequence[Place]) -> None:

@@ -28,7 +28,8 @@ DEPTH_UNIT = 1e-4
 class Shots:
     """The pictures of an object: count of each set of views, size x size pixels (None: as the layout has them), photographs or not.
 
-    cells: of the solid voxels along a side. metadata: by set of views, the file of a real data set that states them; else they are drawn.
+    cells: of the solid voxels along a side. truth: the seed of what is drawn of the truth (None: it goes on with the numbers of the
+    pictures). metadata: by set of views, the file of a real data set that states them; else they are drawn.
     """
 
     count: int = 24
@@ -36,6 +37,11 @@ class Shots:
     size: int | None = None
     cells: int = 32
     metadata: Mapping[str, Path] = field(default_factory=dict)
+    truth: int | None = None
+
+    def truth_rng(self, rng: np.random.Generator) -> np.random.Generator:
+        """The random numbers of the truth, after those of the pictures."""
+        return rng if self.truth is None else np.random.default_rng(self.truth)
 
     def pixels(self, usual: int) -> int:
         """Pixels of a side."""

@@ -83,7 +83,7 @@ class StreetLayout:
             sample = StreetSample(Picture(pixels[..., :3] if shots.photo else _on_white(pixels)), fruxels, DIAGONAL * away, instances,
                                   [_pose(place.category, thing, world_to_cam)], camera)  # fmt: skip
             write_sample(folder, _name(place, k), sample, meta)
-        write_truth(out_dir, place, thing, rng, {})
+        write_truth(out_dir, place, thing, shots.truth_rng(rng), {})
 
     def write_index(self, out_dir: Path, places: Sequence[Place]) -> None:
         """Nothing: the folders say the splits."""
