@@ -12,9 +12,9 @@ from mutations import campaign, mutated, outcome, whole_files
 from refusals import refused
 
 from voxcli import config
-from voxcli.datasets.iqtt import read_answers
+from voxcli.datasets.iqtt import checked_answers, read_answers
 from voxcli.datasets.pictures import read_json
-from voxcli.errors import FileFormatError, UsageError
+from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.files import guard, read
 from voxcli.files.guard import claim, memory_budget, parse_json, parsing
 from voxcli.files.source import Source
@@ -171,9 +171,31 @@ def test_text_of_no_letters_in_an_npz_is_refused(tmp_path, order):
         read(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("place", [
+    {"voxel_size": [1e308] * 3}, {"voxel_size": [1, np.inf, 1]}, {"origin": [9e307] * 3, "voxel_size": [9e307] * 3},
+])  # fmt: skip
+def test_a_grid_whose_box_is_no_number_is_refused(tmp_path, place):
+    np.savez(tmp_path / "a.npz", occupancy=np.ones((2, 2, 2), bool), **{key: np.array(value, float) for key, value in place.items()})
+    with refused(DataError, "a.npz", "far corner"):
+        read(tmp_path / "a.npz")
+
+
+def test_answers_that_are_no_list_are_refused():
+    with refused(FileFormatError, "a.npy"):
+        checked_answers(np.array(1), "a.npy", None)
+
+
+def test_values_of_no_bytes_are_refused(tmp_path):
+    header = b"{'descr': '<U0', 'fortran_order': False, 'shape': (2, 3), }\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header)
+    with refused(FileFormatError, "a.npy"):
+        read(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("kind", ["('<f4', (3,))", "[('a', '<f4'), ('b', '<f8')]"])
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
-def test_arrays_in_an_array_are_refused(tmp_path, name):
-    header = b"{'descr': ('<f4', (3,)), 'fortran_order': False, 'shape': (2, 3), }\n"
+def test_arrays_in_an_array_are_refused(tmp_path, name, kind):
+    header = f"{{'descr': {kind}, 'fortran_order': False, 'shape': (2, 3), }}\n".encode()
     data = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(72)
     if name == "a.npz":
         with zipfile.ZipFile(tmp_path / name, "w") as archive:

@@ -151,7 +151,7 @@ class IQTTFile:
 def checked_answers(values: np.ndarray, name: str, count: int | None) -> np.ndarray:
     """Answers as int64 [n]; FileFormatError that begins with name where they are not 0, 1 or 2, or not `count`."""
     flat = values.reshape(-1)
-    if values.ndim > 2 or flat.size != len(values) or (count is not None and len(flat) != count):
+    if values.ndim not in (1, 2) or flat.size != len(values) or (count is not None and len(flat) != count):
         raise FileFormatError(f"{name} does not hold one answer a question.", expected=f"[{'n' if count is None else count}]",
                               actual=list(values.shape))  # fmt: skip
     bad = flat[~np.isin(flat, (0, 1, 2))]

@@ -106,7 +106,7 @@ def check_array(name: str, shape: tuple[int, ...], dtype: np.dtype, packed_bytes
     """Refuse pickles and absurd sizes. Raises FileFormatError that begins with name."""
     if dtype.hasobject:
         raise FileFormatError(f"{name} holds pickled Python objects, which could run code.", expected="plain numbers or text")
-    if dtype.subdtype is not None:
+    if dtype.subdtype is not None or dtype.names is not None:
         raise FileFormatError(f"{name} holds arrays in an array.", expected="plain numbers or text", actual=dtype)
     if min(shape, default=0) < 0:
         raise FileFormatError(f"{name} declares a negative size.", expected="a shape of whole numbers from 0 on", actual=list(shape))

@@ -181,6 +181,8 @@ class VoxelGrid:
         _need_shape("voxel_size", self.voxel_size, (3,))
         _need_finite("origin", self.origin)
         _need(bool(np.all(self.voxel_size > 0)), "voxel_size must be positive.", actual=self.voxel_size.tolist())
+        with np.errstate(over="ignore"):
+            _need_finite("the far corner", self.origin + np.array(self.values.shape) * self.voxel_size)
 
     @property
     def values(self) -> np.ndarray:
