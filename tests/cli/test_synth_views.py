@@ -28,7 +28,7 @@ def tree(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("layout", ["r2n2", "street"])
+@pytest.mark.parametrize("layout", ["r2n2", pytest.param("street", marks=pytest.mark.slow)])
 def test_any_number_of_workers_gives_the_same_bytes_and_an_unfinished_folder_goes_on(voxcli, voxcli_process, meshes, tmp_path, layout):
     line = (*LINE, "--layout", layout, "--size", "64")
     assert voxcli(*line, "-o", "one") == (0, "", "6 objects made, 0 were there: one\n")

@@ -78,7 +78,7 @@ def compare_with_the_twin(network, image, quantile, uv):
     assert_close(found, torch.stack(list(points.values())), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize(("official", "depth_channels"), [(False, 2), (True, 2), (False, 0)])
+@pytest.mark.parametrize(("official", "depth_channels"), [(False, 2), (True, 2), pytest.param(False, 0, marks=pytest.mark.slow)])
 def test_points_and_occupancies_are_those_of_a_plain_recomputation(official, depth_channels):
     torch.manual_seed(0)
     settings = replace(NARROW, compat="official" if official else "none", depth_channels=depth_channels)

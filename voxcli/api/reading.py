@@ -101,5 +101,5 @@ def write(
         made = convert_to_format(held, found, kind, replace(settings, seed=item_seed(settings.seed, name)))
         of = getattr(held, "meta", None)
         if made is not held or (is_path(thing) and not of):
-            made = with_provenance(made, "convert", vars(settings), digests_of(thing), settings.seed, source_meta=of)
+            made = with_provenance(made, "convert", settings.recorded, digests_of(thing), settings.seed, source_meta=of)
         files.write(target, made, format=format, overwrite=overwrite)

@@ -35,6 +35,11 @@ class ConversionOptions:
     seed: int = 0
     surface: str = "smooth"
 
+    @property
+    def recorded(self) -> dict[str, Json]:
+        """The options for the provenance of a result; `surface` where it is not the usual one."""
+        return {name: value for name, value in vars(self).items() if (name, value) != ("surface", "smooth")}
+
 
 Conversion = Callable[[Any, ConversionOptions], "Converted"]
 """Makes one scene type of another. `CONVERSIONS` says which."""

@@ -21,14 +21,14 @@ Facts = dict[str, "Json"]
 def finder(path: str) -> Callable[[str], Facts] | None:
     """What tells the facts of a file or folder of ours; None for any other. Files are told by their names and first bytes."""
     where = Path(path)
-    if where.is_dir():
+    if os.path.isdir(path):
         names = {"log.jsonl": training_facts, "run.json": evaluation_facts}
         own = next((facts for name, facts in names.items() if (where / name).is_file()), None)
         return own or (evaluations_facts if any(where.glob("*/run.json")) else None)
     suffix = where.suffix.lower()
-    if suffix in (".h5", ".hdf5") and where.is_file():
+    if suffix in (".h5", ".hdf5") and os.path.isfile(path):
         return questions_facts if _holds_questions(path) else None
-    if suffix == ".json" and where.is_file():
+    if suffix == ".json" and os.path.isfile(path):
         with open(path, "rb") as file:
             return instances_facts if b'"instances"' in file.read(200) else None
     return _BY_SUFFIX.get(suffix)

@@ -110,7 +110,7 @@ class ConvertRequest:
     def recorded(self) -> dict[str, Json]:
         """The options for the provenance of a result."""
         stated = {name: value for name, value in (("up", self.up), ("unit", self.unit)) if value is not None}
-        return {name: value for name, value in vars(self.conversion).items() if (name, value) != ("surface", "smooth")} | stated
+        return self.conversion.recorded | stated
 
 
 def _convert_files(
