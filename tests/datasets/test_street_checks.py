@@ -123,6 +123,22 @@ def test_pictures_of_another_size_are_refused(folder, tmp_path):
         StreetFolder([tmp_path / "large"])[1]
 
 
+def test_a_packed_sample_that_memory_does_not_hold_is_one_error(folder, tmp_path, monkeypatch):
+    from voxcli.datasets import packed
+
+    put(folder, "000001")
+    pack_street(StreetFolder([folder]), tmp_path / "packed.h5")
+    data = StreetFolder([tmp_path / "packed.h5"])
+
+    class Full:
+        def decompress(self, data, size):
+            raise MemoryError
+
+    monkeypatch.setattr(packed.zlib, "decompressobj", Full)
+    with refused(FileFormatError, "packed.h5", "000001"):
+        data[1]
+
+
 def test_a_file_that_is_none_is_named(folder):
     (folder / "fruxels/000001.npz").write_bytes(b"torn")
     with refused(FileFormatError, "000001.npz"):

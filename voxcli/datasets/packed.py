@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxcli.errors import FileFormatError, VoxcliError
-from voxcli.files.guard import parsing
+from voxcli.files.guard import claim, parsing
 from voxcli.files.hdf5_reading import find, need, opened, texts, values
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
@@ -95,8 +95,9 @@ class PackedSamples:
             if self._file is None:
                 self._file = h5py.File(self.path, "r")
             return _chunk(self._file["images"], index), _chunk(self._file["labels"], index)
-        except (OSError, KeyError, ValueError, RuntimeError, zlib.error) as error:
-            raise FileFormatError(f"'{self.path}', sample '{self.names[index]}' cannot be read.", actual=str(error)) from error
+        except (OSError, KeyError, ValueError, RuntimeError, MemoryError, zlib.error) as error:
+            reason = str(error) or "more than there is memory for"
+            raise FileFormatError(f"'{self.path}', sample '{self.names[index]}' cannot be read.", actual=reason) from error
 
     def poses_text(self, index: int) -> str:
         """The JSON text of the poses file; empty where there was none."""
@@ -111,6 +112,7 @@ def _chunk(data: h5py.Dataset, index: int) -> np.ndarray:
     # Unpacked outside HDF5, which does everything under one lock: threads would wait for each other.
     _, packed = data.id.read_direct_chunk((index, 0, 0, 0))
     size = math.prod(data.shape[1:])
+    claim(f"sample {index}", size)
     raw = zlib.decompressobj().decompress(packed, size)
     if len(raw) != size:
         raise ValueError(f"{len(raw)} bytes where {size} belong")
