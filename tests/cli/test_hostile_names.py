@@ -234,3 +234,8 @@ def test_keep_going_names_what_a_list_names_in_vain_and_does_the_rest(refused, v
     assert all(f"error: {name[:100]}" in errors for name in bad) and "internal error" not in errors
     told = {name for name in ("one", "two") if f'"{name}.{kind}"' in text}
     assert (told if "-o" not in line else {path.stem for path in (tmp_path / "out").iterdir()}) == {"one", "two"}
+
+
+def test_a_scene_that_names_a_file_with_a_zero_byte_is_one_error(refused, tmp_path):
+    (tmp_path / "scene.yaml").write_text('objects:\n- class: car\n  mesh: "a\\0b.obj"\n')
+    refused("fruxelize", "scene.yaml", "-o", "out.npz", named="zero byte")

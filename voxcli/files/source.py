@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from voxcli.contents import file_bytes, read_stdin
-from voxcli.errors import FileFormatError, UsageError
+from voxcli.errors import FileFormatError, UsageError, readable
 from voxcli.files.guard import claim
 
 
@@ -30,6 +30,8 @@ class Source:
         path = Path(path)
         try:
             os.stat(path)
+        except ValueError as error:
+            raise UsageError(f"{readable(str(path)[:60])} cannot be read.", actual="a name with a zero byte, which no file has") from error
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 short = f"{str(path)[:60]}..."
