@@ -53,7 +53,8 @@ def test_training_reads_the_folder(voxcli, kitti, tmp_path):
     assert voxcli("convert", "kitti", "-o", "street", "--to", "street")[0] == 0
     data = StreetFolder([tmp_path / "street"])
     assert len(data) == 2 and data[0].image.shape == (192, 256, 3) and set(np.unique(data[0].labels)) <= {*range(10), 255}
-    code, text, errors = voxcli("train", "-m", "rays", "--recipe", "rays-far", "--data", "street", "-o", "run", "--dry-run")
+    code, text, errors = voxcli("train", "-m", "rays", "--recipe", "rays-far", "--data", "street", "-o", "run", "--dry-run", "--set",
+                                "training.network.pretrained=false")  # fmt: skip
     assert code == 0 and "2 samples" in text, errors
 
 
