@@ -163,6 +163,14 @@ def _get(arrays: Mapping[str, np.ndarray], key: str, name: str) -> np.ndarray:
     return arrays[key]
 
 
+def _numbers(arrays: Mapping[str, np.ndarray], key: str, name: str) -> np.ndarray:
+    """An array of numbers or truth values as it is; dates, texts, complex numbers and records are none."""
+    value = _get(arrays, key, name)
+    if value.dtype.kind not in "fiub":
+        raise FileFormatError(f"{name}: '{key}' must hold numbers.", actual=value.dtype)
+    return value
+
+
 def _number(arrays: Mapping[str, np.ndarray], key: str, name: str) -> float:
     value = _get(arrays, key, name)
     if value.size != 1 or value.dtype.kind not in "fiub":
@@ -213,7 +221,7 @@ def _voxels(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
     size = np.repeat(size, 3) if len(size) == 1 else size
     meta = _meta(arrays, name)
     if "occupancy" in arrays:
-        occupancy = arrays["occupancy"]
+        occupancy = _numbers(arrays, "occupancy", name)
         if occupancy.dtype.kind in "iu":
             occupancy = occupancy != 0
         probabilities, context = (_some_floats(arrays, key, name) if key in arrays else None for key in ("probabilities", "context"))
@@ -226,7 +234,7 @@ def _occ3d(arrays: Mapping[str, np.ndarray], name: str) -> VoxelGrid:
     """Occ3D-nuScenes: labels of OCC3D_CLASSES in the frame of the vehicle, x forward, y left, z up, with the masks of what is seen."""
     labels = _small_unsigned(arrays["semantics"], name)
     _check_range(labels, len(OCC3D_CLASSES.names), OCC3D_CLASSES.ignore or 0, name)
-    masks = {each: arrays[f"mask_{each}"].astype(bool) for each in ("camera", "lidar") if f"mask_{each}" in arrays}
+    masks = {each: _numbers(arrays, f"mask_{each}", name).astype(bool) for each in ("camera", "lidar") if f"mask_{each}" in arrays}
     for each, mask in masks.items():
         if mask.shape != labels.shape:
             raise FileFormatError(f"{name}: 'mask_{each}' has the wrong shape.", expected=list(labels.shape), actual=list(mask.shape))
@@ -242,13 +250,13 @@ def _points(arrays: Mapping[str, np.ndarray], name: str) -> PointCloud:
         key: arrays[key].tolist() for key in ("loc", "scale") if key in arrays and arrays[key].dtype.kind in "fiu"
     }
     if "occupancies" in arrays:
-        inside = _unpack_occupancies(arrays["occupancies"], len(points), name)
+        inside = _unpack_occupancies(_numbers(arrays, "occupancies", name).reshape(-1), len(points), name)
         return PointCloud(points, labels=inside, classes=Labels(("empty", "occupied"), empty=0, ignore=None), meta=meta)
     labels = _small_unsigned(arrays["labels"], name) if "labels" in arrays else None
     return PointCloud(
         points,
         normals=_as_float32_or_64(arrays["normals"], "normals", name) if "normals" in arrays else None,
-        colors=arrays.get("colors"),
+        colors=_numbers(arrays, "colors", name) if "colors" in arrays else None,
         labels=labels,
         classes=_labels(arrays, labels, name) if labels is not None else None,
         radius=_as_float32_or_64(arrays["radius"], "radius", name) if "radius" in arrays else None,
@@ -267,12 +275,12 @@ def _unpack_occupancies(packed: np.ndarray, count: int, name: str) -> np.ndarray
 
 
 def _surfels(arrays: Mapping[str, np.ndarray], name: str) -> Surfels:
-    depth = _get(arrays, "depth", name)
-    albedo = arrays["albedo"] if "albedo" in arrays else np.full((*depth.shape, 3), 0.7, np.float32)
+    depth = _numbers(arrays, "depth", name)
+    albedo = _numbers(arrays, "albedo", name) if "albedo" in arrays else np.full((*depth.shape, 3), 0.7, np.float32)
     if depth.ndim != 2:
         raise FileFormatError(f"{name}: 'depth' has the wrong shape.", expected="[H, W]", actual=list(depth.shape))
     camera = Camera(_floats(arrays, "K", name), depth.shape[1], depth.shape[0], _floats(arrays, "world_to_cam", name, np.eye(4)))
-    return Surfels(depth, arrays["normals"], albedo, camera, _meta(arrays, name))
+    return Surfels(depth, _numbers(arrays, "normals", name), albedo, camera, _meta(arrays, name))
 
 
 def _depth(arrays: Mapping[str, np.ndarray], name: str) -> DepthMap:
