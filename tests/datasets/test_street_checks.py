@@ -123,6 +123,16 @@ def test_pictures_of_another_size_are_refused(folder, tmp_path):
         StreetFolder([tmp_path / "large"])[1]
 
 
+def test_a_field_of_view_that_cannot_be_is_told_with_its_sample(folder, tmp_path):
+    put(folder, "000001")
+    pack_street(StreetFolder([folder]), tmp_path / "packed.h5")
+    data = StreetFolder([tmp_path / "packed.h5"])
+    source, _ = data.samples[1]
+    source._fovs = [40.0, 4e18]
+    with refused(FileFormatError, "packed.h5", "000001"):
+        data.frustum_of(1)
+
+
 def test_a_packed_sample_that_memory_does_not_hold_is_one_error(folder, tmp_path, monkeypatch):
     from voxcli.datasets import packed
 

@@ -82,7 +82,10 @@ class PackedSamples:
 
     def frustum_of(self, index: int) -> Frustum:
         """The frustum of one sample: its own where fields of view were varied."""
-        return self.frustum if self._fovs is None else replace(self.frustum, fov_x_deg=self._fovs[index])
+        try:
+            return self.frustum if self._fovs is None else replace(self.frustum, fov_x_deg=self._fovs[index])
+        except VoxcliError as error:
+            raise FileFormatError(f"'{self.path}', sample '{self.names[index]}': {error.message}", actual=error.actual) from error
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_file": None}
