@@ -158,6 +158,16 @@ def test_visible_class_loss_is_the_likelihood_of_what_each_ray_meets_first():
     assert float(found) == pytest.approx(total / weight, rel=1e-5)
 
 
+@pytest.mark.parametrize("empty", [0, 2])
+def test_gradient_of_the_visible_class_loss(empty):
+    generator = torch.Generator().manual_seed(1)
+    scores = torch.randn(2, 4, 5, 2, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(0, 4, (2, 5, 2, 2), generator=generator).to(torch.uint8)
+    labels[0, :, 0, 0], labels[1, 1, 0, 0], labels[1, 0, 0, 0] = empty, 255, empty
+    k = torch.rand(4, generator=generator, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda z: visible_class_loss(z, labels, k, empty), scores)
+
+
 def test_coarse_cells_divide_every_shipped_frustum():
     for settings in PRESETS.values():
         assert settings.depth % COARSE == settings.height % COARSE == settings.width % COARSE == 0

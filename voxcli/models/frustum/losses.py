@@ -48,18 +48,19 @@ def visible_class_loss(scores: Tensor, labels: Tensor, weights: Tensor, empty: i
     sizes = check_shape(scores, "B n D H W", "scores")
     check_shape(labels, "B D H W", "labels", sizes)
     air = 0 if empty is None else empty
-    logs = torch.log_softmax(scores.float(), 1)
-    passed = logs[:, air].cumsum(1)                                             # [B, D, H, W], log of what passes slices 0..d
-    reaching = torch.cat([torch.zeros_like(passed[:, :1]), passed[:, :-1]], 1)
-    met = torch.logsumexp(logs + reaching[:, None], 2)                          # [B, n, H, W]
-    met = torch.cat([met[:, :air], passed[:, -1:], met[:, air + 1 :]], 1)       # in the place of air: nothing is met
     solid = labels != air
     first = solid.to(torch.uint8).argmax(1, keepdim=True)                       # where none is solid: slice 0, which is air
     truth = labels.gather(1, first)[:, 0].long()
     known = torch.ones_like(truth, dtype=torch.bool) if ignore is None else truth != ignore
     truth = truth.masked_fill(~known, air)
+    index = truth[:, None].expand(-1, labels.shape[1], -1, -1)
+    exact = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    passing, meeting = _AirAndOwn.apply(exact, index, air)                      # each [B, D, H, W]
+    passed = passing.cumsum(1)                                                  # log of what passes slices 0..d
+    own = torch.cat([meeting[:, :1], meeting[:, 1:] + passed[:, :-1]], 1)       # log of reaching slice d and meeting the class there
+    met = torch.where(truth == air, passed[:, -1], torch.logsumexp(own, 1))     # [B, H, W]; in the place of air: nothing is met
     share = weights.to(scores)[truth] * known
-    return -(share * met.gather(1, truth[:, None])[:, 0]).sum() / share.sum().clamp(min=1e-9)
+    return -(share * met).sum() / share.sum().clamp(min=1e-9)
 
 
 def voxel_loss(
@@ -87,6 +88,31 @@ def _chunks(flat: Tensor, labels: Tensor):
     for sample, truth in zip(flat, labels.reshape(len(flat), -1), strict=True):
         for start in range(0, flat.shape[2], step):
             yield sample[:, start : start + step], truth[start : start + step]
+
+
+class _AirAndOwn(torch.autograd.Function):
+    """Logarithms of the probabilities of air and of one given class of each fruxel. The backward pass fills the gradient in one pass."""
+
+    @staticmethod
+    def forward(ctx, scores, index, air):
+        """scores [B, n, D, H, W], index [B, D, H, W] int64, the number of air -> two tensors [B, D, H, W]."""
+        total = torch.logsumexp(scores, 1)
+        ctx.save_for_backward(scores, total, index)
+        ctx.air = air
+        return scores[:, air] - total, scores.gather(1, index[:, None])[:, 0] - total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, passing, meeting):
+        """The gradient with respect to the scores: what arrives at a class less its probability times the sum of both."""
+        scores, total, index = ctx.saved_tensors
+        grads = torch.empty_like(scores)
+        for sample, lowest, own, p, m, grad in zip(scores, total, index, passing, meeting, grads, strict=True):
+            torch.sub(sample, lowest, out=grad)
+            grad.exp_().mul_(-(p + m))
+            grad[ctx.air] += p
+            grad.scatter_add_(0, own[None], m[None])
+        return grads, None, None
 
 
 class _VoxelLoss(torch.autograd.Function):

@@ -172,16 +172,23 @@ class Rays(nn.Module):
         The coarse scores, interpolated linearly along all three axes, plus what the pixel's own features add to each fruxel.
         """
         classes, depth, width, height = (getattr(self.config, name) for name in ("classes", "depth", "width", "height"))
-        own = features.pixels.flatten(2)[:, :, pixels].transpose(1, 2)                   # [B, N, c]
-        fine = self.fine_ray(own).unflatten(2, (classes, depth)).permute(0, 2, 3, 1)     # [B, n, D, N]
+        own = features.pixels.flatten(2)[:, :, pixels]                                   # [B, c, N]
+        fine = self.fine_ray.weight @ own + self.fine_ray.bias[:, None]                  # [B, n D, N]
         column, row = pixels % width, torch.div(pixels, width, rounding_mode="floor")
         at = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)  # [N, 2] in -1..1
         volume = features.coarse.float().flatten(1, 2)                                   # [B, n D/4, H/4, W/4]
         grid = at.to(volume)[None, None].expand(len(volume), -1, -1, -1)
         coarse = F.grid_sample(volume, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0]
-        coarse = coarse.reshape(len(volume) * classes, depth // COARSE, -1).transpose(1, 2)
-        coarse = F.interpolate(coarse, size=depth, mode="linear", align_corners=False).transpose(1, 2)
-        return coarse.reshape(len(volume), classes, depth, -1) + fine.float()
+        coarse = coarse.reshape(len(volume), classes, depth // COARSE, -1)
+        with torch.autocast(coarse.device.type, enabled=False):
+            coarse = linear_interpolation(depth // COARSE, depth).to(coarse) @ coarse
+        return coarse + fine.float().unflatten(1, (classes, depth))
+
+
+def linear_interpolation(count: int, size: int) -> Tensor:
+    """The matrix [size, count] that takes `count` samples at the centres of equal cells to `size` of them, linear between the centres and
+    constant beyond the outer ones."""
+    return F.interpolate(torch.eye(count)[None], size=size, mode="linear", align_corners=False)[0].T
 
 
 def build(config: RaysConfig) -> Rays:
