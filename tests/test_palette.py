@@ -72,3 +72,7 @@ def test_one_colour_in_glb_in_pictures_and_on_the_page(labelled):
     assert np.allclose([material["pbrMetallicRoughness"]["baseColorFactor"][:3] for material in tree["materials"]], linear(wanted))
     assert np.allclose(face_colours(mesh) * 255, wanted)
     assert [(group.name, group.colour) for group in pane_of(mesh, "a").groups] == [(name, class_colour(name)) for name in names]
+
+
+def test_numbers_from_0_have_colours_of_their_own():
+    assert len({class_colour(f"class_{k}") for k in range(12)}) == 12  # as points of unnamed labels are called

@@ -9,7 +9,7 @@ from refusals import refused
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files import read, read_as, write
 from voxcli.files.ply_codec import parse_ply
-from voxcli.scene import Mesh, PointCloud
+from voxcli.scene import Labels, Mesh, PointCloud, class_colour
 
 POINTS = [(0.0, 0.5, -1.0, 255, 0, 7), (1.0, 2.0, 3.0, 1, 2, 3)]
 VERTEX = "element vertex {n}\nproperty float x\nproperty float y\nproperty float z\n"
@@ -80,6 +80,17 @@ def test_labels_and_unknown_properties_are_read_past(tmp_path):
     header = VERTEX.format(n=2) + "property double quality\nproperty int label\nelement odd 1\nproperty list uchar float stuff\n"
     cloud = read(stored(tmp_path, ply(header, b"0 0 0 0.5 3\n1 1 1 0.25 0\n2 0.5 0.5\n")))
     assert cloud.labels.tolist() == [3, 0] and cloud.classes.names[3] == "class_3" and cloud.classes.empty is None
+
+
+def test_labelled_points_are_written_in_the_colours_of_their_classes(tmp_path):
+    cloud = PointCloud(np.eye(3), labels=np.array([1, 0, 7], np.uint8), classes=Labels(("car", "tree")))
+    write(tmp_path / "a.ply", cloud)
+    columns = parse_ply((tmp_path / "a.ply").read_bytes(), "a.ply").elements["vertex"].columns
+    written = np.stack([columns[name] for name in ("red", "green", "blue")], 1).tolist()
+    assert written == [list(class_colour("tree")), list(class_colour("car")), [178, 178, 178]]
+    assert read(tmp_path / "a.ply").colors is None, "they say nothing that the labels do not"
+    write(tmp_path / "b.ply", PointCloud(cloud.points, colors=np.eye(3, dtype=np.uint8), labels=cloud.labels, classes=cloud.classes))
+    assert read(tmp_path / "b.ply").colors.tolist() == np.eye(3).tolist()
 
 
 def test_windows_line_ends_are_read(tmp_path):

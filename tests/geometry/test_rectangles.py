@@ -9,7 +9,7 @@ import pytest
 import trimesh
 from references.slow_rectangles import exposed_faces, faces_of
 
-from voxcli.geometry.rectangles import merged_faces
+from voxcli.geometry.rectangles import in_blocks, merged_faces
 from voxcli.geometry.surfaces import cell_faces, merged_cells, signed_volume
 from voxcli.scene import Frustum, FruxelGrid, Labels, VoxelGrid
 
@@ -30,6 +30,16 @@ def test_a_box_has_six_rectangles_and_one_in_an_l_has_eight():
     assert len(merged_faces(labels, [300])) == 6 and set(merged_faces(labels, [300]).label.tolist()) == {300}
     labels[4:6, 2:4, 3:5] = 300  # an L: its two ends are of two rectangles each, its outline has six sides
     assert len(merged_faces(labels, [300])) == 2 * 2 + 6
+
+
+def test_a_block_has_its_most_frequent_label():
+    labels = np.random.default_rng(0).integers(0, 4, (5, 4, 3))
+    found = in_blocks(labels, 2)
+    for corner in np.ndindex(3, 2, 2):
+        block = tuple(slice(2 * k, 2 * k + 2) for k in corner)
+        counts = np.bincount(labels[block].reshape(-1), minlength=4)[1:]
+        assert set(found[block].reshape(-1)) == {int(counts.argmax()) + 1 if counts.any() else 0}
+    assert not in_blocks(np.zeros((2, 2, 2), np.uint8), 2).any()
 
 
 def test_two_classes_that_touch_are_closed_only_where_that_is_asked_for():

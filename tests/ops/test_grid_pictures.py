@@ -10,9 +10,21 @@ from refusals import refused
 
 from voxcli.errors import UsageError
 from voxcli.geometry.visibility import first_labels
+from voxcli.geometry.visible import face_colours
 from voxcli.ops.grid_pictures import PAPER
-from voxcli.ops.picture import views_of
-from voxcli.scene import Camera, Frustum, FruxelGrid, Labels, Mesh, SceneDescription, SceneObject, VoxelGrid, class_colour
+from voxcli.ops.picture import mesh_of, views_of
+from voxcli.scene import (
+    Camera,
+    Frustum,
+    FruxelGrid,
+    Labels,
+    Mesh,
+    PointCloud,
+    SceneDescription,
+    SceneObject,
+    VoxelGrid,
+    class_colour,
+)  # fmt: skip
 
 CLASSES = Labels(("air", "car", "tree", "bus"))
 
@@ -101,3 +113,15 @@ def test_a_sheet_of_a_grid_needs_no_torch(tmp_path):
     run = "import sys; from voxcli.cli import app; code = app.run(['view', 'box.npz', '-o', 'b.png'])"
     code = f"{run}; sys.exit(code or 'torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=environment())
+
+
+def test_points_have_the_colours_of_their_labels_or_their_own():
+    places = np.array([[0.0, 0, 0], [1, 0, 0], [1, 0, 0], [3, 2, 1]])
+    labelled = PointCloud(places, labels=np.array([0, 1, 1, 2], np.uint8), classes=Labels(("class_0", "class_1", "class_2"), empty=None))
+    coloured = PointCloud(places, colors=np.array([[90, 0, 0], [0, 100, 0], [0, 50, 0], [0, 0, 80]], np.uint8))
+    for cloud, colours in ((labelled, [class_colour(f"class_{k}") for k in range(3)]), (coloured, [(90, 0, 0), (0, 75, 0), (0, 0, 80)])):
+        mesh = mesh_of(cloud)
+        assert len(mesh.faces) == 3 * 12, "three cubes: two of the points are at one place"
+        middle = mesh.vertices[mesh.faces].mean(1)
+        nearest = np.linalg.norm(middle[:, None] - places[[0, 1, 3]], axis=2).argmin(1)
+        assert np.allclose(face_colours(mesh) * 255, np.array(colours)[nearest])

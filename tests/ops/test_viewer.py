@@ -130,6 +130,19 @@ def test_a_grid_without_air_is_a_box():
     assert unpacked(pane["geometry"]["rectangles"], "<u2").reshape(7, -1).shape[1] == 6 and pane["counts"] == [24]
 
 
+def test_cells_of_too_many_triangles_are_drawn_in_blocks_and_it_is_said(monkeypatch):
+    from voxcli.ops.viewer import panes
+
+    monkeypatch.setattr(panes, "MOST_TRIANGLES", 200)
+    noise = VoxelGrid(occupancy=np.random.default_rng(0).random((9, 8, 7)) < 0.5)
+    with pytest.warns(UserWarning, match="blocks"):
+        (pane,) = data_of(page_of(Shown(noise, "a.npz"))[0])["panes"]
+    assert len(unpacked(pane["geometry"]["rectangles"], "<u2")) // 7 * 2 <= 200
+    assert pane["counts"] == [int(noise.occupancy.sum())] and "blocks of" in pane["facts"][-1]
+    codes = unpacked(pane["geometry"]["codes"], "<u1").reshape(9, 8, 7)
+    assert codes[noise.occupancy].all(), "no cell is left out"
+
+
 def test_vertices_are_where_they_were():
     pane = data(replace(BOX, vertices=BOX.vertices * [2, 3, 4] + 1e6))["panes"][0]
     assert np.abs(points_of(pane) - (BOX.vertices - 0.5) * [2, 3, 4]).max() < 4 / 65535

@@ -56,14 +56,16 @@ def read_ply(source: Source, kind: str | None, options: Options) -> Mesh | Point
         return _mesh(ply, points, faces, classes, meta)
     if kind == "mesh":
         raise DataError(f"{source.name} holds no faces, only {vertex.count} points.", expected="a mesh")
-    labels = _labels(vertex)
+    labels, colours = _labels(vertex), _colours(vertex)
+    if labels is not None and classes is not None and colours is not None and np.array_equal(colours, label_colours(labels, classes)):
+        colours = None  # they only repeat the classes'
     normals = _columns(vertex, _NORMALS)
     flat = normals is not None and not normals.any()
     _say_what_is_left_out(ply, source.name, (*_PLACES, *_NORMALS, *_LABEL_NAMES, "radius"), ())
     return PointCloud(
         points if points.dtype in (np.float32, np.float64) else points.astype(np.float32),
         normals=None if flat else normals,
-        colors=_colours(vertex),
+        colors=colours,
         labels=labels,
         classes=classes or _unnamed(labels),
         radius=vertex.columns.get("radius"),
@@ -195,12 +197,15 @@ def _strip_triangles(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_points(cloud: PointCloud, options: Options) -> bytes:
-    """Points, and whatever of normals, colours, labels and radius there is."""
+    """Points, and whatever of normals, colours (of the classes where points are labelled), labels and radius there is."""
     columns = _vector(cloud.points, "xyz")
     if cloud.normals is not None:
         columns |= _vector(cloud.normals, ("nx", "ny", "nz"))
-    if cloud.colors is not None:
-        columns |= _vector(to_uint8(cloud.colors), ("red", "green", "blue"))
+    colours = cloud.colors
+    if colours is None and cloud.labels is not None and cloud.classes is not None:
+        colours = label_colours(cloud.labels, cloud.classes)
+    if colours is not None:
+        columns |= _vector(to_uint8(colours), ("red", "green", "blue"))
     if cloud.labels is not None:
         columns["label"] = np.asarray(cloud.labels)
     if cloud.radius is not None:

@@ -89,6 +89,25 @@ def lattice_to_world(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndar
     return moved
 
 
+def in_blocks(labels: np.ndarray, side: int) -> np.ndarray:
+    """Labels [X, Y, Z] of which each block of side^3 cells has one label: the most frequent above 0, of equals the lowest.
+
+    >>> in_blocks(np.array([[[0, 0, 0, 3, 0]]]), 2).tolist()
+    [[[0, 0, 3, 3, 0]]]
+    """
+    place = [np.arange(size) // side for size in labels.shape]
+    shape = [int(each[-1]) + 1 for each in place]
+    cells = np.nonzero(labels)
+    block = np.ravel_multi_index([each[k] for each, k in zip(place, cells, strict=True)], shape)
+    found, count = np.unique(block * 65536 + labels[cells].astype(np.int64), return_counts=True)
+    order = np.lexsort((found, -count, found >> 16))
+    first = order[np.unique(found[order] >> 16, return_index=True)[1]]
+    coarse = np.zeros(shape, labels.dtype)
+    coarse.flat[found[first] >> 16] = found[first] & 65535
+    spread: np.ndarray = coarse[np.ix_(*place)]
+    return spread
+
+
 def merged_faces(labels: np.ndarray, solid: Sequence[int], *, between: bool = False) -> Rectangles:
     """The exposed faces of the cells of `solid` labels, neighbours of one label and plane merged to rectangles.
 

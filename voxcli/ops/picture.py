@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from voxcli.errors import DataError, UsageError
+from voxcli.files.mesh_colours import to_uint8
 from voxcli.ops.grid_pictures import CellFaces, seen_by_own_camera
 from voxcli.ops.viewpoints import OWN, VIEWS, from_afar, level_axes, resized, view_axes
 from voxcli.scene import (
@@ -86,10 +88,8 @@ def mesh_of(thing: SceneType) -> Mesh:
     if isinstance(thing, SceneDescription):
         return placed_scene(thing)
     if isinstance(thing, PointCloud):
-        from voxcli.geometry.surfaces import cell_faces
-
         check_extent(thing.points, "Points")
-        return cell_faces(_cells_of_points(thing))
+        return _cells_of_points(thing)
     raise DataError(f"There is no picture of a {type(thing).__name__}.")
 
 
@@ -108,20 +108,32 @@ def placed_scene(scene: SceneDescription) -> Mesh:
     return Mesh(np.concatenate(vertices), np.concatenate(faces), face_labels=np.concatenate(labels), classes=scene.classes)
 
 
-def _cells_of_points(cloud: PointCloud, cells: int = 96) -> VoxelGrid:
-    if not len(cloud.points):
+def _cells_of_points(cloud: PointCloud, cells: int = 96) -> Mesh:
+    """Points as small cubes, in their classes' colours or the mean of their own. Points of the empty class are left out."""
+    from voxcli.geometry.rectangles import face_corners
+
+    labels = None if cloud.classes is None else cloud.labels
+    shown = np.ones(len(cloud.points), bool) if labels is None or cloud.classes is None else labels != cloud.classes.empty
+    points = np.asarray(cloud.points, np.float64)[shown]
+    if not len(points):
         raise DataError("The point cloud is empty: there is nothing to show.")
-    low, high = cloud.points.min(0), cloud.points.max(0)
+    low, high = points.min(0), points.max(0)
     size = max(float((high - low).max()), 1e-9) / cells
-    index = np.minimum(((cloud.points - low) / size).astype(int), np.ceil((high - low) / size).astype(int).clip(1) - 1)
-    shape = tuple(index.max(0) + 1)
-    if cloud.labels is None or cloud.classes is None:
-        occupancy = np.zeros(shape, bool)
-        occupancy[tuple(index.T)] = True
-        return VoxelGrid(occupancy=occupancy, origin=low, voxel_size=np.full(3, size))
-    labels = np.full(shape, 0 if cloud.classes.empty is None else cloud.classes.empty, cloud.labels.dtype)
-    labels[tuple(index.T)] = cloud.labels
-    return VoxelGrid(labels=labels, origin=low, voxel_size=np.full(3, size), classes=cloud.classes)
+    index = np.minimum(((points - low) / size).astype(int), np.ceil((high - low) / size).astype(int).clip(1) - 1)
+    places, last, cube = np.unique(index[::-1], axis=0, return_index=True, return_inverse=True)
+    filled = np.zeros(places.max(0) + 1, np.int32)
+    filled[tuple(places.T)] = np.arange(1, len(places) + 1)
+    corners, of = face_corners(filled, range(1, len(places) + 1))
+    of_faces, first = np.tile(of - 1, 2), np.arange(len(corners))[:, None] * 4
+    faces = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]])
+    mesh = Mesh(low + size * corners.reshape(-1, 3), faces)
+    if labels is not None:
+        return replace(mesh, face_labels=labels[shown][::-1][last][of_faces], classes=cloud.classes)
+    if cloud.colors is None:
+        return mesh
+    sums = [np.bincount(cube.reshape(-1), channel) for channel in to_uint8(cloud.colors)[::-1, :3].T]
+    means = np.rint(np.stack(sums, 1) / np.bincount(cube.reshape(-1))[:, None]).astype(np.uint8)
+    return replace(mesh, face_colors=means[of_faces])
 
 
 def in_frame(scene: SceneDescription) -> np.ndarray:

@@ -65,10 +65,10 @@ def class_colour(name: str) -> tuple[int, int, int]:
     if numbered is None:
         place = zlib.crc32(name.encode(errors="surrogateescape"))
     else:
-        place = max(0, int(numbered[2]) - 1)
+        place = int(numbered[2]) - 1                          # of 0, the last of the list: it differs from that of 1
         if numbered[1] in _PALETTE:
-            return _toned(_PALETTE[numbered[1]], place)
-    return _toned(_OTHERS[place % len(_OTHERS)], place // len(_OTHERS))
+            return _toned(_PALETTE[numbered[1]], max(0, place))
+    return _toned(_OTHERS[place % len(_OTHERS)], max(0, place) // len(_OTHERS))
 
 
 def _toned(colour: tuple[int, int, int], place: int) -> tuple[int, int, int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from voxcli.errors import DataError
-from voxcli.geometry.rectangles import lattice_to_world, merged_faces
+from voxcli.geometry.rectangles import in_blocks, lattice_to_world, merged_faces
 from voxcli.ops.grid_pictures import grid_labels
 from voxcli.ops.viewer.packing import Places, packed
 from voxcli.provenance import Json
@@ -27,8 +28,8 @@ from voxcli.scene import (
 )  # fmt: skip
 from voxcli.shapes import check_extent
 
-_MOST_TRIANGLES = 300_000
-"""Of a map of depths, whose pixels are left out evenly above it."""
+MOST_TRIANGLES = 300_000
+"""Above it, pixels of a map of depths are left out evenly, and cells drawn in blocks."""
 _JUMP = 0.1
 """Neighbouring pixels whose depths differ by more than this share belong to two surfaces."""
 _MOST_PARTS = 60
@@ -114,10 +115,20 @@ def pane_of(thing: SceneType, title: str, threshold: float = 0.5) -> Pane:
 
 
 def cells_pane(grid: FruxelGrid | VoxelGrid, title: str, codes: np.ndarray, groups: Sequence[Group], facts: Sequence[str]) -> Pane:
-    """Cells of a grid by code: 0 is empty, k is groups[k - 1], or one of its categories (see differences.py)."""
-    frame = grid_frame(grid)
+    """Cells of a grid by code: 0 is empty, k is groups[k - 1], or one of its categories (see differences.py).
+
+    Cells of too many triangles are drawn in blocks, with a fact and a warning that say so.
+    """
+    frame, exact, side = grid_frame(grid), codes, 1
     used = np.flatnonzero(np.bincount(codes.reshape(-1)))
     found = merged_faces(codes, used[used > 0].tolist(), between=True)
+    while 2 * len(found) > MOST_TRIANGLES:
+        side = max(side + 1, int(np.ceil(side * (2 * len(found) / MOST_TRIANGLES) ** (1 / 3))))  # noise goes with the number of cells
+        codes = in_blocks(exact, side)
+        found = merged_faces(codes, used[used > 0].tolist(), between=True)
+    if side > 1:
+        facts = [*facts, f"drawn in blocks of {side} x {side} x {side} cells: the cells are more than {MOST_TRIANGLES:,} triangles"]
+        warnings.warn(f"{title}: {facts[-1]}.", stacklevel=2)
     columns = np.stack([found.axis * 2 + found.side, found.plane, *found.first.T, *found.size.T, found.label])
     wide = "<u2" if int(codes.max(initial=0)) > 255 else "<u1"
     geometry: dict[str, Json] = {
@@ -231,7 +242,7 @@ def _map(thing: DepthMap | Surfels, title: str) -> Pane:
         focal = width / 2 / np.tan(np.radians(_ASSUMED_FOV / 2))
         camera = Camera(np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]), width, height, np.diag([1.0, -1, -1, 1]))
         facts.append(f"no camera stated: {_ASSUMED_FOV:g} degrees assumed")
-    step = int(np.ceil(np.sqrt(max(1.0, 2 * height * width / _MOST_TRIANGLES))))
+    step = int(np.ceil(np.sqrt(max(1.0, 2 * height * width / MOST_TRIANGLES))))
     rows, columns = np.arange(0, height, step), np.arange(0, width, step)
     z = depth[np.ix_(rows, columns)]
     u, v = np.meshgrid(columns + 0.5, rows + 0.5)
