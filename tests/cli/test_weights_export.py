@@ -65,6 +65,19 @@ def test_an_encoder_that_a_training_changed_is_not_shared(refused, tmp_path, shi
     refused("weights", "export", "none.safetensors", "-o", "out.safetensors", "--share", "whole", named="encoder.0")
 
 
+@pytest.mark.parametrize("beginning", ["encoder.published.", "published."])
+def test_an_encoder_may_have_another_name_in_the_network_that_shares_it(voxcli, tmp_path, shipped, beginning):
+    mine = {name.replace("encoder.", beginning): tensor for name, tensor in shipped.items()}
+    mine |= {f"{beginning}2": mine[f"{beginning}2"] + 0.5, "encoder.stem.1": torch.ones(3), "head": torch.arange(5.0)}
+    save_weights(tmp_path / "mine.safetensors", Weights(mine, "ssz", {}), half=False)
+    code, _, said = voxcli("weights", "export", "mine.safetensors", "-o", "out.safetensors", "--share", "whole")
+    assert code == 0 and "4 of 5 tensors of the encoder" in said
+    assert (tmp_path / "out.safetensors").stat().st_size < 3500
+    back = load_weights(tmp_path / "out.safetensors").tensors
+    assert back.keys() == mine.keys() and all(torch.equal(back[name], t.half().float() if t.is_floating_point() else t)
+                                              for name, t in mine.items())  # fmt: skip
+
+
 def test_what_a_training_changed_of_an_encoder_stays_in_the_file(voxcli, tmp_path, shipped):
     changed = shipped | {"encoder.2": shipped["encoder.2"] + 0.5, "head": torch.ones(2)}
     save_weights(tmp_path / "tuned.safetensors", Weights(changed, "objects", {}), half=False)

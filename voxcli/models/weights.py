@@ -28,12 +28,18 @@ SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 @dataclass(frozen=True)
 class Shared:
     """Tensors that a file leaves to other weights: all of these whose names begin so, and that it does not hold itself. weights: the name
-    of shipped ones. names: the beginning. sha256: of the tensors, see `digest_of`.
+    of shipped ones. names: the beginning. sha256: of the tensors, see `digest_of`. own: the beginning in the place of `names` under which
+    the file's network has them; "": the same.
     """
 
     weights: str
     names: str
     sha256: str
+    own: str = ""
+
+    def here(self, name: str) -> str:
+        """The name of one of these tensors in the file's network."""
+        return (self.own or self.names) + name.removeprefix(self.names)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def save_weights(path: str | Path, weights: Weights, half: bool = True) -> None:
     metadata = {"model": weights.model, "config": json.dumps(weights.config, sort_keys=True), "version": __version__}
     metadata |= {k: json.dumps(v, sort_keys=True) for k, v in weights.facts.items()}
     if weights.shared is not None:
-        metadata[_SHARED] = json.dumps(vars(weights.shared), sort_keys=True)
+        metadata[_SHARED] = json.dumps({k: v for k, v in vars(weights.shared).items() if v}, sort_keys=True)
     atomic_write_bytes(path, _with_sorted_header(save(tensors, metadata)), overwrite=True)
 
 
@@ -143,19 +149,26 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 
 
 def shared_with(weights: Weights, name: str, names: str = "encoder.") -> Weights:
-    """The same weights, whose file will leave those tensors to the shipped weights `name` that both have and whose names begin so: those
-    that no training has changed.
+    """The same weights, whose file will leave those tensors to the shipped weights `name` that both have and whose names begin so there:
+    those that no training has changed. Here they may begin otherwise, such as "encoder.published.".
 
     Raises UsageError where no numbers are the same, to half precision.
     """
     other = {k: t for k, t in load_weights(name).tensors.items() if k.startswith(names)}
-    same = {k: t for k, t in other.items() if k in weights.tensors and digest_of({k: t}) == digest_of({k: weights.tensors[k]})}
-    if not same or other.keys() - weights.tensors.keys():
-        lacking = sorted(other.keys() - weights.tensors.keys())
+    first = min(other, default=names).removeprefix(names)
+    beginnings = [k.removesuffix(first) for k in sorted(weights.tensors, key=len) if k.endswith(f".{first}")]
+    shared = Shared(name, names, "", next((own for own in beginnings if own != names and names not in beginnings), ""))
+    same = {k: t for k, t in other.items() if shared.here(k) in weights.tensors and _equal(t, weights.tensors[shared.here(k)])}
+    lacking = sorted(k for k in other if shared.here(k) not in weights.tensors)
+    if not same or lacking:
         raise UsageError(f"These weights share no {names}* with '{name}'.", expected="the same numbers, to half precision",
                          actual=f"no tensor {lacking[0]}" if lacking else "others in every tensor" if other else "none of that name",
                          hint="A part can be shared where no training has changed it.")  # fmt: skip
-    return replace(weights, shared=Shared(name, names, digest_of(same)), left=frozenset(same))
+    return replace(weights, shared=replace(shared, sha256=digest_of(same)), left=frozenset(map(shared.here, same)))
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return digest_of({"": one}) == digest_of({"": other})
 
 
 def shared_of(source: str | Path) -> Shared | None:
@@ -171,13 +184,13 @@ def _shared_tensors(shared: Shared, own: Collection[str], path: Path) -> dict[st
     other, found = SHIPPED / f"{shared.weights}.safetensors", {}
     if other.is_file():
         with safe_open(other, framework="pt") as file:
-            names = [k for k in file.keys() if k.startswith(shared.names) and k not in own]  # noqa: SIM118
+            names = [k for k in file.keys() if k.startswith(shared.names) and shared.here(k) not in own]  # noqa: SIM118
             found = {k: file.get_tensor(k) for k in names}
     if not found or digest_of(found) != shared.sha256:
         raise FileFormatError(f"'{path}' leaves some {shared.names}* to the shipped weights '{shared.weights}', which hold others.",
                               expected="the weights of the same version of voxcli",
                               actual="other numbers" if found else "no such tensors")  # fmt: skip
-    return found
+    return {shared.here(k): t for k, t in found.items()}
 
 
 def load_parts(network: nn.Module, source: str | Path) -> None:

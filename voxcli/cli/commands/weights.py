@@ -115,7 +115,8 @@ def export(
     weights = load_weights(source)
     if share is not None:
         weights = shared_with(weights, share)
-        of = sum(name.startswith("encoder.") for name in weights.tensors)
+        beginning = weights.shared.here(weights.shared.names) if weights.shared else ""
+        of = sum(name.startswith(beginning) for name in weights.tensors)
         out.note(f"{source}: {len(weights.left)} of {of} tensors of the encoder are left to the shipped weights {share}")
     if generator_only:
         weights = exporting.without_discriminator(weights)
