@@ -23,7 +23,7 @@ _GREY = "#c8ccd0"
 
 def strip(found: Found) -> np.ndarray:
     """Input, prediction and truth of a sample side by side, uint8 [SIDE, 3 * SIDE, 3]; white where one is missing or shows nothing."""
-    if isinstance(found.truth, Answers):
+    if found.truth is None or isinstance(found.truth, Answers):
         return np.full((SIDE, 3 * SIDE, 3), _PAPER, np.uint8)
     assert not isinstance(found.prediction, Answers)
     pictures = [found.inputs.pictures[0] if found.inputs is not None else None, found.prediction, found.truth]

@@ -11,12 +11,16 @@ from voxcli import config
 from voxcli.config import Value
 from voxcli.errors import UsageError, unknown_name
 from voxcli.evaluation.pairing import pattern_of
+from voxcli.options import imported, make_options
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions
     from voxcli.metrics.registry import AnyMetric
 
 SHIPPED = Path(__file__).resolve().parent / "protocols"
+
+OF_NETWORKS = {"cost": "voxcli.evaluation.timing:COST"}
+"""What is measured of a network itself, "module:name" by its name as a metric. It knows no presets."""
 
 MEAN = "mean"
 """The column of the value of a whole set."""
@@ -120,10 +124,12 @@ class Protocol:
         from voxcli.metrics.registry import metric_named
 
         measure = self.measures[name]
-        metric = metric_named(measure.metric)
+        metric = imported(OF_NETWORKS[measure.metric]) if measure.metric in OF_NETWORKS else metric_named(measure.metric)
         known = vars(metric.options())
         given = {key: tuple(value) if isinstance(value, list) else value for key, value in measure.options.items()}
         check_names([metric], given)
+        if measure.metric in OF_NETWORKS:
+            return metric, make_options(metric.options, given, metric.name)
         return metric, options_for(metric, given | {key: value for key, value in more.items() if key in known}, measure.preset)
 
     def summary_rule(self, name: str) -> str:

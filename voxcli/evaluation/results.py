@@ -114,8 +114,8 @@ def _differences(there: Json, now: Json, path: str = "") -> list[str]:
 
 
 def check_folder(folder: Path, protocol: str, data: str) -> None:
-    """Raise UsageError for a folder of results that holds those of another protocol, or is the data themselves."""
-    if os.path.realpath(folder) == os.path.realpath(data):
+    """Raise UsageError for a folder of results that holds those of another protocol, or is the data themselves ("": there are none)."""
+    if data and os.path.realpath(folder) == os.path.realpath(data):
         raise UsageError(f"{folder} is the folder of the data.", hint="Name another one for the results.")
     for path in sorted(folder.glob(f"*/{RUN}")):
         run = _json(path)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What is evaluated: a protocol on a folder of data, and where the predictions come from: a model, or a folder of files."""
+    """What is evaluated: a protocol on a folder of data, and where the predictions come from: a model, or a folder of files.
+    data: "" where a network itself is measured."""
 
     protocol: Protocol
     data: str
@@ -63,11 +64,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Found:
-    """What a sample's line was made of, for its picture. prediction: None where it is missing."""
+    """What a sample's line was made of, for its picture. prediction: None where it is missing. truth: None where a network is measured."""
 
     line: Line
     prediction: Shape | Answers | None
-    truth: Shape | Answers
+    truth: Shape | Answers | None
     inputs: Inputs | None
 
 
@@ -93,6 +94,9 @@ class Evaluator:
         """Predict and score one sample."""
         reader, inputs = self.readers[place.variant], None
         line = Line(variant=place.variant, name=place.name, category=place.category, records={})
+        if not reader.needs_data:
+            line["records"] = self._costs()
+            return Found(line, None, None, None)
         made: Shape | Answers | Path | None
         if self.job.predictions is not None:
             made = self._file(reader, place)
@@ -174,6 +178,19 @@ class Evaluator:
         from voxcli.ops.rendering import as_surfels
 
         return as_surfels(self.predictor.seen_from(shape.meta, camera), camera)
+
+    def _costs(self) -> dict[str, Record]:
+        """What the network costs, measured here and now."""
+        from voxcli.evaluation.timing import CostOptions, Passes
+
+        assert self.job.model is not None
+        passes = Passes(self.job.model, self.job.weights, self.job.device, self.job.dtype)
+        found = {}
+        for name in self.job.protocol.measures:
+            options = self.job.protocol.metric_options(name, {})[1]
+            assert isinstance(options, CostOptions)
+            found[name] = state_inputs(passes.record(options))
+        return found
 
     # -- scores -----------------------------------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def evaluate(
     name: Annotated[
         str, typer.Argument(metavar="PROTOCOL", show_default=False, autocompletion=_complete_protocols, help="A protocol, or a YAML file.")
     ],
-    data: Annotated[str | None, typer.Option("--data", metavar="ROOT", help="Your copy of the data.")] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="ROOT", help="Your copy of the data; none for pix2vox-time.")] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="DIR", help="Folder of results; a method's own folder lies in it.")
     ] = None,
@@ -88,24 +88,30 @@ def evaluate(
     protocol = read_protocol(name, changes)
     if options.printing_config():
         return options.show_config(protocol=protocol)
-    if data is None or output is None:
-        raise UsageError(f"An evaluation needs {'data' if data is None else 'a folder for its results'}.", expected="--data ROOT -o DIR")
+    from voxcli.evaluation.readers import reader_named
+
+    measured = not reader_named(protocol.reader).needs_data
+    if measured and (data is not None or predictions is not None):
+        raise UsageError(f"{name} measures a network.", hint="Leave out --data and --predictions.")
+    if (data is None and not measured) or output is None:
+        what = "data" if output is not None or (data is None and not measured) else "a folder for its results"
+        raise UsageError(f"An evaluation needs {what}.", expected="-o DIR" if measured else "--data ROOT -o DIR")
     if predictions is not None and (model is not None or weights is not None):
         raise UsageError("--predictions takes the place of a model.", hint="Leave out -m and --weights.")
     if predictions is not None and not os.path.isdir(predictions):
         raise UsageError(f"--predictions {predictions} is no folder.")
     if output == "-" or os.path.isfile(output):
         raise UsageError(f"-o {output} is no folder.", expected="-o DIR")
-    job, run = _job(protocol, name, data, model, weights, predictions, device, dtype.value)
+    job, run = _job(protocol, name, data or "", model, weights, predictions, device, dtype.value)
     from voxcli.evaluation.results import Results, check_folder, method_name, read_methods
     from voxcli.evaluation.samples import evaluator_of
     from voxcli.evaluation.tables import fill
 
-    method = method_name(method, job.model, weights, predictions)
+    method = method_name(method or _measured_on(job), job.model, weights, predictions)
     places = _limited(evaluator_of(job), limit)
     if dry_run:
-        return out.plan(f"{name}: {len(places)} samples of {data} -> {Path(output) / method}")
-    check_folder(Path(output), name, data)
+        return out.plan(f"{name}: {len(places)} samples of {data or job.model} -> {Path(output) / method}")
+    check_folder(Path(output), name, data or "")
     results = Results(Path(output) / method, run, overwrite)
     left = results.left(places)
     failed = _run(job, left, results, pictures if len(left) == len(places) else 0, workers, keep_going)
@@ -138,7 +144,7 @@ def _job(
     from voxcli.provenance import sha256_file
     from voxcli.version import __version__
 
-    root = Path(os.path.abspath(data)).name
+    root = Path(os.path.abspath(data)).name if data else None
     stated: dict[str, Json] = {"protocol": name, "settings": config.to_mapping(protocol), "data": root, "voxcli": __version__}
     if predictions is not None:
         return Job(protocol, data, predictions=predictions), {**stated, "predictions": Path(os.path.abspath(predictions)).name}
@@ -146,10 +152,25 @@ def _job(
     if own is None and weights is None:
         raise UsageError(f"{name} names no model.", expected="-m MODEL, --weights FILE or --predictions DIR")
     chosen = name_of(own, weights)
-    if not able(AnswersQuestions).count(chosen):
+    if not data:
+        from voxcli.evaluation.timing import check_timed
+
+        check_timed(chosen)
+    elif not able(AnswersQuestions).count(chosen):
         check_predicts(chosen)
-    digest = sha256_file(weights_of(chosen, weights))
+    digest = None if not data and weights is None else sha256_file(weights_of(chosen, weights))
     return Job(protocol, data, chosen, weights, None, device, dtype), {**stated, "model": chosen, "weights": digest}
+
+
+def _measured_on(job: Job) -> str | None:
+    """The name of a method whose times are measured: of the weights or the model, with the device."""
+    if job.data:
+        return None
+    from voxcli.backend import pick_device
+    from voxcli.evaluation.results import method_name
+    from voxcli.evaluation.timing import device_name
+
+    return f"{method_name(None, job.model, job.weights, None)}, {device_name(pick_device(job.device))}".replace("/", "-")
 
 
 def _limited(evaluator: Evaluator, limit: int | None) -> list[Place]:

@@ -24,18 +24,25 @@ READERS = {
     "street": "voxcli.evaluation.readers.scenes:StreetReader",
     "rooms": "voxcli.evaluation.readers.scenes:RoomsReader",
     "questions": "voxcli.evaluation.readers.questions:QuestionsReader",
+    "network": "voxcli.evaluation.readers.network:NetworkReader",
     "semantic-kitti": "voxcli.evaluation.readers.scenes:KittiReader",
 }
 """Name -> "module:class"."""
 
 
-def open_reader(name: str, root: str | Path, options: Mapping[str, Value]) -> Reader[ReaderOptions]:
-    """The samples below a root. Raises UsageError for unknown names and options, DataError with the expected tree for another root."""
+def reader_named(name: str) -> type[Reader[ReaderOptions]]:
+    """The class of a reader. Raises UsageError for an unknown name."""
     if name not in READERS:
         raise unknown_name("reader", name, READERS)
-    kind = imported(READERS[name])
+    kind: type[Reader[ReaderOptions]] = imported(READERS[name])
+    return kind
+
+
+def open_reader(name: str, root: str | Path, options: Mapping[str, Value]) -> Reader[ReaderOptions]:
+    """The samples below a root. Raises UsageError for unknown names and options, DataError with the expected tree for another root."""
+    kind = reader_named(name)
     chosen = config.from_mapping(kind.Options, dict(options), f"reader {name}")
-    if not os.path.exists(root):
+    if kind.needs_data and not os.path.exists(root):
         raise UsageError(f"--data {root} does not exist.", expected=kind.tree)
     try:
         reader: Reader[ReaderOptions] = kind(Path(root), chosen)

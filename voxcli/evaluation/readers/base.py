@@ -48,12 +48,13 @@ class Reader(ABC, Generic[OptionsT]):
     """The samples below a root. Derive from it, and enter the class in `voxcli.evaluation.readers`.
 
     tree: what the root looks like, for the message about a wrong one. metric_grid: the truth is voxels in the world's metres, on which
-    fruxels before a camera that is known are sampled. Options: the dataclass of its options. `__init__` raises
-    VoxcliError where the root is another thing.
+    fruxels before a camera that is known are sampled. needs_data: there is a root; else a
+    network is measured. Options: the dataclass of its options. `__init__` raises VoxcliError where the root is another thing.
     """
 
     tree: ClassVar[str]
     metric_grid: ClassVar[bool] = False
+    needs_data: ClassVar[bool] = True
     Options: ClassVar[type[ReaderOptions]] = ReaderOptions
 
     def __init__(self, root: Path, options: OptionsT):
