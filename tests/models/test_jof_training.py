@@ -16,7 +16,7 @@ from voxcli.models.branched.batches import ShapeReader, ShapeSamples, collate
 from voxcli.models.jof import losses, stages, steps
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
 from voxcli.models.jof.network import Codes, ImageGuess, build, projection_of
-from voxcli.models.jof.rendering import boundary_points, draw, usable
+from voxcli.models.jof.rendering import boundary_points, draw, on_lattice, usable
 from voxcli.training import train
 from voxcli.training.recipe import load_recipe
 from voxcli.training.stage import Augmentation, Stage
@@ -303,6 +303,33 @@ def test_a_picture_is_fitted_by_codes_light_and_camera_alone():
         return float((picture.hit != (torch.nn.functional.adaptive_avg_pool2d(mask, 16).flatten(1) > 0.5)).float().mean())
 
     assert error(found) < 0.6 * error(guess)
+
+
+class Nothing(torch.nn.Module):
+    """Air everywhere, the less the farther."""
+
+    def forward(self, codes, points):
+        return torch.sigmoid(-2 - points.norm(dim=-1))[..., None].expand(-1, -1, 4)
+
+
+class InTheDark(torch.nn.Module):
+    """A guess without light."""
+
+    def forward(self, images):
+        codes = Codes(*(torch.zeros(len(images), n) for n in (3, 8, 6)))
+        return ImageGuess(codes, torch.zeros(len(images), 12), torch.zeros(len(images), 3, 9)), []
+
+
+def test_the_photometric_loss_counts_pixels_of_the_mask_that_no_ray_hits(folder):
+    data, network = ShapeSamples([folder], {}), build(tiny())
+    network.shape, network.image = Nothing(), InTheDark()
+    batch = batch_of(data, viewed=True)
+    stage = Stage("x", steps=1, batch=3, step="image", losses={"image": 1.0}, settings={"side": 16})
+    term = steps.image_step(network, batch, Context(stage, data, {}))["image"]
+    mask = on_lattice(batch.masks[:, None], 16) > 0.5
+    assert bool(mask.any())
+    # Nothing is drawn but black, so that the loss is the mean brightness of the object's pixels.
+    assert float(term.detach()) == pytest.approx(float((on_lattice(batch.images, 16) * mask).sum() / (3 * mask.sum())), rel=1e-5)
 
 
 def test_projections_that_no_camera_has_are_told():

@@ -60,8 +60,8 @@ def fit_to_image(
             if not bool(usable(projection).all()):
                 break
             picture = draw(network, codes, projection, light, side, evaluations=32, refinements=6)
-            loss = photometric_loss(picture.colour, target, mask & picture.hit) + silhouette * silhouette_loss(picture.occupancy, mask)
-            # A pixel of the object that no ray hits has no colour to compare, so it counts as wholly wrong.
+            loss = photometric_loss(picture.colour, target, mask) + silhouette * silhouette_loss(picture.occupancy, mask)
+            # Which guess is best is also a question of the pixels of the object that no ray hits (ours): they count as wholly wrong.
             score = float(loss.detach()) + float((mask & ~picture.hit).float().mean())
             if score < least:
                 best, least = ImageGuess(codes.mapped(lambda c: c.detach().clone()), camera.detach().clone(), light.detach().clone()), score

@@ -61,7 +61,8 @@ def silhouette_loss(occupancy: Tensor, mask: Tensor) -> Tensor:
 
 
 def photometric_loss(found: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-    """Equation (6): colours [B, N, 3] against [B, N, 3] where the mask [B, N] is set."""
+    """Equation (6): colours [B, N, 3] against [B, N, 3] where the mask [B, N] is set, M. Where no ray hits, the colour is that of
+    the point with the largest occupancy along it."""
     weight = mask.to(found.dtype)[..., None]
     return ((found - image).abs() * weight).sum() / (3 * weight.sum()).clamp_min(1)
 

@@ -94,7 +94,7 @@ def image_step(network: JOF, batch: ShapeBatch, context: Context[ShapeSamples]) 
     if weights.get("image"):
         projection = projection_of(guess.camera, network.config) if context.stage.options(StageOptions).own_camera else batch.projections
         picture, target, mask, kept = _drawn(network, guess.codes, projection, guess.light, batch, context)
-        terms["image"] = weights["image"] * losses.photometric_loss(picture.colour, target, mask & picture.hit & kept[:, None])
+        terms["image"] = weights["image"] * losses.photometric_loss(picture.colour, target, mask & kept[:, None])
     return terms
 
 
@@ -128,7 +128,7 @@ def self_step(network: JOF, batch: ShapeBatch, context: Context[ShapeSamples]) -
     projection = projection_of(guess.camera, network.config)
     picture, target, mask, kept = _drawn(network, guess.codes, projection, guess.light, batch, context)
     seen = mask & picture.hit & kept[:, None]
-    found = {"image": losses.photometric_loss(picture.colour, target, seen)}
+    found = {"image": losses.photometric_loss(picture.colour, target, mask & kept[:, None])}
     if bool(kept.any()):
         found["silhouette"] = losses.silhouette_loss(picture.occupancy[kept], mask[kept])
     side = options.side
