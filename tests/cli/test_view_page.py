@@ -66,7 +66,12 @@ def test_folders_and_stdout(voxcli, folder):
     ("photo.png -o x.html", ("photo.png", "PNG")),
     ("scene.npz -o x.html --picture absent.png", "absent.png"),
     ("scene.npz absent.npz -o x.html", "absent.npz"),
-    ("scene.npz -o x.html --format svg", "svg"),
+    ("scene.npz -o x.html --format pdf", "pdf"),
+    ("scene.npz -o x.svg", ("x.svg", "FILE.png")),
+    ("photo.png -o x.gif", "photo.png"),
+    ("scene.npz -o x.gif --views left", "frames"),
+    ("scene.npz -o x.png --views 12", "FILE.gif"),
+    ("scene.npz pred.npz -o x.gif", "x.gif"),
 ])  # fmt: skip
 def test_calls_that_are_refused(refused, folder, words, named):
     refused("view", *words.split(), named=named)
@@ -108,3 +113,30 @@ def test_views_are_named_in_their_order(voxcli, folder):
     assert voxcli("view", "scene.npz", "-o", "two.png", "--views", "top, front", "--size", "64")[0] == 0
     sheet = files.read(folder / "two.png")
     assert sheet.meta["options"]["views"] == ["top", "front"] and sheet.rgb.shape[1] <= 2 * 64 + 3 * 8
+
+
+def test_two_files_become_a_sheet_with_the_prediction_left(voxcli, folder):
+    assert voxcli("view", "pred.npz", "scene.npz", "-o", "sheet.png", "--size", "64", "-q") == (0, "", "")
+    sheet = files.read(folder / "sheet.png")
+    assert len(sheet.meta["inputs"]) == 2 and sheet.rgb.shape[1] == 2 * 64 + 3 * 8
+    assert voxcli("view", "scene.npz", "scene.npz", "-o", "same.png", "--size", "64", "--views", "top,camera")[0] == 0
+    rows = files.read(folder / "same.png").rgb[70:]                       # below the captions of the first row
+    assert np.array_equal(rows[:20, 8:72], rows[:20, 80:144]) and len(np.unique(rows[:20, 8:72])) > 3
+    code, _, errors = voxcli("view", "pred.npz", "other.npz", "-o", "apart.png", "--size", "32")
+    assert code == 0 and errors.startswith("warning: not compared: ")
+
+
+def test_a_turntable_goes_round_without_end_in_the_same_bytes(voxcli, folder):
+    from PIL import Image
+
+    words = ("view", "scene.npz", "--size", "48", "--views", "4", "-q", "-o")
+    assert voxcli(*words, "turn.gif") == (0, "", "") and voxcli(*words, "again.gif")[0] == 0
+    assert (folder / "turn.gif").read_bytes() == (folder / "again.gif").read_bytes()
+    with Image.open(folder / "turn.gif") as turn:
+        assert (turn.n_frames, turn.size, turn.info["loop"]) == (4, (48, 48), 0)
+        frames = []
+        for k in range(4):
+            turn.seek(k)
+            frames.append(np.asarray(turn.convert("RGB")))
+    assert not np.array_equal(frames[0], frames[2])
+    assert (frames[0] != frames[0][0, 0]).any(-1).mean() > 0.05

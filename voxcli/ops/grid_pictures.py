@@ -34,17 +34,22 @@ class CellFaces:
         self.normal = across / np.linalg.norm(across, axis=1, keepdims=True).clip(1e-30)
         self.colour = np.array([class_colour(name) for name in classes.names], np.float32)[of_faces]
 
-    def seen_along(self, axes: np.ndarray, up: np.ndarray, size: int) -> np.ndarray:
+    def seen_along(self, axes: np.ndarray, up: np.ndarray, size: int, within: np.ndarray | None = None) -> np.ndarray:
         """An orthographic picture, uint8 [H, W, 3], `size` pixels along the longer side.
 
-        axes [3, 3]: unit vectors to the right and up of the picture, and towards the viewer. up [3]: where the light comes from.
+        axes [3, 3]: unit vectors to the right and up of the picture, and towards the viewer. up [3]: where the light comes from. within
+        [N, 3]: points whose box the picture holds, all of the faces among them; None: the faces alone.
         """
-        if not len(self.corner):
+        if not len(self.corner) and within is None:
             return np.full((size, size, 3), PAPER, np.uint8)
         facing = self.normal @ axes[2] > 1e-6
         corner, right, down = ((part[facing] @ axes.T).astype(np.float32) for part in (self.corner, self.right, self.down))
         middle = corner + (right + down) / 2
-        low, high = (middle - (abs(right) + abs(down)) / 2).min(0), (middle + (abs(right) + abs(down)) / 2).max(0)
+        if within is None:
+            low, high = (middle - (abs(right) + abs(down)) / 2).min(0), (middle + (abs(right) + abs(down)) / 2).max(0)
+        else:
+            placed = within @ axes.T
+            low, high = placed.min(0), placed.max(0)
         scale = 0.96 * size / float((high - low)[:2].max().clip(1e-12))
         width, height = (max(1, int(np.ceil(side * scale + 0.04 * size))) for side in (high - low)[:2])
         order = np.argsort(middle[:, 2], kind="stable")                              # the nearest last: it stays

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,18 +36,26 @@ def picture_of(thing: SceneType, size: int = 320, threshold: float = 0.5, names:
 
     threshold: of occupancy. names: of views, see `views_of`. Raises DataError for a scene type without a picture, or one of nothing.
     """
-    views = views_of(thing, size, threshold, names)
-    return _sheet(views, _classes_present(thing), size)
+    return sheet([views_of(thing, size, threshold, names)], classes_present(thing))
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What several things are framed by together: points [N, 3] that every view holds, and the camera that directions count from."""
+
+    points: np.ndarray
+    own: Camera | None = None
 
 
 def views_of(
-    thing: SceneType, size: int, threshold: float = 0.5, names: Sequence[str] = (), most: int | None = None
-) -> list[tuple[str, np.ndarray]]:
+    thing: SceneType, size: int, threshold: float = 0.5, names: Sequence[str] = (), most: int | None = None,
+    framing: Framing | None = None,
+) -> list[tuple[str, np.ndarray]]:  # fmt: skip
     """(caption, picture [H, W, 3] uint8) of each view, `size` pixels along the longer side. The first view is the main one.
 
     names: of VIEWS, or OWN for what the thing's own camera sees; none: that of the camera, or an oblique one, with left and top. All but
     the camera's are drawn in parallel rays, so that proportions are right. Maps and images have no other views than their own. most: so
-    many views of a shape. Raises UsageError for the camera of what states none.
+    many views of a shape. framing: None is the thing's own. Raises UsageError for the camera of what states none.
     """
     if isinstance(thing, Picture):
         return [("image", _fitted(_eight_bit(thing.rgb), size))]
@@ -55,29 +63,37 @@ def views_of(
         return [("depth, near is bright", _fitted(_grey(thing.depth), size))]
     if isinstance(thing, Surfels):
         return [("normals", _fitted(normals_picture(thing.normals), size)), ("depth, near is bright", _fitted(_grey(thing.depth), size))]
-    own: Camera | None = thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
+    own = own_camera(thing)
     if own is None and OWN in names:
         raise UsageError("The file states no camera, so there is no view of it.", expected=f"--views of {', '.join(VIEWS)}")
     names = (names or [OWN if own is not None else "oblique", "left", "top"])[:most]
+    level = own if framing is None else framing.own
     if isinstance(thing, (FruxelGrid, VoxelGrid)):
-        return _views_of_grid(thing, own, size, threshold, names)
+        faces, within = CellFaces(thing, threshold), None if framing is None else framing.points
+        return [
+            (name, _fitted(seen_by_own_camera(thing), size) if name == OWN and isinstance(thing, FruxelGrid)
+             else faces.seen_along(view_axes(name, level), level_axes(level)[0], size, within))
+            for name in names
+        ]  # fmt: skip
     from voxcli.geometry.shading import shaded_picture
 
     mesh = mesh_of(thing)
-    points = in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh)
-    cameras = [resized(own, size) if own is not None and name == OWN else from_afar(points, view_axes(name, own), size) for name in names]
+    points = framed_points(thing, threshold, mesh) if framing is None else framing.points
+    cameras = [resized(own, size) if own is not None and name == OWN else from_afar(points, view_axes(name, level), size) for name in names]
     return [(name, shaded_picture(mesh, camera)) for name, camera in zip(names, cameras, strict=True)]
 
 
-def _views_of_grid(
-    grid: FruxelGrid | VoxelGrid, own: Camera | None, size: int, threshold: float, names: Sequence[str]
-) -> list[tuple[str, np.ndarray]]:
-    faces, up = CellFaces(grid, threshold), level_axes(own)[0]
-    return [
-        (name, _fitted(seen_by_own_camera(grid), size) if name == OWN and isinstance(grid, FruxelGrid)
-         else faces.seen_along(view_axes(name, own), up, size))
-        for name in names
-    ]  # fmt: skip
+def own_camera(thing: SceneType) -> Camera | None:
+    """The camera of what has views besides its own: fruxels and scenes may state one."""
+    return thing.camera if isinstance(thing, (FruxelGrid, SceneDescription)) else None
+
+
+def framed_points(thing: SceneType, threshold: float = 0.5, mesh: Mesh | None = None) -> np.ndarray:
+    """Points [N, 3] that a view of a shape should hold. mesh: what mesh_of gives, where it is at hand."""
+    if isinstance(thing, (FruxelGrid, VoxelGrid)):
+        faces = CellFaces(thing, threshold)
+        return np.concatenate([faces.corner, faces.corner + faces.right, faces.corner + faces.down]).astype(np.float64)
+    return in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh or mesh_of(thing))
 
 
 def mesh_of(thing: SceneType) -> Mesh:
@@ -166,7 +182,7 @@ def normals_picture(normals: np.ndarray) -> np.ndarray:
     return np.nan_to_num((normals * [1, -1, -1] + 1) * 127.5).clip(0, 255).astype(np.uint8)
 
 
-def _classes_present(thing: SceneType) -> list[str]:
+def classes_present(thing: SceneType) -> list[str]:
     """Names of the classes that occur, for the legend."""
     classes: Labels | None = getattr(thing, "classes", None)
     if classes is None:
@@ -181,26 +197,36 @@ def _classes_present(thing: SceneType) -> list[str]:
     return [classes.names[i] for i in classes.solid_ids if i in present]
 
 
-def _sheet(views: list[tuple[str, np.ndarray]], names: list[str], size: int) -> np.ndarray:
+def sheet(rows: Sequence[Sequence[tuple[str, np.ndarray] | None]], names: Sequence[str], title: str = "") -> np.ndarray:
+    """Rows of pictures with their captions above, a legend of the named classes below; several rows are columns, too. uint8 [H, W, 3]"""
     from PIL import Image, ImageDraw, ImageFont
 
     gap, line = 8, 22
-    width = sum(v.shape[1] for _, v in views) + gap * (len(views) + 1)
+    columns = max(map(len, rows))
+    widths = [max((cell[1].shape[1] for row in rows for cell in row[k : k + 1] if cell is not None), default=0) for k in range(columns)]
+    heights = [max((cell[1].shape[0] for cell in row if cell is not None), default=0) for row in rows]
+    width = sum(widths) + gap * (columns + 1)
     per_row = max(1, (width - gap) // 110)
-    rows = -(-len(names) // per_row)
-    tall = max(v.shape[0] for _, v in views)
-    sheet = Image.new("RGB", (width, gap + line + tall + gap + rows * line + (gap if rows else 0)), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    x = gap
-    for caption, view in views:
-        draw.text((x, gap), caption, _INK, font)
-        sheet.paste(Image.fromarray(view), (x, gap + line))
-        x += view.shape[1] + gap
+    legend = -(-len(names) // per_row)
+    top = gap + (line if title else 0)
+    below = top + sum(heights) + len(rows) * (line + gap)
+    made = Image.new("RGB", (width, below + legend * line + (gap if legend else 0)), _PAPER)
+    draw, font = ImageDraw.Draw(made), ImageFont.load_default(13)
+    if title:
+        draw.text((gap, gap), title, _INK, font)
+    for row, tall in zip(rows, heights, strict=True):
+        x = gap
+        for cell, wide in zip(row, widths, strict=False):
+            if cell is not None:
+                draw.text((x, top), cell[0], _INK, font)
+                made.paste(Image.fromarray(cell[1]), (x, top + line))
+            x += wide + gap
+        top += line + tall + gap
     for n, name in enumerate(names):
-        x, y = gap + n % per_row * 110, gap + line + tall + gap + n // per_row * line
+        x, y = gap + n % per_row * 110, below + n // per_row * line
         draw.rectangle((x, y + 2, x + 14, y + 16), class_colour(name), _INK)
         draw.text((x + 20, y + 1), name, _INK, font)
-    return np.asarray(sheet)
+    return np.asarray(made)
 
 
 def terminal_picture(view: np.ndarray, columns: int, colour: bool) -> str:

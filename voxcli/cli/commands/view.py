@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from voxcli.provenance import Json
     from voxcli.scene import SceneType
 
+_FORMS = ("png", "html", "gif", "apng", "svg")
+_MOVING = ("gif", "apng")
+_SHEET, _TURNTABLE = 320, 256
+"""Pixels along the longer side of a view."""
+_FRAMES, _MOST_FRAMES = 24, 720
+
 
 @dataclass(frozen=True)
 class _Request:
-    """The flags that pictures and pages are made by. truth: the second file of a comparison."""
+    """The flags that pictures and pages are made by. truth: the second file of a comparison. frames: of a turntable, else 0."""
 
     size: int
     threshold: float | None
@@ -30,6 +36,7 @@ class _Request:
     views: tuple[str, ...] = ()
     picture: str | None = None
     truth: str | None = None
+    frames: int = 0
 
     def read(self, source: str) -> SceneType:
         from voxcli import files
@@ -46,13 +53,18 @@ def view(
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="OUTPUT",
-                     help="PNG, HTML page, or folder for several inputs; none: a coarse picture in the terminal."),
+                     help="PNG, HTML page, GIF turntable, or folder for several inputs; none: a coarse picture in the terminal."),
     ] = None,
-    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Pixels along the longer side of each view of a PNG.")] = 320,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", min=16, max=4096, show_default=False,
+                     help="Pixels along the longer side of each view; default: 320 in a PNG, 256 in a GIF."),
+    ] = None,
     views: Annotated[
         str | None,
         typer.Option("--views", metavar="NAMES",
-                     help="Views of a PNG, of camera, oblique, front, left and top; default: camera (or oblique), left and top."),
+                     help="Views of a PNG, of camera, oblique, front, left and top; default: camera (or oblique), left and top. Of a GIF "
+                          "the number of frames; default: 24."),
     ] = None,
     show: Annotated[
         bool, typer.Option("--open", help="Open the page in the browser; without -o, one in the folder of temporary files.")
@@ -64,7 +76,7 @@ def view(
     threshold: options.Threshold = None,
     kind: options.Kind = None,
     format: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="png or html, where the output's name does not tell.")
+        str | None, typer.Option("--format", metavar="FORMAT", help="png, html or gif, where the output's name does not tell.")
     ] = None,
     input_format: options.InputFormat = None,
     *,
@@ -73,48 +85,67 @@ def view(
     """Show a file: as a page to turn and cut in any browser, or as a picture from its camera, the left and the top.
 
     Fruxels, voxels, meshes, scenes, points, depth, surfels; pictures of images, too. A page holds all that it needs, and asks no network.
-    Two files and -o FILE.html: a prediction beside its truth; grids of the same cells are compared. Without -o, on a terminal, a coarse
-    picture is printed; --open shows the page instead.
+    Two files and one -o FILE.html or .png: a prediction beside its truth; grids of the same cells are compared. -o FILE.gif: a turntable.
+    Without -o, on a terminal, a coarse picture is printed; --open shows the page instead.
 
     Examples:
         voxcli view scene.npz -o scene.html
         voxcli view pred.npz scene.npz -o compare.html
-        voxcli view car.obj -o car.png --size 480 --views oblique,front
+        voxcli view car.obj -o car.gif --views 12
     """
-    form = None if format is None else format.lower().lstrip(".")
-    if form not in (None, "png", "html"):
-        raise UsageError(f"--format {format}: what is shown is a PNG or a page.", hint="Use --format png or html, or leave it out.")
-    names = _view_names(views)
+    form = _form(format, output)
     if output is None and show:
-        output = _temporary_page(sources[0])
+        output, form = _temporary_page(sources[0]), "html"
     if output is None:
-        _in_terminal(sources, _Request(256, threshold, kind, input_format, names))
+        _in_terminal(sources, _Request(256, threshold, kind, input_format, _view_names(views)))
         return
     from voxcli.files.registry import searched_extensions
 
-    named = output.lower().endswith(".html")
-    paged = form == "html" or (form is None and named)
-    if picture is not None and not paged:
+    named = output == "-" or output.lower().endswith(f".{form}")
+    if form == "svg":
+        raise UsageError(f"{output}: SVG is for plots of scores and trainings.", hint="Write a picture, -o FILE.png, or a page, FILE.html.")
+    if picture is not None and form != "html":
         raise UsageError("--picture belongs to a page.", hint="Write one: -o FILE.html.")
-    if show and not (named and paged):
+    if show and not (named and form == "html"):
         raise UsageError("--open shows one page.", hint="Write one: -o FILE.html, or leave -o out.")
-    if names and paged:
+    if views and form == "html":
         raise UsageError("--views belongs to a picture.", hint="A page has them all. Write a picture: -o FILE.png.")
-    truth = sources[1] if paged and len(sources) == 2 and (named or output == "-") else None
-    request = _Request(size, threshold, kind, input_format, names, picture, truth)
-    suffixes, suffix = partial(searched_extensions, name=input_format), ".html" if paged else ".png"
+    truth = sources[1] if form in ("html", "png") and len(sources) == 2 and named else None
+    frames = _frames(views) if form in _MOVING else 0
+    names = () if frames else _view_names(views)
+    request = _Request(size or (_TURNTABLE if frames else _SHEET), threshold, kind, input_format, names, picture, truth, frames)
+    suffixes, suffix = partial(searched_extensions, name=input_format), f".{form}"
     with items(sources[:1] if truth else sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="drawing") as todo:
-        other = [item.target for item in todo.items if item.target != "-" and form is None and not item.target.lower().endswith(suffix)]
+        other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(suffix)]
         if other:
-            raise UsageError(f"{other[0]}: what is shown is a PNG or a page.", hint="Name a file with -o FILE.png or -o FILE.html.")
+            raise UsageError(f"{other[0]}: what is shown is a PNG, a page or a GIF.",
+                             hint="Name a file with -o FILE.png, FILE.html or FILE.gif.")  # fmt: skip
         if picture is not None and len(todo) > 1:
             raise UsageError("--picture belongs to one scene.", actual=f"{len(todo)} inputs")
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
-                draw = _write_page if paged else partial(_write_sheet, form=form)
+                draw = _write_page if form == "html" else partial(_write_sheet, form=form)
                 draw(chunk[0], request, policy.overwrite or chunk[0].broken)
                 if show:
                     _open(chunk[0].target)
+
+
+def _form(format: str | None, output: str | None) -> str:
+    """What is written, one of _FORMS. Raises UsageError for another one."""
+    form = format.lower().lstrip(".") if format else output.lower().rpartition(".")[2] if output else ""
+    if form not in _FORMS and format:
+        raise UsageError(f"--format {format}: what is shown is a PNG, a page, a GIF or, of scores and trainings, an SVG.",
+                         hint=f"Use --format with one of {', '.join(_FORMS)}, or leave it out.")  # fmt: skip
+    return form if form in _FORMS else "png"
+
+
+def _frames(views: str | None) -> int:
+    """The frames of a turntable that --views asks for."""
+    if views is None:
+        return _FRAMES
+    if not views.isdecimal() or not 2 <= int(views) <= _MOST_FRAMES:
+        raise UsageError("--views of a turntable is its number of frames.", expected=f"2 to {_MOST_FRAMES}", actual=views)
+    return int(views)
 
 
 def _view_names(text: str | None) -> tuple[str, ...]:
@@ -123,6 +154,8 @@ def _view_names(text: str | None) -> tuple[str, ...]:
 
     names = tuple(name.strip().lower() for name in text.split(",")) if text else ()
     for name in names:
+        if name.isdecimal():
+            raise UsageError(f"--views {text}: a number of frames belongs to a turntable.", hint="Write one: -o FILE.gif.")
         if name not in (OWN, *VIEWS):
             raise unknown_name("view", name, (OWN, *VIEWS))
     return names
@@ -144,25 +177,49 @@ def _open(target: str) -> None:
         out.warn(f"no browser was found; open {target} yourself.")
 
 
-def _write_sheet(item: Item, request: _Request, replaces: bool, form: str | None) -> None:
-    """A picture of several views."""
+def _write_sheet(item: Item, request: _Request, replaces: bool, form: str) -> None:
+    """A picture of several views, of one thing or of two, or a turntable."""
     from voxcli import files
     from voxcli.ops.conversions import input_digests, with_provenance
     from voxcli.ops.picture import picture_of
-    from voxcli.scene import Picture
+    from voxcli.scene import Animation, Picture
 
-    thing = request.read(item.source)
-    sheet = picture_of(thing, request.size, options.first(request.threshold, 0.5), request.views)
+    thing, threshold = request.read(item.source), options.first(request.threshold, 0.5)
     digests, source_meta = input_digests(item.source, thing), getattr(thing, "meta", None)
-    recorded = request.recorded | {"size": request.size, "views": request.views or None}
-    made = with_provenance(Picture(sheet), "view", recorded, digests, source_meta=source_meta)
-    files.write(item.target, made, format="png" if item.target == "-" else form, overwrite=replaces)
+    recorded = request.recorded | {"size": request.size, "views": request.frames or request.views or None}
+    made: Picture | Animation
+    if request.frames:
+        from voxcli.ops.turntable import turntable_of
+
+        made = turntable_of(thing, request.frames, request.size, threshold)
+    elif request.truth is not None:
+        from voxcli.ops.comparison import comparison_of
+
+        truth = request.read(request.truth)
+        digests, source_meta = digests | input_digests(request.truth, truth), None
+        titles = _title(item.source), _title(request.truth)
+        sheet, reason = comparison_of(thing, truth, request.size, threshold, request.views, titles)
+        _say_why_not_compared(reason)
+        made = Picture(sheet)
+    else:
+        made = Picture(picture_of(thing, request.size, threshold, request.views))
+    made = with_provenance(made, "view", recorded, digests, source_meta=source_meta)
+    files.write(item.target, made, format=form, overwrite=replaces)
+
+
+def _title(source: str) -> str:
+    from pathlib import Path
+
+    return "stdin" if source == "-" else printable(Path(source).name)
+
+
+def _say_why_not_compared(reason: str | None) -> None:
+    if reason is not None:
+        out.warn(f"not compared: {reason.partition('Pass --')[0].strip()}")
 
 
 def _write_page(item: Item, request: _Request, replaces: bool) -> None:
     """A page to turn a thing in, or two."""
-    from pathlib import Path
-
     from voxcli import files
     from voxcli.atomic import atomic_write_bytes
     from voxcli.ops.conversions import input_digests
@@ -178,13 +235,12 @@ def _write_page(item: Item, request: _Request, replaces: bool) -> None:
         digests |= input_digests(source, thing)
         given = None if request.picture is None or shown else files.read_as(request.picture, Picture)
         own = picture_beside(source, thing) if request.picture is None else given
-        shown.append(Shown(thing, "stdin" if source == "-" else printable(Path(source).name), own))
+        shown.append(Shown(thing, _title(source), own))
     if request.picture is not None:
         digests |= input_digests(request.picture, None)
     meta = make_meta("page", "view", request.recorded, digests, None, "world", "m")
     page, reason = page_of(shown[0], shown[1] if len(shown) > 1 else None, options.first(request.threshold, 0.5), meta)
-    if reason is not None:
-        out.warn(f"not compared: {reason.partition('Pass --')[0].strip()}")
+    _say_why_not_compared(reason)
     if item.target == "-":
         out.data(page)
     else:

@@ -65,6 +65,13 @@ def compared(pred: Grid, truth: Grid, threshold: float) -> Comparison:
     return Comparison(record, cells_pane(truth, "hits and misses", codes, groups, ()), categories)
 
 
+def main_scores(record: Record) -> list[tuple[str, float | None]]:
+    """What a record of the IoU of two grids says first: mean IoU and that of occupied space, or the IoU."""
+    if record["params"]["of"] != "labels":
+        return [("IoU", record["value"])]
+    return [("mean IoU", record["value"]), ("occupied", record["parts"]["completion"])]
+
+
 def _groups(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """1 + the place of each label among ids, 0 for others."""
     table = np.zeros(max(int(labels.max(initial=0)), int(ids.max(initial=0))) + 1, np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 
 from voxcli.errors import DataError
 from voxcli.ops.viewer.beside import picture_json
-from voxcli.ops.viewer.differences import Comparison, compared
+from voxcli.ops.viewer.differences import Comparison, compared, main_scores
 from voxcli.ops.viewer.packing import packed
 from voxcli.ops.viewer.panes import Group, Pane, pane_of
 from voxcli.ops.viewpoints import level_axes
@@ -75,12 +75,9 @@ def _data(panes: Sequence[Pane], comparison: Comparison | None) -> dict[str, Jso
         "directions": _directions(panes[0]),
     }
     if comparison:
-        parts, value = comparison.record["parts"], comparison.record["value"]
-        labelled = comparison.record["params"]["of"] == "labels"
+        main, *more = ([name, value] for name, value in main_scores(comparison.record))
         data["scores"] = {
-            "main": ["mean IoU" if labelled else "IoU", value],
-            "more": [["occupied", parts["completion"]]] if labelled else [],
-            "classes": parts["classes"] if labelled else {"object": value},
+            "main": main, "more": more, "classes": comparison.record["parts"].get("classes", {"object": main[1]}),
             "categories": [{"name": each.name, "colour": list(each.colour), "count": each.count} for each in comparison.categories],
         }
     return data
