@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from voxcli import steps
 from voxcli.errors import UsageError
 
 
@@ -100,7 +101,8 @@ def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, o
             return path
         final = Path(os.path.realpath(path))
         final.parent.mkdir(parents=True, exist_ok=True)
-        _write_and_place(final, data, overwrite)
+        with steps.part("writing"):
+            _write_and_place(final, data, overwrite)
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{path} cannot be written.", actual="a file where its folder should be") from error
     except OSError as error:

@@ -1,5 +1,6 @@
 """Where results go, what happens to outputs that exist and items that fail, in one process and in several."""
 
+import json
 import os
 
 import pytest
@@ -195,9 +196,14 @@ def test_an_existing_output_stops_the_command_before_it_writes_anything(fake, tr
 
 
 def test_dry_run_lists_what_would_be_written_and_writes_nothing(fake, tree):
-    code, text, _ = fake("copy", "d/sub", "-o", "o", "--dry-run")
-    assert (code, text) == (0, "d/sub/b.txt -> o/b.out\nd/sub/c.txt -> o/c.out\n")
-    assert not (tree / "o").exists()
+    (tree / "o").mkdir()
+    (tree / "o/c.out").write_text("old")
+    code, text, _ = fake("copy", "d/sub", "-o", "o", "--dry-run", "--overwrite")
+    first, second = map(json.loads, text.splitlines())
+    assert code == 0 and first["write"] == [{"path": "o/b.out", "exists": False}]
+    assert [(each["path"], each["bytes"]) for each in first["read"]] == [("d/sub/b.txt", (tree / "d/sub/b.txt").stat().st_size)]
+    assert second["write"] == [{"path": "o/c.out", "exists": True}] and (tree / "o/c.out").read_text() == "old"
+    assert not (tree / "o/b.out").exists()
 
 
 def test_stdin_and_stdout_are_read_and_written_only_where_a_dash_stands(fake_process, tree):

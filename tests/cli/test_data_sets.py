@@ -92,7 +92,10 @@ def test_a_real_nuscenes_folder_gives_pictures_camera_and_street_boxes(voxcli, t
 
 def test_data_sets_are_not_overwritten_unasked_and_wrong_calls_are_named(voxcli, tmp_path, street):
     convert = ("convert", "street", "-o", "nu", "--to", "nuscenes")
-    assert voxcli(*convert, "--dry-run")[:2] == (0, "street -> nu\n") and not (tmp_path / "nu").exists()
+    code, text, _ = voxcli(*convert, "--dry-run")
+    plan = json.loads(text)
+    assert code == 0 and plan["read"][0]["path"] == "street" and plan["write"] == [{"path": "nu", "exists": False}]
+    assert not (tmp_path / "nu").exists()
     assert voxcli(*convert)[0] == 0
     code, _, stderr = voxcli(*convert)
     assert code == 2 and "--overwrite" in stderr

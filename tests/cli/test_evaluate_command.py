@@ -199,7 +199,9 @@ def test_a_part_that_no_summary_has_is_refused(voxcli, data):
 
 
 def test_dry_run_writes_nothing(voxcli, data, tmp_path):
-    assert "4 samples of data -> results/mine" in run(voxcli, "--predictions", "mine", "--dry-run")
+    *samples, last = map(json.loads, run(voxcli, "--predictions", "mine", "--dry-run").splitlines())
+    assert len(samples) == 4 == last["samples"] and "results/mine/samples.jsonl" in [each["path"] for each in last["write"]]
+    assert all(each["path"].split("/")[0] in ("data", "mine") and each["bytes"] > 0 for line in samples for each in line["read"])
     assert not (tmp_path / "results").exists()
 
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from example_files import FILES
@@ -117,4 +119,5 @@ def test_what_sample_refuses(folder, refused, voxcli):
         (["--weights", "rooms.safetensors", "-o", "a.png"], "a.png"),
     ):  # fmt: skip
         refused("sample", *arguments, named=words)
-    assert voxcli("sample", "-o", "x.png", "--dry-run")[:2] == (0, "x.png\n")
+    code, text, _ = voxcli("sample", "-o", "x.png", "--dry-run")
+    assert code == 0 and json.loads(text)["write"] == [{"path": "x.png", "exists": False}]

@@ -107,7 +107,7 @@ def test_training_opens_what_it_writes(voxcli, meshes, layout, model, recipe, fo
     assert voxcli("synth", "views", "meshes", "--views", "8", "-o", "out", "--layout", *layout.split())[0] == 0
     code, text, errors = voxcli("train", "-m", model, "--recipe", recipe, "--data", folder, "-o", "run", "--dry-run")
     assert code == 0, errors
-    assert text.startswith(f"{model}: ")
+    assert json.loads(text)["model"] == model
 
 
 def test_info_tells_what_the_folder_is(voxcli, meshes):

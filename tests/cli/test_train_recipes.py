@@ -1,6 +1,7 @@
 """Every shipped recipe begins: `voxcli train --recipe R --dry-run` opens data of `voxcli synth` and checks each stage against it."""
 
 import importlib.util
+import json
 
 import pytest
 
@@ -57,5 +58,7 @@ def test_a_dry_run_of_every_recipe_opens_the_data_and_checks_the_stages(name, ma
     code, text, errors = voxcli("train", "-m", recipe.model, "--recipe", name, "--data", folders[command], "-o", "run", "--dry-run", *more)
     assert code == 0, errors
     stages, steps = len(recipe.stages), sum(stage.steps for stage in recipe.stages)
-    assert text.startswith(f"{recipe.model}: ") and text.strip().endswith(f"samples, {stages} stages, {steps} steps -> run")
+    plan = json.loads(text)
+    assert (plan["model"], plan["stages"], plan["steps"]) == (recipe.model, stages, steps) and plan["samples"] > 0
+    assert plan["write"] == [{"path": "run", "exists": False}] and plan["read"][0]["path"] == str(folders[command])
     assert not (tmp_path / "run").exists()

@@ -45,7 +45,7 @@ def test_two_files_become_a_comparison_with_the_score_of_the_metric(voxcli, fold
 
 def test_what_cannot_be_compared_is_shown_with_a_word(voxcli, folder):
     code, _, errors = voxcli("view", "pred.npz", "other.npz", "-o", "compare.html")
-    assert code == 0 and errors.startswith("warning: not compared: ") and len(errors.splitlines()) == 1
+    assert code == 0 and errors.startswith("warning: not compared: ") and len(errors.splitlines()) == 2
     assert "frusta" in data_of(folder / "compare.html")["reason"]
 
 

@@ -8,11 +8,11 @@ A command whose module does not exist yet is not shown. -q -v --config --print-c
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from voxcli.cli.framework import failures, interrupts, options, written
+from voxcli import steps
+from voxcli.cli.framework import failures, interrupts, options, variables, written
 from voxcli.cli.framework.output import ReaderLeft, out
 from voxcli.contents import opened_once
 from voxcli.errors import VoxcliError, unknown_name
@@ -189,7 +190,8 @@ class Command(QuickHelp, TyperCommand):
 
     def invoke(self, ctx: Context) -> object:
         """Run the command, or print its configuration."""
-        _warn_of_variables(self)
+        variables.warn_of_unknown(_variables(self), _all_variables)
+        steps.listen(out.detail if out.verbose and not out.quiet else None)
         with options.current(ctx):
             if options.printing_config() and not getattr(self.callback, "sections", ()):
                 options.show_config()
@@ -197,23 +199,13 @@ class Command(QuickHelp, TyperCommand):
             return super().invoke(ctx)
 
 
-OWN_VARIABLES = ("VOXCLI_DEBUG", "VOXCLI_MAX_MEMORY")
-"""Variables that stand for no option."""
+def _variables(command: ParserCommand) -> set[str]:
+    """The variables of the options of a command."""
+    return {str(parameter.envvar) for parameter in command.params if parameter.envvar}
 
 
-def _warn_of_variables(command: Command) -> None:
-    """Warn of variables VOXCLI_... that no command has an option for. Other commands are loaded only where this one knows one not."""
-    given = [name for name in os.environ if name.startswith("VOXCLI_") and name not in OWN_VARIABLES]
-    known = {str(parameter.envvar) for parameter in command.params if parameter.envvar}
-    if all(name in known for name in given):
-        return
-    for entry in COMMANDS:
-        if entry.exists:
-            known |= {str(parameter.envvar) for parameter in build_command(entry).params if parameter.envvar}
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, [*known, *OWN_VARIABLES], n=1)
-            out.warn(f"the variable {name} belongs to no option and changes nothing." + (f" Did you mean {near[0]}?" if near else ""))
+def _all_variables() -> set[str]:
+    return {name for entry in COMMANDS if entry.exists for name in _variables(build_command(entry))}
 
 
 class Group(QuickHelp, TyperGroup):
@@ -319,12 +311,16 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
     """Run one command line and return its exit code; all that is to be printed has been."""
     warnings.showwarning = failures.show_warning
     out.reset()
+    steps.listen(None)
+    began = time.perf_counter()
     try:
         try:
             with opened_once():
                 _invoke(args, entries)
             code = 0
             written.tell()
+            if out.verbose > 1:
+                out.note(f"timings: {steps.timings(time.perf_counter() - began)}")
         except Exception as error:
             interrupts.check()
             if getattr(error, "exit_code", 2) == 1:
@@ -342,6 +338,7 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
         code = 130
     finally:
         written.taken()
+        steps.listen(None)
         out.reset()
         _settle_stdout()
     return code

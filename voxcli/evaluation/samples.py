@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
+from voxcli import steps
 from voxcli.errors import UsageError
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
@@ -90,6 +91,15 @@ class Evaluator:
         names = self.job.protocol.categories
         return [Place(name, k, sample.name, names.get(sample.category, sample.category)) for name, k, sample in every]
 
+    def files_of(self, place: Place) -> list[str]:
+        """The files that a sample is read from: its own, its truth, and a prediction where there is one."""
+        reader = self.readers[place.variant]
+        truths = [reader.truth(place.index, truth) for truth in self._by_truth()]
+        found: list[Path | Shape | Answers | None] = [*reader.sources(place.index), *truths]
+        if self.job.predictions is not None:
+            found.insert(0, self._file(reader, place))
+        return list(dict.fromkeys(str(each) for each in found if isinstance(each, Path)))
+
     def find(self, place: Place) -> Found:
         """Predict and score one sample."""
         reader, inputs = self.readers[place.variant], None
@@ -162,6 +172,7 @@ class Evaluator:
             given["bbox"] = box
         elif box is not None:
             inputs = _cropped(inputs, box)
+            steps.tell(lambda: f"{place.variant}: {place.name}: cropped to its object, {', '.join(f'{each:.0f}' for each in box)}")
         options = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known})
         if len(inputs.pictures) > 1 and not spec.several_views:
             raise UsageError(f"{self.job.model} takes one picture of an object.", actual=f"{len(inputs.pictures)} in this protocol")
@@ -169,6 +180,8 @@ class Evaluator:
             inputs, cameras=inputs.cameras if spec.takes_camera else None, depths=inputs.depths if spec.takes_depth else None
         )
         shape = next(self.predictor.predict([inputs], options))
+        for line in self.predictor.steps([place.name] * len(inputs.pictures), shape.meta):
+            steps.tell(f"{place.variant}: {line}")
         camera = reader.seen_from(place.index)
         if camera is None:
             assert not isinstance(shape, Picture), self.job.model

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from voxcli import steps
 from voxcli.atomic import atomic_write_bytes, refuse_existing
 from voxcli.contents import check_stdout
 from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageError, VoxcliError, unknown_name
@@ -17,6 +18,7 @@ from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, form
 from voxcli.files.source import Source
 from voxcli.provenance import Meta
 from voxcli.scene import Animation, Camera, Frustum, PointCloud, SceneType
+from voxcli.scene.words import in_words
 
 T = TypeVar("T", bound=SceneType)
 R = TypeVar("R")
@@ -50,8 +52,10 @@ def read(
     if kind is not None and kind not in found.reads:
         raise FileFormatError(f"{path} cannot hold {kind}.", expected=f"one of {', '.join(formats_reading(KIND_TYPES[kind]))}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
-    source = Source.from_stdin() if str(path) == "-" else Source.from_path(path)
-    thing = _read_named(found, source, kind, Options(depth_scale, extension, target_frustum, fov_x_deg, ids))
+    with steps.part("reading"):
+        source = Source.from_stdin() if str(path) == "-" else Source.from_path(path)
+        thing = _read_named(found, source, kind, Options(depth_scale, extension, target_frustum, fov_x_deg, ids))
+        steps.tell(lambda: f"{source.name}: read, {in_words(thing)}")
     if kind is not None and not isinstance(thing, KIND_TYPES[kind]):
         raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=kind_name(thing))
     return thing
@@ -125,12 +129,13 @@ def write(path: str | Path, scene: SceneType, *, format: str | None = None, over
         refuse_existing(path)
     if meta is not None and not isinstance(scene, (Camera, list)):
         scene = replace(scene, meta=meta)
-    data = _naming("stdout" if to_stdout else str(path), lambda: writer(scene, Options(depth_scale, extension)))
-    if to_stdout:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        atomic_write_bytes(path, data, overwrite)
+    with steps.part("writing"):
+        data = _naming("stdout" if to_stdout else str(path), lambda: writer(scene, Options(depth_scale, extension)))
+        if to_stdout:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            atomic_write_bytes(path, data, overwrite)
 
 
 def _read_named(found: Format, source: Source, kind: str | None, options: Options) -> SceneType:

@@ -34,6 +34,11 @@ def read_binvox(source: Source, kind: str | None, options: Options) -> VoxelGrid
     return VoxelGrid(occupancy=occupancy, origin=translate, voxel_size=scale / np.array(occupancy.shape, np.float64))
 
 
+def header_sizes(data: bytes, name: str) -> list[int]:
+    """The sizes of a grid along x, z and y, from the beginning of a file. Raises FileFormatError for a broken header."""
+    return [int(v) for v in _numbers(_split(data, name)[0], "dim", 3, name)]
+
+
 def _whole_runs(runs: np.ndarray, cells: int, name: str) -> tuple[np.ndarray, np.ndarray]:
     """(values, counts) of the runs that fill the grid. A line end behind them, as text editors leave it, is left out with a warning."""
     pairs = runs[: len(runs) // 2 * 2].reshape(-1, 2)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -129,20 +129,42 @@ def from_arrays(arrays: Mapping[str, np.ndarray], ndim: Mapping[str, int], name:
 
     Raises FileFormatError that names the keys found, and the nearest known one.
     """
-    keys = set(arrays)
+    kind = kind_of(ndim, name)
+    if kind == "voxels":
+        return (_occ3d if main_key(kind, arrays) == "semantics" and ndim["semantics"] == 3 else _voxels)(arrays, name)
+    makers: dict[str, Callable[[Mapping[str, np.ndarray], str], Keyed]] = {
+        "fruxels": _fruxels, "points": _points, "surfels": _surfels, "depth": _depth
+    }  # fmt: skip
+    return makers[kind](arrays, name)
+
+
+def kind_of(ndim: Mapping[str, int], name: str) -> str:
+    """fruxels, points, surfels, voxels or depth, as the keys tell. ndim: number of dimensions by key.
+
+    Raises FileFormatError that names the keys found, and the nearest known one.
+
+    >>> kind_of({"labels": 3, "z_near": 0}, "a.npz"), kind_of({"labels": 3}, "a.npz")
+    ('fruxels', 'voxels')
+    """
+    keys = set(ndim)
     if "z_near" in keys or "fov_x_deg" in keys:
-        return _fruxels(arrays, name)
+        return "fruxels"
     if "points" in keys:
-        return _points(arrays, name)
+        return "points"
     if {"depth", "normals"} <= keys:
-        return _surfels(arrays, name)
-    if "semantics" in keys and ndim["semantics"] == 3:
-        return _occ3d(arrays, name)
-    if any(key in keys and ndim[key] == 3 for key in GRID_KEYS):
-        return _voxels(arrays, name)
+        return "surfels"
+    if any(key in keys and ndim[key] == 3 for key in ("semantics", *GRID_KEYS)):
+        return "voxels"
     if "depth" in keys:
-        return _depth(arrays, name)
+        return "depth"
     raise missing_key(name, keys, ["labels", "occupancy", "points", "depth", "z_near"])
+
+
+def main_key(kind: str, keys: Iterable[str]) -> str:
+    """The key of the array that a kind of thing is made of."""
+    there = set(keys)
+    wanted = {"fruxels": ("labels",), "points": ("points",), "voxels": ("semantics", "occupancy", "labels")}.get(kind, ("depth",))
+    return next((key for key in wanted if key in there), wanted[-1])
 
 
 def missing_key(name: str, found: Iterable[object], wanted: list[str]) -> FileFormatError:

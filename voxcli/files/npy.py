@@ -18,7 +18,7 @@ from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.scene import DepthMap, PointCloud
 
-_WIDTHS = (3, 4, 6)
+WIDTHS = (3, 4, 6)
 """Columns of an array of points."""
 
 
@@ -32,11 +32,11 @@ def read_npy(source: Source, kind: str | None, options: Options) -> PointCloud |
             actual=f"{list(array.shape)} {array.dtype}",
             hint="Grids are read from .npz, where keys say what they are; fruxels of Z-GAN with --input-format zgan.",
         )
-    if kind == "depth" or (kind is None and array.shape[1] not in _WIDTHS):
+    if kind == "depth" or (kind is None and array.shape[1] not in WIDTHS):
         if array.dtype.kind != "f":
             raise FileFormatError(f"{source.name}: depth must be floats, in metres.", actual=array.dtype)
         return DepthMap(array.astype(np.float32))
-    if array.shape[1] not in _WIDTHS:
+    if array.shape[1] not in WIDTHS:
         raise FileFormatError(f"{source.name}: points have the wrong shape.", expected="[N, 3], [N, 4] or [N, 6]", actual=list(array.shape))
     normals, colours = unnamed_columns(array[:, 3:], source.name) if len(array) else (None, None)
     array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)

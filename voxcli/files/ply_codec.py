@@ -60,6 +60,11 @@ def parse_ply(data: bytes, name: str) -> Ply:
     return Ply(elements, comments)
 
 
+def header_counts(data: bytes, name: str) -> dict[str, int]:
+    """How many rows each element has, by the header at the beginning of a file. Raises FileFormatError where it cannot be read."""
+    return {key: element.count for key, element in _parse_header(data, name)[1].items()}
+
+
 def _parse_header(data: bytes, name: str) -> tuple[str, dict[str, Element], list[str], int]:
     if data[:3] != b"ply" or data[3:4] not in (b"\n", b"\r"):
         raise FileFormatError(f"{name} is not a PLY file.", expected="a first line 'ply'", actual=repr(data[:12]))

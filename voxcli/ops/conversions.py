@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from voxcli import steps
 from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.ops.limits import check_cells
 
@@ -53,7 +54,17 @@ def convert_to_format(
     kind: fruxels, voxels, points or mesh, where the format could hold several. Raises UsageError where no conversion exists.
     """
     conversion = find_conversion(type(scene), target, kind)
-    return scene if conversion is None else conversion(scene, options or ConversionOptions())
+    if conversion is None:
+        return scene
+    made = conversion(scene, options or ConversionOptions())
+    steps.tell(lambda: _in_words(scene, made))
+    return made
+
+
+def _in_words(scene: SceneType, made: SceneType) -> str:
+    from voxcli.scene.words import in_words
+
+    return f"converted: {in_words(scene)} to {in_words(made)}"
 
 
 def decided_at(scene: SceneT, threshold: float, now: bool) -> SceneT:

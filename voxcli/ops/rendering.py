@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from voxcli import steps
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.rays import LARGEST, SMALLEST, is_surface
 from voxcli.geometry.shading import shaded, sun_and_sky, supersampled_camera
@@ -319,6 +320,8 @@ def render(scene: Renderable, camera: Camera | None, options: ViewOptions, name:
     ready = Prepared(seen, replace(options.surfels, device=str(pick_device(options.surfels.device))))
     cameras = cameras_for(ready, camera, options.views, options.size, options.target is Animation)
     first = cameras[0]
+    whose = "of --camera" if camera is not None else "of the file" if ready.own is not None else "placed so that all is seen"
+    steps.tell(f"camera: {whose}, {first.width}x{first.height} pixels" + (f", {len(cameras)} views" if len(cameras) > 1 else ""))
     if max(first.width, first.height) > LARGEST_SIDE:
         raise UsageError(f"{name}: the camera's picture is too large.", expected=f"at most {LARGEST_SIDE} a side",
                          actual=f"{first.width}x{first.height}", hint="State a smaller one with --size.")  # fmt: skip

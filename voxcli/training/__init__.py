@@ -54,7 +54,7 @@ def train(
     to rounding. On a CPU, one process a core with one thread each is fastest. SIGINT and SIGTERM save and raise KeyboardInterrupt.
     A loss that is not finite raises DataError, a full disk UsageError; both leave the last good checkpoint.
     """
-    from voxcli import backend
+    from voxcli import backend, steps
     from voxcli.backend import keep_freed_memory
     from voxcli.training.engine import train_run
     from voxcli.training.recipe import Recipe, load_recipe
@@ -62,7 +62,9 @@ def train(
     keep_freed_memory()
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     task = _task(model_name, chosen)
-    train_run(task, chosen, data_dirs, Path(run_dir), resume, progress, validation_dirs, backend.pick_device(device))
+    where = backend.pick_device(device)
+    with steps.unheard():                                                         # of every sample; the log says what goes on
+        train_run(task, chosen, data_dirs, Path(run_dir), resume, progress, validation_dirs, where)
 
 
 def check(model_name: str, data_dirs: Sequence[str | Path], recipe: Recipe, *, validation_dirs: Sequence[str | Path] = ()) -> int:

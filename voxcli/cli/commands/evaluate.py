@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, plans
 from voxcli.cli.framework.batch import Batch, Item, ItemsFailed
 from voxcli.cli.framework.output import counted, out
 from voxcli.errors import DataError, UsageError
@@ -109,9 +109,9 @@ def evaluate(
 
     method = method_name(method or _measured_on(job), job.model, weights, predictions)
     places = _limited(evaluator_of(job), limit)
-    if dry_run:
-        return out.plan(f"{name}: {len(places)} samples of {data or job.model} -> {Path(output) / method}")
     check_folder(Path(output), name, data or "")
+    if dry_run:
+        return _plan(job, places, Path(output), method)
     results = Results(Path(output) / method, run, overwrite)
     left = results.left(places)
     failed = _run(job, left, results, pictures if len(left) == len(places) else 0, workers, keep_going)
@@ -171,6 +171,22 @@ def _measured_on(job: Job) -> str | None:
     from voxcli.evaluation.timing import device_name
 
     return f"{method_name(None, job.model, job.weights, None)}, {device_name(pick_device(job.device))}".replace("/", "-")
+
+
+def _plan(job: Job, places: list[Place], folder: Path, method: str) -> None:
+    """A line for each sample: what is read of it. A last one for what is read and written besides."""
+    from voxcli.evaluation.samples import evaluator_of
+    from voxcli.models.registry import weights_of
+
+    evaluator = evaluator_of(job)
+    for place in places:
+        read = [plans.facts(path) for path in evaluator.files_of(place)] if job.data else []
+        plans.tell(read, [], sample=f"{place.variant}/{place.name}")
+    drawn = job.model is None or (not job.data and job.weights is None)           # a network that is timed has any numbers
+    weights = None if drawn or job.model is None else plans.facts(weights_of(job.model, job.weights), "weights")
+    own = [folder / method / name for name in ("run.json", "samples.jsonl", "summary.jsonl", "sheet.png")]
+    own += [folder / f"table.{end}" for end in ("md", "csv", "tex")]
+    plans.tell([] if weights is None else [weights], own, samples=len(places))
 
 
 def _limited(evaluator: Evaluator, limit: int | None) -> list[Place]:

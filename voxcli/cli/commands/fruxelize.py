@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from voxcli import steps
 from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.fruxel_options import CELLS, FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
+from voxcli.cli.framework.plans import Reads, besides
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_points, fill_scene, look_up, scene_of_mesh
 from voxcli.ops.framing import Framing
@@ -110,7 +112,10 @@ def fruxelize(
     )
     request.check()
     suffixes = partial(searched_extensions, *SEARCHED[grid])
-    with items(sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy) as todo:
+    reads = Reads(formats.input_format, None, besides(camera=camera, classes=classes))
+    with items(
+        sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy, label="filling", reads=reads
+    ) as todo:
         request.check_targets(todo.items)
         with RepeatedWarnings("holes and openings") as leaks, RepeatedWarnings("parts outside the frustum") as views:
             for item, report in todo.run(partial(fruxelize_one, request=request), workers):
@@ -144,6 +149,7 @@ def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
         result, report = fill_points(thing, item.source, fill_options), FillReport()
     else:
         result, report = look_up(thing, item.source, camera, fill_options), FillReport()
+    steps.tell(f"{item.source}: {request.way_of(filled, placed)}")
     frame = "camera" if request.grid == "fruxel" else frame_of(of)
     digests = input_digests(item.source, thing, request.camera, request.classes)
     meta = inherited_meta(of) | make_meta(request.grid + "s", "fruxelize", request.recorded(filled, placed), digests, None, frame, "m")

@@ -11,10 +11,12 @@ from typing import Annotated, Protocol
 
 import typer
 
+from voxcli import steps
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import check_policy, may_replace
 from voxcli.cli.framework.inputs import expand
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import Reads, besides, tell_item
 from voxcli.errors import UsageError
 from voxcli.ops.limits import check_threshold
 
@@ -126,8 +128,10 @@ def fuse_views(
     _check_output(output, replace)
     fusion = (_fusion_of_scenes if _holds_scenes(paths, formats, of_objects) else _fusion_of_objects)(method, of_scenes, of_objects, device)
     if dry_run:
-        return out.plan(f"{', '.join(paths)} -> {output}")
-    return fusion(paths, output, becomes=becomes, formats=formats, overwrite=replace)
+        read = besides(cameras=of_scenes.cameras, weights=of_objects.weights)
+        return tell_item(paths, [output], Reads(formats.input_format, None, read))
+    with steps.part("fusing"):
+        return fusion(paths, output, becomes=becomes, formats=formats, overwrite=replace)
 
 
 class Fusion(Protocol):
@@ -195,8 +199,11 @@ def _check_output(output: str, overwrite: bool) -> None:
 def _holds_scenes(paths: list[str], formats: options.Formats, of_objects: ObjectFlags) -> bool:
     """Whether the inputs are fruxel scenes, as the first of them. A pipe can be read only once: then the given flags decide."""
     from voxcli import files
+    from voxcli.files.headers import header
     from voxcli.scene import FruxelGrid, VoxelGrid
 
     if "-" in paths:
         return of_objects == ObjectFlags()
-    return isinstance(files.read_as(paths[0], (FruxelGrid, VoxelGrid), format=formats.input_format), FruxelGrid)
+    if (kind := header(paths[0], formats.input_format)["kind"]) in ("fruxels", "voxels"):
+        return kind == "fruxels"
+    return isinstance(files.read_as(paths[0], (FruxelGrid, VoxelGrid), format=formats.input_format), FruxelGrid)  # says what it is

@@ -10,6 +10,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import Reads
 
 if TYPE_CHECKING:
     from voxcli.provenance import Json
@@ -22,6 +23,7 @@ def info(
     input_format: options.InputFormat = None,
     ids: options.Ids = None,
     keep_going: options.KeepGoing = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Facts about files: kind, shape, class counts, frustum, camera, bounding box, provenance.
 
@@ -48,6 +50,9 @@ def info(
     inputs, several = expand(others, partial(searched_extensions, name=input_format), None, keep_going) if others else ([], False)
     several = several or len(sources) > 1
     items = [Item(source, "", source) for source in data_sets] + [Item(each.path, "", each.name) for each in inputs]
+    if dry_run:
+        with Batch(items, keep_going=keep_going, plan=Reads(input_format, kind)):
+            return
     rows: list[dict[str, Json]] = []
 
     def facts_of(item: Item) -> dict[str, Json]:

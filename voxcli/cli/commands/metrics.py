@@ -60,10 +60,10 @@ def command(
         pred: str, gt: str, preset: scoring.Preset = None, *, given: dict[str, object], seed: scoring.Seed = 0,
         category_from: scoring.CategoryFrom = None, pair: scoring.Pair = None, input_format: scoring.InputFormat = None,
         fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None,
-        workers: options.Workers = 1, keep_going: options.KeepGoing = False,
+        workers: options.Workers = 1, keep_going: options.KeepGoing = False, dry_run: options.DryRun = False,
     ) -> None:  # fmt: skip
         request = scoring.MetricsRequest(pred, gt, preset, category_from, tuple(pair or ()), input_format, tuple(fail_under or ()),
-                                         tuple(fail_over or ()), format, workers, keep_going)  # fmt: skip
+                                         tuple(fail_over or ()), format, workers, keep_going, dry_run)  # fmt: skip
         scoring.run(request, metrics if chosen is None else chosen(preset), given | {"seed": seed})
 
     absent = {"preset": not any(metric.name in preset.metrics for metric in metrics for preset in PRESETS.values()),

@@ -11,6 +11,7 @@ import typer
 from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import Reads, besides, weights_path
 from voxcli.errors import FileFormatError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def render_surfels(
     )  # fmt: skip
     request.check()
     suffixes, suffix = partial(searched_extensions, *KINDS), options.Formats(format).suffix(".png")
-    with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="rendering") as todo:
+    reads = Reads(input_format, kind, besides(camera=camera, lights=lights, weights=weights and weights_path(weights)))
+    with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="rendering", reads=reads) as todo:
         for item in todo.items:
             request.target_of(item)
         for item, cautions in todo.run(partial(render_one, request=request), workers):

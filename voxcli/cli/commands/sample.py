@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from voxcli import steps
 from voxcli.cli.framework import options, written
-from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import Reads, besides, tell_item
 from voxcli.errors import UsageError
 from voxcli.models.base import MakesScenes
 from voxcli.models.registry import able
@@ -51,8 +52,6 @@ def sample(
     name = model or makers[0]
     if name not in makers:
         raise UsageError(f"{name} makes no scenes of its own.", hint=f"Use -m {' or '.join(makers)}.")
-    if dry_run:
-        return out.plan(output)
     from voxcli import files
     from voxcli.atomic import refuse_existing
     from voxcli.backend import pick_device
@@ -66,17 +65,18 @@ def sample(
     path = weights_of(name, weights)
     if output != "-" and not overwrite:
         refuse_existing(output)
+    if dry_run:
+        return tell_item(interpolate or (), [output], Reads(besides=besides(weights=path, camera=camera)))
     where = pick_device(device)
-    if device == "auto":
-        out.detail(f"device: {where}")
     maker = load_network(name, path, str(where))
     assert isinstance(maker, MakesScenes)
-    if interpolate is None:
-        scenes = random_scenes(maker, count, seed, kind, None if camera is None else camera_for(camera, ""))
-    else:
-        views = [(files.read_as(each, Picture), None if camera is None else camera_for(camera, each)) for each in interpolate]
-        scenes = scenes_between(maker, views, count)
-    picture = picture_of_scenes(maker, list(scenes), shown)
+    with steps.part("drawing"):
+        if interpolate is None:
+            scenes = random_scenes(maker, count, seed, kind, None if camera is None else camera_for(camera, ""))
+        else:
+            views = [(files.read_as(each, Picture), None if camera is None else camera_for(camera, each)) for each in interpolate]
+            scenes = scenes_between(maker, views, count)
+        picture = picture_of_scenes(maker, list(scenes), shown)
     recorded: dict[str, Json] = {"model": name, "count": count, "as": shown, "class": kind, "camera": camera and PurePath(camera).name}
     digests = {path: sha256_file(path) for path in (*(interpolate or ()), *([camera] if camera else []))}
     made = with_provenance(picture, "sample", recorded, digests, seed, sha256_file(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from voxcli.cli.framework.batch import Batch, items
 from voxcli.cli.framework.cutting import PictureCutter, check_png, cutting_model
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.odd_pictures import Doubts
+from voxcli.cli.framework.plans import Reads, besides, facts
 from voxcli.cli.framework.segmenting import (
     LegendFile,
     ScenePredictor,
@@ -107,12 +109,19 @@ def segment(
         _check_given(given, f"{parts_model}, which divides shapes")
         parts_segmenter = ShapeSegmenter(parts_model, weights, device, dtype.value, conversion)
         return _segment_shapes(parts_segmenter, sources, output, formats, policy)
+    from voxcli.models.registry import name_of, weights_of
+
     check_makes_scenes(model, weights)
     place = output.rstrip("/") if split and output != "/" else output
     suffixes, suffix = partial(searched_extensions, *SCENES), formats.suffix("" if split else ".npz")
-    with items(sources, place, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting") as todo:
+    reads = Reads(formats.input_format, None, besides(camera=camera))
+    with items(sources, place, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting", reads=reads) as todo:
         _check_targets(todo, split, formats)
-        if not len(todo):
+        if legend_file is not None:
+            todo.also_written = lambda item: [legend_file]
+        if todo.plan is not None and any(facts(each.source, None, formats.input_format)["kind"] == "image" for each in todo.items):
+            todo.plan = replace(todo.plan, besides=todo.plan.besides + besides(weights=weights_of(name_of(model, weights), weights)))
+        if not len(todo) or todo.plan is not None:
             return None
         request = SegmentRequest(segmentation, model, indices, split and _plain(split), fov, camera, formats, policy.overwrite)
         predictor, legend = ScenePredictor(model, weights, device, dtype.value), LegendFile(legend_file, policy.overwrite)
@@ -132,7 +141,8 @@ def _segment_shapes(
     from voxcli.scene import Mesh
 
     suffixes, suffix = partial(searched_extensions, *SHAPES), formats.suffix(".npz")
-    with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting") as todo:
+    reads = Reads(formats.input_format, None, besides(weights=segmenter.weights))
+    with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting", reads=reads) as todo:
         for item in todo.items:
             extension = extension_of(item.target, formats.format)
             if extension == "png":
@@ -157,7 +167,8 @@ def _cut_out(
     from voxcli.files.registry import searched_extensions
 
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".png")
-    with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="cutting out") as todo:
+    reads = Reads(formats.input_format, None, besides(weights=weights))
+    with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="cutting out", reads=reads) as todo:
         check_png(todo.items, formats.format)
         with Doubts() as doubts:
             cutter = PictureCutter(model, weights, device, doubts)

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from voxcli.atomic import check_writable
+from voxcli.atomic import check_writable, refuse_existing
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import may_replace
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import tell
 from voxcli.errors import UsageError
 
 
@@ -26,6 +27,7 @@ def iqtt(
     workers: options.Workers = 1,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Make questions: a polycube of Shepard and Metzler, and three choices, one of which shows it turned.
 
@@ -45,7 +47,12 @@ def iqtt(
     config = IQTTConfig(labeled, size)
     replace = may_replace(output, overwrite, skip_existing, partial(check_same_questions, output, count, seed, config))
     if replace is None:
-        return
+        return None
     check_writable([output])
+    if dry_run:
+        if not replace:
+            refuse_existing(output)
+        return tell([], [output], questions=count)
     with out.progress(count, "questions") as bar:
         write_questions(output, count, seed, config, workers, replace, bar.advance)
+    return None

@@ -9,6 +9,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder, names_of
+from voxcli.cli.framework.plans import Reads, besides
 from voxcli.errors import UsageError
 
 
@@ -46,6 +47,7 @@ def objects(
     workers: options.Workers = 1,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Make objects: airplane, bench, cabinet, car, chair, couch, lamp, table, with all that is known of them.
 
@@ -71,4 +73,5 @@ def objects(
     chosen = ObjectsConfig().categories if categories is None else names_of(categories)
     share = 1.0 if only_assets else ASSET_SHARE
     config = ObjectsConfig(chosen, views or (24 if layout is Layout.r2n2 else 36), layout.value, backgrounds.value, share)
-    fill_data_folder(output, count, ObjectsGenerator(seed, config, assets), workers, overwrite)
+    plan = Reads(besides=besides(folder=assets)) if dry_run else None
+    fill_data_folder(output, count, ObjectsGenerator(seed, config, assets), workers, overwrite, plan)

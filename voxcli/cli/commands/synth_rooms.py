@@ -9,6 +9,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder, names_of
+from voxcli.cli.framework.plans import Reads, besides
 
 
 class Variant(str, enum.Enum):
@@ -43,6 +44,7 @@ def rooms(
     workers: options.Workers = 1,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Make rooms: pictures with exact depth and normals, camera, lights, material and the placed meshes.
 
@@ -67,4 +69,5 @@ def rooms(
     else:
         chosen = SHAPES if assets is None else asset_categories(assets)
     config = RoomsConfig(variant.value, chosen, point_lights, random_lights, turned, size)
-    fill_data_folder(output, count, RoomsGenerator(seed, config, assets), workers, overwrite)
+    plan = Reads(besides=besides(folder=assets)) if dry_run else None
+    fill_data_folder(output, count, RoomsGenerator(seed, config, assets), workers, overwrite, plan)

@@ -9,6 +9,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder
+from voxcli.cli.framework.plans import Reads, besides
 from voxcli.cli.framework.realism import Realism, check_realism, redraw
 from voxcli.errors import UsageError
 from voxcli.ops.limits import check_cells
@@ -54,6 +55,7 @@ def street(
     workers: options.Workers = 1,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Make street scenes: colour images with labelled fruxels, depth, instance masks, cameras and 6-DoF poses.
 
@@ -93,6 +95,7 @@ def street(
     if trajectory > 1 and realism is not None:
         raise UsageError("--realism redraws each picture by itself: frames would flicker.", hint="Leave out --trajectory or --realism.")
     check_realism(output, realism, realism_weights, overwrite)
-    fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers, overwrite)
-    if realism is not None and realism_weights is not None:
+    plan = Reads(besides=besides(folder=assets, weights=realism_weights)) if dry_run else None
+    fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers, overwrite, plan)
+    if realism is not None and realism_weights is not None and not dry_run:
         redraw(output, realism_weights)

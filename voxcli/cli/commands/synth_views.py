@@ -15,6 +15,7 @@ from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import Item
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_from_files, names_of
 from voxcli.cli.framework.inputs import STDIN, expand
+from voxcli.cli.framework.plans import Reads, besides
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def views(
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     keep_going: options.KeepGoing = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Make a data set of your own meshes: pictures with alpha, cameras, volumes, surface points, splits.
 
@@ -98,7 +100,9 @@ def views(
     config = ViewsConfig(layout, views, size, cells, backgrounds, up, front, cameras, classes)
     generator = ViewsGenerator(places, seed, config)
     items = [MeshItem(place.file, output, f"{place.synset}/{place.name}", place=place) for place in places]
-    fill_from_files(output, generator, items, partial(_make, generator.maker), workers=workers, overwrite=overwrite, keep_going=keep_going)
+    plan = Reads(besides=besides(folder=cameras, taxonomy=taxonomy)) if dry_run else None
+    work = partial(_make, generator.maker)
+    fill_from_files(output, generator, items, work, workers=workers, overwrite=overwrite, keep_going=keep_going, plan=plan)
 
 
 @dataclass(frozen=True)

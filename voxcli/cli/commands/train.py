@@ -9,6 +9,7 @@ import typer
 from voxcli.atomic import check_there
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import Progress, out
+from voxcli.cli.framework.plans import facts, tell
 from voxcli.errors import UsageError
 from voxcli.models.registry import default_model, spec_of, specs
 
@@ -93,10 +94,11 @@ def train(
 
         samples = check(model, data, chosen, validation_dirs=validation or ())
         steps = sum(stage.steps for stage in chosen.stages)
-        return out.data(f"{model}: {samples} samples, {len(chosen.stages)} stages, {steps} steps -> {output}")
+        read = [facts(path, "data") for path in (*data, *(validation or ()))]
+        return tell(read, [output], model=model, samples=samples, stages=len(chosen.stages), steps=steps)
     from voxcli.training import train as run
 
-    with out.progress(sum(stage.steps for stage in chosen.stages), "training") as bar:
+    with out.progress(sum(stage.steps for stage in chosen.stages), "training", lines=False) as bar:
         watcher = _Watcher(bar)
         try:
             run(model, data, output, chosen, resume, watcher, validation_dirs=validation or (), device=device)
@@ -126,9 +128,14 @@ class _Watcher:
         self.bar.advance(step - self.step, f"preparing stage '{record['stage']}'" if record["event"] == "preparing" else numbers)
         self.step = step
         if not out.shows_progress:
-            out.detail(_line(record))
+            out.note(_line(record))
 
 
 def _line(record: Record) -> str:
+    """A record of the log in words: what it is of, then its numbers."""
     plain = {key: value for key, value in record.items() if not isinstance(value, (dict, list))}
-    return ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in plain.items())
+    event, of = plain.pop("event"), plain.pop("of", None)
+    if of is not None and "step" in plain:
+        plain["step"] = f"{plain['step']} of {of}"
+    words = ", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in plain.items())
+    return words if event == "step" else f"{event}: {words}"

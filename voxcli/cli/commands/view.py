@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import Reads, besides
 from voxcli.errors import UsageError, printable, unknown_name
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def view(
     names = () if frames else _view_names(views)
     request = _Request(size or (_TURNTABLE if frames else _SHEET), threshold, kind, input_format, names, picture, truth, frames)
     suffixes, suffix = partial(searched_extensions, name=input_format), f".{form}"
-    with items(sources[:1] if truth else sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="drawing") as todo:
+    reads, shown = Reads(input_format, kind, besides(truth=truth, picture=picture)), sources[:1] if truth else sources
+    with items(shown, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="drawing", reads=reads) as todo:
         other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(suffix)]
         if other:
             raise UsageError(f"{other[0]}: what is shown is a PNG, a page or a GIF.",
@@ -179,7 +181,6 @@ def _open(target: str) -> None:
 
 def _write_sheet(item: Item, request: _Request, replaces: bool, form: str) -> None:
     """A picture of several views, of one thing or of two, or a turntable."""
-    from voxcli import files
     from voxcli.ops.conversions import input_digests, with_provenance
     from voxcli.ops.picture import picture_of
     from voxcli.scene import Animation, Picture
@@ -204,7 +205,7 @@ def _write_sheet(item: Item, request: _Request, replaces: bool, form: str) -> No
     else:
         made = Picture(picture_of(thing, request.size, threshold, request.views))
     made = with_provenance(made, "view", recorded, digests, source_meta=source_meta)
-    files.write(item.target, made, format=form, overwrite=replaces)
+    written.write(item.target, made, format=form, overwrite=replaces)
 
 
 def _title(source: str) -> str:
@@ -245,6 +246,7 @@ def _write_page(item: Item, request: _Request, replaces: bool) -> None:
         out.data(page)
     else:
         atomic_write_bytes(item.target, page.encode(), replaces)
+        written.add(item.target, f"page of {' and '.join(each.name for each in shown)}, {len(page) / 1e6:.1f} MB")
 
 
 def _in_terminal(sources: list[str], request: _Request) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, written
 from voxcli.cli.framework.output import out
 from voxcli.errors import DataError, UsageError
 from voxcli.models.importing import import_weights, importers, recognised
@@ -128,6 +128,7 @@ def export(
         save_weights(target, exporting.handed_on(weights))
     else:
         atomic_write_bytes(target, exporting.state_dict_bytes(weights), overwrite=True)
+    written.add(str(target), f"weights of {weights.model}, {target.stat().st_size / 1e6:.1f} MB")
 
 
 def _importers() -> str:

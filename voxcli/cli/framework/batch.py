@@ -26,18 +26,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from voxcli import contents
+from voxcli import contents, steps
 from voxcli.atomic import check_writable, holds_nothing
-from voxcli.cli.framework import interrupts, written
-from voxcli.cli.framework.failures import explain, show_traceback, show_warning
+from voxcli.cli.framework import interrupts
+from voxcli.cli.framework.failures import explain, show_traceback
 from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
 from voxcli.cli.framework.output import Progress, ReaderLeft, RepeatedWarnings, counted, out
+from voxcli.cli.framework.plans import Reads, tell_item
+from voxcli.cli.framework.workers import Told, died, start_worker, submitted, worked
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError, readable
 from voxcli.processes import cores_shared, worker_pool
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures import Future
 
 R = TypeVar("R")
 
@@ -82,9 +84,12 @@ class ItemsFailed(VoxcliError):
 class Batch:
     """The items to be done. As a context manager it shows progress, and raises ItemsFailed at the end if items failed."""
 
-    def __init__(self, items: Sequence[Item], *, keep_going: bool = False, label: str = "items"):
+    def __init__(self, items: Sequence[Item], *, keep_going: bool = False, label: str = "items", plan: Reads | None = None):
+        """plan: of --dry-run. Nothing is done then, and at the end a line for each item says what it would read and write."""
         self.items = list(items)
         self.keep_going = keep_going
+        self.plan = plan
+        self.also_written: Callable[[Item], Sequence[str]] = lambda item: ()
         self.failed: list[Item] = []
         self._done = 0
         self._label = label
@@ -95,14 +100,17 @@ class Batch:
         return len(self.items)
 
     def __enter__(self) -> Batch:
-        self._bar = out.progress(len(self.items), self._label) if len(self.items) > 1 else None
-        if self._bar is not None:
-            self._progress = self._bar.__enter__()
+        self._bar = out.progress(len(self.items), self._label)
+        self._progress = self._bar.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.__exit__(kind, error, traceback)
+        if kind is None and self.plan is not None:
+            for item in self.items:
+                with self.attempt(item):
+                    tell_item(item.files, [*([item.target] if item.target else []), *self.also_written(item)], self.plan)
         if kind is None and self.failed:
             raise ItemsFailed(f"{len(self.failed)} of {len(self.items)} items failed.")
 
@@ -151,7 +159,7 @@ class Batch:
 
     def chunks(self, size: int) -> Iterator[list[Item]]:
         """The items in their order, at most `size` at a time. A chunk counts as done when the next one is requested."""
-        for start in range(0, len(self.items), size):
+        for start in range(0, len(self.items) if self.plan is None else 0, size):
             chunk = self.items[start : start + size]
             yield chunk
             contents.release()
@@ -165,6 +173,8 @@ class Batch:
         functools.partial of one. Of many items the first are done here, and workers are started once they pay. A few items may be large
         ones, and with keep_going an item may kill its process: then workers do all.
         """
+        if self.plan is not None:
+            return
         workers = min(workers, len(self.items))
         begun, seconds = 0, 0.0
         if workers <= 1 or not (self.keep_going or len(self.items) <= FEW * workers):
@@ -186,11 +196,14 @@ class Batch:
         with closing(self._in_processes(work, workers, begun)) as results:
             for item, future in results:
                 with self.attempt(item):
-                    result, found = future.result()
-                    for target, words in found:
-                        written.add(target, words)
+                    result, told = future.result()
+                    told.repeat()
                     yield item, result
                     self._done += 1
+
+    def _heard(self) -> str | None:
+        """What a worker calls the time of its items, where somebody listens to what it does."""
+        return self._label if steps.heard() else None
 
     def _pays(self, seconds: float, begun: int, workers: int) -> bool:
         """Whether workers save more time than their start takes: what this process has taken to get here, less where it has done more.
@@ -201,7 +214,7 @@ class Batch:
 
     def _in_processes(
         self, work: Callable[[Item], R], workers: int, begun: int
-    ) -> Generator[tuple[Item, Future[tuple[R, written.Lines]]], None, None]:
+    ) -> Generator[tuple[Item, Future[tuple[R, Told]]], None, None]:
         """The items in their order, but the first `begun`, each with its future that is done.
 
         A process that dies takes the results of the others along. With keep_going these are computed again, first those that it may
@@ -211,18 +224,18 @@ class Batch:
 
 
         rest, suspects = list(range(begun, len(self.items))), set[int]()
-        kept: dict[int, Future[tuple[R, written.Lines]]] = {}
+        kept: dict[int, Future[tuple[R, Told]]] = {}
         while rest:
             alone = rest[0] in suspects
             now = rest[:1] if alone else rest
-            with worker_pool(1 if alone else workers, _start_worker) as pool:
-                futures = {k: kept.get(k) or _submitted(pool, partial(_worked, work, self.items[k])) for k in now}
+            with worker_pool(1 if alone else workers, start_worker) as pool:
+                futures = {k: kept.get(k) or submitted(pool, partial(worked, work, self.items[k], self._heard())) for k in now}
                 for place, k in enumerate(now):
                     wait([futures[k]])
-                    if self.keep_going and not alone and _died(futures[k]):
+                    if self.keep_going and not alone and died(futures[k]):
                         wait(futures.values())
                         rest = now[place:]
-                        kept = {each: futures[each] for each in rest if not _died(futures[each])}
+                        kept = {each: futures[each] for each in rest if not died(futures[each])}
                         # The pool hands out one item more than it has workers, and a worker that ends its item takes the next.
                         suspects = set([each for each in rest if each not in kept][: 2 * workers + 1])
                         break
@@ -232,49 +245,9 @@ class Batch:
                     rest = rest[len(now) :]
 
 
-def _submitted(pool: ProcessPoolExecutor, work: Callable[[], R]) -> Future[R]:
-    from concurrent.futures import Future
-    from concurrent.futures.process import BrokenProcessPool
-
-    try:
-        return pool.submit(work)
-    except BrokenProcessPool as error:  # a worker died while others were still handed out
-        broken: Future[R] = Future()
-        broken.set_exception(error)
-        return broken
-
-
-def _died(future: Future[R]) -> bool:
-    return type(future.exception()).__name__ == "BrokenProcessPool"
-
-
-def _worked(work: Callable[[Item], R], item: Item) -> tuple[R, written.Lines]:
-    """The result of an item, and what the worker has written for it."""
-    import pickle
-
-    with contents.opened_once():
-        try:
-            return work(item), written.taken()
-        except (VoxcliError, OSError):
-            raise
-        except Exception as error:
-            try:
-                pickle.loads(pickle.dumps(error))
-            except Exception:  # it could not travel to the parent, which would take the worker for dead
-                raise RuntimeError(f"{type(error).__name__}: {error}") from error
-            raise
-
-
-def _start_worker() -> None:
-    """Warnings of a worker look like those of its parent."""
-    import warnings
-
-    warnings.showwarning = show_warning
-
-
 def items(
     sources: Sequence[str], output: str, *, suffixes: Suffixes, target_suffix: str, policy: Policy | None = None,
-    label: str = "items", grouped: bool = False,
+    label: str = "items", grouped: bool = False, reads: Reads | None = None,
 ) -> Batch:  # fmt: skip
     """Decide every output before anything is computed.
 
@@ -288,6 +261,7 @@ def items(
         target_suffix: suffix of outputs in a folder, such as ".npz"; "" for outputs that are folders themselves. Like the extension of
             any format, it shows that `output` means a file.
         grouped: the files of a folder, and those named directly, are one input together.
+        reads: how they are read, for --dry-run.
 
     Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made.
     """
@@ -300,11 +274,7 @@ def items(
     _check_distinct(todo)
     todo = _apply_policy(todo, policy)
     check_writable(item.target for item in todo if item.target != "-")
-    if policy.dry_run:
-        for item in todo:
-            out.plan(f"{item.source} -> {item.target}")
-        todo = []
-    return Batch(todo, keep_going=policy.keep_going, label=label)
+    return Batch(todo, keep_going=policy.keep_going, label=label, plan=(reads or Reads()) if policy.dry_run else None)
 
 
 def check_policy(overwrite: bool, skip_existing: bool) -> None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voxcli import steps
 from voxcli.cli.framework.batch import Batch, Item, check_policy
 from voxcli.cli.framework.output import RepeatedWarnings, counted, out
+from voxcli.cli.framework.plans import Reads, tell_item
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,9 +40,22 @@ def names_of(listed: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
-def fill_data_folder(output: str, count: int, generator: FolderGenerator, workers: int, overwrite: bool) -> None:
-    """Make the items that the folder lacks (overwrite: all), show the progress, and say how many were made."""
-    from voxcli.datasets.synthetic.folders import write_dataset
+def fill_data_folder(
+    output: str, count: int, generator: FolderGenerator, workers: int, overwrite: bool, plan: Reads | None = None
+) -> None:
+    """Make the items that the folder lacks (overwrite: all), show the progress, and say how many were made.
+
+    plan: of --dry-run. Nothing is made then, and a line for each item says what would be read and written.
+    """
+    from voxcli.datasets.synthetic.folders import check_folder, write_dataset
+
+    if plan is not None:
+        check_folder(Path(output), generator, overwrite)
+        for index in range(count):
+            tell_item([], map(str, generator.files(Path(output), index)), plan)
+        return
+
+    steps.tell(lambda: f"{output}: {_in_words(generator)}")
 
     with out.progress(count, f"{generator.item}s") as bar:
         seen = 0
@@ -55,13 +70,21 @@ def fill_data_folder(output: str, count: int, generator: FolderGenerator, worker
 
 
 def fill_from_files(output: str, generator: FolderGenerator, items: Sequence[Item], work: Callable[[Item], Sequence[str]], *,
-                    workers: int, overwrite: bool, keep_going: bool) -> None:  # fmt: skip
+                    workers: int, overwrite: bool, keep_going: bool, plan: Reads | None = None) -> None:  # fmt: skip
     """The same for a data set whose items are made of files, item k of items[k]: one that fails is named by its file.
 
-    work: makes one item, and tells what is to be warned of; it travels to worker processes.
+    work: makes one item, and tells what is to be warned of; it travels to worker processes. plan: as above.
     """
-    from voxcli.datasets.synthetic.folders import open_folder
+    from voxcli.datasets.synthetic.folders import check_folder, open_folder
 
+    if plan is not None:
+        check_folder(Path(output), generator, overwrite)
+        with Batch(items, keep_going=keep_going) as todo:
+            for index, item in enumerate(items):
+                with todo.attempt(item):
+                    tell_item([item.source], map(str, generator.files(Path(output), index)), plan)
+        return
+    steps.tell(lambda: f"{output}: {_in_words(generator)}")
     folder = Path(output)
     open_folder(folder, generator, overwrite)
     generator.begin(folder)
@@ -73,6 +96,15 @@ def fill_from_files(output: str, generator: FolderGenerator, items: Sequence[Ite
                     repeated.warn(text)
         generator.finish(folder)
         _say_made(output, generator, len(missing) - len(todo.failed), len(items) - len(missing))
+
+
+def _in_words(generator: FolderGenerator) -> str:
+    """What makes a data set, in words: its options that are one word or number."""
+    meta = generator.meta()
+    options = meta.get("options")
+    stated = {**(options if isinstance(options, dict) else {}), "seed": meta.get("seed")}
+    words = ", ".join(f"{key} {value}" for key, value in stated.items() if value is not None and not isinstance(value, (dict, list)))
+    return f"{generator.data_set}, {words}"
 
 
 def _say_made(output: str, generator: FolderGenerator, made: int, there: int) -> None:

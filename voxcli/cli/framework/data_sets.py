@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.batch import Item, Policy, items, may_replace
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import Reads, facts, tell
 from voxcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
         raise UsageError(f"Output exists: {last}.", hint="Use --overwrite to replace, or --skip-existing to leave it.")
     check_writable([last])
     if policy.dry_run:
-        return out.plan(f"{source} -> {output}")
+        return tell([facts(source)], [output])
     if to == "nuscenes":
         with out.progress(sum(1 for _ in Path(source).rglob("fruxels/*.npz")), "samples") as bar:
             export_nuscenes(source, output, overwrite=policy.overwrite, progress=bar.advance)
@@ -89,7 +90,7 @@ def pack(folder: str, output: str, policy: Policy) -> None:
         refuse_existing(output)
     check_writable([output])
     if policy.dry_run:
-        return out.plan(output)
+        return tell([facts(folder)], [output])
     data = StreetFolder([folder])
     with out.progress(len(data), "packing") as bar:
         pack_street(data, output, bar.advance, overwrite)
@@ -108,7 +109,8 @@ def convert_shapes(
             raise UsageError(f"{flag} means nothing with --to {SHAPE_LAYOUT}.", hint="Its files are .mat, with volumes of 64 cells a side.")
     if output == "-":
         raise UsageError(f"--to {SHAPE_LAYOUT} writes a folder.", expected="-o DIR")
-    with items(sources, output, suffixes=_shape_suffixes, target_suffix=".mat", policy=policy, label="shapes") as todo:
+    with items(sources, output, suffixes=_shape_suffixes, target_suffix=".mat", policy=policy, label="shapes",
+               reads=Reads(input_format)) as todo:  # fmt: skip
         for _ in todo.run(partial(_convert_shape, input_format=input_format, overwrite=policy.overwrite), workers):
             pass
 

@@ -127,6 +127,15 @@ class FruxelizeRequest:
             flag = "class" if unfit[0] == "class_name" else unfit[0]
             raise UsageError(f"{source}: --{flag} has no meaning for {name}: {unused[unfit[0]]}.", hint=f"Leave out --{flag}.")
 
+    def way_of(self, filled: bool, placed: bool) -> str:
+        """How a grid was filled and where it stands, in words. filled: it was rasterised. placed: a camera was placed for it."""
+        rule, fill = self.rule_and_fill
+        how = f"filled by the rule {rule}, --fill {fill}" if filled else "cells looked up"
+        if self.grid == "voxel":
+            return f"{how}, in {'--box' if self.box else 'the box around it'}"
+        seen = "--camera" if self.camera else "a camera that was placed before it" if placed else "its own camera"
+        return f"{how}, cropped to what {seen} sees"
+
     def recorded(self, filled: bool, placed: bool) -> dict[str, Json]:
         """The options for the provenance of a result. filled: it was rasterised. placed: --azimuth and its like placed the camera."""
         own = {name: value for name, value in self.given.items() if name != "device"}

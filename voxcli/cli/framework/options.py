@@ -119,7 +119,7 @@ Records = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave out items whose output exists, computation included.")]
 KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Finish the other items when one fails; the exit code is still 1.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be written, and stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say as JSON lines what would be read and written, by headers alone.")]
 
 
 @dataclass(frozen=True)

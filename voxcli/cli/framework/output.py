@@ -10,10 +10,13 @@ import json
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from voxcli import steps
 from voxcli.contents import check_stdout
 from voxcli.errors import UsageError, printable, unknown_name
 
@@ -30,19 +33,25 @@ class ReaderLeft(Exception):
     """The reader of stdout has closed it (`| head -1`). It is no OSError, which --keep-going would take for a failed item."""
 
 
+LINE_SECONDS = 10.0
+"""Between two lines of `-v` that say how far a loop has come, where no terminal shows a bar."""
+
+
 class Progress:
-    """How far a loop has come. Does nothing unless a terminal shows it."""
+    """How far a loop has come. Only a terminal shows it, or the lines of `-v`."""
 
     def __init__(self, bar: bars.Progress | None = None, task: bars.TaskID | None = None):
         self._bar, self._task = bar, task
+        self.done = 0
 
-    def advance(self, steps: int = 1, note: str | None = None) -> None:
+    def advance(self, count: int = 1, note: str | None = None) -> None:
         """Count finished steps; `note` stands behind the bar (a loss, a file name)."""
+        self.done += count
         if self._bar is not None and self._task is not None:
             if note is None:
-                self._bar.update(self._task, advance=steps)
+                self._bar.update(self._task, advance=count)
             else:
-                self._bar.update(self._task, advance=steps, note=note)
+                self._bar.update(self._task, advance=count, note=note)
 
 
 class Output:
@@ -68,10 +77,6 @@ class Output:
     def data(self, text: str) -> None:
         """Stage text for stdout; a line break is added where it lacks one."""
         self._staged.append((text if text.endswith("\n") or not text else text + "\n").encode(errors="backslashreplace"))
-
-    def plan(self, text: str) -> None:
-        """Stage one line that holds names of files, such as those of --dry-run."""
-        self.data(printable(text))
 
     def markdown(self, text: str) -> None:
         """Stage Markdown for stdout: formatted on a terminal, plain otherwise."""
@@ -154,10 +159,20 @@ class Output:
         return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     @contextmanager
-    def progress(self, total: int | None, label: str) -> Iterator[Progress]:
-        """A progress bar on stderr for `total` steps (None = unknown), gone when done."""
-        if not self.shows_progress or self._console is not None:
+    def progress(self, total: int | None, label: str, lines: bool = True) -> Iterator[Progress]:
+        """A progress bar on stderr for `total` steps (None = unknown), gone when done. Where there is no terminal, -v has a line every ten
+        seconds in its place, unless the loop has `lines` of its own. -vv counts the time as that of `label`."""
+        with steps.part(label), self._shown(total, label, lines) as progress:
+            yield progress
+
+    @contextmanager
+    def _shown(self, total: int | None, label: str, lines: bool) -> Iterator[Progress]:
+        if total == 1 or self._console is not None:
             yield Progress()
+            return
+        if not self.shows_progress:
+            with self._told(Progress(), total, label, lines) as progress:
+                yield progress
             return
         from rich import progress as bars
         from rich.console import Console
@@ -171,6 +186,27 @@ class Output:
                 yield Progress(bar, bar.add_task(label, total=total, note=""))
             finally:
                 self._console = None
+
+    @contextmanager
+    def _told(self, progress: Progress, total: int | None, label: str, lines: bool) -> Iterator[Progress]:
+        """A line every ten seconds, from a thread: an item may take longer."""
+        if self.quiet or not self.verbose or not lines:
+            yield progress
+            return
+        began, ended = time.monotonic(), threading.Event()
+
+        def tell() -> None:
+            while not ended.wait(LINE_SECONDS):
+                of = "" if total is None else f" of {total}"
+                self.note(f"{label}: {progress.done}{of} done, {time.monotonic() - began:.0f} s")
+
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        try:
+            yield progress
+        finally:
+            ended.set()
+            thread.join()
 
 
 def counted(number: int, thing: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from voxcli.atomic import check_there
@@ -14,6 +16,7 @@ from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.flags import options_of_flags
 from voxcli.cli.framework.odd_pictures import Doubts
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import Reads, besides
 from voxcli.cli.framework.side_files import SideFiles
 from voxcli.errors import DataError, UsageError
 from voxcli.models.base import DrawsPictures, Inputs, ModelOptions
@@ -42,6 +45,10 @@ if TYPE_CHECKING:
     from voxcli.models.base import Predictor, Result
     from voxcli.provenance import Json
     from voxcli.scene import Camera, DepthMap, Described, Frustum, Picture
+
+
+_METRICS = {"FruxelGrid": "iou", "VoxelGrid": "iou", "Mesh": "chamfer", "PointCloud": "chamfer", "Surfels": "depth"}
+"""Scene type -> the usual metric of it."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +98,16 @@ class Predictions:
         if self.options.depends_on_size and not todo.keep_going:
             self._check_sizes()
         self.beside = SideFiles(kind, request.given, todo.items, request.overwrite)
+        found = weights_of(self.name, request.weights)
+        if todo.plan is not None:
+            read = besides(weights=found, camera=request.camera, depth=request.depth, mask=self.mask)
+            todo.plan, todo.also_written = Reads(request.formats.input_format, None, read), self.beside.targets
+            return
         if self.read and not todo.keep_going:
             # Errors of the first item's camera and depth come before the model is loaded, those of others in their turn.
             with todo.attempt(todo.items[0]):
                 self._cameras(todo.items[0]), self._depths(todo.items[0])
-        self._load(weights_of(self.name, request.weights))
+        self._load(found)
 
     def _load(self, path: Path) -> None:
         from voxcli.backend import pick_device
@@ -104,8 +116,6 @@ class Predictions:
 
         request = self.request
         where = pick_device(request.device)
-        if request.device == "auto":
-            out.detail(f"device: {where}")
         self.predictor: Predictor[nn.Module, ModelOptions, Result] = load_predictor(self.name, path, str(where), request.dtype)
         threshold = self.options.chosen("threshold") or self.predictor.threshold
         resolution = request.resolution or ConversionOptions.resolution
@@ -181,8 +191,9 @@ class Predictions:
 
     def run(self) -> None:
         """Predict and write every item."""
-        with Doubts() as doubts, self.fields:
-            self._run(doubts)
+        if self.todo.plan is None:
+            with Doubts() as doubts, self.fields:
+                self._run(doubts)
 
     def _run(self, doubts: Doubts) -> None:
         request = self.request
@@ -279,6 +290,10 @@ class Predictions:
         thing.meta["prediction"] = meta
         written.write(item.target, thing, format=request.formats.format, overwrite=request.overwrite or item.broken)
         self.beside.write(contents)
+        if (metric := _METRICS.get(type(thing).__name__)) is not None and item.target != "-":
+            name = shlex.quote(item.target)
+            page = shlex.quote(str(PurePath(item.target).with_suffix(".html")))
+            written.then(f"voxcli view {name} -o {page}; voxcli metrics {metric} {name} TRUTH")
         self.fields.add(item.source, result.meta)
 
     def _placed(self, result: Result) -> Result:

@@ -15,6 +15,7 @@ from voxcli.cli.framework.flags import values_of_flags
 from voxcli.cli.framework.inputs import Pairs, pairs
 from voxcli.cli.framework.options import RecordFormat
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.plans import facts, tell
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions
@@ -91,6 +92,7 @@ class MetricsRequest:
     format: RecordFormat | None = None
     workers: int = 1
     keep_going: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,9 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
     several = len(todo) > 1
     if several and CATEGORIES in rules and not request.category_from:
         raise UsageError("This preset's value is a mean over categories.", hint="Add --category-from parent, or a regular expression.")
+    if request.dry_run:
+        _plan(todo, request)
+        return
     work = partial(_score, metrics=tuple(metrics), input_format=request.input_format, several=several)
     scored: list[tuple[str, list[Record]]] = []
     failed: Exception | None = None
@@ -155,6 +160,15 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
     if failed is not None:
         raise failed
     gates.check(missed, request.pred, request.gt)
+
+
+def _plan(todo: Sequence[ScoredPair], request: MetricsRequest) -> None:
+    """What would be read of each pair; nothing is written."""
+    with Batch(todo, keep_going=request.keep_going) as batch:
+        for item in todo:
+            with batch.attempt(item):
+                sides = (item.source, item.target)
+                tell([facts(path, None, format_for(path, item, request.input_format)) for path in sides], [], name=item.name)
 
 
 def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | None, several: bool) -> list[Record]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxcli import steps
 from voxcli.cli.framework import written
 from voxcli.cli.framework.batch import Item
 from voxcli.cli.framework.fields_of_view import FieldsOfView
@@ -108,8 +109,8 @@ class ScenePredictor:
         self._predictor: Predictor[nn.Module, ModelOptions, Result] | None = None
         self.digest: str | None = None
 
-    def scene(self, picture: Picture, fov: float | None, camera: Camera | None) -> FruxelGrid:
-        """The labelled fruxels of one picture. Without a camera, a level one is assumed."""
+    def scene(self, name: str, picture: Picture, fov: float | None, camera: Camera | None) -> FruxelGrid:
+        """The labelled fruxels of one picture, which messages call `name`. Without a camera, a level one is assumed."""
         from voxcli.geometry.placing import stand_level
         from voxcli.models.base import Inputs
         from voxcli.models.registry import check_predicts
@@ -120,6 +121,8 @@ class ScenePredictor:
         options = make_options(check_predicts(self._predictor.name), {"fov_x_deg": fov}, self._predictor.name)
         (scene,) = self._predictor.predict([Inputs.of(picture, camera=camera)], options)
         assert isinstance(scene, FruxelGrid)
+        for line in self._predictor.steps([name], scene.meta):
+            steps.tell(line)
         return stand_level(scene) if camera is None else scene
 
     def _load(self) -> Predictor[nn.Module, ModelOptions, Result]:
@@ -129,10 +132,7 @@ class ScenePredictor:
         name = name_of(self._model, self._weights)
         path = weights_of(name, self._weights)
         self.digest = sha256_file(path)
-        predictor = load_predictor(name, path, self._device, self._dtype)
-        if self._device == "auto":
-            out.detail(f"device: {predictor.device}")
-        return predictor
+        return load_predictor(name, path, self._device, self._dtype)
 
 
 def check_makes_scenes(model: str | None, weights: str | None) -> None:
@@ -245,7 +245,7 @@ class SceneSegmenter:
     def _predicted(self, item: Item, picture: Picture) -> FruxelGrid:
         camera = camera_for(self.request.camera, item.source) if self.request.camera else None
         self.doubts.look(item.source, picture)
-        scene = self.predictor.scene(picture, self.request.fov, camera)
+        scene = self.predictor.scene(item.source, picture, self.request.fov, camera)
         self.doubts.result(item.source, scene.meta)
         self.fields.add(item.source, scene.meta)
         return scene

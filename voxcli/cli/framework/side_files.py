@@ -41,6 +41,10 @@ class SideFiles:
                 raise UsageError(f"Two outputs are to be written to {path}.", hint=f"Give each of {', '.join(flags)} its own.")
             seen.add(real)
 
+    def targets(self, item: Item) -> list[str]:
+        """The side files of an item."""
+        return [str(places[item.source]) for _, places in self._found]
+
     def contents(self, item: Item, result: Result) -> Contents:
         """What is to be written of a result, before anything of the item is. Raises DataError where there is no such thing."""
         found: Contents = []

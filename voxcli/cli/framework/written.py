@@ -15,12 +15,13 @@ Lines = list[tuple[str, str]]
 """(file, what is in it) of each."""
 
 _written: Lines = []
+_next: list[str] = []
 
 
 def write(target: str, thing: SceneType, *, format: str | None = None, overwrite: bool = False) -> None:
     """Write a file as `files.write` does, and remember what is in it."""
     from voxcli import files
-    from voxcli.ops.words import in_words
+    from voxcli.scene.words import in_words
 
     files.write(target, thing, format=format, overwrite=overwrite)
     add(target, in_words(thing))
@@ -32,19 +33,26 @@ def add(target: str, words: str) -> None:
         _written.append((target, words))
 
 
+def then(step: str) -> None:
+    """Remember what can be done next with the one file that is written, such as a command line."""
+    _next[:] = [step]
+
+
 def taken() -> Lines:
     """What is remembered, which is then forgotten: a worker process hands it to its parent."""
     found = list(_written)
     _written.clear()
+    _next.clear()
     return found
 
 
 def tell() -> None:
     """Say what was written: of one file what is in it, of several how many, and with -v each."""
+    step = f". Next: {_next[0]}" if _next and len(_written) == 1 else ""
     found = taken()
     if len(found) == 1 or out.verbose:
         for target, words in found:
-            out.note(f"{target}: {words}")
+            out.note(f"{target}: {words}{step}")
     if len(found) > 1:
         folder = os.path.commonpath([os.path.dirname(target) for target, _ in found])
         out.note(f"{folder or '.'}: {len(found)} files written.")

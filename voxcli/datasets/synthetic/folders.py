@@ -14,6 +14,7 @@ from typing import ClassVar, TypeVar
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import UsageError
+from voxcli.files.whole import is_whole
 from voxcli.processes import worker_pool
 from voxcli.provenance import Json
 
@@ -46,8 +47,12 @@ class FolderGenerator(ABC):
         """Write what all items share, before the first one."""
 
     @abstractmethod
+    def files(self, folder: Path, index: int) -> Sequence[Path]:
+        """The files of an item."""
+
     def is_whole(self, folder: Path, index: int) -> bool:
-        """Whether the folder holds all of an item."""
+        """Whether the folder holds all of an item. Other programs may have damaged a file."""
+        return all(map(is_whole, self.files(folder, index)))
 
     @abstractmethod
     def write_item(self, folder: Path, index: int) -> None:
@@ -91,19 +96,29 @@ def write_dataset(
 
 def open_folder(folder: Path, generator: FolderGenerator, overwrite: bool) -> None:
     """Make the folder with its meta.json, or check that it holds the same data set. overwrite: remove the one that is there."""
+    there = check_folder(folder, generator, overwrite)
+    if overwrite:
+        _remove(folder, generator.patterns)
+    folder.mkdir(parents=True, exist_ok=True)
+    if overwrite or not there:
+        atomic_write_bytes(folder / "meta.json", _meta_bytes(generator), overwrite=overwrite)
+
+
+def check_folder(folder: Path, generator: FolderGenerator, overwrite: bool) -> bool:
+    """Whether the folder holds a data set of the same kind. Raises UsageError where it holds another thing, or, without overwrite, one that
+    was made with other options."""
     path, meta = folder / "meta.json", generator.meta()
-    text = json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n"
     there = meta_of(path.read_bytes() if path.is_file() else b"")
     if there.get("schema") != meta["schema"] and folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty, and no data set of {generator.data_set}.", hint="Choose another folder.")
-    if overwrite:
-        _remove(folder, generator.patterns)
-    elif there and path.read_bytes() != text:
+    if not overwrite and there and path.read_bytes() != _meta_bytes(generator):
         raise UsageError(f"{folder} holds a data set that was made with other options.", actual=differences(there, meta),
                          hint="Choose another folder or the same seed and options; --overwrite replaces it.")  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    if overwrite or not there:
-        atomic_write_bytes(path, text, overwrite=overwrite)
+    return bool(there)
+
+
+def _meta_bytes(generator: FolderGenerator) -> bytes:
+    return json.dumps(generator.meta(), indent=1, sort_keys=True).encode() + b"\n"
 
 
 def meta_of(text: object) -> Mapping[str, Json]:

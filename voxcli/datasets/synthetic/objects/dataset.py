@@ -112,8 +112,8 @@ class ObjectsGenerator(FolderGenerator):
         frame = "ShapeNetCore v1: +y up, front +x, box diagonal 1"
         return make_meta("objects-dataset", "synth objects", self.config.facts(), self.shelf.digests, self.seed, frame, "box diagonals")
 
-    def is_whole(self, folder: Path, index: int) -> bool:
-        return all(map(is_whole, self.layout.files(folder, place_of(index, self.seed, self.config), self.shots)))
+    def files(self, folder: Path, index: int) -> list[Path]:
+        return self.layout.files(folder, place_of(index, self.seed, self.config), self.shots)
 
     def write_item(self, folder: Path, index: int) -> None:
         place = place_of(index, self.seed, self.config)

@@ -112,6 +112,10 @@ class MeshViews:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_bytes(path, _source_bytes(place, shots), overwrite=True)
 
+    def files(self, folder: Path, place: MeshPlace) -> list[Path]:
+        """The files of one object. Raises DataError where metadata lack it."""
+        return [*self.layout.files(folder, place, self._shots(place)), _source_path(folder, place)]
+
     def is_whole(self, folder: Path, place: MeshPlace) -> bool:
         """Whether the folder holds all of an object as its mesh file is now."""
         try:
@@ -166,6 +170,9 @@ class ViewsGenerator(FolderGenerator):
     def meta(self) -> Mapping[str, Json]:
         frame = "ShapeNetCore v1: +y up, front +x, box diagonal 1"
         return make_meta("views-dataset", "synth views", self.maker.config.facts(), {}, self.maker.seed, frame, "box diagonals")
+
+    def files(self, folder: Path, index: int) -> list[Path]:
+        return self.maker.files(folder, self.places[index])
 
     def is_whole(self, folder: Path, index: int) -> bool:
         return self.maker.is_whole(folder, self.places[index])

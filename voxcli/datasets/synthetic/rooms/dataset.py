@@ -65,11 +65,11 @@ class RoomsGenerator(FolderGenerator):
             if not is_whole(folder / "meshes" / f"{name}.ply"):
                 write(folder / "meshes" / f"{name}.ply", mesh, overwrite=True)
 
-    def is_whole(self, folder: Path, index: int) -> bool:
+    def files(self, folder: Path, index: int) -> list[Path]:
         name = f"{index:06d}"
         turned = [f"turned/{name}-{turn:02d}.npz" for turn in TURNS] if self.config.turned else []
         own = [f"{kind}/{name}.{extension}" for kind, extension in _KINDS.items()]
-        return all(is_whole(folder / path) for path in (*own, *turned))
+        return [folder / path for path in (*own, *turned)]
 
     def write_item(self, folder: Path, index: int) -> None:
         from voxcli.datasets.synthetic.rooms.scenes import draw_scene

@@ -22,7 +22,6 @@ from voxcli.datasets.synthetic.folders import SPLIT, FolderGenerator
 from voxcli.datasets.synthetic.street.assets import load_shelf
 from voxcli.datasets.synthetic.street.config import StreetConfig, StreetSample
 from voxcli.files import write
-from voxcli.files.whole import is_whole
 from voxcli.provenance import Json, Meta, make_meta
 from voxcli.scene import STREET_CLASSES, DepthMap, Picture
 
@@ -59,9 +58,8 @@ class StreetGenerator(FolderGenerator):
             return [(folder, f"{index:06d}")]
         return [(folder / SPLIT[index % len(SPLIT)] / f"{index:06d}", f"{frame:04d}") for frame in range(self.config.trajectory)]
 
-    def is_whole(self, folder: Path, index: int) -> bool:
-        """Other programs may have damaged a file."""
-        return all(is_whole(path) for own, name in self.samples(folder, index) for path in sample_paths(own, name))
+    def files(self, folder: Path, index: int) -> list[Path]:
+        return [path for own, name in self.samples(folder, index) for path in sample_paths(own, name)]
 
     def write_item(self, folder: Path, index: int) -> None:
         from voxcli.datasets.synthetic.street.sample import make_frames

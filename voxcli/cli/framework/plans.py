@@ -1,0 +1,76 @@
+"""What a command would read and write, as JSON lines: the answer of --dry-run. Headers are read, and nothing else.
+
+A line: {"read": [{"path", "kind", "format", "bytes", sizes ...}], "write": [{"path", "exists"}]}, and what a command adds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from voxcli.cli.framework.output import out
+
+if TYPE_CHECKING:
+    from voxcli.provenance import Json
+
+Facts = dict[str, "Json"]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """How the inputs of a command are read: their format and kind, where options state them, and what every item reads besides, as
+    path -> what it is (None: as its header says)."""
+
+    format: str | None = None
+    kind: str | None = None
+    besides: tuple[tuple[str, str | None], ...] = ()
+
+
+def besides(**paths: str | os.PathLike[str] | None) -> tuple[tuple[str, str | None], ...]:
+    """Files that options name, by what they are: besides(camera=None, weights="a.safetensors"). None: not given."""
+    return tuple((os.fspath(path), kind) for kind, path in paths.items() if path is not None)
+
+
+def weights_path(source: str) -> str:
+    """The file of weights that are given by their path, or by the name of shipped ones."""
+    from voxcli.models.weights import find_weights
+
+    return str(find_weights(source))
+
+
+def tell(read: Iterable[Facts], write: Iterable[str | os.PathLike[str]], **more: Json) -> None:
+    """One line of a plan."""
+    out.records([{"read": list(read), "write": [_target(os.fspath(path)) for path in write], **more}], "jsonl")
+
+
+def tell_item(files: Iterable[str], write: Iterable[str], reads: Reads) -> None:
+    """The line of an item of a batch."""
+    own = [facts(path, reads.kind, reads.format) for path in files]
+    tell(own + [facts(path, kind) for path, kind in reads.besides], write)
+
+
+def facts(path: str | os.PathLike[str], kind: str | None = None, format: str | None = None) -> Facts:
+    """The path, and what its header tells. kind: what it is, where that is no kind of thing that is read by its header.
+
+    Raises UsageError for a path that is not there, VoxcliErrors for a damaged header.
+    """
+    from voxcli.atomic import check_there
+    from voxcli.files.headers import header
+    from voxcli.files.registry import KIND_TYPES, is_extension
+
+    name = os.fspath(path)
+    if name != "-":
+        check_there(name)
+    if os.path.isdir(name):
+        return {"path": name, "kind": kind or "folder", "format": None, "bytes": None}
+    known = format is not None or is_extension(os.path.splitext(name)[1].lower())
+    if not known or (kind is not None and kind not in KIND_TYPES):
+        size = os.path.getsize(name) if os.path.isfile(name) else None
+        return {"path": name, "kind": kind, "format": os.path.splitext(name)[1].lstrip(".") or None, "bytes": size}
+    return {"path": name, **header(name, format, kind)}
+
+
+def _target(path: str) -> Facts:
+    return {"path": path, "exists": path != "-" and os.path.lexists(path)}
