@@ -87,7 +87,7 @@ class EmptyCloudError(DataError):
 
 
 class EmptyMeshError(DataError):
-    """A mesh file holds no face."""
+    """A mesh holds no face."""
 
 
 class ShapeError(VoxcliError):

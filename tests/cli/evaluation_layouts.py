@@ -409,6 +409,46 @@ def disn_meshes(root, predictions):
     return {"Chamfer x 1000": {"chair": squares[0], "table": squares[1], "mean": squares.mean()}}
 
 
+def _cloud(count, seed):
+    return np.random.default_rng(seed).random((count, 3)).round(3)
+
+
+def jof_parts(root, predictions):
+    """Two chairs and two airplanes of ten points. Branch a is mostly seats and b legs, over both chairs, though b is all seat in one."""
+    (root / "train_test_split").mkdir()
+    chair, plane_ = CHAIR, "02691156"
+    listed = [f"shape_data/{chair}/aa", f"shape_data/{chair}/bb", f"shape_data/{plane_}/cc", f"shape_data/{plane_}/dd"]
+    (root / "train_test_split/shuffled_test_file_list.json").write_text(json.dumps(listed))
+    numbers = {"aa": [1, 2, 2, 2, 3, 3, 3, 3, 3, 3], "bb": [1, 1, 1, 1, 2, 2, 2, 2, 2, 2], "zz": [1] * 10}  # back and seat are one part
+    for folder in ("points", "points_label"):
+        (root / chair / folder).mkdir(parents=True)
+    for seed, (name, parts) in enumerate(numbers.items()):  # zz is of no list
+        np.savetxt(root / chair / f"points/{name}.pts", _cloud(10, seed), fmt="%.3f")
+        (root / chair / f"points_label/{name}.seg").write_text("\n".join(map(str, parts)) + "\n")
+    (root / plane_).mkdir()
+    for seed, name in enumerate(("cc", "dd"), 5):  # with normals, parts from 0: body, wing, tail, engine
+        rows = np.concatenate([_cloud(10, seed), np.zeros((10, 3)), np.array([[0, 0, 0, 0, 1, 1, 3, 3, 2, 2]]).T], 1)
+        np.savetxt(root / plane_ / f"{name}.txt", rows, fmt="%.6f")
+    classes = Labels(("air", "a", "b", "c", "d"), 0, None)
+    guesses = {(chair, "aa"): [1, 1, 1, 1, 2, 2, 2, 2, 2, 2], (chair, "bb"): [1] * 8 + [2] * 2, (plane_, "cc"): [1] * 4 + [2] * 4 + [3, 1]}
+    for seed, ((synset, name), labels) in zip((0, 1, 5), guesses.items(), strict=True):
+        save(predictions / synset / f"{name}.npz", PointCloud(_cloud(10, seed), labels=np.array(labels, np.uint8), classes=classes))
+    # aa: seat 4/4, leg 6/6, arm in neither. bb: the two b are legs by both chairs together, so seat 8/10, leg 0/2, arm 1. The airplane's
+    # four a are body and one is tail: body 4/5, wing with engine 4/4, tail 1/2.
+    chairs, airplane = (1.0 + (0.8 + 0.0 + 1.0) / 3) / 2, (0.8 + 1.0 + 0.5) / 3
+    return {"Table 4: IoU of parts": {"chair": chairs, "airplane": airplane, "mean": (2 * chairs + airplane) / 3}}
+
+
+def jof_unseen(root, predictions):
+    for synset, name in (("02801938", "aa"), ("02801938", "bb"), ("02818832", "cc"), ("02818832", "dd"), (CHAIR, "seen")):
+        save(root / synset / name / "model.obj", plane())
+    for (synset, name), height in zip((("02801938", "aa"), ("02801938", "bb"), ("02818832", "cc")), (0.1, 0.2, 0.4), strict=True):
+        save(predictions / synset / f"{name}.obj", plane(height))
+    far = [10 * above(height, 100_000)[0] for height in (0.1, 0.2, 0.4)]
+    cells = {"02801938": (far[0] + far[1]) / 2, "02818832": far[2], "mean": sum(far) / 3}
+    return {"Section 4.1: Chamfer-L1 of unseen categories": cells}
+
+
 def semantic_kitti(root, predictions):
     shape, place = (256, 256, 32), {"origin": np.array([0, -25.6, -2.2]), "voxel_size": np.full(3, 0.2)}
     for frame in ("000000", "000005"):
@@ -470,7 +510,7 @@ LAYOUTS = {
     "pix2vox-shapenet": pix2vox_shapenet, "pix2vox-unseen": pix2vox_unseen, "pix2vox-views": pix2vox_views, "jof-shapenet": jof_shapenet,
     "pix2vox-pix3d": pix2vox_pix3d, "uclid-pix3d": uclid_pix3d, "jof-pix3d": jof_pix3d, "pix2vox-pascal3d": pix2vox_pascal3d,
     "jof-pascal3d": jof_pascal3d, "uclid-shapenet": uclid_shapenet, "uclid-ablation": uclid_ablation, "uclid-views": uclid_views,
-    "ssz-synthetic": street, "ssz-shapenet": ssz_shapenet, "iqtt": iqtt,
+    "jof-parts": jof_parts, "jof-unseen": jof_unseen, "ssz-synthetic": street, "ssz-shapenet": ssz_shapenet, "iqtt": iqtt,
     "pix2scene-rooms": pix2scene_rooms, "pix2scene-views": pix2scene_views, "onet": onet, "meshrcnn": meshrcnn,
     "tatarchenko": tatarchenko, "disn": disn_meshes, "semantic-kitti": semantic_kitti, "nyu": nyu, "nuscenes-occ3d": occ3d,
 }  # fmt: skip

@@ -5,7 +5,7 @@ import pytest
 from refusals import refused
 
 from voxcli.errors import DataError
-from voxcli.metrics.parts import category_of, labelled_pair, parts_of_branches, parts_record
+from voxcli.metrics.parts import category_of, labelled_pair, matched_over, parts_of_branches, parts_record, with_counts
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 NAMED = Labels(("air", "seat", "back", "arm"), 0, None)
@@ -130,3 +130,19 @@ def test_cells_count_where_the_truth_is_filled():
         score(VoxelGrid(labels=guess, classes=NAMED, origin=np.ones(3)), VoxelGrid(labels=truth, classes=NAMED))
     with refused(DataError, "point", expected="voxels", actual="points"):
         score(cloud([1], NAMED), VoxelGrid(labels=truth, classes=NAMED))
+
+
+def test_counts_of_each_shape_name_branches_as_all_shapes_at_once_do():
+    rng, names, branches = np.random.default_rng(0), Labels(("air", "a", "b", "c"), 0, 255), Labels(("air", *"pqrst"), 0, None)
+    pairs = []
+    for _ in range(6):
+        points = rng.random((40, 3))
+        guess, truth = (rng.choice(values, 40).astype(np.uint8) for values in ([0, 1, 2, 3, 4, 5], [1, 2, 3, 255]))
+        pairs.append(labelled_pair(PointCloud(points, labels=guess, classes=branches), PointCloud(points, labels=truth, classes=names)))
+    category = category_of(pairs, match=True)
+    at_once = [parts_record(pair, category) for pair in pairs]
+    own = [category_of([pair], match=True) for pair in pairs]
+    later = matched_over([with_counts(parts_record(pair, mine), pair, mine) for pair, mine in zip(pairs, own, strict=True)])
+    assert [record["value"] for record in later] == pytest.approx([record["value"] for record in at_once])
+    assert [record["parts"]["classes"] for record in later] == [pytest.approx(record["parts"]["classes"]) for record in at_once]
+    assert all(record["params"]["matched"] == at_once[0]["params"]["matched"] for record in later)

@@ -91,12 +91,27 @@ class Results:
 
     def finish(self, places: Sequence[Place], every: Sequence[Place], protocol: Protocol) -> Summary:
         """Bring all samples that are known into the order of `every`, and write and return the summary of `places` alone."""
+        _match_parts(protocol, self.lines.values())
         self._write(self.lines[key] for each in every if (key := (each.variant, each.name)) in self.lines)
         keys = [(place.variant, place.name) for place in places]
         summary = summarise_lines(protocol, [self.lines[key] for key in keys if key in self.lines])
         rows = [{"variant": variant, "measure": measure, **record} for (variant, measure), record in summary.records.items()]
         atomic_write_bytes(self.folder / SUMMARY, "".join(_text(row) for row in rows).encode(), overwrite=True)
         return summary
+
+
+def _match_parts(protocol: Protocol, lines: Iterable[Line]) -> None:
+    """The second pass of parts without names: what each stands for is told by all samples of a category."""
+    from voxcli.metrics.parts import matched_over
+
+    for name, measure in protocol.measures.items():
+        groups: dict[Key, list[Line]] = {}
+        for line in lines if measure.options.get("match") else ():
+            if line["records"]:
+                groups.setdefault((line["variant"], line["category"]), []).append(line)
+        for mine in groups.values():
+            for line, record in zip(mine, matched_over([each["records"][name] for each in mine]), strict=True):
+                line["records"][name] = record
 
 
 def _unchanged(line: Line) -> bool:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from voxcli import steps
-from voxcli.errors import UsageError
+from voxcli.errors import EmptyMeshError, UsageError
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.readers import open_reader
 from voxcli.evaluation.readers.base import Box, Reader, ReaderOptions
 from voxcli.metrics.records import Record, state_inputs
 from voxcli.metrics.surfaces import SampledOptions
+from voxcli.models.base import AnswersQuestions, DividesShapes, FitsShapes
+from voxcli.ops.shape_fitting import fit_shape
+from voxcli.ops.shape_parts import label_points
 from voxcli.provenance import digests_of_files
-from voxcli.scene import FruxelGrid, Labels, Picture, VoxelGrid
+from voxcli.scene import FruxelGrid, Labels, Mesh, Picture, VoxelGrid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,8 +31,7 @@ if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions, Shape
     from voxcli.metrics.iqtt import Answers
     from voxcli.metrics.registry import AnyMetric
-    from voxcli.models.base import AnswersQuestions, Inputs, ModelOptions, Predictor, Result
-
+    from voxcli.models.base import Inputs, ModelOptions, Predictor, Result, TrainedNetwork
 
 @dataclass(frozen=True)
 class Job:
@@ -82,7 +85,7 @@ class Evaluator:
         ways = protocol.ways.items()
         self.readers = {name: open_reader(protocol.reader, job.data, protocol.read | way.read) for name, way in ways}
         self._predictor: Predictor[nn.Module, ModelOptions, Result] | None = None
-        self._solver: AnswersQuestions | None = None
+        self._network: TrainedNetwork[nn.Module] | None = None
 
     @property
     def places(self) -> list[Place]:
@@ -104,17 +107,23 @@ class Evaluator:
         """Predict and score one sample."""
         reader, inputs = self.readers[place.variant], None
         line = Line(variant=place.variant, name=place.name, category=place.category, records={})
-        if not reader.needs_data:
+        if reader.asks == "costs":
             line["records"] = self._costs()
             return Found(line, None, None, None)
         made: Shape | Answers | Path | None
         if self.job.predictions is not None:
             made = self._file(reader, place)
-        elif (question := reader.question(place.index)) is not None:
-            made = self._answer(question)
+        elif reader.asks == "answers":
+            made = self._answer(reader.question(place.index))
+        elif reader.asks == "parts":
+            assert isinstance(self.network, DividesShapes)
+            made = label_points(self.network, *reader.divided(place.index))
+        elif reader.asks == "codes":
+            assert isinstance(self.network, FitsShapes)
+            made = _or_empty(partial(fit_shape, self.network, reader.fitted(place.index)))
         else:
             inputs = reader.inputs(place.index)
-            made = self._predicted(reader, place, inputs)
+            made = _or_empty(partial(self._predicted, reader, place, inputs))
         shown: list[tuple[Shape | Answers | None, Shape | Answers]] = []
         for truth, several in self._by_truth().items():
             pred, gt = self._pair(reader, place, made, truth, several)
@@ -146,16 +155,19 @@ class Evaluator:
     def _answer(self, question: np.ndarray) -> Answers:
         """What the model answers to a question."""
         from voxcli.metrics.iqtt import Answers
-        from voxcli.models.base import AnswersQuestions
-        from voxcli.models.registry import able, load_network
 
-        assert self.job.model is not None
-        if self._solver is None:
-            solver = load_network(self.job.model, self.job.weights, self.job.device, "auto")
-            if not isinstance(solver, AnswersQuestions):
-                raise UsageError(f"{self.job.model} answers no questions.", expected=" or ".join(able(AnswersQuestions)))
-            self._solver = solver
-        return Answers(np.array([self._solver.answer(question)]))
+        assert isinstance(self.network, AnswersQuestions)
+        return Answers(np.array([self.network.answer(question)]))
+
+    @property
+    def network(self) -> TrainedNetwork[nn.Module]:
+        """A model that is asked for something else than 3D of pictures, loaded once."""
+        if self._network is None:
+            from voxcli.models.registry import load_network
+
+            assert self.job.model is not None
+            self._network = load_network(self.job.model, self.job.weights, self.job.device, "auto")
+        return self._network
 
     def _predicted(self, reader: Reader[ReaderOptions], place: Place, inputs: Inputs) -> Shape:
         """What the model makes of a sample, as one of the truth's kind would see it."""
@@ -262,6 +274,22 @@ def _stated(record: Record, digests: Mapping[str, str]) -> Record:
     return stated
 
 
+def check_asked(reader: type[Reader[ReaderOptions]], model: str) -> None:
+    """Raise UsageError for a model that has no answer to what the data ask for."""
+    from voxcli.models.registry import able, check_predicts
+
+    abilities = {"answers": AnswersQuestions, "parts": DividesShapes, "codes": FitsShapes}
+    if reader.asks == "costs":
+        from voxcli.evaluation.timing import check_timed
+
+        check_timed(model)
+    elif reader.asks not in abilities:
+        check_predicts(model)
+    elif model not in able(abilities[reader.asks]):
+        what = {"answers": "answers no questions", "parts": "tells no parts of shapes", "codes": "has no codes to fit to shapes"}
+        raise UsageError(f"{model} {what[reader.asks]}.", expected=" or ".join(able(abilities[reader.asks])))
+
+
 _opened: dict[str, Evaluator] = {}
 
 
@@ -291,6 +319,14 @@ def renamed(grid: FruxelGrid | VoxelGrid, names: Mapping[str, str]) -> FruxelGri
     empty = None if classes.empty is None else unique.index(every[classes.empty])
     changed = {"labels": table[grid.labels], "classes": Labels(unique, empty, classes.ignore), "probabilities": None}
     return dataclasses.replace(grid, **changed)
+
+
+def _or_empty(predict: Callable[[], Shape]) -> Shape:
+    """What a model predicts; an empty mesh, whose price the metric knows, where it sees no object."""
+    try:
+        return predict()
+    except EmptyMeshError:
+        return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
 
 
 def _cropped(inputs: Inputs, box: Box) -> Inputs:

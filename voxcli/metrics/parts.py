@@ -18,7 +18,7 @@ import numpy as np
 
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics.grids import check_same_grid
-from voxcli.metrics.records import Names, Record, Tree, make_record
+from voxcli.metrics.records import COUNTS, Names, Record, Tree, make_record, plain
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ Labelled = PointCloud | Mesh | VoxelGrid
 
 TOLERANCE = 1e-4
 """How far a point may lie from the truth's, as a share of the longest side of the truth's box: digits that text formats cut off."""
+
+UNLABELLED = ""
+"""Stands among the branches for what the prediction does not label."""
 
 COMPARED = {PointCloud: "points", Mesh: "faces, by their area", VoxelGrid: "cells that are filled in the truth"}
 
@@ -306,6 +309,47 @@ def parts_record(
         params["matched"] = {name: category.names[part] for name, part in zip(category.branches, category.meaning, strict=True)}
     parts = {"classes": dict(zip(category.names, values, strict=True)), "absent": int((~there).sum())}
     return make_record("iou", float(values.mean()), parts=parts, params=params, **names)
+
+
+def with_counts(record: Record, pair: LabelledPair, category: Category, ignore: int | None = None) -> Record:
+    """The record with the weight of each part that each branch holds, from which `matched_over` names branches of a set later."""
+    branches = (*(category.branches or ()), UNLABELLED)
+    truth, guess = _truth_places(pair, category, ignore), _branch_places(pair, branches[:-1])
+    known = truth >= 0
+    place = truth[known] * len(branches) + np.where(guess < 0, len(branches) - 1, guess)[known]
+    table = np.bincount(place, pair.weights[known], len(category.names) * len(branches)).reshape(len(category.names), -1)
+    counts = {part: dict(zip(branches, row.tolist(), strict=True)) for part, row in zip(category.names, table, strict=True)}
+    return {**record, "parts": {**record["parts"], COUNTS: counts}}
+
+
+def matched_over(records: Sequence[Record]) -> list[Record]:
+    """Part IoU records of one category with `with_counts`, their branches now named by all of them: the second of two passes.
+
+    >>> counts = [{"seat": {"a": 3.0, "b": 0.0, "": 0.0}, "leg": {"a": 1.0, "b": 0.0, "": 0.0}},
+    ...           {"seat": {"a": 0.0, "b": 1.0, "": 0.0}, "leg": {"a": 0.0, "b": 4.0, "": 0.0}}]
+    >>> records = [make_record("iou", 0.0, parts={"counts": each}, params={"absent_from_both": 1.0}) for each in counts]
+    >>> [record["value"] for record in matched_over(records)]         # a is seat, b is leg
+    [0.375, 0.4]
+    """
+    names = sorted({part for record in records for part in record["parts"][COUNTS]})
+    branches = sorted({b for record in records for row in record["parts"][COUNTS].values() for b in row if b != UNLABELLED})
+    tables = [np.array([[record["parts"][COUNTS].get(part, {}).get(b, 0.0) for b in (*branches, UNLABELLED)] for part in names])
+              for record in records]  # fmt: skip
+    meaning = parts_of_branches(np.sum(tables, 0)[:, :-1])
+    found: list[Record] = []
+    for record, table in zip(records, tables, strict=True):
+        both, of_guess, of_truth = np.zeros(len(names)), np.zeros(len(names)), table.sum(1)
+        for branch, part in enumerate(meaning):
+            both[part] += table[part, branch]
+            of_guess[part] += table[:, branch].sum()
+        either = of_guess + of_truth - both
+        absent = record["params"]["absent_from_both"]
+        values = np.where(either > 0, both / np.where(either > 0, either, 1), absent)
+        parts = {**record["parts"], "classes": plain(dict(zip(names, values, strict=True))), "absent": int((either == 0).sum())}
+        named = {branch: names[part] for branch, part in zip(branches, meaning, strict=True)}
+        params = {**record["params"], "parts": names, "matched": named}
+        found.append({**record, "value": float(values.mean()), "parts": parts, "params": params})
+    return found
 
 
 def _guess_table(pair: LabelledPair, category: Category, truth_table: dict[int, int]) -> dict[int, int]:

@@ -258,10 +258,12 @@ def _labelled(pred: Shape, gt: Shape, pred_name: str = "", gt_name: str = "") ->
 
 
 def _score_parts(pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack[Names]) -> Record:
-    from voxcli.metrics.parts import category_of, parts_record
+    from voxcli.metrics.parts import category_of, parts_record, with_counts
 
     pair = _labelled(pred, gt, names.get("pred", ""), names.get("gt", ""))
     category = options.category or category_of([pair], match=options.match, ignore=options.ignore)
     record = parts_record(pair, category, ignore=options.ignore, absent=options.absent, **names)
+    if options.match and options.category is None:
+        record = with_counts(record, pair, category, options.ignore)
     record["params"] |= options.stated_preset
     return record

@@ -304,6 +304,14 @@ class DividesShapes(ABC, Generic[CodeT]):
         """The part, from 0, of points [N, 3] of the object's own frame."""
 
 
+class FitsShapes(ABC):
+    """Makes shapes of codes that are fitted to them through the decoder alone."""
+
+    @abstractmethod
+    def fitted(self, points: np.ndarray, occupied: np.ndarray, steps: int = 200, resolution: int = 64) -> Mesh:
+        """The surface nearest to points [N, 3] of the object's own frame, of which bool [N] are occupied."""
+
+
 class MakesScenes(DrawsPictures["Surfels"]):
     """Makes scenes of latent codes: of random ones, of those between two, and of one seen from elsewhere."""
 

@@ -71,6 +71,20 @@ def label_parts(network: DividesShapes[CodeT], shape: SceneType, threshold: floa
     return grid, part_rows(labels, centres, np.full(len(labels), float(np.prod(shape.voxel_size))), "volume", classes)
 
 
+def label_points(network: DividesShapes[CodeT], cloud: PointCloud, solid: Shape) -> PointCloud:
+    """The points with labels of parts, as `label_parts` has them. solid: the shape that the network sees; the box of the points is its box.
+
+    Raises DataError for a shape or points without extent.
+    """
+    from voxcli.geometry.coloured import colour_volume, placement_of
+    from voxcli.scene import Labels
+
+    volume = colour_volume(solid)
+    own = placement_of(cloud.points).own(cloud.points)
+    labels = (network.parts(network.codes(volume.occupied, volume.colours), own) + 1).astype("uint8")
+    return replace(cloud, labels=labels, classes=Labels(("air", *network.part_names), 0, None), meta={})
+
+
 def part_rows(labels: np.ndarray, centres: np.ndarray, sizes: np.ndarray, unit: str, classes: Labels) -> list[dict[str, Json]]:
     """One row for each part that occurs: its label, name, size, share, centre and box.
 

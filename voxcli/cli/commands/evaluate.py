@@ -90,7 +90,7 @@ def evaluate(
         return options.show_config(protocol=protocol)
     from voxcli.evaluation.readers import reader_named
 
-    measured = not reader_named(protocol.reader).needs_data
+    measured = reader_named(protocol.reader).asks == "costs"
     if measured and (data is not None or predictions is not None):
         raise UsageError(f"{name} measures a network.", hint="Leave out --data and --predictions.")
     if (data is None and not measured) or output is None:
@@ -138,9 +138,9 @@ def _job(
 ) -> tuple[Job, dict[str, Json]]:
     """What is evaluated, and what run.json states of it."""
     from voxcli import config
-    from voxcli.evaluation.samples import Job
-    from voxcli.models.base import AnswersQuestions
-    from voxcli.models.registry import able, check_predicts, name_of, weights_of
+    from voxcli.evaluation.readers import reader_named
+    from voxcli.evaluation.samples import Job, check_asked
+    from voxcli.models.registry import name_of, weights_of
     from voxcli.provenance import sha256_file
     from voxcli.version import __version__
 
@@ -152,12 +152,7 @@ def _job(
     if own is None and weights is None:
         raise UsageError(f"{name} names no model.", expected="-m MODEL, --weights FILE or --predictions DIR")
     chosen = name_of(own, weights)
-    if not data:
-        from voxcli.evaluation.timing import check_timed
-
-        check_timed(chosen)
-    elif not able(AnswersQuestions).count(chosen):
-        check_predicts(chosen)
+    check_asked(reader_named(protocol.reader), chosen)
     digest = None if not data and weights is None else sha256_file(weights_of(chosen, weights))
     return Job(protocol, data, chosen, weights, None, device, dtype), {**stated, "model": chosen, "weights": digest}
 

@@ -24,6 +24,8 @@ READERS = {
     "street": "voxcli.evaluation.readers.scenes:StreetReader",
     "rooms": "voxcli.evaluation.readers.scenes:RoomsReader",
     "questions": "voxcli.evaluation.readers.questions:QuestionsReader",
+    "parts": "voxcli.evaluation.readers.parts:PartsReader",
+    "unseen": "voxcli.evaluation.readers.shapes:UnseenReader",
     "network": "voxcli.evaluation.readers.network:NetworkReader",
     "semantic-kitti": "voxcli.evaluation.readers.scenes:KittiReader",
 }
@@ -42,7 +44,7 @@ def open_reader(name: str, root: str | Path, options: Mapping[str, Value]) -> Re
     """The samples below a root. Raises UsageError for unknown names and options, DataError with the expected tree for another root."""
     kind = reader_named(name)
     chosen = config.from_mapping(kind.Options, dict(options), f"reader {name}")
-    if kind.needs_data and not os.path.exists(root):
+    if kind.asks != "costs" and not os.path.exists(root):
         raise UsageError(f"--data {root} does not exist.", expected=kind.tree)
     try:
         reader: Reader[ReaderOptions] = kind(Path(root), chosen)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voxcli.metrics.base import Shape
     from voxcli.metrics.iqtt import Answers
     from voxcli.models.base import Inputs
-    from voxcli.scene import Camera
+    from voxcli.scene import Camera, Mesh, PointCloud, VoxelGrid
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,14 @@ class Reader(ABC, Generic[OptionsT]):
     """The samples below a root. Derive from it, and enter the class in `voxcli.evaluation.readers`.
 
     tree: what the root looks like, for the message about a wrong one. metric_grid: the truth is voxels in the world's metres, on which
-    fruxels before a camera that is known are sampled. needs_data: there is a root; else a
-    network is measured. Options: the dataclass of its options. `__init__` raises VoxcliError where the root is another thing.
+    fruxels before a camera that is known are sampled. asks: what a model is asked for: 3D of
+    pictures, answers to questions, parts of shapes, shapes from codes alone, or what it costs itself, which needs no root. Options: the
+    dataclass of its options. `__init__` raises VoxcliError where the root is another thing.
     """
 
     tree: ClassVar[str]
     metric_grid: ClassVar[bool] = False
-    needs_data: ClassVar[bool] = True
+    asks: ClassVar[Literal["3D", "answers", "parts", "codes", "costs"]] = "3D"
     Options: ClassVar[type[ReaderOptions]] = ReaderOptions
 
     def __init__(self, root: Path, options: OptionsT):
@@ -73,9 +74,17 @@ class Reader(ABC, Generic[OptionsT]):
         """The pictures of a sample, with cameras and depths where they are known. Raises UsageError where there are none."""
         raise UsageError("These data hold no pictures.", hint="Give predictions: --predictions DIR.")
 
-    def question(self, index: int) -> np.ndarray | None:
-        """The pictures of a question, uint8 [4, H, W, 3], for models that answer some; None: it is none."""
-        return None
+    def question(self, index: int) -> np.ndarray:
+        """The pictures of a question, uint8 [4, H, W, 3]."""
+        raise UsageError("These data hold no questions.")
+
+    def divided(self, index: int) -> tuple[PointCloud, Mesh | PointCloud | VoxelGrid]:
+        """Points whose parts are asked for, and the shape that they are of."""
+        raise UsageError("These data hold no shapes to divide.")
+
+    def fitted(self, index: int) -> Mesh:
+        """A shape whose codes are asked for."""
+        raise UsageError("These data hold no shapes to fit.")
 
     def part(self, made: Shape | Answers, index: int) -> Shape | Answers:
         """What a prediction says of this sample: itself, where it is of one sample."""

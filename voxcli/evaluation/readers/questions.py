@@ -30,6 +30,7 @@ class QuestionsReader(Reader[QuestionsOptions]):
     """The questions of one file whose answers are known. A prediction is a file of answers to all of them."""
 
     tree = "ROOT/3diqtt-v2-val.h5 (questions and answers), or that file itself, or one of `voxcli synth iqtt`"
+    asks = "answers"
     Options = QuestionsOptions
 
     def __init__(self, root: Path, options: QuestionsOptions):
@@ -44,7 +45,7 @@ class QuestionsReader(Reader[QuestionsOptions]):
         self.numbers = range(options.first, last)
         self.samples = [Sample(f"{files[0].stem}/{k:06d}", id=str(k)) for k in self.numbers]
 
-    def question(self, index: int) -> np.ndarray | None:
+    def question(self, index: int) -> np.ndarray:
         """The reference and the three choices."""
         k, labelled = self.numbers[index], len(self.file.labeled)
         return self.file.labeled.pictures(k) if k < labelled else self.file.unlabeled.pictures(k - labelled)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from voxcli.errors import UsageError
 from voxcli.evaluation.pairing import pattern_of
 from voxcli.evaluation.readers.base import Reader, ReaderOptions, Sample
+from voxcli.scene import Mesh
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import Shape
@@ -60,3 +61,40 @@ class ShapesReader(Reader[ShapesOptions]):
         sample = self.samples[index]
         assert self.options.files is not None
         return self.root / self.options.files[which].format(**sample.fields())
+
+
+@dataclass(frozen=True)
+class UnseenOptions(ShapesOptions):
+    """seen: categories that are left out, those of the training. categories: those to keep; None: all. each: so many shapes of a category,
+    spread evenly; None: all."""
+
+    seen: tuple[str, ...] = ()
+    categories: tuple[str, ...] | None = None
+    each: int | None = None
+
+
+class UnseenReader(ShapesReader):
+    """Meshes whose codes are fitted to them: there is no picture. Their truth is the mesh."""
+
+    tree = "ROOT/SYNSET/ID/model.obj (ShapeNetCore.v1), or as --set 'protocol.read.truth=\"{category}/{id}.ply\"' says"
+    asks = "codes"
+    Options = UnseenOptions
+
+    def __init__(self, root: Path, options: UnseenOptions):
+        super().__init__(root, options)
+        of: dict[str, list[int]] = {}
+        for k, sample in enumerate(self.samples):
+            of.setdefault(sample.category, []).append(k)
+        kept_names = set(of if options.categories is None else options.categories) - set(options.seen)
+        kept: list[int] = []
+        for category in (category for category in of if category in kept_names):
+            some = of[category]
+            count = min(options.each or len(some), len(some))
+            kept += [some[n * len(some) // count] for n in range(count)]
+        self.samples, self.paths = [self.samples[k] for k in kept], [self.paths[k] for k in kept]
+
+    def fitted(self, index: int) -> Mesh:
+        """The mesh."""
+        from voxcli import files
+
+        return files.read_as(self.paths[index], Mesh)

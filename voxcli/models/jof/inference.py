@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from voxcli import config
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError, EmptyMeshError, UsageError
 from voxcli.geometry.field_rendering import find_surface, form_picture, light_of, pixel_lattice, radiance_of, shading_of
 from voxcli.geometry.field_surface import FieldGrid, sample_field
 from voxcli.geometry.lighting import Lights, shade
 from voxcli.geometry.projections import decompose
 from voxcli.geometry.surfaces import surface_mesh
-from voxcli.models.base import DividesShapes, DrawsPictures, Inputs, Predictor
+from voxcli.models.base import DividesShapes, DrawsPictures, FitsShapes, Inputs, Predictor
 from voxcli.models.branched.batches import TO_OWN
 from voxcli.models.branched.preparation import BACKGROUND, IMAGE, coloured, prepare, standard_image
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
@@ -36,7 +36,7 @@ THRESHOLD = 0.5
 """Section 3.3's tau; the surface lies there."""
 
 
-class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mesh | Picture], DividesShapes[Codes]):
+class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mesh | Picture], DividesShapes[Codes], FitsShapes):
     """A trained network. Its occupancies differ by less than other types than float32 can tell.
 
     cameras_known: whether the weights know what their cameras mean.
@@ -120,6 +120,13 @@ class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mes
         with torch.no_grad():
             return _in_pieces(lambda x: self.network.winners(codes, x), at)[0].cpu().numpy()
 
+    def fitted(self, points: np.ndarray, occupied: np.ndarray, steps: int = 200, resolution: int = 64) -> Mesh:
+        """f_C and f_S by back-propagation through the shape decoder (section 4.1, Figure 6 e)."""
+        self.network.need("shape", "albedo", purpose="Fitting codes to a shape")
+        at = torch.from_numpy(np.asarray(points, np.float32) * 2)[None].to(self.device)
+        codes = fit_to_points(self.network, at, torch.from_numpy(occupied)[None].to(self.device), steps=steps)
+        return surface_of(self, codes, resolution, THRESHOLD, False, {"fitted": steps})
+
 
 def _taken_in(
     predictor: JOFPredictor, sample: Picture, background: tuple[int, int, int], fit: int
@@ -168,8 +175,8 @@ def surface_of(
         grid = VoxelGrid(found.values.cpu().numpy(), None, np.full(3, -1.0), np.full(3, 2 / resolution))
         mesh = surface_mesh(grid, threshold)
         if not len(mesh.faces):
-            raise DataError("The network sees no object: its occupancy stays below the threshold.", actual=f"threshold {threshold:g}",
-                            hint="Lower --threshold, or look at the picture's background.")  # fmt: skip
+            raise EmptyMeshError("The network sees no object: its occupancy stays below the threshold.", actual=f"threshold {threshold:g}",
+                                 hint="Lower --threshold, or look at the picture's background.")  # fmt: skip
         places = (mesh.vertices, mesh.vertices[mesh.faces].mean(1))
         vertices, centres = (torch.from_numpy(x).float()[None].to(predictor.device) for x in places)
         winner = _in_pieces(lambda x: model.winners(codes, x), centres)[0].cpu().numpy()

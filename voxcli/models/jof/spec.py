@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from voxcli.models.base import DividesShapes, DrawsPictures, Importer, ModelSpec
+from voxcli.models.base import DividesShapes, DrawsPictures, FitsShapes, Importer, ModelSpec
 from voxcli.models.object_options import SHAPES, ObjectOptions, background_option, threshold_option
 from voxcli.ops.lights import LightFile, read_lights
 from voxcli.options import SideFile, file_option, option, text_option
@@ -51,7 +51,7 @@ IMPORTER = Importer(
 SPECS = (
     ModelSpec(
         "jof", "voxcli.models.jof.inference:JOFPredictor", HELP, JOFOptions, "Mesh", frame="object, +y up",
-        units="the diagonal of the object's box", abilities=(DrawsPictures, DividesShapes), package="voxcli.models.jof",
+        units="the diagonal of the object's box", abilities=(DrawsPictures, DividesShapes, FitsShapes), package="voxcli.models.jof",
         importer=IMPORTER, data=SHAPES,
         presets=("paper", "lite"),
         recipes="jof, objects-jof-lite, objects-jof-small, objects-jof-self (for which see `--set training.network.start`, "
