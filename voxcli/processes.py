@@ -1,4 +1,4 @@
-"""Worker processes that share the cores, leave Ctrl-C to their parent, and never outlive it."""
+"""Worker processes that share the cores, leave Ctrl-C to their parent, and never outlive it; or the workers of a cluster in their place."""
 
 from __future__ import annotations
 
@@ -8,13 +8,40 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures import Future
 
 T = TypeVar("T")
+
+_scheduler: ContextVar[str | None] = ContextVar("scheduler", default=None)
+
+
+def use_scheduler(address: str | None) -> None:
+    """Give all work that is handed out from now on to a cluster (see voxcli.cluster); None: to processes of this machine."""
+    _scheduler.set(address)
+
+
+def scheduler() -> str | None:
+    """The cluster that does the work; None for processes of this machine."""
+    return _scheduler.get()
+
+
+class WorkerPool(Protocol):
+    """An executor of worker processes.
+
+    size: how many tasks run at a time. remote: the workers are those of a cluster: a task costs a message, so that small items go
+    together, and what a worker that died had done may be done again.
+    """
+
+    size: int
+    remote: bool
+
+    def submit(self, function: Callable[..., T], /, *args: object, **named: object) -> Future[T]:
+        """Hand out a task."""
 
 
 @contextmanager
@@ -66,8 +93,9 @@ def cores_shared(workers: int) -> Iterator[None]:
 @contextmanager
 def worker_pool(
     workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[object, ...] = ()
-) -> Iterator[ProcessPoolExecutor]:
-    """A pool of fresh processes, ended at once where the block is left by an error or an interrupt.
+) -> Iterator[WorkerPool]:
+    """A pool of fresh processes, or the workers of the cluster that `use_scheduler` names. Where the block is left by an error or an
+    interrupt, processes are ended at once, and a cluster is told to forget what it has not begun.
 
     initializer(*initargs) runs first in every worker. It and all work travel pickled: top-level functions or partials of them.
     """
@@ -75,8 +103,17 @@ def worker_pool(
     import pickle
     from concurrent.futures import ProcessPoolExecutor
 
+    if (address := scheduler()) is not None:
+        from voxcli.cluster import cluster_pool
+
+        with cluster_pool(address, workers, initializer, initargs) as cluster:
+            yield cluster
+        return
+
     class Pool(ProcessPoolExecutor):
         """A pool that starts each worker whole: one that an interrupt cuts off from its parent prints a traceback of its own."""
+
+        size, remote = workers, False
 
         def submit(self, function: Callable[..., T], /, *args: object, **named: object) -> Future[T]:
             with signals_held_back():

@@ -6,7 +6,7 @@ The rooms below the command line call `tell` and `part`. The command line listen
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 WORKERS = " in workers"
@@ -116,7 +116,7 @@ def timings(whole: float) -> str:
     return ", ".join(f"{name} {each:.2f} s" for name, each in rows)
 
 
-def add(found: dict[str, float]) -> None:
+def add(found: Mapping[str, float]) -> None:
     """Add the seconds of parts that a worker process took, which ran beside the others."""
     for name, each in found.items():
         _seconds[name + WORKERS] = _seconds.get(name + WORKERS, 0.0) + each

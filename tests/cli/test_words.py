@@ -33,8 +33,8 @@ def test_where_records_go_is_said_to_who_looks_for_output(refused, words):
 
 def test_only_names_that_are_alike_are_guessed(voxcli):
     assert "Did you mean '--workers'" in voxcli("metrics", "iou", "a", "b", "--wrokers", "2")[2]
-    code, _, errors = voxcli("predict", "a.png", "-o", "x", "--workers", "2")
-    assert code == 2 and "Unknown option '--workers'" in errors and "Did you mean" not in errors
+    code, _, errors = voxcli("predict", "a.png", "-o", "x", "--jobs", "2")
+    assert code == 2 and "Unknown option '--jobs'" in errors and "Did you mean" not in errors
     assert max(map(len, errors.splitlines())) < 400, "the list of many options is left to --help"
     assert "'class'" in str(unknown_name("key", "klass", ["class", "mesh"]))
 

@@ -13,8 +13,8 @@ from voxcli.errors import unknown_name
 PAGES = Path(__file__).parents[2] / "guide"
 
 ORDER = (
-    "predict", "fruxelize", "render", "metrics", "evaluate", "segment-fuse", "train", "synth", "files", "formats", "python", "conventions",
-    "troubleshooting", "reliability", "architecture", "changes",
+    "predict", "fruxelize", "render", "metrics", "evaluate", "segment-fuse", "train", "synth", "cluster", "files", "formats", "python",
+    "conventions", "troubleshooting", "reliability", "architecture", "changes",
 )  # fmt: skip
 """The order in which the topics are listed. Pages that are not named here follow, sorted by name."""
 

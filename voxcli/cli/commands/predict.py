@@ -48,6 +48,7 @@ def predict(
     device: options.Device = "auto",
     dtype: options.DType = options.Dtype.auto,
     batch_size: options.BatchSize = 1,
+    workers: options.Workers = 1,
     formats: options.Formats,
     policy: options.Policy,
 ) -> None:
@@ -68,7 +69,8 @@ def predict(
     if views and given.get("coarse"):
         raise UsageError("--views and --coarse contradict each other.", hint="Fuse coarse volumes with fuse-views.")
     request = PredictRequest(
-        model, weights, device, dtype.value, becomes, batch_size, formats, policy.overwrite, camera, depth, resolution, views, given
+        model, weights, device, dtype.value, becomes, batch_size, formats, policy.overwrite, camera, depth, resolution, views, given,
+        workers,
     )
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".npz")
     with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="predicting", grouped=views) as todo:

@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from voxcli import contents, steps
 from voxcli.atomic import check_writable, holds_nothing
@@ -34,12 +33,9 @@ from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
 from voxcli.cli.framework.output import Progress, ReaderLeft, RepeatedWarnings, counted, out
 from voxcli.cli.framework.plans import Reads, tell_item
-from voxcli.cli.framework.workers import Told, died, start_worker, submitted, worked
+from voxcli.cli.framework.workers import in_workers
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError, readable
-from voxcli.processes import cores_shared, worker_pool
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from voxcli.processes import cores_shared, scheduler
 
 R = TypeVar("R")
 
@@ -175,9 +171,13 @@ class Batch:
         """
         if self.plan is not None:
             return
-        workers = min(workers, len(self.items))
         begun, seconds = 0, 0.0
-        if workers <= 1 or not (self.keep_going or len(self.items) <= FEW * workers):
+        elsewhere = scheduler() is not None
+        if elsewhere:
+            self._check_files()
+        else:
+            workers = min(workers, len(self.items))
+        if not elsewhere and (workers <= 1 or not (self.keep_going or len(self.items) <= FEW * workers)):
             with cores_shared(workers):
                 for item in self.items:
                     if workers > 1 and begun > 1 and self._pays(seconds / (begun - 1), begun, workers):
@@ -193,17 +193,23 @@ class Batch:
                     self._progress.advance()
         if begun == len(self.items):
             return
-        with closing(self._in_processes(work, workers, begun)) as results:
-            for item, future in results:
+        with closing(in_workers(work, self.items[begun:], workers, self.keep_going, self._heard())) as outcomes:
+            for item, outcome in outcomes:
+                self._progress.advance()
                 with self.attempt(item):
-                    result, told = future.result()
-                    told.repeat()
-                    yield item, result
+                    yield item, outcome.get()
                     self._done += 1
 
     def _heard(self) -> str | None:
         """What a worker calls the time of its items, where somebody listens to what it does."""
         return self._label if steps.heard() else None
+
+    def _check_files(self) -> None:
+        """Raise UsageError for what workers of other machines cannot reach: stdin, stdout and devices."""
+        for item in self.items:
+            if "-" in (*item.files, item.target) or (len(self.items) == 1 and item.target and holds_nothing(item.target)):
+                raise UsageError("Workers of a cluster read and write files.", actual=f"{item.source} -> {item.target}",
+                                 hint="Name files, or leave out --scheduler.")  # fmt: skip
 
     def _pays(self, seconds: float, begun: int, workers: int) -> bool:
         """Whether workers save more time than their start takes: what this process has taken to get here, less where it has done more.
@@ -212,37 +218,6 @@ class Batch:
         """
         return (len(self.items) - begun) * seconds * (1 - 1 / workers) > min(time.process_time(), LONGEST_START)
 
-    def _in_processes(
-        self, work: Callable[[Item], R], workers: int, begun: int
-    ) -> Generator[tuple[Item, Future[tuple[R, Told]]], None, None]:
-        """The items in their order, but the first `begun`, each with its future that is done.
-
-        A process that dies takes the results of the others along. With keep_going these are computed again, first those that it may
-        have died of, each in a process of its own.
-        """
-        from concurrent.futures import wait
-
-
-        rest, suspects = list(range(begun, len(self.items))), set[int]()
-        kept: dict[int, Future[tuple[R, Told]]] = {}
-        while rest:
-            alone = rest[0] in suspects
-            now = rest[:1] if alone else rest
-            with worker_pool(1 if alone else workers, start_worker) as pool:
-                futures = {k: kept.get(k) or submitted(pool, partial(worked, work, self.items[k], self._heard())) for k in now}
-                for place, k in enumerate(now):
-                    wait([futures[k]])
-                    if self.keep_going and not alone and died(futures[k]):
-                        wait(futures.values())
-                        rest = now[place:]
-                        kept = {each: futures[each] for each in rest if not died(futures[each])}
-                        # The pool hands out one item more than it has workers, and a worker that ends its item takes the next.
-                        suspects = set([each for each in rest if each not in kept][: 2 * workers + 1])
-                        break
-                    self._progress.advance()
-                    yield self.items[k], futures[k]
-                else:
-                    rest = rest[len(now) :]
 
 
 def items(

@@ -20,8 +20,10 @@ def explain(error: Exception) -> tuple[int, str]:
         return error.exit_code, str(error)
     if hasattr(error, "format_message"):  # Typer's errors about the call; most have no public name
         return 2, _usage_lines(error)
-    if type(error).__name__ == "BrokenProcessPool":
+    if is_death(error):
         return 2, "A worker process died: killed, or out of memory.\nTry fewer --workers."
+    if type(error).__name__ == "CancelledError":
+        return 2, "The scheduler of the cluster was lost.\nThe same command goes on where it stopped, most with --skip-existing."
     if isinstance(error, OSError):
         return 2, _os_error_line(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
@@ -31,6 +33,11 @@ def explain(error: Exception) -> tuple[int, str]:
     first = (str(error).strip().splitlines() or [""])[0]
     bug = f"a bug: please report this line{_place(error)}; VOXCLI_DEBUG=1 shows the traceback"
     return 2, f"internal error: {type(error).__name__}: {readable(first)[:200]} ({bug})"
+
+
+def is_death(error: BaseException | None) -> bool:
+    """Whether an error says that a worker process died, here or of a cluster."""
+    return type(error).__name__ in ("BrokenProcessPool", "KilledWorker")
 
 
 def show_traceback(error: Exception) -> None:

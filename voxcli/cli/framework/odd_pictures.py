@@ -17,24 +17,28 @@ EVEN = 6 / 255
 """How far the middle 98 % of a picture's pixels may be apart in each channel, as a share of the scale, for it to be of one colour."""
 
 
+GREYS, SIZES, NOTHING = "16-bit grey", "pictures of unusual size", "pictures with nothing to be seen in them"
+MASKS, STRANGE = "masks that look wrong", "pictures unlike those that the model learnt from"
+
+
 class Doubts:
     """What a call doubts of its pictures: of each kind the first three pictures as they come, the others counted when left."""
 
     def __init__(self) -> None:
-        self._greys = RepeatedWarnings("16-bit grey")
-        self._sizes = RepeatedWarnings("pictures of unusual size")
-        self._nothing = RepeatedWarnings("pictures with nothing to be seen in them")
-        self._masks = RepeatedWarnings("masks that look wrong")
-        self._strange = RepeatedWarnings("pictures unlike those that the model learnt from")
+        self._kinds = {kind: RepeatedWarnings(kind) for kind in (GREYS, SIZES, NOTHING, MASKS, STRANGE)}
         self._empty: dict[str, str] = {}
+
+    def warn(self, kind: str, text: str) -> None:
+        """Show a warning, or count it."""
+        self._kinds[kind].warn(text)
 
     def look(self, path: str, picture: Picture, scenes: bool = True) -> None:
         """Warn of what can be told from a picture itself. scenes: the model looks at all of a picture, whatever its alpha is; models of
         objects refuse transparent pictures themselves."""
         if picture.rgb.dtype.itemsize > 1:
-            self._greys.warn(f"{path}: 16-bit grey, as depth maps are; it is taken for a picture.")
+            self.warn(GREYS, f"{path}: 16-bit grey, as depth maps are; it is taken for a picture.")
         if unusual := unusual_size(*picture.size):
-            self._sizes.warn(f"{path}: {unusual}")
+            self.warn(SIZES, f"{path}: {unusual}")
         if is_transparent(picture):
             self._empty[path] = "it is all transparent" if scenes else ""
         elif is_even(picture):
@@ -47,19 +51,19 @@ class Doubts:
         from voxcli.ops.cutting import cut_facts, doubts_about
 
         for doubt in doubts_about(cut_facts(facts, place)):
-            self._masks.warn(f"{path}: {doubt} --cut takes a mask of yours.")
+            self.warn(MASKS, f"{path}: {doubt} --cut takes a mask of yours.")
         found = facts.get("strangeness")
         if empty := self._empty.pop(path, ""):
-            self._nothing.warn(f"{path}: {empty}: there is nothing to be seen in it.")
+            self.warn(NOTHING, f"{path}: {empty}: there is nothing to be seen in it.")
         elif isinstance(found, Mapping) and found["score"] > found["threshold"]:
             much = f"strangeness {found['score']:.3g}, usual up to {found['threshold']:.3g}"
-            self._strange.warn(f"{path}: it is unlike the pictures that the model learnt from ({much}): do not trust what is made of it.")
+            self.warn(STRANGE, f"{path}: it is unlike the pictures that the model learnt from ({much}): do not trust what is made of it.")
 
     def __enter__(self) -> Doubts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for kind in (self._greys, self._sizes, self._nothing, self._masks, self._strange):
+        for kind in self._kinds.values():
             kind.__exit__()
 
 

@@ -3,8 +3,8 @@
 A dataclass whose fields are such annotations is a group: a parameter `policy: options.Policy` stands for a flag for each of its fields,
 in its place, and the command gets an instance.
 
-Commands do not list `-q -v --config --set --print-config`. The loader in app.py adds them to every command (`standing`). A value comes from
-the flag, else from the variable VOXCLI_<NAME>, else from the --config file, else it is the parameter's default. A parameter that a
+Commands do not list `-q -v --config --set --print-config`, nor `--scheduler`. The loader in app.py adds them (`standing`). A value comes
+from the flag, else from the variable VOXCLI_<NAME>, else from the --config file, else it is the parameter's default. A parameter that a
 checkpoint may also fill has the default None. The command resolves it with `first(value, checkpoint value, default)`.
 
 A command with nested configuration, such as a training recipe, declares its sections with `@sections("training")`. A --config file and
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from voxcli import config as configuration
+from voxcli.cli.framework.clusters import SCHEDULER
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
 
@@ -266,11 +267,13 @@ _STANDING: dict[str, tuple[object, int | None]] = {
 
 
 def standing(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with its groups spread out and the options of every command added; `--set` only where sections are declared."""
+    """The function with its groups spread out and the options of every command added; `--set` only where sections are declared,
+    `--scheduler` only where there are --workers."""
     own = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and dataclasses.is_dataclass(hint)}
-    added = {name: value for name, value in _STANDING.items() if name != "assignments" or hasattr(function, "sections")}
+    added = {"scheduler": SCHEDULER} if "workers" in own.parameters else {}
+    added |= {name: value for name, value in _STANDING.items() if name != "assignments" or hasattr(function, "sections")}
 
     @functools.wraps(function)
     def command(**values: object) -> None:

@@ -65,6 +65,7 @@ class Output:
         self.quiet = False
         self.verbose = 0
         self._staged: list[bytes] = []
+        self._heard: list[str] | None = None
         self._console: Console | None = None
 
     @property
@@ -146,12 +147,24 @@ class Output:
     def talk(self, text: str) -> None:
         """Text for stderr, above the progress bar if there is one. Its line breaks are its own; those of names have been escaped."""
         text = printable(text, keep="\n\t")
+        if self._heard is not None:
+            self._heard.append(text)
+            return
         with suppress(BrokenPipeError, AttributeError):  # a closed stderr must not change what a command does
             if self._console is not None:
                 self._console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
                 sys.stderr.write(text + "\n")
                 sys.stderr.flush()
+
+    @contextmanager
+    def overheard(self) -> Iterator[list[str]]:
+        """Keep what is meant for stderr: a worker hands it to its parent."""
+        self._heard = []
+        try:
+            yield self._heard
+        finally:
+            self._heard = None
 
     @property
     def shows_progress(self) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from voxcli.cli.framework.odd_pictures import Doubts
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.plans import Reads, besides
 from voxcli.cli.framework.side_files import SideFiles
+from voxcli.cli.framework.told import CollectedDoubts, CollectedFields, Told
 from voxcli.errors import DataError, UsageError
 from voxcli.models.base import DrawsPictures, Inputs, ModelOptions
 from voxcli.models.object_options import ObjectOptions
@@ -32,6 +35,7 @@ from voxcli.ops.conversions import (
     with_provenance,
 )
 from voxcli.options import abouts, flag_of
+from voxcli.processes import scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +57,7 @@ _METRICS = {"FruxelGrid": "iou", "VoxelGrid": "iou", "Mesh": "chamfer", "PointCl
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """One call of predict. given: option of a model -> the value of its flag; None: not given."""
+    """One call of predict. given: option of a model -> the value of its flag; None: not given. several: the call has several items."""
 
     model: str | None
     weights: str | None
@@ -68,12 +72,15 @@ class PredictRequest:
     resolution: int | None
     views: bool
     given: Mapping[str, object]
+    workers: int = 1
+    several: bool = False
 
 
 class Predictions:
-    """The model and the items of one call, checked as far as can be before the model is loaded."""
+    """The model and the items of one call, checked as far as can be before the model is loaded. told: this is a worker, which has one
+    item of a call, and what it would say is collected."""
 
-    def __init__(self, request: PredictRequest, todo: Batch):
+    def __init__(self, request: PredictRequest, todo: Batch, told: Told | None = None):
         from voxcli.files.registry import KIND_TYPES, find_format
 
         self.request, self.todo = request, todo
@@ -97,7 +104,7 @@ class Predictions:
             check_there(self.mask)
         if self.options.depends_on_size and not todo.keep_going:
             self._check_sizes()
-        self.beside = SideFiles(kind, request.given, todo.items, request.overwrite)
+        self.beside = SideFiles(kind, request.given, todo.items, request.overwrite, request.several)
         found = weights_of(self.name, request.weights)
         if todo.plan is not None:
             read = besides(weights=found, camera=request.camera, depth=request.depth, mask=self.mask)
@@ -107,22 +114,26 @@ class Predictions:
             # Errors of the first item's camera and depth come before the model is loaded, those of others in their turn.
             with todo.attempt(todo.items[0]):
                 self._cameras(todo.items[0]), self._depths(todo.items[0])
-        self._load(found)
+        self.told = told
+        self.fields = FieldsOfView() if told is None else CollectedFields(told)
+        self.elsewhere = told is None and (request.workers > 1 or scheduler() is not None)
+        if self.elsewhere and request.batch_size > 1:
+            raise UsageError("Each worker predicts one image at a time.", hint="Leave out --batch-size or --workers and --scheduler.")
+        if not self.elsewhere:
+            self._load(found)
 
     def _load(self, path: Path) -> None:
         from voxcli.backend import pick_device
-        from voxcli.models.registry import load_predictor
         from voxcli.provenance import sha256_file
 
         request = self.request
         where = pick_device(request.device)
-        self.predictor: Predictor[nn.Module, ModelOptions, Result] = load_predictor(self.name, path, str(where), request.dtype)
+        load = _loaded.__wrapped__ if self.told is None else _loaded
+        self.predictor, self.digest = load(self.name, path, str(where), request.dtype, os.stat(path).st_mtime_ns)
         threshold = self.options.chosen("threshold") or self.predictor.threshold
         resolution = request.resolution or ConversionOptions.resolution
         self.conversion = ConversionOptions(resolution) if threshold is None else ConversionOptions(resolution, threshold)
         self.digests = {path: sha256_file(path) for path in self.read if path != request.depth}
-        self.digest = sha256_file(path)
-        self.fields = FieldsOfView()
 
     def _check_flags(self, kind: type[ModelOptions]) -> None:
         """Raise UsageError for a flag that means nothing to the model."""
@@ -191,9 +202,15 @@ class Predictions:
 
     def run(self) -> None:
         """Predict and write every item."""
-        if self.todo.plan is None:
-            with Doubts() as doubts, self.fields:
+        if self.todo.plan is not None:
+            return
+        with Doubts() if self.told is None else CollectedDoubts(self.told) as doubts, self.fields:
+            if not self.elsewhere:
                 self._run(doubts)
+                return
+            work = partial(_predicted, request=replace(self.request, several=len(self.todo) > 1))
+            for _, told in self.todo.run(work, self.request.workers):
+                told.repeat(doubts, self.fields)
 
     def _run(self, doubts: Doubts) -> None:
         request = self.request
@@ -315,6 +332,24 @@ class Predictions:
         mine |= {"resolution": self.conversion.resolution} if self.resolves else {}
         recorded = {name: value for name, value in mine.items() if value is not None}
         return {"model": self.name, **recorded, "dtype": str(self.predictor.dtype).rpartition(".")[2]}
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, path: Path, device: str, dtype: str, changed: int) -> tuple[Predictor[nn.Module, ModelOptions, Result], str]:
+    """A model with the digest of its weights, loaded once by a worker. changed: when the file of weights was."""
+    from voxcli.models.registry import load_predictor
+    from voxcli.provenance import sha256_file
+
+    return load_predictor(name, path, device, dtype), sha256_file(path)
+
+
+def _predicted(item: Item, *, request: PredictRequest) -> Told:
+    """Predict and write one item in a worker. -> what is to be said of it"""
+    from voxcli.cli.framework.batch import Batch
+
+    told = Told()
+    Predictions(replace(request, overwrite=request.overwrite or item.broken), Batch([item]), told).run()
+    return told
 
 
 def masked(picture: Picture, mask: str) -> Picture:

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 class SideFiles:
     """The side files of one call: a file for one image, a folder for several, in which each has the image's name.
 
-    given: option -> the file or folder that its flag names. Raises UsageError for other extensions, where one is there already and may not
-    be replaced, and where two outputs of the call are one file.
+    given: option -> the file or folder that its flag names. several: the call has several images, whatever `items` has.
+
+    Raises UsageError for other extensions, where one is there already and may not be replaced, and where two outputs of the call are one
+    file.
     """
 
-    def __init__(self, options: type[ModelOptions], given: Mapping[str, object], items: Sequence[Item], overwrite: bool):
+    def __init__(self, options: type[ModelOptions], given: Mapping[str, object], items: Sequence[Item], overwrite: bool,
+                 several: bool = False):  # fmt: skip
         self._overwrite = overwrite
         self._found: list[tuple[SideFile, dict[str, Path]]] = []
         flags = ["-o"]
@@ -33,7 +36,7 @@ class SideFiles:
             place = given.get(name)
             if about.writes is not None and isinstance(place, str):
                 flags.append(flag_of(name, about))
-                self._found.append((about.writes, _places(flags[-1], place, about.writes.suffixes, items, overwrite)))
+                self._found.append((about.writes, _places(flags[-1], place, about.writes.suffixes, items, overwrite, several)))
         seen: set[str] = set()
         targets = [Path(item.target) for item in items if item.target != "-"]
         for path in [path for _, places in self._found for path in places.values()] + (targets if self._found else []):
@@ -65,9 +68,11 @@ class SideFiles:
                 files.write(path, content, overwrite=self._overwrite)
 
 
-def _places(flag: str, given: str, suffixes: tuple[str, ...], items: Sequence[Item], overwrite: bool) -> dict[str, Path]:
+def _places(
+    flag: str, given: str, suffixes: tuple[str, ...], items: Sequence[Item], overwrite: bool, several: bool
+) -> dict[str, Path]:  # fmt: skip
     """The file of each item, by the item's source."""
-    if len(items) == 1 and not Path(given).is_dir():
+    if len(items) == 1 and not several and not Path(given).is_dir():
         if Path(given).suffix not in suffixes:
             raise UsageError(f"{flag} {given}: no such format.", expected=f"FILE{suffixes[0]}, or a folder for several images")
         places = {items[0].source: Path(given)}

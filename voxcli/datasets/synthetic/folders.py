@@ -9,17 +9,21 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import UsageError
 from voxcli.files.whole import is_whole
-from voxcli.processes import worker_pool
+from voxcli.processes import scheduler, worker_pool
 from voxcli.provenance import Json
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_AHEAD = 4
+"""Pieces for each worker that are handed out at a time."""
 
 SPLIT = ("train", "test", "train", "train", "val", "train", "train", "test", "train", "train")
 """Which split the k-th of many belongs to, k modulo 10: 7 : 1 : 2 as Pix2Vox has it, and one for tests from two on."""
@@ -86,7 +90,7 @@ def write_dataset(
     report = progress or (lambda done, count: None)
     report(done, count)
     work = partial(_write_items, generator, folder)
-    with closing(run_chunks(work, missing, workers, 1 if workers == 1 else generator.chunk, generator.modules)) as running:
+    with closing(run_chunks(work, missing, workers, generator.chunk, generator.modules)) as running:
         for made, _ in running:
             done += len(made)
             report(done, count)
@@ -156,21 +160,24 @@ def _write_items(generator: FolderGenerator, folder: Path, indices: Sequence[int
 def run_chunks(
     work: Callable[[Sequence[Item]], Result], items: Sequence[Item], workers: int, chunk: int, modules: Sequence[str]
 ) -> Generator[tuple[Sequence[Item], Result], None, None]:
-    """Call work (which travels pickled) on pieces of `chunk` items, here or in processes; yields (items, result) as they come.
+    """Call work (which travels pickled) on single items here, or on pieces of `chunk` in processes; yields (items, result) as they come.
 
     modules: what every worker imports first, since it is heavy.
     """
-    pieces = [items[k : k + chunk] for k in range(0, len(items), chunk)]
-    if workers == 1 or len(pieces) < 2:
+    here = scheduler() is None and (workers == 1 or len(items) <= chunk)
+    step = 1 if here else chunk
+    pieces = (items[k : k + step] for k in range(0, len(items), step))
+    if here:
         for piece in pieces:
             yield piece, work(piece)
         return
     with worker_pool(workers, partial(_start_worker, modules)) as pool:
-        waiting = {pool.submit(work, piece): piece for piece in pieces}
+        waiting = {pool.submit(work, piece): piece for piece in islice(pieces, _AHEAD * pool.size)}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield waiting.pop(future), future.result()
+            waiting |= {pool.submit(work, piece): piece for piece in islice(pieces, _AHEAD * pool.size - len(waiting))}
 
 
 def _start_worker(modules: Sequence[str]) -> None:

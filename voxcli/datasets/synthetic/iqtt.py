@@ -268,7 +268,7 @@ def _in_order(work: _Work, count: int, workers: int) -> Generator[_Made, None, N
     """Packed pictures, questions and lights, one after the other, whichever worker is done first."""
     waiting: dict[int, list[_Made]] = {}
     due = 0
-    with closing(run_chunks(work, range(count), workers, 1 if workers == 1 else _CHUNK, _MODULES)) as running:
+    with closing(run_chunks(work, range(count), workers, _CHUNK, _MODULES)) as running:
         for indices, made in running:
             waiting[indices[0]] = made
             while due in waiting:
