@@ -243,6 +243,10 @@ class Evaluator:
 
             x, y, z = gt.values.shape
             pred = fruxels_to_voxels(pred, (x, y, z), gt.origin, gt.voxel_size)
+        elif isinstance(pred, FruxelGrid) and isinstance(gt, FruxelGrid) and reader.metric_grid and pred.frustum != gt.frustum:
+            from voxcli.geometry.regrid import fruxels_to_fruxels
+
+            pred = fruxels_to_fruxels(pred, gt.frustum)
         return pred, gt
 
     def _measure(self, reader: Reader[ReaderOptions], place: Place, name: str) -> tuple[AnyMetric, MetricOptions]:

@@ -75,6 +75,22 @@ def fruxels_to_voxels(grid: FruxelGrid, shape: tuple[int, int, int], origin: np.
     return VoxelGrid(labels=labels, origin=origin, voxel_size=voxel_size, classes=grid.classes)
 
 
+def fruxels_to_fruxels(grid: FruxelGrid, frustum: Frustum) -> FruxelGrid:
+    """Resample into another frustum of the same camera: each fruxel takes the label of the one that holds its centre; outside is empty.
+
+    >>> labels = np.array([[[1]], [[2]]], np.uint8)
+    >>> grid = FruxelGrid(labels, Frustum(width=1, height=1, depth=2, z_near=1, z_far=3, fov_x_deg=90))
+    >>> fruxels_to_fruxels(grid, Frustum(width=1, height=1, depth=3, z_near=1, z_far=4, fov_x_deg=90)).labels.ravel().tolist()
+    [1, 2, 0]
+    """
+    labels = np.full(frustum.shape, 0 if grid.classes.empty is None else grid.classes.empty, dtype=grid.labels.dtype)
+    index, inside = fruxel_index(fruxel_centres(frustum), grid.frustum)
+    kept = inside.numpy()
+    k, j, i = index.numpy()[kept].T
+    labels[kept] = grid.labels[k, j, i]
+    return FruxelGrid(labels, frustum, grid.world_to_cam, grid.classes)
+
+
 def fruxels_to_box(grid: FruxelGrid, resolution: int) -> VoxelGrid:
     """Resample into the frustum's bounding box: cubic voxels, `resolution` of them along its longest side.
 

@@ -312,7 +312,14 @@ def parts_record(
 
 
 def with_counts(record: Record, pair: LabelledPair, category: Category, ignore: int | None = None) -> Record:
-    """The record with the weight of each part that each branch holds, from which `matched_over` names branches of a set later."""
+    """The record with the weight of each part that each branch holds, from which `matched_over` names branches of a set later.
+
+    >>> cloud = PointCloud(np.eye(3), labels=np.array([0, 1, 1], np.uint8))
+    >>> pair = labelled_pair(cloud, cloud)
+    >>> category = category_of([pair], match=True)
+    >>> with_counts(parts_record(pair, category), pair, category)["parts"]["counts"]["part 1"]
+    {'0': 0.0, '1': 2.0, '': 0.0}
+    """
     branches = (*(category.branches or ()), UNLABELLED)
     truth, guess = _truth_places(pair, category, ignore), _branch_places(pair, branches[:-1])
     known = truth >= 0

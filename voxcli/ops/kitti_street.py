@@ -1,12 +1,8 @@
-"""From SemanticKITTI's completion data to a street folder that `voxcli train` reads: pictures and fruxels of the far frustum.
-
-DIR/images/SEQUENCE_FRAME.png     what the frustum's camera would have seen, two pixels a column
-DIR/fruxels/SEQUENCE_FRAME.npz    labels of the street classes; 255 (left out) where the lidar knows nothing or the picture shows nothing
-"""
+"""From SemanticKITTI's completion data to a street folder that `voxcli train` reads, in the far frustum, with the street classes. A sample
+is called SEQUENCE_FRAME. What the lidar knows nothing of is left out."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,19 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from voxcli import files
-from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.completion import kitti_camera, read_kitti
-from voxcli.datasets.pictures import png_bytes
 from voxcli.errors import DataError
 from voxcli.geometry.regrid import voxels_to_fruxels
 from voxcli.models.frustum.fitting import fit, leave_out
-from voxcli.provenance import make_meta
+from voxcli.ops.street_folders import SCALE, Sample, write_street
 from voxcli.scene import FRUSTUM_PRESETS, Camera, FruxelGrid, Labels, Picture, VoxelGrid
 
 FRUSTUM = FRUSTUM_PRESETS["far"]
-SCALE = 2
-"""Pixels of the pictures for each column, as the shipped network for this frustum takes them."""
-
 CLASSES = {
     "empty": "air", "car": "car", "truck": "truck", "other-vehicle": "bus", "person": "person", "bicyclist": "person",
     "motorcyclist": "person", "bicycle": "bicycle", "motorcycle": "bicycle", "road": "ground", "parking": "ground", "sidewalk": "ground",
@@ -59,19 +50,14 @@ def street_from_kitti(
     frames: list[Path], out_dir: str | Path, overwrite: bool = False, progress: Callable[[int], None] | None = None
 ) -> None:
     """Write frames as the samples of a street folder. progress: called with 1 after each."""
-    out_dir = Path(out_dir)
-    for path in frames:
-        name = f"{path.parents[1].name}_{path.stem}"
+
+    def sample(path: Path) -> Sample:
         picture = files.read_as(_picture_of(path), Picture)
         height, width = picture.rgb.shape[:2]
-        image, grid = street_sample(path, picture, kitti_camera(path.parents[1] / "calib.txt", 2, width, height))
-        atomic_write_bytes(out_dir / "images" / f"{name}.png", png_bytes(image), overwrite=overwrite)
-        files.write(out_dir / "fruxels" / f"{name}.npz", grid, overwrite=overwrite)
-        if progress is not None:
-            progress(1)
-    options = {"samples": len(frames), "picture_scale": SCALE}
-    meta = make_meta("street-dataset", "convert", options, {}, None, "camera: x right, y down, z forward", "m")
-    atomic_write_bytes(out_dir / "meta.json", json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n", overwrite=True)
+        camera = kitti_camera(path.parents[1] / "calib.txt", 2, width, height)
+        return (f"{path.parents[1].name}_{path.stem}", *street_sample(path, picture, camera))
+
+    write_street(map(sample, frames), out_dir, overwrite, progress)
 
 
 def street_sample(path: Path, picture: Picture, camera: Camera) -> tuple[np.ndarray, FruxelGrid]:

@@ -67,8 +67,9 @@ def convert(
 
     Data sets: --to jof makes of a folder of shapes, a folder a category, coloured voxels and point-value pairs (.mat) for training jof and
     bae; --to nuscenes lays a street folder out as SemanticVoxels is (tables of nuScenes); --to street takes pictures, camera and
-    boxes out of a nuScenes folder, or pictures and fruxels (2 to 50 m, 70 degrees) out of SemanticKITTI's, for `train -m rays`. Formats
-    told by name: kitti (.label .bin .invalid .occluded), nyu (.bin, read), zgan (.npy).
+    boxes out of a nuScenes folder, or pictures and fruxels out of SemanticKITTI's (2 to 50 m, 70 degrees, for `train -m rays`) and out of
+    ScanNet's (0.5 to 8 m, 58 degrees, for `train -m ssz`). Formats told by name: kitti (.label .bin .invalid .occluded), nyu (.bin, read),
+    zgan (.npy).
 
     Examples:
         voxcli convert scene.npz -o scene.glb

@@ -29,17 +29,19 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
     from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder, street_from_nuscenes
     from voxcli.datasets.packing import is_street_folder
     from voxcli.ops.kitti_street import is_kitti_folder, kitti_frames, street_from_kitti
+    from voxcli.ops.scannet_fruxels import is_scannet_folder, scannet_frames, street_from_scannet
 
     if len(sources) != 1 or not os.path.isdir(sources[0]):
         raise UsageError(f"--to {to} turns one folder into another.", actual=", ".join(sources))
     source = sources[0]
     kitti = to == "street" and is_kitti_folder(source)
-    if not kitti and not (is_street_folder if to == "nuscenes" else is_nuscenes_folder)(source):
-        expected = "a folder of 'voxcli synth street'" if to == "nuscenes" else "a folder of nuScenes or of SemanticKITTI"
+    scannet = to == "street" and not kitti and is_scannet_folder(source)
+    if not (kitti or scannet) and not (is_street_folder if to == "nuscenes" else is_nuscenes_folder)(source):
+        expected = "a folder of 'voxcli synth street'" if to == "nuscenes" else "a folder of nuScenes, SemanticKITTI or ScanNet"
         raise UsageError(f"{source} cannot be written as --to {to}.", expected=expected)
     if output == "-" or os.path.isfile(output):
         raise UsageError(f"-o {output} is no folder.", expected="-o DIR")
-    if channel is not None and (to != "street" or kitti):
+    if channel is not None and (to != "street" or kitti or scannet):
         raise UsageError("--channel names the camera of a nuScenes folder that is read.", hint="Leave it out.")
     if os.path.realpath(source) == os.path.realpath(output):
         raise UsageError(f"{output} is the folder that is read.", hint="Name another one.")
@@ -59,6 +61,11 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
         frames = kitti_frames(source)
         with out.progress(len(frames), "frames") as bar:
             street_from_kitti(frames, output, policy.overwrite, bar.advance)
+        return None
+    if scannet:
+        found = scannet_frames(source)
+        with out.progress(len(found), "frames") as bar:
+            street_from_scannet(source, found, output, policy.overwrite, bar.advance)
         return None
     folder = NuScenesFolder(source, channel=channel or CAMERA_CHANNEL)
     with out.progress(len(folder), "samples") as bar:

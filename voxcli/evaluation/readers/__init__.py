@@ -24,6 +24,7 @@ READERS = {
     "street": "voxcli.evaluation.readers.scenes:StreetReader",
     "rooms": "voxcli.evaluation.readers.scenes:RoomsReader",
     "questions": "voxcli.evaluation.readers.questions:QuestionsReader",
+    "scannet": "voxcli.evaluation.readers.scannet:ScanNetReader",
     "parts": "voxcli.evaluation.readers.parts:PartsReader",
     "unseen": "voxcli.evaluation.readers.shapes:UnseenReader",
     "network": "voxcli.evaluation.readers.network:NetworkReader",

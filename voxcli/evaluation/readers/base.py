@@ -47,8 +47,8 @@ class Sample:
 class Reader(ABC, Generic[OptionsT]):
     """The samples below a root. Derive from it, and enter the class in `voxcli.evaluation.readers`.
 
-    tree: what the root looks like, for the message about a wrong one. metric_grid: the truth is voxels in the world's metres, on which
-    fruxels before a camera that is known are sampled. asks: what a model is asked for: 3D of
+    tree: what the root looks like, for the message about a wrong one. metric_grid: the truth has cells of its own in
+    metres, voxels of the world or fruxels of the camera, on which predicted fruxels are sampled. asks: what a model is asked for: 3D of
     pictures, answers to questions, parts of shapes, shapes from codes alone, or what it costs itself, which needs no root. Options: the
     dataclass of its options. `__init__` raises VoxcliError where the root is another thing.
     """
