@@ -220,6 +220,17 @@ def _questions(path: Path) -> None:
     write_questions(path, 3, 0, IQTTConfig(size=16))
 
 
+def _sums(path: Path) -> None:
+    from voxcli.cli.framework import partial_sums
+    from voxcli.metrics.records import make_record
+    from voxcli.metrics.summaries import SAMPLES
+    from voxcli.metrics.sums import Sums
+
+    sums = Sums(SAMPLES)
+    sums.add(make_record("iou", 0.5))
+    partial_sums.write(str(path), [sums], {"pred": [], "gt": []}, overwrite=False)
+
+
 def _uclid_weights(path: Path) -> None:
     """Weights of a UCLID-Net with few channels that calls some cells occupied, and regresses a camera and depth."""
     import torch
@@ -255,6 +266,8 @@ FILES = {
     "a.png": _write(picture),
     "b.png": _write(street_picture),
     "iqtt.h5": _questions,
+    "sums-0.json": _sums,
+    "sums-1.json": _sums,
     "answers.txt": lambda path: path.write_text("0\n1\n2\n"),
     "coarse/front.npz": _coarse,
     "coarse/left.npz": _coarse,

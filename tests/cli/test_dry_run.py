@@ -67,7 +67,8 @@ def test_what_is_read_and_written_is_told_and_nothing_done(voxcli, folder, line)
 def test_every_command_that_writes_or_reads_several_has_it():
     without = {entry.words for entry in app.COMMANDS if "dry_run" not in {each.name for each in app.build_command(entry).params}}
     assert without == {
-        "metrics presets", "weights list", "weights info", "weights export", "weights import", "doctor", "guide", "completion"
+        "metrics merge", "metrics presets", "weights list", "weights info", "weights export", "weights import", "doctor", "guide",
+        "completion",
     }  # fmt: skip
 
 

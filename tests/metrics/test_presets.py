@@ -20,7 +20,7 @@ from voxcli.metrics.depth import depth_record
 from voxcli.metrics.evaluate import sample
 from voxcli.metrics.overlap import at_best_threshold
 from voxcli.metrics.presets import PRESETS, merge, protocol, table
-from voxcli.metrics.summaries import f_of_means
+from voxcli.metrics.summaries import F_OF_MEANS, summarise_by
 from voxcli.metrics.surfaces import SampledOptions
 from voxcli.metrics.views import DepthOptions
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
@@ -184,7 +184,7 @@ def test_disn():
         close(found, f(d, e, lambda x, t=percent / 100 * 2.5: x < t))
     (other,) = score(["fscore"], PRED, PRED, preset="disn")
     p, r = (np.mean([k["parts"][part]["<0.05"] for k in (record, other)]) for part in ("precision", "recall"))
-    close(f_of_means([record, other])["<0.05"], 2 * p * r / (p + r))
+    close(summarise_by(F_OF_MEANS, [record, other])["parts"]["f_of_means"]["<0.05"], 2 * p * r / (p + r))
 
 
 def test_disn_soft_matching():

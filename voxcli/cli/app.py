@@ -74,6 +74,7 @@ _COMMANDS = (
     Entry("fuse-views", ".fuse_views:fuse_views", "Fuse several views into one volume."),
     Entry("segment", ".segment:segment", "Divide scenes into instances, images into classes."),
     Entry("metrics all", ".metrics:every", "Chamfer, F-score, Hausdorff and normals at once."),
+    Entry("metrics merge", ".metrics:merge", "The summary of a set from the sums of its parts."),
     Entry("metrics presets", ".metrics:presets", "The papers' protocols by name."),
     Entry("evaluate", ".evaluate:evaluate", "Reproduce a paper's table on your copy of its data."),
     Entry("synth street", ".synth_street:street", "Street scenes with fruxels, depth, masks and poses."),

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from voxcli.errors import UsageError
 from voxcli.version import __version__
 
 Tree = dict[str, Any]
@@ -97,36 +96,12 @@ def summarise(records: Sequence[Record], categories: Sequence[str] | None = None
     >>> summary["value"], summary["parts"]["samples"]
     (0.75, 2)
     """
-    if not records:
-        raise UsageError("There is nothing to summarise.", expected="at least one record")
-    metrics = {r["metric"] for r in records}
-    if len(metrics) > 1:
-        raise UsageError("A summary is of one metric.", actual=", ".join(sorted(metrics)))
-    values = [r["value"] for r in records]
-    by_category: dict[str, list[float | None]] = {}
-    if categories is not None:
-        for name, value in zip(categories, values, strict=True):
-            by_category.setdefault(name, []).append(value)
-    per_category = {name: {"samples": len(v), "value": mean(v)} for name, v in sorted(by_category.items())}
-    parts: Tree = {
-        "samples": len(records),
-        "undefined": sum(v is None for v in values),
-        "mean_over_samples": mean(values),
-        "mean_over_categories": mean([c["value"] for c in per_category.values()]) if per_category else None,
-    }
-    if per_category:
-        parts["categories"] = per_category
-    parts["mean_parts"] = _mean_tree([{k: v for k, v in r["parts"].items() if k != COUNTS} for r in records])
-    counts = _sum_tree([r["parts"][COUNTS] for r in records if COUNTS in r["parts"]])
-    if counts:
-        parts[COUNTS] = counts
-        pooled = {name: _ratio(c) for name, c in counts.items() if _is_pair(c)}
-        if pooled:
-            parts["pooled"] = pooled
-    params, varying = _shared([r["params"] for r in records])
-    if varying:
-        parts["varying_params"] = varying
-    return make_record(metrics.pop(), parts["mean_over_samples"], pred="*", gt="*", parts=parts, params=params)
+    from voxcli.metrics.sums import Sums
+
+    sums = Sums()
+    for record, category in zip(records, categories if categories is not None else [None] * len(records), strict=True):
+        sums.add(record, category)
+    return sums.summary()
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -137,49 +112,3 @@ def mean(values: Iterable[float | None]) -> float | None:
     """
     known = [v for v in values if v is not None]
     return math.fsum(known) / len(known) if known else None
-
-
-def _is_pair(x: object) -> bool:
-    return isinstance(x, list) and len(x) == 2
-
-
-def _ratio(pair: Sequence[float]) -> float | None:
-    return pair[0] / pair[1] if pair[1] else None
-
-
-def _is_number(x: object) -> bool:
-    return isinstance(x, (int, float)) and not isinstance(x, bool)
-
-
-def _keys(trees: Sequence[Tree]) -> list[str]:
-    return list(dict.fromkeys(k for t in trees for k in t))
-
-
-def _mean_tree(trees: Sequence[Tree]) -> Tree:
-    out: Tree = {}
-    for key in _keys(trees):
-        found = [t[key] for t in trees if key in t]
-        if any(isinstance(v, dict) for v in found):
-            out[key] = _mean_tree([v for v in found if isinstance(v, dict)])
-        elif all(v is None or _is_number(v) for v in found):
-            out[key] = mean(found)
-    return out
-
-
-def _sum_tree(trees: Sequence[Tree]) -> Tree:
-    out: Tree = {}
-    for key in _keys(trees):
-        found = [t[key] for t in trees if key in t]
-        if isinstance(found[0], Mapping):
-            out[key] = _sum_tree(found)
-        elif isinstance(found[0], list):
-            out[key] = [sum(column) for column in zip(*found, strict=True)]
-        else:
-            out[key] = sum(found)
-    return out
-
-
-def _shared(all_params: Sequence[Tree]) -> tuple[Tree, list[str]]:
-    keys = _keys(all_params)
-    varying = [k for k in keys if any(k not in p or p[k] != all_params[0].get(k) for p in all_params)]
-    return {k: all_params[0][k] for k in keys if k not in varying}, varying

@@ -61,9 +61,11 @@ def command(
         category_from: scoring.CategoryFrom = None, pair: scoring.Pair = None, input_format: scoring.InputFormat = None,
         fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None,
         workers: options.Workers = 1, keep_going: options.KeepGoing = False, dry_run: options.DryRun = False,
+        partial: scoring.Partial = None,
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --partial, if it exists.")] = False,
     ) -> None:  # fmt: skip
         request = scoring.MetricsRequest(pred, gt, preset, category_from, tuple(pair or ()), input_format, tuple(fail_under or ()),
-                                         tuple(fail_over or ()), format, workers, keep_going, dry_run)  # fmt: skip
+                                         tuple(fail_over or ()), format, workers, keep_going, dry_run, partial, overwrite)  # fmt: skip
         scoring.run(request, metrics if chosen is None else chosen(preset), given | {"seed": seed})
 
     absent = {"preset": not any(metric.name in preset.metrics for metric in metrics for preset in PRESETS.values()),
@@ -90,3 +92,21 @@ def presets(format: options.Records = None) -> None:
         voxcli metrics presets --format csv
     """
     out.records(table(), format.value if format else None, columns=["preset", "metric", "choices", "summary"])
+
+
+def merge(
+    sources: Annotated[list[str], typer.Argument(metavar="SUMS", show_default=False, help="Files that --partial wrote, of all parts.")],
+    fail_under: scoring.FailUnder = None,
+    fail_over: scoring.FailOver = None,
+    format: options.Records = None,
+) -> None:
+    """Join the sums of the parts of a set: the summary that one run over the whole set prints.
+
+    A job of an array scores a part (`metrics NAME ... --partial FILE`), and this joins them in the order in which they are named. Sums are
+    exact: the summary does not depend on how the set was parted. Gates look at it.
+
+    Examples:
+        voxcli metrics merge sums-0.json sums-1.json
+        voxcli metrics merge sums-0.json sums-1.json --fail-under 0.3
+    """
+    scoring.merge(sources, fail_under or (), fail_over or (), format)

@@ -23,19 +23,32 @@ _FAR = 3.9
 """Medians that differ by such a factor: 256 units a metre, read as 1000, make 3.906."""
 
 
-def warn(scored: Sequence[tuple[str, Sequence[Record]]]) -> None:
-    """One warning for each kind: in full for a single pair, counted for several. scored: (name, records) of each pair."""
-    by_kind: dict[str, list[tuple[str, str]]] = {}
-    for name, records in scored:
+class Cautions:
+    """One warning for each kind: in full for a single pair, counted for several, and with -v told of each. pairs: how many there are."""
+
+    def __init__(self, pairs: int):
+        self._pairs, self._scored = pairs, 0
+        self._counts: dict[str, int] = {}
+        self._texts: dict[str, list[str]] = {}
+
+    def add(self, name: str, records: Sequence[Record]) -> None:
+        """Look at the records of a pair."""
+        self._scored += 1
         for kind, text in dict(found for record in records for found in _cautions(record)).items():
-            by_kind.setdefault(kind, []).append((name, text))
-    for kind, each in by_kind.items():
-        if len(scored) == 1:
-            out.warn(each[0][1])
-            continue
-        out.warn(f"in {len(each)} of {len(scored)} pairs {_KINDS[kind]}.")
-        for name, text in each:
-            out.detail(f"{name}: {text}")
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            if self._pairs == 1 or out.verbose:
+                self._texts.setdefault(kind, []).append(text if self._pairs == 1 else f"{name}: {text}")
+
+    def tell(self) -> None:
+        """Warn."""
+        for kind, count in self._counts.items():
+            texts = self._texts.get(kind, [])
+            if self._pairs == 1:
+                out.warn(texts[0])
+                continue
+            out.warn(f"in {count} of {self._scored} pairs {_KINDS[kind]}.")
+            for text in texts:
+                out.detail(text)
 
 
 def _cautions(record: Record) -> Iterator[tuple[str, str]]:

@@ -69,7 +69,7 @@ def judge(gates: Sequence[Gate], records: Sequence[Record], rows: Mapping[str, s
     return missed
 
 
-def check(missed: Sequence[str], pred: str, gt: str) -> None:
-    """Raise GateMissed, naming every gate, where one was missed."""
+def check(missed: Sequence[str], of: str) -> None:
+    """Raise GateMissed, naming every gate, where one was missed. of: the inputs."""
     if missed:
-        raise GateMissed(f"{pred} {gt}: {'; '.join(missed)}.")
+        raise GateMissed(f"{of}: {'; '.join(missed)}.")

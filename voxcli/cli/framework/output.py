@@ -9,12 +9,13 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from voxcli import steps
 from voxcli.contents import check_stdout
@@ -32,6 +33,9 @@ RECORD_FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 class ReaderLeft(Exception):
     """The reader of stdout has closed it (`| head -1`). It is no OSError, which --keep-going would take for a failed item."""
 
+
+STAGED = 16 << 20
+"""Bytes of data that are kept in memory until the command has succeeded; more lie in a temporary file."""
 
 LINE_SECONDS = 10.0
 """Between two lines of `-v` that say how far a loop has come, where no terminal shows a bar."""
@@ -65,6 +69,8 @@ class Output:
         self.quiet = False
         self.verbose = 0
         self._staged: list[bytes] = []
+        self._stored: IO[bytes] | None = None
+        self._size = 0
         self._heard: list[str] | None = None
         self._console: Console | None = None
 
@@ -78,6 +84,14 @@ class Output:
     def data(self, text: str) -> None:
         """Stage text for stdout; a line break is added where it lacks one."""
         self._staged.append((text if text.endswith("\n") or not text else text + "\n").encode(errors="backslashreplace"))
+        self._size += len(self._staged[-1])
+        if self._size > STAGED:
+            if self._stored is None:
+                import tempfile
+
+                self._stored = tempfile.TemporaryFile()  # noqa: SIM115 (it lives until `commit`)
+            self._stored.writelines(self._staged)
+            self._staged, self._size = [], 0
 
     def markdown(self, text: str) -> None:
         """Stage Markdown for stdout: formatted on a terminal, plain otherwise."""
@@ -93,31 +107,53 @@ class Output:
         """Stage one JSON document, indented for people."""
         self.data(_json(value, indent=2, allow_nan=False))
 
-    def records(self, rows: Sequence[Mapping[str, Json]], format: str | None = None, columns: Sequence[str] | None = None) -> None:
+    def records(self, rows: Iterable[Mapping[str, Json]], format: str | None = None, columns: Sequence[str] | None = None) -> None:
         """Stage rows as a table, json, jsonl, csv or tsv. Default: a table on a terminal, JSON lines otherwise.
 
         columns: which keys, in which order, for table, csv and tsv (default: all, in order of appearance). JSON formats give every key.
+        Where columns are given, and in JSON formats, rows may come one by one, and are not kept.
         """
         format = format or ("table" if self.on_terminal else "jsonl")
         if format not in RECORD_FORMATS:
             raise unknown_name("format", format, RECORD_FORMATS)
         if format == "json":
-            self.json(list(rows))
+            self._json_list(rows)
         elif format == "jsonl":
             for row in rows:
                 self.data(_json(row, allow_nan=False))
         else:
+            rows = rows if columns else list(rows)
             names = list(columns) if columns else list(dict.fromkeys(key for row in rows for key in row))
-            cells = [[row.get(name) for name in names] for row in rows]
-            self.data(_table(names, cells) if format == "table" else _separated(names, cells, "," if format == "csv" else "\t"))
+            cells = ([row.get(name) for name in names] for row in rows)
+            if format == "table":
+                self.data(_table(names, list(cells)))
+                return
+            delimiter = "," if format == "csv" else "\t"
+            self.data(_separated(names, delimiter))
+            for each in cells:
+                self.data(_separated([_cell(value, None, keep="\t") for value in each], delimiter))
+
+    def _json_list(self, rows: Iterable[Mapping[str, Json]]) -> None:
+        """As `json` has a list."""
+        before, shown = "[\n", ""
+        for row in rows:
+            if shown:
+                self.data(f"{before}{shown},")
+                before = ""
+            shown = "  " + _json(row, indent=2, allow_nan=False).replace("\n", "\n  ")
+        self.data(f"{before}{shown}\n]" if shown else "[]")
 
     def commit(self) -> None:
         """Write what is staged to stdout. Raises ReaderLeft if nobody reads any more."""
-        staged, self._staged = self._staged, []
-        if not staged:
+        staged, stored = self._staged, self._stored
+        self._staged, self._stored, self._size = [], None, 0
+        if not staged and stored is None:
             return
         check_stdout()
         try:
+            if stored is not None:
+                stored.seek(0)
+                shutil.copyfileobj(stored, sys.stdout.buffer)
             for chunk in staged:
                 sys.stdout.buffer.write(chunk)
             sys.stdout.flush()
@@ -280,13 +316,11 @@ def _cell(value: Json, digits: int | None, keep: str = "") -> str:
     return printable(str(value), keep)
 
 
-def _separated(names: Sequence[str], rows: Sequence[Sequence[Json]], delimiter: str) -> str:
+def _separated(cells: Sequence[str], delimiter: str) -> str:
     import csv
 
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(value, None, keep="\t") for value in row] for row in rows)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(cells)
     return text.getvalue()
 
 

@@ -9,32 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxcli.cli.framework import cautions, gates
+from voxcli.cli.framework import gates, partial_sums
 from voxcli.cli.framework.batch import Batch, Item
+from voxcli.cli.framework.cautions import Cautions
 from voxcli.cli.framework.flags import values_of_flags
 from voxcli.cli.framework.inputs import Pairs, pairs
 from voxcli.cli.framework.options import RecordFormat
-from voxcli.cli.framework.output import out
 from voxcli.cli.framework.plans import facts, tell
+from voxcli.cli.framework.score_rows import Rows, joined
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions
-    from voxcli.metrics.records import Record, Tree
+    from voxcli.metrics.records import Record
     from voxcli.metrics.registry import AnyMetric
-    from voxcli.provenance import Json
-
-Row = dict[str, str | float | None]
-"""A line of a table: numbers and names by the heads of their columns."""
-
 
 def _complete_presets(incomplete: str) -> list[str]:
     from voxcli.metrics.presets import PRESETS
 
     return [name for name in PRESETS if name.startswith(incomplete)]
-
-
-_LAST = ("params", "voxcli_version", "pred_sha256", "gt_sha256")
-"""The last columns of csv and tsv."""
 
 
 def format_for(path: str, item: Item, input_format: str | None) -> str | None:
@@ -77,6 +69,12 @@ FailOver = Annotated[
 ]
 
 
+Partial = Annotated[
+    str | None,
+    typer.Option("--partial", metavar="FILE.json", help="Write the sums of this part of a set there; `voxcli metrics merge` joins them."),
+]
+
+
 @dataclass(frozen=True)
 class MetricsRequest:
     """What a command of metrics is asked for, whatever the metric: the options that all of them share."""
@@ -93,13 +91,17 @@ class MetricsRequest:
     workers: int = 1
     keep_going: bool = False
     dry_run: bool = False
+    partial: str | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
 class ScoredPair(Item):
-    """A pair of files to score: `source` is the prediction, `target` the ground truth. options: of each metric."""
+    """A pair of files to score: `source` is the prediction, `target` the ground truth. options: of each metric. category: None without
+    --category-from."""
 
     options: tuple[MetricOptions, ...] = ()
+    category: str | None = None
 
 
 def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[str, object]) -> None:
@@ -113,19 +115,23 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
     from voxcli.errors import UsageError
     from voxcli.files.registry import extension_of
     from voxcli.metrics.presets import options_for
-    from voxcli.metrics.summaries import CATEGORIES, settle, summarise_by
+    from voxcli.metrics.summaries import CATEGORIES, add_to, settle, summary_of
+    from voxcli.metrics.sums import Sums
 
     options = [options_for(metric, values_of_flags(metric.options, given), request.preset) for metric in metrics]
     rules = [metric.summary_rule(each) for metric, each in zip(metrics, options, strict=True)]
     name = request.input_format
     suffixes = metrics[0].suffixes if name is None else [extension_of(name)]
     limits = gates.parse(request.fail_under, request.fail_over, [metric.name for metric in metrics])
+    if request.partial is not None:
+        partial_sums.check_target(request.partial, request.overwrite)
     found: Pairs = pairs(request.pred, request.gt, suffixes=suffixes, category_from=request.category_from,
                          keep_going=request.keep_going, patterns=request.pair)  # fmt: skip
-    category = {pair.name: pair.category or "" for pair in found.pairs}
     of_pairs = [metric.for_pairs(each, found.pairs, request.input_format) for metric, each in zip(metrics, options, strict=True)]
     own = zip(*of_pairs, strict=True)
-    todo = [ScoredPair(pair.pred, pair.gt, pair.name, options=each) for pair, each in zip(found.pairs, own, strict=True)]
+    todo = [ScoredPair(pair.pred, pair.gt, pair.name, options=each, category=pair.category)
+            for pair, each in zip(found.pairs, own, strict=True)]  # fmt: skip
+    found.pairs.clear()
     several = len(todo) > 1
     if several and CATEGORIES in rules and not request.category_from:
         raise UsageError("This preset's value is a mean over categories.", hint="Add --category-from parent, or a regular expression.")
@@ -133,33 +139,53 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
         _plan(todo, request)
         return
     work = partial(_score, metrics=tuple(metrics), input_format=request.input_format, several=several)
-    scored: list[tuple[str, list[Record]]] = []
+    rows, doubts = Rows(several, request.format), Cautions(len(todo))
+    sums = [Sums(rule) for rule in rules]
+    alone: list[Record] = []
     failed: Exception | None = None
     try:
         with Batch(todo, keep_going=request.keep_going, label="scoring") as batch:
             for item, records in batch.run(work, request.workers):
-                scored.append((item.name, records))
+                assert isinstance(item, ScoredPair)
+                for each, record in zip(sums, records, strict=True):
+                    if several or request.partial is not None:
+                        add_to(each, record, item.category)
+                rows.add(item.name, records)
+                doubts.add(item.name, records)
+                alone = records
     except Exception as error:
-        if not (request.keep_going and scored):
+        if not (request.keep_going and rows.pairs):
             raise
         failed = error  # what was scored is still printed
     unmatched = {"pred": found.only_pred, "gt": found.only_gt}
-    summaries = []
-    for rule, each in zip(rules, zip(*(records for _, records in scored), strict=True), strict=False):
-        if several:
-            summary = summarise_by(rule, each, [category[name] for name, _ in scored] if request.category_from else None)
-        else:
-            summary = each[0]
+    if request.partial is not None and rows.pairs:
+        partial_sums.write(request.partial, sums, unmatched, request.overwrite)
+    summaries = [summary_of(each) for each in sums] if several and rows.pairs else alone
+    for rule, summary in zip(rules, summaries, strict=False):
+        if not several:
             settle(rule, summary)
         if several or any(unmatched.values()):  # two folders may have one pair
             summary["parts"]["unmatched"] = unmatched
-        summaries.append(summary)
-    missed = gates.judge(limits, summaries, _joined(summaries)) if limits and summaries else []
-    cautions.warn(scored)
-    _print(scored, summaries, several, request.format)
+    missed = gates.judge(limits, summaries, joined(summaries)) if limits and summaries else []
+    doubts.tell()
+    rows.finish(summaries)
     if failed is not None:
         raise failed
-    gates.check(missed, request.pred, request.gt)
+    gates.check(missed, f"{request.pred} {request.gt}")
+
+
+def merge(paths: Sequence[str], fail_under: Sequence[str], fail_over: Sequence[str], format: RecordFormat | None) -> None:
+    """Print the summary of a set from the sums of its parts, in their order, and hold it against the gates."""
+    from voxcli.metrics.summaries import summary_of
+
+    sums, unmatched = partial_sums.read(paths)
+    limits = gates.parse(fail_under, fail_over, [each.metric for each in sums])
+    summaries = [summary_of(each) for each in sums]
+    for summary in summaries:
+        summary["parts"]["unmatched"] = unmatched
+    missed = gates.judge(limits, summaries, joined(summaries)) if limits else []
+    Rows(True, format).finish(summaries)
+    gates.check(missed, " ".join(paths[:3]) + (" ..." if len(paths) > 3 else ""))
 
 
 def _plan(todo: Sequence[ScoredPair], request: MetricsRequest) -> None:
@@ -189,118 +215,3 @@ def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | No
         raise
     digests = digests_of_files((item.source, item.target))
     return [state_inputs(record, digests) for record in records]
-
-
-def _print(
-    scored: list[tuple[str, list[Record]]], summaries: list[Record], several: bool, format: RecordFormat | None
-) -> None:
-    chosen = format.value if format else ("table" if out.on_terminal else "jsonl")
-    every = [record for _, records in scored for record in records] + (summaries if several else [])
-    if chosen == "json" and len(every) == 1:
-        out.json(_as_json(every[0]))
-        return
-    if chosen in ("json", "jsonl"):
-        out.records([_as_json(record) for record in every], chosen)
-        return
-    rows = [{"name": name, **_joined(records)} for name, records in scored]
-    if chosen != "table":  # below a table stands what was computed; these rows must say it themselves
-        rows = [_stating(row, records) for row, (_, records) in zip(rows, scored, strict=True)]
-    if several:
-        rows += [_stating(row, summaries) if chosen != "table" else row for row in _summary_rows(summaries)]
-    if chosen == "table" and not several:  # one pair reads better downwards
-        rows = [{"what": key, "value": value} for key, value in rows[0].items()]
-    elif chosen == "table" and len(rows) > 21:
-        out.note(f"{len(scored)} pairs; the table shows the last rows (--format csv has all).")
-        rows = rows[-21:]
-    names = dict.fromkeys(key for row in rows for key in row if key not in _LAST)
-    out.records(rows, chosen, [*names, *(() if chosen == "table" else _LAST)])
-    if chosen == "table":
-        for summary in summaries:
-            choices = {k: v for k, v in summary["params"].items() if k != "gates"}  # a missed gate speaks for itself
-            for line in _wrapped(f"{summary['metric']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in choices.items())):
-                out.note(line)
-
-
-def _meta_of(record: Record) -> Tree:
-    from voxcli.metrics.records import state_inputs
-
-    return record["meta"] if "meta" in record else state_inputs(record)["meta"]  # a summary has none of its own
-
-
-def _as_json(record: Record) -> dict[str, Json]:
-    return {"metric": record["metric"], "value": record["value"], "pred": record["pred"], "gt": record["gt"], "parts": record["parts"],
-            "params": record["params"], "meta": _meta_of(record)}  # fmt: skip
-
-
-def _stating(row: Row, records: Sequence[Record]) -> Row:
-    """A row of csv or tsv with what its numbers are: metric, preset and both paths behind the name; at the end all params as JSON, the
-    version and the SHA-256 of both files.
-
-    Of several metrics in one row, each has its params under its name.
-    """
-    import json
-
-    meta = _meta_of(records[0])
-    params = {r["metric"]: {k: v for k, v in r["params"].items() if k not in ("gates", "summary")} for r in records}
-    stated = next(iter(params.values())) if len(params) == 1 else params
-    what = {
-        "name": row["name"], "metric": " ".join(params), "preset": records[0]["params"].get("preset"), "pred": records[0]["pred"],
-        "gt": records[0]["gt"],
-    }  # fmt: skip
-    compact = json.dumps(stated, ensure_ascii=False, separators=(",", ":"))
-    last = dict(zip(_LAST, (compact, meta["voxcli_version"], *(meta["inputs"].get(what[key]) for key in ("pred", "gt"))), strict=True))
-    return {**what, **{k: v for k, v in row.items() if k != "name"}, **last}
-
-
-def _wrapped(text: str) -> list[str]:
-    """Text in lines no longer than the terminal, broken between words."""
-    import shutil
-    import textwrap
-
-    width = max(shutil.get_terminal_size().columns, 40)
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def _summary_rows(summaries: list[Record]) -> list[Row]:
-    """What stands below the pairs: each category, the mean over them, the mean over samples, and last the value where that is neither."""
-    categories = list(summaries[0]["parts"].get("categories", {}))
-    rows: list[Row] = [
-        {"name": f"category {c}", **{s["metric"]: s["parts"]["categories"][c]["value"] for s in summaries}} for c in categories
-    ]
-    if categories:
-        rows.append({"name": "mean over categories", **{s["metric"]: s["parts"]["mean_over_categories"] for s in summaries}})
-    means: list[Record] = [{**s, "value": s["parts"]["mean_over_samples"]} for s in summaries]
-    rows.append({"name": "mean over samples", **_joined(means)})
-    others = {s["metric"]: s["value"] for s in summaries if s["params"]["summary"] not in ("mean over samples", "mean over categories")}
-    if others:
-        rows.append({"name": next(s["params"]["summary"] for s in summaries if s["metric"] in others), **others})
-    return rows
-
-
-def _joined(records: Sequence[Record]) -> Row:
-    rows = [flat(record) for record in records]
-    if len(rows) == 1:
-        return rows[0]
-    # Several metrics in one row: a part carries its metric's name, as in chamfer.accuracy.
-    return {k if k == r["metric"] else f"{r['metric']}.{k}": v for r, row in zip(records, rows, strict=True) for k, v in row.items()}
-
-
-def _plain(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def flat(record: Record) -> Row:
-    """A record's numbers in one row: the value, then each part by its dotted name (counts left out; a summary's means of parts)."""
-    row: Row = {record["metric"]: record["value"]}
-    parts = record["parts"].get("mean_parts", record["parts"])
-
-    def walk(tree: Tree, prefix: str) -> None:
-        for key, value in tree.items():
-            if isinstance(value, dict):
-                if key != "counts":
-                    walk(value, f"{prefix}{key}." if key not in ("classes", "thresholds") else prefix)
-            elif value is None or isinstance(value, (int, float, str)):
-                row[f"{prefix}{key}"] = value
-
-    walk(parts, "")
-    return row
