@@ -523,6 +523,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l output -s o -r -
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l model -s m -x -a 'ssz rays z-gan edges2image pix2vox-f pix2vox-a jof bae pix2scene iqtt-pix2scene iqtt-cnn iqtt-siamese uclid objects' -d 'Which model: `voxcli weights list` lists them.'
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l weights -r -d 'Weights (.safetensors) that `voxcli train` wrote; default: those shipped for the model.'
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l predictions -r -d 'Score the files of this folder in place of a model.'
+complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l retrieve -r -d 'In place of a model: the training object that looks most alike, of these data.'
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l pair -r -d 'Where a prediction lies, such as {category}/{id}/*; default: the protocol'\''s.'
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l method -r -d 'Name of its rows; default: that of the model, weights or predictions.'
 complete -c voxcli -n '__fish_seen_subcommand_from evaluate' -l limit -r -d 'Samples, spread evenly; default: all.'

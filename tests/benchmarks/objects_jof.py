@@ -20,8 +20,7 @@ object: Chamfer-L1 and F-score by the preset `jof`, and the median error of the 
 they have no distance. --shifted takes the pictures to another domain: a coloured light from one side, blotches on the object, and an uneven
 background of any bright colour, which is seen in those pictures alone, as in photographs. Seeds are the names of the objects.
 
---train data/ adds a row for retrieval: the mesh of the training object whose pictures look most alike (voxcli/ops/retrieval.py). A network
-that has learnt more than to recognise is better than it. It has no camera.
+`voxcli evaluate jof-shapenet --data test/ --retrieve data/` has the row of retrieval.
 """
 
 from __future__ import annotations
@@ -43,7 +42,6 @@ from voxcli.metrics.pose import pose_record
 from voxcli.models.base import Inputs
 from voxcli.models.jof import inference
 from voxcli.models.jof.spec import JOFOptions
-from voxcli.ops.retrieval import gallery_of, load_encoder
 from voxcli.scene import Mesh, Picture
 from voxcli.seeds import item_seed
 
@@ -158,21 +156,6 @@ def scored(predictor: inference.JOFPredictor, wanted: argparse.Namespace) -> Sco
     return found
 
 
-def retrieved(wanted: argparse.Namespace) -> tuple[str, Scores]:
-    """(name of the row, scores) of the nearest training object, each known by some of its pictures."""
-    found, encoder = Scores(), load_encoder()
-    shapes, train = ObjectsFolder(wanted.train, "train"), R2N2Folder(wanted.train, "train")
-    meshes = {shapes.name(i): i for i in range(len(shapes))}
-    gallery = gallery_of(encoder, train, wanted.pictures)
-    for name, objects, index, renders, place in unseen(wanted):
-        rgba = renders.images(place, [wanted.view])
-        if wanted.shifted:  # where the object is, is still told by alpha: there is none in the picture
-            rgba = np.concatenate([shifted(rgba[0], f"{name}/{wanted.view}")[None], rgba[..., 3:]], -1)
-        mesh = shapes.mesh(meshes[train.name(gallery.nearest(encoder(rgba)))])
-        found.add(mesh, objects.mesh(index))
-    return f"nearest of {len(train)} training objects ({encoder.source} features)", found
-
-
 def main() -> None:
     """Score all weights and print a table, or write pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -185,8 +168,6 @@ def main() -> None:
     parser.add_argument("--view", type=int, default=0)
     parser.add_argument("--most", type=int, default=0, help="objects at most, spread evenly; 0: all")
     parser.add_argument("--resolution", type=int, default=64)
-    parser.add_argument("--train", type=Path, help="folder of the training data, for retrieval")
-    parser.add_argument("--pictures", type=int, default=6, help="that each training object is known by")
     parser.add_argument("--device", default="cpu")
     wanted = parser.parse_args()
     if wanted.write is not None:
@@ -196,9 +177,6 @@ def main() -> None:
     for path in wanted.weights:
         predictor = inference.JOFPredictor.from_weights(path, wanted.device)
         print(f"| {Path(path).parent.name} {Path(path).stem} | {scored(predictor, wanted).line()} |", flush=True)
-    if wanted.train is not None:
-        name, found = retrieved(wanted)
-        print(f"| {name} | {found.line()} |", flush=True)
 
 
 if __name__ == "__main__":

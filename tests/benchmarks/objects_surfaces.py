@@ -10,8 +10,7 @@ second weights are the ablation without depth. All by the preset `uclid` (Chamfe
 IoU and F@5% in %); means over the objects of the split, of which each is seen in the first of its easy views, or in so many spread evenly.
 `empty` counts the objects of which no cell was occupied; the preset puts 100 random points in their place.
 
---train data/ adds a row for retrieval: the points of the training object whose pictures look most alike (voxcli/ops/retrieval.py). A
-network that has learnt more than to recognise is better than it.
+`voxcli evaluate uclid-shapenet --data DATA --retrieve data/` has the row of retrieval.
 
 Pix3D, on which the paper evaluates what was trained on ShapeNet (its Figure 6 (b), preset `uclid-pix3d`), takes the place of --data:
 
@@ -35,7 +34,6 @@ from voxcli.models.base import Inputs
 from voxcli.models.uclid.batches import in_cube, moved
 from voxcli.models.uclid.inference import UCLIDPredictor
 from voxcli.models.uclid.spec import UCLIDOptions
-from voxcli.ops.retrieval import gallery_of, load_encoder
 from voxcli.scene import Camera, DepthMap, Mesh, Picture, PointCloud
 
 Row = dict[str, float]
@@ -94,23 +92,6 @@ def rows(predictor: UCLIDPredictor, folder: DISNFolder, counts: list[int], most:
             yield way, count, mean_row(found)
 
 
-def retrieved(root: Path, pictures: int, folder: DISNFolder, counts: list[int], most: int, matched: int) -> Iterator[tuple[str, int, Row]]:
-    """The same of the nearest training object, each known by so many of its pictures: ("retrieval", number of views, means)."""
-    train, encoder = DISNFolder(root, "train"), load_encoder()
-    gallery = gallery_of(encoder, train, pictures)
-    for count in counts:
-        found: list[Row] = []
-        for index in range(0, len(folder), max(1, len(folder) // most) if most else 1):
-            there = folder.view_count(index)
-            if there < count:
-                continue
-            views = encoder(folder.images(index, [k * there // count for k in range(count)]))
-            clouds = [in_cube(points.points)[0] for points in (train.points(gallery.nearest(views)), folder.points(index))]
-            guess, truth = (PointCloud(cloud.astype(np.float32)) for cloud in clouds)
-            found.append(measured(guess, truth, matched))
-        yield f"pictures ({encoder.source} features, {len(train)} objects)", count, mean_row(found)
-
-
 def mean_row(found: list[Row]) -> Row:
     """Means over objects."""
     return {key: _mean([row[key] for row in found if key in row]) for key in ("CD-L2", "EMD", "sIoU", "F@5%", "empty")}
@@ -147,8 +128,6 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="folder in DISN's layout")
     source.add_argument("--pix3d", type=Path, help="folder of Pix3D")
-    parser.add_argument("--train", type=Path, help="folder of the training data in DISN's layout, for retrieval")
-    parser.add_argument("--pictures", type=int, default=6, help="that each training object is known by")
     parser.add_argument("--split", default="test")
     parser.add_argument("--views", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--most", type=int, default=0, help="objects at most, spread evenly; 0: all")
@@ -167,10 +146,6 @@ def main() -> None:
         else:
             lines = rows(predictor, DISNFolder(wanted.data, wanted.split), wanted.views, wanted.most, wanted.matched)
         show(name, lines, columns)
-    if wanted.train is not None:
-        folder = DISNFolder(wanted.data, wanted.split)
-        lines = retrieved(wanted.train, wanted.pictures, folder, wanted.views, wanted.most, wanted.matched)
-        show("nearest training object", lines, columns)
 
 
 def show(name: str, lines: Iterator[tuple[str, int, Row]], columns: tuple[str, ...]) -> None:

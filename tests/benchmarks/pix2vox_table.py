@@ -1,16 +1,14 @@
 """Table 2 of Pix2Vox for given weights: intersection over union by number of views, of context against average fusion.
 
     voxcli synth objects -o data/ --count 160 --seed 1000
-    python tests/benchmarks/pix2vox_table.py pix2vox-f.safetensors data/ --split all [--views 1 2 3 4 5 8 12 16 20] [--objects 20] \\
-        [--train TRAINING-DATA]
+    python tests/benchmarks/pix2vox_table.py pix2vox-f.safetensors data/ --split all [--views 1 2 3 4 5 8 12 16 20] [--objects 20]
 
 DATA: a folder in 3D-R2N2's layout, `synth objects` of another seed than the training's or ShapeNet's. Categories that the weights have not
 been trained on, as they say themselves, make a table of their own; for the paper's test on such, train with
 `--set 'training.dataset.categories=[...]'`. The n views of an object are its first n pictures. Each picture is encoded once, its volume
 and its score serve all numbers of views. The mean is over objects; a line with +- is the mean difference of pairs and its standard error.
 
---train adds a line for retrieval: the voxels of the training object whose pictures look most alike (voxcli/ops/retrieval.py), from the
-categories of the training alone. A network that has learnt more than to recognise is better than it.
+`voxcli evaluate pix2vox-views --data DATA --retrieve TRAINING-DATA` has the row of retrieval.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ from voxcli.models.pix2vox.losses import overlaps
 from voxcli.models.pix2vox.network import fuse, score_maps
 from voxcli.models.pix2vox.preprocessing import Preparation, prepare
 from voxcli.models.weights import load_weights
-from voxcli.ops.retrieval import gallery_of, load_encoder
 from voxcli.scene import Picture
 
 VIEWS = (1, 2, 3, 4, 5, 8, 12, 16, 20)
@@ -59,25 +56,6 @@ def one_object(predictor: Pix2VoxPredictor, data: R2N2Folder, index: int, counts
             for name, volume in fused.items():
                 found[name].append(float(overlaps(volume, truth, (threshold,))) if count <= there else float("nan"))
     return {name: np.array([values]) for name, values in found.items()}
-
-
-class Retrieval:
-    """The training objects of a folder, in the categories that are named; each is known by so many of its pictures."""
-
-    def __init__(self, root: Path, categories: list[str] | None, pictures: int):
-        there = R2N2Folder(root, "train")
-        self.data = R2N2Folder(root, "train", categories=[name for name in there.categories if categories is None or name in categories])
-        self.encoder = load_encoder()
-        self.name = f"nearest of {len(self.data)} training objects ({self.encoder.source} features)"
-        self.gallery = gallery_of(self.encoder, self.data, pictures)
-
-    def one_object(self, data: R2N2Folder, index: int, counts: list[int]) -> Scores:
-        """IoU of the nearest training object's voxels by numbers of views, as of `one_object`."""
-        there = min(max(counts), data.view_count(index))
-        views, truth = self.encoder(data.images(index, range(there))), torch.from_numpy(data.volume(index))[None]
-        nearest = {count: self.gallery.nearest(views[:count]) for count in counts if count <= there}
-        found = {k: float(overlaps(torch.from_numpy(self.data.volume(k))[None], truth, (0.5,))) for k in set(nearest.values())}
-        return {self.name: np.array([[found[nearest[count]] if count in nearest else float("nan") for count in counts]])}
 
 
 def pooled(parts: list[Scores]) -> Scores:
@@ -120,8 +98,6 @@ def main() -> None:
     parser.add_argument("--unseen", nargs="+", help="categories kept out of training; default: those that the weights do not name")
     parser.add_argument("--objects", type=int, help="the first of each category, so many at most")
     parser.add_argument("--views", type=int, nargs="+", default=list(VIEWS))
-    parser.add_argument("--train", type=Path, help="folder of the training data, for retrieval")
-    parser.add_argument("--pictures", type=int, default=6, help="that each training object is known by")
     parser.add_argument("--threshold", type=float, help="occupied at or above; default: that of the weights")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
@@ -133,12 +109,9 @@ def main() -> None:
     for index, item in enumerate(data.items):
         if options.objects is None or len(groups[item.category]) < options.objects:
             groups[item.category].append(index)
-    retrieval = options.train and Retrieval(options.train, weights.facts.get("categories"), options.pictures)
     found: dict[str, Scores] = {}
     for category, indices in groups.items():
         found[category] = pooled([one_object(predictor, data, i, options.views, threshold) for i in indices])
-        if retrieval:
-            found[category] |= pooled([retrieval.one_object(data, i, options.views) for i in indices])
         sys.stderr.write(f"{category}: {len(indices)} objects, context {line('', found[category]['context'])}\n")
     seen = weights.facts.get("categories", list(found))
     unseen = options.unseen or [name for name in found if name not in seen]

@@ -16,7 +16,7 @@ from voxcli.errors import EmptyMeshError, UsageError
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.readers import open_reader
-from voxcli.evaluation.readers.base import Box, Reader, ReaderOptions
+from voxcli.evaluation.readers.base import Reader, ReaderOptions, cropped
 from voxcli.metrics.records import Record, state_inputs
 from voxcli.metrics.surfaces import SampledOptions
 from voxcli.models.base import AnswersQuestions, DividesShapes, FitsShapes
@@ -28,6 +28,7 @@ from voxcli.scene import FruxelGrid, Labels, Mesh, Picture, VoxelGrid
 if TYPE_CHECKING:
     from torch import nn
 
+    from voxcli.evaluation.retrieval import Retrieval
     from voxcli.metrics.base import MetricOptions, Shape
     from voxcli.metrics.iqtt import Answers
     from voxcli.metrics.registry import AnyMetric
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Job:
     """What is evaluated: a protocol on a folder of data, and where the predictions come from: a model, or a folder of files.
-    data: "" where a network itself is measured."""
+    data: "" where a network itself is measured. retrieve: the root of the training objects that are retrieved."""
 
     protocol: Protocol
     data: str
     model: str | None = None
     weights: str | None = None
     predictions: str | None = None
+    retrieve: str | None = None
     device: str = "auto"
     dtype: str = "auto"
 
@@ -86,6 +88,7 @@ class Evaluator:
         self.readers = {name: open_reader(protocol.reader, job.data, protocol.read | way.read) for name, way in ways}
         self._predictor: Predictor[nn.Module, ModelOptions, Result] | None = None
         self._network: TrainedNetwork[nn.Module] | None = None
+        self._galleries: dict[str, Retrieval] = {}
 
     @property
     def places(self) -> list[Place]:
@@ -111,8 +114,13 @@ class Evaluator:
             line["records"] = self._costs()
             return Found(line, None, None, None)
         made: Shape | Answers | Path | None
+        nearest: int | None = None
         if self.job.predictions is not None:
             made = self._file(reader, place)
+        elif self.job.retrieve is not None:
+            inputs = reader.inputs(place.index)
+            nearest = self._retrieval(place.variant).nearest(inputs)
+            made = None
         elif reader.asks == "answers":
             made = self._answer(reader.question(place.index))
         elif reader.asks == "parts":
@@ -126,10 +134,17 @@ class Evaluator:
             made = _or_empty(partial(self._predicted, reader, place, inputs))
         shown: list[tuple[Shape | Answers | None, Shape | Answers]] = []
         for truth, several in self._by_truth().items():
+            if nearest is not None:
+                made = self._retrieval(place.variant).truth(nearest, truth)
             pred, gt = self._pair(reader, place, made, truth, several)
             shown.append((pred, gt))
             if pred is not None:
                 line["records"] |= self._records(reader, place, several, (pred, gt), (made, reader.truth(place.index, truth)))
+        if nearest is not None:
+            retrieved = self._retrieval(place.variant).reader
+            for record in line["records"].values():
+                record["params"]["retrieved"] = retrieved.samples[nearest].name
+                record["meta"]["inputs"] |= digests_of_files(list(map(str, retrieved.sources(nearest))))
         return Found(line, *shown[0], inputs)
 
     # -- predictions ------------------------------------------------------------------------------------------------------------------
@@ -183,7 +198,7 @@ class Evaluator:
         if box is not None and "bbox" in known:
             given["bbox"] = box
         elif box is not None:
-            inputs = _cropped(inputs, box)
+            inputs = cropped(inputs, box)
             steps.tell(lambda: f"{place.variant}: {place.name}: cropped to its object, {', '.join(f'{each:.0f}' for each in box)}")
         options = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known})
         if len(inputs.pictures) > 1 and not spec.several_views:
@@ -203,6 +218,18 @@ class Evaluator:
         from voxcli.ops.rendering import as_surfels
 
         return as_surfels(self.predictor.seen_from(shape.meta, camera), camera)
+
+    def _retrieval(self, variant: str) -> Retrieval:
+        """The training objects as a variant reads them, opened once."""
+        from voxcli.evaluation.retrieval import Retrieval
+
+        assert self.job.retrieve is not None
+        protocol = self.job.protocol
+        options = {name: value for name, value in (protocol.read | protocol.ways[variant].read).items() if name != "views"}
+        key = repr(sorted(options.items()))
+        if key not in self._galleries:
+            self._galleries[key] = Retrieval(protocol.reader, self.job.retrieve, options)
+        return self._galleries[key]
 
     def _costs(self) -> dict[str, Record]:
         """What the network costs, measured here and now."""
@@ -331,16 +358,3 @@ def _or_empty(predict: Callable[[], Shape]) -> Shape:
         return predict()
     except EmptyMeshError:
         return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
-
-
-def _cropped(inputs: Inputs, box: Box) -> Inputs:
-    """The part of a single picture that a box [left, top, right, bottom] in pixels holds."""
-    picture = inputs.picture
-    height, width = picture.rgb.shape[:2]
-    left, top = max(0, int(box[0])), max(0, int(box[1]))
-    right, bottom = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
-    if left >= right or top >= bottom:
-        raise UsageError("The box of the object lies outside of its picture.", expected=f"{width}x{height} pixels", actual=list(box))
-    alpha = None if picture.alpha is None else picture.alpha[top:bottom, left:right]
-    cut = dataclasses.replace(picture, rgb=picture.rgb[top:bottom, left:right], alpha=alpha, stored=None)
-    return dataclasses.replace(inputs, pictures=(cut,))

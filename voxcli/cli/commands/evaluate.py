@@ -52,6 +52,10 @@ def evaluate(
     predictions: Annotated[
         str | None, typer.Option("--predictions", metavar="DIR", help="Score the files of this folder in place of a model.")
     ] = None,
+    retrieve: Annotated[
+        str | None,
+        typer.Option("--retrieve", metavar="ROOT", help="In place of a model: the training object that looks most alike, of these data."),
+    ] = None,
     pair: Annotated[
         str | None,
         typer.Option("--pair", metavar="PATTERN", help="Where a prediction lies, such as {category}/{id}/*; default: the protocol's."),
@@ -100,14 +104,16 @@ def evaluate(
         raise UsageError("--predictions takes the place of a model.", hint="Leave out -m and --weights.")
     if predictions is not None and not os.path.isdir(predictions):
         raise UsageError(f"--predictions {predictions} is no folder.")
+    if retrieve is not None and (predictions is not None or model is not None or weights is not None):
+        raise UsageError("--retrieve takes the place of a model.", hint="Leave out -m, --weights and --predictions.")
     if output == "-" or os.path.isfile(output):
         raise UsageError(f"-o {output} is no folder.", expected="-o DIR")
-    job, run = _job(protocol, name, data or "", model, weights, predictions, device, dtype.value)
+    job, run = _job(protocol, name, data or "", model, weights, predictions, retrieve, device, dtype.value)
     from voxcli.evaluation.results import Results, check_folder, method_name, read_methods
     from voxcli.evaluation.samples import evaluator_of
     from voxcli.evaluation.tables import fill
 
-    method = method_name(method or _measured_on(job), job.model, weights, predictions)
+    method = method_name(method or ("retrieval" if retrieve else _measured_on(job)), job.model, weights, predictions)
     places = _limited(evaluator_of(job), limit)
     check_folder(Path(output), name, data or "")
     if dry_run:
@@ -134,8 +140,9 @@ def evaluate(
 
 
 def _job(
-    protocol: Protocol, name: str, data: str, model: str | None, weights: str | None, predictions: str | None, device: str, dtype: str
-) -> tuple[Job, dict[str, Json]]:
+    protocol: Protocol, name: str, data: str, model: str | None, weights: str | None, predictions: str | None, retrieve: str | None,
+    device: str, dtype: str,
+) -> tuple[Job, dict[str, Json]]:  # fmt: skip
     """What is evaluated, and what run.json states of it."""
     from voxcli import config
     from voxcli.evaluation.readers import reader_named
@@ -148,13 +155,18 @@ def _job(
     stated: dict[str, Json] = {"protocol": name, "settings": config.to_mapping(protocol), "data": root, "voxcli": __version__}
     if predictions is not None:
         return Job(protocol, data, predictions=predictions), {**stated, "predictions": Path(os.path.abspath(predictions)).name}
+    if retrieve is not None:
+        from voxcli.evaluation.retrieval import check_retrieves
+
+        check_retrieves(protocol.reader)
+        return Job(protocol, data, retrieve=retrieve), {**stated, "retrieve": Path(os.path.abspath(retrieve)).name}
     own = model or (None if weights else protocol.model)
     if own is None and weights is None:
         raise UsageError(f"{name} names no model.", expected="-m MODEL, --weights FILE or --predictions DIR")
     chosen = name_of(own, weights)
     check_asked(reader_named(protocol.reader), chosen)
     digest = None if not data and weights is None else sha256_file(weights_of(chosen, weights))
-    return Job(protocol, data, chosen, weights, None, device, dtype), {**stated, "model": chosen, "weights": digest}
+    return Job(protocol, data, chosen, weights, device=device, dtype=dtype), {**stated, "model": chosen, "weights": digest}
 
 
 def _measured_on(job: Job) -> str | None:

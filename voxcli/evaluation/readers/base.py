@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
@@ -44,6 +44,19 @@ class Sample:
         return {"name": self.name, "category": self.category, "id": self.id or self.name, "view": self.view, "variant": variant}
 
 
+def cropped(inputs: Inputs, box: Box) -> Inputs:
+    """The part of a single picture that a box [left, top, right, bottom] in pixels holds. Raises UsageError where it holds none."""
+    picture = inputs.picture
+    height, width = picture.rgb.shape[:2]
+    left, top = max(0, int(box[0])), max(0, int(box[1]))
+    right, bottom = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
+    if left >= right or top >= bottom:
+        raise UsageError("The box of the object lies outside of its picture.", expected=f"{width}x{height} pixels", actual=list(box))
+    alpha = None if picture.alpha is None else picture.alpha[top:bottom, left:right]
+    cut = replace(picture, rgb=picture.rgb[top:bottom, left:right], alpha=alpha, stored=None)
+    return replace(inputs, pictures=(cut,))
+
+
 class Reader(ABC, Generic[OptionsT]):
     """The samples below a root. Derive from it, and enter the class in `voxcli.evaluation.readers`.
 
@@ -73,6 +86,17 @@ class Reader(ABC, Generic[OptionsT]):
     def inputs(self, index: int) -> Inputs:
         """The pictures of a sample, with cameras and depths where they are known. Raises UsageError where there are none."""
         raise UsageError("These data hold no pictures.", hint="Give predictions: --predictions DIR.")
+
+    def view_count(self, index: int) -> int:
+        """How many pictures of a sample there are, those that are no inputs, too."""
+        return len(self.inputs(index).pictures)
+
+    def images(self, index: int, views: Sequence[int]) -> np.ndarray:
+        """Some of these, uint8 [n, H, W, 4]; opaque where they have no alpha."""
+        from voxcli.evaluation.retrieval import rgba_of
+
+        inputs, box = self.inputs(index), self.box(index)
+        return rgba_of(inputs if box is None else cropped(inputs, box))[list(views)]
 
     def question(self, index: int) -> np.ndarray:
         """The pictures of a question, uint8 [4, H, W, 3]."""

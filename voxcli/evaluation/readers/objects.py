@@ -76,6 +76,14 @@ class R2N2Reader(Reader[R2N2Options]):
         cameras = self.folder.cameras(self.places[index], views, images.shape[2])
         return Inputs(tuple(_cut_out(rgba) for rgba in images), cameras)
 
+    def view_count(self, index: int) -> int:
+        """How many pictures an object has."""
+        return self.folder.view_count(self.places[index])
+
+    def images(self, index: int, views: Sequence[int]) -> np.ndarray:
+        """Some of these."""
+        return self.folder.images(self.places[index], views)
+
     def truth(self, index: int, which: str) -> Shape | Path:
         """The solid, or the file of the mesh."""
         if which == "":
@@ -140,6 +148,14 @@ class DISNReader(Reader[DISNOptions]):
         cameras = tuple(Camera(c.K, c.width, c.height, moved(c.world_to_cam, centre, scale)) for c in sample.cameras)
         depths = () if sample.depths is None else tuple(DepthMap(depth / np.float32(scale), "z") for depth in sample.depths)
         return Inputs(tuple(_cut_out(rgba) for rgba in sample.images), cameras if "camera" in know else None, depths or None)
+
+    def view_count(self, index: int) -> int:
+        """How many pictures an object has."""
+        return self.folder.view_count(self.views[index][0], self.options.kind)
+
+    def images(self, index: int, views: Sequence[int]) -> np.ndarray:
+        """Some of these."""
+        return self.folder.images(self.views[index][0], views, self.options.kind)
 
     def truth(self, index: int, which: str) -> Shape | Path:
         """The surface samples in the object's frame."""
