@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from voxcli import steps
+from voxcli import remote, steps
 from voxcli.errors import UsageError
+from voxcli.remote import is_url, local_name
 
 
 def holds_nothing(path: str | Path) -> bool:
@@ -37,7 +38,7 @@ def own_descriptor(path: str | Path) -> int | None:
 def check_there(*paths: str | None) -> None:
     """Raise UsageError for a file or folder, named by an option, that does not exist."""
     for path in paths:
-        if path is not None and not os.path.exists(path):
+        if path is not None and not (remote.exists(path) if is_url(path) else os.path.exists(local_name(path))):
             from voxcli.files.source import nearest_sibling
 
             raise UsageError(f"{path} does not exist.", hint=nearest_sibling(Path(path)))
@@ -45,7 +46,11 @@ def check_there(*paths: str | None) -> None:
 
 def refuse_existing(path: str | Path) -> None:
     """Raise UsageError where an ordinary file (or a folder) already has this name. Devices and pipes may be written again."""
-    path = Path(path)
+    if is_url(path):
+        if remote.exists(str(path)):
+            raise UsageError(f"{path} exists.", hint="Use --overwrite to replace it.")
+        return
+    path = Path(local_name(str(path)))
     if holds_nothing(path):
         return
     if path.is_dir():
@@ -63,7 +68,7 @@ def check_writable(paths: Iterable[str | Path]) -> None:
     import tempfile
 
     tried = set()
-    for path in map(Path, paths):
+    for path in (Path(local_name(str(path))) for path in paths if not is_url(path)):  # whether a store takes a file, writing it tells
         if holds_nothing(path):
             continue
         folder = Path(os.path.realpath(path)).parent
@@ -82,13 +87,18 @@ def check_writable(paths: Iterable[str | Path]) -> None:
 
 
 def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, overwrite: bool = False) -> Path:
-    """Write data under path: a temporary file in the same folder, fsync, then `put_in_place`.
+    """Write data under path: a temporary file in the same folder, fsync, then `put_in_place`; a URL by `voxcli.remote`.
 
     A command that dies on the way leaves the final name as it was. Parent folders are created. A symbolic link is followed, and a
     device or a pipe is written directly. Raises UsageError where the file exists, or another writer made it meanwhile, and overwrite is
     False, or the folder cannot be used.
     """
-    path = Path(path)
+    if is_url(path):
+        if not overwrite:
+            refuse_existing(path)
+        remote.write(str(path), data)
+        return Path(path)
+    path = Path(local_name(str(path)))
     if not overwrite or path.is_dir():
         refuse_existing(path)
     try:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from voxcli import remote
 from voxcli.errors import UsageError
+from voxcli.remote import is_url
 
 KEPT_BYTES = 64 << 20
 
@@ -38,14 +40,20 @@ def release() -> None:
 
 def kept_bytes(path: str | os.PathLike[str]) -> bytes | None:
     """The bytes of a file that was read before and is as it was; None for any other."""
-    if not (kept := _kept.get()) or (found := kept.get(os.path.abspath(path))) is None:
+    if not (kept := _kept.get()) or (found := kept.get(_key(path))) is None:
         return None
+    if is_url(path):
+        return found[1]
     return found[1] if _state(os.stat(path)) == found[0] else None
 
 
 def file_bytes(path: str | os.PathLike[str]) -> bytes | None:
-    """The bytes of a file; None for one larger than KEPT_BYTES, which is to be streamed. Raises OSError."""
+    """The bytes of a file, or of a URL; None for a file larger than KEPT_BYTES, which is to be streamed. Raises OSError."""
     if (data := kept_bytes(path)) is not None:
+        return data
+    if is_url(path):
+        data = remote.read(os.fspath(path))
+        _keep(path, (), data)
         return data
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
@@ -57,12 +65,20 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes | None:
             from voxcli.files.guard import read_within
 
             data = read_within(file, str(path))
-    if (kept := _kept.get()) is not None:
-        kept.pop(os.path.abspath(path), None)
+    _keep(path, _state(status), data)
+    return data
+
+
+def _keep(path: str | os.PathLike[str], state: _State, data: bytes) -> None:
+    if (kept := _kept.get()) is not None and len(data) <= KEPT_BYTES:
+        kept.pop(_key(path), None)
         while kept and sum(len(each) for _, each in kept.values()) + len(data) > KEPT_BYTES:
             del kept[next(iter(kept))]
-        kept[os.path.abspath(path)] = _state(status), data
-    return data
+        kept[_key(path)] = state, data
+
+
+def _key(path: str | os.PathLike[str]) -> str:
+    return os.fspath(path) if is_url(path) else os.path.abspath(path)
 
 
 _stdin: list[str] = []

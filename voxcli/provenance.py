@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from voxcli.contents import kept_bytes, stdin_digest
+from voxcli.contents import file_bytes, kept_bytes, stdin_digest
 from voxcli.errors import UsageError, printable
+from voxcli.remote import is_url
 from voxcli.version import __version__
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
@@ -65,7 +66,7 @@ def sha256_file(path: str | Path) -> str:
         return stdin_digest()
     digest = hashlib.sha256()
     try:
-        if (data := kept_bytes(path)) is not None:
+        if (data := file_bytes(path) if is_url(path) else kept_bytes(path)) is not None:
             return sha256_bytes(data)
         with open(path, "rb") as file:
             while piece := file.read(1 << 20):
@@ -77,7 +78,7 @@ def sha256_file(path: str | Path) -> str:
 
 def digests_of_files(paths: Iterable[str]) -> dict[str, str]:
     """SHA-256 by path, of the files among some paths. A folder has none; a pipe, which cannot be read again, only while it is kept."""
-    found = [path for path in paths if path and (path == "-" or os.path.isfile(path) or kept_bytes(path) is not None)]
+    found = [path for path in paths if path and (path == "-" or is_url(path) or os.path.isfile(path) or kept_bytes(path) is not None)]
     return {path: sha256_file(path) for path in found}
 
 

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from voxcli import remote
 from voxcli.errors import FileFormatError, UsageError, VoxcliError
 from voxcli.provenance import Json
+from voxcli.remote import is_url
 
 VARIABLE = "VOXCLI_MAX_MEMORY"
 """The environment variable that raises the budget: a number of bytes, or one with K, M, G or T, in powers of 1024."""
@@ -65,7 +67,9 @@ def read_within(file: BinaryIO, name: str) -> bytes:
 
 
 def bytes_within(path: str | os.PathLike[str]) -> bytes:
-    """All bytes of a file. Raises FileFormatError beyond the budget, and OSError."""
+    """All bytes of a file or of a URL. Raises FileFormatError beyond the budget, and OSError."""
+    if is_url(path):
+        return remote.read(os.fspath(path))
     with open(path, "rb") as file:
         claim(f"'{path}'", os.fstat(file.fileno()).st_size, "holds")
         return read_within(file, f"'{path}'")

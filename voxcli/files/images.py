@@ -128,7 +128,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def picture_size(path: str | Path) -> tuple[int, int] | None:
-    """(width, height) of an upright picture, by its header; None for what is no image, which reading it will tell."""
+    """(width, height) of an upright picture, by its header; None for what is no image, which reading it will tell, and for URLs."""
     from PIL import Image
 
     try:

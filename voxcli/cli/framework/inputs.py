@@ -11,9 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from voxcli import remote
 from voxcli.cli.framework.output import out
 from voxcli.contents import read_stdin
 from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.remote import is_url, local_name
 
 STDIN = "-"
 Suffixes = Sequence[str] | Callable[[], Sequence[str]]
@@ -47,10 +49,14 @@ def expand(
     found: list[Input] = []
     several = len(sources) > 1
     from_stdin = 0
-    for source in sources:
+    for source in map(local_name, sources):
         if source == STDIN:
             found.append(Input(STDIN, "stdin"))
             from_stdin += 1
+        elif is_url(source):
+            own, folder = _from_url(source, _listed(suffixes))
+            found += own
+            several |= folder
         elif source.startswith("@") and not os.path.lexists(source):
             found += _from_list(source[1:], keep_going)
             from_stdin += source == f"@{STDIN}"
@@ -83,7 +89,7 @@ def expand_groups(
         if source == STDIN:
             raise UsageError("- (stdin) holds one file, not several views.", hint="Name files or folders.")
         found, _ = expand([source], suffixes, leave_out, keep_going)
-        is_folder = os.path.isdir(source)
+        is_folder = remote.is_folder(source) if is_url(source) else os.path.isdir(source)
         for each in found:
             parent = str(PurePosixPath(each.name).parent) if is_folder else "."
             nested |= parent != "."
@@ -134,6 +140,25 @@ def _from_folder(folder: str, suffixes: Sequence[str], leave_out: str | None) ->
         out.detail(f"{folder}: {len(found)} taken, {len(left)} of other kinds left out ({kinds}).")
     inputs = [Input(path, _stem(os.path.relpath(path, folder))) for path in found]
     return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path))
+
+
+def _from_url(url: str, suffixes: Sequence[str]) -> tuple[list[Input], bool]:
+    """The files of a URL, and whether it is a folder or a pattern. Files that others beside them tell of are left out."""
+    if wild := re.search(r"[*\[]", url):
+        base = url[: wild.start()].rpartition("/")[0]
+        paths = remote.found_by(base, url[len(base) + 1 :])
+    elif url.endswith("/") or remote.is_folder(url):
+        base, paths = url.rstrip("/"), remote.found_in(url)
+    elif remote.exists(url):
+        return [Input(url, PurePosixPath(url).stem)], False
+    else:
+        raise UsageError(f"No such file or folder: {url}.")
+    names = [(path, os.path.relpath(path, base)) for path in paths]
+    taken = [(path, name) for path, name in names if _has_suffix(path, suffixes) and not any(p[0] == "." for p in name.split("/"))]
+    if not taken:
+        raise _none_found(url, suffixes)
+    inputs = [Input(path, _stem(name)) for path, name in taken]
+    return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path)), True
 
 
 def _raise(error: OSError) -> None:
@@ -200,14 +225,14 @@ def _from_list(path: str, keep_going: bool) -> list[Input]:
     if not entries:
         raise UsageError(f"No inputs in @{path}.", expected="one path a line")
     for entry in entries:
-        if not keep_going and (not os.path.exists(entry) or os.path.isdir(entry)):
+        if not keep_going and not is_url(entry) and (not os.path.exists(entry) or os.path.isdir(entry)):
             raise UsageError(f"No such file: {entry} (from {where}).", hint="Paths in a list are relative to the working folder.")
     return [Input(entry, _list_name(entry)) for entry in entries]
 
 
 def _list_name(entry: str) -> str:
     relative = os.path.normpath(entry)
-    outside = os.path.isabs(relative) or relative.startswith("..")
+    outside = is_url(entry) or os.path.isabs(relative) or relative.startswith("..")
     return _stem(os.path.basename(relative) if outside else relative)
 
 

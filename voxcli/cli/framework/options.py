@@ -72,7 +72,7 @@ def _complete_devices(incomplete: str) -> list[str]:
 
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT", show_default=False, help="Files, a folder (searched in depth), a quoted glob, @list.txt, or -."),
+    typer.Argument(metavar="INPUT", show_default=False, help="Files, URLs, a folder (searched in depth), a quoted glob, @list.txt, or -."),
 ]
 Output = Annotated[
     str,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from voxcli.atomic import holds_nothing
 from voxcli.cli.framework.output import out
+from voxcli.remote import is_url
 
 if TYPE_CHECKING:
     from voxcli.scene import SceneType
@@ -55,4 +56,5 @@ def tell() -> None:
             out.note(f"{target}: {words}{step}")
     if len(found) > 1:
         folder = os.path.commonpath([os.path.dirname(target) for target, _ in found])
+        folder = folder.replace(":/", "://", 1) if is_url(found[0][0]) else folder
         out.note(f"{folder or '.'}: {len(found)} files written.")
