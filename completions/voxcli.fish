@@ -588,6 +588,7 @@ complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcom
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l layout -x -a 'r2n2 disn jof street' -d '3D-R2N2: 137 pixels; DISN: 224, depth; JOF: .mat; street: fruxels of 128 cells a side.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l views -r -d 'Pictures; default 24, disn: 36 easy and 36 hard.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l size -r -d 'Pixels of a side; street: of the grid, too.'
+complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l objects -r -d 'street: objects in each picture, others of the same split.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l cells -r -d 'Cells of a side of r2n2'\''s solid voxels.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l cameras -r -d 'Draw the views that the metadata of 3D-R2N2'\''s or DISN'\''s own data state.'
 complete -c voxcli -n '__fish_seen_subcommand_from synth; and __fish_seen_subcommand_from views' -l backgrounds -x -a 'plain photo' -d 'plain: none; photo: as photographed, as in `synth objects`.'

@@ -5,11 +5,16 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 from evaluation_layouts import LAYOUTS, made
+from PIL import Image
 from small_networks import SMALL
 
+from voxcli.evaluation.pictures import SIDE, strip
 from voxcli.evaluation.protocol import names, read_protocol
+from voxcli.evaluation.samples import Found
+from voxcli.metrics.iqtt import Answers
 from voxcli.models.weights import save_weights
 
 EXACT = 1e-4
@@ -90,6 +95,26 @@ def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
     lines = (tmp_path / "results/random/samples.jsonl").read_text().splitlines()
     assert len(lines) == len(read_protocol(name).ways)
     assert (tmp_path / "results/random/sheet.png").is_file()
+
+
+@pytest.mark.parametrize(("name", "tiles"), [("iqtt", 6), ("pix2scene-rooms", 6)])
+def test_the_sheet_shows_what_the_paper_s_figures_show(voxcli, tmp_path, name, tiles):
+    """A question, its reference made again and its depth (Figures 10, 11); a room, as it is drawn, normals and depths (Figure 4)."""
+    root = made(name, tmp_path)[0]
+    model = read_protocol(name).model
+    save_weights(tmp_path / "random.safetensors", SMALL[model].weights(model), half=False)
+    assert voxcli("evaluate", name, "--data", str(root), "--weights", "random.safetensors", "-o", "results", "--limit", "2")[0] == 0
+    sheet = np.asarray(Image.open(tmp_path / "results/random/sheet.png"))
+    assert sheet.shape == (2 * SIDE, tiles * SIDE, 3)
+    assert all((sheet[:SIDE, k * SIDE : (k + 1) * SIDE] != 255).any() for k in range(tiles))
+
+
+def test_the_right_choice_has_a_green_frame_and_a_wrong_answer_a_red_one():
+    strips = [strip(Found({}, Answers(np.array([answer])), Answers(np.array([right])), None, tuple(np.zeros((4, 16, 16, 3), np.uint8))))
+              for answer, right in ((0, 0), (0, 2))]  # fmt: skip
+    corners = [[tuple(row[0, k * SIDE].tolist()) for k in range(4)] for row in strips]
+    green, red, none = (84, 162, 75), (228, 87, 86), (255, 255, 255)
+    assert corners == [[none, green, none, none], [none, red, none, green]]
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

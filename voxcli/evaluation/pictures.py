@@ -11,7 +11,7 @@ from voxcli.errors import VoxcliError
 from voxcli.evaluation.samples import Found
 from voxcli.evaluation.tables import FilledTable, shown
 from voxcli.metrics.iqtt import Answers
-from voxcli.scene import SceneType
+from voxcli.scene import Picture, SceneType, Surfels
 
 SIDE = 200
 """Pixels of a picture's side in a strip."""
@@ -19,25 +19,45 @@ SIDE = 200
 _PAPER = 255
 _COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#9d755d", "#72b7b2", "#e45756", "#bab0ac")
 _GREY = "#c8ccd0"
+_RIGHT, _WRONG = (84, 162, 75), (228, 87, 86)
 
 
 def strip(found: Found) -> np.ndarray:
-    """Input, prediction and truth of a sample side by side, uint8 [SIDE, 3 * SIDE, 3]; white where one is missing or shows nothing."""
-    if found.truth is None or isinstance(found.truth, Answers):
-        return np.full((SIDE, 3 * SIDE, 3), _PAPER, np.uint8)
+    """Input, prediction and truth of a sample side by side, uint8 [SIDE, n * SIDE, 3]; white where one is missing or shows nothing.
+
+    Of surfels the picture as the network draws it comes second, and the depths of prediction and truth come last (pix2scene, Figures 4 to 6
+    and 14 to 16). Of a question the reference, the three choices, and what the network makes of the reference (Figures 10 and 11); the
+    right choice has a green frame, a wrong answer a red one.
+    """
+    if isinstance(found.truth, Answers):
+        tiles = [_framed(Picture(each)) for each in found.more]
+        if isinstance(found.prediction, Answers) and tiles:
+            _frame(tiles[1 + int(found.prediction.answers[0])], _WRONG)
+        if tiles:
+            _frame(tiles[1 + int(found.truth.answers[0])], _RIGHT)
+        return np.concatenate(tiles or [_framed(None)], 1)
     assert not isinstance(found.prediction, Answers)
-    pictures = [found.inputs.pictures[0] if found.inputs is not None else None, found.prediction, found.truth]
-    return np.concatenate([_framed(thing) for thing in pictures], 1)
+    pictures = [found.inputs.pictures[0] if found.inputs is not None else None, *map(Picture, found.more), found.prediction, found.truth]
+    tiles = [_framed(thing) for thing in pictures]
+    if isinstance(found.truth, Surfels):
+        tiles += [_framed(thing, 1) for thing in (found.prediction, found.truth)]
+    return np.concatenate(tiles, 1)
 
 
-def _framed(thing: SceneType | None) -> np.ndarray:
+def _frame(tile: np.ndarray, colour: tuple[int, int, int]) -> None:
+    """A frame around a tile, in place."""
+    for edge in (tile[:3], tile[-3:], tile[:, :3], tile[:, -3:]):
+        edge[:] = colour
+
+
+def _framed(thing: SceneType | None, view: int = 0) -> np.ndarray:
     from voxcli.ops.picture import views_of
 
     out = np.full((SIDE, SIDE, 3), _PAPER, np.uint8)
     if thing is None:
         return out
     try:
-        image = views_of(thing, SIDE - 8, most=1)[0][1]
+        image = views_of(thing, SIDE - 8, most=1 + view)[view][1]
     except VoxcliError:  # nothing is occupied: there is nothing to draw
         return out
     height, width = image.shape[:2]
@@ -104,5 +124,7 @@ def plot(filled: FilledTable) -> str:
 
 
 def sheet(strips: Sequence[np.ndarray]) -> np.ndarray:
-    """Strips one below the other, uint8 [H, W, 3]."""
-    return np.concatenate(list(strips), 0)
+    """Strips one below the other, uint8 [H, W, 3]; narrower ones are filled up with white."""
+    width = max(strip.shape[1] for strip in strips)
+    whole = [np.pad(strip, ((0, 0), (0, width - strip.shape[1]), (0, 0)), constant_values=_PAPER) for strip in strips]
+    return np.concatenate(whole, 0)

@@ -23,7 +23,7 @@ from voxcli.models.base import AnswersQuestions, DividesShapes, FitsShapes
 from voxcli.ops.shape_fitting import fit_shape
 from voxcli.ops.shape_parts import label_points
 from voxcli.provenance import digests_of_files
-from voxcli.scene import FruxelGrid, Labels, Mesh, Picture, VoxelGrid
+from voxcli.scene import FruxelGrid, Labels, Mesh, Picture, Surfels, VoxelGrid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,12 +70,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Found:
-    """What a sample's line was made of, for its picture. prediction: None where it is missing. truth: None where a network is measured."""
+    """What a sample's line was made of, for its picture. prediction: None where it is missing. truth: None where a network is measured.
+
+    more: further pictures, uint8 [H, W, 3]: a question's four and what the network makes of the first; a scene as the network draws it.
+    """
 
     line: Line
     prediction: Shape | Answers | None
     truth: Shape | Answers | None
     inputs: Inputs | None
+    more: tuple[np.ndarray, ...] = ()
 
 
 class Evaluator:
@@ -106,8 +110,8 @@ class Evaluator:
             found.insert(0, self._file(reader, place))
         return list(dict.fromkeys(str(each) for each in found if isinstance(each, Path)))
 
-    def find(self, place: Place) -> Found:
-        """Predict and score one sample."""
+    def find(self, place: Place, drawn: bool = False) -> Found:
+        """Predict and score one sample. drawn: with further pictures of it."""
         reader, inputs = self.readers[place.variant], None
         line = Line(variant=place.variant, name=place.name, category=place.category, records={})
         if reader.asks == "costs":
@@ -145,7 +149,19 @@ class Evaluator:
             for record in line["records"].values():
                 record["params"]["retrieved"] = retrieved.samples[nearest].name
                 record["meta"]["inputs"] |= digests_of_files(list(map(str, retrieved.sources(nearest))))
-        return Found(line, *shown[0], inputs)
+        return Found(line, *shown[0], inputs, self._more(reader, place, shown[0][0]) if drawn else ())
+
+    def _more(self, reader: Reader[ReaderOptions], place: Place, prediction: Shape | Answers | None) -> tuple[np.ndarray, ...]:
+        """Further pictures of a sample; of a scene the one that the network draws of it."""
+        from voxcli.models.base import MakesScenes
+
+        if reader.asks == "answers":
+            question = reader.question(place.index)
+            made = self.network.reconstructed(question) if self._network is not None and isinstance(self.network, AnswersQuestions) else ()
+            return (*question, *made)
+        if isinstance(prediction, Surfels) and self._predictor is not None and isinstance(self._predictor, MakesScenes):
+            return (self._predictor.picture_of(prediction).rgb,)
+        return ()
 
     # -- predictions ------------------------------------------------------------------------------------------------------------------
 

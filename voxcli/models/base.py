@@ -365,6 +365,10 @@ class RemembersPictures(ABC):
 class AnswersQuestions(ABC):
     """Answers the questions of the 3D-IQ test task."""
 
+    def reconstructed(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the network makes of the reference, as pictures, uint8 [H, W, 3]; none of a network that makes none."""
+        return ()
+
     @abstractmethod
     def answer(self, pictures: np.ndarray) -> int:
         """Which of three choices, 0, 1 or 2, shows the object of the reference: uint8 [4, H, W, 3], the reference first."""

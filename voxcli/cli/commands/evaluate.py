@@ -220,7 +220,7 @@ def _evaluated(item: Item, *, job: Job) -> tuple[Line, np.ndarray | None]:
     from voxcli.evaluation.samples import evaluator_of
 
     assert isinstance(item, _Sample) and item.place is not None
-    found = evaluator_of(job).find(item.place)
+    found = evaluator_of(job).find(item.place, item.drawn)
     return found.line, strip(found) if item.drawn else None
 
 

@@ -36,6 +36,7 @@ def views(
     size: Annotated[
         int | None, typer.Option("--size", min=16, max=1024, help="Pixels of a side; street: of the grid, too.", show_default=False)
     ] = None,
+    objects: Annotated[int, typer.Option("--objects", min=1, max=8, help="street: objects in each picture, others of the same split.")] = 1,
     cells: Annotated[int, typer.Option("--cells", min=8, max=256, help="Cells of a side of r2n2's solid voxels.")] = 32,
     cameras: Annotated[
         str | None,
@@ -71,8 +72,9 @@ def views(
 
     The cameras of r2n2, jof and disn are those of the published renderings, and their metadata files say so. --cameras ROOT draws exactly
     the views that ROOT states of the same SYNSET/ID, --taxonomy takes published splits. street is for models of fruxels: train/, val/ and
-    test/, each like a folder of `synth street`, in the frustum that SSZ has for ShapeNet (3 to 10 m, 60 degrees). Beside r2n2, disn and
-    street, objects/ holds mesh, points and coloured voxels as `synth objects` writes them.
+    test/, each like a folder of `synth street`, in the frustum that SSZ has for ShapeNet (3 to 10 m, 60 degrees); with --objects 3, each
+    picture shows the object and two others, smaller, at random places on one ground. Beside r2n2, disn and street, objects/ holds mesh,
+    points and coloured voxels as `synth objects` writes them.
 
     The views of an object depend on the seed, its SYNSET/ID and their number, its truth not on them. An interrupted data set goes on where
     it stopped. Whole objects stay, with and without --skip-existing, unless their meshes have changed; --overwrite removes the data set
@@ -91,13 +93,16 @@ def views(
         raise UsageError("Meshes of a data set have names: - has none.", hint="Name files or folders.")
     if cameras is not None and not os.path.isdir(cameras):
         raise UsageError(f"There is no folder '{cameras}' of --cameras.", expected="the folder of 3D-R2N2's or DISN's data")
+    from voxcli.datasets.synthetic.objects.company import with_company
     from voxcli.datasets.synthetic.objects.from_meshes import STREET, ViewsConfig, ViewsGenerator
     from voxcli.datasets.synthetic.objects.meshes import find_places
 
     kept = names_of(categories) if categories is not None else None
     places = find_places([(each.path, each.name) for each in found], kept, front, taxonomy)
     classes = tuple(sorted({place.category for place in places})) if layout == STREET else ()
-    config = ViewsConfig(layout, views, size, cells, backgrounds, up, front, cameras, classes)
+    config = ViewsConfig(layout, views, size, cells, backgrounds, up, front, cameras, classes, objects)
+    if objects > 1:
+        places = with_company(places, objects, seed)
     generator = ViewsGenerator(places, seed, config)
     items = [MeshItem(place.file, output, f"{place.synset}/{place.name}", place=place) for place in places]
     plan = Reads(besides=besides(folder=cameras, taxonomy=taxonomy)) if dry_run else None

@@ -10,6 +10,9 @@ import torch
 
 from voxcli import config
 from voxcli.datasets.iqtt import Questions
+from voxcli.datasets.synthetic.iqtt import ALBEDO, LENS_MM, SENSOR_MM, draw_lights
+from voxcli.geometry.lighting import Lights
+from voxcli.geometry.map_pictures import depth_picture, light_picture
 from voxcli.models.base import AnswersQuestions, TrainedNetwork
 from voxcli.models.iqtt.network import IQTTConfig, Solver
 
@@ -32,6 +35,24 @@ class IQTTSolver(TrainedNetwork[Solver], AnswersQuestions):
         with torch.inference_mode():
             images = torch.from_numpy(pictures)[None].movedim(-1, -3).float().to(self.device) / 255
             return int(self.network(images).argmax(1).item())
+
+    def reconstructed(self, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+        """rend(G_x(G_z(x))) of the reference, lit as pictures of unknown light are, and its depth (Figure 11); of baselines none."""
+        scenes = self.network.scenes if self.network.config.scenes is not None else None
+        if scenes is None:
+            return ()
+        with torch.inference_mode():
+            image = torch.from_numpy(pictures[:1]).movedim(-1, -3).float().to(self.device) / 255
+            nothing = image.new_zeros(1, 0)
+            z = scenes.encoder(image, nothing)
+            ambient, positions, colours = (values.float()[None].to(self.device) for values in draw_lights(np.random.default_rng(0))[:3])
+            size = image.shape[-1]
+            focal = LENS_MM / SENSOR_MM * size
+            K = image.new_tensor([[[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]]])
+            albedo = image.new_full((1, 3), ALBEDO)
+            made, depth = scenes.picture(z, scenes.condition(nothing), K, Lights(ambient, positions, colours), albedo)
+        far = scenes.config.far or float(depth.max())
+        return light_picture(made[0].cpu()), depth_picture(depth[0].cpu(), scenes.config.near, far)
 
     def answers(self, questions: Sequence[Questions], batch_size: int = 8) -> Iterator[int]:
         """The choice 0, 1 or 2 for each question of some lists, in order: of a training file, give the labelled list first."""

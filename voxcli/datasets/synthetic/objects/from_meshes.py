@@ -43,7 +43,7 @@ _DISN = {kind: (f"renderings_rgb/ShapeNet/{{}}/{kind}", f"image/{{}}/{kind}", f"
 class ViewsConfig:
     """layout: a name of VIEW_LAYOUTS. views: pictures of each set. size: pixels of a side (street: also cells of a side of the grid).
     cells: of the solid voxels. backgrounds: plain or photo. up: axis of the meshes that points up. cameras: folder of a real data set whose
-    metadata give the views. classes: of a street data set.
+    metadata give the views. classes: of a street data set; objects: in each of its pictures.
     """
 
     layout: str = "r2n2"
@@ -55,6 +55,7 @@ class ViewsConfig:
     front: str | None = None
     cameras: str | None = None
     classes: tuple[str, ...] = ()
+    objects: int = 1
 
     def __post_init__(self) -> None:
         for kind, name, known in (
@@ -65,6 +66,8 @@ class ViewsConfig:
                 raise unknown_name(kind, name, known)
         if self.views is not None and not 1 <= self.views <= 100:
             raise UsageError("An object is seen from 1 to 100 views.", actual=self.views)
+        if self.objects != 1 and self.layout != STREET:
+            raise UsageError("Pictures of several objects are of the layout 'street'.", expected="--layout street", actual=self.layout)
         if self.cameras is not None and self.layout == STREET:
             raise UsageError("The cameras of real data sets do not fit the frustum of the layout 'street'.", hint="Leave out --cameras.")
         if self.cameras is not None and self.views is not None:
@@ -74,7 +77,8 @@ class ViewsConfig:
 
     def facts(self) -> dict[str, Json]:
         """All of it for meta.json."""
-        return {**vars(self), "views": self.count, "classes": list(self.classes), "cameras": self.cameras and Path(self.cameras).name}
+        own = {name: value for name, value in vars(self).items() if name != "objects" or value != 1}
+        return {**own, "views": self.count, "classes": list(self.classes), "cameras": self.cameras and Path(self.cameras).name}
 
     @property
     def count(self) -> int | None:
@@ -99,7 +103,7 @@ class MeshViews:
         from voxcli import files
 
         shots = self._shots(place)
-        thing = shape_of(files.read_as(place.file, Mesh), place, self.config.up)
+        things = [shape_of(files.read_as(each.file, Mesh), each, self.config.up) for each in (place, *place.beside)]
         rng = np.random.default_rng(item_seed(self.seed, f"{place.synset}/{place.name}"))
         path = _source_path(folder, place)
         if path.exists():  # meshes that came before it may have moved it into another split
@@ -108,7 +112,10 @@ class MeshViews:
                 left.unlink(missing_ok=True)
             path.unlink()
         shots = replace(shots, truth=item_seed(self.seed, f"{place.synset}/{place.name}/truth"))
-        self.layout.write(folder, place, thing, rng, shots)
+        if isinstance(self.layout, StreetLayout):
+            self.layout.write_scenes(folder, place, things, rng, shots)
+        else:
+            self.layout.write(folder, place, things[0], rng, shots)
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_bytes(path, _source_bytes(place, shots), overwrite=True)
 
@@ -150,6 +157,8 @@ def _source_path(folder: Path, place: MeshPlace) -> Path:
 def _source_bytes(place: MeshPlace, shots: Shots) -> bytes:
     facts: dict[str, Json] = {"category": place.category, "split": place.split, "file": place.shown, "front": place.front,
                               "sha256": sha256_file(place.file)}  # fmt: skip
+    if place.beside:
+        facts["beside"] = {f"{each.synset}/{each.name}": sha256_file(each.file) for each in place.beside}
     if shots.metadata:
         facts["cameras"] = {kind: sha256_file(path) for kind, path in sorted(shots.metadata.items())}
     return json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n"

@@ -41,7 +41,8 @@ _ALMOST = 0.01
 
 @dataclass(frozen=True)
 class MeshPlace:
-    """A mesh file and where its object belongs. shown: the file's name within its source. front: one of FRONTS."""
+    """A mesh file and where its object belongs. shown: the file's name within its source. front: one of FRONTS. beside: objects that its
+    pictures show, too."""
 
     category: str
     synset: str
@@ -50,6 +51,7 @@ class MeshPlace:
     file: str
     shown: str
     front: str = "x"
+    beside: tuple[MeshPlace, ...] = ()
 
 
 def find_places(
@@ -90,7 +92,8 @@ def find_places(
             for split in SPLITS
             for name in entry[split]
         }
-        found = {key: replace(place, **listed[key]) for key, place in found.items() if key in listed}
+        named = {key: listed[key] for key in found if key in listed}
+        found = {key: replace(found[key], category=entry["category"], split=entry["split"]) for key, entry in named.items()}
         if not found:
             raise UsageError(f"'{taxonomy}' lists none of these meshes.", expected="their SYNSET and ID in it")
     known = dict.fromkeys(each for place in found.values() for each in (place.category, place.synset))

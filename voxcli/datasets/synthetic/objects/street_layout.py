@@ -1,7 +1,8 @@
 """Objects one by one as `synth street` writes scenes: pictures with labelled fruxels, in the frustum that SSZ has for ShapeNet.
 
 DIR/train|val|test/images depth instances poses fruxels    one sample a view, SYNSET-ID-00; as in voxcli.datasets.synthetic.street.dataset
-The diagonal of an object's box is 5 m. The camera stands 5.5 to 7.5 m from its middle, so that all of it lies within 3 to 10 m.
+The diagonal of an object's box is 5 m. The camera stands 5.5 to 7.5 m from its middle, so that all of it lies within 3 to 10 m. Several
+objects share that room: see company.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from voxcli.datasets.synthetic.objects.company import Stand, joined, stands
 from voxcli.datasets.synthetic.objects.layouts import truth_files, write_truth
 from voxcli.datasets.synthetic.objects.parts import ShapeObject
 from voxcli.datasets.synthetic.objects.places import Place
@@ -27,7 +29,7 @@ from voxcli.geometry.lattice import FruxelLattice
 from voxcli.geometry.solid import SortedFaces, fill_sorted, sorted_faces
 from voxcli.geometry.winding import wound_faces
 from voxcli.provenance import Json, make_meta
-from voxcli.scene import FRUSTUM_PRESETS, Camera, FruxelGrid, Labels, Picture
+from voxcli.scene import FRUSTUM_PRESETS, Camera, Frustum, FruxelGrid, Labels, Picture
 
 SIDE = 128
 """Columns, rows and slices, where nothing else is asked for."""
@@ -48,7 +50,7 @@ def street_views(rng: np.random.Generator, count: int) -> list[ViewLine]:
 
 
 class StreetLayout:
-    """Samples of one object each. classes: names of all categories of the data set."""
+    """Samples of one object each, or of several. classes: names of all categories of the data set."""
 
     patterns: tuple[str, ...] = (
         "objects/*/*/*.*", *(f"*/{kind}" for kind in ("images/*.png", "depth/*.png", "instances/*.png", "poses/*.json", "fruxels/*.npz")),
@@ -64,26 +66,32 @@ class StreetLayout:
 
     def write(self, out_dir: Path, place: Place, thing: ShapeObject, rng: np.random.Generator, shots: Shots) -> None:
         """All files of one object."""
+        self.write_scenes(out_dir, place, [thing], rng, shots)
+
+    def write_scenes(self, out_dir: Path, place: Place, things: Sequence[ShapeObject], rng: np.random.Generator, shots: Shots) -> None:
+        """All files of an object, the first of `things`, whose pictures show the others, too, each time in other places."""
         folder, side = out_dir / place.split, shots.size or SIDE
         make_sample_folders(folder)
         frustum = replace(_FRUSTUM, width=side, height=side, depth=side)
-        wound = wound_faces(thing.vertices, thing.faces)
-        solid = sorted_faces(torch.from_numpy(wound.faces), torch.from_numpy(wound.kinds))
+        solids = [_solid(thing) for thing in things]
+        names = np.array([0, *(self.labels.names.index(thing.category) for thing in things)], np.uint8)
         meta = make_meta("fruxels", "synth views", {}, {}, None, "camera: x right, y down, z forward", "m")
-        shooting = Shooting(thing, rng, shots)
+        shooting = Shooting(things[0], rng, shots) if len(things) == 1 else None
         for k, line in enumerate(street_views(rng, shots.count)):
-            pixels, away, _ = shooting.take(line, side)
+            where = stands(things, rng)
+            pixels, away, _ = (shooting or Shooting(joined(things, where), rng, shots)).take(line, side)
             world_to_cam = line.world_to_cam
             world_to_cam[:3, 3] *= DIAGONAL
-            cam = torch.from_numpy(DIAGONAL * thing.vertices @ world_to_cam[:3, :3].T + world_to_cam[:3, 3])
-            filled = _filled(cam, solid, FruxelLattice(frustum))
-            fruxels = FruxelGrid(filled * np.uint8(self.labels.names.index(place.category)), frustum, world_to_cam, self.labels)
-            instances = np.where(np.isfinite(away), 2, 0).astype(np.uint16)
+            placed = [DIAGONAL * stand.moved(thing.vertices) for thing, stand in zip(things, where, strict=True)]
+            cams = [torch.from_numpy(points @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]) for points in placed]
+            owner = fill_sorted(list(zip(cams, solids, strict=True)), FruxelLattice(frustum), "slab").owner.numpy()
+            fruxels = FruxelGrid(names[owner], frustum, world_to_cam, self.labels)
             camera = Camera(frustum.K, side, side, world_to_cam)
-            sample = StreetSample(Picture(pixels[..., :3] if shots.photo else _on_white(pixels)), fruxels, DIAGONAL * away, instances,
-                                  [_pose(place.category, thing, world_to_cam)], camera)  # fmt: skip
+            poses = [_pose(n, thing, stand, world_to_cam) for n, (thing, stand) in enumerate(zip(things, where, strict=True), 2)]
+            sample = StreetSample(Picture(pixels[..., :3] if shots.photo else _on_white(pixels)), fruxels, DIAGONAL * away,
+                                  _instances(owner, DIAGONAL * away, frustum), poses, camera)  # fmt: skip
             write_sample(folder, _name(place, k), sample, meta)
-        write_truth(out_dir, place, thing, shots.truth_rng(rng), {})
+        write_truth(out_dir, place, things[0], shots.truth_rng(rng), {})
 
     def write_index(self, out_dir: Path, places: Sequence[Place]) -> None:
         """Nothing: the folders say the splits."""
@@ -93,8 +101,23 @@ def _name(place: Place, view: int) -> str:
     return f"{place.synset}-{place.name}-{view:02d}"
 
 
-def _filled(cam: torch.Tensor, solid: SortedFaces, lattice: FruxelLattice) -> np.ndarray:
-    return (fill_sorted([(cam, solid)], lattice, "slab").owner > 0).numpy().astype(np.uint8)
+def _solid(thing: ShapeObject) -> SortedFaces:
+    wound = wound_faces(thing.vertices, thing.faces)
+    return sorted_faces(torch.from_numpy(wound.faces), torch.from_numpy(wound.kinds))
+
+
+def _instances(owner: np.ndarray, away: np.ndarray, frustum: Frustum) -> np.ndarray:
+    """The object that each pixel shows, 2 and up, 0 for none: the first of its fruxels near its depth; at softened edges that of the
+    nearest pixel. owner [D, H, W], away [H, W]."""
+    from scipy.ndimage import distance_transform_edt
+
+    slices = np.arange(frustum.depth)[:, None, None]
+    seen = np.nan_to_num((away - frustum.z_near) / frustum.slice_thickness, nan=-10.0)
+    near = (owner > 0) & (np.abs(slices + 0.5 - seen) <= 1.5)
+    first = np.take_along_axis(owner, near.argmax(0)[None], 0)[0]
+    if near.any():
+        first = first[tuple(distance_transform_edt(~near.any(0), return_distances=False, return_indices=True))]
+    return np.where(np.isfinite(away), np.maximum(first, 1) + 1, 0).astype(np.uint16)
 
 
 def _on_white(pixels: np.ndarray) -> np.ndarray:
@@ -103,14 +126,15 @@ def _on_white(pixels: np.ndarray) -> np.ndarray:
     return (pixels[..., :3] * share + 255 * (1 - share) + 0.5).astype(np.uint8)
 
 
-def _pose(class_name: str, thing: ShapeObject, world_to_cam: np.ndarray) -> dict[str, Json]:
+def _pose(instance: int, thing: ShapeObject, stand: Stand, world_to_cam: np.ndarray) -> dict[str, Json]:
     """The pose of an object whose own frame has its front along +z and its lowest point at y = 0."""
-    low, high = DIAGONAL * thing.vertices.min(0), DIAGONAL * thing.vertices.max(0)
-    foot = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
-    rotation, translation = world_to_cam[:3, :3] @ _OWN_TO_DATA, world_to_cam[:3, :3] @ foot + world_to_cam[:3, 3]
+    low, high = thing.vertices.min(0), thing.vertices.max(0)
+    foot = DIAGONAL * stand.moved(np.array([[(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2]]))[0]
+    low, high = (DIAGONAL * stand.scale * corner for corner in (low, high))
+    rotation, translation = world_to_cam[:3, :3] @ stand.rotation @ _OWN_TO_DATA, world_to_cam[:3, :3] @ foot + world_to_cam[:3, 3]
     return {
-        "instance": 2,
-        "class": class_name,
+        "instance": instance,
+        "class": thing.category,
         "translation": [round(float(v), 6) for v in translation],
         "rotation_wxyz": [round(float(v), 8) for v in rotation_to_quaternion(rotation)],
         "size": [round(float(v), 5) for v in (high - low)[[2, 1, 0]]],
