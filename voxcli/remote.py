@@ -1,7 +1,7 @@
 """Files by URL (s3://, gs://, https:// and what else fsspec knows), read whole and written whole. Needs the extra `voxcli[remote]`.
 
 Only URLs that a user gives are opened: what a file names is looked for beside it, and never fetched. The budget of memory holds
-(`files/guard.py`). file:// stands for the path behind it.
+(`files/guard.py`). file:// stands for the path behind it, tar:// for a member of a shard (`shards.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from voxcli import shards
 from voxcli.errors import UsageError, VoxcliError
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def read(url: str) -> bytes:
     """All bytes of a file. Raises UsageError that names it, FileFormatError beyond the budget of memory."""
     from voxcli.files.guard import claim, read_within
 
+    if shards.is_member(url):
+        return shards.member_bytes(*shards.of_url(url))
     with _told(url, "read") as (system, path):
         if (size := system.info(path).get("size")) is not None:
             claim(url, int(size), "holds")
@@ -56,6 +59,8 @@ def read(url: str) -> bytes:
 
 def write(url: str, data: bytes | bytearray | memoryview) -> None:
     """Write a file, in place of one that is there. It appears whole or not at all."""
+    if shards.is_member(url):
+        raise UsageError(f"{url}: shards are written whole.", hint="fruxelize and synth street have --shard.")
     with _told(url, "written") as (system, path):
         if {system.protocol} & _AT_ONCE if isinstance(system.protocol, str) else {*system.protocol} & _AT_ONCE:
             system.pipe_file(path, bytes(data))
@@ -74,12 +79,17 @@ def write(url: str, data: bytes | bytearray | memoryview) -> None:
 
 def exists(url: str) -> bool:
     """Whether a file or folder is there."""
+    if shards.is_member(url):
+        shard, name = shards.of_url(url)
+        return name in shards.members(shard)
     with _told(url, "looked for") as (system, path):
         return bool(system.exists(path))
 
 
 def is_folder(url: str) -> bool:
     """Whether there is a folder, or objects whose names begin so."""
+    if shards.is_member(url):
+        return False
     with _told(url, "looked for") as (system, path):
         return bool(system.isdir(path))
 

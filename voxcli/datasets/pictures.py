@@ -12,6 +12,7 @@ import numpy as np
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.guard import bytes_within
 from voxcli.scene import Picture
+from voxcli.shards import opened
 
 
 def read_rgba(path: Path) -> np.ndarray:
@@ -30,7 +31,7 @@ def read_rgb(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as file:
+        with Image.open(opened(path)) as file:
             return np.asarray(file.convert("RGB"))
     except (OSError, ValueError) as error:
         raise FileFormatError(f"'{path}' cannot be read as an image.", actual=str(error)) from error

@@ -5,11 +5,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from voxcli.datasets.packed import SUFFIXES, PackedSamples
+from voxcli.datasets.packed import SUFFIXES as PACKED
+from voxcli.datasets.packed import PackedSamples
 from voxcli.datasets.pictures import read_rgb
 from voxcli.datasets.poses import parse_poses
 from voxcli.datasets.street_checks import (
@@ -27,6 +28,7 @@ from voxcli.files.guard import bytes_within
 from voxcli.scene.labels import Labels
 from voxcli.scene.poses import Poses
 from voxcli.scene.types import Frustum
+from voxcli.shards import SUFFIX, is_there, members, opened
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class StreetFolder:
     def __init__(self, sources: Sequence[str | Path]):
         self.samples: list[tuple[_Folder | PackedSamples, int]] = []
         paths = [path for source in sources for path in scene_folders(Path(source)) or [Path(source)]]
-        opened = [PackedSamples(path) if path.is_file() and path.suffix in SUFFIXES else _Folder(path) for path in paths]
+        opened = [PackedSamples(path) if path.is_file() and path.suffix in PACKED else _Folder(path) for path in paths]
         for source in opened:
             facts, first = (GridFacts(s.frustum, s.classes) for s in (source, opened[0]))
             check_facts(str(source.path), facts, str(opened[0].path), first, 0.0)
@@ -114,22 +116,26 @@ class StreetFolder:
 
 
 def scene_folders(folder: Path) -> list[Path]:
-    """The folders in a folder that hold samples, sorted: of scenes of several frames. None where it holds samples itself."""
+    """The folders in a folder that hold samples, sorted: of scenes of several frames; or its shards. None where it holds samples itself."""
     if not folder.is_dir() or (folder / "fruxels").is_dir():
         return []
+    if found := sorted(folder.glob(f"*{SUFFIX}")):
+        return found
     return sorted(path.parent for path in folder.glob("*/fruxels") if path.is_dir())
 
 
 class _Folder:
-    """One folder: its names, what all its samples share (checked over all files), and a sample by its number."""
+    """One folder, or one shard of a folder: its names, what all its samples share (checked over all files), and a sample by its number."""
 
     def __init__(self, path: Path):
         self.path = path
-        self.names = sorted(p.stem for p in (path / "fruxels").glob("*.npz"))
+        packed = path.suffix == SUFFIX and path.is_file()
+        fruxels = map(PurePosixPath, members(path)) if packed else (path / "fruxels").glob("*.npz")
+        self.names = sorted(p.stem for p in fruxels if p.parent.name == "fruxels" and p.suffix == ".npz")
         if not self.names:
             raise DataError(f"'{path}' holds no samples.", expected="a folder made by 'voxcli synth street', or one packed as .h5",
                             hint="Its samples lie in images/*.png and fruxels/*.npz.")  # fmt: skip
-        meta = path / "meta.json"
+        meta = (path.parent if packed else path) / "meta.json"
         self.meta = bytes_within(meta).decode("utf-8") if meta.is_file() else ""
         first = read_facts(self._fruxels(0))
         self.classes = first.classes
@@ -141,7 +147,7 @@ class _Folder:
         from PIL import Image
 
         try:
-            with Image.open(self.path / "images" / f"{self.names[0]}.png") as file:
+            with Image.open(opened(self.path / "images" / f"{self.names[0]}.png")) as file:
                 return file.width
         except (OSError, ValueError):
             return None
@@ -166,7 +172,10 @@ class _Folder:
         """The JSON text of the poses file; empty where there is none."""
         path = self.path / "poses" / f"{self.names[index]}.json"
         try:
-            return bytes_within(path).decode("utf-8") if path.is_file() else ""
+            if not is_there(path):
+                return ""
+            held = opened(path)
+            return (bytes_within(held) if isinstance(held, Path) else held.getvalue()).decode("utf-8")
         except (OSError, ValueError) as error:
             raise FileFormatError(f"'{path}' cannot be read as poses.", actual=f"{type(error).__name__}: {error}") from error
 
@@ -185,7 +194,7 @@ def _read_labels(path: Path) -> np.ndarray:
     """The `labels` member of a fruxel file, alone: probabilities and meta stay packed."""
     shape = labels_shape(path)
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("labels.npy") as member:
+        with zipfile.ZipFile(opened(path)) as archive, archive.open("labels.npy") as member:
             read_array_header(member)
             data = member.read(int(np.prod(shape)))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

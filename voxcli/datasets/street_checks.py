@@ -18,6 +18,7 @@ import numpy as np
 from voxcli.errors import DataError, FileFormatError
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
+from voxcli.shards import opened
 
 LARGEST_GRID = 1 << 28
 """Fruxels in one sample that a reader still unpacks (a guard against zip bombs)."""
@@ -40,7 +41,7 @@ def read_facts(path: Path) -> GridFacts:
     """
     depth, height, width = labels_shape(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(opened(path), allow_pickle=False) as file:
             numbers = [float(file[key]) for key in ("z_near", "z_far", "fov_x_deg")]
             names = tuple(str(n) for n in file["label_names"])
             ids = [int(file[key]) if file[key] >= 0 else None for key in ("empty_label", "ignore_label")]
@@ -54,7 +55,7 @@ def read_facts(path: Path) -> GridFacts:
 def labels_shape(path: Path) -> tuple[int, int, int]:
     """[D, H, W] of the labels in a fruxel file, from their header. Raises FileFormatError where it holds no usable labels."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("labels.npy") as member:
+        with zipfile.ZipFile(opened(path)) as archive, archive.open("labels.npy") as member:
             shape, fortran, dtype = read_array_header(member)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FileFormatError(f"'{path}' cannot be read as fruxels.", actual=f"{type(error).__name__}: {error}") from error
@@ -89,7 +90,7 @@ def check_files(paths: Sequence[Path], facts: GridFacts, jitter: float) -> None:
 def _fingerprint(path: Path) -> tuple[object, ...]:
     """Checksums of the small members and the size of the labels, the field of view last."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(opened(path)) as archive:
             known = {info.filename: info for info in archive.infolist()}
             crcs = [(known[name].CRC, known[name].file_size) if name in known else None for name in _MEMBERS]
             labels = known.get("labels.npy")

@@ -14,6 +14,7 @@ from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.fruxel_options import CELLS, FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
 from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.sharding import Shard
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_points, fill_scene, look_up, scene_of_mesh
 from voxcli.ops.framing import Framing
@@ -84,6 +85,7 @@ def fruxelize(
     device: options.Device = "cpu",
     *,
     formats: options.Formats,
+    shard: Shard = None,
     workers: options.Workers = 1,
     policy: options.Policy,
 ) -> None:
@@ -114,7 +116,7 @@ def fruxelize(
     suffixes = partial(searched_extensions, *SEARCHED[grid])
     reads = Reads(formats.input_format, None, besides(camera=camera, classes=classes))
     with items(
-        sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy, label="filling", reads=reads
+        sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy, label="filling", reads=reads, shard=shard
     ) as todo:
         request.check_targets(todo.items)
         with RepeatedWarnings("holes and openings") as leaks, RepeatedWarnings("parts outside the frustum") as views:

@@ -11,6 +11,7 @@ from voxcli.cli.framework import options
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder
 from voxcli.cli.framework.plans import Reads, besides
 from voxcli.cli.framework.realism import Realism, check_realism, redraw
+from voxcli.cli.framework.sharding import Shard
 from voxcli.errors import UsageError
 from voxcli.ops.limits import check_cells
 
@@ -52,6 +53,7 @@ def street(
     realism_weights: Annotated[
         str | None, typer.Option("--realism-weights", metavar="FILE", help="Weights of `voxcli train -m edges2image`; none are shipped.")
     ] = None,
+    shard: Shard = None,
     workers: options.Workers = 1,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
@@ -92,10 +94,12 @@ def street(
                          actual=f"{width} {height}")  # fmt: skip
     check_cells(*config.frustum.shape)
     check_cells(config.frustum.height * picture_scale, config.frustum.width * picture_scale)
+    if shard is not None and (trajectory > 1 or realism is not None):
+        raise UsageError("--shard packs scenes of one picture.", hint="Leave out --trajectory and --realism, or --shard.")
     if trajectory > 1 and realism is not None:
         raise UsageError("--realism redraws each picture by itself: frames would flicker.", hint="Leave out --trajectory or --realism.")
     check_realism(output, realism, realism_weights, overwrite)
     plan = Reads(besides=besides(folder=assets, weights=realism_weights)) if dry_run else None
-    fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers, overwrite, plan)
+    fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers, overwrite, plan, shard)
     if realism is not None and realism_weights is not None and not dry_run:
         redraw(output, realism_weights)

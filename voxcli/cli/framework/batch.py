@@ -33,6 +33,7 @@ from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
 from voxcli.cli.framework.output import Progress, ReaderLeft, RepeatedWarnings, counted, out
 from voxcli.cli.framework.plans import Reads, tell_item
+from voxcli.cli.framework.sharding import Shards
 from voxcli.cli.framework.workers import in_workers
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError, readable
 from voxcli.processes import cores_shared, scheduler
@@ -81,11 +82,12 @@ class ItemsFailed(VoxcliError):
 class Batch:
     """The items to be done. As a context manager it shows progress, and raises ItemsFailed at the end if items failed."""
 
-    def __init__(self, items: Sequence[Item], *, keep_going: bool = False, label: str = "items", plan: Reads | None = None):
+    def __init__(self, items: Sequence[Item], *, keep_going: bool = False, label: str = "items", plan: Reads | None = None,
+                 shards: Shards | None = None):
         """plan: of --dry-run. Nothing is done then, and at the end a line for each item says what it would read and write."""
         self.items = list(items)
         self.keep_going = keep_going
-        self.plan = plan
+        self.plan, self._shards = plan, shards
         self.also_written: Callable[[Item], Sequence[str]] = lambda item: ()
         self.failed: list[Item] = []
         self._done = 0
@@ -172,6 +174,8 @@ class Batch:
         """
         if self.plan is not None:
             return
+        if self._shards is not None:
+            self._shards.begin(self.items)
         begun, seconds = 0, 0.0
         elsewhere = scheduler() is not None
         if elsewhere:
@@ -188,7 +192,7 @@ class Batch:
                         result = work(item)
                         seconds += time.perf_counter() - began if begun else 0.0  # the first one imports what it needs
                         yield item, result
-                        self._done += 1
+                        self._finish(item)
                     begun += 1
                     contents.release()
                     self._progress.advance()
@@ -199,7 +203,12 @@ class Batch:
                 self._progress.advance()
                 with self.attempt(item):
                     yield item, outcome.get()
-                    self._done += 1
+                    self._finish(item)
+
+    def _finish(self, item: Item) -> None:
+        self._done += 1
+        if self._shards is not None:
+            self._shards.done(item)
 
     def _heard(self) -> str | None:
         """What a worker calls the time of its items, where somebody listens to what it does."""
@@ -223,7 +232,7 @@ class Batch:
 
 def items(
     sources: Sequence[str], output: str, *, suffixes: Suffixes, target_suffix: str, policy: Policy | None = None,
-    label: str = "items", grouped: bool = False, reads: Reads | None = None,
+    label: str = "items", grouped: bool = False, reads: Reads | None = None, shard: int | None = None,
 ) -> Batch:  # fmt: skip
     """Decide every output before anything is computed.
 
@@ -238,6 +247,7 @@ def items(
             any format, it shows that `output` means a file.
         grouped: the files of a folder, and those named directly, are one input together.
         reads: how they are read, for --dry-run.
+        shard: how many outputs a tar file of the folder gets, see `sharding`.
 
     Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made.
     """
@@ -248,9 +258,10 @@ def items(
     found, several = (expand_groups if grouped else expand)(sources, suffixes, output, policy.keep_going)
     todo = _place(found, local_name(output), several, target_suffix, grouped)
     _check_distinct(todo)
-    todo = _apply_policy(todo, policy)
+    shards = Shards(todo, local_name(output), shard, policy) if shard is not None else None
+    todo = _apply_policy(todo if shards is None else shards.parts(), policy)
     check_writable(item.target for item in todo if item.target != "-")
-    return Batch(todo, keep_going=policy.keep_going, label=label, plan=(reads or Reads()) if policy.dry_run else None)
+    return Batch(todo, keep_going=policy.keep_going, label=label, plan=(reads or Reads()) if policy.dry_run else None, shards=shards)
 
 
 def check_policy(overwrite: bool, skip_existing: bool) -> None:

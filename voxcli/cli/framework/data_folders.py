@@ -41,11 +41,13 @@ def names_of(listed: str) -> tuple[str, ...]:
 
 
 def fill_data_folder(
-    output: str, count: int, generator: FolderGenerator, workers: int, overwrite: bool, plan: Reads | None = None
-) -> None:
+    output: str, count: int, generator: FolderGenerator, workers: int, overwrite: bool, plan: Reads | None = None,
+    shard: int | None = None,
+) -> None:  # fmt: skip
     """Make the items that the folder lacks (overwrite: all), show the progress, and say how many were made.
 
-    plan: of --dry-run. Nothing is made then, and a line for each item says what would be read and written.
+    plan: of --dry-run. Nothing is made then, and a line for each item says what would be read and written. shard: how many items go into
+    each tar file.
     """
     from voxcli.datasets.synthetic.folders import check_folder, write_dataset
 
@@ -65,7 +67,7 @@ def fill_data_folder(
             bar.advance(done - seen)
             seen = done
 
-        made = write_dataset(output, count, generator, workers, show, overwrite)
+        made = write_dataset(output, count, generator, workers, show, overwrite, shard)
     _say_made(output, generator, made, count - made)
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from voxcli import remote
+from voxcli import remote, shards
 from voxcli.cli.framework.output import out
 from voxcli.contents import read_stdin
 from voxcli.errors import DataError, FileFormatError, UsageError
@@ -63,6 +63,9 @@ def expand(
             several = True
         elif os.path.isdir(source):
             found += _from_folder(source, _listed(suffixes), leave_out)
+            several = True
+        elif source.endswith(shards.SUFFIX) and os.path.isfile(source):
+            found += _from_shard(source, ".", _listed(suffixes)) or [Input(source, PurePosixPath(Path(source).as_posix()).stem)]
             several = True
         elif os.path.lexists(source):
             found.append(Input(source, PurePosixPath(Path(source).as_posix()).stem))
@@ -127,19 +130,28 @@ def _from_folder(folder: str, suffixes: Sequence[str], leave_out: str | None) ->
         barred = None  # results beside their inputs: nothing to leave out
     found: list[str] = []
     left: list[str] = []
+    packed: list[str] = []
     for here, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [f for f in folders if not f.startswith(".") and os.path.abspath(os.path.join(here, f)) != barred]
         shown = [f for f in files if not f.startswith(".")]
+        packed += [os.path.join(here, f) for f in shown if f.endswith(shards.SUFFIX)]
         taken = [f for f in shown if _has_suffix(os.path.join(here, f), suffixes)]
         found += _without_pipes([os.path.join(here, f) for f in taken])
         left += [os.path.splitext(f)[1].lower() or "no extension" for f in shown if f not in taken]
-    if not found:
+    members = [each for path in sorted(packed) for each in _from_shard(path, os.path.relpath(os.path.dirname(path), folder), suffixes)]
+    if not found and not members:
         raise _none_found(folder, suffixes)
     if left:
         kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in sorted(set(left)))
         out.detail(f"{folder}: {len(found)} taken, {len(left)} of other kinds left out ({kinds}).")
-    inputs = [Input(path, _stem(os.path.relpath(path, folder))) for path in found]
+    inputs = [Input(path, _stem(os.path.relpath(path, folder))) for path in found] + members
     return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path))
+
+
+def _from_shard(path: str, folder: str, suffixes: Sequence[str]) -> list[Input]:
+    """The members of a shard. Their names do not tell in which shard they lie."""
+    names = [name for name in shards.members(path) if _has_suffix(name, suffixes)]
+    return [Input(shards.member_url(Path(path).as_posix(), name), _stem(os.path.normpath(os.path.join(folder, name)))) for name in names]
 
 
 def _from_url(url: str, suffixes: Sequence[str]) -> tuple[list[Input], bool]:

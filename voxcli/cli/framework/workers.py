@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 AHEAD = 16
 """Tasks for each worker that are handed out before the first of them is back: what a pool or a scheduler holds at most."""
-TASK_SECONDS, MOST_ITEMS = 0.25, 64
+TASK_SECONDS, MOST_ITEMS = 1.0, 256
 """How long a task of a cluster shall take, and how many items it has at most."""
 
 
@@ -159,7 +159,8 @@ class _Tasks(Generic[R]):
     def _hand_out(self) -> None:
         from concurrent.futures import Future
 
-        most = min(MOST_ITEMS, int(TASK_SECONDS / max(self._seconds, 1e-6))) if self._pool.remote else 1
+        share = (len(self._now) - self._begun) // (4 * self._pool.size)  # towards the end smaller ones: all workers end together
+        most = min(MOST_ITEMS, share, int(TASK_SECONDS / max(self._seconds, 1e-6))) if self._pool.remote else 1
         places = list(self._now[self._begun : self._begun + max(1, most)])
         there = [k for k in places if k in self._kept]
         future: Future[list[Outcome[R]]]

@@ -73,36 +73,71 @@ def write_dataset(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     overwrite: bool = False,
+    shard: int | None = None,
 ) -> int:
     """Write items 0..count-1 into a folder. Whole ones that are there already are kept. -> how many were made now
 
     progress: called with (items done, count), first with those that were there. overwrite: a data set of this kind that is there, of
-    whatever options, is removed first. Raises UsageError where the folder holds something else, or, without overwrite, a data set that was
-    made with other options.
+    whatever options, is removed first. shard: how many items go into each tar file; they lie below .parts until it is full. Raises
+    UsageError where the folder holds something else, or, without overwrite, a data set that was made with other options.
     """
     folder = Path(out_dir)
     if count < 1 or workers < 1:
         raise UsageError(f"A data set needs at least one {generator.item} and one worker.", actual=f"count {count}, workers {workers}")
     open_folder(folder, generator, overwrite)
-    generator.begin(folder)
-    missing = [index for index in range(count) if not generator.is_whole(folder, index)]
-    done = count - len(missing)
     report = progress or (lambda done, count: None)
+    if shard is not None:
+        return _write_shards(folder, count, generator, workers, report, shard)
+    generator.begin(folder)
+    made = _write_missing(folder, range(count), generator, workers, report, (0, count))
+    generator.finish(folder)
+    return made
+
+
+def _write_missing(
+    folder: Path, indices: Sequence[int], generator: FolderGenerator, workers: int, report: Callable[[int, int], None], of: tuple[int, int]
+) -> int:
+    """Write the items that the folder lacks. of: how many were done before these, and all. -> how many were made"""
+    missing = [index for index in indices if not generator.is_whole(folder, index)]
+    before, count = of
+    done = before + len(indices) - len(missing)
     report(done, count)
     work = partial(_write_items, generator, folder)
     with closing(run_chunks(work, missing, workers, generator.chunk, generator.modules)) as running:
         for made, _ in running:
             done += len(made)
             report(done, count)
-    generator.finish(folder)
     return len(missing)
+
+
+def _write_shards(
+    folder: Path, count: int, generator: FolderGenerator, workers: int, report: Callable[[int, int], None], size: int
+) -> int:
+    """Write a data set in tar files, one after the other. Raises UsageError where one is there that has other items."""
+    from voxcli.shards import members, shard_name, write_shard
+
+    parts, made = folder / ".parts", 0
+    for start in range(0, count, size):
+        indices, path = range(start, min(start + size, count)), folder / shard_name(start // size)
+        files = [file for index in indices for file in generator.files(parts, index)]
+        names = [file.relative_to(parts).as_posix() for file in files]
+        if path.exists():
+            if list(members(path)) != names:
+                raise UsageError(f"{path} holds other items than it would get.", hint="Use another folder, or --overwrite.")
+            report(indices.stop, count)
+            continue
+        generator.begin(parts)
+        made += _write_missing(parts, indices, generator, workers, report, (start, count))
+        write_shard(path, zip(names, files, strict=True))
+        _remove(folder, [f"{parts.name}/**/*"])
+    return made
 
 
 def open_folder(folder: Path, generator: FolderGenerator, overwrite: bool) -> None:
     """Make the folder with its meta.json, or check that it holds the same data set. overwrite: remove the one that is there."""
     there = check_folder(folder, generator, overwrite)
     if overwrite:
-        _remove(folder, generator.patterns)
+        _remove(folder, (*generator.patterns, "*.tar", ".parts/**/*"))
     folder.mkdir(parents=True, exist_ok=True)
     if overwrite or not there:
         atomic_write_bytes(folder / "meta.json", _meta_bytes(generator), overwrite=overwrite)
