@@ -73,3 +73,4 @@ def test_what_cannot_be_retrieved_is_refused(refused, tmp_path):
     call = ("-o", "results", "--data", "data", "--retrieve", "data")
     refused("evaluate", "ssz-synthetic", *call, named=("street", "--retrieve"))
     refused("evaluate", "pix2vox-shapenet", "-m", "pix2vox-f", *call, named="--retrieve takes the place")
+    refused("evaluate", "pix2vox-shapenet", *call, named=("--retrieve data", "ShapeNet.json"))

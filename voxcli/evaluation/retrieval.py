@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxcli.config import Value
-from voxcli.errors import UsageError
+from voxcli.errors import DataError, UsageError
 from voxcli.evaluation.readers import open_reader, reader_named
 from voxcli.evaluation.readers.base import Reader, ReaderOptions
 from voxcli.ops.retrieval import gallery_of, load_encoder
@@ -30,11 +30,7 @@ class Retrieval:
     """
 
     def __init__(self, reader: str, root: str, options: Mapping[str, Value]):
-        check_retrieves(reader)
-        known = vars(reader_named(reader).Options())
-        training: dict[str, Value] = {"split": "train", "views": 1, "unseen": None}
-        changed = {name: value for name, value in training.items() if name in known}
-        self.reader = open_reader(reader, root, {**options, **changed})
+        self.reader = training_reader(reader, root, options)
         self.encoder = load_encoder()
         self.gallery = gallery_of(self.encoder.__call__, _Objects(self.reader), PICTURES)
 
@@ -65,12 +61,18 @@ class _Objects:
         return self.reader.images(index, views)
 
 
-def check_retrieves(reader: str) -> None:
-    """Raise UsageError for data that have no pictures of training objects."""
+def training_reader(reader: str, root: str, options: Mapping[str, Value]) -> Reader[ReaderOptions]:
+    """The training split below a root. Raises UsageError for data without pictures of training objects, DataError where there are none."""
     kind = reader_named(reader)
-    if kind.asks != "3D" or "split" not in vars(kind.Options()):
+    known = vars(kind.Options())
+    if kind.asks != "3D" or "split" not in known:
         raise UsageError(f"Nothing can be retrieved of {reader}: such data have no pictures of a training split.",
                          hint="--retrieve is for r2n2, disn and pascal3d.")  # fmt: skip
+    training: dict[str, Value] = {"split": "train", "views": 1, "unseen": None}
+    try:
+        return open_reader(reader, root, {**options, **{name: value for name, value in training.items() if name in known}})
+    except DataError as error:
+        raise DataError(f"--retrieve {root} holds no training objects.", expected=error.expected, actual=error.actual) from error
 
 
 def rgba_of(inputs: Inputs) -> np.ndarray:

@@ -156,9 +156,9 @@ def _job(
     if predictions is not None:
         return Job(protocol, data, predictions=predictions), {**stated, "predictions": Path(os.path.abspath(predictions)).name}
     if retrieve is not None:
-        from voxcli.evaluation.retrieval import check_retrieves
+        from voxcli.evaluation.retrieval import training_reader
 
-        check_retrieves(protocol.reader)
+        training_reader(protocol.reader, retrieve, protocol.read)
         return Job(protocol, data, retrieve=retrieve), {**stated, "retrieve": Path(os.path.abspath(retrieve)).name}
     own = model or (None if weights else protocol.model)
     if own is None and weights is None:
