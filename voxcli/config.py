@@ -108,11 +108,33 @@ def load(path: str | os.PathLike[str]) -> dict[str, Value]:
     return value
 
 
-def dumps(mapping: Mapping[str, object]) -> str:
-    """YAML of a mapping, keys in their order, such that `parse` gives the same values back."""
+def dumps(mapping: Mapping[str, object], comments: Mapping[str, str] | None = None) -> str:
+    """YAML of a mapping, keys in their order, such that `parse` gives the same values back. comments: what stands behind keys.
+
+    >>> print(dumps({"seed": 1, "names": ["a"]}, {"seed": "--seed"}), end="")
+    seed: 1  # --seed
+    names:
+    - a
+    """
+    return "".join(_commented(key, value, (comments or {}).get(key)) for key, value in mapping.items()) or "{}\n"
+
+
+def _commented(key: str, value: object, comment: str | None) -> str:
+    """The lines of one key. Where its first line may be a part of a long text, the comment stands before it."""
     import yaml
 
-    return yaml.safe_dump(_plain(mapping), sort_keys=False, default_flow_style=False, allow_unicode=True, width=120)
+    text = str(yaml.safe_dump({key: _plain(value)}, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120))
+    if not comment:
+        return text
+    first, end, rest = text.partition("\n")
+    return f"{first}  # {comment}{end}{rest}" if not rest or first.endswith(":") else f"# {comment}\n{text}"
+
+
+def as_typed(value: Value) -> Value:
+    """A value of a YAML file as a user would type it, so that `device: 0` and `name: [1, 2]` work like their flags."""
+    if isinstance(value, list):
+        return [as_typed(each) for each in value]
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 def merge(*mappings: Mapping[str, Value] | None) -> dict[str, Value]:

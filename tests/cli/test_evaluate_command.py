@@ -198,6 +198,17 @@ def test_a_part_that_no_summary_has_is_refused(voxcli, data):
     assert code == 2 and "nonsense" in errors and "mean_over_samples" in errors
 
 
+@pytest.mark.parametrize("bad", [b"{\"variant\": ", b"[1]", b"{}", b"\xff\xfe"])
+def test_a_damaged_line_of_samples_is_told_by_its_number_and_in_our_words(voxcli, data, tmp_path, bad):
+    run(voxcli, "--predictions", "mine")
+    path = tmp_path / "results/mine/samples.jsonl"
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + bad + b"\n" + b"".join(rest[1:]))
+    code, text, errors = voxcli("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "results", "--predictions", "mine")
+    assert (code, text) == (2, "") and "samples.jsonl', line 2" in errors and "--overwrite" in errors
+    assert not any(word in errors for word in ("Expecting", "column", "char", "codec"))
+
+
 def test_dry_run_writes_nothing(voxcli, data, tmp_path):
     *samples, last = map(json.loads, run(voxcli, "--predictions", "mine", "--dry-run").splitlines())
     assert len(samples) == 4 == last["samples"] and "results/mine/samples.jsonl" in [each["path"] for each in last["write"]]

@@ -52,7 +52,7 @@ def test_errors_list_what_this_command_can_write_or_read(refused, folder):
     written = listed(refused("convert", "scene.npz", "-o", "-"))
     assert {"vox", "apng", "kitti"} <= written and not {"jpg", "mat", "txt"} & written
     read = listed(refused("info", "-"))
-    assert {"jpg", "mat", "txt"} <= read and not {"vox", "apng"} & read
+    assert {"jpg", "mat", "txt", "gif", "apng", "heic"} <= read and "vox" not in read
     assert {"nuscenes", "street", "npz"} <= listed(refused("convert", ".", "-o", "out/", "--to", "foo"))
 
 
@@ -91,3 +91,12 @@ def test_a_folder_gives_all_its_pictures_and_says_what_it_left_out(voxcli, folde
     assert code == 0 and len(text.splitlines()) == 1 + len(PICTURES)
     assert "2 of other kinds left out (1 .gif, 1 .txt)" in errors
     assert "left out" not in voxcli(*line)[2]
+
+
+def test_a_gif_is_read_where_it_is_named_and_not_looked_for_in_folders(voxcli, refused, folder):
+    (folder / "in").mkdir()
+    Image.fromarray(street_picture().rgb).save(folder / "in/one.gif")
+    line = ("--weights", "best.safetensors", "-o", "out/", "--dry-run")
+    for source in ("in/one.gif", "in/*.gif"):
+        assert voxcli("predict", source, *line)[0] == 0
+    refused("predict", "in", *line, named="in")

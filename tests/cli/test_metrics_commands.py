@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from example_files import box_mesh, depth_map, fruxel_grid, prediction
+from example_files import FILES, box_mesh, depth_map, fruxel_grid, prediction
 
 from voxcli import files
 from voxcli.metrics.presets import PRESETS
@@ -387,8 +387,6 @@ def test_a_pipe_gets_json_lines(voxcli_process):
 
 @pytest.mark.parametrize("shape", ["box.obj", "cloud.ply", "grid.npz"])
 def test_what_segment_writes_has_a_part_iou(refused, voxcli, tmp_path, shape):
-    from example_files import FILES
-
     FILES["jof.safetensors"](tmp_path / "jof.safetensors")
     solid = np.zeros((8, 8, 8), bool)
     solid[1:7, 2:5, 1:6] = True
@@ -415,3 +413,18 @@ def test_ids_are_the_predictions_and_the_truths_are_told_from_its_file(voxcli, t
     code, text, errors = voxcli("metrics", "iou", f"{pred}.label", f"{gt}.label", "--preset", "kitti-ssc", "--ids", ids)
     assert code == 0, errors
     assert json.loads(text)["parts"]["classes"]["car"] == 1 and json.loads(text)["parts"]["classes"]["road"] == 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "flags"),
+    [
+        ("poses.json poses.json", ("--align", "se3")), ("camera.yaml camera.yaml", ("--within", "1")),
+        ("camera.yaml camera.yaml", ("--align", "none")),
+    ],
+)  # fmt: skip
+def test_options_of_other_poses_are_refused(voxcli, refused, tmp_path, inputs, flags):
+    FILES["camera.yaml"](tmp_path / "camera.yaml")
+    one = '{"class": "car", "translation": [0, 0, 9], "rotation_wxyz": [1, 0, 0, 0], "size": [2, 1, 4]}'
+    (tmp_path / "poses.json").write_text(f'{{"objects": [{one}]}}')
+    refused("metrics", "pose", *inputs.split(), *flags, named=flags[0])
+    assert voxcli("metrics", "pose", *inputs.split())[0] == 0

@@ -1,11 +1,14 @@
 """What `predict` says of pictures it doubts, of flags that mean nothing, and of objects it does not see."""
 
+import sys
+
 import numpy as np
 import pytest
 from example_files import FILES
 from PIL import Image
 
 from voxcli import files
+from voxcli.scene import Picture
 
 WEIGHTS = ("--weights", "object.safetensors")
 
@@ -36,7 +39,7 @@ def test_pictures_of_unusual_size_are_warned_of_once(voxcli, folder, size, said)
     assert code == 0 and len(warned) == (said is not None) and all(said in line and "odd.png" in line for line in warned), errors
 
 
-@pytest.mark.parametrize("name", ["moving.png", "moving.webp", "pages.tif"])
+@pytest.mark.parametrize("name", ["moving.png", "moving.webp", "pages.tif", "moving.gif", "moving.apng"])
 def test_of_several_pictures_in_a_file_the_first_is_taken_and_that_is_said(voxcli, folder, name):
     frames = [Image.new("RGB", (150, 140), (k * 60, 30, 90)) for k in range(3)]
     frames[0].save(folder / name, save_all=True, append_images=frames[1:])
@@ -48,9 +51,30 @@ def test_of_several_pictures_in_a_file_the_first_is_taken_and_that_is_said(voxcl
 
 
 def test_a_format_that_is_only_written_is_said_to_be_that(voxcli, folder):
-    Image.new("P", (150, 140)).save(folder / "moving.gif")
-    code, _, errors = predicted(voxcli, "moving.gif")
-    assert code == 2 and "moving.gif: GIF files are written here, and cannot be read." in errors and "as PNG" in errors and ".png" in errors
+    (folder / "grid.vox").write_bytes(b"VOX ")
+    code, _, errors = predicted(voxcli, "grid.vox")
+    assert code == 2 and "grid.vox: MagicaVoxel files are written here, and cannot be read." in errors and ".png" in errors
+
+
+def test_heic_names_the_extra_where_it_is_absent(voxcli, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (folder / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    for more in ((), ("--dry-run",)):
+        code, text, errors = predicted(voxcli, "photo.heic", *more)
+        assert (code, text) == (2, "") and len(errors.splitlines()) == 2
+        assert "photo.heic" in errors and "pip install 'voxcli[heic]'" in errors
+
+
+def test_heic_is_read_where_the_extra_is_there(voxcli, folder):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    rgb = np.zeros((48, 64, 3), np.uint8)
+    rgb[:, :32] = (200, 40, 40)                                                    # red on the left, black on the right
+    pillow_heif.register_heif_opener()
+    Image.fromarray(rgb).save(folder / "photo.heic", quality=95)
+    found = files.read_as(folder / "photo.heic", Picture)
+    assert found.rgb.shape == (48, 64, 3) and found.rgb[:, :28, 0].min() > 150 and found.rgb[:, 36:].max() < 60
+    (plan,) = voxcli("predict", "photo.heic", *WEIGHTS, "-o", "x.npz", "--dry-run")[1].splitlines()
+    assert '"width": 64, "height": 48' in plan
 
 
 def test_flags_that_mean_nothing_are_refused_and_not_recorded(voxcli, folder):

@@ -43,6 +43,15 @@ def test_any_number_of_workers_gives_the_same_bytes_and_an_unfinished_folder_goe
     assert voxcli(*line, "-o", "two", "--skip-existing") == (0, "", "0 objects made, 6 were there: two\n")
 
 
+def test_of_two_files_that_would_be_one_object_the_others_are_made_with_keep_going(voxcli, refused, meshes, tmp_path):
+    files.write(meshes / "mug/m.obj", box_mesh())
+    line = ("synth", "views", "meshes", "--views", "1", "-o", "out", "--categories", "mug")
+    refused(*line, named=("mug/m", "m.obj", "m.ply"))
+    code, _, errors = voxcli(*line, "--keep-going")
+    assert code == 1 and "mug/m" in errors and errors.endswith("error: 1 of 2 items failed.\n")
+    assert "1 object made" in errors and len([*(tmp_path / "out").rglob("model.binvox")]) == 1
+
+
 def test_a_mesh_that_changed_is_made_again_and_one_that_came_is_added(voxcli, meshes, tmp_path):
     assert voxcli(*LINE, "-o", "out", "--categories", "mug") == (0, "", "1 object made, 0 were there: out\n")
     files.write(meshes / "mug/m.ply", box_mesh(), overwrite=True)

@@ -8,7 +8,7 @@ import pytest
 
 import voxcli as vx
 from voxcli import files
-from voxcli.cli.commands.completion import Shell, script
+from voxcli.cli.commands.completion import Page, script
 from voxcli.metrics.base import MetricOptions, ShapeMetric
 from voxcli.metrics.registry import METRICS, register
 from voxcli.options import option
@@ -72,7 +72,7 @@ def test_help_lists_and_completions_know_it(toy, voxcli):
     assert "Distance between centroids." in voxcli("metrics", "--help")[1]
     text = voxcli("metrics", "centroid", "--help")[1]
     assert all(flag in text for flag in ("--power", "--axis", "--units", "--fail-over", "--workers")) and "--preset" not in text
-    assert "centroid" in script(Shell.bash)
+    assert "centroid" in script(Page.bash)
 
 
 def test_it_scores_from_python(toy):

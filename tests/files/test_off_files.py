@@ -85,3 +85,10 @@ def test_colours_that_the_header_does_not_name_are_said_to_be_left_out(tmp_path)
     (tmp_path / "a.off").write_text("OFF\n3 1 0\n0 0 0 255 0 0 255\n1 0 0 255 0 0 255\n0 1 0 255 0 0 255\n3 0 1 2\n")
     with pytest.warns(UserWarning, match="left out: 3 colour"):
         read_as(tmp_path / "a.off", Mesh)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_text_of_two_bytes_a_letter_is_told_as_that(tmp_path, encoding):
+    (tmp_path / "a.off").write_bytes("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n".encode(encoding))
+    with refused(FileFormatError, "UTF-16", expected="UTF-8"):
+        read_as(tmp_path / "a.off", Mesh)

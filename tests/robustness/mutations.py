@@ -24,6 +24,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ import numpy as np
 
 from voxcli.errors import VoxcliError
 from voxcli.files import read, write
+from voxcli.files.headers import header
 from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, Mesh, Picture, PointCloud, Surfels, VoxelGrid
 
 CLASSES = Labels(("air", "car", "tree"))
@@ -146,7 +148,7 @@ def whole_files(folder: Path) -> list[Whole]:
         buffer = io.BytesIO()
         scipy.io.savemat(buffer, {"voxel": volume}, do_compression=packed)
         found.append(Whole(name, buffer.getvalue()))
-    for name, kind in (("image.jpg", "JPEG"), ("image.webp", "WEBP"), ("image.bmp", "BMP"), ("image.tif", "TIFF")):
+    for name, kind in (("image.jpg", "JPEG"), ("image.webp", "WEBP"), ("image.bmp", "BMP"), ("image.tif", "TIFF"), ("image.gif", "GIF")):
         buffer = io.BytesIO()
         Image.fromarray(rng.integers(0, 255, (9, 7, 3)).astype(np.uint8)).save(buffer, kind)
         found.append(Whole(name, buffer.getvalue(), "image"))
@@ -302,6 +304,8 @@ def outcome(path: Path, whole: Whole) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            with suppress(VoxcliError):
+                header(path, whole.format)
             read(path, kind=whole.kind, format=whole.format)
     except VoxcliError as error:
         return "refused" if path.name in str(error) else f"nameless: {error.message[:80]}"

@@ -42,7 +42,7 @@ def render(
         what: shaded, normals (several views side by side), turntable (an Animation of several views), depth or surfels.
         camera: a Camera or its file; None: the thing's own, else one that has all of it in view.
         views: how many around the vertical.
-        size: pixels along the longer side; None: the camera's, else 512.
+        size: pixels along the longer side; None: that of the given camera, else in pictures at least 512.
         lights: a light file or what `voxcli.ops.lights.read_lights` gives; None: a sun and an even sky.
         device: cpu, cuda or auto. options: see RenderOptions.
 

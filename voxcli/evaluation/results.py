@@ -64,14 +64,11 @@ class Results:
     def _read(self) -> dict[Key, Line]:
         """The samples that are done. A last line that a kill has cut is left out, and its sample is done again."""
         found: dict[Key, Line] = {}
-        for text in self.path.read_bytes().splitlines(keepends=True) if self.path.is_file() else ():
+        for number, text in enumerate(self.path.read_bytes().splitlines(keepends=True) if self.path.is_file() else (), 1):
             if not text.endswith(b"\n"):
                 break
-            try:
-                line: Line = json.loads(text)
-                found[line["variant"], line["name"]] = line
-            except (ValueError, KeyError, TypeError) as error:
-                raise FileFormatError(f"'{self.path}' is no file of samples.", actual=str(error), hint="Use --overwrite.") from error
+            line = _sample(text, self.path, number)
+            found[line["variant"], line["name"]] = line
         self._write(found.values())
         return found
 
@@ -145,7 +142,8 @@ def read_methods(results: Path, protocol: Protocol, name: str) -> dict[str, Summ
     for path in sorted(results.glob(f"*/{RUN}")):
         run = _json(path)
         if isinstance(run, dict) and run.get("protocol") == name and (path.parent / SUMMARY).is_file():
-            lines = [json.loads(line) for line in (path.parent / SAMPLES).read_text(encoding="utf-8").splitlines()]
+            samples = path.parent / SAMPLES
+            lines = [_sample(text, samples, number) for number, text in enumerate(samples.read_bytes().splitlines(), 1)]
             found[path.parent.name] = summarise_lines(protocol, lines)
     return found
 
@@ -179,6 +177,21 @@ def _missing(lines: Sequence[Line]) -> dict[str, list[str]]:
     return found
 
 
+def _sample(text: bytes, path: Path, number: int) -> Line:
+    """The sample of a line. Raises FileFormatError that names file and line for what is none."""
+    try:
+        line: Line = json.loads(text)
+        if not isinstance(line, dict) or not isinstance(line["records"], dict) or not all(isinstance(line[key], str) for key in _NAMES):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FileFormatError(f"'{path}', line {number}: this is no sample.", expected="what `voxcli evaluate` wrote",
+                              hint="The file is damaged: use --overwrite, or remove the line.") from error  # fmt: skip
+    return line
+
+
+_NAMES = ("variant", "name", "category")
+
+
 def _text(row: object) -> str:
     return json.dumps(row, sort_keys=True, allow_nan=False) + "\n"
 
@@ -187,8 +200,10 @@ def _json(path: Path) -> Json:
     try:
         found: Json = json.loads(path.read_text(encoding="utf-8"))
         return found
-    except (OSError, ValueError) as error:
-        raise FileFormatError(f"'{path}' cannot be read.", actual=str(error), hint="Use --overwrite.") from error
+    except OSError as error:
+        raise FileFormatError(f"'{path}' cannot be read.", actual=error.strerror, hint="Use --overwrite.") from error
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"'{path}' is damaged.", expected="what `voxcli evaluate` wrote", hint="Use --overwrite.") from error
 
 
 def method_name(given: str | None, model: str | None, weights: str | None, predictions: str | None) -> str:

@@ -17,7 +17,7 @@ from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageErro
 from voxcli.files.registry import KIND_TYPES, Format, Options, find_format, formats_reading, formats_writing
 from voxcli.files.source import Source
 from voxcli.provenance import Meta
-from voxcli.scene import Animation, Camera, Frustum, PointCloud, SceneType
+from voxcli.scene import Camera, Frustum, PointCloud, SceneType
 from voxcli.scene.words import in_words
 
 T = TypeVar("T", bound=SceneType)
@@ -89,7 +89,7 @@ def read_as(
         extensions = formats_reading(*wanted)
         if found.reader is None:
             raise FileFormatError(f"{path}: {found.name} files are written here, and cannot be read.",
-                                  expected=f"{names}: one of {', '.join(extensions)}", hint=_still_hint(found))  # fmt: skip
+                                  expected=f"{names}: one of {', '.join(extensions)}")  # fmt: skip
         raise FileFormatError(f"{path} cannot hold {names}.", expected=f"one of {', '.join(extensions)}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
     # Where any kind of a format will do, its reader takes the one that the bytes speak for.
@@ -170,10 +170,6 @@ def _naming(name: str, work: Callable[[], R]) -> R:
 def kind_name(thing: SceneType) -> str:
     """What a scene type is called towards users: fruxels, image, ..."""
     return _KIND_OF.get(type(thing), type(thing).__name__)
-
-
-def _still_hint(found: Format) -> str | None:
-    return "Save the frame that is to be seen as PNG." if Animation in found.writers else None
 
 
 def _readable_hint(kind: str | None) -> str | None:

@@ -1,4 +1,6 @@
-"""Animations: GIF, and PNG with several frames (APNG, .apng). Written only; frames follow each other without end.
+"""Animations: GIF, and PNG with several frames (APNG, .apng). Frames follow each other without end. Read as a picture: the first frame.
+
+A folder of pictures is not searched for them: most are results. Named by themselves, or by a glob that ends in .gif, they are read.
 
 `meta` is the comment of a GIF, and the text chunk of an APNG that pictures have, too.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from voxcli.files.images import png_text
+from voxcli.files.images import png_text, read_image
 from voxcli.files.keyed import meta_text
 from voxcli.files.registry import Format, Options, register
 from voxcli.scene import Animation
@@ -44,5 +46,7 @@ def _saved(frames: list[Image.Image], format: str, animation: Animation, **setti
     return buffer.getvalue()
 
 
-register(Format("GIF", (".gif",), "animation", writers={Animation: write_gif}))
-register(Format("APNG", (".apng",), "animation", writers={Animation: write_apng}))
+register(Format("GIF", (".gif",), "animation; image, its first frame (read)", writers={Animation: write_gif},
+                reads=("image",), reader=read_image, searched=()))  # fmt: skip
+register(Format("APNG", (".apng",), "animation; image, its first frame (read)", writers={Animation: write_apng},
+                reads=("image",), reader=read_image, searched=()))  # fmt: skip

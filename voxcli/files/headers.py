@@ -42,6 +42,10 @@ def header(path: str | Path, format: str | None = None, kind: str | None = None)
 def _picture(file: BinaryIO, name: str) -> Facts:
     from voxcli.files.images import picture_size
 
+    if name.lower().endswith((".heic", ".heif")):
+        from voxcli.files.heic import enable
+
+        enable(name)
     size = picture_size(name)
     if size is None:
         raise FileFormatError(f"{name} is not an image.", expected="a picture with a readable header")
@@ -60,9 +64,10 @@ def _hdf5(file: BinaryIO, name: str) -> Facts:
 
     import h5py
 
+    from voxcli.files.guard import parsing
     from voxcli.files.hdf5_reading import MOST_KEYS, find, opened
 
-    with opened(file, name) as archive:
+    with opened(file, name) as archive, parsing(name, "a whole HDF5 file"):
         found = {key: find(archive, key, name) for key in islice(archive, MOST_KEYS)}
         shapes = {key: each.shape for key, each in found.items() if isinstance(each, h5py.Dataset)}
     with suppress(FileFormatError):  # many data sets are HDF5, too

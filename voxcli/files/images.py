@@ -83,7 +83,7 @@ def open_image(source: Source, options: Options | None = None) -> Image.Image:
             if isinstance(statement, str):
                 image.info[_CHUNK] = statement
     except UnidentifiedImageError as error:
-        kinds = "PNG, JPEG, WebP, BMP or TIFF"
+        kinds = "PNG, JPEG, WebP, BMP, TIFF, GIF or HEIC"
         raise FileFormatError(f"{source.name} is not an image.", expected=kinds, actual=_first_bytes(source.data)) from error
     except VoxcliError:
         raise

@@ -33,6 +33,7 @@ def read_off(source: Source, kind: str | None, options: Options) -> Mesh:
     data = source.data.removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise FileFormatError(f"{source.name} is empty.")
+    source.refuse_utf16()
     lines = [line for line in (each.split(b"#")[0].strip() for each in data.splitlines()) if line]
     header = _HEADER.match(lines[0]) if lines else None
     if header is None:

@@ -47,7 +47,8 @@ KIND_TYPES: dict[str, type] = {
 _FORMAT_FILES = {
     "npz": (".npz",), "hdf5": (".h5", ".hdf5"), "binvox": (".binvox",), "matlab": (".mat",), "magicavoxel": (".vox",), "ply": (".ply",),
     "npy": (".npy",), "xyz": (".xyz",), "obj": (".obj",), "off": (".off",), "stl": (".stl",), "gltf": (".glb", ".gltf"),
-    "images": (".png", ".jpg", ".jpeg", ".webp", ".bmp"), "animations": (".gif", ".apng"), "tiff": (".tif", ".tiff"), "exr": (".exr",),
+    "images": (".png", ".jpg", ".jpeg", ".webp", ".bmp"), "heic": (".heic", ".heif"), "animations": (".gif", ".apng"),
+    "tiff": (".tif", ".tiff"), "exr": (".exr",),
     "scenes": (".yaml", ".yml"), "nerfstudio": (".json",), "colmap": (".txt",),
     "completion": (".label", ".invalid", ".occluded", ".bin", "kitti", "nyu"), "zgan": ("zgan",),
 }  # fmt: skip
@@ -141,6 +142,12 @@ def known_formats() -> tuple[Format, ...]:
 def is_extension(suffix: str) -> bool:
     """Whether an extension, with the dot and in lower case, is that of a format."""
     return suffix.startswith(".") and suffix in _HOMES
+
+
+def read_when_named(suffix: str) -> bool:
+    """Whether files of an extension (with the dot, in lower case) are read, but not looked for in folders."""
+    found = _lookup(suffix) if is_extension(suffix) else None
+    return found is not None and found.reader is not None and found.searched == ()
 
 
 def usual_extensions() -> set[str]:

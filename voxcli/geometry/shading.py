@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from voxcli.geometry.dithering import dithered
 from voxcli.geometry.lighting import Lights
 from voxcli.geometry.surfels import SurfelMaps, render_surfels
 from voxcli.geometry.visible import mesh_surfels
@@ -41,22 +42,33 @@ def supersampled_camera(camera: Camera, factor: int) -> Camera:
 
 
 def shaded(surfels: SurfelMaps, camera: Camera, lights: Lights, supersample: int = 1) -> np.ndarray:
-    """The picture of one view's surfels as uint8 [H / supersample, W / supersample, 3], light above 1 clipped.
+    """The picture of one view's surfels as uint8 [H / supersample, W / supersample, 3], light above 1 clipped, rounded.
 
     >>> nothing = SurfelMaps(torch.full((1, 1), torch.nan), torch.zeros(3, 1, 1), torch.zeros(3, 1, 1))
     >>> tuple(shaded(nothing, Camera(np.eye(3), 1, 1), sun_and_sky())[0, 0].tolist()) == BACKGROUND
     True
+    """
+    return (levels(surfels, camera, lights, supersample) + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def levels(surfels: SurfelMaps, camera: Camera, lights: Lights, supersample: int = 1) -> np.ndarray:
+    """The same as levels from 0 to 255 that are not rounded, float64.
+
+    >>> nothing = SurfelMaps(torch.full((1, 1), torch.nan), torch.zeros(3, 1, 1), torch.zeros(3, 1, 1))
+    >>> levels(nothing, Camera(np.eye(3), 1, 1), sun_and_sky())[0, 0].round(6).tolist()
+    [246.0, 247.0, 249.0]
     """
     K = torch.from_numpy(np.asarray(camera.K, np.float64)).to(surfels.depth)
     paper = torch.tensor(BACKGROUND, dtype=K.dtype, device=K.device) / 255
     image = render_surfels(surfels, K, lights, paper).clamp(0, 1)                # [3, H, W]
     height, width = camera.height // supersample, camera.width // supersample
     image = image.view(3, height, supersample, width, supersample).mean((2, 4))
-    return (image.movedim(0, -1) * 255 + 0.5).clamp(0, 255).to(torch.uint8).cpu().numpy()
+    found: np.ndarray = (image.movedim(0, -1) * 255).double().cpu().numpy()
+    return found
 
 
 def shaded_picture(mesh: Mesh, camera: Camera, supersample: int = 2) -> np.ndarray:
-    """A mesh under sun and sky, faces in their class or own colours. Returns uint8 [H, W, 3].
+    """A mesh under sun and sky, faces in their class or own colours. Returns uint8 [H, W, 3], without bands.
 
     Both sides of a face are lit alike: open shells have no proper inside.
 
@@ -65,8 +77,11 @@ def shaded_picture(mesh: Mesh, camera: Camera, supersample: int = 2) -> np.ndarr
     (2, 2, 3)
     """
     rows = max(1, _BAND // (camera.width * supersample**2))
-    bands = [supersampled_camera(_rows(camera, top, min(rows, camera.height - top)), supersample) for top in range(0, camera.height, rows)]
-    return np.concatenate([shaded(mesh_surfels(mesh, band), band, sun_and_sky(), supersample) for band in bands])
+    found = []
+    for top in range(0, camera.height, rows):
+        band = supersampled_camera(_rows(camera, top, min(rows, camera.height - top)), supersample)
+        found.append(dithered(levels(mesh_surfels(mesh, band), band, sun_and_sky(), supersample), top))
+    return np.concatenate(found)
 
 
 def _rows(camera: Camera, top: int, count: int) -> Camera:

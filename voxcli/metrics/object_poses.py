@@ -49,20 +49,21 @@ def objects_record(pred: ObjectPoses, gt: ObjectPoses, options: PoseOptions = Po
     """The record of the objects of two scenes seen by one camera; `value` is the mean distance of matched ones in metres, unless the
     options say otherwise.
 
-    Of each class, as many as possible are matched within `options.within` metres, with the least sum of distances. parts: translation and
-    rotation_deg, means over the matched; precision and recall, the shares of predicted and of true objects that are matched; classes, the
+    Of each class, as many as possible are matched within `options.within` metres (2), with the least sum of distances. parts: translation
+    and rotation_deg, means of the matched; precision and recall, the shares of predicted and of true objects that are matched; classes, the
     same by class, with numbers. Null where nothing is matched.
 
     >>> nothing = ObjectPoses(Poses(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 4)), np.zeros((0, 3))), ())
     >>> objects_record(nothing, nothing)["parts"]["recall"] is None
     True
     """
+    within = 2.0 if options.within is None else options.within
     of_class: Tree = {}
     distances: list[float] = []
     angles: list[float] = []
     for name in dict.fromkeys((*gt.names, *pred.names)):
         found, true = (_of(each, name) for each in (pred, gt))
-        matched = _matched(found[0], true[0], options.within)
+        matched = _matched(found[0], true[0], within)
         far = [float(np.linalg.norm(found[0][i] - true[0][j])) for i, j in matched]
         turned = [rotation_angle(quaternion_to_rotation(found[1][i]), quaternion_to_rotation(true[1][j])) for i, j in matched]
         of_class[name] = {
@@ -80,7 +81,7 @@ def objects_record(pred: ObjectPoses, gt: ObjectPoses, options: PoseOptions = Po
     if value not in ("translation", "rotation_deg"):
         raise DataError(f"Poses of objects have no '{value}'.", expected="translation or rotation_deg")
     chosen = {key: choice for key, choice in options.params().items() if key != "align"}  # that is of several cameras
-    params = chosen | {"value": value, "of": "objects", "frame": "camera", "matched_by": "class and distance"}
+    params = chosen | {"within": within, "value": value, "of": "objects", "frame": "camera", "matched_by": "class and distance"}
     return make_record("pose", parts[value], parts=parts, params=params, **names)
 
 

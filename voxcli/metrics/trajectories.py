@@ -76,8 +76,9 @@ def trajectory_record(pred: CameraPoses, gt: CameraPoses, options: PoseOptions =
             check_pose(matrix, name)
     a, b = (_cam_to_world(each) for each in (guesses, truths))
     scale, turn, shift = 1.0, np.eye(3), np.zeros(3)
-    if options.align != "none":
-        scale, turn, shift = similarity(a[:, :3, 3], b[:, :3, 3], options.align == "sim3")
+    align = options.align or "sim3"
+    if align != "none":
+        scale, turn, shift = similarity(a[:, :3, 3], b[:, :3, 3], align == "sim3")
     motion = np.eye(4)
     motion[:3, :3], motion[:3, 3] = scale * turn, shift
     a = a.copy()
@@ -96,7 +97,7 @@ def trajectory_record(pred: CameraPoses, gt: CameraPoses, options: PoseOptions =
     if value not in parts:
         raise DataError(f"Several cameras have no '{value}'.", expected="ate, rpe_translation, rpe_rotation_deg or rotation_deg")
     chosen = {key: choice for key, choice in options.params().items() if key != "within"}  # that is of objects
-    params = chosen | {"value": value, "of": "world_to_cam", "motion": motion.tolist(), "rpe_of": "neighbours"}
+    params = chosen | {"align": align, "value": value, "of": "world_to_cam", "motion": motion.tolist(), "rpe_of": "neighbours"}
     return make_record("pose", parts[value], parts=parts, params=params, **names)
 
 

@@ -133,8 +133,12 @@ class PoseOptions(MetricOptions):
         None, "Which error is the value: rotation_deg (default), azimuth_deg, translation (default of objects), translation_relative; of "
         "several cameras ate (default), rpe_translation, rpe_rotation_deg.", choices=(*POSE_VALUES, *SEVERAL_VALUES),
     )  # fmt: skip
-    align: str = option("sim3", "Of several cameras: bring their world to the truth's by sim3 (default), se3 or none.", choices=POSE_ALIGN)
-    within: float = option(2.0, "Of objects: those of a class match within this distance; default 2.", within="(0, inf)", unit="metres")
+    align: str | None = option(
+        None, "Of several cameras: bring their world to the truth's by sim3 (default), se3 or none.", choices=POSE_ALIGN
+    )  # fmt: skip
+    within: float | None = option(
+        None, "Of objects: those of a class match within this distance; default 2.", within="(0, inf)", unit="metres"
+    )  # fmt: skip
 
 
 class Pose(Metric[PoseOptions, "PoseInput"]):
@@ -185,17 +189,26 @@ class Pose(Metric[PoseOptions, "PoseInput"]):
         from voxcli.metrics.trajectories import CameraPoses, trajectory_record
 
         if isinstance(pred, ObjectPoses) and isinstance(gt, ObjectPoses):
+            _refuse("--align", options.align, "several cameras, and these are objects")
             return objects_record(pred, gt, options, **names)
         if isinstance(pred, ObjectPoses) or isinstance(gt, ObjectPoses):
             raise DataError("Poses of objects are compared with poses of objects, cameras with cameras.")
         a, b = (each if isinstance(each, CameraPoses) else CameraPoses(("camera",), each[None]) for each in (pred, gt))
+        _refuse("--within", options.within, "objects, and these are cameras")
         if len(a) > 1 or len(b) > 1:
             return trajectory_record(a, b, options, **names)
+        _refuse("--align", options.align, "several cameras, and this is one")
         if options.value in SEVERAL_VALUES:
             raise DataError(f"One camera has no '{options.value}'.", expected=", ".join(POSE_VALUES))
         record = pose_record(a.world_to_cam[0], b.world_to_cam[0], value=options.value or "rotation_deg", **names)
         record["params"] |= options.stated_preset
         return record
+
+
+def _refuse(flag: str, value: str | float | None, of: str) -> None:
+    """Raise UsageError for an option that is given and means nothing to these poses."""
+    if value is not None:
+        raise UsageError(f"{flag} is of {of}.", actual=f"{flag} {value}", hint="Leave it out.")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from voxcli.geometry.dithering import dithered
 from voxcli.geometry.rectangles import face_corners, lattice_to_world
 from voxcli.scene import FruxelGrid, Labels, VoxelGrid, class_colour
 
@@ -58,13 +59,13 @@ class CellFaces:
         normal = self.normal[facing][order]
         light = (_SKY + _SIDE * (normal @ up).clip(0) + _SUN * (normal @ sun).clip(0)).clip(0, 1)
         near = (middle[order, 2] - low[2]) / max(float(high[2] - low[2]), 1e-12)
-        colours = np.rint(self.colour[facing][order] * (light * (1 - _FADE * (1 - near)))[:, None]).astype(np.uint8)
-        picture = np.full((height, width, 3), PAPER, np.uint8)
+        colours = self.colour[facing][order] * (light * (1 - _FADE * (1 - near)))[:, None]
+        picture = np.full((height, width, 3), PAPER, np.float32)
         face, x, y = _samples(corner, right, down, scale)
         column = ((x - (low[0] + high[0]) / 2) * scale + width / 2).astype(np.int32).clip(0, width - 1)
         row = (height / 2 - (y - (low[1] + high[1]) / 2) * scale).astype(np.int32).clip(0, height - 1)
         picture[row, column] = colours[face]
-        return picture
+        return dithered(picture)
 
 
 def _samples(corner: np.ndarray, right: np.ndarray, down: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from voxcli.errors import DataError, UsageError
 from voxcli.files.mesh_colours import to_uint8
+from voxcli.geometry.dithering import dithered
 from voxcli.ops.grid_pictures import CellFaces, seen_by_own_camera
 from voxcli.ops.viewpoints import OWN, VIEWS, from_afar, level_axes, resized, view_axes
 from voxcli.scene import (
@@ -31,7 +32,7 @@ _PAPER = (255, 255, 255)
 _INK = (40, 44, 52)
 
 
-def picture_of(thing: SceneType, size: int = 320, threshold: float = 0.5, names: Sequence[str] = ()) -> np.ndarray:
+def picture_of(thing: SceneType, size: int = 512, threshold: float = 0.5, names: Sequence[str] = ()) -> np.ndarray:
     """A sheet as uint8 [H, W, 3]: views of `size` pixels side by side, and a legend of the classes below.
 
     threshold: of occupancy. names: of views, see `views_of`. Raises DataError for a scene type without a picture, or one of nothing.
@@ -256,7 +257,8 @@ def _grey(depth: np.ndarray) -> np.ndarray:
     out = np.full((*depth.shape, 3), 255, np.uint8)
     if seen.any():
         low, high = float(depth[seen].min()), float(depth[seen].max())
-        out[seen] = (225 - 200 * (depth[seen] - low) / max(high - low, 1e-9)).astype(np.uint8)[:, None]
+        levels = np.where(seen, 225 - 200 * (np.where(seen, depth, low) - low) / max(high - low, 1e-9), 255)
+        out[:] = dithered(levels)[..., None]
     return out
 
 

@@ -11,8 +11,9 @@ import torch
 
 from voxcli import steps
 from voxcli.errors import DataError, UsageError
+from voxcli.geometry.dithering import dithered
 from voxcli.geometry.rays import LARGEST, SMALLEST, is_surface
-from voxcli.geometry.shading import shaded, sun_and_sky, supersampled_camera
+from voxcli.geometry.shading import levels, shaded, sun_and_sky, supersampled_camera
 from voxcli.geometry.surfaces import cell_faces, surface_mesh
 from voxcli.geometry.surfels import SurfelMaps, back_project, ray_to_z_depth, surfels_of_depth
 from voxcli.geometry.visible import cloud_surfels, mesh_surfels, reproject_surfels, smooth_normals
@@ -59,7 +60,8 @@ class ViewOptions:
     """Options of rendered views.
 
     target: the scene type that is made: Surfels, DepthMap, Picture (views side by side) or Animation. what: shaded or normals, of pictures
-    and animations. views: how many around the vertical. size: pixels along the longer side; None keeps the camera's, else 512. lights:
+    and animations. views: how many around the vertical. size: pixels along the longer side; None keeps that of a given camera and of
+    surfels; in pictures it is 512 at least, in other things the scene's camera's. lights:
     None is a sun and an even sky. weights: file or name of those that predicted the scene.
     """
 
@@ -318,7 +320,11 @@ def render(scene: Renderable, camera: Camera | None, options: ViewOptions, name:
         scene, camera = fitted(camera, scene, name), None
     seen = latent_scene(scene, options.weights, other_view, options.surfels.device)
     ready = Prepared(seen, replace(options.surfels, device=str(pick_device(options.surfels.device))))
-    cameras = cameras_for(ready, camera, options.views, options.size, options.target is Animation)
+    size = options.size
+    if size is None and camera is None and ready.own is not None and options.target in (Picture, Animation):
+        small = not isinstance(ready.thing, (Surfels, LatentScene))               # whose camera may have a pixel for each column of a grid
+        size = max(PICTURE_SIZE, ready.own.width, ready.own.height) if small else None
+    cameras = cameras_for(ready, camera, options.views, size, options.target is Animation)
     first = cameras[0]
     whose = "of --camera" if camera is not None else "of the file" if ready.own is not None else "placed so that all is seen"
     steps.tell(f"camera: {whose}, {first.width}x{first.height} pixels" + (f", {len(cameras)} views" if len(cameras) > 1 else ""))
@@ -331,14 +337,18 @@ def render(scene: Renderable, camera: Camera | None, options: ViewOptions, name:
     elif options.target is DepthMap:
         made = DepthMap(ready.seen_from(first).depth.cpu().numpy().astype(np.float32), camera=first)
     else:
-        frames = [picture_of_view(ready, each, options.what, options.lights) for each in cameras]
+        frames = [picture_of_view(ready, each, options.what, options.lights, options.views == 1) for each in cameras]
         made = Animation(np.stack(frames)) if options.target is Animation else Picture(side_by_side(frames))
     empty = [] if ready.found else ["nothing of it is seen from this camera."]
     return made, ready.cautions + strange_places(ready, cameras) + empty
 
 
-def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFile | None) -> np.ndarray:
-    """One view as uint8 [H, W, 3]: shaded with four samples a pixel, or normals as colours on white."""
+def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFile | None, smooth: bool = False) -> np.ndarray:
+    """One view as uint8 [H, W, 3]: shaded with four samples a pixel, or normals as colours on white.
+
+    smooth: shaded without bands. Surfels, whose picture is that of equation (1) of pix2scene to the last bit, and frames of animations,
+    which would grow, are not.
+    """
     if what == "normals":
         maps = ready.seen_from(camera)
         colours = normals_picture(maps.normals.movedim(0, -1).cpu().numpy())
@@ -347,6 +357,8 @@ def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFil
     factor = 1 if isinstance(ready.thing, (Surfels, LatentScene)) else 2
     fine = supersampled_camera(camera, factor)
     light = sun_and_sky() if lights is None else lights.seen_from(camera)
+    if smooth and factor > 1:
+        return dithered(levels(ready.seen_from(fine), fine, light, factor))
     return shaded(ready.seen_from(fine), fine, light, factor)
 
 

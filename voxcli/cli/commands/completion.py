@@ -28,14 +28,6 @@ if TYPE_CHECKING:
     from typer._click.core import Command
 
 
-class Shell(str, enum.Enum):
-    """Shells with a completion script."""
-
-    bash = "bash"
-    zsh = "zsh"
-    fish = "fish"
-
-
 class Page(str, enum.Enum):
     """What can be printed: a script, or the manual page."""
 
@@ -45,6 +37,9 @@ class Page(str, enum.Enum):
     man = "man"
     install = "install"
 
+
+SHELLS = (Page.bash, Page.zsh, Page.fish)
+"""Shells with a completion script."""
 
 PLACES = {
     "bash": ("XDG_DATA_HOME", "~/.local/share", "bash-completion/completions/voxcli", "It works in new shells with bash-completion."),
@@ -89,7 +84,7 @@ MADE = "made by `voxcli completion"
 
 
 def _page(what: Page) -> str:
-    return manual() if what is Page.man else script(Shell(what.value))
+    return manual() if what is Page.man else script(what)
 
 
 def manual() -> str:
@@ -135,9 +130,9 @@ class Verb:
     choices: tuple[str, ...]
 
 
-def script(shell: Shell) -> str:
-    """The completion script of a shell, for all commands that exist."""
-    writers = {Shell.bash: _bash, Shell.zsh: _zsh, Shell.fish: _fish}
+def script(shell: Page) -> str:
+    """The completion script of a shell (one of SHELLS), for all commands that exist."""
+    writers = {Page.bash: _bash, Page.zsh: _zsh, Page.fish: _fish}
     return writers[shell](list(_verbs()))
 
 

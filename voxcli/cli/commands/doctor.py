@@ -19,6 +19,7 @@ from voxcli.version import __version__
 LIBRARIES = ("torch", "numpy", "scipy", "trimesh", "pillow", "h5py", "typer")
 
 EXTRAS = {
+    "pillow_heif": ("heic", "pictures in HEIC, as telephones take them"),
     "DracoPy": ("draco", "glTF files that KHR_draco_mesh_compression packed"),
     "distributed": ("cluster", "--scheduler: workers of a Dask cluster"),
     "s3fs": ("remote", "inputs and outputs by URL: s3://, gs://"),

@@ -14,7 +14,7 @@ PAGES = Path(__file__).parents[2] / "guide"
 
 ORDER = (
     "predict", "fruxelize", "render", "metrics", "evaluate", "segment-fuse", "train", "synth", "cluster", "files", "formats", "python",
-    "conventions", "troubleshooting", "reliability", "architecture", "changes",
+    "commands", "conventions", "troubleshooting", "reliability", "architecture", "changes",
 )  # fmt: skip
 """The order in which the topics are listed. Pages that are not named here follow, sorted by name."""
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from voxcli.cli.framework import options
-from voxcli.cli.framework.batch import Item
+from voxcli.cli.framework.batch import Item, ItemsFailed
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_from_files, names_of
 from voxcli.cli.framework.inputs import STDIN, expand
+from voxcli.cli.framework.output import out
 from voxcli.cli.framework.plans import Reads, besides
 from voxcli.errors import UsageError
 
@@ -98,16 +99,21 @@ def views(
     from voxcli.datasets.synthetic.objects.meshes import find_places
 
     kept = names_of(categories) if categories is not None else None
-    places = find_places([(each.path, each.name) for each in found], kept, front, taxonomy)
+    twins: list[UsageError] | None = [] if keep_going else None
+    places = find_places([(each.path, each.name) for each in found], kept, front, taxonomy, twins)
     classes = tuple(sorted({place.category for place in places})) if layout == STREET else ()
     config = ViewsConfig(layout, views, size, cells, backgrounds, up, front, cameras, classes, objects)
     if objects > 1:
         places = with_company(places, objects, seed)
     generator = ViewsGenerator(places, seed, config)
     items = [MeshItem(place.file, output, f"{place.synset}/{place.name}", place=place) for place in places]
+    for error in twins or ():
+        out.error(str(error))
     plan = Reads(besides=besides(folder=cameras, taxonomy=taxonomy)) if dry_run else None
     work = partial(_make, generator.maker)
     fill_from_files(output, generator, items, work, workers=workers, overwrite=overwrite, keep_going=keep_going, plan=plan)
+    if twins:
+        raise ItemsFailed(f"{len(twins)} of {len(items) + len(twins)} items failed.")
 
 
 @dataclass(frozen=True)

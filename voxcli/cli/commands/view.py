@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FORMS = ("png", "html", "gif", "apng", "svg")
 _MOVING = ("gif", "apng")
-_SHEET, _TURNTABLE = 320, 256
+_SHEET, _TURNTABLE = 512, 256
 """Pixels along the longer side of a view."""
 _FRAMES, _MOST_FRAMES = 24, 720
 
@@ -59,7 +59,7 @@ def view(
     size: Annotated[
         int | None,
         typer.Option("--size", min=16, max=4096, show_default=False,
-                     help="Pixels along the longer side of each view; default: 320 in a PNG, 256 in a GIF."),
+                     help="Pixels along the longer side of each view; default: 512 in a PNG, 256 in a GIF."),
     ] = None,
     views: Annotated[
         str | None,

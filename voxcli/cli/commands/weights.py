@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
     from voxcli.models.weights import Weights
     from voxcli.provenance import Json
 
+SCORES = Path(__file__).parents[2] / "guide" / "results" / "scores.yaml"
+
 OneFile = Annotated[str, typer.Argument(metavar="INPUT", show_default=False, help="One file.")]
 Target = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; its extension picks the format.")]
 
 
 def list_(format: options.Records = None) -> None:
-    """The models, the weights that come with voxcli, and whether published ones can be imported and new ones trained.
+    """The models, the weights that come with voxcli with their size and score, whether published ones can be imported and new ones trained.
+
+    The score is the main one of `voxcli guide results/PAGE`, which says how it was measured, on rendered scenes that no training has seen.
 
     Examples:
         voxcli weights list
@@ -38,10 +43,29 @@ def list_(format: options.Records = None) -> None:
         rows.append({"model": weights.model, "weights": path.stem, "numbers": numbers, "bytes": path.stat().st_size})
     there = {row["model"] for row in rows}
     rows += [{"model": name, "weights": None, "numbers": None, "bytes": None} for name in MODELS if name not in there]
+    known, stated = scores(), ("score", "measure", "unit", "data", "page")
     for row in rows:
         spec = spec_of(str(row["model"]))
-        row |= {"importable": spec.importer is not None, "trainable": bool(spec.package)}
-    out.records(rows, format.value if format else None)
+        row |= {"shipped": row["weights"] is not None, "importable": spec.importer is not None, "trainable": bool(spec.package)}
+        row |= {key: known.get(str(row["weights"]), {}).get(key) for key in stated}
+    chosen = format.value if format else "table" if out.on_terminal else "jsonl"
+    out.records([_short(row) for row in rows] if chosen == "table" else rows, chosen)
+
+
+def scores() -> dict[str, dict[str, Json]]:
+    """The main score of each weights file, as the pages of results state it: score, measure, unit, data, page."""
+    from voxcli import config
+
+    return {name: dict(row) for name, row in config.load(SCORES).items() if isinstance(row, Mapping)}
+
+
+def _short(row: dict[str, Json]) -> dict[str, Json]:
+    """A line for people: size and score each in one column."""
+    size, score = row["bytes"], row["score"]
+    kept = {key: row[key] for key in ("model", "weights", "shipped", "importable", "trainable")}
+    unit = {"share": "", "per cent": " %"}.get(str(row["unit"]), f" {row['unit']}")
+    return kept | {"size": None if size is None else f"{int(str(size)) / 1e6:.1f} MB",
+                   "score": None if score is None else f"{score}{unit} {row['measure']}; {row['data']}"}  # fmt: skip
 
 
 def info(sources: options.Sources) -> None:

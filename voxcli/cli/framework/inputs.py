@@ -178,9 +178,14 @@ def _raise(error: OSError) -> None:
 
 
 def _from_glob(pattern: str, suffixes: Sequence[str]) -> list[Input]:
+    from voxcli.files.registry import read_when_named
+
     parts = Path(pattern).parts
     first_wild = next(i for i, part in enumerate(parts) if _WILD.search(part))
     base = str(Path(*parts[:first_wild])) if first_wild else "."
+    own = os.path.splitext(parts[-1])[1].lower()
+    if suffixes and read_when_named(own):
+        suffixes = [*suffixes, own]
     paths = _without_pipes([path for path in _globbed(pattern) if not os.path.isdir(path) and _has_suffix(path, suffixes)])
     if not paths:
         raise _none_found(pattern, suffixes)

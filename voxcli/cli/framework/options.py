@@ -3,13 +3,13 @@
 A dataclass whose fields are such annotations is a group: a parameter `policy: options.Policy` stands for a flag for each of its fields,
 in its place, and the command gets an instance.
 
-Commands do not list `-q -v --config --set --print-config`, nor `--scheduler`. The loader in app.py adds them (`standing`). A value comes
-from the flag, else from the variable VOXCLI_<NAME>, else from the --config file, else it is the parameter's default. A parameter that a
-checkpoint may also fill has the default None. The command resolves it with `first(value, checkpoint value, default)`.
+The loader in app.py adds `-q -v --config --set --print-config` and `--scheduler` to commands (`standing`). A value comes from the flag,
+else from the variable VOXCLI_<NAME>, else from the --config file, else it is the parameter's default. A parameter that a checkpoint may
+also fill has the default None. The command resolves it with `first(value, checkpoint value, default)`.
 
-A command with nested configuration, such as a training recipe, declares its sections with `@sections("training")`. A --config file and
-`--set section.key=value` fill them. The command reads one with `section("training")` and checks it with `config.from_mapping`. It answers
---print-config itself, before it reads its inputs: `if printing_config(): show_config(training=...); return`.
+A command with nested configuration declares its sections with `@sections("training")`. A --config file and `--set section.key=value` fill
+them. The command reads one with `section("training")` and checks it with `config.from_mapping`. It answers --print-config itself, before it
+reads its inputs: `if printing_config(): show_config(training=...); return`.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def _take_config(context: typer.Context, value: str | None) -> str | None:
                 raise UsageError(f"--config {value}: '{name}' must be a mapping.", actual=group)
             groups[name] = group
         # The parser takes a default from this map after flags and environment variables, and checks its type like theirs.
-        context.default_map = {name: _as_typed(mapping[key]) for key, name in known.items() if mapping.get(key) is not None}
+        context.default_map = {name: configuration.as_typed(mapping[key]) for key, name in known.items() if mapping.get(key) is not None}
         _given(context).file = groups
     return value
 
@@ -208,13 +208,6 @@ def _take_set(context: typer.Context, value: list[str] | None) -> list[str] | No
 def _take_print_config(context: typer.Context, value: bool) -> bool:
     _given(context).print = value
     return value
-
-
-def _as_typed(value: Json) -> Json:
-    """A value of a YAML file as a user would type it, so that `device: 0` and `name: [1, 2]` work like their flags."""
-    if isinstance(value, list):
-        return [_as_typed(each) for each in value]
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 def _given(context: Context) -> _Given:
@@ -355,11 +348,17 @@ def printing_config() -> bool:
 
 
 def show_config(**groups: object) -> None:
-    """Print the resolved configuration as YAML: the command's options, then its sections (mappings or dataclasses)."""
+    """Print the resolved configuration as YAML: every option with its origin (null: the command finds its value), then the sections."""
     context = _context()
-    given = {key: context.params.get(name) for key, name in _configurable(context).items()}
-    mapping = {key: value for key, value in given.items() if value not in (None, (), [])}
-    out.data(configuration.dumps({**mapping, **groups}))
+    mapping, origins = dict[str, object](), dict[str, str]()
+    for key, name in _configurable(context).items():
+        value, source = context.params.get(name), context.get_parameter_source(name)
+        mapping[key] = None if value in ((), []) else value
+        origins[key] = _ORIGINS.get(source.name if source else "", "default").format(key.replace("_", "-"), key.upper())
+    out.data(configuration.dumps(mapping | groups, origins))
+
+
+_ORIGINS = {"COMMANDLINE": "--{0}", "ENVIRONMENT": "VOXCLI_{1}", "DEFAULT_MAP": "--config"}
 
 
 def first(*values: T | None) -> T:

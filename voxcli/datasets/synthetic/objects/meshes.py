@@ -55,14 +55,16 @@ class MeshPlace:
 
 
 def find_places(
-    sources: Iterable[tuple[str, str]], categories: Sequence[str] | None = None, front: str | None = None, taxonomy: str | None = None
-) -> list[MeshPlace]:
+    sources: Iterable[tuple[str, str]], categories: Sequence[str] | None = None, front: str | None = None, taxonomy: str | None = None,
+    twins: list[UsageError] | None = None,
+) -> list[MeshPlace]:  # fmt: skip
     """The objects of mesh files, sorted by category and name, each tenth of a category for validation and two for tests.
 
     sources: (path, name relative to its source, without suffix) of each file. A tree of ShapeNetCore gives synset and id, its taxonomy.json
     beside the synsets their names. Others give CLASS/NAME; a file that lies in no folder of its source belongs to the class that the folder
     itself is named after. categories: names or folders to keep. front: of all meshes; else +x, and -z in ShapeNetCore v2, as these say.
     taxonomy: a file as Pix2Vox's ShapeNet.json. It gives names and splits, and what it does not list is left out.
+    twins: takes the error of each file that would be an object that is there; None raises it.
     Raises UsageError where two files are one object, or nothing is left.
     """
     found: dict[tuple[str, str], MeshPlace] = {}
@@ -83,7 +85,11 @@ def find_places(
             raise UsageError(f"{path} makes the name of an object with a backslash.", hint="Rename the file or its folder.")
         twin = found.get((synset, name))
         if twin is not None:
-            raise UsageError(f"Two meshes would be the object {synset}/{name}.", actual=f"{twin.file} and {path}", hint="Rename one.")
+            error = UsageError(f"Two meshes would be the object {synset}/{name}.", actual=f"{twin.file} and {path}", hint="Rename one.")
+            if twins is None:
+                raise error
+            twins.append(error)
+            continue
         found[synset, name] = MeshPlace(category, synset, name, "", path, relative + Path(path).suffix, front or usual)
     if taxonomy is not None:
         listed = {
