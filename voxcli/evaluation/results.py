@@ -180,16 +180,14 @@ def _missing(lines: Sequence[Line]) -> dict[str, list[str]]:
 def _sample(text: bytes, path: Path, number: int) -> Line:
     """The sample of a line. Raises FileFormatError that names file and line for what is none."""
     try:
-        line: Line = json.loads(text)
-        if not isinstance(line, dict) or not isinstance(line["records"], dict) or not all(isinstance(line[key], str) for key in _NAMES):
+        found = json.loads(text)
+        if not isinstance(found["records"], dict) or not all(isinstance(found[key], str) for key in ("variant", "name", "category")):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileFormatError(f"'{path}', line {number}: this is no sample.", expected="what `voxcli evaluate` wrote",
                               hint="The file is damaged: use --overwrite, or remove the line.") from error  # fmt: skip
+    line: Line = found
     return line
-
-
-_NAMES = ("variant", "name", "category")
 
 
 def _text(row: object) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from voxcli import remote
 from voxcli.cli.framework.output import out
+from voxcli.remote import local_name
 
 if TYPE_CHECKING:
     from voxcli.provenance import Json
@@ -60,17 +62,19 @@ def facts(path: str | os.PathLike[str], kind: str | None = None, format: str | N
     from voxcli.files.headers import header
     from voxcli.files.registry import KIND_TYPES, is_extension
 
-    name = os.fspath(path)
-    if name != "-":
-        check_there(name)
+    given = os.fspath(path)
+    if given != "-":
+        check_there(given)
+    name = local_name(given)
     if os.path.isdir(name):
-        return {"path": name, "kind": kind or "folder", "format": None, "bytes": None}
+        return {"path": given, "kind": kind or "folder", "format": None, "bytes": None}
     known = format is not None or is_extension(os.path.splitext(name)[1].lower())
     if not known or (kind is not None and kind not in KIND_TYPES):
         size = os.path.getsize(name) if os.path.isfile(name) else None
-        return {"path": name, "kind": kind, "format": os.path.splitext(name)[1].lstrip(".") or None, "bytes": size}
-    return {"path": name, **header(name, format, kind)}
+        return {"path": given, "kind": kind, "format": os.path.splitext(name)[1].lstrip(".") or None, "bytes": size}
+    return {"path": given, **header(name, format, kind)}
 
 
 def _target(path: str) -> Facts:
-    return {"path": path, "exists": path != "-" and os.path.lexists(path)}
+    there = remote.exists(path) if remote.is_url(path) else path != "-" and os.path.lexists(local_name(path))
+    return {"path": path, "exists": there}
