@@ -97,7 +97,8 @@ def _connected(address: str, workers: int) -> Iterator[Client]:
     if address == LOCAL:
         count = workers if workers > 1 else os.cpu_count() or 1
         with signals_held_back():
-            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
+            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0",
+                                   silence_logs=logging.CRITICAL)  # fmt: skip
         with cluster, Client(cluster) as client:
             client.register_plugin(_interrupts_left_to_parent())
             yield client
