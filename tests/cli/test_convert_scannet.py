@@ -5,8 +5,8 @@ import zlib
 
 import numpy as np
 import pytest
-from evaluation_layouts import exported, labelled_ply, scannet, sens
 from refusals import refused
+from scannet_layout import exported, labelled_ply, scannet, sens
 
 from voxcli import files
 from voxcli.datasets.scannet import SensFile, nyu40_of_ids
