@@ -261,7 +261,18 @@ def _uclid_checkpoint(part: str, path: Path) -> None:
     torch.save({names[key]: torch.zeros((), dtype=t.dtype).expand(t.shape) for key, t in state.items()}, path)
 
 
+def _scores(path: Path) -> None:
+    """Records of two pairs."""
+    import json
+
+    from voxcli.metrics.records import make_record
+
+    records = [make_record("iou", value, pred=f"pred/{name}.npz", gt=f"gt/{name}.npz") for name, value in (("one", 0.25), ("two", 0.75))]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
 FILES = {
+    "scores.jsonl": _scores,
     "rooms.safetensors": _room_weights,
     "a.png": _write(picture),
     "b.png": _write(street_picture),

@@ -148,6 +148,24 @@ def test_a_phone_shows_scene_and_legend_and_turns_by_touch(opened):
     assert not np.array_equal(browser.screenshot()[100:400], before[100:400])
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_page_of_plots_is_dark_and_light_and_fits_a_phone(chromium, tmp_path, dark):
+    from voxcli.ops.plots.charts import Series, Values, boxes, curves, pictures
+    from voxcli.ops.plots.report import Report, page_of_report
+
+    drawings = (curves("loss", [Series("a", "#d06a2b", [(0, 1), (9, 0)])], "step"), boxes("x", [Values("b", "#3f9a5c", range(9))], "iou"),
+                pictures("previews", [("step 1", np.full((40, 600, 3), (10, 200, 30), np.uint8))]))  # fmt: skip
+    (tmp_path / "page.html").write_text(page_of_report(Report("run", ("step 9 of 9",), drawings), {}))
+    chromium.open(tmp_path / "page.html", dark=dark, size=(390, 844), touch=True)
+    assert chromium.ask("document.documentElement.scrollWidth") == 390
+    image = chromium.screenshot().reshape(-1, 3)
+    assert (image[-1].mean() < 60) == dark
+    assert all((np.abs(image.astype(int) - colour).max(1) < 3).sum() > 20 for colour in ((208, 106, 43), (63, 154, 92), (10, 200, 30)))
+    chromium.click("#theme")
+    assert (chromium.screenshot()[-1, -1].mean() < 60) != dark
+    assert chromium.said == [] and all(url.startswith(("file://", "data:")) for url in chromium.asked)
+
+
 def coloured_points():
     rng = np.random.default_rng(0)
     return PointCloud(rng.random((500, 3)), colors=np.full((500, 3), (200, 30, 30), np.uint8))

@@ -228,3 +228,16 @@ def test_scoring_grids_does_not_load_torch():
         "g = VoxelGrid(occupancy=np.ones((2, 2, 2), bool))\nassert grid_iou(g, g)['value'] == 1.0"
     )
     assert not {"torch", "scipy"} & modules_after(code)
+
+
+def test_precision_and_recall_stand_beside_each_threshold():
+    pred = np.zeros((2, 2, 2))
+    pred[0], pred[1, 0] = 0.8, 0.4                                      # 4 cells, and 2 more
+    gt = np.zeros((2, 2, 2), bool)
+    gt[:, 0] = True                                                     # 4 cells: 2 of the first, and the 2
+    parts = occupancy_iou(pred, gt, (0.3, 0.5, 0.9))["parts"]
+    assert parts["precision"] == {">=0.3": pytest.approx(4 / 6), ">=0.5": 2 / 4, ">=0.9": None}
+    assert parts["recall"] == {">=0.3": 1.0, ">=0.5": 2 / 4, ">=0.9": 0.0}
+    masked = occupancy_iou(pred, gt, (0.5,), mask=np.arange(8).reshape(2, 2, 2) < 4)["parts"]
+    assert masked["precision"] == {">=0.5": 2 / 4} and masked["recall"] == {">=0.5": 1.0}
+    assert occupancy_iou(pred, np.zeros_like(gt), (0.5,))["parts"]["recall"] == {">=0.5": None}

@@ -88,7 +88,7 @@ _COMMANDS = (
     Entry("weights import", ".weights:import_", "Official checkpoints as voxcli weights."),
     Entry("convert", ".convert:convert", "Write a file in another format."),
     Entry("info", ".info:info", "Facts about files, as JSON."),
-    Entry("view", ".view:view", "A page to turn a file in, or a picture of it."),
+    Entry("view", ".view:view", "A page to turn a file in, a picture of it, or plots of scores and trainings."),
     Entry("doctor", ".doctor:doctor", "What is installed and would work, with a self-test."),
     Entry("guide", ".guide:guide", "Read the guide: one page a topic."),
     Entry("completion", ".completion:completion", "Completion scripts and the manual page."),

@@ -57,14 +57,24 @@ def as_array(x: Array) -> np.ndarray:
 
 if hasattr(np, "bitwise_count"):
 
-    def _ones(words: np.ndarray) -> np.ndarray:
+    def count_ones(words: np.ndarray) -> np.ndarray:
+        """Cells of packed sets [*, words] -> [*] int64.
+
+        >>> int(count_ones(pack(np.array([True, False, True]))))
+        2
+        """
         counts: np.ndarray = np.bitwise_count(words).sum(axis=-1, dtype=np.int64)
         return counts
 
 else:  # NumPy 1.x has no population count: one table lookup a byte
     _TABLE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1).astype(np.uint8)
 
-    def _ones(words: np.ndarray) -> np.ndarray:
+    def count_ones(words: np.ndarray) -> np.ndarray:
+        """Cells of packed sets [*, words] -> [*] int64.
+
+        >>> int(count_ones(pack(np.array([True, False, True]))))
+        2
+        """
         counts: np.ndarray = _TABLE[words.view(np.uint8)].sum(axis=-1, dtype=np.int64)
         return counts
 
@@ -88,8 +98,8 @@ def count_bits(pred: np.ndarray, gt: np.ndarray) -> Counts:
     >>> count_bits(pack(np.array([True, False])), pack(np.array([True, True]))).iou()
     array(0.5)
     """
-    intersection = _ones(pred & gt)
-    return Counts(intersection, _ones(pred) + _ones(gt) - intersection)
+    intersection = count_ones(pred & gt)
+    return Counts(intersection, count_ones(pred) + count_ones(gt) - intersection)
 
 
 def confusion(pred: np.ndarray, gt: np.ndarray, classes: int, ignore: int | None = None, mask: np.ndarray | None = None) -> np.ndarray:

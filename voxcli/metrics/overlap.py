@@ -9,12 +9,13 @@ classes that the mean is over, and the cells that were left out. Records carry t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxcli.errors import DataError, ShapeError, UsageError, unknown_name
-from voxcli.metrics.counting import Array, Counts, as_array, confusion, count_bits, is_tensor, pack
+from voxcli.metrics.counting import Array, Counts, as_array, confusion, count_bits, count_ones, is_tensor, pack
 from voxcli.metrics.records import COUNTS, Record, Tree, make_record
 from voxcli.metrics.volumes import MEAN_OVER
 from voxcli.scene.labels import Labels
@@ -23,6 +24,25 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from voxcli.metrics.records import Names
+
+
+@dataclass(frozen=True)
+class OccupancyCounts(Counts):
+    """Counts of occupied cells; true: those of the truth."""
+
+    true: np.ndarray
+
+    def precision(self) -> np.ndarray:
+        """The share of the prediction's cells that the truth has, too; NaN where nothing is predicted."""
+        return _share(self.intersection, self.union + self.intersection - self.true)
+
+    def recall(self) -> np.ndarray:
+        """The share of the truth's cells that the prediction has, too; NaN where the truth is empty."""
+        return _share(self.intersection, self.true)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.where(whole == 0, np.nan, part / np.maximum(whole, 1))
 
 
 def iou(pred: Array, gt: Array, *, threshold: float = 0.5, strict: bool = False, mask: Array | None = None) -> Array | float:
@@ -45,8 +65,8 @@ def iou(pred: Array, gt: Array, *, threshold: float = 0.5, strict: bool = False,
 def occupancy_counts(
     pred: Array, gt: Array, thresholds: Sequence[float] = (0.5,), *, strict: bool = False, mask: Array | None = None,
     threshold_truth: bool = False,
-) -> Counts:  # fmt: skip
-    """Intersections and unions [T, *] of occupancy grids [* X Y Z] at T thresholds. Choices as in `iou`.
+) -> OccupancyCounts:  # fmt: skip
+    """Intersections, unions and sizes of the truth [T, *] of occupancy grids [* X Y Z] at T thresholds. Choices as in `iou`.
 
     With `threshold_truth` a float ground truth meets the same thresholds as the prediction, instead of 0.5.
 
@@ -69,7 +89,8 @@ def occupancy_counts(
     for k, threshold in enumerate(thresholds):
         guess = pack(_occupied(values, threshold, strict, "prediction").reshape(*batch, cells))
         found.append(count_bits(guess if visible is None else guess & visible, inside[k if threshold_truth else 0]))
-    return Counts(np.stack([c.intersection for c in found]), np.stack([c.union for c in found]))
+    true = np.stack([count_ones(inside[k if threshold_truth else 0]) for k in range(len(thresholds))])
+    return OccupancyCounts(np.stack([c.intersection for c in found]), np.stack([c.union for c in found]), true)
 
 
 def _same_grid(pred: np.ndarray, gt: np.ndarray) -> None:
@@ -103,7 +124,8 @@ def occupancy_iou(
     pred: Array, gt: Array, thresholds: Sequence[float] = (0.5,), /, *, strict: bool = False, mask: Array | None = None,
     threshold_truth: bool = False, **names: Unpack[Names],
 ) -> Record:  # fmt: skip
-    """The record of one pair of occupancy grids [X Y Z]: `value` at the first threshold, `parts.thresholds` at all of them.
+    """The record of one pair of occupancy grids [X Y Z]: `value` at the first threshold, `parts.thresholds` at all of them, with
+    `parts.precision` and `parts.recall` beside (null where nothing is predicted, or true).
 
     names: `pred` and `gt`, the names that the record carries.
 
@@ -120,7 +142,8 @@ def occupancy_iou(
         "of": "occupancy", "thresholds": keys, "value_at": keys[0], "grid": list(as_array(gt).shape), "masked": mask is not None,
         "truth_at": "same" if threshold_truth else comparison(0.5, strict), "empties": "both empty 1, one empty 0",
     }  # fmt: skip
-    parts = {"thresholds": dict(zip(keys, values, strict=False)), COUNTS: _pairs(keys, counts)}
+    shares = {"thresholds": values, "precision": counts.precision(), "recall": counts.recall()}
+    parts: Tree = {name: dict(zip(keys, each, strict=False)) for name, each in shares.items()} | {COUNTS: _pairs(keys, counts)}
     return make_record("iou", values[0], parts=parts, params=params, **names)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError, UsageError, VoxcliError
 from voxcli.files.mesh_colours import to_uint8
 from voxcli.geometry.dithering import dithered
 from voxcli.ops.grid_pictures import CellFaces, seen_by_own_camera
@@ -82,6 +82,21 @@ def views_of(
     points = framed_points(thing, threshold, mesh) if framing is None else framing.points
     cameras = [resized(own, size) if own is not None and name == OWN else from_afar(points, view_axes(name, level), size) for name in names]
     return [(name, shaded_picture(mesh, camera)) for name, camera in zip(names, cameras, strict=True)]
+
+
+def framed(thing: SceneType | None, side: int, view: int = 0) -> np.ndarray:
+    """One of the views of a thing in the middle of a square, uint8 [side, side, 3]; white where there is none, or nothing to be drawn."""
+    out = np.full((side, side, 3), 255, np.uint8)
+    if thing is None:
+        return out
+    try:
+        image = views_of(thing, side - 8, most=1 + view)[view][1]
+    except VoxcliError:  # nothing is occupied
+        return out
+    height, width = image.shape[:2]
+    top, left = (side - height) // 2, (side - width) // 2
+    out[top : top + height, left : left + width] = image
+    return out
 
 
 def own_camera(thing: SceneType) -> Camera | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxcli.errors import FileFormatError
-from voxcli.files.guard import claim, parse_json, parsing
+from voxcli.files.guard import bytes_within, claim, parse_json, parsing
 
 if TYPE_CHECKING:
     from voxcli.provenance import Json
@@ -147,14 +147,18 @@ _BY_SUFFIX = {
 
 
 def _lines(path: Path) -> list[Facts]:
-    """The objects of a file of JSON lines; a last line that was cut off is left out."""
-    claim(str(path), path.stat().st_size if path.is_file() else 0, "holds")
+    """The objects of a file of JSON lines."""
+    return json_lines(bytes_within(path), str(path))
+
+
+def json_lines(data: bytes, name: str) -> list[Facts]:
+    """The objects of JSON lines; a last line that was cut off is left out. name: of the file, for errors."""
     found: list[Facts] = []
-    with parsing(str(path), "JSON lines"):
-        lines = path.read_text(encoding="utf-8").splitlines()
+    with parsing(name, "JSON lines"):
+        lines = data.decode("utf-8").splitlines()
         for k, line in enumerate(lines):
             try:
-                row = parse_json(line, str(path))
+                row = parse_json(line, name)
             except FileFormatError:
                 if k < len(lines) - 1:
                     raise

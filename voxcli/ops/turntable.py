@@ -6,9 +6,8 @@ import numpy as np
 
 from voxcli.errors import DataError
 from voxcli.ops.picture import in_frame
-from voxcli.ops.rendering import RENDERED, Prepared, SurfelOptions, picture_of_view
 from voxcli.ops.viewpoints import around, turned
-from voxcli.scene import Animation, DepthMap, FruxelGrid, SceneDescription, SceneType, VoxelGrid
+from voxcli.scene import Animation, Camera, DepthMap, FruxelGrid, Picture, SceneDescription, SceneType, VoxelGrid
 
 _AZIMUTH, _ELEVATION = 30.0, 20.0
 
@@ -18,10 +17,12 @@ def turntable_of(thing: SceneType, frames: int = 24, size: int = 256, threshold:
 
     threshold: of occupancy. Raises DataError for what has no place in space, or shows nothing.
     """
-    if not isinstance(thing, RENDERED) or (isinstance(thing, DepthMap) and thing.camera is None):
+    if isinstance(thing, (Picture, Animation, Camera, list)) or (isinstance(thing, DepthMap) and thing.camera is None):
         what = "depth without a camera" if isinstance(thing, DepthMap) else "it"
         raise DataError(f"There is no turntable of {what}.", expected="a scene, a mesh, fruxels, voxels, points, surfels or depth",
                         hint="Write a picture: -o FILE.png.")  # fmt: skip
+    from voxcli.ops.rendering import Prepared, SurfelOptions, picture_of_view
+
     ready = Prepared(thing, SurfelOptions(threshold, cells=isinstance(thing, (FruxelGrid, VoxelGrid))))
     points = in_frame(thing) if isinstance(thing, SceneDescription) else ready.extent
     first = around(points, ready.own, size, _AZIMUTH, _ELEVATION)

@@ -164,6 +164,7 @@ class Trainer:
                 "samples": len(self.train_indices),
                 "validation": len(self.held_out),
                 "processes": self.processes.count,
+                "stages": [{"name": stage.name, "steps": stage.steps, "batch": stage.batch} for stage in self.recipe.stages],
                 **facts,
                 "parameters": sum(p.numel() for p in self.network.parameters()),
             }

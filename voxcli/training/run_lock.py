@@ -51,3 +51,20 @@ def locked(run: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def is_held(run: Path) -> bool:
+    """Whether a training is at work in a run folder, as far as this system can tell."""
+    try:
+        import fcntl
+
+        descriptor = os.open(run / LOCK, os.O_RDONLY)
+    except (ImportError, OSError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False

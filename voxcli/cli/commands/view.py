@@ -1,4 +1,4 @@
-"""`voxcli view`: a picture or a page of any of our files, on disk or in the terminal."""
+"""`voxcli view`: a picture or a page of any of our files, on disk or in the terminal; plots of scores and trainings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.reports import print_report, reported, write_report
 from voxcli.errors import UsageError, printable, unknown_name
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ def view(
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="OUTPUT",
-                     help="PNG, HTML page, GIF turntable, or folder for several inputs; none: a coarse picture in the terminal."),
+                     help="PNG, HTML page, GIF turntable, SVG of plots, or folder for several; none: a coarse picture in the terminal."),
     ] = None,
     size: Annotated[
         int | None,
         typer.Option("--size", min=16, max=4096, show_default=False,
-                     help="Pixels along the longer side of each view; default: 512 in a PNG, 256 in a GIF."),
+                     help="Pixels along the longer side of each view, or plot; default: 512 in a PNG, 256 in a GIF, 560 of plots."),
     ] = None,
     views: Annotated[
         str | None,
@@ -77,7 +78,7 @@ def view(
     threshold: options.Threshold = None,
     kind: options.Kind = None,
     format: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help="png, html or gif, where the output's name does not tell.")
+        str | None, typer.Option("--format", metavar="FORMAT", help="png, html, gif or svg, where the output's name does not tell.")
     ] = None,
     input_format: options.InputFormat = None,
     *,
@@ -89,20 +90,34 @@ def view(
     Two files and one -o FILE.html or .png: a prediction beside its truth; grids of the same cells are compared. -o FILE.gif: a turntable.
     Without -o, on a terminal, a coarse picture is printed; --open shows the page instead.
 
+    Metric records (.jsonl, .json, .csv, .tsv), folders of evaluate and run folders of train become plots: FILE.html, FILE.png or FILE.svg.
+
     Examples:
         voxcli view scene.npz -o scene.html
         voxcli view pred.npz scene.npz -o compare.html
-        voxcli view car.obj -o car.gif --views 12
+        voxcli view scores.jsonl -o scores.html
     """
     form = _form(format, output)
+    asked = reported(sources, input_format)
     if output is None and show:
         output, form = _temporary_page(sources[0]), "html"
+    if asked is not None:
+        given = {"--threshold": threshold, "--kind": kind, "--picture": picture, "--views": views}
+        if odd := next((flag for flag, value in given.items() if value), None):
+            raise UsageError(f"{odd} says nothing about scores and trainings.", hint="Leave it out.")
+        if show and form != "html":
+            raise UsageError("--open shows one page.", hint="Write one: -o FILE.html, or leave -o out.")
+        if output is None:
+            print_report(asked)
+        elif write_report(asked, output, form if format or _ends(output, form) else "", size, policy) and show:
+            _open(output)
+        return
     if output is None:
         _in_terminal(sources, _Request(256, threshold, kind, input_format, _view_names(views)))
         return
     from voxcli.files.registry import searched_extensions
 
-    named = output == "-" or output.lower().endswith(f".{form}")
+    named = _ends(output, form)
     if form == "svg":
         raise UsageError(f"{output}: SVG is for plots of scores and trainings.", hint="Write a picture, -o FILE.png, or a page, FILE.html.")
     if picture is not None and form != "html":
@@ -139,6 +154,11 @@ def _form(format: str | None, output: str | None) -> str:
         raise UsageError(f"--format {format}: what is shown is a PNG, a page, a GIF or, of scores and trainings, an SVG.",
                          hint=f"Use --format with one of {', '.join(_FORMS)}, or leave it out.")  # fmt: skip
     return form if form in _FORMS else "png"
+
+
+def _ends(output: str, form: str) -> bool:
+    """Whether an output is one file of that form, or stdout."""
+    return output == "-" or output.lower().endswith(f".{form}")
 
 
 def _frames(views: str | None) -> int:

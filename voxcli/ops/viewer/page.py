@@ -23,6 +23,7 @@ from voxcli.scene import FruxelGrid, Picture, SceneType, VoxelGrid
 from voxcli.version import __version__
 
 _HERE = Path(__file__).parent
+_STYLES = ("theme.css", "style.css")
 _SCRIPTS = ("shaders.js", "data.js", "drawing.js", "viewer.js")
 
 
@@ -120,7 +121,8 @@ def _html(title: str, data: Mapping[str, Json]) -> str:
     template = (_HERE / "template.html").read_text(encoding="utf-8")
     three = gzip.decompress((_HERE / "three" / "three.js.gz").read_bytes()).decode()
     texts = {
-        "TITLE": html.escape(title), "VERSION": html.escape(__version__), "STYLE": (_HERE / "style.css").read_text(encoding="utf-8"),
+        "TITLE": html.escape(title), "VERSION": html.escape(__version__),
+        "STYLE": "".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES),
         # No name of a class or a file can end the element that holds it.
         "DATA": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         "LICENCE": (_HERE / "three" / "LICENSE-MIT.txt").read_text(encoding="utf-8").strip(), "THREE": three,
