@@ -82,7 +82,7 @@ def test_folders_of_other_kinds_are_never_replaced(refused, voxcli, tmp_path):
 
 def test_questions_are_left_made_again_or_refused(refused, voxcli, tmp_path):
     line = ("synth", "iqtt", "--size", 16, "--count", 2, "-o", "q.h5")
-    assert voxcli(*line, "--skip-existing") == (0, "", "")
+    assert voxcli(*line, "--skip-existing") == (0, "", "q.h5: 2 questions\n")
     whole = (tmp_path / "q.h5").read_bytes()
     assert voxcli(*line, "--skip-existing") == (0, "", "skipped: q.h5 exists.\n")
     for bad in (b"", b"junk", whole[: len(whole) // 2]):

@@ -97,8 +97,8 @@ def test_another_data_set_in_its_place_is_refused(refused, voxcli):
 
 
 def test_the_same_questions_twice_are_the_same_bytes(refused, voxcli, voxcli_process, tmp_path):
-    assert voxcli(*IQTT, "-o", "deep/one.h5", "--count", "3", "--labeled", "1") == (0, "", "")
-    assert voxcli_process(*IQTT, "-o", "two.h5", "--count", "3", "--labeled", "1", "--workers", "2") == (0, "", "")
+    assert voxcli(*IQTT, "-o", "deep/one.h5", "--count", "3", "--labeled", "1") == (0, "", "deep/one.h5: 3 questions\n")
+    assert voxcli_process(*IQTT, "-o", "two.h5", "--count", "3", "--labeled", "1", "--workers", "2") == (0, "", "two.h5: 3 questions\n")
     assert (tmp_path / "deep/one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
     refused(*IQTT, "-o", "two.h5", "--count", "2", named="--overwrite")
     assert voxcli(*IQTT, "-o", "two.h5", "--count", "2", "--overwrite")[0] == 0

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from voxcli.atomic import check_writable, refuse_existing
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import may_replace
-from voxcli.cli.framework.output import out
+from voxcli.cli.framework.output import counted, out
 from voxcli.cli.framework.plans import tell
 from voxcli.errors import UsageError
 
@@ -55,4 +55,5 @@ def iqtt(
         return tell([], [output], questions=count)
     with out.progress(count, "questions") as bar:
         write_questions(output, count, seed, config, workers, replace, bar.advance)
+    written.add(output, counted(count, "question"))
     return None

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voxcli.cli.framework import written
 from voxcli.cli.framework.batch import Item, Policy, items, may_replace
-from voxcli.cli.framework.output import out
+from voxcli.cli.framework.output import counted, out
 from voxcli.cli.framework.plans import Reads, facts, tell
 from voxcli.errors import DataError, UsageError
 
@@ -101,6 +102,7 @@ def pack(folder: str, output: str, policy: Policy) -> None:
     data = StreetFolder([folder])
     with out.progress(len(data), "packing") as bar:
         pack_street(data, output, bar.advance, overwrite)
+    written.add(output, counted(len(data), "sample"))
     return None
 
 
@@ -141,3 +143,4 @@ def _convert_shape(item: Item, *, input_format: str | None, overwrite: bool) -> 
     if not isinstance(shape, (Mesh, PointCloud, VoxelGrid)):
         raise DataError("This is no shape.", expected="a mesh, points or voxels", actual=kind_name(shape))
     atomic_write_bytes(item.target, shape_bytes(colour_volume(shape), item.seed(0)), overwrite=overwrite or item.broken)
+    written.add(item.target, "coloured voxels, points and values")
