@@ -220,7 +220,7 @@ class Output:
             yield Progress()
             return
         if not self.shows_progress:
-            with self._told(Progress(), total, label, lines) as progress:
+            with self._lines(Progress(), total, label, lines) as progress:
                 yield progress
             return
         from rich import progress as bars
@@ -237,7 +237,7 @@ class Output:
                 self._console = None
 
     @contextmanager
-    def _told(self, progress: Progress, total: int | None, label: str, lines: bool) -> Iterator[Progress]:
+    def _lines(self, progress: Progress, total: int | None, label: str, lines: bool) -> Iterator[Progress]:
         """A line every ten seconds, from a thread: an item may take longer."""
         if self.quiet or not self.verbose or not lines:
             yield progress

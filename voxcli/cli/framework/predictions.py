@@ -16,11 +16,11 @@ from voxcli.cli.framework import written
 from voxcli.cli.framework.cutting import BY
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.flags import options_of_flags
+from voxcli.cli.framework.notices import CollectedDoubts, CollectedFields, Notices
 from voxcli.cli.framework.odd_pictures import Doubts
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.plans import Reads, besides
 from voxcli.cli.framework.side_files import SideFiles
-from voxcli.cli.framework.told import CollectedDoubts, CollectedFields, Told
 from voxcli.errors import DataError, UsageError
 from voxcli.models.base import DrawsPictures, Inputs, ModelOptions
 from voxcli.models.object_options import ObjectOptions
@@ -77,10 +77,10 @@ class PredictRequest:
 
 
 class Predictions:
-    """The model and the items of one call, checked as far as can be before the model is loaded. told: this is a worker, which has one
+    """The model and the items of one call, checked as far as can be before the model is loaded. notices: this is a worker, which has one
     item of a call, and what it would say is collected."""
 
-    def __init__(self, request: PredictRequest, todo: Batch, told: Told | None = None):
+    def __init__(self, request: PredictRequest, todo: Batch, notices: Notices | None = None):
         from voxcli.files.registry import KIND_TYPES, find_format
 
         self.request, self.todo = request, todo
@@ -114,9 +114,9 @@ class Predictions:
             # Errors of the first item's camera and depth come before the model is loaded, those of others in their turn.
             with todo.attempt(todo.items[0]):
                 self._cameras(todo.items[0]), self._depths(todo.items[0])
-        self.told = told
-        self.fields = FieldsOfView() if told is None else CollectedFields(told)
-        self.elsewhere = told is None and (request.workers > 1 or scheduler() is not None)
+        self.notices = notices
+        self.fields = FieldsOfView() if notices is None else CollectedFields(notices)
+        self.elsewhere = notices is None and (request.workers > 1 or scheduler() is not None)
         if self.elsewhere and request.batch_size > 1:
             raise UsageError("Each worker predicts one image at a time.", hint="Leave out --batch-size or --workers and --scheduler.")
         if not self.elsewhere:
@@ -128,7 +128,7 @@ class Predictions:
 
         request = self.request
         where = pick_device(request.device)
-        load = _loaded.__wrapped__ if self.told is None else _loaded
+        load = _loaded.__wrapped__ if self.notices is None else _loaded
         self.predictor, self.digest = load(self.name, path, str(where), request.dtype, os.stat(path).st_mtime_ns)
         threshold = self.options.chosen("threshold") or self.predictor.threshold
         resolution = request.resolution or ConversionOptions.resolution
@@ -204,13 +204,13 @@ class Predictions:
         """Predict and write every item."""
         if self.todo.plan is not None:
             return
-        with Doubts() if self.told is None else CollectedDoubts(self.told) as doubts, self.fields:
+        with Doubts() if self.notices is None else CollectedDoubts(self.notices) as doubts, self.fields:
             if not self.elsewhere:
                 self._run(doubts)
                 return
             work = partial(_predicted, request=replace(self.request, several=len(self.todo) > 1))
-            for _, told in self.todo.run(work, self.request.workers):
-                told.repeat(doubts, self.fields)
+            for _, notices in self.todo.run(work, self.request.workers):
+                notices.show(doubts, self.fields)
 
     def _run(self, doubts: Doubts) -> None:
         request = self.request
@@ -343,13 +343,13 @@ def _loaded(name: str, path: Path, device: str, dtype: str, changed: int) -> tup
     return load_predictor(name, path, device, dtype), sha256_file(path)
 
 
-def _predicted(item: Item, *, request: PredictRequest) -> Told:
+def _predicted(item: Item, *, request: PredictRequest) -> Notices:
     """Predict and write one item in a worker. -> what is to be said of it"""
     from voxcli.cli.framework.batch import Batch
 
-    told = Told()
-    Predictions(replace(request, overwrite=request.overwrite or item.broken), Batch([item]), told).run()
-    return told
+    notices = Notices()
+    Predictions(replace(request, overwrite=request.overwrite or item.broken), Batch([item]), notices).run()
+    return notices
 
 
 def masked(picture: Picture, mask: str) -> Picture:

@@ -1,4 +1,4 @@
-"""What a worker of `predict` would say of its image: collected there, and said by the parent, which counts what repeats."""
+"""Notices of `predict` about its pictures, collected in a worker process and shown by the parent, which counts repetitions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from voxcli.cli.framework.odd_pictures import Doubts
 
 
 @dataclass(frozen=True)
-class Told:
+class Notices:
     """doubts: (kind, text) of each; fields: (file, what its result states of its field of view) of each picture."""
 
     doubts: list[tuple[str, str]] = field(default_factory=list)
     fields: list[tuple[str, FittedFacts]] = field(default_factory=list)
 
-    def repeat(self, doubts: Doubts, fields: FieldsOfView) -> None:
-        """Say it."""
+    def show(self, doubts: Doubts, fields: FieldsOfView) -> None:
+        """Hand them to what shows them."""
         for kind, text in self.doubts:
             doubts.warn(kind, text)
         for source, facts in self.fields:
@@ -24,23 +24,23 @@ class Told:
 
 
 class CollectedDoubts(Doubts):
-    """Doubts that are told later."""
+    """Doubts that are added to notices and not shown."""
 
-    def __init__(self, told: Told):
+    def __init__(self, notices: Notices):
         super().__init__()
-        self._told = told
+        self._notices = notices
 
     def warn(self, kind: str, text: str) -> None:
-        self._told.doubts.append((kind, text))
+        self._notices.doubts.append((kind, text))
 
 
 class CollectedFields(FieldsOfView):
-    """Fields of view that are told later."""
+    """Fields of view that are added to notices and not shown."""
 
-    def __init__(self, told: Told):
+    def __init__(self, notices: Notices):
         super().__init__()
-        self._told = told
+        self._notices = notices
 
     def add(self, source: str, facts: FittedFacts) -> None:
         stated = ("place_assumed", "fov_assumed", "fov_source", "fov_x_deg", "picture_lost", "frustum_unseen")
-        self._told.fields.append((source, {key: facts[key] for key in stated if key in facts}))
+        self._notices.fields.append((source, {key: facts[key] for key in stated if key in facts}))
