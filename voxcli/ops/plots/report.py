@@ -16,6 +16,8 @@ from voxcli.provenance import Json
 from voxcli.version import __version__
 
 _GAP = 16
+_UNEVEN = 60
+"""The left column goes first unless it is longer by more."""
 _HERE = Path(__file__).parent
 
 
@@ -37,7 +39,7 @@ def sheet_of(report: Report) -> Drawing:
     marks += [Words(12, 52 + 18 * k, fact, 12, "soft") for k, fact in enumerate(report.facts)]
     ends = [52.0 + 18 * len(report.facts)] * columns
     for drawing in report.drawings:
-        column = 0 if drawing.width > WIDTH else ends.index(min(ends))
+        column = 0 if drawing.width > WIDTH else next(k for k, end in enumerate(ends) if end <= min(ends) + _UNEVEN)
         top = max(ends) if drawing.width > WIDTH else ends[column]
         marks.append(Placed(column * (WIDTH + _GAP), top, drawing))
         if drawing.width > WIDTH:
