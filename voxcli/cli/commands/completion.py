@@ -10,7 +10,7 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -246,14 +246,12 @@ def _zsh_text(text: str) -> str:
 
 
 def _zsh(verbs: list[Verb]) -> str:
+    named = {text: f"_voxcli_{number}" for number, text in enumerate(_repeated(spec for verb in verbs for spec in _zsh_specs(verb)))}
     lines = ["#compdef voxcli", _header("zsh", "Put it into a folder of $fpath as _voxcli.")]
+    lines += [f"typeset -g {name}={text}" for text, name in named.items()]
     for verb in verbs:
         lines.append(f"{_function(verb.words)}() {{")
-        specs = []
-        for flag in verb.flags:
-            value = f":value:({' '.join(flag.choices)})" if flag.choices else ":value:_files" if flag.takes_value else ""
-            for name in flag.names:
-                specs.append(_quote(f"*{name}[{_zsh_text(flag.help)}]{value}"))
+        specs = [f'"${named[spec]}"' if spec in named else spec for spec in _zsh_specs(verb)]
         if verb.children:
             rows = " ".join(_quote(f"{name}:{text}") for name, text in verb.children)
             lines.append(f"    local -a words_here=({rows})")
@@ -275,23 +273,58 @@ def _zsh(verbs: list[Verb]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _zsh_specs(verb: Verb) -> list[str]:
+    """The arguments of zsh's _arguments for each flag, quoted."""
+    values = [f":value:({' '.join(f.choices)})" if f.choices else ":value:_files" if f.takes_value else "" for f in verb.flags]
+    pairs = list(zip(verb.flags, values, strict=True))
+    return [_quote(f"*{name}[{_zsh_text(flag.help)}]{value}") for flag, value in pairs for name in flag.names]
+
+
+def _repeated(texts: Iterable[str]) -> list[str]:
+    """Those that occur more than once, in the order of their first."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        counts[text] = counts.get(text, 0) + 1
+    return [text for text, count in counts.items() if count > 1]
+
+
 def _function(words: str) -> str:
     return "_voxcli" + "".join("_" + word.replace("-", "_") for word in words.split())
 
 
 def _fish(verbs: list[Verb]) -> str:
-    lines = [_header("fish", "Put it into ~/.config/fish/completions/voxcli.fish.")]
+    lines = [
+        _header("fish", "Put it into ~/.config/fish/completions/voxcli.fish."),
+        "function __voxcli_at  # whether the words of a command are on the line",
+        "    for word in (string split ' ' -- $argv[1])",
+        "        __fish_seen_subcommand_from $word; or return 1",
+        "    end",
+        "end",
+        "function __voxcli_for  # complete, for each of the commands before --",
+        "    set -l end (contains -i -- -- $argv)",
+        "    for words in $argv[1..(math $end - 1)]",
+        '        complete -c voxcli -n "__voxcli_at \'$words\'" $argv[(math $end + 1)..-1]',
+        "    end",
+        "end",
+    ]
+    options: dict[str, list[str]] = {}
     for verb in verbs:
-        seen = "".join(f"; and __fish_seen_subcommand_from {word}" for word in verb.words.split())
-        names = " ".join(name for name, _ in verb.children)
-        here = f"not __fish_seen_subcommand_from {names}{seen}" if names else seen.removeprefix("; and ")
-        when = f"complete -c voxcli -n {_quote(here)}"
-        for name, text in verb.children:
-            lines.append(f"{when} -f -a {name} -d {_quote(text)}")
+        if verb.children:
+            seen = f"; and __voxcli_at {_quote(verb.words)}" if verb.words else ""
+            here = _quote(f"not __fish_seen_subcommand_from {' '.join(name for name, _ in verb.children)}{seen}")
+            lines += [f"complete -c voxcli -n {here} -f -a {name} -d {_quote(text)}" for name, text in verb.children]
+            lines += [f"complete -c voxcli -n {here} {_fish_option(flag)}" for flag in verb.flags]
+            continue
         if verb.choices:
-            lines.append(f"{when} -f -a {_quote(' '.join(verb.choices))}")
+            lines.append(f"__voxcli_for {_quote(verb.words)} -- -f -a {_quote(' '.join(verb.choices))}")
         for flag in verb.flags:
-            spelt = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names)
-            value = f" -x -a {_quote(' '.join(flag.choices))}" if flag.choices else " -r" if flag.takes_value else ""
-            lines.append(f"{when} {spelt}{value} -d {_quote(flag.help)}")
+            options.setdefault(_fish_option(flag), []).append(_quote(verb.words))
+    lines += [f"__voxcli_for {' '.join(words)} -- {option}" for option, words in options.items()]
     return "\n".join(lines) + "\n"
+
+
+def _fish_option(flag: Flag) -> str:
+    """The arguments of fish's complete for a flag."""
+    spelt = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names)
+    value = f" -x -a {_quote(' '.join(flag.choices))}" if flag.choices else " -r" if flag.takes_value else ""
+    return f"{spelt}{value} -d {_quote(flag.help)}"
