@@ -70,6 +70,13 @@ def test_sums_are_not_overwritten_and_strange_ones_are_named(voxcli, refused, se
     refused("metrics", "merge", "sums.json", "other.json", named=("other.json", "chamfer"))
 
 
+def test_a_part_counts_once_and_parts_of_other_options_are_refused(voxcli, refused, sets):
+    for name, more in (("mine.json", ()), ("other.json", ("--threshold", 0.6))):
+        assert voxcli("metrics", "iou", "pred/a", "gt/a", "--partial", name, *more)[0] == 0
+    refused("metrics", "merge", "mine.json", "./mine.json", named="given twice")
+    refused("metrics", "merge", "mine.json", "other.json", named=("other.json", "0.6"))
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_records_on_disk_are_printed_as_those_in_memory(voxcli, sets, monkeypatch, format):
     run = ("metrics", "iou", "pred", "gt", "--category-from", "parent", "--format", format)

@@ -225,6 +225,23 @@ def test_methods_of_a_folder_of_results_are_beside_each_other(tmp_path):
     assert report.facts[0].startswith("ours: iou") and len(read_results(str(tmp_path / "ours"))) == 1
 
 
+def test_names_without_folders_stay_whole_and_a_prediction_that_was_not_kept_has_no_column(tmp_path):
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours/run.json").write_text("{}")
+    truth = FruxelGrid(np.ones((4, 8, 8), np.uint8), Frustum(8, 8, 4, 2.0, 12.0, 60.0))
+    lines = []
+    for k in range(3):
+        files.write(tmp_path / f"{k}.npz", truth)
+        inputs = {str(tmp_path / f"{k}.npz"): sha256_file(tmp_path / f"{k}.npz")}
+        record = make_record("iou", k / 4, pred="", gt=str(tmp_path / f"{k}.npz")) | {"meta": {"inputs": inputs}}
+        lines.append(json.dumps({"variant": "", "name": f"00000{k}", "category": "", "records": {"iou": record}}))
+    (tmp_path / "ours/samples.jsonl").write_text("\n".join(lines) + "\n")
+    (found,) = read_results(str(tmp_path))
+    assert [score.name for score in found.scores] == ["000000", "000001", "000002"]
+    assert strip_of(found.scores[0], tmp_path).shape == (200, 200, 3)
+    assert [drawing.title for drawing in report_of_scores([found], "t").drawings][-2:] == ["best: truth", "worst: truth"]
+
+
 # -- trainings ------------------------------------------------------------------------------------------------------------------------
 
 PLAN = [{"name": "coarse", "steps": 100, "batch": 4}, {"name": "full", "steps": 50, "batch": 2}]

@@ -159,7 +159,7 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
         failed = error  # what was scored is still printed
     unmatched = {"pred": found.only_pred, "gt": found.only_gt}
     if request.partial is not None and rows.pairs:
-        partial_sums.write(request.partial, sums, unmatched, request.overwrite)
+        partial_sums.write(request.partial, sums, options, unmatched, request.overwrite)
     summaries = [summary_of(each) for each in sums] if several and rows.pairs else alone
     for rule, summary in zip(rules, summaries, strict=False):
         if not several:

@@ -159,20 +159,22 @@ def _extremes(scores: Scores, head: str) -> list[Drawing]:
         strips = [(score, strip_of(score, scores.folder)) for score in some]
         shots = [(f"{score.name}, {number(score.value)}", strip) for score, strip in strips if strip is not None]
         if shots:
-            parts = "picture, prediction, truth" if shots[0][1].shape[1] > 2 * _SIDE else "prediction, truth"
-            drawings.append(pictures(f"{head}{word}: {parts}", shots, 1, WIDTH))
+            sides = [side for side, path in (("prediction", some[0].pred), ("truth", some[0].gt)) if path]
+            seen = ["picture"] * (shots[0][1].shape[1] > len(sides) * _SIDE)
+            drawings.append(pictures(f"{head}{word}: {', '.join(seen + sides)}", shots, 1, WIDTH))
     return drawings
 
 
 def strip_of(score: Score, folder: Path) -> np.ndarray | None:
     """Prediction and truth of a pair in a row, its picture before them where there is one, uint8 [H, W, 3]; None where no file is found.
+    A side whose file the record does not name, such as a prediction that was not kept, is left out; a file that is gone is white.
 
     folder: where paths may begin besides the working folder.
     """
     from voxcli.ops.picture import framed
     from voxcli.ops.viewer.beside import picture_beside
 
-    paths = [_there(path, score, folder) for path in (score.pred, score.gt)]
+    paths = [_there(path, score, folder) for path in (score.pred, score.gt) if path]
     things = [None if path is None else _read(path) for path in paths]
     listed = [path for name in score.inputs if os.path.splitext(name)[1].lower() in _PICTURES and (path := _there(name, score, folder))]
     seen: SceneType | None = next((thing for path in listed if isinstance(thing := _read(path), Picture)), None)

@@ -164,7 +164,7 @@ def _numbers(values: Json) -> dict[str, float]:
 
 def _shortened(names: Sequence[str]) -> list[str]:
     """Names without what all paths begin with, and without suffixes; as they are where that makes two alike."""
-    shared = os.path.dirname(os.path.commonprefix([os.path.dirname(name) + "/" for name in names])) if len(names) > 1 else ""
+    shared = os.path.dirname(os.path.commonprefix(list(names))) if len(names) > 1 else ""
     short = [os.path.splitext(name[len(shared) :].lstrip("/"))[0] or name for name in names]
     return short if len(set(short)) == len(short) else list(names)
 
