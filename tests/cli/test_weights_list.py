@@ -23,7 +23,7 @@ def test_the_score_is_that_of_the_page_and_of_the_readme(name):
     said = f"{row['score']:.1f}" if name == "pix2vox-f" else str(row["score"])
     assert lines and all(said in line[line.index(row["row"]) :].replace("|", " ").split() or f"{said} %" in line for line in lines)
     own = [line for line in README.splitlines() if line.startswith((f"| [`{name}`]", f"| `{name}`"))]
-    assert all(said in line for line in own) and (own or name == "rays-near")
+    assert own and all(said in line for line in own)
 
 
 def test_every_model_has_a_line_that_says_what_is_there_of_it(voxcli):
