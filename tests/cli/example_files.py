@@ -228,7 +228,7 @@ def _sums(path: Path) -> None:
 
     sums = Sums(SAMPLES)
     sums.add(make_record("iou", 0.5))
-    partial_sums.write(str(path), [sums], {"pred": [], "gt": []}, overwrite=False)
+    partial_sums.write(str(path), [sums], [], {"pred": [], "gt": []}, overwrite=False)
 
 
 def _uclid_weights(path: Path) -> None:
