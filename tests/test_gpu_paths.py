@@ -109,4 +109,4 @@ def test_back_projection(compat):
         taken.append(backproject(maps.to(device), projection.to(device), 5, compat).cpu())
         grids.append(depth_grids(depth.to(device), projection.to(device), (8,))[0].cpu())
     torch.testing.assert_close(taken[0], taken[1], rtol=1e-4, atol=1e-5)
-    assert (grids[0] != grids[1]).float().mean() < 0.01                         # a point on the face of a cell may fall to either side
+    assert (grids[0] != grids[1]).float().mean() < 0.01  # a point on the face of a cell may fall to either side

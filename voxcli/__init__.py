@@ -1,9 +1,9 @@
 """voxcli: images to labelled 3D, and an honest score. Importing this package imports neither torch nor numpy.
 
-    model = voxcli.load("ssz")                                  # a trained network
-    scene = model.predict("street.png")                         # a FruxelGrid; a list gives a list
-    voxcli.write("scene.glb", scene)                            # all that `voxcli convert` does
-    voxcli.score(scene, "truth.npz", "iou")["value"]            # the record that `voxcli metrics iou` prints
+model = voxcli.load("ssz")                                  # a trained network
+scene = model.predict("street.png")                         # a FruxelGrid; a list gives a list
+voxcli.write("scene.glb", scene)                            # all that `voxcli convert` does
+voxcli.score(scene, "truth.npz", "iou")["value"]            # the record that `voxcli metrics iou` prints
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def main() -> NoReturn:
     interrupts.listen()
     gc.set_threshold(500_000, 10, 10)
     status: list[int] = []
-    atexit.register(_end, status)                                                # the first to be registered is the last to be called
+    atexit.register(_end, status)  # the first to be registered is the last to be called
     try:
         from voxcli.cli import app
     except interrupts.Terminated:

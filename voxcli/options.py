@@ -52,8 +52,10 @@ class Interval:
         [False, True, True, False]
         """
         low, high = self.limits
-        return math.isfinite(number) and low <= number <= high and (
-            (number != low or self.text[0] == "[") and (number != high or self.text[-1] == "]")
+        return (
+            math.isfinite(number)
+            and low <= number <= high
+            and ((number != low or self.text[0] == "[") and (number != high or self.text[-1] == "]"))
         )
 
 

@@ -91,9 +91,7 @@ def cores_shared(workers: int) -> Iterator[None]:
 
 
 @contextmanager
-def worker_pool(
-    workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[object, ...] = ()
-) -> Iterator[WorkerPool]:
+def worker_pool(workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[object, ...] = ()) -> Iterator[WorkerPool]:
     """A pool of fresh processes, or the workers of the cluster that `use_scheduler` names. Where the block is left by an error or an
     interrupt, processes are ended at once, and a cluster is told to forget what it has not begun.
 

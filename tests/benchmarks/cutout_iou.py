@@ -50,7 +50,7 @@ def main() -> None:
     rows, tiles, k = [], [], 0
     for category, paths in asset_paths(given.assets).items():
         for path in paths:
-            thing, scores = to_object("car", files.read_as(path, Mesh)), []           # of any category: parts are not drawn
+            thing, scores = to_object("car", files.read_as(path, Mesh)), []  # of any category: parts are not drawn
             renderer = Renderer(thing)
             for view in range(2):
                 rng = np.random.default_rng([k, view])

@@ -111,7 +111,7 @@ def street(folder: Path) -> None:
     paths = sorted(folder.glob("*/*.glb"))
     if not paths:
         return print(f"\n(left out: no assets in {folder})")
-    keep_freed_memory()                                                          # as the command does
+    keep_freed_memory()  # as the command does
     frustum = Frustum(128, 128, 128, 2.0, 12.0, 40.0)
     parts = []
     for n in range(20):

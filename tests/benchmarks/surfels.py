@@ -141,7 +141,7 @@ def open3d_view(o3d, vertices: np.ndarray, faces: np.ndarray, camera: Camera) ->
     scene = o3d.t.geometry.RaycastingScene()
     scene.add_triangles(o3d.core.Tensor(vertices.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
     K, M = (o3d.core.Tensor(np.asarray(x, np.float64)) for x in (camera.K, camera.world_to_cam))
-    rays = scene.create_rays_pinhole(K, M, camera.width, camera.height)          # directions with z = 1: t_hit is z-depth
+    rays = scene.create_rays_pinhole(K, M, camera.width, camera.height)  # directions with z = 1: t_hit is z-depth
     found = scene.cast_rays(rays)
     assert found["primitive_normals"].shape[2] == 3
     return found["t_hit"].numpy()
@@ -155,6 +155,6 @@ if __name__ == "__main__":
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 8])
     parser.add_argument("--sizes", type=int, nargs="*", default=[128, 256])
     options = parser.parse_args()
-    keep_freed_memory()                                                          # as the command does
+    keep_freed_memory()  # as the command does
     renderer(torch.device(options.device), options.rounds, tuple(options.batches))
     meshes(options.mesh, tuple(options.sizes), options.rounds)

@@ -149,7 +149,7 @@ def pix2vox_pix3d(root, predictions):
     half = np.zeros((32, 32, 32), bool)
     half[8:16, 8:16, 8:12] = True
     save(predictions / "chair/0001.binvox", VoxelGrid(occupancy=np.ones((4, 4, 4), bool)))  # a cube fills its own box, as the truth does
-    save(predictions / "chair/0002.binvox", VoxelGrid(occupancy=half))                      # padded to a cube, it fills one half
+    save(predictions / "chair/0002.binvox", VoxelGrid(occupancy=half))  # padded to a cube, it fills one half
     return {"IoU of chairs": {"IoU": 0.75}}
 
 
@@ -279,8 +279,8 @@ def street(root, predictions):
         picture(root / f"images/{k:06d}.png", 16, "RGB")
         save(root / f"fruxels/{k:06d}.npz", FruxelGrid(labels, frustum, classes=STREET))
         if k < 2:
-            labels[1, :4, 2:4] = 0 if k == 0 else 2   # the first has half of the car
-            labels[:4, 8:] = 0                        # both lack a quarter of the ground
+            labels[1, :4, 2:4] = 0 if k == 0 else 2  # the first has half of the car
+            labels[:4, 8:] = 0  # both lack a quarter of the ground
             save(predictions / f"{k:06d}.npz", FruxelGrid(labels, frustum, classes=STREET))
     # Pooled: the car's intersections 8 + 16 of unions 16 + 16; the ground's 1,536 of 2,048, twice. Seven classes are in neither.
     car, ground = 24 / 32, 0.75
@@ -454,20 +454,20 @@ def semantic_kitti(root, predictions):
     shape, place = (256, 256, 32), {"origin": np.array([0, -25.6, -2.2]), "voxel_size": np.full(3, 0.2)}
     for frame in ("000000", "000005"):
         labels = np.zeros(shape, np.uint8)
-        labels[10:20, 100:110, 0] = KITTI_CLASSES.names.index("road")   # 100 cells
-        labels[10:20, 100, 1] = KITTI_CLASSES.names.index("car")        # 10 cells
+        labels[10:20, 100:110, 0] = KITTI_CLASSES.names.index("road")  # 100 cells
+        labels[10:20, 100, 1] = KITTI_CLASSES.names.index("car")  # 10 cells
         voxels = root / "sequences/08/voxels"
         save(voxels / f"{frame}.label", VoxelGrid(labels=labels, classes=KITTI_CLASSES, **place))
         invalid = np.zeros(shape, bool)
-        invalid[15:20, 100:110, 0] = True                               # half of the road
+        invalid[15:20, 100:110, 0] = True  # half of the road
         save(voxels / f"{frame}.invalid", VoxelGrid(occupancy=invalid, **place))
         picture(root / f"sequences/08/image_2/{frame}.png", 64, "RGB")
     K = shapenet_intrinsics(64)
     rows = {"P2": np.hstack([K, np.zeros((3, 1))]), "Tr": np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0.0]])}
     (root / "sequences/08/calib.txt").write_text("".join(f"{k}: {' '.join(map(str, v.ravel()))}\n" for k, v in rows.items()))
     guess = np.zeros(shape, np.uint8)
-    guess[10:20, 100:105, 0] = KITTI_CLASSES.names.index("road")        # of the 50 cells that count, 25
-    guess[10:20, 100, 1] = KITTI_CLASSES.names.index("truck")           # the car's place by another name
+    guess[10:20, 100:105, 0] = KITTI_CLASSES.names.index("road")  # of the 50 cells that count, 25
+    guess[10:20, 100, 1] = KITTI_CLASSES.names.index("truck")  # the car's place by another name
     save(predictions / "sequences/08/predictions/000000.label", VoxelGrid(labels=guess, classes=KITTI_CLASSES, **place))
     return {"Completion and mean IoU": {"completion IoU": 35 / 60, "mean IoU": 0.5 / 19},
             "IoU by class": {"road": 0.5, "car": 0.0, "truck": 0.0}}  # fmt: skip
@@ -475,7 +475,7 @@ def semantic_kitti(root, predictions):
 
 def nyu(root, predictions):
     cells = np.zeros((240, 144, 240), np.uint8)
-    cells[0, 0, :200] = 4     # raw id of a window, as SSCNet's map has it
+    cells[0, 0, :200] = 4  # raw id of a window, as SSCNet's map has it
     for name in ("NYU0001_0000", "NYU0002_0000"):
         runs, flat = [], cells.ravel()
         edges = np.flatnonzero(np.diff(flat)) + 1

@@ -68,12 +68,12 @@ def scannet(root, predictions):
 
     labels = np.zeros(frustum.shape, np.uint8)
     labels[slice_at(4), :, 64:], labels[slice_at(2), :, :64] = 1, 2  # the wall lacks what the chair hides
-    labels[slice_at(6)] = 1                                          # not scored
+    labels[slice_at(6)] = 1  # not scored
     (predictions / "scene0000_00").mkdir(parents=True)
     files.write(predictions / "scene0000_00/1.npz", FruxelGrid(labels, frustum, classes=classes))
     labels = np.zeros(frustum.shape, np.uint8)
     labels[slice_at(3), :, :64] = 2  # half of what is seen
-    labels[100:] = 1                 # behind it nothing is known
+    labels[100:] = 1  # behind it nothing is known
     (predictions / "scene0001_00").mkdir()
     files.write(predictions / "scene0001_00/0.npz", FruxelGrid(labels, frustum, classes=classes))
     # 96 of 128 rows are in the picture. Walls: 64 of 128 columns; chairs: 64 of 64, and 64 of 128.

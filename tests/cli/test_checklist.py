@@ -207,7 +207,7 @@ def test_14_resume(voxcli, tmp_path):
     assert voxcli(*line)[2] == "2 scenes made, 0 were there: rooms\n"
     whole = {path: path.read_bytes() for path in (tmp_path / "rooms").rglob("*") if path.is_file()}
     cut = next(path for path in whole if path.match("images/000001.png"))
-    cut.write_bytes(whole[cut][:100])                                              # as a kill may leave what other programs write
+    cut.write_bytes(whole[cut][:100])  # as a kill may leave what other programs write
     assert voxcli(*line)[2] == "1 scene made, 1 was there: rooms\n"
     assert {path: path.read_bytes() for path in whole} == whole
 

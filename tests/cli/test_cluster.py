@@ -64,7 +64,7 @@ def test_a_second_call_does_the_rest(fake, two, texts):
 
 
 def test_a_bug_in_a_worker_is_told_as_one_here(fake, two, texts):
-    (texts / "d/b.txt").write_text("odd")                                         # an error that does not travel
+    (texts / "d/b.txt").write_text("odd")  # an error that does not travel
     code, _, errors = fake("copy", "d", "-o", "o", "--scheduler", two.scheduler_address)
     assert code == 2 and "internal error" in errors and "OddError: a b" in errors
 

@@ -151,7 +151,7 @@ def holds_up(voxcli, command, folder, name, signals):
     out.mkdir()
     for number, (event, delay) in zip(signals, times, strict=True):
         for trial in range(20):
-            left = set(out.rglob(".*.part"))                                      # by kills before, which nothing can clean up after
+            left = set(out.rglob(".*.part"))  # by kills before, which nothing can clean up after
             code, text, errors = kill([*command, *line], out, number, (event, delay * 0.8**trial))
             if code != 0:
                 break

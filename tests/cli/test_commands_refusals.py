@@ -181,7 +181,7 @@ def test_outputs_that_cannot_be(refused, tmp_path, verb):
         refused(verb, source, "-o", output, *weights, named="PNG" if verb == "view" else said)
     refused(verb, "none", "-o", "out/", *weights, *(("--to", "glb") if verb == "convert" else ()), named="No inputs in none")
     refused(verb, f"absent{suffix}", "-o", f"out{suffix}", *weights, named=f"absent{suffix}")
-    several = (source,) * (3 if verb == "view" else 2)                          # two scenes are a prediction and its truth, on one sheet
+    several = (source,) * (3 if verb == "view" else 2)  # two scenes are a prediction and its truth, on one sheet
     refused(verb, *several, "-o", f"out{suffix}", *weights, named="one file")
     refused(verb, source, "-o", f"out{suffix}", "--dryrun", named="Did you mean '--dry-run'?")
 

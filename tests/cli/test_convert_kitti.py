@@ -25,7 +25,7 @@ def kitti(tmp_path):
 def test_a_voxel_is_found_at_its_pixel_and_depth(voxcli, kitti, tmp_path):
     # The layout's camera looks along the lidar's x: camera x = -y, camera y = -z, depth = x.
     labels = np.zeros((256, 256, 32), np.uint8)
-    labels[98:102, 120:124, 10:14] = KITTI_CLASSES.names.index("other-vehicle")   # x 19.6 to 20.4, y -1.6 to -0.8, z -0.2 to 0.6
+    labels[98:102, 120:124, 10:14] = KITTI_CLASSES.names.index("other-vehicle")  # x 19.6 to 20.4, y -1.6 to -0.8, z -0.2 to 0.6
     path = kitti / "sequences/08/voxels/000000.label"
     files.write(path, VoxelGrid(labels=labels, classes=KITTI_CLASSES, **PLACE), overwrite=True)
     code, _, errors = voxcli("convert", "kitti", "-o", "street", "--to", "street")
@@ -40,7 +40,7 @@ def test_a_voxel_is_found_at_its_pixel_and_depth(voxcli, kitti, tmp_path):
 
 
 def test_what_is_not_known_is_left_out(voxcli, kitti, tmp_path):
-    text = "P2: 30 0 32 0 0 30 32 0 0 0 1 0\nTr: 0 -1 0 0 0 0 -1 0 1 0 0 0\n"      # 94 degrees: all of the frustum is in the picture
+    text = "P2: 30 0 32 0 0 30 32 0 0 0 1 0\nTr: 0 -1 0 0 0 0 -1 0 1 0 0 0\n"  # 94 degrees: all of the frustum is in the picture
     (kitti / "sequences/08/calib.txt").write_text(text)
     assert voxcli("convert", "kitti", "-o", "street", "--to", "street")[0] == 0
     grid = files.read_as(tmp_path / "street/fruxels/08_000005.npz", FruxelGrid)

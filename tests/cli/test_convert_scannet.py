@@ -82,7 +82,7 @@ def test_frames_become_pictures_and_fruxels_that_training_reads(voxcli, tmp_path
     # Slices are 7.5 / 128 m: 4 m lie in slice 59, 2 m in slice 25, 3 m in slice 42. Rows 16 to 111 are in the picture.
     assert np.unique(np.argwhere(surface.labels == wall)[:, 0]).tolist() == [59] and (surface.labels == wall).sum() == 96 * 128
     assert np.unique(np.argwhere(surface.labels == chair)[:, 0]).tolist() == [25] and (surface.labels == chair).sum() == 96 * 64
-    assert (surface.labels[:, :16] == 255).all() and (surface.labels[93, 16:112] == 255).all()     # other prop at 6 m
+    assert (surface.labels[:, :16] == 255).all() and (surface.labels[93, 16:112] == 255).all()  # other prop at 6 m
     assert np.unique(np.argwhere(pixels.labels == chair)[:, 0]).tolist() == [42]
     assert (pixels.labels[:42, 16:112] == 0).all() and (pixels.labels[43:] == 255).all()
 
@@ -92,7 +92,7 @@ def test_a_camera_that_has_moved_sees_the_surface_elsewhere(voxcli, tmp_path):
     exported(folder, 3, 7)
     labelled_ply(folder / "scene0000_00_vh_clean_2.labels.ply", (-9, 9, 4, 1))
     pose = np.eye(4)
-    pose[2, 3] = 1.5                                        # forwards: the wall is at 2.5 m, in slice 34
+    pose[2, 3] = 1.5  # forwards: the wall is at 2.5 m, in slice 34
     np.savetxt(folder / "pose/0.txt", pose)
     assert voxcli("convert", "scans", "-o", "street", "--to", "street")[0] == 0
     grid = files.read_as(tmp_path / "street/fruxels/scene0000_00_0.npz", FruxelGrid)

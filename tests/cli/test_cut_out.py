@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(cutting, "has_mask_head", lambda: True)
     monkeypatch.chdir(tmp_path)
     FILES["object.safetensors"](tmp_path / "object.safetensors")
-    (tmp_path / "objects.safetensors").write_bytes(b"")                              # it is not loaded: the head above stands for it
+    (tmp_path / "objects.safetensors").write_bytes(b"")  # it is not loaded: the head above stands for it
     rgb = np.random.default_rng(0).integers(0, 190, (300, 260, 3), dtype=np.uint8)
     rgb[80:200, 60:220, 0] = 255
     mask = 255 * (rgb[..., 0] > 200).astype(np.uint8)
@@ -131,7 +131,7 @@ def test_models_that_take_pictures_whole_get_the_square_about_the_object(voxcli,
     ran(voxcli, "predict", "photo.png", "-m", name, "--weights", weights, "-o", "a.npz", *(("--resolution", "16") if name == "jof" else ()))
     meta = files.read("a.npz").meta["prediction"]
     left, top, right, bottom = (meta["pictures"][0] if "pictures" in meta else meta)["cut"]["part"]
-    assert (left, right) == (44, 236) and bottom - top == 192                        # 1.2 times 160 pixels about columns 60 to 220
+    assert (left, right) == (44, 236) and bottom - top == 192  # 1.2 times 160 pixels about columns 60 to 220
 
 
 # -- segment ----------------------------------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def test_headers_tell_sizes(tmp_path):
 def test_only_headers_are_read(voxcli, refused, tmp_path):
     files.write(tmp_path / "mesh.ply", box_mesh())
     data = (tmp_path / "mesh.ply").read_bytes()
-    (tmp_path / "mesh.ply").write_bytes(data[:-40])                              # of its rows, some are missing
+    (tmp_path / "mesh.ply").write_bytes(data[:-40])  # of its rows, some are missing
     line = ("convert", "mesh.ply", "-o", "x.glb")
     code, text, _ = voxcli(*line, "--dry-run")
     assert code == 0 and json.loads(text)["read"][0]["faces"] == 12

@@ -198,7 +198,7 @@ def test_a_part_that_no_summary_has_is_refused(voxcli, data):
     assert code == 2 and "nonsense" in errors and "mean_over_samples" in errors
 
 
-@pytest.mark.parametrize("bad", [b"{\"variant\": ", b"[1]", b"{}", b"\xff\xfe"])
+@pytest.mark.parametrize("bad", [b'{"variant": ', b"[1]", b"{}", b"\xff\xfe"])
 def test_a_damaged_line_of_samples_is_told_by_its_number_and_in_our_words(voxcli, data, tmp_path, bad):
     run(voxcli, "--predictions", "mine")
     path = tmp_path / "results/mine/samples.jsonl"

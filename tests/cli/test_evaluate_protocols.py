@@ -18,8 +18,16 @@ from voxcli.metrics.iqtt import Answers
 from voxcli.models.weights import save_weights
 
 EXACT = 1e-4
-LOOSE = {"pix2vox-pix3d": 0.04, "disn": 0.05, "meshrcnn": 0.02, "jof-shapenet": 1e-3, "jof-unseen": 1e-3,
-         "jof-pix3d": 1e-3, "jof-pascal3d": 1e-3, "onet": 1e-3}
+LOOSE = {
+    "pix2vox-pix3d": 0.04,
+    "disn": 0.05,
+    "meshrcnn": 0.02,
+    "jof-shapenet": 1e-3,
+    "jof-unseen": 1e-3,
+    "jof-pix3d": 1e-3,
+    "jof-pascal3d": 1e-3,
+    "onet": 1e-3,
+}
 """Relative error: of numbers that are means over points at random places, and of edges of Pix3D's that are interpolated over a cell."""
 
 
@@ -54,7 +62,7 @@ def test_planted_predictions_score_what_geometry_says(voxcli, tmp_path, name):
     first = next(iter(expected))
     missing = [int(row["missing"]) for (table, method, _), row in found.items() if (table, method) == (first, "mine")]
     assert (sum if read_protocol(name).variants else max)(missing) == absent
-    if name != "iqtt":                           # one file answers all questions
+    if name != "iqtt":  # one file answers all questions
         assert absent >= len(read_protocol(name).ways) and f"{absent} of {len(lines)} samples have no prediction" in errors
 
 

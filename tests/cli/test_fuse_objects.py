@@ -95,5 +95,13 @@ def test_an_unknown_extension_is_answered_with_what_is_written_here(voxcli, fold
 
 def test_weights_are_called_as_the_user_called_them(refused, folder):
     files.write(folder / "theirs.npz", coarse(0, weights="0" * 64, options={"model": "pix2vox-f"}))
-    refused("fuse-views", "theirs.npz", "-m", "pix2vox-f", "-o", "out.npz",
-            named="theirs.npz was made by other weights than 'pix2vox-f'", unnamed="site-packages")
+    refused(
+        "fuse-views",
+        "theirs.npz",
+        "-m",
+        "pix2vox-f",
+        "-o",
+        "out.npz",
+        named="theirs.npz was made by other weights than 'pix2vox-f'",
+        unnamed="site-packages",
+    )

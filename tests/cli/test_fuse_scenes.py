@@ -78,7 +78,7 @@ def test_cameras_of_a_file_stand_in_for_those_of_the_scenes(voxcli, folder):
     own = labels(folder, "own.npz")
     assert (own == 2).any()
     for name in ("json", "rse", "txt"):
-        assert (labels(folder, f"{name}.npz") != own).mean() < 1e-3                      # quaternions round the last digit
+        assert (labels(folder, f"{name}.npz") != own).mean() < 1e-3  # quaternions round the last digit
     meta = files.read(folder / "rse.npz").meta
     assert {"cameras.txt", "images.txt"} <= {name.rpartition("/")[2] for name in meta["inputs"]}
 

@@ -87,7 +87,7 @@ def test_onet_prints_the_mean_over_categories_and_asks_for_them(refused, voxcli,
 
 def test_kitti_ssc_adds_counts_over_the_set_before_it_divides(voxcli, tmp_path):
     rng = np.random.default_rng(0)
-    truths, guesses = rng.integers(0, 3, (2, 2, 4, 4, 4)).astype(np.uint8)      # glass is in neither, and counts 0
+    truths, guesses = rng.integers(0, 3, (2, 2, 4, 4, 4)).astype(np.uint8)  # glass is in neither, and counts 0
     truths[1, 0] = 255
     for k, (p, g) in enumerate(zip(guesses, truths, strict=True)):
         put(tmp_path, **{f"pred/{k}_npz": VoxelGrid(labels=p, classes=CLASSES), f"gt/{k}_npz": VoxelGrid(labels=g, classes=CLASSES)})
@@ -118,8 +118,9 @@ def test_the_best_threshold_is_one_for_the_whole_set(refused, voxcli, tmp_path):
     assert code == 0 and summary["value"] == 1 and summary["params"]["value_at"] == ">=0.5"
     summary = lines(voxcli("metrics", "iou", "pred", "gt", "--best-threshold")[1])[-1]
     assert summary["value"] == 1 and summary["params"]["value_at"] == ">=0.31" and len(summary["params"]["thresholds"]) == 50
-    refused("metrics", "iou", "pred", "gt", "--best-threshold", "--preset", "pix2vox",
-            named="--best-threshold contradicts the preset 'pix2vox'")
+    refused(
+        "metrics", "iou", "pred", "gt", "--best-threshold", "--preset", "pix2vox", named="--best-threshold contradicts the preset 'pix2vox'"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ what is compared with what
@@ -221,8 +222,9 @@ def test_pose_by_jof_is_the_error_of_the_azimuth(refused, voxcli, tmp_path):
     record = lines(text)[0]
     assert code == 0 and record["value"] == pytest.approx(90) and record["params"]["preset"] == "jof"
     assert record["parts"]["rotation_deg"] > 90
-    refused("metrics", "pose", "a.yaml", "b.yaml", "--preset", "jof", "--value", "rotation_deg",
-            named="--value contradicts the preset 'jof'")
+    refused(
+        "metrics", "pose", "a.yaml", "b.yaml", "--preset", "jof", "--value", "rotation_deg", named="--value contradicts the preset 'jof'"
+    )
 
 
 def test_empty_predictions_have_a_value_where_the_paper_gave_them_one(voxcli, tmp_path):

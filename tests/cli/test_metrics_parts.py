@@ -37,7 +37,7 @@ def test_the_merged_summary_is_that_of_one_run(voxcli, sets):
     whole = summary(text)
     assert code == 0 and whole["value"] == pytest.approx(sum(range(1, 7)) / 8 / 6)
     names = []
-    for which in ("[0-1]", "2", "[3-9]"):                                         # one part is a single pair
+    for which in ("[0-1]", "2", "[3-9]"):  # one part is a single pair
         names.append(f"sums-{len(names)}.json")
         glob = f"*/{which}.npz"
         assert voxcli("metrics", "iou", f"pred/{glob}", f"gt/{glob}", *flags, "--partial", names[-1])[0] == 0

@@ -12,7 +12,7 @@ from voxcli.cli.framework.output import Output
 from voxcli.errors import UsageError
 
 ROWS = [
-    {"metric": "iou", "value": 0.1 + 0.2, "ok": True, "parts": {"car": 0.5}, "name": "a,b\t\"c\""},
+    {"metric": "iou", "value": 0.1 + 0.2, "ok": True, "parts": {"car": 0.5}, "name": 'a,b\t"c"'},
     {"metric": "chamfer", "value": None, "extra": [1, 2]},
 ]
 

@@ -29,7 +29,7 @@ def test_a_latent_code_is_decoded_for_the_camera_that_is_asked_for(folder, voxcl
     np.testing.assert_allclose(files.read(folder / "again.npz").depth, here.depth, rtol=1e-6)
     assert voxcli(*render, "there.yaml", "-o", "there.npz")[0] == 0
     there = files.read(folder / "there.npz")
-    assert np.isfinite(there.depth).all()                                        # decoded, not carried over: nothing is missing
+    assert np.isfinite(there.depth).all()  # decoded, not carried over: nothing is missing
     assert voxcli(*predict, "here.yaml", "-o", "points.ply")[0] == 0 and voxcli(*predict, "here.yaml", "-o", "seen.png")[0] == 0
     assert files.read(folder / "seen.png").rgb.shape == (16, 16, 3)
 
@@ -52,8 +52,17 @@ def test_a_code_that_cannot_be_decoded_is_refused_with_the_number(folder, refuse
     changed = files.read(folder / "one.npz")
     changed.meta["prediction"]["latent"][3] = value
     files.write(folder / "odd.npz", changed)
-    refused("render-surfels", "odd.npz", "--weights", "rooms.safetensors", "--camera", "there.yaml", "-o", "x.png",
-            named=("odd.npz", "8 numbers", "in place 3") if value == value else ("odd.npz", "'meta' is not JSON"))
+    refused(
+        "render-surfels",
+        "odd.npz",
+        "--weights",
+        "rooms.safetensors",
+        "--camera",
+        "there.yaml",
+        "-o",
+        "x.png",
+        named=("odd.npz", "8 numbers", "in place 3") if value == value else ("odd.npz", "'meta' is not JSON"),
+    )
 
 
 def test_what_is_assumed_of_pictures_without_a_camera_is_said_once(folder, voxcli):
@@ -74,8 +83,8 @@ def test_the_same_samples_twice_and_others_of_another_seed(folder, voxcli):
 def test_a_turntable_decodes_the_code_for_each_view(folder, voxcli):
     assert voxcli("predict", "b.png", "--weights", "rooms.safetensors", "--camera", "here.yaml", "-o", "here.npz")[0] == 0
     line = ["render-surfels", "here.npz", "--weights", "rooms.safetensors"]
-    assert voxcli(*line, "--views", "3", "-o", "turning.png", "-q") == (0, "", "")    # the training stood there: no caution
-    sheet = files.read(folder / "turning.png").rgb                               # two views a row, of the picture's size
+    assert voxcli(*line, "--views", "3", "-o", "turning.png", "-q") == (0, "", "")  # the training stood there: no caution
+    sheet = files.read(folder / "turning.png").rgb  # two views a row, of the picture's size
     first, second = (sheet[:16, k * 16 : (k + 1) * 16] for k in (0, 1))
     assert sheet.shape == (32, 32, 3) and (first != second).any()
     assert voxcli(*line, "--views", "4", "-o", "turning.gif", "-q") == (0, "", "")
@@ -85,7 +94,7 @@ def test_a_turntable_decodes_the_code_for_each_view(folder, voxcli):
     files.write(folder / "away.yaml", Camera(K, 16, 16, look_at([0.4, 0.5, 4], [0, -0.25, 0])))
     code, _, errors = voxcli(*line, "--camera", "away.yaml", "-o", "away.png")
     assert code == 0 and errors.count("warning:") == 1 and "in training" in errors
-    assert voxcli("render-surfels", "here.npz", "-o", "plain.png")[0] == 0       # its own view needs no weights
+    assert voxcli("render-surfels", "here.npz", "-o", "plain.png")[0] == 0  # its own view needs no weights
 
 
 def test_scenes_of_a_class_are_made_by_its_name(folder, refused, voxcli):

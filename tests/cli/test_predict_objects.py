@@ -89,11 +89,11 @@ def test_part_and_background_are_chosen_and_told(voxcli, folder):
     told, whole = probabilities("whole", "--crop", "none")
     assert "crop none: pixels [0, 0, 137, 137]" in told
     told, boxed = probabilities("boxed", "--bbox", "20", "30", "100", "90")
-    assert "crop box: pixels [20, 20, 101, 101]" in told                         # the square about the box, its last pixel included
+    assert "crop box: pixels [20, 20, 101, 101]" in told  # the square about the box, its last pixel included
     told, shares = probabilities("shares", "--bbox", repr(20 / 137), repr(30 / 137), repr(100 / 137), repr(90 / 137))
     assert "crop box: pixels [20, 20, 101, 101]" in told and np.array_equal(boxed, shares)
     told, around = probabilities("around", "--crop", "box")
-    assert "crop box: pixels [9, 9, 128, 128]" in told                           # 68.5 -+ 59.4: 1.2 times the disc of 99 pixels
+    assert "crop box: pixels [9, 9, 128, 128]" in told  # 68.5 -+ 59.4: 1.2 times the disc of 99 pixels
     _, dark = probabilities("dark", "--crop", "none", "--background", "20")
     _, same = probabilities("same", "--crop", "none", "--background", "240,240,240")
     assert np.array_equal(whole, same) and all(np.abs(whole - other).max() > 1e-3 for other in (boxed, around, dark))
@@ -209,7 +209,7 @@ def test_of_an_animation_the_first_frame_is_seen(voxcli, folder):
 
 
 def test_a_silhouette_in_alpha_alone_is_seen_before_the_background(voxcli, folder):
-    rgba = np.zeros((224, 224, 4), np.uint8)                                     # no resize mixes black into the rim
+    rgba = np.zeros((224, 224, 4), np.uint8)  # no resize mixes black into the rim
     rgba[60:160, 70:130, 3] = 255
     Image.fromarray(rgba).save(folder / "alpha.png")
     rgb = np.where(rgba[..., 3:] > 0, np.uint8(0), np.uint8(240)).repeat(3, 2)

@@ -125,8 +125,12 @@ def edited(before, after):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [(opengl, "behind the camera"), (far, "outside the picture"), (far_away, "camera stood in millimetres"),
-     (edited("width: 128", "width: 200"), "other proportions")],
+    [
+        (opengl, "behind the camera"),
+        (far, "outside the picture"),
+        (far_away, "camera stood in millimetres"),
+        (edited("width: 128", "width: 200"), "other proportions"),
+    ],
 )
 def test_wrong_cameras_say_what_is_wrong(refused, folder, wrong, message):
     wrong(folder)
@@ -170,8 +174,16 @@ def test_no_model_s_weights_are_another_s(refused, folder):
 
 def test_a_camera_in_millimetres_is_told_what_the_cube_must_cover(refused, folder):
     far_away(folder)
-    refused("predict", "view0.png", *WEIGHTS, "--camera", "wrong.yaml", "-o", "a.ply",
-            named=("at least 4.57 of 128 pixels", "at a distance of 3317", "by 0.001"))
+    refused(
+        "predict",
+        "view0.png",
+        *WEIGHTS,
+        "--camera",
+        "wrong.yaml",
+        "-o",
+        "a.ply",
+        named=("at least 4.57 of 128 pixels", "at a distance of 3317", "by 0.001"),
+    )
 
 
 def test_what_is_wrong_with_a_camera_or_a_depth_is_said_before_weights_are_loaded(refused, folder):
@@ -179,8 +191,20 @@ def test_what_is_wrong_with_a_camera_or_a_depth_is_said_before_weights_are_loade
     (folder / "bad.yaml").write_text("camera: [")
     (folder / "bad.npy").write_bytes(b"none")
     for flag, name in (("--camera", "bad.yaml"), ("--depth", "bad.npy")):
-        refused("predict", "view0.png", "-m", "uclid", "--weights", "broken.safetensors", flag, name, "-o", "a.ply",
-                named=name, unnamed="broken")
+        refused(
+            "predict",
+            "view0.png",
+            "-m",
+            "uclid",
+            "--weights",
+            "broken.safetensors",
+            flag,
+            name,
+            "-o",
+            "a.ply",
+            named=name,
+            unnamed="broken",
+        )
 
 
 def test_options_are_recorded_as_they_took_effect(voxcli, folder):

@@ -28,7 +28,10 @@ def predicted(voxcli, source, *flags, target="out.npz"):
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        ((31, 60), "31x60 pixels are very few"), ((200, 40), "far from square"), ((40, 200), "far from square"), ((160, 40), None),
+        ((31, 60), "31x60 pixels are very few"),
+        ((200, 40), "far from square"),
+        ((40, 200), "far from square"),
+        ((160, 40), None),
         ((32, 32), None),
     ],
 )
@@ -68,7 +71,7 @@ def test_heic_names_the_extra_where_it_is_absent(voxcli, folder, monkeypatch):
 def test_heic_is_read_where_the_extra_is_there(voxcli, folder):
     pillow_heif = pytest.importorskip("pillow_heif")
     rgb = np.zeros((48, 64, 3), np.uint8)
-    rgb[:, :32] = (200, 40, 40)                                                    # red on the left, black on the right
+    rgb[:, :32] = (200, 40, 40)  # red on the left, black on the right
     pillow_heif.register_heif_opener()
     Image.fromarray(rgb).save(folder / "photo.heic", quality=95)
     found = files.read_as(folder / "photo.heic", Picture)
@@ -123,7 +126,7 @@ def test_calls_are_checked_before_torch_is_loaded(voxcli_process, folder, said):
 
 def test_a_box_is_held_against_the_upright_picture(voxcli, folder):
     exif = Image.Exif()
-    exif[0x0112] = 6                                                             # a quarter turn: 200 wide, 300 high
+    exif[0x0112] = 6  # a quarter turn: 200 wide, 300 high
     Image.new("RGB", (300, 200)).save(folder / "turned.jpg", exif=exif)
     assert files.picture_size(folder / "turned.jpg") == (200, 300)
     assert predicted(voxcli, "turned.jpg", "--bbox", "20", "220", "100", "290")[0] == 0

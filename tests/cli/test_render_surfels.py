@@ -35,7 +35,7 @@ def test_a_boxs_front_is_where_it_is(voxcli, folder):
     assert np.allclose(surfels.depth[seen], 3.0, atol=1e-5)
     assert np.allclose(surfels.normals[seen], [0, 0, -1], atol=1e-6) and not surfels.normals[~seen].any()
     f = surfels.camera.K[0, 0]
-    assert abs(seen.sum() - (1.8 * f / 3) * (1.5 * f / 3)) < 60                  # the face's pixels, give or take its rim
+    assert abs(seen.sum() - (1.8 * f / 3) * (1.5 * f / 3)) < 60  # the face's pixels, give or take its rim
     assert surfels.meta["command"] == "render-surfels" and "car.obj" in surfels.meta["inputs"]
 
 
@@ -83,7 +83,7 @@ def test_every_kind_of_input_makes_a_picture_with_something_in_it(voxcli, folder
 
 
 def test_points_are_balls_of_the_radius_that_is_given_or_in_the_file(refused, voxcli, folder):
-    place = np.array([[0.0, 0.75, 0.0]])                                         # 5.1 before the camera, on its axis
+    place = np.array([[0.0, 0.75, 0.0]])  # 5.1 before the camera, on its axis
     files.write(folder / "bare.ply", PointCloud(place))
     files.write(folder / "sized.ply", PointCloud(place, radius=np.array([1.0])))
     for name, flags, radius in (("bare", ("--radius", "0.5"), 0.5), ("sized", (), 1.0), ("sized", ("--radius", "0.7"), 0.7)):
@@ -101,7 +101,7 @@ def test_points_are_balls_of_the_radius_that_is_given_or_in_the_file(refused, vo
 def test_the_command_of_the_vision_works(voxcli, folder):
     assert voxcli("fruxelize", "scene.yaml", "-o", "out.npz")[0] == 0
     assert voxcli("render-surfels", "out.npz", "-o", "view.png", "-q") == (0, "", "")
-    assert picture(folder / "view.png").shape == (512, 512, 3)                   # by its own camera
+    assert picture(folder / "view.png").shape == (512, 512, 3)  # by its own camera
     width = files.read(folder / "out.npz").frustum.width
     assert voxcli("render-surfels", "out.npz", "-o", "view.npz", "-q") == (0, "", "")
     assert files.read(folder / "view.npz").depth.shape == (width, width)
@@ -157,7 +157,7 @@ def test_a_turntable_goes_around_and_stands_side_by_side_in_a_png(voxcli, folder
 def test_the_second_view_of_a_turntable_is_from_the_right(voxcli, folder):
     """Counter-clockwise seen from above: the camera goes from +z to +x."""
     marked = Mesh(box_mesh().vertices, box_mesh().faces, face_colors=np.full((12, 3), 60, np.uint8))
-    marked.face_colors[2:4] = [0, 255, 0]                                        # the side at +x
+    marked.face_colors[2:4] = [0, 255, 0]  # the side at +x
     files.write(folder / "marked.ply", marked)
     assert voxcli("render-surfels", "marked.ply", "-o", "t.png", "--camera", "front.yaml", "--views", "4")[0] == 0
     second = picture(folder / "t.png")[15, 60]
@@ -247,7 +247,7 @@ def test_a_picture_has_the_size_of_the_camera_unless_another_is_asked_for(voxcli
     flags = ("--kind", "depth", "--camera", "square.yaml") if name == "bare.npy" else ()
     own = things[name].camera or camera()
     assert voxcli("render-surfels", name, "-o", "own.png", *flags)[0] == 0
-    wanted = (512, 512) if name == "fruxels.npz" else (own.height, own.width)     # a grid's camera has a pixel for each column
+    wanted = (512, 512) if name == "fruxels.npz" else (own.height, own.width)  # a grid's camera has a pixel for each column
     assert picture(folder / "own.png").shape[:2] == wanted
     assert voxcli("render-surfels", name, "-o", "asked.png", "--size", "32", *flags)[0] == 0
     assert max(picture(folder / "asked.png").shape[:2]) == 32
@@ -325,7 +325,7 @@ def lit(voxcli, folder, text, *flags):
 
 
 def test_ambient_light_alone_is_albedo_times_light(voxcli, folder):
-    wall = lit(voxcli, folder, "ambient: [1, 0.5, 0]\n")[13:17, 18:22].reshape(-1, 3)   # 255 * 0.7 = 178.5, and half of it
+    wall = lit(voxcli, folder, "ambient: [1, 0.5, 0]\n")[13:17, 18:22].reshape(-1, 3)  # 255 * 0.7 = 178.5, and half of it
     assert wall.mean(0) == pytest.approx([178.5, 89.25, 0], abs=0.1) and np.ptp(wall, axis=0).tolist() == [1, 1, 0]
 
 
@@ -343,9 +343,9 @@ def test_a_light_on_a_surface_and_harmonics_leave_no_hole(voxcli, folder):
     flat = ", ".join(["3.5449077"] + ["0"] * 8)
     even = lit(voxcli, folder, f"harmonics: [[{flat}], [{flat}], [{flat}]]\n")[13:17, 18:22].reshape(-1, 3)
     assert even.mean(0) == pytest.approx([178.5] * 3, abs=0.1)
-    up = ", ".join(["0", "1", "0", "0", "0", "0", "0", "0", "0"])               # y of the frame: up in the world, down in the camera
+    up = ", ".join(["0", "1", "0", "0", "0", "0", "0", "0", "0"])  # y of the frame: up in the world, down in the camera
     world = lit(voxcli, folder, f"frame: world\nambient: [0.5, 0.5, 0.5]\nharmonics: [[{up}], [{up}], [{up}]]\n")
-    assert world[13:17, 18:22].mean() == pytest.approx(89.25, abs=0.1)           # a wall is level with it
+    assert world[13:17, 18:22].mean() == pytest.approx(89.25, abs=0.1)  # a wall is level with it
 
 
 @pytest.mark.parametrize(

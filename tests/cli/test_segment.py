@@ -52,7 +52,7 @@ def test_what_is_left_out_is_counted(voxcli, folder):
 def test_json_goes_to_stdout(voxcli, folder):
     code, text, errors = voxcli("segment", "scene.npz", "-o", "-", "--format", "json")
     assert (code, errors) == (0, "") and len(json.loads(text)["instances"]) == 3
-    assert len([line for line in text.splitlines() if '"instance":' in line]) == 3       # a line each
+    assert len([line for line in text.splitlines() if '"instance":' in line]) == 3  # a line each
 
 
 def test_grids_hold_instances_as_labels(voxcli, folder):
@@ -66,7 +66,7 @@ def test_grids_hold_instances_as_labels(voxcli, folder):
 
 def test_meshes_have_a_named_node_a_piece(voxcli, folder):
     grid = fruxel_grid()
-    grid.labels[1, 2, 2] = 2                                                             # a second car
+    grid.labels[1, 2, 2] = 2  # a second car
     files.write(folder / "two.npz", grid)
     assert voxcli("segment", "two.npz", "-o", "instances.glb")[0] == 0
     assert set(trimesh.load(folder / "instances.glb").geometry) == {"car 1", "car 2", "building 1", "ground 1"}
@@ -121,7 +121,7 @@ def test_a_label_image_is_the_first_class_along_each_ray(voxcli, folder):
 
 def test_a_label_image_shows_what_is_kept(voxcli, folder):
     assert voxcli("segment", "scene.npz", "-o", "ids.png", "--indices", "--only", "building")[0] == 0
-    assert set(np.unique(np.asarray(Image.open(folder / "ids.png")))) == {0, 6}          # the building, looked at through the car
+    assert set(np.unique(np.asarray(Image.open(folder / "ids.png")))) == {0, 6}  # the building, looked at through the car
 
 
 def test_an_image_becomes_a_scene_first(voxcli, folder):
@@ -157,7 +157,7 @@ def test_voxels_and_occupancies_have_instances_too(refused, voxcli, folder):
     assert [(each["name"], each["volume"]) for each in record(folder)["instances"]] == [("object 1", 1), ("object 2", 1)]
     assert voxcli("segment", "soft.npz", "-o", "none.json", "--threshold", "0.8")[0] == 0
     assert record(folder, "none.json")["instances"] == []
-    assert voxcli("segment", "soft.npz", "-o", "one.json", "--gap", "3.5")[0] == 0      # 2 sqrt(3) = 3.46 apart
+    assert voxcli("segment", "soft.npz", "-o", "one.json", "--gap", "3.5")[0] == 0  # 2 sqrt(3) = 3.46 apart
     assert len(record(folder, "one.json")["instances"]) == 1
     refused("segment", "soft.npz", "-o", "out.png", named=("soft.npz", "voxels have none"))
 
@@ -241,10 +241,10 @@ def test_calls_of_segment_that_cannot_be_carried_out(voxcli, folder, words, said
 
 
 def test_parts_of_one_object_are_one_and_crumbs_are_none_unless_it_is_said_otherwise(voxcli, tmp_path):
-    frustum = Frustum(64, 64, 64, 2.0, 4.0, 40.0)                      # a cell near the middle is about 3 cm each way
+    frustum = Frustum(64, 64, 64, 2.0, 4.0, 40.0)  # a cell near the middle is about 3 cm each way
     labels = np.zeros(frustum.shape, np.uint8)
-    labels[20:30, 20:30, 10:20] = labels[20:30, 20:30, 22:30] = 2      # a car with a gap of two columns, some 6 cm
-    labels[50, 50, 50] = 2                                             # a crumb
+    labels[20:30, 20:30, 10:20] = labels[20:30, 20:30, 22:30] = 2  # a car with a gap of two columns, some 6 cm
+    labels[50, 50, 50] = 2  # a crumb
     files.write(tmp_path / "a.npz", FruxelGrid(labels, frustum))
 
     def count(*flags):

@@ -71,8 +71,9 @@ def test_small_and_empty_shapes(refused, voxcli, folder):
 
 def test_refusals_say_what_to_give(refused, voxcli, folder):
     refused("segment", "shapes/box.obj", "-m", "bae", "-o", "out.glb", named=("No weights of bae come with voxcli", "train -m bae"))
-    refused("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.glb", "--gap", "0.1",
-            named="--gap means nothing to jof")
+    refused(
+        "segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.glb", "--gap", "0.1", named="--gap means nothing to jof"
+    )
     refused("segment", "shapes/box.obj", "--weights", "jof.safetensors", "-o", "out.png", named="no label image")
     refused("segment", "shapes/box.obj", "-m", "bae", "--weights", "jof.safetensors", "-o", "out.glb", named="weights of another model")
     Image.new("RGB", (40, 40)).save(folder / "photo.png")

@@ -33,8 +33,8 @@ def test_a_folder_of_meshes_becomes_volumes_and_pairs_by_category(voxcli, meshes
     data = ShapeSamples([meshes / "shapes"], {})
     assert data.categories == ["chair", "table"] and [data.name(k) for k in range(2)] == ["shapes/chair/a", "shapes/table/b"]
     diagonal = np.linalg.norm(HIGH - LOW)
-    half = (HIGH - LOW) / 2 / diagonal                                       # of the box, where its diagonal is 1
-    for index, colour in enumerate(([200, 40, 40], [1, 1, 1])):              # black is not air
+    half = (HIGH - LOW) / 2 / diagonal  # of the box, where its diagonal is 1
+    for index, colour in enumerate(([200, 40, 40], [1, 1, 1])):  # black is not air
         volume, _ = data.shape(index, 16, None, np.random.default_rng(0))
         centres = np.abs((np.indices((64,) * 3) + 0.5) / 64 - 0.5)
         margin = 1 / 64

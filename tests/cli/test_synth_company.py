@@ -85,7 +85,7 @@ def test_a_sample_has_the_labels_and_poses_of_all_its_objects(voxcli, tmp_path):
     before = grid.labels.copy()
     assert voxcli(*line) == (0, "", "0 objects made, 3 were there: out\n")
     files.write(tmp_path / "meshes/mug/a.obj", box_mesh((1, 2, 1)), overwrite=True)
-    assert voxcli(*line) == (0, "", "3 objects made, 0 were there: out\n")    # all pictures show the mug
+    assert voxcli(*line) == (0, "", "3 objects made, 0 were there: out\n")  # all pictures show the mug
     assert (files.read_as(tmp_path / "out/train/fruxels/car-a-00.npz", FruxelGrid).labels != before).any()
 
 

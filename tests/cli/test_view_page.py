@@ -120,7 +120,7 @@ def test_two_files_become_a_sheet_with_the_prediction_left(voxcli, folder):
     sheet = files.read(folder / "sheet.png")
     assert len(sheet.meta["inputs"]) == 2 and sheet.rgb.shape[1] == 2 * 64 + 3 * 8
     assert voxcli("view", "scene.npz", "scene.npz", "-o", "same.png", "--size", "64", "--views", "top,camera")[0] == 0
-    rows = files.read(folder / "same.png").rgb[70:]                       # below the captions of the first row
+    rows = files.read(folder / "same.png").rgb[70:]  # below the captions of the first row
     assert np.array_equal(rows[:20, 8:72], rows[:20, 80:144]) and len(np.unique(rows[:20, 8:72])) > 3
     code, _, errors = voxcli("view", "pred.npz", "other.npz", "-o", "apart.png", "--size", "32")
     assert code == 0 and errors.startswith("warning: not compared: ")

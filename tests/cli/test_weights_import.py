@@ -51,8 +51,16 @@ def test_half_precision_is_asked_for_and_said(refused, voxcli, tmp_path, saved):
     state["decoder.layer2.0.weight"][0, 0, 0, 0, 0] = 1e5
     torch.save({f"{p}_state_dict": {k.partition(".")[2]: t for k, t in state.items() if k.startswith(f"{p}.")}
                 for p in ("encoder", "decoder", "merger")}, tmp_path / "official.pth")  # fmt: skip
-    refused("weights", "import", "pix2vox-f", "official.pth", "-o", "large.safetensors", "--half",
-            named=("'decoder.layer2.0.weight' does not fit into half precision", "1e+05"))
+    refused(
+        "weights",
+        "import",
+        "pix2vox-f",
+        "official.pth",
+        "-o",
+        "large.safetensors",
+        "--half",
+        named=("'decoder.layer2.0.weight' does not fit into half precision", "1e+05"),
+    )
     assert voxcli("weights", "import", "pix2vox-f", "official.pth", "-o", "large.safetensors")[0] == 0
 
 
@@ -69,8 +77,16 @@ def test_numbers_that_are_none_are_named(refused, tmp_path, saved):
     state, write = saved
     state["encoder.layer2.0.bias"][1] = float("nan")
     write()
-    refused("weights", "import", "official.pth", "-o", "a.safetensors",
-            named=("official.pth: 'encoder.layer2.0.bias' holds NaN or infinite values.", "1 of 4"), unnamed="rain", warned=True)
+    refused(
+        "weights",
+        "import",
+        "official.pth",
+        "-o",
+        "a.safetensors",
+        named=("official.pth: 'encoder.layer2.0.bias' holds NaN or infinite values.", "1 of 4"),
+        unnamed="rain",
+        warned=True,
+    )
 
 
 def test_a_checkpoint_that_is_not_there_is_said_to_be_absent(voxcli, saved):

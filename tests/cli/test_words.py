@@ -54,8 +54,17 @@ def test_the_parameters_below_a_table_fit_the_terminal(voxcli, tmp_path):
 def test_an_absurd_field_of_view_is_named_as_the_cause(refused, tmp_path, fov):
     for name in ("street.png", "best.safetensors"):
         FILES[name](tmp_path / name)
-    refused("predict", "street.png", "--weights", "best.safetensors", "--fov", fov, "-o", "x.npz",
-            named=(f"field of view of {float(fov):.4g} degrees", "--fov"))
+    refused(
+        "predict",
+        "street.png",
+        "--weights",
+        "best.safetensors",
+        "--fov",
+        fov,
+        "-o",
+        "x.npz",
+        named=(f"field of view of {float(fov):.4g} degrees", "--fov"),
+    )
 
 
 @pytest.mark.parametrize("framed", [True, False])

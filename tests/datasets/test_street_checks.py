@@ -69,7 +69,7 @@ def test_labels_beyond_the_classes_are_refused_when_they_are_read(folder, tmp_pa
     with refused(DataError, "000002", expected="0 to 9", actual="10"):
         pack_street(data, tmp_path / "all.h5")
     assert not (tmp_path / "all.h5").exists()
-    put(folder, "000002", fill=255)                                                # what is left out of scores may be there
+    put(folder, "000002", fill=255)  # what is left out of scores may be there
     assert (StreetFolder([folder])[2].labels[1] == 255).all()
 
 

@@ -85,9 +85,7 @@ def test_a_zip_block_holds_sixteen_lines_and_the_last_one_the_rest(read):
     np.testing.assert_array_equal(read(exr([("Z", FLOAT)], (0, 0, 0, 17), ZIP, blocks))[:, 0], np.arange(1, 19))
 
 
-@pytest.mark.parametrize(
-    ("channels", "chosen"), [("R V", 1), ("R Y", 0), ("B G Layer.Depth.Z R", 2), ("V Z", 1), ("A Combined.R", 1)]
-)
+@pytest.mark.parametrize(("channels", "chosen"), [("R V", 1), ("R Y", 0), ("B G Layer.Depth.Z R", 2), ("V Z", 1), ("A Combined.R", 1)])
 def test_z_is_taken_before_v_r_and_y_in_any_layer(read, channels, chosen):
     names = channels.split()
     line = np.arange(1, len(names) + 1, dtype="<f4").tobytes()  # channel k holds k + 1

@@ -67,5 +67,3 @@ def test_a_file_that_needs_an_extension_is_refused_by_its_name(name):
 def test_objects_of_another_program_are_parts():
     mesh = read_as(case("two.obj"), Mesh)
     assert mesh.part_names == ("A", "B") and (mesh.face_parts[:4] == 0).all() and (mesh.face_parts[4:] == 1).all()
-
-

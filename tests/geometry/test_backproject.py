@@ -75,9 +75,9 @@ def test_a_single_bright_pixel_lights_exactly_one_ray():
 
 
 def test_axes_are_x_right_y_down_of_the_picture_and_a_ramp_gives_back_the_pinhole():
-    ramp = torch.stack(torch.meshgrid(*[torch.arange(64, dtype=torch.float64) + 0.5] * 2, indexing="xy")) / 32 - 1      # u, v
+    ramp = torch.stack(torch.meshgrid(*[torch.arange(64, dtype=torch.float64) + 0.5] * 2, indexing="xy")) / 32 - 1  # u, v
     grid, line = backproject(ramp, front(), 3), torch.tensor([-1.0, 0, 1], dtype=torch.float64)
-    wide = 245 / 112 / (4 - line)                                                                                      # by z
+    wide = 245 / 112 / (4 - line)  # by z
     assert_close(grid[0], (line[:, None] * wide).expand(3, 3, 3).transpose(0, 1), rtol=0, atol=1e-12)
     assert_close(grid[1], (-line[:, None] * wide).expand(3, 3, 3), rtol=0, atol=1e-12)
 
@@ -198,7 +198,7 @@ def test_cameras_that_cannot_be_say_why(change, message):
 
 def test_cameras_that_see_nothing_say_why():
     check_sight(projection())
-    turned = torch.diag(torch.tensor([1.0, -1, -1, 1], dtype=torch.float64)) @ camera()         # OpenGL's axes
+    turned = torch.diag(torch.tensor([1.0, -1, -1, 1], dtype=torch.float64)) @ camera()  # OpenGL's axes
     with refused(DataError, "behind", expected="z forward", actual="depths -4.8 to -1.5"):
         check_sight(unit_projection(K, turned, 224, 224))
     aside = camera()

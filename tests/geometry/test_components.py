@@ -32,9 +32,7 @@ def fruxels(labels, frustum=FRUSTUM, world_to_cam=None):
 
 
 def found_partition(grid, found):
-    return {
-        (each.label, frozenset(tuple(c) for c in np.argwhere(found.ids == n))) for n, each in enumerate(found.instances, start=1)
-    }
+    return {(each.label, frozenset(tuple(c) for c in np.argwhere(found.ids == n))) for n, each in enumerate(found.instances, start=1)}
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.11, 0.25, 0.32, 0.7])
@@ -59,13 +57,13 @@ def test_cells_that_share_a_corner_are_one_and_cells_of_other_classes_are_not():
 def test_a_gap_is_bridged_at_exactly_its_width():
     grid = voxels(car=[np.s_[0:2, 2:4, 2:4], np.s_[5:7, 2:4, 2:4], np.s_[10:11, 2:4, 2:4]])  # slits of 0.3 and of 0.3
     assert [len(find_components(grid, gap).instances) for gap in (0.0, 0.299, 0.3)] == [3, 3, 1]
-    diagonal = voxels(car=[np.s_[0:2, 0:2, 0:2], np.s_[4:5, 3:4, 3:4]])                   # 0.2, 0.2 and 0.3 apart
+    diagonal = voxels(car=[np.s_[0:2, 0:2, 0:2], np.s_[4:5, 3:4, 3:4]])  # 0.2, 0.2 and 0.3 apart
     assert [len(find_components(diagonal, gap).instances) for gap in (math.sqrt(0.17) - 1e-6, math.sqrt(0.17))] == [2, 1]
 
 
 def test_a_gap_is_a_length_whatever_the_depth():
     labels = np.zeros(FRUSTUM.shape, np.uint8)
-    labels[0, 5:7, [4, 6]] = labels[9, 5:7, [4, 6]] = 1              # slits of one fruxel: 0.117 m wide near, 0.385 m far
+    labels[0, 5:7, [4, 6]] = labels[9, 5:7, [4, 6]] = 1  # slits of one fruxel: 0.117 m wide near, 0.385 m far
     near, far = (FRUSTUM.z_near + k * FRUSTUM.slice_thickness for k in (0, 9))
     found = find_components(fruxels(labels), gap=near / FRUSTUM.focal * 1.001)
     assert sorted(each.cells for each in found.instances) == [2, 2, 4]
@@ -183,7 +181,7 @@ def test_ignored_and_nameless_cells_are_no_instances_and_ignored_ones_stay_so():
 
 
 def test_class_zero_may_be_solid():
-    grid = replace(voxels(), classes=Labels(("car", "air"), empty=1))                    # all zeros: all car
+    grid = replace(voxels(), classes=Labels(("car", "air"), empty=1))  # all zeros: all car
     (car,) = find_components(grid).instances
     assert (car.label, car.cells) == (0, 12 * 10 * 8)
     made = as_instance_grid(grid, find_components(grid))

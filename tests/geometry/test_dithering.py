@@ -21,7 +21,7 @@ def test_the_mean_of_a_few_pixels_is_the_level_that_is_meant():
 
 
 def test_a_slow_ramp_has_no_bands():
-    ramp = np.broadcast_to(np.linspace(100, 108, 512), (64, 512))                 # 64 pixels a level
+    ramp = np.broadcast_to(np.linspace(100, 108, 512), (64, 512))  # 64 pixels a level
     rounded, smooth = np.rint(ramp), dithered(ramp).astype(float)
     means = [each.reshape(8, 8, 64, 8).mean((1, 3)) for each in (ramp, rounded, smooth)]
     assert abs(means[1] - means[0]).max() > 0.4 and abs(means[2] - means[0]).max() < 0.1

@@ -54,7 +54,7 @@ def test_faces_that_are_there_twice_are_not_judged():
 
 
 def test_pieces_of_the_pass_belong_together():
-    n = 600                                                                      # a torus of more faces than one piece has
+    n = 600  # a torus of more faces than one piece has
     u, v = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
     a, b, c, d = ((u + i) % n * n + (v + j) % n for i, j in ((0, 0), (1, 0), (1, 1), (0, 1)))
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])

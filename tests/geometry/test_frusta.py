@@ -12,14 +12,14 @@ from voxcli.scene import FRUSTUM_PRESETS, Frustum
 @pytest.mark.parametrize("fov", [20.0, 60.0, 110.0])
 def test_projecting_a_fruxel_centre_gives_back_its_pixel_centre(fov):
     frustum = Frustum(width=7, height=5, depth=4, z_near=2.0, z_far=12.0, fov_x_deg=fov)
-    u, v = project(fruxel_centres(frustum), torch.from_numpy(frustum.K)).unbind(-1)      # [D, H, W] each
+    u, v = project(fruxel_centres(frustum), torch.from_numpy(frustum.K)).unbind(-1)  # [D, H, W] each
     assert_close(u, (torch.arange(7).double() + 0.5).expand_as(u))
     assert_close(v, (torch.arange(5).double() + 0.5)[:, None].expand_as(v))
 
 
 def test_volumes_of_all_fruxels_sum_to_the_volume_of_the_frustum():
     frustum = Frustum(width=8, height=6, depth=5, z_near=1.0, z_far=9.0, fov_x_deg=70.0)
-    base = 4 * math.tan(math.radians(35.0)) ** 2 * 6 / 8                        # area of the frustum's slice at z = 1
+    base = 4 * math.tan(math.radians(35.0)) ** 2 * 6 / 8  # area of the frustum's slice at z = 1
     assert fruxel_volumes(frustum).sum().item() * 8 * 6 == pytest.approx(base * (9.0**3 - 1.0**3) / 3)
 
 

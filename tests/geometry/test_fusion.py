@@ -79,7 +79,7 @@ def test_the_order_of_the_views_changes_no_bit(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_order_of_the_views_decides_no_tie(method):
     for a, b, c in [(0.03, 0.09, 0.88), (0.24, 0.21, 0.54), (0.26, 0.07, 0.67)]:
-        views = [even(a, b, c), even(b, c, a), even(c, a, b)]                            # equal sums, but for the rounding of each order
+        views = [even(a, b, c), even(b, c, a), even(c, a, b)]  # equal sums, but for the rounding of each order
         assert len({in_one_fruxel(list(order), method) for order in itertools.permutations(views)}) == 1
 
 
@@ -112,19 +112,19 @@ def test_what_no_view_sees_is_empty_where_nothing_can_be_ignored():
 
 
 def test_contradicting_views_are_settled_by_their_odds():
-    assert in_one_fruxel([even(0.1, 0.9, 0), even(0.7, 0.3, 0)], "bayes") == "car"      # odds 9 against 7/3
-    assert in_one_fruxel([even(0.4, 0.6, 0), even(0.8, 0.2, 0)], "bayes") == "air"      # odds 1.5 against 4
+    assert in_one_fruxel([even(0.1, 0.9, 0), even(0.7, 0.3, 0)], "bayes") == "car"  # odds 9 against 7/3
+    assert in_one_fruxel([even(0.4, 0.6, 0), even(0.8, 0.2, 0)], "bayes") == "air"  # odds 1.5 against 4
     three = [even(0.45, 0.55, 0), even(0.45, 0.55, 0), even(0.8, 0.2, 0)]
-    assert in_one_fruxel(three, "bayes") == "air"                                        # 1.22 * 1.22 against 4
-    assert in_one_fruxel(three, "vote") == "car"                                         # two against one
-    assert in_one_fruxel(three, "mean") == "air"                                         # 1.3 against 1.7
+    assert in_one_fruxel(three, "bayes") == "air"  # 1.22 * 1.22 against 4
+    assert in_one_fruxel(three, "vote") == "car"  # two against one
+    assert in_one_fruxel(three, "mean") == "air"  # 1.3 against 1.7
     five = [even(0.35, 0.65, 0)] * 3 + [even(0.9, 0.1, 0), even(0.9, 0.1, 0)]
     assert [in_one_fruxel(five, method) for method in METHODS] == ["air", "car", "air"]  # 1.86^3 = 6.4 against 81; 3:2; 2.15:2.85
 
 
 def test_two_half_sure_views_are_surer_than_one():
     doubtful = [even(0.3, 0.4, 0.3), even(0.3, 0.4, 0.3), even(0.5, 0.3, 0.2)]
-    assert in_one_fruxel(doubtful, "bayes") == "car"                                     # .3 .3 .5 = .045 against .4 .4 .3 = .048
+    assert in_one_fruxel(doubtful, "bayes") == "car"  # .3 .3 .5 = .045 against .4 .4 .3 = .048
 
 
 def test_no_view_is_so_sure_that_others_cannot_outvote_it():
@@ -136,8 +136,8 @@ def test_behind_its_first_surface_a_view_says_less():
     wall = np.zeros(FRUSTUM.shape, np.uint8)
     wall[4], wall[8] = 2, 1
     views = [view(wall), view(wall), view()]
-    assert in_one_fruxel(views, "bayes", k=4) == "tree"                                  # two see the wall, one looks through it
-    assert in_one_fruxel(views, "bayes", k=8) == "air"                                   # 2 * 0.25 against 1
+    assert in_one_fruxel(views, "bayes", k=4) == "tree"  # two see the wall, one looks through it
+    assert in_one_fruxel(views, "bayes", k=8) == "air"  # 2 * 0.25 against 1
     assert in_one_fruxel(views, "vote", k=8) == "air"
     shape, origin, size = (1, 1, 1), np.array([0.0, 0.0, -3.13]), np.full(3, 0.01)
     assert fuse_views(views, shape, origin, size, behind=1.0).grid.labels.item() == 1
@@ -147,7 +147,7 @@ def test_behind_its_first_surface_a_view_says_less():
 
 def test_free_space_in_front_outweighs_a_guess_behind():
     guess = np.zeros(FRUSTUM.shape, np.uint8)
-    guess[2:] = 1                                                                        # all behind the first surface is car
+    guess[2:] = 1  # all behind the first surface is car
     side = look_at([3.0, 0, -2.5], [0, 0, -2.5])
     fused = fuse_views([view(guess), view(world_to_cam=side)], (1, 1, 1), np.array([0.0, 0, -2.6]), np.full(3, 0.01))
     assert fused.grid.labels.item() == 0
@@ -235,7 +235,7 @@ def test_agreement_is_low_for_the_view_that_is_wrong():
 def test_a_gpu_fuses_alike(method):
     views = [noisy(seed, soft) for seed, soft in enumerate((True, False, True))]
     here, there = (fuse_views(views, *BOX, method, device=device) for device in ("cpu", "cuda"))
-    assert (here.grid.labels == there.grid.labels).mean() > 0.999                        # equal scores may part by rounding
+    assert (here.grid.labels == there.grid.labels).mean() > 0.999  # equal scores may part by rounding
     assert [each.seen for each in here.agreement] == [each.seen for each in there.agreement]
 
 

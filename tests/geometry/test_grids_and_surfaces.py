@@ -120,7 +120,7 @@ def test_depth_of_a_plane_fills_one_slice_in_both_depth_kinds():
     view = Camera(K, 64, 64)
     for kind, values in (("z", z), ("ray", ray.astype(np.float32))):
         grid = depth_to_fruxels(DepthMap(values, kind, view), FRUSTUM, "building")
-        assert np.unique(np.argwhere(grid.labels)[:, 0]).tolist() == [16]         # (3.0312 - 2) / 0.0625 = 16.5
+        assert np.unique(np.argwhere(grid.labels)[:, 0]).tolist() == [16]  # (3.0312 - 2) / 0.0625 = 16.5
         assert (grid.labels > 0).sum() == 64 * 64
     with refused(DataError, "camera"):
         depth_to_fruxels(DepthMap(z), FRUSTUM, "building")

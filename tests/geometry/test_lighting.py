@@ -51,7 +51,7 @@ def test_a_lambertian_sphere_under_a_far_light_is_the_cosine_and_dark_behind():
     lit = shade(n, n, torch.full_like(n, 0.8), lights)
     for channel, strength in enumerate((1.0, 0.5, 0.25)):
         assert_close(lit[channel], 0.8 * (0.1 + strength * n[2].clamp_min(0)), rtol=0, atol=1e-6)
-    assert lit[0].mean().item() == pytest.approx(0.8 * (0.1 + 0.25), rel=1e-3)   # the mean of max(0, cos) over the sphere is 1/4
+    assert lit[0].mean().item() == pytest.approx(0.8 * (0.1 + 0.25), rel=1e-3)  # the mean of max(0, cos) over the sphere is 1/4
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -82,7 +82,7 @@ def test_lights_of_the_world_shine_the_same_from_every_camera():
 
 
 def test_the_harmonics_are_orthonormal():
-    basis = harmonic_basis(directions())[:, 0]                                   # [9, N]
+    basis = harmonic_basis(directions())[:, 0]  # [9, N]
     assert_close(4 * math.pi * basis @ basis.T / basis.shape[1], torch.eye(9).double(), rtol=0, atol=1e-3)
 
 
@@ -98,8 +98,8 @@ def test_harmonic_light_is_the_integral_of_radiance_times_the_cosine(seed):
     coefficients = 0.2 * torch.randn(3, 9, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     coefficients[:, 0] += 2
     sphere, n = directions(), directions(30)
-    radiance = coefficients @ harmonic_basis(sphere)[:, 0]                       # [3, N]
-    cosine = (n[:, 0].T @ sphere[:, 0]).clamp_min(0)                             # [30, N]
+    radiance = coefficients @ harmonic_basis(sphere)[:, 0]  # [3, N]
+    cosine = (n[:, 0].T @ sphere[:, 0]).clamp_min(0)  # [30, N]
     irradiance = 4 * math.pi * radiance @ cosine.T / sphere.shape[2]
     assert_close(harmonic_light(n, coefficients)[:, 0], irradiance / math.pi, rtol=0, atol=1e-3)
 
@@ -120,4 +120,4 @@ def test_turned_harmonics_look_the_same_along_turned_directions(seed):
     turned = turn_harmonics(coefficients, R)
     there = torch.einsum("ij,jhw->ihw", R, n)
     assert_close(turned @ harmonic_basis(there)[:, 0], coefficients @ harmonic_basis(n)[:, 0])
-    assert_close(turned[:, 1:4].norm(dim=1), coefficients[:, 1:4].norm(dim=1))   # bands keep their energy
+    assert_close(turned[:, 1:4].norm(dim=1), coefficients[:, 1:4].norm(dim=1))  # bands keep their energy

@@ -56,4 +56,4 @@ def test_a_chair_of_doubled_faces_agrees_with_the_binvox_programs_own_voxels(sha
     for axis in range(3):
         for step in (-1, 0, 1):
             near |= np.roll(theirs, step, axis)
-    assert (ours & near).sum() / ours.sum() > 0.97                               # all of ours lies in or beside theirs
+    assert (ours & near).sum() / ours.sum() > 0.97  # all of ours lies in or beside theirs

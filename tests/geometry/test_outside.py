@@ -63,7 +63,7 @@ def test_a_face_on_the_border_of_two_cells_touches_both():
     lattice = VoxelLattice((5, 5, 5), *UNIT)
     found = touched_cells(join([square], lattice), lattice).permute(0, 2, 1)
     expected = torch.zeros(5, 5, 5, dtype=torch.bool)
-    expected[0:4, 1:3, 0:4] = True                                               # corners of cells, too
+    expected[0:4, 1:3, 0:4] = True  # corners of cells, too
     assert torch.equal(found, expected)
 
 
@@ -140,16 +140,16 @@ def test_a_chair_is_filled_as_the_binvox_program_fills_it(shared_data):
 
 def test_a_solid_that_the_grid_cuts_stays_solid_at_the_cut():
     ball = sphere(radius=2.0, subdivisions=4)
-    got = filled(ball, (20, 20, 20), ((0.0,) * 3, (0.15,) * 3))                  # one octant
+    got = filled(ball, (20, 20, 20), ((0.0,) * 3, (0.15,) * 3))  # one octant
     centres = (np.arange(20) + 0.5) * 0.15
     away = np.sqrt(sum(c**2 for c in np.meshgrid(centres, centres, centres, indexing="ij")))
     assert got[away < 1.95].all() and not got[away > 2.0 + 0.15 * 3**0.5].any()
-    assert filled(ball, (4, 4, 4), ((-0.2,) * 3, (0.1,) * 3)).all()              # all of the grid within the ball
+    assert filled(ball, (4, 4, 4), ((-0.2,) * 3, (0.1,) * 3)).all()  # all of the grid within the ball
 
 
 def test_a_frustum_that_cuts_through_a_tray_and_a_slab_leaves_air_where_air_is():
     frustum = Frustum(width=16, height=16, depth=16, z_near=2.0, z_far=6.0, fov_x_deg=50.0)
-    slab = box((-9.0, 0.35, 1.0), (9.0, 1.0, 9.0))                               # the ground, y down
+    slab = box((-9.0, 0.35, 1.0), (9.0, 1.0, 9.0))  # the ground, y down
     open_box = box((-0.6, -0.4, 3.1), (0.6, 0.3, 4.4))
     opened = open_box[0], open_box[1][(open_box[0][open_box[1]][..., 1] > -0.4).any(1)]
     owner = fruxelize_parts([slab, opened], frustum, fill="outside").owner

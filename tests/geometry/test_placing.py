@@ -117,6 +117,8 @@ def test_meshes_and_voxels_go_back_to_the_fruxels_that_they_came_from():
 def test_what_is_made_of_a_scene_says_in_which_frame_it_is():
     placed = stand_level(FruxelGrid(np.zeros(SMALL.shape, np.uint8), SMALL, classes=CLASSES, meta={"crop": [0, 0, 1, 1]}))
     assert placed.meta["crop"] == [0, 0, 1, 1] and frame_of(placed.meta) == VIEWER and frame_of({}) == "world, +y up"
-    assert frame_of({}, "world") == "world" and inherited_meta({"crop": 1}) == {} and inherited_meta(placed.meta) == {
-        "camera_assumed": {"height": 0.0, "by": None}
-    }
+    assert (
+        frame_of({}, "world") == "world"
+        and inherited_meta({"crop": 1}) == {}
+        and inherited_meta(placed.meta) == {"camera_assumed": {"height": 0.0, "by": None}}
+    )

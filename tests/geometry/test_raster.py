@@ -70,7 +70,7 @@ def test_of_the_faces_around_a_sample_exactly_one_covers_it(turn):
     points = torch.tensor([(2.5, 2.5, 1.0), *((x, y, 1.0) for x, y in rim)], dtype=torch.float64)
     faces = torch.tensor([(0, k + 1, (k + 1) % 8 + 1)[::turn] for k in range(8)])
     samples = [sample for _, sample in covered(points, faces, 5, 5)[0]]
-    assert len(samples) == len(set(samples)) == 4 * 4                            # a half-open square of 4 x 4
+    assert len(samples) == len(set(samples)) == 4 * 4  # a half-open square of 4 x 4
 
 
 def test_what_is_covered_depends_on_neither_order(monkeypatch):
@@ -104,7 +104,7 @@ def test_clipping_parts_a_triangle_in_two():
     for (cut, pieces, source), beyond in ((above, 1), (below, -1)):
         assert ((cut[pieces][..., 0] - 4) * beyond >= -1e-12).all()
         share = (area(cut, pieces) / area(points, faces)[source])[:, None]
-        assert torch.allclose(normal(cut, pieces), normal(points, faces)[source] * share)       # the winding stays
+        assert torch.allclose(normal(cut, pieces), normal(points, faces)[source] * share)  # the winding stays
     total = torch.zeros(30, dtype=torch.float64)
     for cut, pieces, source in (above, below):
         total.index_add_(0, source, area(cut, pieces))
@@ -116,4 +116,4 @@ def test_neighbours_get_the_same_new_corner():
     cut, pieces, _ = clip(points, torch.tensor([[0, 1, 2], [2, 1, 3]]), 0, 1.0, True)
     new = cut[pieces.unique()]
     on_plane = new[new[:, 0] == 1.0]
-    assert len(on_plane) >= 2 and len(on_plane.unique(dim=0)) == 3               # 0-1, 1-2 (twice the same) and 0-2 or 2-3
+    assert len(on_plane) >= 2 and len(on_plane.unique(dim=0)) == 3  # 0-1, 1-2 (twice the same) and 0-2 or 2-3

@@ -41,7 +41,7 @@ def test_the_inside_of_an_open_box_is_filled(without):
     owner, (unpaired, hit) = filled([shell(1, vertices, faces)])
     inside = ((vertices.amin(0) < CENTRES) & (vertices.amax(0) > CENTRES)).all(-1)
     assert torch.equal(owner == 1, inside) and int(inside.sum()) == 6**3
-    assert (unpaired, hit) == (0, 6 * 6)                                         # rays run along x
+    assert (unpaired, hit) == (0, 6 * 6)  # rays run along x
 
 
 def test_a_box_open_towards_the_rays_keeps_its_surface_alone():
@@ -52,11 +52,11 @@ def test_a_box_open_towards_the_rays_keeps_its_surface_alone():
 def test_the_vote_is_that_of_points_inside():
     vertices, faces = box([2.3, 3.3, 4.3], [13.7, 12.7, 11.7], 1)
     generator = torch.Generator().manual_seed(0)
-    faces = faces[torch.randperm(len(faces), generator=generator)[:9]]           # one more triangle is missing
+    faces = faces[torch.randperm(len(faces), generator=generator)[:9]]  # one more triangle is missing
     owner, _ = filled([shell(1, vertices, faces)])
     inside = points_inside(CENTRES.reshape(-1, 3), vertices, faces).view(owner.shape)
     surface, _ = filled([shell(1, vertices, faces)], vote=False)
-    away = surface == 0                                                          # where no face passes through the cell
+    away = surface == 0  # where no face passes through the cell
     assert (owner[away] == inside[away].to(owner)).float().mean() > 0.99 and int(inside[away].sum()) > 500
 
 
@@ -66,7 +66,7 @@ def test_without_a_vote_the_surface_alone_is_written():
     low, high = torch.tensor([3, 4, 5]), torch.tensor([8, 9, 10])
     index = CENTRES.floor().long()
     within = ((index >= low) & (index <= high)).all(-1)
-    wall = within & ((index == low) | (index == high))[..., [0, 2]].any(-1)      # x and z sides
+    wall = within & ((index == low) | (index == high))[..., [0, 2]].any(-1)  # x and z sides
     floor = within & (index[..., 1] == 4)
     assert torch.equal(owner == 1, wall | floor)
 

@@ -119,8 +119,8 @@ def test_the_order_of_faces_and_vertices_changes_nothing():
 def test_rays_through_shared_edges_and_vertices_count_once():
     """Box corners, edges and diagonals exactly on voxel rays: any double or missed count would leave a streak."""
     n = 16
-    v, f = box((2.5, 2.5, 2.5), (12.5, 12.5, 12.5))                              # all faces through cell centres
-    soup = v[f].reshape(-1, 3), torch.arange(3 * len(f)).view(-1, 3)             # shares no indices
+    v, f = box((2.5, 2.5, 2.5), (12.5, 12.5, 12.5))  # all faces through cell centres
+    soup = v[f].reshape(-1, 3), torch.arange(3 * len(f)).view(-1, 3)  # shares no indices
     for vertices, faces in ((v, f), soup):
         filled = solid_mask(vertices, faces, VoxelLattice((n, n, n), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), "centre")
         assert int(filled.sum()) == 10**3
@@ -145,10 +145,10 @@ def test_later_parts_overwrite_earlier_ones():
 def test_a_camera_inside_a_room_sees_its_walls_and_the_air_in_it():
     outer, inner = box((-3, -3, -3), (3, 3, 6)), box((-2, -2, -2), (2, 2, 5))
     v = torch.cat([outer[0], inner[0]])
-    f = torch.cat([outer[1], inner[1].flip(1) + len(outer[0])])                  # a hollow: the inner box is wound inwards
+    f = torch.cat([outer[1], inner[1].flip(1) + len(outer[0])])  # a hollow: the inner box is wound inwards
     frustum = Frustum(width=8, height=8, depth=12, z_near=1.0, z_far=7.0, fov_x_deg=30.0)
     column = fruxelize_parts([(v, f)], frustum).owner[:, 4, 4] > 0
-    assert column.tolist() == [False] * 8 + [True] * 2 + [False] * 2             # air to z = 5, wall to 6, outside
+    assert column.tolist() == [False] * 8 + [True] * 2 + [False] * 2  # air to z = 5, wall to 6, outside
 
 
 def test_a_camera_inside_a_solid_is_in_the_solid():
@@ -159,14 +159,14 @@ def test_a_camera_inside_a_solid_is_in_the_solid():
 
 def test_slab_keeps_a_sheet_that_lies_between_slice_centres_and_centre_does_not():
     v, f = box((-5, -5, 2.55), (5, 5, 2.6))
-    frustum = Frustum(width=6, height=6, depth=10, z_near=2.0, z_far=3.0, fov_x_deg=40.0)   # slices of 0.1: centres at 2.55
+    frustum = Frustum(width=6, height=6, depth=10, z_near=2.0, z_far=3.0, fov_x_deg=40.0)  # slices of 0.1: centres at 2.55
     v = v + torch.tensor([0.0, 0.0, 0.01])
     assert (fruxelize_parts([(v, f)], frustum, rule="slab").owner[:, 3, 3] > 0).tolist() == [False] * 5 + [True] * 2 + [False] * 3
     assert not bool((fruxelize_parts([(v, f)], frustum, rule="centre").owner > 0).any())
 
 
 def test_a_vast_ground_plane_under_the_camera_is_not_misprojected():
-    v, f = box((-1000, 1.5, -1000), (1000, 1.75, 1000))                          # y down: the road 1.5 below the camera
+    v, f = box((-1000, 1.5, -1000), (1000, 1.75, 1000))  # y down: the road 1.5 below the camera
     frustum = Frustum(width=64, height=64, depth=50, z_near=2.0, z_far=12.0, fov_x_deg=60.0)
     owner = fruxelize_parts([(v, f)], frustum, rule="centre").owner > 0
     from voxcli.geometry.frusta import fruxel_centres
@@ -189,7 +189,7 @@ def test_doubled_faces_do_not_hollow_a_box():
 
 def test_an_open_box_is_filled_and_keeps_its_walls():
     v, f = box((1, 1, 1), (13, 13, 13))
-    lidless = f[(v[f][:, :, 1] < 13).any(1)]                                     # no face at the top
+    lidless = f[(v[f][:, :, 1] < 13).any(1)]  # no face at the top
     filled = voxelize_parts([(v, lidless)], (14, 14, 14), (0.0,) * 3, (1.0,) * 3)
     assert int((filled.owner > 0).sum()) >= 0.95 * 12**3
 
@@ -208,8 +208,8 @@ def test_open_assets_agree_with_the_generalised_winding_number(shared_data, name
     axes = torch.meshgrid(*([(torch.arange(n) + 0.5) * size] * 3), indexing="ij")
     points = torch.stack(axes, -1).reshape(-1, 3) + low
     truth = (generalised_winding_number(points, v, f) > 0.5).view(n, n, n)
-    assert bool((filled.owner > 0)[truth].float().mean() > 0.95)                # nothing inside is lost
-    extra = (filled.owner > 0) & ~truth & ~surface                               # what is kept beyond it is surface
+    assert bool((filled.owner > 0)[truth].float().mean() > 0.95)  # nothing inside is lost
+    extra = (filled.owner > 0) & ~truth & ~surface  # what is kept beyond it is surface
     assert extra.sum() < 0.2 * truth.sum()
 
 

@@ -34,7 +34,7 @@ def test_a_balls_normals_are_those_of_a_sphere():
     seen = found.point >= 0
     points = camera_rays(K, 18, 20)[0] * torch.where(seen, found.depth, 0)
     assert_close(found.normals[:, seen], ((points - centre[0][:, None, None]) / 0.6)[:, seen])
-    silhouette = math.pi * 0.6**2 / (9.02 - 0.36) * 30 * 32                      # about: a sphere's outline near the optical axis
+    silhouette = math.pi * 0.6**2 / (9.02 - 0.36) * 30 * 32  # about: a sphere's outline near the optical axis
     assert seen.sum().item() == pytest.approx(silhouette, rel=0.1)
 
 

@@ -82,7 +82,7 @@ def test_distance_along_the_rays_and_depth_turn_into_each_other():
 def test_normals_equal_the_slow_twin_also_beside_holes_and_jumps(seed):
     g = torch.Generator().manual_seed(seed)
     z = bumpy(seed, (12, 14))
-    z[3:8, 4:9] += 1.5                                                           # a jump
+    z[3:8, 4:9] += 1.5  # a jump
     z[torch.rand(z.shape, generator=g) < 0.15] = torch.nan
     z[0, 0], z[5, 5], z[7, 2] = 0.0, -1.0, torch.inf
     found, slow = depth_normals(z, K), surfel_twins.normals(z, K)
@@ -98,9 +98,9 @@ def test_a_spheres_normals_are_right_to_a_fraction_of_a_degree(size, inner, rim)
     seen = ~z.isnan()
     error = angles(depth_normals(z, camera), truth)
     edge = torch.nn.functional.max_pool2d((~seen)[None, None].double(), 3, 1, 1)[0, 0].bool() & seen
-    assert error[seen & ~edge].median() < inner                                  # measured 0.08, 0.022 and 0.006 degrees
+    assert error[seen & ~edge].median() < inner  # measured 0.08, 0.022 and 0.006 degrees
     assert error[seen & ~edge].max() < 5
-    assert error[edge].median() < rim                                            # the outermost ring of pixels: 4.0, 3.0 and 2.4
+    assert error[edge].median() < rim  # the outermost ring of pixels: 4.0, 3.0 and 2.4
 
 
 def rendered(vertices, faces, size=256):
@@ -175,7 +175,7 @@ def test_a_single_pixel_and_lone_pixels_face_the_camera():
     z[4, 4] = 3.0
     assert_close(depth_normals(z, K)[:, 4, 4], facing)
     wire = torch.full((9, 9), 8.0, dtype=torch.float64)
-    wire[:, 4] = 2.0                                                             # thinner than the pixels can tell
+    wire[:, 4] = 2.0  # thinner than the pixels can tell
     assert_close(depth_normals(wire, K)[:, 4, 4], facing)
 
 

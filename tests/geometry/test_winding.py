@@ -40,7 +40,7 @@ def same_winding(a, b):
 def test_turned_faces_of_closed_shapes_are_turned_back(name, share, soup):
     vertices, faces = arrays(SHAPES[name])
     mixed = turned(faces, np.random.default_rng(1).random(len(faces)) < share)
-    if soup:                                                                     # shares no indices
+    if soup:  # shares no indices
         vertices, mixed, faces = vertices[mixed.ravel()], np.arange(3 * len(faces)).reshape(-1, 3), None
     found = wound_faces(vertices, mixed)
     assert (found.kinds == CLOSED).all()
@@ -70,7 +70,7 @@ def test_an_open_surface_keeps_the_winding_of_most_of_its_area():
     vertices, faces = arrays(box())
     tray = faces[2:]
     for inward in (tray, tray[:, ::-1]):
-        assert np.array_equal(wound_faces(vertices, inward).faces, inward)       # consistent: nothing is touched
+        assert np.array_equal(wound_faces(vertices, inward).faces, inward)  # consistent: nothing is touched
         assert same_winding(wound_faces(vertices, turned(inward, [0, 3, 7])).faces, inward)
 
 
@@ -96,7 +96,7 @@ def test_a_part_turned_inside_out_beside_another_is_turned_back():
     parts = [box((0, 0, 0), (6, 6, 6)), box((3, 3, 3), (9, 9, 9))]
     vertices, faces = arrays(joined(parts[0], (parts[1][0], parts[1][1].flip(1))))
     filled = voxelize_parts([(torch.from_numpy(vertices), torch.from_numpy(faces))], (10,) * 3, (0.0,) * 3, (1.0,) * 3).owner
-    assert int(filled.sum()) == 2 * 216 - 27                                     # the union: opposite windings would cancel in the overlap
+    assert int(filled.sum()) == 2 * 216 - 27  # the union: opposite windings would cancel in the overlap
 
 
 def test_boxes_that_share_an_edge_are_wound_each_for_itself():
@@ -114,7 +114,7 @@ def test_a_surface_with_one_side_keeps_its_winding():
     faces = []
     for i in range(n):
         a, b, c, d = i, i + n, i + 1, i + 1 + n
-        c, d = (n, 0) if i == n - 1 else (c, d)                                  # the strip comes back upside down
+        c, d = (n, 0) if i == n - 1 else (c, d)  # the strip comes back upside down
         faces += [[a, b, c], [b, d, c]]
     faces = np.array(faces)
     found = wound_faces(vertices, faces)
@@ -139,7 +139,7 @@ def test_a_sphere_of_turned_faces_fills_the_cells_that_parity_fills():
         voxelize_parts([(ball[0], faces)], (n,) * 3, (-1.0,) * 3, (side / n,) * 3, fill=fill) for fill in ("parity", "auto")
     )
     assert torch.equal(by_parity.owner, by_auto.owner) and by_auto.leaky == 0
-    assert int(by_auto.owner.sum()) == 17_040                                    # counted by parity, before winding was mended
+    assert int(by_auto.owner.sum()) == 17_040  # counted by parity, before winding was mended
 
 
 def test_points_that_are_sampled_from_turned_faces_have_normals_that_point_outward():

@@ -31,7 +31,7 @@ def test_depth_and_face_equal_brute_force_also_around_and_behind_the_camera(seed
     v = v * 2 + torch.tensor([0.0, 0.0, 1.0])
     depth, face = brute_force(v, f, K, 48, 36)
     found = zbuffer(v, f, K, 48, 36)
-    assert (found.face != face).float().mean() < 0.002                           # a pixel within 1e-5 of an edge may go either way
+    assert (found.face != face).float().mean() < 0.002  # a pixel within 1e-5 of an edge may go either way
     same = found.face == face
     assert_close(found.depth[same], depth[same], rtol=1e-6, atol=1e-6)
 
@@ -52,12 +52,12 @@ def test_a_sphere_shows_its_analytic_depth():
     centred = torch.tensor([[60.0, 0, 24.5], [0, 60.0, 24.5], [0, 0, 1]], dtype=torch.float64)
     assert zbuffer(v, f, centred, 49, 49).depth[24, 24].item() == pytest.approx(2.0, abs=1e-3)
     shown = (zbuffer(v, f, centred, 49, 49).face >= 0).sum().item()
-    silhouette = math.pi * 60**2 * math.tan(math.asin(1 / 3)) ** 2               # the circle that a sphere at distance 3 radii covers
+    silhouette = math.pi * 60**2 * math.tan(math.asin(1 / 3)) ** 2  # the circle that a sphere at distance 3 radii covers
     assert shown == pytest.approx(silhouette, rel=0.02)
 
 
 def test_a_triangle_across_the_camera_plane_is_cut_not_mirrored():
-    v = torch.tensor([[-100.0, 1.0, -50.0], [100.0, 1.0, -50.0], [0.0, 1.0, 100.0]], dtype=torch.float64)      # a floor
+    v = torch.tensor([[-100.0, 1.0, -50.0], [100.0, 1.0, -50.0], [0.0, 1.0, 100.0]], dtype=torch.float64)  # a floor
     found = zbuffer(v, torch.tensor([[0, 1, 2]]), K, 48, 36)
     rows = torch.arange(36).double() + 0.5
     below = rows > 18.7 + 60 / 90

@@ -78,7 +78,7 @@ def test_a_change_of_size_is_never_worse_than_a_rigid_motion_both_ways(seed):
 
     rng = np.random.default_rng(seed)
     truth = rng.uniform(-1, 1, (600, 3)) * [2.0, 0.7, 1.0]
-    turn = np.diag([-1.0, 1.0, -1.0])                                            # half a turn, from which closest points may shrink a shape
+    turn = np.diag([-1.0, 1.0, -1.0])  # half a turn, from which closest points may shrink a shape
     pred = (truth + rng.normal(0, 0.01, truth.shape)) @ turn.T + [3.0, 1, 2]
     costs = []
     for resize in (False, True):

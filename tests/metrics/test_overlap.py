@@ -1,6 +1,5 @@
 """IoU of grids against values counted by hand, and against one obvious loop over cells."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -232,9 +231,9 @@ def test_scoring_grids_does_not_load_torch():
 
 def test_precision_and_recall_stand_beside_each_threshold():
     pred = np.zeros((2, 2, 2))
-    pred[0], pred[1, 0] = 0.8, 0.4                                      # 4 cells, and 2 more
+    pred[0], pred[1, 0] = 0.8, 0.4  # 4 cells, and 2 more
     gt = np.zeros((2, 2, 2), bool)
-    gt[:, 0] = True                                                     # 4 cells: 2 of the first, and the 2
+    gt[:, 0] = True  # 4 cells: 2 of the first, and the 2
     parts = occupancy_iou(pred, gt, (0.3, 0.5, 0.9))["parts"]
     assert parts["precision"] == {">=0.3": pytest.approx(4 / 6), ">=0.5": 2 / 4, ">=0.9": None}
     assert parts["recall"] == {">=0.3": 1.0, ">=0.5": 2 / 4, ">=0.9": 0.0}

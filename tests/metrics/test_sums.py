@@ -60,6 +60,7 @@ def test_the_summary_of_joined_sums_is_that_of_the_set(rule, cuts):
 
 def test_sums_of_labels_are_pooled_over_all_parts():
     """Intersections 2 + 4 of unions 4 + 4 of one class, 1 of 4 of the other: (6/8 + 1/4) / 2."""
+
     def labels(counts):
         return make_record("iou", 0.0, parts={"counts": counts}, params={"classes": list(counts), "mean_over": "present"})
 
@@ -90,4 +91,4 @@ def test_the_memory_of_sums_does_not_grow_with_the_set():
         add_to(sums, record(k), "a")
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    assert sums.samples == 1050 and grown < 20_000                                # a thousand records take more than a megabyte
+    assert sums.samples == 1050 and grown < 20_000  # a thousand records take more than a megabyte

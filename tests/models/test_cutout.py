@@ -86,7 +86,7 @@ def test_picture_and_mask_stay_together_however_a_square_is_cut():
         assert image.shape == (64, 64, 3) and mask.shape == (64, 64) and mask.any()
         assert ((image[..., 0] > 125) == mask).mean() > 0.97
     image, mask, name = read(1, None)
-    centre = blob(1)[:, 15:105]                                                      # the middle square, as large as fits
+    centre = blob(1)[:, 15:105]  # the middle square, as large as fits
     small = resized_crop(told(centre), (0, 0, 90, 90), 64)[..., 3] > 127
     assert name == "1" and np.array_equal(mask, small) and np.array_equal(image, read(1, None)[0])
 
@@ -109,7 +109,7 @@ def test_renderings_on_nothing_get_a_background_of_one_colour(folders):
         image, mask, _ = MaskReader(data, 96, Augmentation())(seed, draws(seed))
         rim = np.concatenate([image[0][~mask[0]], image[-1][~mask[-1]]])
         colour = np.median(rim, axis=0)
-        assert len(rim) > 100 and (rim == colour).all(1).mean() > 0.9                # the others are an object's soft rim
+        assert len(rim) > 100 and (rim == colour).all(1).mean() > 0.9  # the others are an object's soft rim
         colours.add(tuple(colour))
     assert len(colours) > 3
 
@@ -124,7 +124,7 @@ def redness(side=64):
         for parameter in network.smooth1.parameters():
             parameter.zero_()
         for k in range(4):
-            network.smooth1[0].weight[k, 8 + k, 1, 1] = 1.0                          # the four pixels' reds, after eight features
+            network.smooth1[0].weight[k, 8 + k, 1, 1] = 1.0  # the four pixels' reds, after eight features
         network.smooth1[1].weight.fill_(1.0)
         network.mask.weight.copy_(20 * torch.eye(4)[:, :, None, None])
         network.mask.bias.fill_(-10.0)
@@ -139,7 +139,7 @@ def test_the_last_layer_tells_each_pixel_of_the_picture():
     picture = torch.rand(2, 3, 64, 64)
     found = redness()(picture)
     assert found.shape == (2, 64, 64)
-    torch.testing.assert_close(found, 20 * picture[:, 0] - 10, atol=0.02, rtol=0)    # the norm's epsilon
+    torch.testing.assert_close(found, 20 * picture[:, 0] - 10, atol=0.02, rtol=0)  # the norm's epsilon
 
 
 def test_wrong_sizes_are_refused():
@@ -178,7 +178,7 @@ def test_masks_lie_where_the_object_is_in_pictures_of_any_shape(height, width, b
 def test_a_small_object_is_looked_at_twice_and_its_outline_is_finer():
     rgb, mask = red_box(640, 640, (300, 310, 371, 391))
     network = cutter()
-    assert (network._of_box(rgb, (0, 0, 640, 640)) > 0.5).sum() != mask.sum()        # 10 pixels of the picture are one of the network
+    assert (network._of_box(rgb, (0, 0, 640, 640)) > 0.5).sum() != mask.sum()  # 10 pixels of the picture are one of the network
     assert abs(int((network.mask(rgb) > 0.5).sum()) - int(mask.sum())) < 0.03 * mask.sum()
     nothing = cutter().mask(np.zeros((80, 60, 3), np.uint8))
     assert nothing.shape == (80, 60) and nothing.max() < 0.5
@@ -264,7 +264,7 @@ def on_colour(colour=(250, 248, 251), noise=2, height=48, width=60):
     rgb = np.clip(np.array(colour) + rng.integers(-noise, noise + 1, (height, width, 3)), 0, 255).astype(np.uint8)
     rgb[ring] = (90, 60, 30)
     spot = ring.copy()
-    spot[8, 30] = False                                                              # one pixel of the rim's colour within it
+    spot[8, 30] = False  # one pixel of the rim's colour within it
     rgb[10, 30] = colour
     return rgb, ring
 
@@ -332,14 +332,14 @@ def test_without_weights_the_picture_is_taken_whole_and_that_is_said(monkeypatch
 
 
 def test_the_frame_is_a_square_about_the_object_and_keeps_its_pixels(red_head):
-    rgb, mask = busy(box=(0, 30, 60, 70))                                            # at the left border
+    rgb, mask = busy(box=(0, 30, 60, 70))  # at the left border
     cut = cut_out(Picture(rgb)).framed()
     left, top, right, bottom = cut.facts["part"]
     side = cut.picture.rgb.shape[0]
     assert cut.picture.rgb.shape == (side, side, 3) and (right - left, bottom - top) == (side, side) and left < 0
     assert side == pytest.approx(1.2 * 60, abs=3) and (left + right) / 2 == pytest.approx(30, abs=2)
     assert (cut.picture.alpha > 127).sum() == (cut_out(Picture(rgb)).picture.alpha > 127).sum()
-    assert not cut.picture.alpha[:, : -left].any()
+    assert not cut.picture.alpha[:, :-left].any()
     np.testing.assert_array_equal(cut.picture.rgb[:, -left:], rgb[top:bottom, :right])
     untouched = Cut(Picture(rgb))
     assert untouched.framed() is untouched
@@ -347,8 +347,12 @@ def test_the_frame_is_a_square_about_the_object_and_keeps_its_pixels(red_head):
 
 @pytest.mark.parametrize(
     ("box", "said"),
-    [((0, 0, 150, 100), "touches 3 borders"), ((0, 0, 150, 120), "touches 4 borders"), ((0, 40, 60, 90), None),
-     ((10, 10, 12, 12), "is empty")],
+    [
+        ((0, 0, 150, 100), "touches 3 borders"),
+        ((0, 0, 150, 120), "touches 4 borders"),
+        ((0, 40, 60, 90), None),
+        ((10, 10, 12, 12), "is empty"),
+    ],
 )
 def test_masks_that_look_wrong(box, said):
     _, mask = red_box(120, 150, box)
@@ -362,7 +366,7 @@ def test_many_pieces_look_wrong_and_crumbs_are_taken_away():
         mask[20:60, 10 + 35 * k : 30 + 35 * k] = 255
     assert what_looks_wrong(mask) == ["is in 4 pieces"]
     mask[100:102, 20:22] = 255
-    mask[99, 20] = 90                                                                # its soft rim
+    mask[99, 20] = 90  # its soft rim
     cleaned = without_crumbs(mask)
     assert not cleaned[95:].any() and np.array_equal(cleaned[:90], mask[:90])
     assert np.array_equal(without_crumbs(cleaned), cleaned)

@@ -73,7 +73,7 @@ def test_answers_are_learnt_from_labelled_questions_alone(file):
     data = stages.TASK.open_data([file], {"labels": 3})
     assert len(data) == 12 and data.labelled == [0, 1, 2]
     found = stages.TASK.constants(data, [1, 2, 5, 6])
-    assert found["labelled"].tolist() == [1, 2]                                  # question 0 is set aside
+    assert found["labelled"].tolist() == [1, 2]  # question 0 is set aside
     read = stages.TASK.reader(data, Stage("a", 1), Augmentation())
     samples = [read(i, Draws(np.random.default_rng(i), np.random.default_rng(0))) for i in range(12)]
     assert all(sample.answer == UNKNOWN for sample in samples) and {sample.drawn for sample in samples} == {0, 1, 2}
@@ -86,7 +86,7 @@ def test_answers_are_learnt_from_labelled_questions_alone(file):
 
 
 def test_labels_count_answers_to_learn_from_and_never_those_of_scores(file, tmp_path):
-    many = stages.TASK.open_data([file], {"labels": 6})                               # of a file with 5, as a small validation file may be
+    many = stages.TASK.open_data([file], {"labels": 6})  # of a file with 5, as a small validation file may be
     config = stages.TASK.configure({"preset": "iqtt-cnn"}, many)
     stage = Stage("a", 1, step="answers", losses={"answers": 1})
     with refused(UsageError, "answers", expected="0 to 5", actual=6):
@@ -155,7 +155,7 @@ def test_the_statistics_network_raises_what_the_encoder_lowers(file):
     lowered = next(phases)["information"]
     lowered.backward()
     assert {name.split(".")[1] for name, p in network.named_parameters() if p.grad is not None} == {"encoder"}
-    assert lowered.item() == pytest.approx(-raised.item(), abs=0.05)             # batch statistics are the same; nothing moved
+    assert lowered.item() == pytest.approx(-raised.item(), abs=0.05)  # batch statistics are the same; nothing moved
 
 
 @pytest.mark.parametrize("model, step, network, losses", [

@@ -66,7 +66,7 @@ def test_the_photometric_loss_is_the_mean_over_the_foreground():
 def test_albedo_may_change_where_the_chromaticity_does():
     mask = torch.ones(1, 2, 2, dtype=torch.bool)
     albedo = torch.zeros(1, 3, 2, 2)
-    albedo[:, :, :, 1] = 1.0                                       # a step of length sqrt(3) between columns
+    albedo[:, :, :, 1] = 1.0  # a step of length sqrt(3) between columns
     same = torch.ones(1, 3, 2, 2)
     step = math.sqrt(3) ** 0.8
     assert float(albedo_constancy(albedo, same, mask)) == pytest.approx((2 * step + 2 * 1e-8**0.4) / 4, rel=1e-3)

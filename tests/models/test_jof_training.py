@@ -43,7 +43,7 @@ def test_pairs_volumes_and_views_belong_together(folder):
     batch = batch_of(data, viewed=True)
     assert batch.volumes.shape == (3, 4, 64, 64, 64) and batch.images.shape == (3, 3, 128, 128) and batch.shaped
     for b in range(3):
-        cells = ((batch.points[b] + 1) * 8 - 0.5).round().long() * 4 + 2           # a coarse cell is filled where any fine one is
+        cells = ((batch.points[b] + 1) * 8 - 0.5).round().long() * 4 + 2  # a coarse cell is filled where any fine one is
         solid = torch.nn.functional.max_pool3d(batch.volumes[b, 3:].float(), 4)[0] > 0
         assert torch.equal(solid[tuple((cells // 4).T)], batch.occupied[b])
         assert float(batch.colours[b][~batch.occupied[b]].abs().sum()) == 0
@@ -75,7 +75,8 @@ def test_pictures_without_3d_stand_in_for_renderings(folder, tmp_path):
     assert_close(batch.images[1, :, :, 16:110], torch.full((3, 128, 94), 90 / 255), rtol=0, atol=0.02)
     assert collate([reader(0, None)]).shaped  # validation keeps its truth
     for name, pixels, said in (
-        ("c.png", rgba[..., :3], "c.png' shows no silhouette"), ("b_mask.png", rgba[:20, :, 3], "b_mask.png' is not as large"),
+        ("c.png", rgba[..., :3], "c.png' shows no silhouette"),
+        ("b_mask.png", rgba[:20, :, 3], "b_mask.png' is not as large"),
     ):
         Image.fromarray(pixels).save(tmp_path / "chair" / name)
         with refused(DataError, said):  # before a training begins
@@ -326,7 +327,7 @@ def test_the_photometric_loss_counts_pixels_of_the_mask_that_no_ray_hits(folder)
     batch = batch_of(data, viewed=True)
     stage = Stage("x", steps=1, batch=3, step="image", losses={"image": 1.0}, settings={"side": 16})
     term = steps.image_step(network, batch, Context(stage, data, {}))["image"]
-    mask = on_lattice(batch.masks[:, None], 16) > 0.5                    # of which there is some: else the mean is none
+    mask = on_lattice(batch.masks[:, None], 16) > 0.5  # of which there is some: else the mean is none
     # Nothing is drawn but black, so that the loss is the mean brightness of the object's pixels.
     assert float(term.detach()) == pytest.approx(float((on_lattice(batch.images, 16) * mask).sum() / (3 * mask.sum())), rel=1e-5)
 

@@ -40,7 +40,7 @@ def test_the_penalty_is_taken_on_the_line_between_the_samples():
     real, made = (torch.ones(3, 1, 2, 2), torch.ones(3, 2)), (torch.zeros(3, 1, 2, 2), torch.zeros(3, 2))
     mix = torch.tensor([0.0, 0.25, 1.0])
     found = gradient_penalty(critic, real, made, mix)
-    (x, z), = seen
+    ((x, z),) = seen
     assert torch.equal(x[:, 0, 0, 0], mix) and torch.equal(z[:, 0], mix)
     # d (4 m)^2 = 8 m at each of 4 pixels, d (2 m)^2 = 4 m at each of 2 numbers
     norms = [m * math.sqrt(4 * 8**2 + 2 * 4**2) for m in mix.tolist()]
@@ -66,7 +66,7 @@ def test_reconstruction_is_the_length_of_the_difference():
     assert reconstruction_loss(x, again).item() == pytest.approx((5 + 1e-6) / 2)
     same = x.clone().requires_grad_()
     reconstruction_loss(x, same).backward()
-    assert torch.equal(same.grad, torch.zeros_like(x))                           # no NaN where nothing is left to do
+    assert torch.equal(same.grad, torch.zeros_like(x))  # no NaN where nothing is left to do
 
 
 def test_distances_pull_the_answer_and_push_the_distractors():
@@ -101,7 +101,7 @@ def test_independent_parts_share_no_information_and_equal_ones_do():
 
 def test_contrast_of_pairs_by_hand():
     a = torch.zeros(3, 2)
-    b = torch.tensor([[0.6, 0.8], [0.6, 0.8], [3.0, 4.0]])                       # distances 1, 1, 5
+    b = torch.tensor([[0.6, 0.8], [0.6, 0.8], [3.0, 4.0]])  # distances 1, 1, 5
     found = contrastive_loss(a, b, torch.tensor([0, 1, 1]))
     assert found.item() == pytest.approx((0.5 + 0.5 + 0) / 3)
     assert contrastive_loss(a[:1], b[:1], torch.tensor([1]), margin=3.0).item() == pytest.approx(2.0)

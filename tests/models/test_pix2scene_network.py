@@ -26,16 +26,16 @@ def test_parameters_are_those_of_tables_4_to_7():
     config = Pix2SceneConfig()
     with torch.device("meta"):
         encoder, decoder, critic, statistics = Encoder(config), Decoder(config), Critic(config), StatisticsNetwork(128)
-    widths = [3, 85, 170, 340, 680, 1360]                                                                # Table 4
+    widths = [3, 85, 170, 340, 680, 1360]  # Table 4
     expected = sum(convolution(a, b, b == 1360) for a, b in zip(widths, widths[1:], strict=False))
     assert count(encoder) == expected + sum(map(conditional, widths[1:5])) + convolution(1360, 128, True)
-    widths = [131, 1344, 672, 336, 168, 84]                                                              # Table 5; one entry is printed 627
+    widths = [131, 1344, 672, 336, 168, 84]  # Table 5; one entry is printed 627
     expected = sum(convolution(a, b, False) for a, b in zip(widths, widths[1:], strict=False)) + convolution(84, 1, True) + 2
     assert count(decoder) == expected + sum(map(conditional, (1344, 336, 84))) + 2 * (672 + 168)
-    widths = [6, 85, 170, 340, 680]                                                                      # Table 6
+    widths = [6, 85, 170, 340, 680]  # Table 6
     expected = sum(convolution(a, b, True) for a, b in zip(widths, widths[1:], strict=False))
     assert count(critic) == expected + convolution(680 + 128, 1360, True) + convolution(1360, 1, True)
-    assert count(statistics) == 128 * 256 + 256 + 256 * 512 + 512 + 512 + 1                              # Table 7
+    assert count(statistics) == 128 * 256 + 256 + 256 * 512 + 512 + 512 + 1  # Table 7
 
 
 def test_maps_have_the_tables_sizes():
@@ -79,7 +79,7 @@ def test_depth_lies_before_the_camera_and_grows_with_the_output():
     network = build(SMALL).eval()
     z, eye = torch.randn(4, 6), torch.randn(4, 3)
     first = network.decoder(z, eye)
-    assert (first > SMALL.near).all() and first.std() < 0.1                      # nearly even at first
+    assert (first > SMALL.near).all() and first.std() < 0.1  # nearly even at first
     network.decoder.head.norm.bias.data += 1
     assert (network.decoder(z, eye) > first).all()
 

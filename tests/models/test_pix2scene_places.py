@@ -16,7 +16,7 @@ def camera(azimuth, elevation, distance):
     return Camera(np.array([[16, 0, 8], [0, 16, 8], [0, 0, 1.0]]), 16, 16, look_at(at(azimuth, elevation, distance), [0, -0.25, 0]))
 
 
-@pytest.mark.parametrize("middle", [45, 170, -90])                               # across the seam of the angles, too
+@pytest.mark.parametrize("middle", [45, 170, -90])  # across the seam of the angles, too
 def test_places_are_familiar_between_and_close_to_the_examples_and_nowhere_else(middle):
     places = places_of([at(middle - 30, 20, 0.9), at(middle + 30, 50, 0.9)])
     for azimuth, elevation, distance in ((0, 30, 0.9), (-40, 10, 0.9), (40, 60, 0.95)):

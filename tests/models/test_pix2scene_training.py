@@ -54,7 +54,7 @@ def test_known_scenes_shade_as_the_data_does(folder):
     room = data.batch(range(len(data)))
     made = render(room.depth, room.albedo[:, :, None, None], room.K, room.lights).clamp(0, 1)
     off = (made - room.images).abs().flatten(1)
-    assert off.median() < 0.02                                                   # edges apart, where normals are estimated otherwise
+    assert off.median() < 0.02  # edges apart, where normals are estimated otherwise
 
 
 def test_reconstruction_learns_the_depth_that_nobody_told_it(folder):
@@ -102,7 +102,7 @@ def test_the_critic_learns_to_score_pictures_above_made_scenes_and_the_decoder_t
             network.zero_grad(set_to_none=True)
             sum(terms.values()).backward()
             critic.step()
-    assert found[-2]["critic"] < found[0]["critic"]                              # E[D(made)] - E[D(real)] falls
+    assert found[-2]["critic"] < found[0]["critic"]  # E[D(made)] - E[D(real)] falls
     assert found[-1]["adversarial"].item() == pytest.approx(-found[-2]["critic"].item(), rel=0.7)  # E[D(real)] - E[D(made)]: the opposite
 
     def fooled():
@@ -116,7 +116,7 @@ def test_the_critic_learns_to_score_pictures_above_made_scenes_and_the_decoder_t
         for p in (*network.encoder.parameters(), *network.decoder.parameters()):
             if p.grad is not None:
                 p -= 1e-4 * p.grad.sign()
-    assert fooled() < before                                                     # a step down the loss fools the critic more
+    assert fooled() < before  # a step down the loss fools the critic more
 
 
 def test_reconstruction_terms_are_lowered_not_raised(folder):

@@ -110,7 +110,7 @@ def test_lite_is_f_behind_the_maps_of_the_published_encoder():
     network = living(replace(PRESETS["lite"], encoder=(16, 8, 4), decoder=(8, 8, 4, 4, 8)))
     images = torch.rand(2, 2, 3, 224, 224, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.inference_mode():
-        maps = network.encoder.published.encoder((images.flatten(0, 1)[:, [2, 1, 0]] + 1) / 2)     # red, green, blue in 0..1
+        maps = network.encoder.published.encoder((images.flatten(0, 1)[:, [2, 1, 0]] + 1) / 2)  # red, green, blue in 0..1
         assert [tuple(each.shape[1:]) for each in maps[2:]] == [(40, 28, 28), (112, 14, 14), (320, 7, 7)]
         wide = [torch.nn.functional.interpolate(each, (28, 28), mode="bilinear") for each in maps[2:]]
         features = network.encoder.embed(torch.cat(wide, 1))

@@ -195,10 +195,10 @@ def test_big_pictures_are_read_as_fine_as_the_networks_own(network):
 
 def test_a_ray_that_surely_ends_somewhere_is_not_empty_where_its_distance_is_uncertain():
     # Probabilities of (air, car, building) in four slices; rays along the last axis.
-    sure = [[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.9, 0.05, 0.05]]        # met, and says so: stays as it is
-    spread = [[0.9, 0.05, 0.05], [0.6, 0.1, 0.3], [0.58, 0.1, 0.32], [0.62, 0.3, 0.08]]     # air everywhere, but 0.19 that nothing is met
-    open_ = [[0.95, 0.03, 0.02], [0.9, 0.05, 0.05], [0.9, 0.08, 0.02], [0.9, 0.05, 0.05]]   # 0.69 that nothing is met
-    scores = torch.tensor([sure, spread, open_]).permute(2, 1, 0)[None].log()                # [1, 3, 4, 3]
+    sure = [[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.9, 0.05, 0.05], [0.9, 0.05, 0.05]]  # met, and says so: stays as it is
+    spread = [[0.9, 0.05, 0.05], [0.6, 0.1, 0.3], [0.58, 0.1, 0.32], [0.62, 0.3, 0.08]]  # air everywhere, but 0.19 that nothing is met
+    open_ = [[0.95, 0.03, 0.02], [0.9, 0.05, 0.05], [0.9, 0.08, 0.02], [0.9, 0.05, 0.05]]  # 0.69 that nothing is met
+    scores = torch.tensor([sure, spread, open_]).permute(2, 1, 0)[None].log()  # [1, 3, 4, 3]
     assert most_probable(scores)[0].T.tolist() == [[0, 1, 0, 0], [0] * 4, [0] * 4]
     # Of 0.42, the largest probability of a surface, 0.9 is 0.378: the slices with 0.4, 0.42 and 0.38.
     assert surface_labels(scores)[0].T.tolist() == [[0, 1, 0, 0], [0, 2, 2, 1], [0] * 4]
@@ -208,7 +208,7 @@ def test_a_ray_passes_the_slices_before_the_median_of_its_end():
     # The first slice is the likeliest, 0.3, but 0.7 of the rays go on behind it, and 0.7, 0.525, 0.394, 0.295 behind the four slices.
     # Half of the 0.705 that end somewhere have ended where less than 0.648 go on: in the second slice.
     ray = [[0.7, 0.3, 0.0], [0.75, 0.05, 0.2], [0.75, 0.05, 0.2], [0.75, 0.15, 0.1]]
-    scores = torch.tensor([ray]).permute(2, 1, 0)[None].log()                                # [1, 3, 4, 1]
+    scores = torch.tensor([ray]).permute(2, 1, 0)[None].log()  # [1, 3, 4, 1]
     assert surface_labels(scores)[0].T.tolist() == [[0, 2, 2, 1]]
 
 

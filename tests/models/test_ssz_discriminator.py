@@ -268,9 +268,7 @@ def test_every_sample_counts_alike_however_many_instances_it_has():
     # So halves of a batch, on two processes, give the mean of their losses.
     r = random(4, 2, 2, 6)
     cells = ((0, 0, 1, 3), (0, 1, 0, 0), (2, 0, 0, 5), (3, 1, 1, 1), (3, 0, 1, 1), (3, 0, 0, 0))
-    halves = [
-        realism_loss(r[k : k + 2], 1.0, instances_at(*((s - k, *cell) for s, *cell in cells if k <= s < k + 2))) for k in (0, 2)
-    ]
+    halves = [realism_loss(r[k : k + 2], 1.0, instances_at(*((s - k, *cell) for s, *cell in cells if k <= s < k + 2))) for k in (0, 2)]
     assert float(realism_loss(r, 1.0, instances_at(*cells))) == pytest.approx(float(sum(halves)) / 2, rel=1e-12)
 
 

@@ -52,7 +52,7 @@ def test_the_published_names_are_ours_in_other_words():
 
 def test_a_file_of_each_network_becomes_weights_of_all_in_any_order(saved):
     main, camera = state("reconstruction"), state("camera", 1)
-    main = {k: (t[..., None] if k.startswith("patch_sampler.conv") else t) for k, t in main.items()}         # as 1D convolutions
+    main = {k: (t[..., None] if k.startswith("patch_sampler.conv") else t) for k, t in main.items()}  # as 1D convolutions
     paths = saved("image2cam_all_classes.pth", camera), saved("UCLID_Net_all_classes.pth", {**main, "left.over": torch.zeros(2)})
     fates = {"used": [], "filled": [], "left": []}
     weights = import_weights(paths, "uclid", lambda fate, name: fates[fate].append(name))

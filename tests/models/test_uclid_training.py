@@ -225,7 +225,7 @@ def test_shapes_are_learnt_by_heart_to_near_the_noise_of_sampling():
     whole = Context(Stage("s", 1, step="shape", losses={"chamfer": 300.0, "occupancy": 100.0}, settings=stage.settings), None, {})
     start = Context(Stage("s", 1, step="occupancy", losses={"occupancy": 100.0}, settings=stage.settings), None, {})
     for step in range(STEPS_BY_HEART):
-        context = whole if step >= 40 else start                             # before that, nearly every cell would have a patch
+        context = whole if step >= 40 else start  # before that, nearly every cell would have a patch
         for group in optimiser.param_groups:
             group["lr"] = 3e-3 * (1 + math.cos(math.pi * step / STEPS_BY_HEART)) / 2 + 1e-5
         optimiser.zero_grad()

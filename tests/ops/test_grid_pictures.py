@@ -59,7 +59,7 @@ def mesh_of_box():
 @pytest.mark.parametrize("thing", [box(), mesh_of_box()], ids=["voxels", "mesh"])
 @pytest.mark.parametrize(("name", "height", "width"), [("front", 3, 2), ("left", 3, 4), ("top", 4, 2)])
 def test_proportions_are_right(thing, name, height, width):
-    (caption, view), = views_of(thing, 200, names=[name])
+    ((caption, view),) = views_of(thing, 200, names=[name])
     (rows, columns), _ = shown(view)
     assert caption == name and max(view.shape[:2]) == 200
     assert rows / columns == pytest.approx(height / width, rel=0.03) and max(rows, columns) > 180
@@ -87,7 +87,7 @@ def test_the_camera_sees_the_first_cell_of_each_column():
     frustum = Frustum(width=8, height=6, depth=5, z_near=2.0, z_far=12.0, fov_x_deg=60.0)
     labels = np.random.default_rng(0).choice([0, 1, 2, 255], frustum.shape, p=[0.8, 0.1, 0.05, 0.05]).astype(np.uint8)
     grid = FruxelGrid(labels, frustum, classes=CLASSES)
-    (_, view), = views_of(grid, 8, names=["camera"])
+    ((_, view),) = views_of(grid, 8, names=["camera"])
     seen = first_labels(np.where(labels == 255, 0, labels), CLASSES)
     for pixel, label in zip(view.reshape(-1, 3), seen.ravel(), strict=True):
         assert tuple(pixel) == PAPER if label == 0 else is_of(pixel, CLASSES.names[label])

@@ -43,7 +43,7 @@ def test_a_vox_file_has_its_size_and_cells(tmp_path):
     labels = np.zeros((4, 5, 6), np.uint8)
     labels[1, 2, 3:5] = 1
     files.write(tmp_path / "a.vox", VoxelGrid(labels=labels, classes=Labels(("air", "car"))))
-    assert facts(tmp_path / "a.vox") == {"kind": "magicavoxel", "size": [4, 6, 5], "cells": 2}   # z up in the file
+    assert facts(tmp_path / "a.vox") == {"kind": "magicavoxel", "size": [4, 6, 5], "cells": 2}  # z up in the file
 
 
 def test_questions_are_counted(tmp_path):

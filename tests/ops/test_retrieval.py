@@ -19,7 +19,7 @@ def gallery(*pictures):
 def test_the_object_of_the_nearest_picture_is_the_answer():
     planted = gallery((0, [0, 0]), (0, [10, 0]), (1, [0, 10]), (2, [10, 10]), (1, [5, 4]))
     assert [planted.nearest(torch.tensor([place])) for place in ([9.0, 1], [1.0, 8], [8.0, 9], [5.0, 5])] == [0, 1, 2, 1]
-    apart = planted.distances(torch.tensor([[0.0, 10]]))[0] * 2                   # by hand, in units of the spread of each feature
+    apart = planted.distances(torch.tensor([[0.0, 10]]))[0] * 2  # by hand, in units of the spread of each feature
     x, y = planted.features.var(0, correction=0).tolist()
     assert torch.allclose(apart, torch.tensor([min(100 / y, 100 / x + 100 / y), 0, 100 / x]))
 
@@ -27,7 +27,7 @@ def test_the_object_of_the_nearest_picture_is_the_answer():
 def test_views_of_one_object_are_weighed_together():
     planted = gallery((0, [0, 0]), (0, [8, 8]), (1, [1, 0]), (1, [4, 4]))
     one, two = torch.tensor([[1.0, 0]]), torch.tensor([[1.0, 0], [8, 8]])
-    assert planted.nearest(one) == 1 and planted.nearest(two) == 0               # the second view is not of object 1
+    assert planted.nearest(one) == 1 and planted.nearest(two) == 0  # the second view is not of object 1
 
 
 def test_features_of_any_scale_count_alike_and_even_ones_not_at_all():
@@ -87,11 +87,11 @@ def test_a_gallery_knows_each_object_by_pictures_spread_evenly():
 
 
 def test_an_object_is_framed_by_its_alpha_wherever_it_is():
-    here, there = framed(picture(20, 20)), framed(picture(20, 20, (40, 44)))      # the second reaches the border
+    here, there = framed(picture(20, 20)), framed(picture(20, 20, (40, 44)))  # the second reaches the border
     assert here.shape == (SIDE, SIDE, 3) and np.abs(here.astype(int) - there).max() <= 1
     assert (here[SIDE // 2, SIDE // 2] == 20).all() and (here[0] == BACKGROUND).all()
     inside = (here < (20 + BACKGROUND) / 2).all(-1)
-    assert np.abs(inside.mean() - 1.2**-2) < 0.02                                # a side of 1 / 1.2 of the frame
+    assert np.abs(inside.mean() - 1.2**-2) < 0.02  # a side of 1 / 1.2 of the frame
     assert (framed(np.zeros((9, 9, 4), np.uint8)) == BACKGROUND).all()
     opaque = np.full((30, 60, 4), 255, np.uint8)
     assert framed(opaque).shape == (SIDE, SIDE, 3)

@@ -9,7 +9,7 @@ from voxcli.ops.upright import UNITS, in_world_frame
 from voxcli.scene import DepthMap, Labels, Mesh, PointCloud, VoxelGrid
 
 POINTS = np.array([[1.0, 2, 3], [0, 0, 10], [0, 5, 0]])
-TURNED = np.array([[1.0, 3, -2], [0, 10, 0], [0, 0, -5]])                        # what was up (z) is up (y); right-handed
+TURNED = np.array([[1.0, 3, -2], [0, 10, 0], [0, 0, -5]])  # what was up (z) is up (y); right-handed
 
 
 def test_meshes_are_turned_and_scaled():

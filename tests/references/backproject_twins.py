@@ -22,14 +22,14 @@ def lifted(image: np.ndarray, K: np.ndarray, world_to_cam: np.ndarray, picture: 
     channels, height, width = image.shape
     grid = np.zeros((channels, size, size, size))
     line = [-1 + 2 * k / (size - 1) for k in range(size)]
-    rows = (K @ world_to_cam[:3]).tolist()                                  # plain numbers: a product a cell is slower by far
+    rows = (K @ world_to_cam[:3]).tolist()  # plain numbers: a product a cell is slower by far
     for i, x in enumerate(line):
         for j, y in enumerate(line):
             for k, z in enumerate(line):
                 px, py, away = (a * x + b * y + c * z + d for a, b, c, d in rows)
                 if away <= 0:
                     continue
-                share = px / away / picture[0], py / away / picture[1]      # 0..1 over the picture
+                share = px / away / picture[0], py / away / picture[1]  # 0..1 over the picture
                 if official:
                     place = share[0] * (width - 1), share[1] * (height - 1)
                 else:

@@ -51,8 +51,8 @@ def normals(depth, K):
                 out[:, j, i] = torch.nan
                 continue
             D = torch.stack(rows)
-            start = -P / (P @ P)                                                 # one N with N^T P = -1; the others differ by Q y
-            Q = torch.linalg.svd(P[None])[2][1:].T                               # [3, 2]
+            start = -P / (P @ P)  # one N with N^T P = -1; the others differ by Q y
+            Q = torch.linalg.svd(P[None])[2][1:].T  # [3, 2]
             y = torch.linalg.lstsq(D @ Q, -(D @ start)[:, None]).solution[:, 0]
             N = start + Q @ y
             out[:, j, i] = N / N.norm()

@@ -104,6 +104,7 @@ def reconstructed(
 def depth_of(t: Tensors, image: Tensor, near: float, far: float, *, normalised: bool) -> Tensor:
     """The pyramid of the depth regressor: [H/2, W/2]. Published: each layer that reads the pyramid is max(0, w * x + b); ours may
     bring each of their maps to mean 0 and variance 1 before the maximum."""
+
     def join(key: str, x: Tensor, layers: tuple[int, ...]) -> Tensor:
         for layer in layers:
             x = conv(t, f"{key}.{layer}", x)

@@ -166,7 +166,7 @@ def whole_files(folder: Path) -> list[Whole]:
     occ3d = io.BytesIO()
     np.savez(occ3d, semantics=rng.integers(0, 18, (4, 5, 6)).astype(np.uint8), mask_camera=rng.integers(0, 2, (4, 5, 6)).astype(np.uint8))
     nyu = np.concatenate([np.zeros(3, "<f4"), np.eye(4, dtype="<f4").ravel()]).tobytes()
-    runs = np.array([[255, 4_000_000], [5, 4_294_400]], "<u4").tobytes()                # of 240 x 144 x 240 cells
+    runs = np.array([[255, 4_000_000], [5, 4_294_400]], "<u4").tobytes()  # of 240 x 144 x 240 cells
     return [*found, Whole("scan.bin", scan), Whole("labels.npz", occ3d.getvalue()), Whole("depth.exr", _exr(rng)),
             Whole("room.bin", nyu + runs, format="nyu"), *_binary_colmap(folder)]  # fmt: skip
 
@@ -246,7 +246,7 @@ def _line(data: bytes, rng: np.random.Generator) -> bytes:
 
 def _deep(data: bytes, rng: np.random.Generator) -> bytes:
     """Brackets without end."""
-    start, bracket = _place(data, rng), (b"[", b"{", b"- ", b"{\"a\":")[int(rng.integers(4))]
+    start, bracket = _place(data, rng), (b"[", b"{", b"- ", b'{"a":')[int(rng.integers(4))]
     return data[:start] + bracket * int(rng.integers(100, 20000)) + data[start:]
 
 

@@ -39,7 +39,7 @@ def test_two_thousand_damaged_files_are_read_or_refused(tmp_path):
         path = tmp_path / whole.name
         path.write_bytes(mutated(whole.data, rng))
         found.append(outcome(path, whole))
-        path.write_bytes(whole.data)                                              # others name it
+        path.write_bytes(whole.data)  # others name it
     assert set(found) <= {"read", "refused"} and found.count("refused") > 500
 
 

@@ -94,6 +94,7 @@ _COMMANDS = (
     Entry("completion", ".completion:completion", "Completion scripts and the manual page."),
 )
 
+
 class Commands(Sequence[Entry]):
     """All commands: those above, and before the others of its group one for each metric that is registered when they are looked up."""
 

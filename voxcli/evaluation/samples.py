@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from voxcli.metrics.registry import AnyMetric
     from voxcli.models.base import Inputs, ModelOptions, Predictor, Result, TrainedNetwork
 
+
 @dataclass(frozen=True)
 class Job:
     """What is evaluated: a protocol on a folder of data, and where the predictions come from: a model, or a folder of files.

@@ -63,13 +63,25 @@ def read(
 
 @overload
 def read_as(
-    path: str | Path, wanted: type[T], *, format: str | None = None, depth_scale: float | None = None,
-    target_frustum: Frustum | None = None, fov_x_deg: float | None = None, ids: str | None = None,
+    path: str | Path,
+    wanted: type[T],
+    *,
+    format: str | None = None,
+    depth_scale: float | None = None,
+    target_frustum: Frustum | None = None,
+    fov_x_deg: float | None = None,
+    ids: str | None = None,
 ) -> T: ...
 @overload
 def read_as(
-    path: str | Path, wanted: tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None,
-    target_frustum: Frustum | None = None, fov_x_deg: float | None = None, ids: str | None = None,
+    path: str | Path,
+    wanted: tuple[type, ...],
+    *,
+    format: str | None = None,
+    depth_scale: float | None = None,
+    target_frustum: Frustum | None = None,
+    fov_x_deg: float | None = None,
+    ids: str | None = None,
 ) -> Any: ...
 def read_as(
     path: str | Path, wanted: type[T] | tuple[type, ...], *, format: str | None = None, depth_scale: float | None = None,
@@ -117,9 +129,7 @@ def write(path: str | Path, scene: SceneType, *, format: str | None = None, over
     writer = next((function for scene_type, function in found.writers.items() if isinstance(scene, scene_type)), None)
     if writer is None:
         kinds = formats_writing(type(scene))
-        raise UsageError(
-            f"{kind_name(scene)} cannot be written as {extension}.", expected=f"one of {', '.join(kinds) or 'no format'}"
-        )
+        raise UsageError(f"{kind_name(scene)} cannot be written as {extension}.", expected=f"one of {', '.join(kinds) or 'no format'}")
     to_stdout = str(path) == "-"
     if to_stdout:
         check_stdout()

@@ -66,7 +66,7 @@ def write_glb(mesh: Mesh, options: Options) -> bytes:
         if colours is not None:
             attributes["COLOR_0"] = binary.add(srgb_to_linear(colours / 255.0).astype(np.float32), "VEC3")
         # TRIANGLES is the default mode; indices into the node's own vertices.
-        kind = np.uint16 if len(vertices) < 65535 else np.uint32                     # 65535 itself is reserved
+        kind = np.uint16 if len(vertices) < 65535 else np.uint32  # 65535 itself is reserved
         indices = binary.add(np.ascontiguousarray(faces.reshape(-1).astype(kind)), "SCALAR")
         meshes.append({"name": name, "primitives": [{"attributes": attributes, "indices": indices, "material": index}]})
         by_name = labelled or (colours is None and mesh.face_parts is not None and bool(mesh.part_names))

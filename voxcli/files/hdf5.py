@@ -75,7 +75,7 @@ def _array(data: h5py.Dataset, what: str, raw: BinaryIO) -> np.ndarray:
     if not is_text(data):
         return values(data, what)
     found = texts(data, what, raw)
-    claim(what, 4 * max(map(len, found), default=0) * len(found))                 # every one takes as much as the longest
+    claim(what, 4 * max(map(len, found), default=0) * len(found))  # every one takes as much as the longest
     result: np.ndarray = np.array(found, np.str_).reshape(data.shape)
     return result
 

@@ -140,7 +140,7 @@ def chunk_sizes(dataset: h5py.Dataset) -> dict[tuple[int, ...], int]:
     def enter(info: h5py.h5d.StoreInfo) -> bool | None:
         nonlocal seen
         found[info.chunk_offset], seen = info.size, seen + 1
-        return None if seen <= most else False                                    # False ends it
+        return None if seen <= most else False  # False ends it
 
     dataset.id.chunk_iter(enter)
     if seen > most:
@@ -171,9 +171,7 @@ def values(dataset: h5py.Dataset, what: str, rows: slice | None = None, sizes: d
         return _from_chunks(dataset, shape, rows.start if rows is not None else 0, stored, what)
 
 
-def _from_chunks(
-    dataset: h5py.Dataset, shape: tuple[int, ...], start: int, stored: dict[tuple[int, ...], int], what: str
-) -> np.ndarray:
+def _from_chunks(dataset: h5py.Dataset, shape: tuple[int, ...], start: int, stored: dict[tuple[int, ...], int], what: str) -> np.ndarray:
     """The part of a data set of this shape that begins at `start` of the first axis."""
     chunk, dtype, plist = dataset.chunks, dataset.dtype, dataset.id.get_create_plist()
     first = (start, *[0] * (len(shape) - 1))
@@ -210,7 +208,7 @@ def _undone(filter: int, data: bytes, size: int, width: int) -> bytes:
     """The bytes before a filter, of a chunk of `size` bytes in values of `width`. Raises ValueError for what holds more."""
     if filter == _GZIP:
         unpacker = zlib.decompressobj()
-        raw = unpacker.decompress(data, size + 4)                                 # four bytes: a checksum that was packed, too
+        raw = unpacker.decompress(data, size + 4)  # four bytes: a checksum that was packed, too
         if not unpacker.eof and unpacker.decompress(unpacker.unconsumed_tail, 1):
             raise ValueError(f"a chunk of more than {size} bytes")
         return raw
@@ -221,7 +219,7 @@ def _undone(filter: int, data: bytes, size: int, width: int) -> bytes:
         planes = np.frombuffer(data, np.uint8, whole).reshape(width, -1)
         cells = np.zeros((whole // width, width), np.uint8)
         for k in range(width):
-            cells[:, k] = planes[k]                                               # a transposition takes five times as long
+            cells[:, k] = planes[k]  # a transposition takes five times as long
         shuffled: bytes = cells.tobytes()
         return shuffled + data[whole:]
     raw, (stated,) = data[:-4], struct.unpack("<I", data[-4:])
@@ -274,7 +272,7 @@ def texts(dataset: h5py.Dataset, what: str, raw: BinaryIO) -> list[str]:
             claim(what, 16 * count)
             raw.seek(place)
             sizes = np.frombuffer(raw.read(16 * count), "<u4").reshape(count, 4)[:, 0]
-            claim(what, 5 * int(sizes.sum()))                                     # bytes, and then letters of at most four bytes
+            claim(what, 5 * int(sizes.sum()))  # bytes, and then letters of at most four bytes
         found: list[str] = []
         total = 0
         for start in range(0, count, max(step, 1)):

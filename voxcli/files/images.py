@@ -91,7 +91,7 @@ def open_image(source: Source, options: Options | None = None) -> Image.Image:
         raise DataError(f"{source.name} has too many pixels.", actual=str(error), hint="Scale it down first.") from error
     except Exception as error:  # Pillow raises a dozen kinds for damaged bytes
         raise FileFormatError(f"{source.name} is a damaged image.", actual=str(error), hint="The file may be truncated.") from error
-    if frames > 1 and image_kind != "MPO":                                       # MPO: a photograph, and previews of it
+    if frames > 1 and image_kind != "MPO":  # MPO: a photograph, and previews of it
         warnings.warn(f"{source.name} holds {frames} pictures; the first is taken.", stacklevel=2)
     return image
 
@@ -269,7 +269,7 @@ def png_text(embedded: Meta) -> PngInfo:
 
 def _png(image: Image.Image, embedded: Meta) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=png_text(embedded), compress_level=4)      # as small as 6 for photographs, in two thirds of the time
+    image.save(buffer, "PNG", pnginfo=png_text(embedded), compress_level=4)  # as small as 6 for photographs, in two thirds of the time
     return buffer.getvalue()
 
 

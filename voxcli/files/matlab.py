@@ -159,7 +159,7 @@ def _read_hdf5_mat(source: Source) -> np.ndarray:
     with source.open() as raw, opened(raw, source.name) as file:
         for key in VOLUME_KEYS:
             if (data := find(file, key, source.name)) is not None:
-                volume: np.ndarray = values(data, f"{source.name}: '{key}'").T    # MATLAB stores column-major: the axes are reversed
+                volume: np.ndarray = values(data, f"{source.name}: '{key}'").T  # MATLAB stores column-major: the axes are reversed
                 return volume
         with parsing(source.name, "a whole MATLAB file"):
             raise missing_key(source.name, islice(file, MOST_KEYS), list(VOLUME_KEYS))

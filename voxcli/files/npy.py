@@ -56,7 +56,7 @@ def load_npy(source: Source) -> np.ndarray:
             expected=f"{math.prod(shape) * dtype.itemsize} bytes for {list(shape)} {dtype}",
             actual=f"{len(data)} bytes",
         )
-    with parsing(source.name, "an NPY file", hint=None):                          # of values of no bytes, too
+    with parsing(source.name, "an NPY file", hint=None):  # of values of no bytes, too
         return np.frombuffer(bytearray(data), dtype).reshape(shape, order="F" if fortran else "C")
 
 

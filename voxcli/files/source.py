@@ -49,7 +49,7 @@ class Source:
             data = file_bytes(path)
         except OSError as error:
             raise UsageError(f"{path} cannot be read.", actual=error.strerror or str(error)) from error
-        claim(str(path), len(data or b""), "holds")                               # a larger file tells what its parts take
+        claim(str(path), len(data or b""), "holds")  # a larger file tells what its parts take
         return cls(str(path), path, data)
 
     @classmethod
@@ -110,7 +110,7 @@ class Source:
         within = ".." not in parts and not name.startswith(("/", "\\")) and ":" not in name
         for steps in ([parts] if within else []) + [parts[-1:]]:
             place: Path | None = folder
-            with suppress(OSError, ValueError):                                   # a name that no file can have
+            with suppress(OSError, ValueError):  # a name that no file can have
                 for step in steps:
                     place = None if place is None else _named(place, step)
                 if place is not None and place.is_file() and place.resolve().is_relative_to(folder.resolve()):

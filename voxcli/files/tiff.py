@@ -47,7 +47,12 @@ def write_tiff(depth: DepthMap, options: Options) -> bytes:
 
 register(
     Format(
-        "TIFF", (".tif", ".tiff"), "depth as floats; image", reads=("depth", "image"), reader=read_tiff, writers={DepthMap: write_tiff},
+        "TIFF",
+        (".tif", ".tiff"),
+        "depth as floats; image",
+        reads=("depth", "image"),
+        reader=read_tiff,
+        writers={DepthMap: write_tiff},
         searched_as=("depth", "image"),
     )
 )

@@ -57,7 +57,7 @@ def check_projection(projection: Tensor) -> None:
     if not bool(torch.isfinite(projection).all()):
         raise DataError("The camera's matrix must be finite.", actual="NaN or infinite values")
     square = projection.detach()[..., :3].double()
-    size = square.norm(dim=-1).prod(-1)                                              # of rows: the determinant's largest possible value
+    size = square.norm(dim=-1).prod(-1)  # of rows: the determinant's largest possible value
     turn = torch.linalg.det(square) / size.clamp_min(1e-300)
     if bool((turn.abs() < 1e-9).any()):
         raise DataError("The camera's matrix is singular: it sees a plane, or nothing.", hint="Look at its focal lengths and rotation.")
@@ -122,10 +122,10 @@ def backproject(features: Tensor, projection: Tensor, size: int, compat: Compat 
     check_shape(features, "* C H W", "features")
     check_shape(projection, "* 3 4", "projection")
     leading = features.shape[:-3]
-    places = _projected(projection.reshape(-1, 3, 4).to(features.dtype), cube_points(size, features).reshape(-1, 3))   # [B, N^3, 3]
+    places = _projected(projection.reshape(-1, 3, 4).to(features.dtype), cube_points(size, features).reshape(-1, 3))  # [B, N^3, 3]
     before = places[..., 2:] > 0
     where = places[..., :2] / places[..., 2:].where(before, torch.ones_like(places[..., 2:]))
-    where = where.where(before, torch.full_like(where, 3.0))                                # far outside, which reads as 0
+    where = where.where(before, torch.full_like(where, 3.0))  # far outside, which reads as 0
     taken = F.grid_sample(features.reshape(-1, channels, height, width), where[:, None], align_corners=compat == "official")
     return taken.reshape(*leading, channels, size, size, size)
 
@@ -158,14 +158,14 @@ def depth_cloud(depth: Tensor, projection: Tensor, compat: Compat = "none") -> t
     check_projection(projection)
     height, width = depth.shape[-2:]
     there = torch.isfinite(depth) & (depth > 0)
-    w = depth.where(there, torch.ones_like(depth)).unsqueeze(-1)                              # [*, H, W, 1]
+    w = depth.where(there, torch.ones_like(depth)).unsqueeze(-1)  # [*, H, W, 1]
     u, v = (_pixel_places(count, depth, compat) for count in (width, height))
     rays = torch.stack([u.expand(height, width), v[:, None].expand(height, width), torch.ones_like(u).expand(height, width)], -1)
     projection = projection.to(depth.dtype)
-    scaled = (rays * w).flatten(-3, -2) - projection[..., None, :, 3]                          # [*, H*W, 3]
+    scaled = (rays * w).flatten(-3, -2) - projection[..., None, :, 3]  # [*, H*W, 3]
     points = torch.linalg.solve(projection[..., :3], scaled.mT).mT
     if compat == "official":
-        axis = projection[..., 2:3, :3] / projection[..., 2:3, :3].norm(dim=-1, keepdim=True)   # [*, 1, 3]: the line of sight
+        axis = projection[..., 2:3, :3] / projection[..., 2:3, :3].norm(dim=-1, keepdim=True)  # [*, 1, 3]: the line of sight
         points = points - 2 * (points * axis).sum(-1, keepdim=True) * axis
     return points, there.flatten(-2)
 

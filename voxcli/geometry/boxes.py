@@ -62,7 +62,7 @@ def voxelize_points(cloud: PointCloud, place: GridPlace, class_name: str | None 
     cells = np.ravel_multi_index((x, y, z), place.shape)
     if class_name is None and cloud.labels is not None and cloud.classes is not None:
         classes, labels = cloud.classes, np.asarray(cloud.labels)[inside].astype(np.int64)
-        if classes.empty is None:                                                # cells without a point need a class of their own
+        if classes.empty is None:  # cells without a point need a class of their own
             ignore = None if classes.ignore is None else classes.ignore
             labels = np.where(labels == (-1 if ignore is None else ignore), labels, labels + 1)
             classes = Labels(("air", *classes.names), 0, ignore)
@@ -71,7 +71,7 @@ def voxelize_points(cloud: PointCloud, place: GridPlace, class_name: str | None 
     assert classes.empty is not None
     most = max(int(labels.max(initial=0)), classes.empty) + 1
     pairs, count = np.unique(cells * most + labels, return_counts=True)
-    order = np.lexsort((-pairs, count, pairs // most))                           # of each cell, the last is the most frequent, least label
+    order = np.lexsort((-pairs, count, pairs // most))  # of each cell, the last is the most frequent, least label
     found = np.full(int(shape.prod()), classes.empty, np.uint8 if most <= 256 else np.uint16)
     found[pairs[order] // most] = pairs[order] % most
     grid = VoxelGrid(labels=found.reshape(place.shape), origin=place.origin, voxel_size=place.voxel_size, classes=classes)

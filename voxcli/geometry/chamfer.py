@@ -29,7 +29,7 @@ def ragged_chamfer(points: Tensor, owner: Tensor, truth: Tensor) -> tuple[Tensor
     distances = []
     for cloud, wanted in zip(points.split(counts), truth, strict=True):
         if not len(cloud):
-            distances.append(cloud.sum())                         # 0, and part of the graph where the cloud is
+            distances.append(cloud.sum())  # 0, and part of the graph where the cloud is
             continue
         (_, to), (_, back) = nearest_both(cloud.detach(), wanted.detach())
         distances.append(squared_distance_to(cloud, wanted, to).mean() + squared_distance_to(wanted, cloud, back).mean())

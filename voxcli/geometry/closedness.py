@@ -32,7 +32,7 @@ def drop_doubled_faces(faces: np.ndarray) -> np.ndarray:
     ordered = np.sort(faces, axis=1)
     flat = (ordered[:, 0] == ordered[:, 1]) | (ordered[:, 1] == ordered[:, 2])
     n = int(faces.max(initial=0)) + 1
-    if n < 2_000_000:                                                            # three indices fit one int64
+    if n < 2_000_000:  # three indices fit one int64
         ordered = (ordered[:, 0].astype(np.int64) * n + ordered[:, 1]) * n + ordered[:, 2]
     _, first = np.unique(ordered, axis=0, return_index=True)
     keep = np.zeros(len(faces), bool)

@@ -47,6 +47,6 @@ def closed_surface(cloud: PointCloud, resolution: int = 64) -> Mesh:
     filled[tuple(index.T)] = True
     regions, _ = label(distance_transform_edt(~filled) > REACH)
     outside = regions == regions[0, 0, 0]
-    depth = distance_transform_edt(~outside).astype(np.float32)                       # cells from the far outside
+    depth = distance_transform_edt(~outside).astype(np.float32)  # cells from the far outside
     vertices, faces, _, _ = marching_cubes(depth, LEVEL)
     return Mesh(low + (vertices.astype(np.float64) + 0.5 - rim) * cell, faces[:, ::-1].astype(np.int64))

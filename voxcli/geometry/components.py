@@ -162,7 +162,7 @@ def _class_boxes(labels: np.ndarray) -> list[tuple[int, tuple[slice, ...]]]:
     from scipy import ndimage
 
     if not labels.size:
-        return []                                                                # a grid of no cells
+        return []  # a grid of no cells
     boxes = ndimage.find_objects(labels.astype(np.int32) + 1)  # 0 means nothing to it, and may be a class to us
     return [(label, where) for label, where in enumerate(boxes) if where is not None]
 
@@ -299,7 +299,7 @@ def upright_box(points: np.ndarray) -> UprightBox:
     angle = (np.arctan2(edge[:, 1], edge[:, 0]) + np.pi / 4) % (np.pi / 2) - np.pi / 4
     angle = np.unique(np.round(angle, 12))
     along, across = np.stack([np.cos(angle), np.sin(angle)], 1), np.stack([-np.sin(angle), np.cos(angle)], 1)
-    a, b = hull @ along.T, hull @ across.T                                       # [H, angles]
+    a, b = hull @ along.T, hull @ across.T  # [H, angles]
     area = np.ptp(a, axis=0) * np.ptp(b, axis=0)
     least = np.flatnonzero(area <= area.min() * (1 + 1e-9))
     best = least[np.abs(angle[least]).argmin()]
@@ -307,5 +307,5 @@ def upright_box(points: np.ndarray) -> UprightBox:
     x, z = (a0 + a1) / 2 * along[best] + (b0 + b1) / 2 * across[best]
     low, high = points[:, 1].min(), points[:, 1].max()
     (c, s) = along[best]
-    rotation = np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]])                      # the box's x to `along`, its z to `across`
+    rotation = np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]])  # the box's x to `along`, its z to `across`
     return UprightBox(np.array([x, (low + high) / 2, z]), np.array([a1 - a0, high - low, b1 - b0]), rotation_to_quaternion(rotation))

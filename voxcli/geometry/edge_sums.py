@@ -51,7 +51,7 @@ def _doubled(places: np.ndarray, faces: np.ndarray) -> bool:
 
 def _places(vertices: np.ndarray) -> np.ndarray:
     """A number for each vertex, the same for the same position, uint64 [V]."""
-    bits = np.ascontiguousarray(vertices + 0.0, np.float64).view(np.uint64)           # adding 0.0 folds -0.0 into 0.0
+    bits = np.ascontiguousarray(vertices + 0.0, np.float64).view(np.uint64)  # adding 0.0 folds -0.0 into 0.0
     with np.errstate(over="ignore"):
         return _mixed(bits[:, 0] * _ODD[0] + _mixed(bits[:, 1] * _ODD[1] + _mixed(bits[:, 2] * _ODD[2])))
 

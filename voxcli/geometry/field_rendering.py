@@ -75,7 +75,7 @@ def unproject(projection: Tensor, pixels: Tensor, depth: Tensor) -> Tensor:
     [[[0.0, 0.0, 0.0]]]
     """
     check_shape(projection, "B 3 4", "projections")
-    u = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1) * depth[..., None]             # [B, N, 3]
+    u = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1) * depth[..., None]  # [B, N, 3]
     points: Tensor = torch.linalg.solve(projection[..., :3], (u - projection[:, None, :, 3]).transpose(1, 2)).transpose(1, 2)
     return points
 
@@ -104,8 +104,8 @@ def ray_cube_spans(projection: Tensor, pixels: Tensor, reach: float = 1.0) -> tu
     (3.0, 5.0, True)
     """
     zero = projection.new_zeros(len(projection), pixels.shape[-2])
-    centre = camera_centres(projection)[:, None]                                                  # [B, 1, 3]
-    direction = unproject(projection, pixels, zero + 1) - centre                                     # of depth 1
+    centre = camera_centres(projection)[:, None]  # [B, 1, 3]
+    direction = unproject(projection, pixels, zero + 1) - centre  # of depth 1
     slope = torch.where(direction.abs() < 1e-12, torch.full_like(direction, 1e-12), direction)
     low, high = (-reach - centre) / slope, (reach - centre) / slope
     near = torch.minimum(low, high).amax(-1).clamp_min(0)
@@ -151,7 +151,7 @@ def find_surface(
     for first in range(0, steps, together):
         places = torch.arange(first, min(first + together, steps), device=near.device)
         depth = near[..., None] + (places + 0.5) * step[..., None]
-        found = occupancy(depth)                                                                  # [B, N, S]
+        found = occupancy(depth)  # [B, N, S]
         inside = (found > threshold) & meets[..., None]
         arrived = inside.any(-1) & ~hit
         at = inside.to(torch.uint8).argmax(-1, keepdim=True)
@@ -204,7 +204,7 @@ def shading_of(normals: Tensor, light: Tensor) -> Tensor:
     [[[1.0, 1.0, 1.0]]]
     """
     check_shape(light, "B 3 9", "light")
-    basis = harmonic_basis(normals.transpose(1, 2)[..., None])[..., 0]                            # [B, 9, N]
+    basis = harmonic_basis(normals.transpose(1, 2)[..., None])[..., 0]  # [B, 9, N]
     return (light @ basis).transpose(1, 2)
 
 

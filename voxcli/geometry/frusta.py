@@ -15,8 +15,8 @@ def pixel_rays(frustum: Frustum) -> Tensor:
     >>> pixel_rays(frustum)[0, 0].round(decimals=9).tolist()
     [-0.5, -0.5, 1.0]
     """
-    x = (torch.arange(frustum.width, dtype=torch.float64) + 0.5 - frustum.width / 2) / frustum.focal       # [W]
-    y = (torch.arange(frustum.height, dtype=torch.float64) + 0.5 - frustum.height / 2) / frustum.focal     # [H]
+    x = (torch.arange(frustum.width, dtype=torch.float64) + 0.5 - frustum.width / 2) / frustum.focal  # [W]
+    y = (torch.arange(frustum.height, dtype=torch.float64) + 0.5 - frustum.height / 2) / frustum.focal  # [H]
     y, x = torch.meshgrid(y, x, indexing="ij")
     return torch.stack([x, y, torch.ones_like(x)], -1)
 
@@ -53,7 +53,7 @@ def fruxel_volumes(frustum: Frustum) -> Tensor:
     >>> (4 * fruxel_volumes(frustum)).round(decimals=9).tolist()                      # a frustum's: 4/3 (2^3 - 1), 4/3 (3^3 - 2^3)
     [9.333333333, 25.333333333]
     """
-    z = frustum.z_near + torch.arange(frustum.depth + 1, dtype=torch.float64) * frustum.slice_thickness    # [D + 1]
+    z = frustum.z_near + torch.arange(frustum.depth + 1, dtype=torch.float64) * frustum.slice_thickness  # [D + 1]
     return (z[1:] ** 3 - z[:-1] ** 3) / 3 / frustum.focal**2
 
 

@@ -162,7 +162,7 @@ class _Evidence:
     @classmethod
     def from_view(cls, view: FruxelGrid, behind: float, device: torch.device | str) -> _Evidence:
         """A view [D, H, W] as evidence. behind: weight of what lies behind its first surface. Raises DataError for NaN probabilities."""
-        known = view.labels < len(view.classes.names)                            # neither ignored nor without a name
+        known = view.labels < len(view.classes.names)  # neither ignored nor without a name
         shares = None
         if view.probabilities is not None:
             if not np.isfinite(view.probabilities).all():
@@ -196,7 +196,7 @@ class _Evidence:
             # Up to what all classes get alike, only the stated class gains: log-odds, a vote, or the share above the others'.
             gain = {"bayes": np.log(trust * max(n - 1, 1) / (1 - trust)), "vote": 1.0, "mean": trust - (1 - trust) / max(n - 1, 1)}[method]
             score = torch.zeros(n, len(found.voxel), dtype=torch.float64, device=found.weight.device)
-            label = found.label.clamp_max(n - 1)                                    # ids without a name weigh nothing
+            label = found.label.clamp_max(n - 1)  # ids without a name weigh nothing
             return score.scatter_(0, label[None], (gain * found.weight)[None])
         share = self.probabilities[:, found.fruxel].double()
         share = (share / share.sum(0).clamp_min(1e-12)).clamp_min(_SMALLEST)

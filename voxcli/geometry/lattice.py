@@ -80,7 +80,7 @@ class FruxelLattice:
         points, source = vertices.double(), None
         if len(points) and bool((points[:, 2] < nearest).any()):
             points, faces, source = clip(points, faces, 2, nearest, True)
-        z = points[:, 2].clamp_min(nearest)                                       # vertices left unused by the cut
+        z = points[:, 2].clamp_min(nearest)  # vertices left unused by the cut
         u = self.frustum.focal * points[:, 0] / z + self.frustum.width / 2
         v = self.frustum.focal * points[:, 1] / z + self.frustum.height / 2
         return torch.stack([u, v, self._w(z)], 1), faces, source
@@ -92,7 +92,7 @@ class FruxelLattice:
         frustum = self.frustum
         x, y, z = vertices.unbind(1)
         u, v = frustum.focal * x, frustum.focal * y
-        half_w, half_h = frustum.width / 2 * z, frustum.height / 2 * z               # half spaces: they hold for z < 0 too
+        half_w, half_h = frustum.width / 2 * z, frustum.height / 2 * z  # half spaces: they hold for z < 0 too
         sides = (z - frustum.z_far * (1 + 1e-6), -z, u - half_w, -u - half_w, v - half_h, -v - half_h)
         return bool((torch.stack([side.amin() for side in sides]) > 0).any())
 

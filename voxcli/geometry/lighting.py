@@ -60,7 +60,7 @@ def shade(points: Tensor, normals: Tensor, albedo: Tensor, lights: Lights) -> Te
     )
     positions, colours = lights.positions.to(points), lights.colours.to(points)
     for j in range(positions.shape[-2]):
-        d = positions[..., j, :, None, None] - points                            # [*, 3, H, W]
+        d = positions[..., j, :, None, None] - points  # [*, 3, H, W]
         square = (d * d).sum(-3).clamp_min(_NEAREST)
         distance = square.sqrt()
         facing = (normals * d).sum(-3).clamp_min(0)
@@ -136,9 +136,9 @@ def turn_harmonics(coefficients: Tensor, rotation: Tensor) -> Tensor:
     )  # [9, 3]
 
     def basis(directions: Tensor) -> Tensor:
-        return harmonic_basis(directions.T[:, None, :])[:, 0].T                  # [9 directions, 9 functions]
+        return harmonic_basis(directions.T[:, None, :])[:, 0].T  # [9 directions, 9 functions]
 
-    values = coefficients @ basis(probes).T                                      # [*, 3, 9 directions]
+    values = coefficients @ basis(probes).T  # [*, 3, 9 directions]
     turned = basis(probes @ rotation.to(coefficients).T)
     solved: Tensor = torch.linalg.solve(turned, values.transpose(-1, -2)).transpose(-1, -2)
     return solved

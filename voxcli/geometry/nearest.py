@@ -36,10 +36,7 @@ def nearest(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     _check_points(target, "target")
     count = query.shape[:-2].numel()
     with torch.no_grad():
-        flat = [
-            _search(q, t)
-            for q, t in zip(query.detach().reshape(count, -1, 3), target.detach().reshape(count, -1, 3), strict=True)
-        ]
+        flat = [_search(q, t) for q, t in zip(query.detach().reshape(count, -1, 3), target.detach().reshape(count, -1, 3), strict=True)]
     index = torch.stack([i for _, i in flat]).reshape(query.shape[:-1])
     if query.requires_grad or target.requires_grad:
         return distance_to(query, target, index), index

@@ -58,7 +58,7 @@ def normals_on_rays(depth: Tensor, seen: Tensor, K: Tensor, rays: Tensor, usable
     K = torch.where(usable, K, torch.eye(3, dtype=K.dtype, device=K.device))
     fx, fy, skew = (K[..., i, j, None, None] for i, j in ((0, 0), (1, 1), (0, 1)))
     slope_u, slope_v = _slopes(torch.where(seen, depth, 1), seen, (fx * fy).detach().sqrt())
-    p = fx * slope_u                                                             # d(z_0 w)/dx of the plane, x = X/Z
+    p = fx * slope_u  # d(z_0 w)/dx of the plane, x = X/Z
     q = torch.addcmul(skew * slope_u, fy, slope_v)
     nz = torch.addcmul(torch.addcmul(torch.full_like(p, -1), p, rays[..., 0, :, :]), q, rays[..., 1, :, :])
     normal = torch.stack([-p, -q, nz], -3)
@@ -84,7 +84,7 @@ def _window(padded: Tensor, line: tuple[int, int], sign: int) -> Tensor:
 
 
 def _neighbours(padded: Tensor, sign: int) -> Tensor:
-    return torch.stack([_window(padded, line, sign) for line in _LINES], -3)     # [*, 4, H, W]
+    return torch.stack([_window(padded, line, sign) for line in _LINES], -3)  # [*, 4, H, W]
 
 
 class _Context(Protocol):
@@ -110,10 +110,10 @@ class _Slopes(torch.autograd.Function):
         here = z[..., None, :, :]
         # (z_0 - z_a) / z_a keeps the digits that z_0 / z_a - 1 would lose.
         up = (here - _neighbours(padded, 1)).mul_(_neighbours(inverse, 1))
-        down = (_neighbours(padded, -1) - here).mul_(_neighbours(inverse, -1))   # two estimates of each line's slope
+        down = (_neighbours(padded, -1) - here).mul_(_neighbours(inverse, -1))  # two estimates of each line's slope
         use_up, use_down = _counted(up, down, _neighbours(there, 1), _neighbours(there, -1), focal)
         i_uu, i_uv, i_vv = _inverted((use_up + use_down).unbind(-3))
-        g0, g1, g2, g3 = up.mul_(use_up).addcmul_(down, use_down).unbind(-3)     # sum of the differences along each line
+        g0, g1, g2, g3 = up.mul_(use_up).addcmul_(down, use_down).unbind(-3)  # sum of the differences along each line
         tu, tv = g0 + (g2 + g3) / 2, g1 + (g2 - g3) / 2
         ctx.save_for_backward(z, use_up, use_down, i_uu, i_uv, i_vv)
         return i_uu * tu + i_uv * tv, i_uv * tu + i_vv * tv
@@ -157,7 +157,7 @@ def _counted(up: Tensor, down: Tensor, there_up: Tensor, there_down: Tensor, foc
     Masks are numbers here: selecting by them is many times slower on the CPU than multiplying.
     """
     across = 1 / focal
-    unit = torch.stack([across, across, across * 2**0.5, across * 2**0.5], -3)   # the slope of a slant of about 45 degrees
+    unit = torch.stack([across, across, across * 2**0.5, across * 2**0.5], -3)  # the slope of a slant of about 45 degrees
     steep_up, steep_down = up.abs(), down.abs()
     # The opposite neighbour's measure, or the one that stands in for it where it is missing.
     limit_up = torch.addcmul(_STEEP * unit, there_down, 2 * steep_down + (1 - _STEEP) * unit)

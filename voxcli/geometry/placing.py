@@ -50,7 +50,7 @@ def ground_height(grid: FruxelGrid) -> float | None:
     if GROUND not in grid.classes.names:
         return None
     solid = np.isin(grid.labels, grid.classes.solid_ids)
-    first = solid.argmax(0)                                                        # [H, W], 0 where nothing is solid
+    first = solid.argmax(0)  # [H, W], 0 where nothing is solid
     met = np.take_along_axis(grid.labels, first[None], 0)[0] == grid.classes.names.index(GROUND)
     frustum = grid.frustum
     z = frustum.z_near + (first + 0.5) * frustum.slice_thickness

@@ -48,7 +48,7 @@ def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: boo
     ([1.0, 0.0, 0.0], [0])
     """
     sign = 1.0 if keep_above else -1.0
-    height = (points[:, axis] - bound) * sign                                   # [V] >= 0 is kept
+    height = (points[:, axis] - bound) * sign  # [V] >= 0 is kept
     inside = (height >= 0).to(torch.uint8).index_select(0, faces.t().reshape(-1)).view(3, len(faces))
     count = inside[0] + inside[1] + inside[2]
     whole = (count == 3).nonzero().ravel()
@@ -60,9 +60,9 @@ def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: boo
             continue
         # Turn each triangle so that its odd corner (the only kept, or the only cut one) comes first; the winding stays.
         odd = (inside[:, source] == 2 - kept).int().argmax(0)
-        turned = faces[source].gather(1, (odd[:, None] + torch.arange(3, device=faces.device)) % 3)   # [N, 3]
+        turned = faces[source].gather(1, (odd[:, None] + torch.arange(3, device=faces.device)) % 3)  # [N, 3]
         cuts = [_cut(points, height, turned[:, 0], turned[:, k]) for k in (1, 2)]
-        new = torch.cat(cuts)                                                   # [2N, 3]
+        new = torch.cat(cuts)  # [2N, 3]
         p = torch.arange(len(source), device=faces.device) + offset
         q = p + len(source)
         offset += len(new)
@@ -118,7 +118,7 @@ def coverage(
         found = whole if cut is None else _Boxed(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True)))
     end = (found.columns * found.rows).cumsum(0)
     total, first = int(end[-1]) if len(end) else 0, 0
-    while first < len(end):                                                      # a bounded number of samples at a time
+    while first < len(end):  # a bounded number of samples at a time
         base = int(end[first - 1]) if first else 0
         fits = int(torch.searchsorted(end, base + _SAMPLES_AT_ONCE))
         last = len(end) if total - base <= _SAMPLES_AT_ONCE else max(first + 1, fits)
@@ -185,7 +185,7 @@ def _boxed(points: Tensor, faces: Tensor, lattice: _Lattice) -> _Boxed | None:
         first = line.first_from(torch.minimum(torch.minimum(a, b), c), lattice.unit)
         ranges += [first, line.first_beyond(torch.maximum(torch.maximum(a, b), c), lattice.unit) - first]
     i0, columns, j0, rows = ranges
-    kept = ((columns > 0) & (rows > 0)).nonzero().ravel()                        # most small triangles hold no sample
+    kept = ((columns > 0) & (rows > 0)).nonzero().ravel()  # most small triangles hold no sample
     if not len(kept):
         return None
     z = points[:, 2].index_select(0, faces.index_select(0, kept).t().reshape(-1)).view(3, -1)
@@ -243,7 +243,7 @@ def _edges(x: Tensor, y: Tensor) -> _Edges:
     ccw = area > 0
     turn = torch.where(ccw, 1.0, -1.0)
     off = torch.where(ccw, tie, 1 - tie)
-    return _Edges(dx * turn, dy * turn + 0.0, c * turn - off, off, area.abs(), ccw)      # + 0.0 makes -0.0 plain
+    return _Edges(dx * turn, dy * turn + 0.0, c * turn - off, off, area.abs(), ccw)  # + 0.0 makes -0.0 plain
 
 
 def _covered(boxed: _Boxed, lattice: _Lattice, width: int) -> Coverage:
@@ -254,7 +254,7 @@ def _covered(boxed: _Boxed, lattice: _Lattice, width: int) -> Coverage:
     total = int(ends[-1])
     box = torch.repeat_interleave(boxed.rows, output_size=total)
     row = torch.arange(total, device=device) + (boxed.j0 - ends + boxed.rows).index_select(0, box)
-    left = edges.dx.index_select(1, box).mul_(lattice.y.at[row]).add_(edges.c.index_select(1, box))            # e at x = 0, [3, N]
+    left = edges.dx.index_select(1, box).mul_(lattice.y.at[row]).add_(edges.c.index_select(1, box))  # e at x = 0, [3, N]
     dy = edges.dy.index_select(1, box)
     # dy x <= left in integers is dy x < left + 1/2: no quotient falls on a sample, nor is rounded across one, and 0 decides by the sign.
     limit = (left + 0.5) / dy

@@ -17,7 +17,7 @@ def is_surface(depth: Tensor) -> Tensor:
     >>> is_surface(torch.tensor([2.0, 0.0, -1.0, torch.nan, torch.inf])).tolist()
     [True, False, False, False, False]
     """
-    return (depth > SMALLEST) & (depth < LARGEST)                                # both are false for NaN
+    return (depth > SMALLEST) & (depth < LARGEST)  # both are false for NaN
 
 
 def camera_rays(K: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -36,7 +36,7 @@ def camera_rays(K: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     K = torch.where(usable[..., None, None], K, torch.eye(3, dtype=K.dtype, device=K.device))
     column = torch.arange(width, dtype=K.dtype, device=K.device) + 0.5
     row = torch.arange(height, dtype=K.dtype, device=K.device) + 0.5
-    y = (row[:, None] - K[..., 1, 2, None, None]) / K[..., 1, 1, None, None]     # [*, H, 1]
+    y = (row[:, None] - K[..., 1, 2, None, None]) / K[..., 1, 1, None, None]  # [*, H, 1]
     x = (column - K[..., 0, 2, None, None] - K[..., 0, 1, None, None] * y) / K[..., 0, 0, None, None]
     usable = usable[..., None, None]
     x, y = torch.broadcast_tensors(torch.where(usable, x, 0), torch.where(usable, y, 0))

@@ -61,10 +61,10 @@ def face_corners(labels: np.ndarray, solid: Sequence[int]) -> tuple[np.ndarray, 
             open_side = filled.copy()
             here, beyond = (lower, upper) if side else (upper, lower)
             open_side[here] &= ~filled[beyond]
-            cells = np.argwhere(open_side)                                           # [N, 3]
+            cells = np.argwhere(open_side)  # [N, 3]
             base = cells.astype(np.float64)
             base[:, axis] += side
-            quad = np.repeat(base[:, None], 4, 1)                                    # [N, 4, 3]
+            quad = np.repeat(base[:, None], 4, 1)  # [N, 4, 3]
             quad[:, 1:3, across] += 1
             quad[:, 2:4, down] += 1
             corners.append(quad if side else quad[:, ::-1])
@@ -125,7 +125,7 @@ def merged_faces(labels: np.ndarray, solid: Sequence[int], *, between: bool = Fa
     """
     table = np.zeros(max(int(labels.max(initial=0)), *solid, 0) + 1, np.uint16 if max(solid, default=0) < 65535 else np.int32)
     table[list(solid)] = np.array(solid, np.int64) + 1
-    keys = table[labels]                                                             # 0 is empty
+    keys = table[labels]  # 0 is empty
     if not keys.size:
         keys = np.zeros((1, 1, 1), keys.dtype)
     filled = [np.flatnonzero(keys.any(tuple(a for a in range(3) if a != axis))) for axis in range(3)]
@@ -159,7 +159,7 @@ def _merged(exposed: np.ndarray) -> np.ndarray:
     layers, rows, columns = exposed.shape
     padded = np.zeros((layers * rows, columns + 2), exposed.dtype)
     padded[:, 1:-1] = exposed.reshape(-1, columns)
-    change = padded[:, 1:] != padded[:, :-1]                                         # [L * U, V + 1]
+    change = padded[:, 1:] != padded[:, :-1]  # [L * U, V + 1]
     row, first = np.nonzero(change & (padded[:, 1:] != 0))
     _, end = np.nonzero(change & (padded[:, :-1] != 0))
     length, key = end - first, padded[row, first + 1]

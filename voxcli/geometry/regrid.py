@@ -67,7 +67,7 @@ def fruxels_to_voxels(grid: FruxelGrid, shape: tuple[int, int, int], origin: np.
     [[[1, 2]]]
     """
     labels = np.full(shape, 0 if grid.classes.empty is None else grid.classes.empty, dtype=grid.labels.dtype)
-    for x in range(shape[0]):                                                    # a plane at a time bounds the memory
+    for x in range(shape[0]):  # a plane at a time bounds the memory
         centres = voxel_centres((1, *shape[1:]), origin + np.array([x, 0, 0]) * voxel_size, voxel_size)[0]
         index, inside = fruxel_index(torch.from_numpy(camera_points(centres, grid.world_to_cam)), grid.frustum)
         k, j, i = index.numpy().reshape(-1, 3).T

@@ -60,7 +60,7 @@ def levels(surfels: SurfelMaps, camera: Camera, lights: Lights, supersample: int
     """
     K = torch.from_numpy(np.asarray(camera.K, np.float64)).to(surfels.depth)
     paper = torch.tensor(BACKGROUND, dtype=K.dtype, device=K.device) / 255
-    image = render_surfels(surfels, K, lights, paper).clamp(0, 1)                # [3, H, W]
+    image = render_surfels(surfels, K, lights, paper).clamp(0, 1)  # [3, H, W]
     height, width = camera.height // supersample, camera.width // supersample
     image = image.view(3, height, supersample, width, supersample).mean((2, 4))
     found: np.ndarray = (image.movedim(0, -1) * 255).double().cpu().numpy()

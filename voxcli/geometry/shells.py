@@ -68,7 +68,7 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
         if vote and unpaired <= _NO_INSIDE * met:
             votes = _six_way_sum(mine[0], window, 0) + _six_way_sum(mine[1], window, 1) + _six_way_sum(mine[2], window, 2)
             inside |= votes.abs() > 3
-        whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner    # [w, v, u]
+        whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner  # [w, v, u]
         there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
         there.masked_fill_(inside & (there < shell.number), shell.number)
         leaky, hit = leaky + unpaired, hit + met
@@ -119,7 +119,7 @@ def _six_way_sum(c: Crossings, window: Window, axis: int) -> Tensor:
     """Signed crossings beyond minus those before each cell centre, on the lines along one axis. int16 [w, v, u]"""
     shape, permutation = _rays_along(window, axis)
     n = shape[2]
-    beyond_centre = (c.t - 0.5).ceil().clamp(0, n).long()                        # first cell whose centre lies behind the crossing
+    beyond_centre = (c.t - 0.5).ceil().clamp(0, n).long()  # first cell whose centre lies behind the crossing
     steps = torch.zeros(shape[0] * shape[1] * (n + 1), dtype=torch.int16, device=c.t.device)
     steps.index_add_(0, c.ray * (n + 1) + beyond_centre, c.sign.to(torch.int16))
     before = steps.view(shape[0], shape[1], n + 1).cumsum(2, dtype=torch.int16)

@@ -24,7 +24,7 @@ from voxcli.scene import Frustum
 from voxcli.shapes import FILLS
 
 RULES = ("slab", "centre")
-_TOUCH = 1e-6   # a solid that enters a slice by less than this share of it does not count as meeting it
+_TOUCH = 1e-6  # a solid that enters a slice by less than this share of it does not count as meeting it
 
 
 class Intervals(NamedTuple):
@@ -257,7 +257,7 @@ def _intervals(crossings: Crossings, lattice: Lattice, rule: str, fill: str) -> 
     first_of_group[1:] = last_of_group[:-1]
     step = c.sign if fill == "winding" else torch.ones_like(c.sign)
     running = step.cumsum(0)
-    total = running[last_of_group]                                               # up to the end of each group
+    total = running[last_of_group]  # up to the end of each group
     # The winding number behind a crossing is the sum of all signs beyond it: a ray's far end is always outside, its near end is
     # not where the camera stands inside a building.
     beyond = total[group] - running
@@ -284,7 +284,7 @@ def _cells_between(start: Tensor, stop: Tensor, rule: str, cells: int) -> tuple[
         first, last = (start - 0.5).ceil(), (stop - 0.5).ceil() - 1
     else:
         first = (start + _TOUCH).floor()
-        last = torch.maximum((stop - _TOUCH).ceil() - 1, first)                  # a thin sheet fills the slice that it lies in
+        last = torch.maximum((stop - _TOUCH).ceil() - 1, first)  # a thin sheet fills the slice that it lies in
         last = torch.where(stop < 0, -1, last)
     return first.clamp(0, cells).long(), last.clamp(-1, cells - 1).long()
 

@@ -73,7 +73,7 @@ def splat(
     for which, sample in _candidates(kept, box, width):
         depth = _meet(_rays(sample, K, width), shapes, which)
         hit = depth.isfinite().nonzero().ravel()
-        bits = depth[hit].float().view(torch.int32).long()                       # positive floats order like their bits
+        bits = depth[hit].float().view(torch.int32).long()  # positive floats order like their bits
         best.scatter_reduce_(0, sample[hit], (bits << 32) | which[hit], "amin")
     return _resolve(best, shapes, K, width, height)
 

@@ -33,7 +33,7 @@ def surface_mesh(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
         if not field.size:
             continue
         points, triangles, _, _ = marching_cubes(field, level)
-        vertices.append(points.astype(np.float64) + low + 0.5)                   # index coordinates: cell i spans [i, i + 1]
+        vertices.append(points.astype(np.float64) + low + 0.5)  # index coordinates: cell i spans [i, i + 1]
         faces.append(triangles[:, ::-1].astype(np.int64) + offset)
         labels.append(np.full(len(triangles), label, kind))
         offset += len(points)

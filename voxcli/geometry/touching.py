@@ -29,12 +29,12 @@ def touched_cells(soup: Soup, lattice: Lattice) -> Tensor:
     """
     nu, nv, nw = lattice.sizes
     found = torch.zeros(nw * nv * nu, dtype=torch.bool, device=soup.points.device)
-    corners = soup.points[soup.faces]                                            # [F, 3, 3]
+    corners = soup.points[soup.faces]  # [F, 3, 3]
     low, high = corners.amin(1), corners.amax(1)
     first, last = (torch.stack(e, 1) for e in zip(*(_cells_between(low[:, a], high[:, a], lattice, a) for a in range(3)), strict=True))
     span = (last - first + 1).clamp_min(0)
     cells = span.prod(1)
-    alone = first[cells == 1]                                                    # all of the face is in one cell
+    alone = first[cells == 1]  # all of the face is in one cell
     found[(alone[:, 2] * nv + alone[:, 1]) * nu + alone[:, 0]] = True
     steepest = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).abs().argmax(1)
     for axis in range(3):
@@ -104,7 +104,7 @@ def _allowed(axis: Tensor, local: Tensor, face: Tensor, ends: tuple[Tensor, ...]
     """The interval low..high of each column, less what lies beyond the triangle along one axis."""
     axis = torch.where(axis[:, 2:] < 0, -axis, axis)
     places = (local * axis[:, None]).sum(2)
-    slack = _SLACK * axis.abs().sum(1) + 1e-30                                   # never 0: an axis of no length separates nothing
+    slack = _SLACK * axis.abs().sum(1) + 1e-30  # never 0: an axis of no length separates nothing
     least, most = (places.amin(1) - slack)[face], (places.amax(1) + slack)[face]
     along_p, along_q, along = axis[face, 0], axis[face, 1], axis[face, 2].clamp_min(1e-300)
     ps, qs = (along_p * ends[0], along_p * ends[1]), (along_q * ends[2], along_q * ends[3])

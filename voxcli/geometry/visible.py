@@ -76,7 +76,7 @@ def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, 
     buffer = zbuffer(vertices, faces, K, camera.width, camera.height)
     shown = (buffer.face.view(-1) >= 0).nonzero().ravel()
     face = buffer.face.view(-1)[shown]
-    corners = faces[face]                                                        # [N, 3]
+    corners = faces[face]  # [N, 3]
     if normals is None:
         a, b, c = (vertices[corners[:, k]] for k in range(3))
         normal = torch.linalg.cross(b - a, c - a)
@@ -124,7 +124,7 @@ def reproject_surfels(surfels: SurfelMaps, here: Camera, there: Camera, device: 
     K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(here))
     depth, normals, albedo = (x.to(device).double() for x in surfels)
     seen = is_surface(depth)
-    points = back_project(depth, K)[:, seen].T                                   # [N, 3]
+    points = back_project(depth, K)[:, seen].T  # [N, 3]
     normal = normals[:, seen].T
     facing = -(points * normal).sum(1) / points.norm(dim=1)
     radius = points[:, 2] / torch.sqrt(2 * K[0, 0] * K[1, 1]) / facing.clamp_min(_LEAST_FACING)

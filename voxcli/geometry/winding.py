@@ -39,7 +39,7 @@ def wound_faces(vertices: np.ndarray, faces: np.ndarray) -> WoundFaces:
     ([[0, 2, 1], [0, 1, 3], [0, 3, 2], [2, 3, 1]], True)
     """
     merged = merge_vertices(vertices, faces)
-    keep = drop_doubled_faces(merged)                                            # doubled faces cancel under the winding rule
+    keep = drop_doubled_faces(merged)  # doubled faces cancel under the winding rule
     kinds = np.full(len(faces), SUPERFLUOUS, np.uint8)
     if not len(keep):
         return WoundFaces(faces, kinds)
@@ -71,7 +71,7 @@ def _turned(corners: np.ndarray, edges: Edges) -> np.ndarray:
         volume = np.nan_to_num((a * normal).sum(axis=1))
     total = np.bincount(patches.of, area, patches.number)
     against = np.bincount(patches.of, area * patches.turned, patches.number)
-    turned: np.ndarray = patches.turned ^ (against > total / 2)[patches.of]                  # as most of its area is wound
+    turned: np.ndarray = patches.turned ^ (against > total / 2)[patches.of]  # as most of its area is wound
     volume = np.bincount(patches.of, np.where(turned, -volume, volume), patches.number)
     outward = _is_closed(patches, edges, turned)
     inward = outward & (volume < 0)
@@ -89,7 +89,7 @@ def _patches(edges: Edges) -> _Patches:
     n = len(edges.edge) // 3
     order = np.argsort(edges.edge, kind="stable")
     first, second = order[(edges.shared == 2)[edges.edge[order]]].reshape(-1, 2).T
-    clash = edges.forward[first] == edges.forward[second]                        # both run the same way: one of them is turned
+    clash = edges.forward[first] == edges.forward[second]  # both run the same way: one of them is turned
     f, g = first // 3, second // 3
     if not clash.any():
         count, of = connected_components(coo_matrix((np.ones(len(f), bool), (f, g)), shape=(n, n)), directed=False)
@@ -119,7 +119,7 @@ def _to_be_turned(corners: np.ndarray, patches: _Patches, closed: np.ndarray, in
     turn: np.ndarray = inward.copy()
     cavities = _nested(corners, patches, inward & clear, closed)
     turn[cavities] = False
-    inverted = turn & clear                                                      # a file that winds all faces inward keeps its cavities
+    inverted = turn & clear  # a file that winds all faces inward keeps its cavities
     if inverted.any():
         turn[_nested(corners, patches, closed & clear & ~inward, inverted)] = True
         turn[_nested(corners, patches, cavities, inverted)] = True
@@ -141,7 +141,7 @@ def _nested(corners: np.ndarray, patches: _Patches, which: np.ndarray, within: n
         inner = inner[~nested[inner]]
         if not len(inner):
             continue
-        spread = np.linspace(starts[inner], starts[inner + 1] - 1, _WITNESSES).astype(np.int64).T       # faces of each, evenly
+        spread = np.linspace(starts[inner], starts[inner + 1] - 1, _WITNESSES).astype(np.int64).T  # faces of each, evenly
         spots = torch.from_numpy(corners[order[spread], 0].reshape(-1, 3))
         of_other = corners[order[starts[other] : starts[other + 1]]].reshape(-1, 3)
         found = points_inside(spots, torch.from_numpy(of_other), torch.arange(len(of_other)).view(-1, 3))

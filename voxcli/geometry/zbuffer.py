@@ -74,7 +74,7 @@ def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     if not len(source):
         depth = vertices.new_full((height, width), torch.inf)
         return Nearest(depth, torch.full_like(depth, -1, dtype=torch.int64))
-    z = points[:, 2].clamp_min(NEAREST)                                           # vertices left unused by the cut
+    z = points[:, 2].clamp_min(NEAREST)  # vertices left unused by the cut
     x = K[0, 0] * points[:, 0] / z + K[0, 2]
     y = K[1, 1] * points[:, 1] / z + K[1, 2]
     # A plane stays a plane under (x/z, y/z, 1/z): interpolate 1/z linearly on the image.
@@ -87,7 +87,7 @@ def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
 def _maybe_seen(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Tensor:
     """Faces that do not lie wholly behind the camera or beyond one side of the image, by a pixel or more. Indices [F'], ascending."""
     x, y, z = vertices.unbind(1)
-    u, v = K[0, 0] * x + K[0, 2] * z, K[1, 1] * y + K[1, 2] * z                  # pixel coordinates times z: half spaces for any z
+    u, v = K[0, 0] * x + K[0, 2] * z, K[1, 1] * y + K[1, 2] * z  # pixel coordinates times z: half spaces for any z
     outside = (z < NEAREST).to(torch.uint8)
     for bit, beyond in enumerate((u < -z, u > (width + 1) * z, v < -z, v > (height + 1) * z)):
         outside |= beyond.to(torch.uint8) << (bit + 1)
@@ -109,7 +109,7 @@ def nearest(points: Tensor, faces: Tensor, width: int, height: int) -> Nearest:
     best = torch.full((height * width,), none, dtype=torch.int64, device=points.device)
     for found in coverage(points, faces, width, height):
         bits = found.height.float().view(torch.int32).long()
-        ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)                  # integers in the order of the floats
+        ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # integers in the order of the floats
         best.scatter_reduce_(0, found.sample, (ordered << 32) | found.face.index_select(0, found.span), "amin")
     nothing = best == none
     face = torch.where(nothing, -1, best & 0xFFFFFFFF)
@@ -127,7 +127,7 @@ def _plane_weights(vertices: Tensor, faces: Tensor, face: Tensor, K: Tensor) -> 
     a, b, c = vertices[faces[used]].unbind(1)
     # Along the ray (x, y, 1) the weights are proportional to its triple products with the opposite edge's corners.
     normals = torch.stack([torch.linalg.cross(p, q) for p, q in ((b, c), (c, a), (a, b))]).permute(2, 0, 1).reshape(9, -1)
-    n = normals.index_select(1, place.index_select(0, face.view(-1))).view(3, 3, height, width)            # [component, corner, H, W]
+    n = normals.index_select(1, place.index_select(0, face.view(-1))).view(3, 3, height, width)  # [component, corner, H, W]
     x = (torch.arange(width, dtype=torch.float64, device=vertices.device) + 0.5 - K[0, 2]) / K[0, 0]
     y = (torch.arange(height, dtype=torch.float64, device=vertices.device) + 0.5 - K[1, 2]) / K[1, 1]
     w = (x * n[0]).add_(y[:, None] * n[1]).add_(n[2])

@@ -217,6 +217,6 @@ def fitted_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """
     spread = x - x.mean()
     square = float(spread @ spread)
-    equal = square <= len(x) * (_ROUNDING * float(np.abs(x).max(initial=0))) ** 2             # what is left then is rounding
+    equal = square <= len(x) * (_ROUNDING * float(np.abs(x).max(initial=0))) ** 2  # what is left then is rounding
     scale = 0.0 if equal else float(spread @ y) / square
     return scale, float(y.mean() - scale * x.mean())

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def pose_record(
-    pred: np.ndarray, gt: np.ndarray, /, *, up: tuple[float, float, float] = (0.0, 1.0, 0.0), value: str = "rotation_deg",
+    pred: np.ndarray,
+    gt: np.ndarray,
+    /,
+    *,
+    up: tuple[float, float, float] = (0.0, 1.0, 0.0),
+    value: str = "rotation_deg",
     **names: Unpack[Names],
 ) -> Record:
     """The record of two world_to_cam matrices [4 4]; `value` is one of views.POSE_VALUES.

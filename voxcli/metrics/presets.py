@@ -15,7 +15,6 @@ from voxcli.errors import UsageError, unknown_name
 from voxcli.options import abouts, flag_of, make_options
 
 if TYPE_CHECKING:
-
     from voxcli.metrics.base import InputT, Metric, MetricOptions, OptionsT
 
 OptionValue = bool | int | float | str | tuple[float, ...] | None
@@ -69,8 +68,16 @@ PRESETS: dict[str, Preset] = {
         {
             "chamfer": {"points": 2048, "squared": True, "combine": "sum", "scale": 1e3, **_UCLID},
             "fscore": {"points": 10_000, "thresholds": (0.1,), "threshold_of": "distance", "strict": True, "percent": True, **_UCLID},
-            "iou": {"of": "shell", "points": 7000, "resolution": 50, "low": -1.0, "high": 1.0, "percent": True, "empty_points": 100,
-                    **_UNIT_SPHERE},
+            "iou": {
+                "of": "shell",
+                "points": 7000,
+                "resolution": 50,
+                "low": -1.0,
+                "high": 1.0,
+                "percent": True,
+                "empty_points": 100,
+                **_UNIT_SPHERE,
+            },
             "emd": {"method": "auto", "reduce": "mean", "scale": 100.0, **_UCLID},
         },  # fmt: skip
         "F@5% is 0.1 in a frame of side 2; an empty prediction is replaced by 100 random points; how many points the EMD has is not in the "
@@ -88,8 +95,12 @@ PRESETS: dict[str, Preset] = {
         "Pix3D (Sun et al. 2018)",
         {
             "iou": {
-                "of": "occupancy", "thresholds": tuple(round(0.01 * k, 2) for k in range(1, 51)), "strict": True,
-                "resample": 32, "box_threshold": 0.1, "threshold_truth": True,
+                "of": "occupancy",
+                "thresholds": tuple(round(0.01 * k, 2) for k in range(1, 51)),
+                "strict": True,
+                "resample": 32,
+                "box_threshold": 0.1,
+                "threshold_truth": True,
             },
             "chamfer": {"squared": False, "combine": "sum", "scale": 1.0, **_PIX3D},
             "emd": {"method": "auto", "reduce": "mean", "scale": 1.0, **_PIX3D},
@@ -112,8 +123,13 @@ PRESETS: dict[str, Preset] = {
         {
             "chamfer": {"squared": False, "combine": "mean", "scale": 10.0, **_ONET},
             "fscore": {
-                "points": 100_000, "draw": "surface", "normalise": "unit-cube", "thresholds": (1e-4,), "threshold_of": "squared",
-                "strict": False, "percent": True,
+                "points": 100_000,
+                "draw": "surface",
+                "normalise": "unit-cube",
+                "thresholds": (1e-4,),
+                "threshold_of": "squared",
+                "strict": False,
+                "percent": True,
             },
             "iou": _PART_IOU,
             "pose": {"value": "azimuth_deg"},
@@ -125,7 +141,11 @@ PRESETS: dict[str, Preset] = {
         {
             "chamfer": {**_ALL_VERTICES, "squared": True, "combine": "sum", "scale": 1e3, "normalise": "none"},
             "fscore": {
-                **_ALL_VERTICES, "thresholds": (1e-4, 2e-4), "threshold_of": "squared", "strict": False, "percent": True,
+                **_ALL_VERTICES,
+                "thresholds": (1e-4, 2e-4),
+                "threshold_of": "squared",
+                "strict": False,
+                "percent": True,
                 "normalise": "none",
             },
             "emd": {**_ALL_VERTICES, "normalise": "none", **_APPROXMATCH},
@@ -136,11 +156,20 @@ PRESETS: dict[str, Preset] = {
         "DISN (Xu et al. 2019)",
         {
             "chamfer": {
-                "points": 2048, "draw": "vertices-replaced", "squared": True, "combine": "sum", "scale": 1e3, **_UNIT_SPHERE,
+                "points": 2048,
+                "draw": "vertices-replaced",
+                "squared": True,
+                "combine": "sum",
+                "scale": 1e3,
+                **_UNIT_SPHERE,
             },
             "fscore": {
-                "points": 2048, "draw": "vertices-replaced", "thresholds": (0.0125, 0.025, 0.05, 0.125, 0.25, 0.5),
-                "threshold_of": "distance", "strict": True, **_UNIT_SPHERE,
+                "points": 2048,
+                "draw": "vertices-replaced",
+                "thresholds": (0.0125, 0.025, 0.05, 0.125, 0.25, 0.5),
+                "threshold_of": "distance",
+                "strict": True,
+                **_UNIT_SPHERE,
             },
             "emd": {"points": 2048, "draw": "vertices-replaced", **_UNIT_SPHERE, **_APPROXMATCH},
             "iou": {"of": "occupancy", "resolution": 110},
@@ -153,8 +182,13 @@ PRESETS: dict[str, Preset] = {
         {
             "chamfer": {"points": 10_000, "draw": "surface", "squared": True, "combine": "sum", "scale": 1.0, "normalise": "gt-10"},
             "fscore": {
-                "points": 10_000, "draw": "surface", "thresholds": (0.1, 0.3, 0.5), "threshold_of": "distance", "strict": True,
-                "percent": True, "normalise": "gt-10",
+                "points": 10_000,
+                "draw": "surface",
+                "thresholds": (0.1, 0.3, 0.5),
+                "threshold_of": "distance",
+                "strict": True,
+                "percent": True,
+                "normalise": "gt-10",
             },
             "normals": {"points": 10_000, "draw": "surface", "normalise": "gt-10"},
         },
@@ -163,8 +197,11 @@ PRESETS: dict[str, Preset] = {
         "What Do Single-view 3D Reconstruction Networks Learn? (Tatarchenko et al. 2019)",
         {
             "fscore": {
-                "draw": "surface", "thresholds": (1 / 100, 1 / 200, 1 / 50, 1 / 20, 1 / 10, 1 / 5), "threshold_of": "distance",
-                "strict": True, "normalise": "unit-cube",
+                "draw": "surface",
+                "thresholds": (1 / 100, 1 / 200, 1 / 50, 1 / 20, 1 / 10, 1 / 5),
+                "threshold_of": "distance",
+                "strict": True,
+                "normalise": "unit-cube",
             },
         },
         "viewer-centred, cube of side 1; value at 1 %; the public code swaps the names of precision and recall, F is the same",

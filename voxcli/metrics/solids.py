@@ -90,8 +90,20 @@ _MEANT_FOR = {
     "known points": {"points"},
     "lattice": {"resolution"},
     "cells": {
-        "thresholds", "strict", "classes", "over", "ignore", "mask", "mask_file", "mask_out_file", "align", "resample", "box_threshold",
-        "own_mask", "detail", "ranges",
+        "thresholds",
+        "strict",
+        "classes",
+        "over",
+        "ignore",
+        "mask",
+        "mask_file",
+        "mask_out_file",
+        "align",
+        "resample",
+        "box_threshold",
+        "own_mask",
+        "detail",
+        "ranges",
     },
 }
 
@@ -203,6 +215,7 @@ def fill_like(mesh: Mesh, grid: Shape, fill: str = "auto") -> VoxelGrid | Fruxel
         return VoxelGrid(occupancy=owner.numpy() > 0, origin=grid.origin, voxel_size=grid.voxel_size)
     if isinstance(grid, FruxelGrid):
         from voxcli.geometry.regrid import camera_points
+
         part = (as_double(camera_points(mesh.vertices, grid.world_to_cam)), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
         owner = fruxelize_parts([part], grid.frustum, fill=fill).owner
         classes = Labels(("air", "object"))

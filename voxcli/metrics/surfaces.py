@@ -44,9 +44,7 @@ class SampledOptions(MetricOptions):
     empty_points: random points that take the place of an empty prediction; 0: none.
     """
 
-    points: int | None = option(
-        None, "Points drawn from each; default: clouds as they are, 100,000 from a mesh.", within="[1, 100000000]"
-    )
+    points: int | None = option(None, "Points drawn from each; default: clouds as they are, 100,000 from a mesh.", within="[1, 100000000]")
     draw: str = option("surface", "surface: even by area (default); vertices; vertices-replaced: drawn with replacement.", choices=DRAWS)
     seed: int = option(0, "Seed of the points that are drawn.", within="[0, inf)", on_command_line=False)
     normalise: str = option(

@@ -72,15 +72,11 @@ class IoUOptions(MetricOptions):
     ranges: tuple[float, ...] | None = option(
         None, "With --detail: depths that divide the ranges; repeat. Default: quarters.", flag="--range", metavar="DEPTH", within="(0, inf)"
     )
-    align: str | None = option(
-        None, "world: voxel grids must lie in one place (default); index: compare cell by cell.", choices=ALIGN
-    )
+    align: str | None = option(None, "world: voxel grids must lie in one place (default); index: compare cell by cell.", choices=ALIGN)
     shell: bool = option(False, "Shell IoU of UCLID-Net: 7,000 points of each surface on a 50^3 grid.")
     parts: bool = option(False, "Part IoU of labelled points, voxels or meshes of parts, by BAE-NET's rule.")
     match: bool = option(False, "With --parts: name unsupervised parts by the truth over the whole set first.", flag="--match-parts")
-    points: int | None = option(
-        None, "Points drawn from each; default: clouds as they are, 100,000 from a mesh.", within="[1, 100000000]"
-    )
+    points: int | None = option(None, "Points drawn from each; default: clouds as they are, 100,000 from a mesh.", within="[1, 100000000]")
     ids: str | None = option(
         None, "Ids of a predicted .label of SemanticKITTI: raw (default) or training; the truth's are told from the file.", choices=IDS
     )

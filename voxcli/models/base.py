@@ -275,9 +275,7 @@ class FusesVolumes(ABC, Generic[OptionsT]):
     """
 
     @abstractmethod
-    def fuse_volumes(
-        self, grids: Sequence[VoxelGrid], method: str, options: OptionsT
-    ) -> tuple[VoxelGrid | PointCloud, np.ndarray | None]:
+    def fuse_volumes(self, grids: Sequence[VoxelGrid], method: str, options: OptionsT) -> tuple[VoxelGrid | PointCloud, np.ndarray | None]:
         """The fused object, and each view's score map [V, X, Y, Z], where there are any. meta holds the threshold. method: context (the
         network's own), mean or max. The order of the grids changes nothing but rounding."""
 

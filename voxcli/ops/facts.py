@@ -186,9 +186,9 @@ def _counts(labels: np.ndarray, classes: Labels) -> Facts:
     counts = np.zeros(int(flat.max(initial=0)) + 1, np.int64)
     for start in range(0, flat.size, _COUNTED):  # counting makes eight bytes of each label
         piece = flat[start : start + _COUNTED]
-        if piece.min() == piece.max():                                            # most of a scene is air
+        if piece.min() == piece.max():  # most of a scene is air
             counts[piece[0]] += len(piece)
-        elif piece.dtype == np.uint8 and len(piece) % 2 == 0:                     # two labels at once
+        elif piece.dtype == np.uint8 and len(piece) % 2 == 0:  # two labels at once
             pairs = np.bincount(piece.view(np.uint16), minlength=1 << 16).reshape(256, 256)
             counts += (pairs.sum(0) + pairs.sum(1))[: len(counts)]
         else:

@@ -53,7 +53,7 @@ class CellFaces:
             low, high = placed.min(0), placed.max(0)
         scale = 0.96 * size / float((high - low)[:2].max().clip(1e-12))
         width, height = (max(1, int(np.ceil(side * scale + 0.04 * size))) for side in (high - low)[:2])
-        order = np.argsort(middle[:, 2], kind="stable")                              # the nearest last: it stays
+        order = np.argsort(middle[:, 2], kind="stable")  # the nearest last: it stays
         corner, right, down = (part[order] for part in (corner, right, down))
         sun = axes[2] * 0.86 - axes[0] * 0.51
         normal = self.normal[facing][order]

@@ -28,7 +28,7 @@ def check_threshold(threshold: float | None) -> None:
 
 def check_probabilities(source: str, values: np.ndarray) -> None:
     """Raise DataError that names the source, for NaN or for numbers outside of 0 to 1. 0.001 of rounding is allowed."""
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))        # NaN if any is
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))  # NaN if any is
     if math.isnan(low) or math.isnan(high):
         raise DataError(f"{source}: probabilities must be numbers from 0 to 1.", actual="NaN")
     if low < -1e-3 or high > 1 + 1e-3:

@@ -322,7 +322,7 @@ def render(scene: Renderable, camera: Camera | None, options: ViewOptions, name:
     ready = Prepared(seen, replace(options.surfels, device=str(pick_device(options.surfels.device))))
     size = options.size
     if size is None and camera is None and ready.own is not None and options.target in (Picture, Animation):
-        small = not isinstance(ready.thing, (Surfels, LatentScene))               # whose camera may have a pixel for each column of a grid
+        small = not isinstance(ready.thing, (Surfels, LatentScene))  # whose camera may have a pixel for each column of a grid
         size = max(PICTURE_SIZE, ready.own.width, ready.own.height) if small else None
     cameras = cameras_for(ready, camera, options.views, size, options.target is Animation)
     first = cameras[0]
@@ -378,4 +378,3 @@ def side_by_side(frames: Sequence[np.ndarray]) -> np.ndarray:
         row, column = divmod(k, columns)
         sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = frame
     return sheet
-

@@ -98,7 +98,7 @@ def framed(rgba: np.ndarray) -> np.ndarray:
     half = max(1, round(float((high - low).max()) * MARGIN / 2))
     left, top = ((low + high) // 2 - half).tolist()
     cut = Image.fromarray(rgba).crop((left, top, left + 2 * half, top + 2 * half))  # transparent beyond the picture
-    small = cut.resize((SIDE, SIDE), Image.Resampling.BILINEAR)                  # by premultiplied colours
+    small = cut.resize((SIDE, SIDE), Image.Resampling.BILINEAR)  # by premultiplied colours
     grey = Image.new("RGBA", small.size, (BACKGROUND,) * 3 + (255,))
     return np.asarray(Image.alpha_composite(grey, small).convert("RGB"))
 

@@ -86,7 +86,7 @@ def _of_surface(scene: ScanNetScene, world_to_cam: np.ndarray, frustum: Frustum,
 def _of_pixels(scene: ScanNetScene, name: str, labels: np.ndarray, camera: Camera, frustum: Frustum) -> np.ndarray:
     depth, K = scene.depth(name)
     centres = fruxel_centres(frustum).numpy()
-    x, y, z = centres[frustum.depth // 2].transpose(2, 0, 1)                        # all slices have the same pixels
+    x, y, z = centres[frustum.depth // 2].transpose(2, 0, 1)  # all slices have the same pixels
     seen, inside = _looked_up(depth, K, x / z, y / z)
     called, there = _looked_up(labels, camera.K * [[labels.shape[1] / camera.width], [labels.shape[0] / camera.height], [1]], x / z, y / z)
     away = centres[:, 0, 0, 2][:, None, None]

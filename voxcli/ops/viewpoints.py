@@ -35,10 +35,10 @@ def level_axes(own: Camera | None) -> tuple[np.ndarray, np.ndarray]:
     if own is None:
         return up, front
     above, back = -own.world_to_cam[1, :3], -own.world_to_cam[2, :3]
-    up = up if above[1] > 0.5 else above                       # relative to the camera, whose axes may differ from the world's
+    up = up if above[1] > 0.5 else above  # relative to the camera, whose axes may differ from the world's
     front = back - up * (back @ up)
     length = float(np.linalg.norm(front))
-    return up, front / length if length > 1e-6 else above      # a camera that looks straight down
+    return up, front / length if length > 1e-6 else above  # a camera that looks straight down
 
 
 def view_axes(name: str, own: Camera | None) -> np.ndarray:
@@ -68,7 +68,7 @@ def from_afar(points: np.ndarray, axes: np.ndarray, size: int) -> Camera:
     longest = float((high - low)[:2].max()) or radius
     width, height = (max(1, round(size * (0.94 * side / longest + 0.06))) for side in (high - low)[:2])
     middle = centre + (low + high)[:2] / 2 @ axes[:2]
-    focal = 0.94 * size / longest * (distance - radius)        # of what is nearest
+    focal = 0.94 * size / longest * (distance - radius)  # of what is nearest
     K = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
     motion = np.eye(4)
     motion[:3, :3] = axes * np.array([[1], [-1], [-1]])

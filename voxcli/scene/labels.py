@@ -65,7 +65,7 @@ def class_colour(name: str) -> tuple[int, int, int]:
     if numbered is None:
         place = zlib.crc32(name.encode(errors="surrogateescape"))
     else:
-        place = int(numbered[2]) - 1                          # of 0, the last of the list: it differs from that of 1
+        place = int(numbered[2]) - 1  # of 0, the last of the list: it differs from that of 1
         if numbered[1] in _PALETTE:
             return _toned(_PALETTE[numbered[1]], max(0, place))
     return _toned(_OTHERS[place % len(_OTHERS)], max(0, place) // len(_OTHERS))

@@ -63,7 +63,7 @@ def train(
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     task = _task(model_name, chosen)
     where = backend.pick_device(device)
-    with steps.unheard():                                                         # of every sample; the log says what goes on
+    with steps.unheard():  # of every sample; the log says what goes on
         train_run(task, chosen, data_dirs, Path(run_dir), resume, progress, validation_dirs, where)
 
 

@@ -34,9 +34,7 @@ def _check_class_weights(task: AnyTask, recipe: Recipe, data: Samples) -> None:
                          actual=recipe.class_weights.by_hand)  # fmt: skip
 
 
-def open_data(
-    task: AnyTask, recipe: Recipe, data: Sequence[str | Path], unseen: Sequence[str | Path]
-) -> tuple[Samples, Samples | None]:
+def open_data(task: AnyTask, recipe: Recipe, data: Sequence[str | Path], unseen: Sequence[str | Path]) -> tuple[Samples, Samples | None]:
     """Training and validation data: the sources given, otherwise those that the recipe names, or another split of the training's."""
     data, split = data or recipe.data, recipe.validation.split
     unseen = unseen or recipe.validation.data or (data if split else ())

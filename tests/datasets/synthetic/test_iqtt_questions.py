@@ -79,7 +79,7 @@ def test_a_cube_before_one_light_has_the_brightness_of_equation_1():
     tensor = lambda *v: torch.tensor(v, dtype=torch.float64)  # noqa: E731
     lights = Lights(tensor(0.1, 0.2, 0.3), tensor([0.0, 0.0, 0.45]), tensor([0.5, 1.0, 1.5]))
     pixels = picture(np.array([[0, 0, 0]]), np.eye(3), lights, 65)
-    away = 2.45 - 3**-0.5 - 0.45                                                 # its corners lie on a sphere of radius 1
+    away = 2.45 - 3**-0.5 - 0.45  # its corners lie on a sphere of radius 1
     assert np.abs(pixels[32, 32] / 255 - 0.8 * (np.array([0.1, 0.2, 0.3]) + np.array([0.5, 1, 1.5]) / away**2)).max() < 0.6 / 255
 
 

@@ -119,7 +119,7 @@ def test_the_floor_is_dark_where_a_ray_towards_the_light_meets_the_object():
     below = rays[:, 1] < -1e-3
     points = eye + rays[below] * ((floor - eye[1]) / rays[below, 1])[:, None]
     expected = reaches(points, light.key, thing.vertices[thing.faces])
-    sure = np.abs(dark.ravel()[below] - 0.5) > 0.4                                   # away from the blurred rim
+    sure = np.abs(dark.ravel()[below] - 0.5) > 0.4  # away from the blurred rim
     assert sure.mean() > 0.7 and expected.mean() > 0.02
     assert (dark.ravel()[below] > 0.5)[sure] == pytest.approx(expected[sure])
     assert cast(thing.vertices, float(floor), light.key)[:, 1] == pytest.approx(floor)
@@ -139,7 +139,7 @@ def test_rays_in_a_place_end_where_they_leave_its_box():
         start, ways = own @ eye, rays @ own.T
         low, high = np.array(place.bounds)[[0, 4, 2]], np.array(place.bounds)[[1, 5, 3]]
         assert (low < start).all() and (start < high).all() and (bounds[0, 1] == low[1])
-        steps = np.where(ways > 0, (high - start) / ways, (low - start) / ways)      # where each axis leaves the box
+        steps = np.where(ways > 0, (high - start) / ways, (low - start) / ways)  # where each axis leaves the box
         np.testing.assert_allclose(far, steps.min(1), rtol=2e-3)
         hit = start + steps.min(1)[:, None] * ways
         walls = (side < FLOOR) & (steps.argmin(1) != 1)
@@ -193,7 +193,7 @@ def test_another_place_shows_things_and_no_object():
     light = draw_light(np.random.default_rng(3), 0.0)
     pictures = [photographer._elsewhere(48, light, np.random.default_rng(seed)) for seed in range(4)]
     assert all(picture.shape == (48, 48, 3) and np.isfinite(picture).all() and picture.std() > 0.005 for picture in pictures)
-    photographer.thing = made("car", 0)                                              # nothing of it is drawn
+    photographer.thing = made("car", 0)  # nothing of it is drawn
     assert np.array_equal(pictures[2], photographer._elsewhere(48, light, np.random.default_rng(2)))
 
 

@@ -85,7 +85,7 @@ def test_bending_an_arm_keeps_the_arms_and_their_right_angles():
 def test_the_surface_bounds_the_volume_of_the_cubes_and_touches_no_square_within():
     for cells in drawn(15):
         corners, normals = surface(cells)
-        assert len(corners) == 6 * len(cells) - 2 * (len(cells) - 1)             # each joint hides two squares
+        assert len(corners) == 6 * len(cells) - 2 * (len(cells) - 1)  # each joint hides two squares
         a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
         assert np.array_equal(np.cross(b - a, c - b), normals)
         # Divergence theorem: a third of the sum of x . n over the squares of area 1 is the volume.

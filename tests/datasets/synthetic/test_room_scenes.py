@@ -180,9 +180,9 @@ def test_an_empty_room_has_the_depth_and_normals_of_its_planes_and_fills_the_pic
     surfels = surfels_of_room(empty_room(camera), camera)
     eye, R = eye_of(camera), camera.world_to_cam[:3, :3]
     column, row = np.meshgrid(np.arange(64) + 0.5, np.arange(64) + 0.5)
-    rays = np.stack([(column - 32) / camera.K[0, 0], (row - 32) / camera.K[1, 1], np.ones_like(row)], -1) @ R      # in the world, z = 1
+    rays = np.stack([(column - 32) / camera.K[0, 0], (row - 32) / camera.K[1, 1], np.ones_like(row)], -1) @ R  # in the world, z = 1
     with np.errstate(divide="ignore"):
-        away = np.where(rays < 0, (CORNER - eye) / rays, np.inf)                 # depth at which each plane is met
+        away = np.where(rays < 0, (CORNER - eye) / rays, np.inf)  # depth at which each plane is met
     assert np.allclose(surfels.depth, away.min(-1), rtol=1e-6)
     assert np.isfinite(surfels.depth).all()
     assert np.allclose(surfels.normals, np.eye(3)[away.argmin(-1)] @ R.T, atol=1e-6)

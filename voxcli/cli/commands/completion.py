@@ -68,7 +68,7 @@ def completion(
     assert shell is not None
     variable, usual, name, then = PLACES[shell.value]
     folder = os.environ.get(variable, "")
-    folder = folder if os.path.isabs(folder) else os.path.expanduser(usual)    # XDG: a relative path is ignored
+    folder = folder if os.path.isabs(folder) else os.path.expanduser(usual)  # XDG: a relative path is ignored
     if folder.startswith("~") or not os.environ.get("HOME", "~"):
         raise UsageError("There is no home folder to install in.", hint=f"Print it with: voxcli completion {shell.value}")
     path = Path(folder) / name
@@ -303,7 +303,7 @@ def _fish(verbs: list[Verb]) -> str:
         "function __voxcli_for  # complete, for each of the commands before --",
         "    set -l end (contains -i -- -- $argv)",
         "    for words in $argv[1..(math $end - 1)]",
-        '        complete -c voxcli -n "__voxcli_at \'$words\'" $argv[(math $end + 1)..-1]',
+        "        complete -c voxcli -n \"__voxcli_at '$words'\" $argv[(math $end + 1)..-1]",
         "    end",
         "end",
     ]

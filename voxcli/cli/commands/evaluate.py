@@ -189,7 +189,7 @@ def _plan(job: Job, places: list[Place], folder: Path, method: str) -> None:
     for place in places:
         read = [plans.facts(path) for path in evaluator.files_of(place)] if job.data else []
         plans.tell(read, [], sample=f"{place.variant}/{place.name}")
-    drawn = job.model is None or (not job.data and job.weights is None)           # a network that is timed has any numbers
+    drawn = job.model is None or (not job.data and job.weights is None)  # a network that is timed has any numbers
     weights = None if drawn or job.model is None else plans.facts(weights_of(job.model, job.weights), "weights")
     own = [folder / method / name for name in ("run.json", "samples.jsonl", "summary.jsonl", "sheet.png")]
     own += [folder / f"table.{end}" for end in ("md", "csv", "tex")]
@@ -227,6 +227,7 @@ def _evaluated(item: Item, *, job: Job) -> tuple[Line, np.ndarray | None]:
 def _run(job: Job, places: list[Place], results: Results, pictures: int, workers: int, keep_going: bool) -> ItemsFailed | None:
     """Evaluate samples, keep each line as it comes, and draw the sheet. With keep_going, what says that some failed."""
     from voxcli.evaluation.pictures import chosen, sheet
+
     drawn = {*chosen(len(places), pictures)}
     todo = [_Sample(each.name, "", f"{each.variant}/{each.name}", place=each, drawn=k in drawn) for k, each in enumerate(places)]
     strips = []

@@ -39,9 +39,7 @@ Cameras = Annotated[
     str | None,
     typer.Option("--cameras", metavar="FILE", help="Where the views stand: transforms.json, or files of COLMAP or their folder."),
 ]
-CameraScale = Annotated[
-    float | None, typer.Option("--camera-scale", help="Metres per unit of --cameras (1): COLMAP's unit is arbitrary.")
-]
+CameraScale = Annotated[float | None, typer.Option("--camera-scale", help="Metres per unit of --cameras (1): COLMAP's unit is arbitrary.")]
 Box = Annotated[
     tuple[float, float, float, float, float, float] | None,
     typer.Option("--box", metavar="X0 Y0 Z0 X1 Y1 Z1", help="Part of the world to fill; default: all that any view spans."),

@@ -31,8 +31,13 @@ def predict(
     output: options.Output,
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", metavar="MODEL", autocompletion=options.complete_models,
-                     help=f"Which model: `voxcli weights list` names them; default: that of --weights, else {default_model()}."),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            autocompletion=options.complete_models,
+            help=f"Which model: `voxcli weights list` names them; default: that of --weights, else {default_model()}.",
+        ),
     ] = None,
     weights: options.Weights = None,
     *,
@@ -69,7 +74,19 @@ def predict(
     if views and given.get("coarse"):
         raise UsageError("--views and --coarse contradict each other.", hint="Fuse coarse volumes with fuse-views.")
     request = PredictRequest(
-        model, weights, device, dtype.value, becomes, batch_size, formats, policy.overwrite, camera, depth, resolution, views, given,
+        model,
+        weights,
+        device,
+        dtype.value,
+        becomes,
+        batch_size,
+        formats,
+        policy.overwrite,
+        camera,
+        depth,
+        resolution,
+        views,
+        given,
         workers,
     )
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".npz")

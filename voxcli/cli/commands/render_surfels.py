@@ -38,8 +38,12 @@ def render_surfels(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size", min=1, max=4096,
-                     help="Pixels along the longer side; default: --camera's; else 512 at least, in .npz and depth the file's own."),
+        typer.Option(
+            "--size",
+            min=1,
+            max=4096,
+            help="Pixels along the longer side; default: --camera's; else 512 at least, in .npz and depth the file's own.",
+        ),
     ] = None,
     radius: Annotated[
         float | None, typer.Option("--radius", help="Radius of points; default: the file's, else from their spacing.")

@@ -55,8 +55,11 @@ def segment(
     ] = "instance",
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="EXT", help="OUTPUT is a folder: one file of this extension for each piece, in place "
-                     "of an earlier call's with --overwrite."),
+        typer.Option(
+            "--split",
+            metavar="EXT",
+            help="OUTPUT is a folder: one file of this extension for each piece, in place of an earlier call's with --overwrite.",
+        ),
     ] = None,
     indices: Annotated[bool, typer.Option("--indices", help="Label images as class ids (16-bit grey) instead of class colours.")] = False,
     legend_file: Annotated[
@@ -133,9 +136,7 @@ def segment(
     return None
 
 
-def _segment_shapes(
-    segmenter: ShapeSegmenter, sources: list[str], output: str, formats: options.Formats, policy: options.Policy
-) -> None:
+def _segment_shapes(segmenter: ShapeSegmenter, sources: list[str], output: str, formats: options.Formats, policy: options.Policy) -> None:
     from voxcli.files.registry import find_format, searched_extensions
     from voxcli.ops.conversions import extensions_for
     from voxcli.scene import Mesh

@@ -54,19 +54,31 @@ def view(
     sources: options.Sources,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="OUTPUT",
-                     help="PNG, HTML page, GIF turntable, SVG of plots, or folder for several; none: a coarse picture in the terminal."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUTPUT",
+            help="PNG, HTML page, GIF turntable, SVG of plots, or folder for several; none: a coarse picture in the terminal.",
+        ),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size", min=16, max=4096, show_default=False,
-                     help="Pixels along the longer side of each view, or plot; default: 512 in a PNG, 256 in a GIF, 560 of plots."),
+        typer.Option(
+            "--size",
+            min=16,
+            max=4096,
+            show_default=False,
+            help="Pixels along the longer side of each view, or plot; default: 512 in a PNG, 256 in a GIF, 560 of plots.",
+        ),
     ] = None,
     views: Annotated[
         str | None,
-        typer.Option("--views", metavar="NAMES",
-                     help="Views of a PNG, of camera, oblique, front, left and top; default: camera (or oblique), left and top. Of a GIF "
-                          "the number of frames; default: 24."),
+        typer.Option(
+            "--views",
+            metavar="NAMES",
+            help="Views of a PNG, of camera, oblique, front, left and top; default: camera (or oblique), left and top. Of a GIF "
+            "the number of frames; default: 24.",
+        ),
     ] = None,
     show: Annotated[
         bool, typer.Option("--open", help="Open the page in the browser; without -o, one in the folder of temporary files.")

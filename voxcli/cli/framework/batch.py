@@ -82,8 +82,15 @@ class ItemsFailed(VoxcliError):
 class Batch:
     """The items to be done. As a context manager it shows progress, and raises ItemsFailed at the end if items failed."""
 
-    def __init__(self, items: Sequence[Item], *, keep_going: bool = False, label: str = "items", plan: Reads | None = None,
-                 shards: Shards | None = None):
+    def __init__(
+        self,
+        items: Sequence[Item],
+        *,
+        keep_going: bool = False,
+        label: str = "items",
+        plan: Reads | None = None,
+        shards: Shards | None = None,
+    ):
         """plan: of --dry-run. Nothing is done then, and at the end a line for each item says what it would read and write."""
         self.items = list(items)
         self.keep_going = keep_going
@@ -227,7 +234,6 @@ class Batch:
         seconds: of an item. begun: how many items were done.
         """
         return (len(self.items) - begun) * seconds * (1 - 1 / workers) > min(time.process_time(), LONGEST_START)
-
 
 
 def items(

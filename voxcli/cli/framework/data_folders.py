@@ -18,9 +18,7 @@ from voxcli.errors import UsageError
 if TYPE_CHECKING:
     from voxcli.datasets.synthetic.folders import FolderGenerator
 
-DataFolder = Annotated[
-    str, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; an unfinished one is completed.")
-]
+DataFolder = Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder of the data set; an unfinished one is completed.")]
 
 
 def check_data_folder(output: str, overwrite: bool, skip_existing: bool) -> None:

@@ -135,9 +135,7 @@ def _check_numbers(source: str, grid: VoxelGrid) -> None:
         raise DataError(f"{source}: the context must be finite.", actual="NaN or infinite values")
 
 
-def _check_each(
-    sources: Sequence[str], grids: Sequence[VoxelGrid], name: str, scored: bool, config: Meta | None = None
-) -> None:
+def _check_each(sources: Sequence[str], grids: Sequence[VoxelGrid], name: str, scored: bool, config: Meta | None = None) -> None:
     """Raise DataError that names the file for a volume that is none of the model's. scored: its context is checked, too."""
     from voxcli.models.registry import MODELS, optional_module
 

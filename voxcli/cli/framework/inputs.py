@@ -35,9 +35,7 @@ class Input:
     parts: tuple[str, ...] = ()
 
 
-def expand(
-    sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None, keep_going: bool = False
-) -> tuple[list[Input], bool]:
+def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None, keep_going: bool = False) -> tuple[list[Input], bool]:
     """All input files, and whether they are to be treated as several (a folder, glob or list is, even with one file in it).
 
     Order: as given; within a folder or glob sorted by relative path. Names are relative to the folder, to the part of a glob before its

@@ -76,8 +76,9 @@ Sources = Annotated[
 ]
 Output = Annotated[
     str,
-    typer.Option("--output", "-o", metavar="OUTPUT",
-                 help="File, or folder for several inputs; - is stdout. The extension picks the format."),
+    typer.Option(
+        "--output", "-o", metavar="OUTPUT", help="File, or folder for several inputs; - is stdout. The extension picks the format."
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -85,13 +86,15 @@ Model = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", metavar="FILE",
-                 help="Weights (.safetensors) that `voxcli train` wrote; default: those shipped for the model."),
+    typer.Option(
+        "--weights", metavar="FILE", help="Weights (.safetensors) that `voxcli train` wrote; default: those shipped for the model."
+    ),
 ]
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="DEVICE", autocompletion=_complete_devices,
-                 help="auto, cpu, cuda or cuda:N; auto takes a working CUDA."),
+    typer.Option(
+        "--device", metavar="DEVICE", autocompletion=_complete_devices, help="auto, cpu, cuda or cuda:N; auto takes a working CUDA."
+    ),
 ]
 DType = Annotated[Dtype, typer.Option("--dtype", help="Floating-point type; auto is bfloat16 where the hardware has units for it.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**62, help="Seed; each item's own derives from it and the item's relative name.")]

@@ -167,9 +167,9 @@ class Predictions:
         """Raise UsageError where an output cannot hold what is asked for."""
         drawn = [target for target, each in self.formats.items() if self._drawn(each)]
         partly = [
-            target for target, each in self.formats.items()
-            if target not in drawn
-            and (not each.complete or find_conversion(self.made, each, self.request.becomes) is not None)
+            target
+            for target, each in self.formats.items()
+            if target not in drawn and (not each.complete or find_conversion(self.made, each, self.request.becomes) is not None)
         ]
         for name, kind in options.only_for.items():
             flag = flag_of(name, abouts(options)[name])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from voxcli.metrics.records import Record
     from voxcli.metrics.registry import AnyMetric
 
+
 def _complete_presets(incomplete: str) -> list[str]:
     from voxcli.metrics.presets import PRESETS
 
@@ -51,8 +52,11 @@ CategoryFrom = Annotated[
 ]
 Pair = Annotated[
     list[str] | None,
-    typer.Option("--pair", metavar="PATTERN", help="Pair files of folders by the fields of their names, such as {category}/{id}/*; "
-                 "twice: that of PRED, then that of GT."),
+    typer.Option(
+        "--pair",
+        metavar="PATTERN",
+        help="Pair files of folders by the fields of their names, such as {category}/{id}/*; twice: that of PRED, then that of GT.",
+    ),
 ]
 InputFormat = Annotated[
     str | None, typer.Option("--input-format", metavar="FORMAT", help="Format of -, which needs it; without a -, of both inputs.")

@@ -54,7 +54,9 @@ def asset_paths(
 
 
 def load_assets(
-    folder: str | Path | None, convert: Callable[[str, Mesh], Thing | None], categories: Collection[str] | None = None,
+    folder: str | Path | None,
+    convert: Callable[[str, Mesh], Thing | None],
+    categories: Collection[str] | None = None,
     suffixes: Collection[str] = SUFFIXES,
 ) -> AssetShelf[Thing]:
     """Read all files of asset_paths; an empty shelf for no folder. convert: category and mesh to an asset, None where it is of no use.

@@ -176,7 +176,7 @@ def _metered(light: np.ndarray, rng: np.random.Generator) -> float:
     else:
         level = float(luma[luma.shape[0] // 2 :].mean())
     gain = 0.2 / max(level, 1e-4) * 2.0 ** rng.normal(-0.35, 0.6)
-    bright = float(np.percentile(luma, 92))                                          # a sky is seldom grey in a photograph
+    bright = float(np.percentile(luma, 92))  # a sky is seldom grey in a photograph
     return float(max(gain, rng.uniform(0.15, 0.95) / max(bright, 1e-4)))
 
 

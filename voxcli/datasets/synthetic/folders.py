@@ -110,9 +110,7 @@ def _write_missing(
     return len(missing)
 
 
-def _write_shards(
-    folder: Path, count: int, generator: FolderGenerator, workers: int, report: Callable[[int, int], None], size: int
-) -> int:
+def _write_shards(folder: Path, count: int, generator: FolderGenerator, workers: int, report: Callable[[int, int], None], size: int) -> int:
     """Write a data set in tar files, one after the other. Raises UsageError where one is there that has other items."""
     from voxcli.shards import members, shard_name, write_shard
 

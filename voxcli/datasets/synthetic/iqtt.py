@@ -92,9 +92,7 @@ def draw_question(rng: np.random.Generator) -> Question:
         distractors.append((cells, kind))
     choices = [(reference, 0), *distractors]
     order = rng.permutation(3)
-    return Question(
-        (reference, *(choices[k][0] for k in order)), tuple(choices[k][1] for k in order), int(np.flatnonzero(order == 0)[0])
-    )
+    return Question((reference, *(choices[k][0] for k in order)), tuple(choices[k][1] for k in order), int(np.flatnonzero(order == 0)[0]))
 
 
 def draw_rotation(rng: np.random.Generator) -> np.ndarray:

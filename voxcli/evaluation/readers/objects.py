@@ -118,7 +118,7 @@ class DISNReader(Reader[DISNOptions]):
     tree = (
         "ROOT/renderings_rgb/ShapeNet/SYNSET/ID/easy/00.png, rendering_metadata.txt; "
         "ROOT/renderings_depth/ShapeNet/SYNSET/ID/easy/00.exr (where the true depth is used); "
-        "ROOT/SurfaceSamples/ShapeNet/SYNSET/ID.ply; ROOT/splits/test.json ({\"ShapeNet\": {SYNSET: [ID]}})"
+        'ROOT/SurfaceSamples/ShapeNet/SYNSET/ID.ply; ROOT/splits/test.json ({"ShapeNet": {SYNSET: [ID]}})'
     )
     Options = DISNOptions
 

@@ -65,7 +65,7 @@ def branch_summary(total: Tensor, names: list[str]) -> tuple[float, dict[str, Va
     it wins most often in its category, is right: 1 for perfect parts, the share of the largest part for none."""
     sums, counts = total[:, 0], total[:, 1]
     mean = float(sums.sum() / counts.sum().clamp_min(1))
-    table = total[:, 2:].unflatten(1, (-1, NAMES))                                               # [C, k, parts]
+    table = total[:, 2:].unflatten(1, (-1, NAMES))  # [C, k, parts]
     seen = table.sum((1, 2))
     right = table.amax(2).sum(1) / seen.clamp_min(1)
     of_category = {n: round(float(s / c), 5) if c else None for n, s, c in zip(names, sums, counts, strict=True)}
@@ -94,7 +94,7 @@ def winners_picture(winners: np.ndarray, branches: int) -> np.ndarray:
     colours = np.array([(1.0, 1.0, 1.0), *wheel])
     tiles = []
     for axis in (2, 0):
-        toward = np.moveaxis(np.flip(winners, axis), axis, 0)                                    # [depth, a, b]
+        toward = np.moveaxis(np.flip(winners, axis), axis, 0)  # [depth, a, b]
         first = (toward >= 0).argmax(0)
         value = np.take_along_axis(toward, first[None], 0)[0]
         shade = np.where(value < 0, 1.0, 1 - 0.6 * first / len(toward))

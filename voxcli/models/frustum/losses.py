@@ -49,16 +49,16 @@ def visible_class_loss(scores: Tensor, labels: Tensor, weights: Tensor, empty: i
     check_shape(labels, "B D H W", "labels", sizes)
     air = 0 if empty is None else empty
     solid = labels != air
-    first = solid.to(torch.uint8).argmax(1, keepdim=True)                       # where none is solid: slice 0, which is air
+    first = solid.to(torch.uint8).argmax(1, keepdim=True)  # where none is solid: slice 0, which is air
     truth = labels.gather(1, first)[:, 0].long()
     known = torch.ones_like(truth, dtype=torch.bool) if ignore is None else truth != ignore
     truth = truth.masked_fill(~known, air)
     index = truth[:, None].expand(-1, labels.shape[1], -1, -1)
     exact = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    passing, meeting = _AirAndOwn.apply(exact, index, air)                      # each [B, D, H, W]
-    passed = passing.cumsum(1)                                                  # log of what passes slices 0..d
-    own = torch.cat([meeting[:, :1], meeting[:, 1:] + passed[:, :-1]], 1)       # log of reaching slice d and meeting the class there
-    met = torch.where(truth == air, passed[:, -1], torch.logsumexp(own, 1))     # [B, H, W]; in the place of air: nothing is met
+    passing, meeting = _AirAndOwn.apply(exact, index, air)  # each [B, D, H, W]
+    passed = passing.cumsum(1)  # log of what passes slices 0..d
+    own = torch.cat([meeting[:, :1], meeting[:, 1:] + passed[:, :-1]], 1)  # log of reaching slice d and meeting the class there
+    met = torch.where(truth == air, passed[:, -1], torch.logsumexp(own, 1))  # [B, H, W]; in the place of air: nothing is met
     share = weights.to(scores)[truth] * known
     return -(share * met).sum() / share.sum().clamp(min=1e-9)
 

@@ -76,9 +76,7 @@ def sheet(
     return np.asarray(paper)
 
 
-def predictions_sheet(
-    batches: Iterable[SceneBatch], predict: Predictor, classes: Labels, frustum: Frustum, scale: int = 1
-) -> np.ndarray:
+def predictions_sheet(batches: Iterable[SceneBatch], predict: Predictor, classes: Labels, frustum: Frustum, scale: int = 1) -> np.ndarray:
     """The sheet of predictions at one scale, one row for each batch of one sample."""
     images, predicted, truth = [], [], []
     for batch in batches:

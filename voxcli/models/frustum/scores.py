@@ -39,7 +39,7 @@ def iou_record(total: Tensor, classes: Labels, scale: int) -> tuple[float, dict[
 
 def most_probable(scores: Tensor) -> Tensor:
     """The most probable class of each fruxel: scores [B, n, D, *] -> [B, D, *] uint8."""
-    return scores.max(1).indices.to(torch.uint8)                         # argmax takes four times as long along an axis with a stride
+    return scores.max(1).indices.to(torch.uint8)  # argmax takes four times as long along an axis with a stride
 
 
 def surface_labels(scores: Tensor, empty: int = 0) -> Tensor:
@@ -51,12 +51,12 @@ def surface_labels(scores: Tensor, empty: int = 0) -> Tensor:
     before the median of its end: what is likeliest in one slice may hold less of the probability than many slices farther away.
     """
     labels = most_probable(scores)
-    nothing = (labels == empty).all(1)                                           # [B, *]
-    rays = scores.movedim((1, 2), (-2, -1))[nothing].float()                     # [N, n, D], few of all
-    air = rays[:, empty] - torch.logsumexp(rays, 1)                              # log of the probability of air, [N, D]
+    nothing = (labels == empty).all(1)  # [B, *]
+    rays = scores.movedim((1, 2), (-2, -1))[nothing].float()  # [N, n, D], few of all
+    air = rays[:, empty] - torch.logsumexp(rays, 1)  # log of the probability of air, [N, D]
     meets = air.sum(1) < math.log(0.5)
     rays, air = rays[meets], air[meets]
-    passes = air.cumsum(1).exp()                                                 # the probability that a ray goes on behind each slice
+    passes = air.cumsum(1).exp()  # the probability that a ray goes on behind each slice
     solid = (1 - air.exp()) * (passes < (1 + passes[:, -1:]) / 2)
     likely = solid >= SHARE * solid.amax(1, keepdim=True)
     rays[:, empty] = -torch.inf

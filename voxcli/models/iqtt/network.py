@@ -112,7 +112,7 @@ class Solver(nn.Module):
         found = self.embed_all(question)
         if self.config.kind == "cnn":
             return self.head(found.flatten(1))
-        return -(found[:, :1] - found[:, 1:]).square().sum(2)                    # section 4.4.1: the closest in L2
+        return -(found[:, :1] - found[:, 1:]).square().sum(2)  # section 4.4.1: the closest in L2
 
 
 def build(config: IQTTConfig) -> Solver:

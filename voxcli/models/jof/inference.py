@@ -128,9 +128,7 @@ class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mes
         return surface_of(self, codes, resolution, THRESHOLD, False, {"fitted": steps})
 
 
-def _taken_in(
-    predictor: JOFPredictor, sample: Picture, background: tuple[int, int, int], fit: int
-) -> tuple[Tensor, Tensor, Meta]:
+def _taken_in(predictor: JOFPredictor, sample: Picture, background: tuple[int, int, int], fit: int) -> tuple[Tensor, Tensor, Meta]:
     rgb, alpha = (x if x is None or x.dtype == np.uint8 else (x >> 8).astype(np.uint8) for x in (sample.rgb, sample.alpha))
     assert rgb is not None
     if alpha is not None and alpha.max() < 128:
@@ -157,14 +155,12 @@ def described(predictor: JOFPredictor, guess: ImageGuess) -> Meta:
     projection = projection_of(guess.camera, settings)
     if predictor.cameras_known and bool(usable(projection)[0]):
         K, world_to_cam = decompose(projection[0].double().cpu().numpy() @ np.linalg.inv(TO_OWN))
-        K[0, 1] = 0.0                                                            # a pinhole has no skew
+        K[0, 1] = 0.0  # a pinhole has no skew
         facts["camera"] = {"K": K.round(6).tolist(), "world_to_cam": world_to_cam.round(8).tolist(), "width": IMAGE, "height": IMAGE}
     return facts
 
 
-def surface_of(
-    predictor: JOFPredictor, codes: Codes, resolution: int, threshold: float, parts: bool, facts: Meta
-) -> Mesh:
+def surface_of(predictor: JOFPredictor, codes: Codes, resolution: int, threshold: float, parts: bool, facts: Meta) -> Mesh:
     """The surface by marching cubes, evaluated coarse to fine; how often the decoder was asked stands in meta["queries"]."""
     model = predictor.network
     with torch.no_grad():

@@ -283,7 +283,7 @@ class JOF(nn.Module):
     def colours(self, codes: Codes, points: Tensor, winners: Tensor | None = None) -> Tensor:
         """c_idx, the albedo of the winning branch: [B, N, 3] in -1..1. winners [B, N]: known already."""
         chosen = self.winners(codes, points) if winners is None else winners
-        every = self.albedo(codes, points)                                        # [B, N, k, 3]
+        every = self.albedo(codes, points)  # [B, N, k, 3]
         return every.gather(2, chosen[..., None, None].expand(-1, -1, 1, 3))[:, :, 0]
 
 

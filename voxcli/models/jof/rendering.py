@@ -77,6 +77,6 @@ def boundary_points(network: JOF, codes: Codes, count: int, resolution: int = 32
 def local_variations(maps: list[Tensor], projection: Tensor, points: Tensor) -> Tensor:
     """v of each picture (equation (7)): features of the first maps where boundary points [B, q, 3] are seen. [B, C]"""
     pixels, _ = project_points(projection, points)
-    places = (pixels / IMAGE * 2 - 1)[:, None]                                                   # [B, 1, q, 2]
+    places = (pixels / IMAGE * 2 - 1)[:, None]  # [B, 1, q, 2]
     features = torch.cat([F.grid_sample(m, places, align_corners=False)[:, :, 0] for m in maps], 1)  # [B, C, q]
     return torch.stack([main_variation(f.T) for f in features])

@@ -33,9 +33,7 @@ class JOFOptions(ObjectOptions):
         None, "Also write the guessed light (.yaml), or a folder of them.",
         SideFile("voxcli.models.jof.guesses:light_of", (".yaml", ".yml")),
     )  # fmt: skip
-    relight: LightFile | None = text_option(
-        None, "Draw the picture in the light of this file.", read_lights, metavar="FILE", reads=True
-    )
+    relight: LightFile | None = text_option(None, "Draw the picture in the light of this file.", read_lights, metavar="FILE", reads=True)
     picture: bool = option(False, "Draw the object in place of its surface.", on_command_line=False)
 
 

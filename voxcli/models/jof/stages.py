@@ -35,7 +35,6 @@ SCANNED = 200
 """Objects whose cameras give mean and deviation of projections."""
 
 
-
 def codes_stay(stage: Stage, data: ShapeSamples) -> bool:
     """Whether the codes of shapes that a stage reads stay the same while it lasts, and it sees most shapes more than once."""
     used = stage.step != "self" or stage.options(StageOptions).rehearsed

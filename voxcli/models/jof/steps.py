@@ -26,6 +26,7 @@ TERMS = {
 REHEARSED = ("category_code", "shape_code", "albedo_code", "camera")
 """Terms of L_2 that step 3 takes where batches of renderings come in between (`rehearsed`), and leaves out where none do."""
 
+
 @dataclass(frozen=True)
 class StageOptions:
     """A stage's `settings`. resolution, points: of the point-value pairs (16, 32 or 64; how many a shape). side: pixels of a drawn picture

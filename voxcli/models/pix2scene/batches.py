@@ -105,7 +105,7 @@ def nearest_point(origins: np.ndarray, axes: np.ndarray) -> np.ndarray:
 
     For a single line, the point at its origin's distance from the world's origin.
     """
-    across = np.eye(3) - axes[:, :, None] * axes[:, None]                        # [N, 3, 3]
+    across = np.eye(3) - axes[:, :, None] * axes[:, None]  # [N, 3, 3]
     matrix = across.sum(0)
     if np.linalg.cond(matrix) > 1e8:
         return origins[0] + axes[0] * np.linalg.norm(origins[0])

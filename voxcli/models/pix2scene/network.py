@@ -83,7 +83,7 @@ class ConditionalNorm(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, affine=False)
         last = nn.Linear(hidden, 2 * channels)
-        nn.init.zeros_(last.weight), nn.init.zeros_(last.bias)                   # at first, plain normalisation
+        nn.init.zeros_(last.weight), nn.init.zeros_(last.bias)  # at first, plain normalisation
         self.affine = nn.Sequential(nn.Linear(condition, hidden), nn.LeakyReLU(leak), last)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class Encoder(nn.Module):
         channels = [3, *(config.encoder * 2**k for k in range(config.levels))]
         self.layers = nn.ModuleList()
         for k in range(config.levels):
-            last = k == config.levels - 1                                        # no normalisation at 4 x 4
+            last = k == config.levels - 1  # no normalisation at 4 x 4
             norm = None if last else _norm(channels[k + 1], config, config.camera)
             self.layers.append(Layer(halving(channels[k], channels[k + 1], bias=last), norm, config.leak))
         self.head = nn.Conv2d(channels[-1], config.latent, KERNEL)
@@ -138,8 +138,8 @@ class Encoder(nn.Module):
         check_shape(camera, f"B {self.config.camera}", "camera", {"B": len(image)})
         x = 2 * image - 1
         for layer in self.layers:
-            x = layer(x, camera)                                                 # [B, w 2^k, S / 2^(k+1), S / 2^(k+1)]
-        return self.head(x).flatten(1)                                           # [B, latent]
+            x = layer(x, camera)  # [B, w 2^k, S / 2^(k+1), S / 2^(k+1)]
+        return self.head(x).flatten(1)  # [B, latent]
 
 
 class Decoder(nn.Module):
@@ -152,7 +152,7 @@ class Decoder(nn.Module):
         start = nn.ConvTranspose2d(config.latent + config.condition_size, channels[0], KERNEL, bias=False)
         self.layers = nn.ModuleList([Layer(start, _norm(channels[0], config, config.condition_size), config.leak)])
         for k in range(1, config.levels):
-            numbers = config.condition_size if k % 2 == 0 else 0                 # conditional in alternate layers (appendix A)
+            numbers = config.condition_size if k % 2 == 0 else 0  # conditional in alternate layers (appendix A)
             self.layers.append(Layer(doubling(channels[k - 1], channels[k], bias=False), _norm(channels[k], config, numbers), config.leak))
         plain = nn.BatchNorm2d(1) if config.normalise_depth else None
         self.head = Layer(doubling(channels[-1], 1), plain, None)
@@ -160,11 +160,11 @@ class Decoder(nn.Module):
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         sizes = check_shape(z, f"B {self.config.latent}", "z")
         check_shape(condition, f"B {self.config.condition_size}", "camera and class", sizes)
-        x = torch.cat([z, condition], 1)[:, :, None, None]                       # [B, 131, 1, 1]
+        x = torch.cat([z, condition], 1)[:, :, None, None]  # [B, 131, 1, 1]
         for layer in self.layers:
-            x = layer(x, condition)                                              # [B, w 2^(n-1-k), 4 * 2^k, 4 * 2^k]
+            x = layer(x, condition)  # [B, w 2^(n-1-k), 4 * 2^k, 4 * 2^k]
         x = self.head(x, condition)[:, 0]
-        return self.config.near + F.softplus(x if x.dtype == torch.float64 else x.float())   # [B, S, S]
+        return self.config.near + F.softplus(x if x.dtype == torch.float64 else x.float())  # [B, S, S]
 
 
 class Critic(nn.Module):
@@ -187,11 +187,11 @@ class Critic(nn.Module):
         sizes = check_shape(image, f"B 3 {side} {side}", "image")
         check_shape(z, f"B {self.config.latent}", "z", sizes)
         check_shape(condition, f"B {self.config.condition_size}", "camera and class", sizes)
-        x = torch.cat([2 * image - 1, _planes(condition, side)], 1)              # [B, 6, S, S]
+        x = torch.cat([2 * image - 1, _planes(condition, side)], 1)  # [B, 6, S, S]
         for layer in self.layers:
             x = F.leaky_relu(layer(x), self.config.leak)
         x = F.leaky_relu(self.join(torch.cat([x, _planes(z, x.shape[-1])], 1)), self.config.leak)
-        return self.head(x).flatten()                                            # [B]
+        return self.head(x).flatten()  # [B]
 
 
 class StatisticsNetwork(nn.Module):

@@ -46,7 +46,7 @@ class Places:
         low, high = self.azimuths
         middle = (low + high) / 2
         off = (azimuth - middle + 180) % 360 - 180
-        return off - (high - low) / 2, off + (high - low) / 2                    # such a turn takes +z to +x, and azimuths down
+        return off - (high - low) / 2, off + (high - low) / 2  # such a turn takes +z to +x, and azimuths down
 
 
 def places_of(eyes: Sequence[Sequence[float]]) -> Places:

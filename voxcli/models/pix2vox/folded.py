@@ -137,7 +137,7 @@ def double(volume: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     stamps = (cells @ weight.reshape(channels, -1)).reshape(n, side, side, side, -1, 4, 4, 4)
     # Along one axis, cell i adds its taps 0..3 to the cells 2i-1..2i+2 of the result.
     width = 2 * side + 2
-    result = stamps.movedim(4, 1)                                                 # [N, K, s, s, s, 4, 4, 4]
+    result = stamps.movedim(4, 1)  # [N, K, s, s, s, 4, 4, 4]
     for axis in (2, 3, 4):
         result = _spread(result, axis, width)
     return result + bias[:, None, None, None]
@@ -145,9 +145,9 @@ def double(volume: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _spread(stamps: Tensor, axis: int, width: int) -> Tensor:
     """Add up the stamps along one of the three axes: [..., s, ..., 4, ...] -> [..., 2s, ...], the first of the tap axes gone."""
-    taps = stamps.unbind(5)                                                       # taps of this axis, whichever it is: they go in order
-    even = taps[1].clone()                                                        # 2i takes tap 1 of i, and tap 3 of i - 1
-    odd = taps[2].clone()                                                         # 2i + 1 takes tap 2 of i, and tap 0 of i + 1
+    taps = stamps.unbind(5)  # taps of this axis, whichever it is: they go in order
+    even = taps[1].clone()  # 2i takes tap 1 of i, and tap 3 of i - 1
+    odd = taps[2].clone()  # 2i + 1 takes tap 2 of i, and tap 0 of i + 1
     count = even.shape[axis]
     even.narrow(axis, 1, count - 1).add_(taps[3].narrow(axis, 0, count - 1))
     odd.narrow(axis, 0, count - 1).add_(taps[0].narrow(axis, 1, count - 1))

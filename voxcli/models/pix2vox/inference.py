@@ -78,9 +78,7 @@ class Pix2VoxPredictor(Predictor[Pix2Vox | Folded, Pix2VoxOptions, VoxelGrid], F
                 meta = {"pictures": [each for _, each in facts], "threshold": level}
                 yield volume_of(results[place], level, meta, None if contexts is None else contexts[place])
 
-    def fuse_volumes(
-        self, grids: Sequence[VoxelGrid], method: str, options: Pix2VoxOptions
-    ) -> tuple[VoxelGrid, np.ndarray | None]:
+    def fuse_volumes(self, grids: Sequence[VoxelGrid], method: str, options: Pix2VoxOptions) -> tuple[VoxelGrid, np.ndarray | None]:
         """Fused volumes are refined where the network has a refiner. The score maps are those of equation (1)."""
         volumes, shares = _volumes(grids).to(self.device), None
         if method == "context":

@@ -87,9 +87,7 @@ class Pix2VoxConfig:
 
 PRESETS = {
     "pix2vox-f": Pix2VoxConfig(),
-    "pix2vox-a": Pix2VoxConfig(
-        encoder=(512, 512, 256), kernels=(3, 3, 1), pool=3, decoder=(2048, 512, 128, 32, 8), refiner=(32, 64, 128)
-    ),
+    "pix2vox-a": Pix2VoxConfig(encoder=(512, 512, 256), kernels=(3, 3, 1), pool=3, decoder=(2048, 512, 128, 32, 8), refiner=(32, 64, 128)),
     "lite": Pix2VoxConfig(backbone="efficientnet-lite0", encoder=(384, 256, 128)),
 }
 """The two networks of the paper, Fast and Accurate; and F over a lighter pretrained backbone."""
@@ -153,7 +151,7 @@ class Decoder(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         x = features.reshape(-1, self.first, 2, 2, 2)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))                 # [B, 8, 32, 32, 32]
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # [B, 8, 32, 32, 32]
         return x, self.layer5(x)[:, 0]
 
 
@@ -183,10 +181,10 @@ class Refiner(nn.Module):
         self.layer8 = nn.Sequential(nn.ConvTranspose3d(c16, 1, 4, stride=2, padding=1, bias=False), nn.Sigmoid())
 
     def forward(self, volume: Tensor) -> Tensor:
-        v32 = volume[:, None]                                                     # [B, 1, 32, 32, 32]
+        v32 = volume[:, None]  # [B, 1, 32, 32, 32]
         v16 = self.layer1(v32)
         v8 = self.layer2(v16)
-        v4 = self.layer3(v8)                                                      # [B, 128, 4, 4, 4]
+        v4 = self.layer3(v8)  # [B, 128, 4, 4, 4]
         r4 = v4 + self.layer5(self.layer4(v4.flatten(1))).reshape(v4.shape)
         r8 = v8 + self.layer6(r4)
         r16 = v16 + self.layer7(r8)

@@ -59,7 +59,7 @@ def prepare(picture: Picture, how: Preparation) -> tuple[np.ndarray, Meta]:
     bgr = picture.rgb[..., ::-1]
     columns, rows = _taps(left, right - left, picture.rgb.shape[1]), _taps(top, bottom - top, picture.rgb.shape[0])
     full = float(np.iinfo(picture.rgb.dtype).max)
-    image = _resized(bgr, rows, columns) / np.float32(full)                       # [224, 224, 3]
+    image = _resized(bgr, rows, columns) / np.float32(full)  # [224, 224, 3]
     painted = 0
     if picture.alpha is not None:
         hidden = _resized(picture.alpha[..., None], rows, columns)[..., 0] == 0
@@ -116,6 +116,6 @@ def _resized(pixels: np.ndarray, rows: tuple[np.ndarray, ...], columns: tuple[np
     """[H, W, C] -> [224, 224, C] float32. Only the pixels that count are touched, however large the picture."""
     top, bottom, down = rows
     left, right, across = columns
-    lines = [pixels[index] for index in (top, bottom)]                            # [224, W, C] each
+    lines = [pixels[index] for index in (top, bottom)]  # [224, W, C] each
     a, b = ((line[:, left] * (1 - across)[:, None] + line[:, right] * across[:, None]).astype(np.float32) for line in lines)
     return a * (1 - down)[:, None, None] + b * down[:, None, None]

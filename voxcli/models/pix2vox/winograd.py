@@ -23,9 +23,9 @@ def convolve(image: Tensor, weights: Tensor, bias: Tensor, padding: int) -> Tens
 
     weights: from `transformed_weights`.
     """
-    x = F.pad(image.permute(0, 2, 3, 1), (0, 0, padding, padding, padding, padding))   # [N, H' + 2, W' + 2, C]
+    x = F.pad(image.permute(0, 2, 3, 1), (0, 0, padding, padding, padding, padding))  # [N, H' + 2, W' + 2, C]
     (n, high, wide, channels), count = x.shape, weights.shape[2]
-    h, w = high // 2 - 1, wide // 2 - 1                                           # tiles of 2x2 results
+    h, w = high // 2 - 1, wide // 2 - 1  # tiles of 2x2 results
     result = x.new_empty(n, h, 2, w, 2, count)
     for each, target in zip(x, result, strict=True):
         # V = B^T d B: rows first, then columns; every second row or column belongs to the same place of all tiles.

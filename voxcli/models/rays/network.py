@@ -93,9 +93,7 @@ class Pyramid(nn.Module):
         self.lateral8 = nn.Conv2d(eighth, width, 1)
         self.lateral16 = nn.Conv2d(sixteenth, width, 1)
         self.lateral32 = nn.Conv2d(last, width, 1)
-        self.smooth8, self.smooth16, self.smooth32 = (
-            nn.Sequential(ConvNormAct(width, width), ConvNormAct(width, width)) for _ in range(3)
-        )
+        self.smooth8, self.smooth16, self.smooth32 = (nn.Sequential(ConvNormAct(width, width), ConvNormAct(width, width)) for _ in range(3))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         _, quarter, eighth, sixteenth, last = maps
@@ -172,11 +170,11 @@ class Rays(nn.Module):
         The coarse scores, interpolated linearly along all three axes, plus what the pixel's own features add to each fruxel.
         """
         classes, depth, width, height = (getattr(self.config, name) for name in ("classes", "depth", "width", "height"))
-        own = features.pixels.flatten(2)[:, :, pixels]                                   # [B, c, N]
-        fine = self.fine_ray.weight @ own + self.fine_ray.bias[:, None]                  # [B, n D, N]
+        own = features.pixels.flatten(2)[:, :, pixels]  # [B, c, N]
+        fine = self.fine_ray.weight @ own + self.fine_ray.bias[:, None]  # [B, n D, N]
         column, row = pixels % width, torch.div(pixels, width, rounding_mode="floor")
         at = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)  # [N, 2] in -1..1
-        volume = features.coarse.float().flatten(1, 2)                                   # [B, n D/4, H/4, W/4]
+        volume = features.coarse.float().flatten(1, 2)  # [B, n D/4, H/4, W/4]
         grid = at.to(volume)[None, None].expand(len(volume), -1, -1, -1)
         coarse = F.grid_sample(volume, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0]
         coarse = coarse.reshape(len(volume), classes, depth // COARSE, -1)

@@ -242,7 +242,7 @@ class Decoder(nn.Module):
 def add_repeated(fine: Tensor, coarse: Tensor) -> Tensor:
     """fine [B, n, 2D, 2H, 2W] + coarse [B, n, D, H, W] with every cell repeated twice along each axis; nothing is repeated in memory."""
     b, n, d, h, w = coarse.shape
-    cells = fine.permute(0, 2, 3, 4, 1).reshape(b, d, 2, h, 2, w, 2, n)           # a view, where channels come last
+    cells = fine.permute(0, 2, 3, 4, 1).reshape(b, d, 2, h, 2, w, 2, n)  # a view, where channels come last
     summed = cells + coarse.permute(0, 2, 3, 4, 1).reshape(b, d, 1, h, 1, w, 1, n)
     return summed.reshape(b, 2 * d, 2 * h, 2 * w, n).permute(0, 4, 1, 2, 3)
 

@@ -128,10 +128,10 @@ class VolumeDecoder(nn.Module):
 
     def forward(self, grids: Sequence[Tensor]) -> Tensor:
         """G_1 .. G_4, each [B, C_s, N_s, N_s, N_s] -> H_0 [B, C, 28, 28, 28]"""
-        x = self.layer2(self.layer1(grids[3]))                                     # (2)            [B, 146, 14, 14, 14]
-        x = self.layer3(torch.cat([x, grids[2]], 1))                               # (3), s = 3     [B, 73, 28, 28, 28]
-        x = self.layer4(torch.cat([x, grids[1]], 1))                               # (3), s = 2     [B, 73, 28, 28, 28]
-        return self.output_layer(torch.cat([x, grids[0]], 1))                      # (3), s = 1     [B, 40, 28, 28, 28]
+        x = self.layer2(self.layer1(grids[3]))  # (2)            [B, 146, 14, 14, 14]
+        x = self.layer3(torch.cat([x, grids[2]], 1))  # (3), s = 3     [B, 73, 28, 28, 28]
+        x = self.layer4(torch.cat([x, grids[1]], 1))  # (3), s = 2     [B, 73, 28, 28, 28]
+        return self.output_layer(torch.cat([x, grids[0]], 1))  # (3), s = 1     [B, 40, 28, 28, 28]
 
 
 class Reconstruction(nn.Module):
@@ -160,7 +160,7 @@ class Reconstruction(nn.Module):
                                  actual=list(seen.shape[2:]))  # fmt: skip
         grids = []
         for scale, features in enumerate(self.encoder(seen)):
-            lifted = backproject(self.reduce[scale](features), projection, SIZES[scale], self.config.compat)      # equation (1)
+            lifted = backproject(self.reduce[scale](features), projection, SIZES[scale], self.config.compat)  # equation (1)
             if self.config.depth_channels:
                 binary = depth[scale][:, None].to(lifted).expand(-1, self.config.depth_channels, -1, -1, -1)
                 lifted = torch.cat([lifted, binary], 1)

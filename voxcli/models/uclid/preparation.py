@@ -76,7 +76,7 @@ def _check_size(projection: Tensor, side: int) -> None:
     """Raise DataError where the object's cube shrinks to a few pixels of the camera's square: most often its unit is another."""
     corners = cube_points(2, projection).reshape(8, 3) @ projection[:, :3].T + projection[:, 3]
     if not bool((corners[:, 2] > 0).all()):
-        return                                                                   # the camera stands in the cube or beside it
+        return  # the camera stands in the cube or beside it
     places = corners[:, :2] / corners[:, 2:]
     shown = float((places.amax(0) - places.amin(0)).max()) / 2
     if shown >= LEAST_SHOWN:

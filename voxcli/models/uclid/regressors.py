@@ -142,10 +142,10 @@ class CameraNet(nn.Module):
         else:
             x = coarsest(seen)
         x = self.layer4(x)
-        numbers = self.fc(x.mean((2, 3))).float()                                             # [B, 7]
+        numbers = self.fc(x.mean((2, 3))).float()  # [B, 7]
         rotation = rotation_of_six(numbers[:, :6])
         if self.config.z_up:
-            rotation = rotation @ rotation.new_tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])     # y up to z up first
+            rotation = rotation @ rotation.new_tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # y up to z up first
         away = torch.sigmoid(numbers[:, 6]) * self.config.farthest
         zero = torch.zeros_like(away)
         top = torch.cat([rotation, torch.stack([zero, zero, away], 1)[..., None]], 2)

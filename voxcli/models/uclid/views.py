@@ -96,7 +96,7 @@ def _in_cubes(
         s = own.flatten(1).nanmedian(1).values / depth.flatten(1).nanmedian(1).values
     elif depth is not None:
         points, there = depth_cloud(depth, fixed_projection(motion))
-        spans = points.abs().amax(-1)                                                                         # [B, M]
+        spans = points.abs().amax(-1)  # [B, M]
         reached = [span[mask] if mask.any() else span.new_full((1,), USUAL) for span, mask in zip(spans, there, strict=True)]
         s = torch.stack([each.quantile(0.99) for each in reached])
     else:

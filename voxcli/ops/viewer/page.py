@@ -78,7 +78,9 @@ def _data(panes: Sequence[Pane], comparison: Comparison | None) -> dict[str, Jso
     if comparison:
         main, *more = ([name, value] for name, value in main_scores(comparison.record))
         data["scores"] = {
-            "main": main, "more": more, "classes": comparison.record["parts"].get("classes", {"object": main[1]}),
+            "main": main,
+            "more": more,
+            "classes": comparison.record["parts"].get("classes", {"object": main[1]}),
             "categories": [{"name": each.name, "colour": list(each.colour), "count": each.count} for each in comparison.categories],
         }
     return data

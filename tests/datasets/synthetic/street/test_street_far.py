@@ -59,14 +59,14 @@ def test_objects_lie_within_their_blocks(layouts):
         for p in layout.placed:
             v, b = p.thing.vertices, p.thing.blocks
             low, high = b[:, ::2].min(0) - 0.02, b[:, 1::2].max(0) + 0.02
-            rider = p.thing.class_name == "person"                                  # arms and bags of a rider reach over the bicycle's
+            rider = p.thing.class_name == "person"  # arms and bags of a rider reach over the bicycle's
             assert rider or ((v >= low) & (v <= high)).all(), p.thing.class_name
 
 
 def test_streets_reach_to_fifty_metres_and_beyond(layouts):
     for layout in layouts:
         houses = [(p, layout.view.from_plan(np.array(p.x), np.array(p.z))) for p in layout.placed if p.thing.class_name == "building"]
-        assert max(float(a) for _, (a, _) in houses) > 30                           # at the least what closes the street
+        assert max(float(a) for _, (a, _) in houses) > 30  # at the least what closes the street
     far = [max(a for a, name in ahead_of(layout) if name in ("building", "tree")) for layout in layouts]
     assert np.mean(np.array(far) > 50) > 0.75
     ground = [a for layout in layouts for a, name in ahead_of(layout) if name in ("car", "person")]
@@ -94,7 +94,7 @@ def test_the_camera_is_a_dash_cam_or_somebody_on_foot():
     heights, pitches = np.array([v.position[1] for v in views]), np.degrees([v.pitch for v in views])
     assert heights.min() >= 1.2 and heights.max() <= 2.0
     assert pitches.min() >= -3 and pitches.max() <= 8
-    aside = np.degrees([abs(math.asin(math.sin(v.heading))) for v in views])         # from the street's axis
+    aside = np.degrees([abs(math.asin(math.sin(v.heading))) for v in views])  # from the street's axis
     assert np.mean(aside <= 25.3) > 0.8 and np.mean(aside > 25.3) > 0.05
 
 
@@ -129,7 +129,7 @@ def test_a_tree_keeps_away_from_the_wall_behind_it():
     for seed in range(20):
         tree = street_tree(np.random.default_rng(seed), False, 1.2, 4.0, True)
         crown = tree.vertices[tree.vertices[:, 1] > tree.blocks[1, 2] + 0.5]
-        assert tree.blocks[1, 1] > 1.2 and np.quantile(crown[:, 0], 0.02) > -1.5     # branches may reach over it a little
+        assert tree.blocks[1, 1] > 1.2 and np.quantile(crown[:, 0], 0.02) > -1.5  # branches may reach over it a little
 
 
 # Pictures
@@ -183,7 +183,7 @@ def test_instances_know_the_objects_of_the_poses_alone(samples):
         corners = sample.instances.reshape(frustum.height, 2, frustum.width, 2).transpose(0, 2, 1, 3).reshape(*first.shape, 4)
         depth = sample.depth.reshape(frustum.height, 2, frustum.width, 2).transpose(0, 2, 1, 3).reshape(*first.shape, 4)
         same = (corners == corners[..., :1]).all(-1) & (depth.max(-1) < frustum.z_far) & (depth.min(-1) > frustum.z_near)
-        assert (first != labels[corners[..., 0]])[same].mean() < 0.03             # where two share a slice, the later one owns it
+        assert (first != labels[corners[..., 0]])[same].mean() < 0.03  # where two share a slice, the later one owns it
 
 
 def test_a_look_changes_nothing_but_colours():

@@ -41,7 +41,7 @@ def test_between_two_walls_the_sky_narrows_as_the_angle_of_their_tops_says(heigh
     up = np.tile([0.0, 1, 0], (3, 1))
     expected = [math.cos(math.atan2(height - level, 10)) for level in y]
     np.testing.assert_allclose(canyon(low=height, high=height).sky_share(x, y, up), expected, rtol=1e-6)
-    one = canyon(low=height).sky_share(x, y, up)                                    # a wall on one side takes half as much away
+    one = canyon(low=height).sky_share(x, y, up)  # a wall on one side takes half as much away
     np.testing.assert_allclose(one, (1 + np.array(expected)) / 2, rtol=1e-6)
 
 
@@ -61,7 +61,7 @@ def test_the_shadow_of_a_post_lies_away_from_the_sun():
     view = View(np.array([0.0, 1.6, 0.0]), 0.0, 0.0, 0.0, FRUSTUM_PRESETS["far"])
     placed = [Placed(a.finish(), 0.0, 20.0, 0.0)]
     soup = gather(placed, ground_slab(view.position))
-    sun = np.array([-1.0, 1.0, 0.0], np.float32) / math.sqrt(2)                     # 45 degrees high over -x: shadows reach 4 m to +x
+    sun = np.array([-1.0, 1.0, 0.0], np.float32) / math.sqrt(2)  # 45 degrees high over -x: shadows reach 4 m to +x
     shadow = ShadowMap.make(soup, view, sun, FAR)
     x = np.array([-2.0, -0.9, 0.9, 2.0, 4.1, 5.0, 2.0], np.float32)
     z = np.array([20.0, 20, 20, 20, 20, 20, 21.0], np.float32)
@@ -72,10 +72,10 @@ def test_the_shadow_of_a_post_lies_away_from_the_sun():
 def test_a_ray_through_the_middle_of_a_crown_is_deepest():
     box_ = np.tile(np.float32([-1, 1, 2, 6, -1, 1]), (4, 1))
     ray = np.tile(np.float32([0, 0, 1]), (4, 1))
-    local = np.float32([[0, 4, -1], [0.6, 4, -1], [1, 4, 0], [0, 5.2, -1]])            # x/1 = 0, 0.6, 1; y off by 0.6 of its half
+    local = np.float32([[0, 4, -1], [0.6, 4, -1], [1, 4, 0], [0, 5.2, -1]])  # x/1 = 0, 0.6, 1; y off by 0.6 of its half
     np.testing.assert_allclose(crown_depth(local, ray, box_), [1, 1 - 0.36, 0, 1 - 0.36], atol=1e-6)
     slanted = np.float32([[3, 0, 4]]) / 5
-    at = np.float32([[0.25, 4, 0]])                                                # its distance from the ray's line: 0.25 * 4/5
+    at = np.float32([[0.25, 4, 0]])  # its distance from the ray's line: 0.25 * 4/5
     np.testing.assert_allclose(crown_depth(at, slanted, box_[:1]), 1 - 0.2**2, atol=1e-6)
 
 
@@ -100,7 +100,7 @@ def test_a_railing_covers_the_share_that_its_bars_have():
     local = np.stack([z * 0, z * 0 + 0.5, z], 1)
     style = np.zeros((len(z), 16), np.float32)
     style[:, 2] = 0.35
-    for step in (0.001, 5.0):                                                      # bars close by, an even grey far away
+    for step in (0.001, 5.0):  # bars close by, an even grey far away
         assert railing_cover(local, np.full(len(z), step, np.float32), style).mean() == pytest.approx(0.35, abs=0.01)
 
 
@@ -130,7 +130,7 @@ def test_augmentation_keeps_the_scene_in_place_and_is_repeatable():
         same.append(np.corrcoef(out.mean(2).ravel(), image.mean(2).ravel())[0, 1])
     assert min(same) > 0.75 and np.median(same) > 0.93
     levels = [photographic(image, np.random.default_rng(seed)).mean() for seed in range(40)]
-    assert np.ptp(levels) > 60                                                      # dark and bright ones
+    assert np.ptp(levels) > 60  # dark and bright ones
 
 
 def test_augmentation_takes_no_longer_than_four_gamma_curves():
@@ -158,7 +158,7 @@ def test_exposure_is_metered_so_the_unit_of_light_does_not_matter():
 @pytest.mark.parametrize("quality", [40, 75, 95])
 def test_rounding_is_what_jpeg_does(quality):
     grey = np.repeat(photograph().mean(2).astype(np.uint8)[..., None], 3, 2)
-    for image, most in ((grey, 0.7), (photograph(), 2.2)):                          # colour: theirs is spread out by another filter
+    for image, most in ((grey, 0.7), (photograph(), 2.2)):  # colour: theirs is spread out by another filter
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=2)
         theirs = np.asarray(Image.open(buffer).convert("RGB")).astype(float)

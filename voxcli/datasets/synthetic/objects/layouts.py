@@ -39,6 +39,7 @@ POINTS = 10_000
 DRAWN = 45_000
 """Points on the surface of an object: in its file, and drawn to colour its voxels."""
 
+
 def as_mesh(thing: ShapeObject) -> Mesh:
     """The object as a mesh with named, coloured parts."""
     known = thing.parts != UNKNOWN_PART

@@ -154,7 +154,7 @@ class Renderer:
         right, bottom = (min(size, math.ceil(c.max())) for c in (u, v))
         if right <= left or bottom <= top:
             return None
-        window = K.copy()                                                        # only the box that holds the object is drawn
+        window = K.copy()  # only the box that holds the object is drawn
         window[:2, 2] -= left, top
         window[:2] *= SUPERSAMPLE
         width, height = (right - left) * SUPERSAMPLE, (bottom - top) * SUPERSAMPLE

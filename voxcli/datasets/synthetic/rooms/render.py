@@ -56,7 +56,7 @@ def surfels_of_room(scene: RoomScene, camera: Camera) -> Surfels:
 def _geometry(scene: RoomScene) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(vertices [V, 3], faces [F, 3], normals of the faces' corners [F, 3, 3]) of room and objects, in the world."""
     room = room_mesh()
-    walls = np.repeat(np.tile(np.eye(3)[[1, 0, 2]], (2, 1))[:, None], 3, 1)      # floor, wall x, wall z, twice: [6, 3, 3]
+    walls = np.repeat(np.tile(np.eye(3)[[1, 0, 2]], (2, 1))[:, None], 3, 1)  # floor, wall x, wall z, twice: [6, 3, 3]
     vertices, faces, normals = [room.vertices], [room.faces], [walls]
     count = len(room.vertices)
     for thing in scene.objects:

@@ -85,7 +85,7 @@ def _cylinder() -> list[clay.Shape]:
 
 def _torus() -> list[clay.Shape]:
     upright = clay.torus(0.35, 0.15, _AROUND, 32)
-    return [clay.Shape(upright.vertices[:, [2, 0, 1]], upright.faces)]           # lying: its axis along y
+    return [clay.Shape(upright.vertices[:, [2, 0, 1]], upright.faces)]  # lying: its axis along y
 
 
 def _teapot() -> list[clay.Shape]:
@@ -113,7 +113,7 @@ def _tube(path: np.ndarray, radius: np.ndarray, points: int = 24) -> clay.Shape:
     """A tube around a path (x, y) [N, 2] in the plane z = 0 of the given radii [N]."""
     along = np.gradient(path, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
-    ring = clay.circle(points) * radius[:, None, None]                           # [N, points, 2]
+    ring = clay.circle(points) * radius[:, None, None]  # [N, points, 2]
     rings = np.zeros((len(path), points, 3))
     # Across the path in its plane, then z: a right-handed pair about the direction of the path.
     rings[:, :, 0] = path[:, :1] + ring[:, :, 0] * along[:, 1:]

@@ -225,7 +225,13 @@ class Rendered:
 
 
 def render(
-    rng: np.random.Generator, soup: Soup, placed: list[Placed], street: Street, view: View, weather: Weather, camera: Camera,
+    rng: np.random.Generator,
+    soup: Soup,
+    placed: list[Placed],
+    street: Street,
+    view: View,
+    weather: Weather,
+    camera: Camera,
     shadows: ShadowRange,
 ) -> Rendered:
     """The picture of a scene from its view, by a camera of the picture's size that stands there.

@@ -56,9 +56,7 @@ class ObjectMaker:
         return car(rng, COMMON_PAINTS) if self.far and class_name == "car" else _SHAPES[class_name](rng)
 
 
-def make_sample(
-    seed: int, index: int, config: StreetConfig | None = None, assets: AssetShelf[StreetObject] | None = None
-) -> StreetSample:
+def make_sample(seed: int, index: int, config: StreetConfig | None = None, assets: AssetShelf[StreetObject] | None = None) -> StreetSample:
     """Scene number `index` of the data set `seed`: a function of these, the configuration and the assets alone."""
     return next(make_frames(seed, index, config, assets))
 
@@ -123,7 +121,7 @@ def _labels(parts: list[tuple[torch.Tensor, SortedFaces]], ids: np.ndarray, frus
     label_of = np.append(0, ids[order]).astype(np.uint8)
     if len(label_of) > 256:
         return label_of[owner]
-    table = label_of.tobytes().ljust(256, b"\0")                                 # several times faster than an index of two million
+    table = label_of.tobytes().ljust(256, b"\0")  # several times faster than an index of two million
     return np.frombuffer(bytearray(owner.astype(np.uint8)).translate(table), np.uint8).reshape(owner.shape)
 
 

@@ -67,9 +67,7 @@ class ShadowMap:
         kinds = np.append(share[soup.surfaces[casters]], 0)
         return ShadowMap(axes.astype(np.float32), centre, scale, found.depth.numpy().astype(np.float32), kinds[found.face.numpy()])
 
-    def sunlight(
-        self, world: np.ndarray, normal: np.ndarray, lift: float = 0.05, slack: float = 0.12, dappled: bool = True
-    ) -> np.ndarray:
+    def sunlight(self, world: np.ndarray, normal: np.ndarray, lift: float = 0.05, slack: float = 0.12, dappled: bool = True) -> np.ndarray:
         """The share of sunlight at world points [N, 3] with normals [N, 3], weighted over four cells. [N] float32
 
         A point is tested `lift` metres above its surface, and is in shadow where something is more than `slack` metres nearer to the

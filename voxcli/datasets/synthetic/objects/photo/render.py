@@ -105,9 +105,7 @@ class Photographer:
         view = View(line.K(size), pose, size, self.clutter.ahead(pose), False)
         return self._placed(str(rng.choice(PLACES[:2])), view, light, whole, rng)[0]
 
-    def _placed(
-        self, kind: str, view: View, light: Light, bounds: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _placed(self, kind: str, view: View, light: Light, bounds: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """(linear picture [S, S, 3] of a place that holds a box [2, 3] and the things that a view shows, the floor's mean colour [3])."""
         K, pose, size = view.K, view.pose, view.size
         eye = -pose[:3, :3].T @ pose[:3, 3]

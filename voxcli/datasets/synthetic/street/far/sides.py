@@ -37,7 +37,7 @@ class Sides(FarBuilder):
         rng, outward = self.rng, 2 * side - 1
         face, row, gaps = self.street.line(side, "garden"), self.street.row[side], self.gaps(side)
         usual = np.array([0.0, 0.5, 0.3, 0.08, 0.12] if row else [0.62, 0.12, 0.14, 0.06, 0.06])
-        shares = rng.dirichlet(6 * usual + 0.03)                                  # each street has its own mix
+        shares = rng.dirichlet(6 * usual + 0.03)  # each street has its own mix
         s = -between(rng, 14.0, 20.0)
         while s < end:
             form = str(rng.choice(["house", "terrace", "block", "hall", "office"], p=shares))
@@ -67,7 +67,7 @@ class Sides(FarBuilder):
             for _ in range(3):
                 width = between(rng, 7.0, 14.0)
                 thing = far_building(rng, width, str(rng.choice(["terrace", "block", "house"])))
-                heading = math.pi if edge * self.ahead > 0 else 0.0               # the front looks at the side road
+                heading = math.pi if edge * self.ahead > 0 else 0.0  # the front looks at the side road
                 self.put(thing, outward * (x + width / 2), s + edge * (half + 2.2 + thing.blocks[0, 5]), heading, 0.0)
                 x += width + 0.3
         if rng.random() < 0.6:
@@ -106,7 +106,7 @@ class Sides(FarBuilder):
         back = between(rng, 8.0, 40.0)
         s, step = between(rng, 2.0, 8.0), between(rng, 4.0, 9.0)
         x = edge + between(rng, 1.0, min(back - 3.0, 6.0))
-        while s < min(end, 64.0) and rng.random() < 0.96:                         # a row along the pavement
+        while s < min(end, 64.0) and rng.random() < 0.96:  # a row along the pavement
             self.put(shelf[rng.integers(4)], outward * (x + between(rng, -0.5, 0.5)), s, rng.random() * 6.28)
             s += step * between(rng, 0.8, 1.2)
         for _ in range(int(between(rng, 0.0, 0.05) * min(end, 64.0) * min(back, 22.0))):

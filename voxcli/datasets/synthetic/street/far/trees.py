@@ -78,7 +78,7 @@ def _lumps(rng: np.random.Generator, middle: np.ndarray, radii: np.ndarray, coun
 
 def _lump(rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray) -> Shape:
     sphere = icosphere(1)
-    push = 1 - 0.16 * rng.random((len(sphere.vertices), 1))                      # inwards alone, so that it stays within its bounds
+    push = 1 - 0.16 * rng.random((len(sphere.vertices), 1))  # inwards alone, so that it stays within its bounds
     return Shape(sphere.vertices * push * radii + centre, sphere.faces)
 
 

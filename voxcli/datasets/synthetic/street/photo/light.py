@@ -131,7 +131,7 @@ class Canyon:
 
     def glow(self, light: PhotoLight) -> np.ndarray:
         """The light that each of the two walls sends back to a surface in the street, on average. [2, 3]"""
-        facing = np.clip(np.array([light.sun[0], -light.sun[0]]), 0, None)          # the wall at -x faces +x
+        facing = np.clip(np.array([light.sun[0], -light.sun[0]]), 0, None)  # the wall at -x faces +x
         high = np.clip(np.array(self.height) / 16, 0, 1)
         return (self.colour * (0.5 * light.ambient + (0.45 * facing * (1 - 0.4 * high))[:, None] * light.sun_colour)).astype(np.float32)
 
@@ -139,7 +139,7 @@ class Canyon:
         """The share of the sky's light that reaches surfaces at (x, y) with these normals between the walls. [N] float32"""
         gaps = [np.maximum(x + self.reach[0], 0.3), np.maximum(self.reach[1] - x, 0.3)]
         tops = [np.maximum(h - y, 0.0) for h in self.height]
-        lean = [t / np.sqrt(t * t + g * g) for t, g in zip(tops, gaps, strict=True)]          # sine of the wall's elevation
+        lean = [t / np.sqrt(t * t + g * g) for t, g in zip(tops, gaps, strict=True)]  # sine of the wall's elevation
         open_up = 0.5 * (np.sqrt(1 - lean[0] ** 2) + np.sqrt(1 - lean[1] ** 2))
         aside = np.where(normal[:, 0] > 0, 0.5 * (1 - lean[1]), 0.5 * (1 - lean[0]))
         along = 0.5 * open_up

@@ -51,15 +51,13 @@ def render_photo(rng: np.random.Generator, soup: Soup, scene: StreetScene, camer
         flat[over] += cover[:, None] * (colour - flat[over])
     rows = 0.25 * fine[:-2:2] + 0.5 * fine[1::2] + 0.25 * fine[2::2]
     pixels = 0.25 * rows[:, :-2:2] + 0.5 * rows[:, 1::2] + 0.25 * rows[:, 2::2]
-    labelled_veil = (soup.owner <= labelled)[veil[1]] & (veil[0] < depth)                       # a railing without a class does not count
+    labelled_veil = (soup.owner <= labelled)[veil[1]] & (veil[0] < depth)  # a railing without a class does not count
     depth, face = np.where(labelled_veil, veil[0], depth)[1::2, 1::2], np.where(labelled_veil, veil[1], face)[1::2, 1::2]
     owner = np.where(face >= 0, soup.owner[face.clip(0)], -1)
     return Rendered(develop(pixels, rng, light.bias), np.where(np.isfinite(depth), depth, np.nan).astype(np.float32), owner)
 
 
-def _hits(
-    cam: np.ndarray, faces: np.ndarray, chosen: np.ndarray, K: np.ndarray, width: int, height: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _hits(cam: np.ndarray, faces: np.ndarray, chosen: np.ndarray, K: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
     """z-depth [height, width] float32 (inf = nothing) and face (-1 = nothing) of the nearest of the chosen faces."""
     depth, face = np.full((height, width), np.inf, np.float32), np.full((height, width), -1, np.int64)
     if not len(chosen):
@@ -123,7 +121,7 @@ def _veil(shader: Shader, at: np.ndarray, face: np.ndarray, away: np.ndarray, wi
         cover[crown] = crown_cover(local[crown], deep, seen.step[crown], style[crown], twigs)
         factor[crown] = crown_colour(local[crown], seen.normal[crown], seen.step[crown], style[crown], twigs)
     colour = shader.colours[face]
-    plain = np.flatnonzero(surface == Surface.FOLIAGE)                   # greens of clean renderings become darker and greyer
+    plain = np.flatnonzero(surface == Surface.FOLIAGE)  # greens of clean renderings become darker and greyer
     colour[plain] = 0.75 * (0.6 * colour[plain] + 0.4 * colour[plain].mean(1, keepdims=True))
     colour *= factor[:, None]
     return shader.lit(seen, colour, leafy=~rail), cover

@@ -126,7 +126,12 @@ class Shader:
             owner = seen.owner[house]
             local, turned = self.local(owner, seen.world[house]), self.local(owner, seen.normal[house], False)
             colour[house], mirror[house], emitted[house] = walls.facade(
-                local, turned, seen.step[house], self.styles.take(owner - 1, 0), self.traits.take(owner - 1, 0), colour[house],
+                local,
+                turned,
+                seen.step[house],
+                self.styles.take(owner - 1, 0),
+                self.traits.take(owner - 1, 0),
+                colour[house],
                 self.light.lit,
             )
         for kind, paint in ((Surface.MASONRY, walls.masonry), (Surface.POSTER, walls.poster)):
@@ -204,7 +209,7 @@ class Shader:
                 facing = np.abs(np.einsum("ij,ij->i", n, r))
                 back = r + 2 * facing[:, None] * n
                 back /= np.sqrt(np.einsum("ij,ij->i", back, back))[:, None]
-                most = np.where(seen.owner[shiny] > 0, 0.75, 2.6 * mirror[shiny])       # a road mirrors more where it is wetter
+                most = np.where(seen.owner[shiny] > 0, 0.75, 2.6 * mirror[shiny])  # a road mirrors more where it is wetter
                 part = mirror[shiny] + (1 - mirror[shiny]) * np.clip(1 - facing, 0, 1) ** 5 * most
                 out[shiny] *= (1 - part)[:, None]
                 out[shiny] += part[:, None] * environment(seen.world.take(shiny, 0), back, light, self.canyon)

@@ -28,15 +28,15 @@ def wall_traits(style: np.ndarray) -> np.ndarray:
     draw = np.random.default_rng(int(style[10]) + 7919 * int(style[11]))
     out = np.zeros(TRAITS, np.float32)
     out[0:8] = draw.uniform(0, 1, 8)
-    out[8:11] = tint(draw, _SIGNS, 0.2) ** 2.2                                       # fascia
-    out[11:14] = tint(draw, _SIGNS, 0.2) ** 2.2                                      # shop frames
+    out[8:11] = tint(draw, _SIGNS, 0.2) ** 2.2  # fascia
+    out[11:14] = tint(draw, _SIGNS, 0.2) ** 2.2  # shop frames
     out[14:17] = draw.uniform(0.04, 0.35) * (1 + 0.2 * draw.standard_normal(3)).clip(0.4, 1.6)  # curtains and blinds
-    out[17] = draw.uniform(2.0, 5.0)                                               # bay of a shop, metres
-    out[18] = draw.uniform(0.0, 0.8)                                               # height of its stall riser
-    out[19] = draw.uniform(0.4, 0.95)                                              # height of its fascia
-    out[20] = draw.uniform(0.03, 0.11)                                             # window frames, metres
-    out[21] = draw.choice([1, 1, 2, 2, 3])                                         # panes across
-    out[22] = draw.choice([1, 2, 2, 3])                                            # panes up
+    out[17] = draw.uniform(2.0, 5.0)  # bay of a shop, metres
+    out[18] = draw.uniform(0.0, 0.8)  # height of its stall riser
+    out[19] = draw.uniform(0.4, 0.95)  # height of its fascia
+    out[20] = draw.uniform(0.03, 0.11)  # window frames, metres
+    out[21] = draw.choice([1, 1, 2, 2, 3])  # panes across
+    out[22] = draw.choice([1, 2, 2, 3])  # panes up
     out[23:32] = draw.uniform(0, 1, 9)
     return out
 
@@ -99,7 +99,7 @@ def facade(
     rim = use & ~inside & (np.abs(cu) < w + 0.14) & (cv > -h - 0.18) & (cv < h + 0.2)
     edge = np.where(cv < -h, 0.5 + trait[:, 26], np.where(trait[:, 27] > 0.6, 0.6 + 1.2 * trait[:, 28], 1.0))
     out = np.where(rim[:, None], out * edge[:, None], out)
-    shade = inside & ((cv > h - arch - 0.16) | (cu < -w + 0.1))                      # shadow of the reveal
+    shade = inside & ((cv > h - arch - 0.16) | (cu < -w + 0.1))  # shadow of the reveal
     shutter = use & ~inside & (trait[:, 29] > 0.86) & (np.abs(cu) < w * 1.9) & (np.abs(cv) < h)
     out = np.where(shutter[:, None], trait[:, 11:14] * (0.8 + 0.3 * ((cv * 14) % 1))[:, None], out)
     chance = grain(i * 5 + seed, j * 9 + seed)
