@@ -4,7 +4,29 @@ import json
 import struct
 
 import numpy as np
-from small_solids import CUBE, CUBE_TRIANGLES
+import pytest
+from small_solids import CUBE, CUBE_TRIANGLES, measures
+
+from voxcli.files import read_as
+from voxcli.scene import Mesh
+
+SQUARE = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+INDICES = np.array(CUBE_TRIANGLES).reshape(-1)
+
+
+def read_file(file, path):
+    return read_as(file.write(path), Mesh)
+
+
+def is_box(mesh, high, faces=12, low=(0, 0, 0)):
+    sides = np.subtract(high, low)
+    area, volume, found_low, found_high = measures(mesh)
+    assert found_low == pytest.approx(list(low), abs=1e-6) and found_high == pytest.approx(list(high), abs=1e-6)
+    if faces == 12:
+        assert area == pytest.approx(2 * (sides[0] * sides[1] + sides[1] * sides[2] + sides[2] * sides[0]))
+        assert volume == pytest.approx(sides.prod())
+    assert len(mesh.faces) == faces
+
 
 _CODES = {"int8": 5120, "uint8": 5121, "int16": 5122, "uint16": 5123, "uint32": 5125, "float32": 5126}
 _KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}

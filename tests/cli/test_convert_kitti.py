@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from evaluation_layouts import semantic_kitti
+from evaluation_scenes import semantic_kitti
 
 from voxcli import files
 from voxcli.datasets.completion import kitti_camera

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from evaluation_layouts import CHAIR, TABLE, made, meshrcnn, save, solid
+from evaluation_layouts import made, meshrcnn
+from layout_pieces import CHAIR, TABLE, save, solid
 
 from voxcli.evaluation.pairing import find_file, pattern_of
 from voxcli.evaluation.protocol import Column, Table

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from evaluation_layouts import CHAIR, TABLE, made, plane, save, solid
+from evaluation_layouts import made
+from layout_pieces import CHAIR, TABLE, plane, save, solid
 from PIL import Image
 
 

@@ -364,6 +364,7 @@ def campaign(cases: int, seed: int, workers: int = 1, kept: str | None = None) -
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as temporary:
         folder = kept or temporary
+        Path(folder).mkdir(parents=True, exist_ok=True)
         children = [context.Process(target=_child, args=(seed + k, cases // workers, results, folder)) for k in range(workers)]
         for child in children:
             child.start()
@@ -391,8 +392,6 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--kept", help="a folder for the files that show what should not be")
     options = parser.parse_args()
-    if options.kept:
-        Path(options.kept).mkdir(parents=True, exist_ok=True)
     found = campaign(options.cases, options.seed, options.workers, options.kept)
     print(f"{sum(found.values())} files: {found['read']} read, {found['refused']} refused")
     for words, count in found.most_common():

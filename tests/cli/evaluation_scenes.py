@@ -1,0 +1,149 @@
+"""Tiny data sets of scenes in the real layouts, with predictions whose scores are known by hand (see evaluation_layouts.py)."""
+
+import numpy as np
+from layout_pieces import picture, save
+
+from voxcli import files
+from voxcli.files.completion import KITTI_CLASSES, NYU_CLASSES
+from voxcli.geometry.cameras import shapenet_intrinsics
+from voxcli.scene import Frustum, FruxelGrid, Labels, Surfels, VoxelGrid
+
+STREET = Labels(("air", "person", "car", "truck", "van", "bus", "building", "tree", "bicycle", "ground"))
+
+
+def street(root, predictions):
+    frustum = Frustum(16, 16, 16, 2.0, 12.0, 60.0)
+    for k in range(3):
+        labels = np.zeros(frustum.shape, np.uint8)
+        labels[:, 8:] = 9
+        labels[1, :4, :4] = 2
+        picture(root / f"images/{k:06d}.png", 16, "RGB")
+        save(root / f"fruxels/{k:06d}.npz", FruxelGrid(labels, frustum, classes=STREET))
+        if k < 2:
+            labels[1, :4, 2:4] = 0 if k == 0 else 2  # the first has half of the car
+            labels[:4, 8:] = 0  # both lack a quarter of the ground
+            save(predictions / f"{k:06d}.npz", FruxelGrid(labels, frustum, classes=STREET))
+    # Pooled: the car's intersections 8 + 16 of unions 16 + 16; the ground's 1,536 of 2,048, twice. Seven classes are in neither.
+    car, ground = 24 / 32, 0.75
+    return {"Table 2: IoU by class": {"car": car, "ground": ground, "mean": (car + ground) / 2}}
+
+
+def ssz_shapenet(root, predictions):
+    cells = street(root, predictions)["Table 2: IoU by class"]
+    return {"Table 1: IoU by class": {"car": cells["car"], "mean": (cells["car"] + cells["ground"]) / 2}}
+
+
+def iqtt(root, predictions):
+    import h5py
+
+    with h5py.File(root / "questions.h5", "w") as file:
+        file["questions"] = np.random.default_rng(0).integers(0, 255, (4, 4, 16, 16, 3), np.uint8)
+        file["answers"] = np.array([0, 1, 2, 1])
+    (predictions / "answers.txt").write_text("0\n1\n0\n1\n")
+    return {"Table 3: accuracy": {"accuracy": 0.75}}
+
+
+def rooms(root, predictions):
+    from voxcli.datasets.synthetic.folders import write_dataset
+    from voxcli.datasets.synthetic.rooms.dataset import RoomsGenerator
+    from voxcli.datasets.synthetic.rooms.scenes import RoomsConfig
+
+    write_dataset(root, 2, RoomsGenerator(0, RoomsConfig("box-rotation", ("box",), 1, False, True, 16), None), 1)
+    return root
+
+
+def farther(surfels, share):
+    return Surfels(surfels.depth * (1 + share), surfels.normals, surfels.albedo, surfels.camera)
+
+
+def brute_force(truth, share):
+    """Hausdorff one way, the other way, and the mean squared error of the rays' lengths, in plain NumPy."""
+    height, width = truth.depth.shape
+    v, u = np.mgrid[:height, :width] + 0.5
+    K = truth.camera.K
+    rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
+    seen = np.isfinite(truth.depth)
+    points = (rays * truth.depth[..., None])[seen].astype(np.float64)
+    apart = np.linalg.norm(points[:, None] * (1 + share) - points[None], axis=-1)
+    lengths = np.linalg.norm(points, axis=1)
+    return apart.min(1).max(), apart.min(0).max(), ((lengths * share) ** 2).mean()
+
+
+def pix2scene_rooms(root, predictions):
+    rooms(root, predictions)
+    truth = files.read_as(root / "surfels/000000.npz", Surfels)
+    save(predictions / "000000.npz", farther(truth, 0.1))
+    forward, reverse, square = brute_force(truth, 0.1)
+    return {
+        "Table 1: Hausdorff forward": {"box-rotation": forward, "mean": forward},
+        "Table 1: Hausdorff reverse": {"box-rotation": reverse},
+        "Table 1: MSE of depth": {"box-rotation": square, "mean": square},
+    }
+
+
+def pix2scene_views(root, predictions):
+    rooms(root, predictions)
+    expected = {"Table 2: Hausdorff forward": {}, "Table 2: Hausdorff reverse": {}, "Table 2: MSE of depth": {}}
+    for degrees in (5, 35, 55, 80):
+        truth = files.read_as(root / f"turned/000000-{degrees:02d}.npz", Surfels)
+        save(predictions / f"{degrees} degrees" / "000000.npz", farther(truth, 0.05))
+        for title, number in zip(expected, brute_force(truth, 0.05), strict=True):
+            expected[title][f"{degrees} degrees"] = number
+    return expected
+
+
+def semantic_kitti(root, predictions):
+    shape, place = (256, 256, 32), {"origin": np.array([0, -25.6, -2.2]), "voxel_size": np.full(3, 0.2)}
+    for frame in ("000000", "000005"):
+        labels = np.zeros(shape, np.uint8)
+        labels[10:20, 100:110, 0] = KITTI_CLASSES.names.index("road")  # 100 cells
+        labels[10:20, 100, 1] = KITTI_CLASSES.names.index("car")  # 10 cells
+        voxels = root / "sequences/08/voxels"
+        save(voxels / f"{frame}.label", VoxelGrid(labels=labels, classes=KITTI_CLASSES, **place))
+        invalid = np.zeros(shape, bool)
+        invalid[15:20, 100:110, 0] = True  # half of the road
+        save(voxels / f"{frame}.invalid", VoxelGrid(occupancy=invalid, **place))
+        picture(root / f"sequences/08/image_2/{frame}.png", 64, "RGB")
+    K = shapenet_intrinsics(64)
+    rows = {"P2": np.hstack([K, np.zeros((3, 1))]), "Tr": np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0.0]])}
+    (root / "sequences/08/calib.txt").write_text("".join(f"{k}: {' '.join(map(str, v.ravel()))}\n" for k, v in rows.items()))
+    guess = np.zeros(shape, np.uint8)
+    guess[10:20, 100:105, 0] = KITTI_CLASSES.names.index("road")  # of the 50 cells that count, 25
+    guess[10:20, 100, 1] = KITTI_CLASSES.names.index("truck")  # the car's place by another name
+    save(predictions / "sequences/08/predictions/000000.label", VoxelGrid(labels=guess, classes=KITTI_CLASSES, **place))
+    return {"Completion and mean IoU": {"completion IoU": 35 / 60, "mean IoU": 0.5 / 19},
+            "IoU by class": {"road": 0.5, "car": 0.0, "truck": 0.0}}  # fmt: skip
+
+
+def nyu(root, predictions):
+    cells = np.zeros((240, 144, 240), np.uint8)
+    cells[0, 0, :200] = 4  # raw id of a window, as SSCNet's map has it
+    for name in ("NYU0001_0000", "NYU0002_0000"):
+        runs, flat = [], cells.ravel()
+        edges = np.flatnonzero(np.diff(flat)) + 1
+        starts = np.concatenate([[0], edges, [flat.size]])
+        runs = [(int(flat[a]), int(b - a)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        header = np.concatenate([[0, 0, 0], np.eye(4).ravel()]).astype("<f4").tobytes()
+        (root / f"{name}.bin").write_bytes(header + np.array(runs, "<u4").tobytes())
+    truth = files.read_as(root / "NYU0001_0000.bin", VoxelGrid)
+    found = np.argwhere(truth.labels == NYU_CLASSES.names.index("window"))
+    labels = np.zeros_like(truth.labels)
+    labels[tuple(found[:50].T)] = NYU_CLASSES.names.index("window")
+    save(predictions / "NYU0001_0000.npz", VoxelGrid(labels=labels, classes=NYU_CLASSES, origin=truth.origin, voxel_size=truth.voxel_size))
+    return {"Completion and mean IoU": {"completion IoU": 0.25, "mean IoU": 0.25 / 11}, "IoU by class": {"window": 0.25}}
+
+
+def occ3d(root, predictions):
+    semantics = np.full((200, 200, 16), 17, np.uint8)
+    semantics[0, 0, :8] = 4
+    camera = np.zeros(semantics.shape, np.uint8)
+    camera[0, 0, :4] = camera[1] = 1
+    for token in ("t1", "t2"):
+        folder = root / "scene-0001" / token
+        folder.mkdir(parents=True)
+        np.savez(folder / "labels.npz", semantics=semantics, mask_camera=camera, mask_lidar=camera)
+    guess = semantics.copy()
+    guess[0, 0, :2] = 17
+    predictions.mkdir(exist_ok=True)
+    np.savez(predictions / "t1.npz", semantics=guess, mask_camera=camera, mask_lidar=camera)
+    return {"Mean IoU": {"mean IoU": 0.5}, "IoU by class": {}}
