@@ -5,6 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from voxcli import config
+from voxcli.errors import UsageError
 from voxcli.models.blocks.efficientnet import EfficientNetLite0, PublishedMaps
 from voxcli.models.branched.preparation import plain_image, standard_image
 from voxcli.models.jof import network as jof
@@ -26,6 +27,18 @@ def jof_config():
 def test_weights_in_half_precision_fit_into_their_files(build, limit):
     with torch.device("meta"):
         assert 2 * sum(t.numel() for t in build().state_dict().values()) < limit * MIB
+
+
+def test_the_pointwise_convolutions_of_pix2vox_lite_stay_for_other_files_to_hold():
+    network = pix2vox.build(pix2vox.PRESETS["lite"]).train()
+    published = network.encoder.published
+    held = {name for name, value in published.named_buffers() if value.dim() == 4}
+    plain = {name for name, value in PublishedMaps().named_parameters() if value.dim() == 4 and value.shape[1] > 1 and value.shape[2] == 1}
+    assert held == plain
+    published(torch.rand(1, 3, 64, 64)).sum().backward()
+    assert all(parameter.grad is not None for parameter in published.parameters())
+    with pytest.raises(UsageError):
+        pix2vox.Pix2VoxConfig(rank=8)
 
 
 def test_the_published_maps_lie_side_by_side():

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import UsageError, unknown_name
+from voxcli.models.blocks.adapting import adapt_pointwise
 from voxcli.models.blocks.efficientnet import ENCODERS, PublishedMaps
 from voxcli.models.pix2vox.sizes import IMAGE
 from voxcli.shapes import check_shape
@@ -39,7 +40,8 @@ class Pix2VoxConfig:
     """Widths of all layers. The defaults are Pix2Vox-F's.
 
     backbone: what the pictures meet first, `vgg16`, or `efficientnet-lite0` (ours). pretrained: the latter's ImageNet weights when a
-    training begins, `true` for those of the installed package or the path of a file.
+    training begins, `true` for those of the installed package or the path of a file. rank: of what changes in its pointwise convolutions,
+    so that weights need not hold these again (see blocks.adapting); 0: they change as all else does.
     trunk: channels of VGG-16's first eight convolutions. encoder, kernels, pool: channels and kernel sizes of the three layers after the
     backbone, and the maximum taken after the second. decoder: channels that the features become at 2^3 cells, then of the four layers
     that double. scorer: channels inside of the context scoring network. refiner: channels of the refiner's levels; empty for none;
@@ -49,6 +51,7 @@ class Pix2VoxConfig:
 
     backbone: str = VGG
     pretrained: bool | str = True
+    rank: int = 0
     trunk: tuple[int, ...] = (64, 64, 128, 128, 256, 256, 256, 512)
     encoder: tuple[int, ...] = (512, 256, 128)
     kernels: tuple[int, ...] = (1, 3, 3)
@@ -66,6 +69,9 @@ class Pix2VoxConfig:
         if self.backbone != VGG and self.imagenet:
             raise UsageError("pix2vox: 'imagenet' names weights of VGG-16, which this network does not have.", actual=self.imagenet,
                              hint="Name weights of its backbone with 'pretrained'.")  # fmt: skip
+        if self.rank < 0 or (self.rank and self.backbone == VGG):
+            raise UsageError("pix2vox: 'rank' belongs to a pretrained backbone.", expected="0, or 1 and more with efficientnet-lite0",
+                             actual=f"{self.rank} with {self.backbone}")  # fmt: skip
         lengths = {"trunk": 8, "encoder": 3, "kernels": 3, "decoder": 5, "scorer": 4}
         for name, length in lengths.items():
             if len(getattr(self, name)) != length or min(getattr(self, name)) < 1:
@@ -87,8 +93,10 @@ class Pix2VoxConfig:
 
 PRESETS = {
     "pix2vox-f": Pix2VoxConfig(),
-    "pix2vox-a": Pix2VoxConfig(encoder=(512, 512, 256), kernels=(3, 3, 1), pool=3, decoder=(2048, 512, 128, 32, 8), refiner=(32, 64, 128)),
-    "lite": Pix2VoxConfig(backbone="efficientnet-lite0", encoder=(384, 256, 128)),
+    "pix2vox-a": Pix2VoxConfig(
+        encoder=(512, 512, 256), kernels=(3, 3, 1), pool=3, decoder=(2048, 512, 128, 32, 8), refiner=(32, 64, 128)
+    ),
+    "lite": Pix2VoxConfig(backbone="efficientnet-lite0", rank=8, encoder=(384, 256, 128)),
 }
 """The two networks of the paper, Fast and Accurate; and F over a lighter pretrained backbone."""
 
@@ -103,6 +111,8 @@ class Encoder(nn.Module):
             self.vgg, before = vgg_slice(config.trunk), config.trunk[-1]
         else:
             self.published, before = PublishedMaps(), PublishedMaps.channels
+            if config.rank:
+                adapt_pointwise(self.published.encoder, config.rank)
         first, second, third = config.encoder
         k1, k2, k3 = config.kernels
         self.layer1 = nn.Sequential(nn.Conv2d(before, first, k1), nn.BatchNorm2d(first), nn.ELU(inplace=True))
