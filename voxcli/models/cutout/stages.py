@@ -13,7 +13,7 @@ from torch import Tensor
 
 from voxcli import config as configuration
 from voxcli.config import Value
-from voxcli.models.blocks.efficientnet import EfficientNetLite0, load_imagenet
+from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.blocks.losses import soft_overlap_loss
 from voxcli.models.cutout.batches import MaskBatch, MaskedPictures, MaskReader, Prepared, collate
 from voxcli.models.cutout.network import CutOut, CutOutConfig, build, check_side
@@ -64,9 +64,7 @@ class CutOutTask(Task[CutOut, CutOutConfig, MaskedPictures, Prepared, MaskBatch]
         if config.start:
             load_parts(network, config.start)
         else:
-            published = EfficientNetLite0()
-            load_imagenet(published, config.pretrained)
-            network.encoder.load_state_dict(published.state_dict(), strict=False)
+            load_imagenet(network.encoder, config.pretrained)
         return network
 
     def check_stage(self, stage: Stage, config: CutOutConfig, data: MaskedPictures) -> None:
