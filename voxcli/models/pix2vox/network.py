@@ -93,9 +93,7 @@ class Pix2VoxConfig:
 
 PRESETS = {
     "pix2vox-f": Pix2VoxConfig(),
-    "pix2vox-a": Pix2VoxConfig(
-        encoder=(512, 512, 256), kernels=(3, 3, 1), pool=3, decoder=(2048, 512, 128, 32, 8), refiner=(32, 64, 128)
-    ),
+    "pix2vox-a": Pix2VoxConfig(encoder=(512, 512, 256), kernels=(3, 3, 1), pool=3, decoder=(2048, 512, 128, 32, 8), refiner=(32, 64, 128)),
     "lite": Pix2VoxConfig(backbone="efficientnet-lite0", rank=8, encoder=(384, 256, 128)),
 }
 """The two networks of the paper, Fast and Accurate; and F over a lighter pretrained backbone."""
