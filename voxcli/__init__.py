@@ -1,9 +1,11 @@
 """voxcli: images to labelled 3D, and an honest score. Importing this package imports neither torch nor numpy.
 
-model = voxcli.load("ssz")                                  # a trained network
-scene = model.predict("street.png")                         # a FruxelGrid; a list gives a list
-voxcli.write("scene.glb", scene)                            # all that `voxcli convert` does
-voxcli.score(scene, "truth.npz", "iou")["value"]            # the record that `voxcli metrics iou` prints
+Four lines show most of it:
+
+    model = voxcli.load("ssz")                                  # a trained network
+    scene = model.predict("street.png")                         # a FruxelGrid; a list gives a list
+    voxcli.write("scene.glb", scene)                            # all that `voxcli convert` does
+    voxcli.score(scene, "truth.npz", "iou")["value"]            # the record that `voxcli metrics iou` prints
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from typing import TYPE_CHECKING
 from voxcli.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FunctionType
+
     from voxcli.api.filling import fruxelize, voxelize
     from voxcli.api.fusing import fuse
     from voxcli.api.prediction import Model, load
@@ -52,12 +57,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> type | FunctionType | Mapping[str, Frustum]:
     if name not in _HOMES:
         raise AttributeError(f"module 'voxcli' has no attribute '{name}'")
     from importlib import import_module
 
-    found: object = getattr(import_module(f"voxcli.{_HOMES[name]}"), name)
+    found: type | FunctionType | Mapping[str, Frustum] = getattr(import_module(f"voxcli.{_HOMES[name]}"), name)
     globals()[name] = found
     return found
 

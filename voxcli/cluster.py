@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from voxcli.errors import UsageError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from distributed import Client, Worker, WorkerPlugin
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 LOCAL = "local"
 """In place of an address: a cluster of this machine, for as long as the command runs."""
@@ -43,7 +44,7 @@ class ClusterPool:
         self._executor, self._setup = client.get_executor(pure=False), setup
         self.size = sum(client.nthreads().values())
 
-    def submit(self, function: Callable[..., T], /, *args: object, **named: object) -> Future[T]:
+    def submit(self, function: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> Future[T]:
         """Hand out a task. It is done again where its worker dies."""
         future: Future[T] = self._executor.submit(_in_worker, self._setup, function, *args, **named)
         return future
@@ -63,16 +64,14 @@ def check_scheduler(address: str) -> None:
 
 
 @contextmanager
-def cluster_pool(
-    address: str, workers: int, initializer: Callable[..., None] | None, initargs: tuple[object, ...]
-) -> Iterator[ClusterPool]:
+def cluster_pool(address: str, workers: int, initializer: Callable[[], None] | None) -> Iterator[ClusterPool]:
     """The workers of a cluster, set up as `processes.worker_pool` says.
 
     workers: of a cluster of this machine (LOCAL); 1: one for each core. Raises UsageError where the package is missing, no scheduler
     answers, or a worker lacks voxcli or the folder of the command.
     """
     with _connected(address, workers) as client:
-        setup = pickle.dumps((__version__, os.getcwd(), pickle.dumps((initializer, initargs))))
+        setup = pickle.dumps((__version__, os.getcwd(), pickle.dumps(initializer)))
         _wait_for_workers(client, address)
         for error in client.run(_check_worker, setup, on_error="return").values():
             if isinstance(error, ModuleNotFoundError) and error.name == "voxcli":
@@ -155,13 +154,13 @@ def _set_up(setup: bytes) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(get_worker().state.nthreads))
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    initializer, initargs = pickle.loads(pickle.loads(setup)[2])
+    initializer = pickle.loads(pickle.loads(setup)[2])
     if initializer is not None:
-        initializer(*initargs)
+        initializer()
     _ready = setup
 
 
-def _in_worker(setup: bytes, function: Callable[..., T], *args: object, **named: object) -> T:
+def _in_worker(setup: bytes, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
     """Do a task in the folder of its command."""
     with _one_at_a_time:
         before = os.getcwd()

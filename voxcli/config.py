@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from voxcli.contents import file_bytes
 from voxcli.errors import FileFormatError, UsageError, VoxcliError
-from voxcli.provenance import Json
+from voxcli.provenance import Json, Recordable
 
 if typing.TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -32,7 +32,7 @@ else:
 MOST_VALUES = 1 << 20
 """Values of a YAML text beyond its letters: aliases of aliases of a few lines are more than memory holds."""
 
-T = TypeVar("T")
+InstanceT = TypeVar("InstanceT", bound="DataclassInstance")
 
 Hint: TypeAlias = Any
 """The type of a field: a class, or a form of typing such as `int | None`."""
@@ -108,7 +108,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, Value]:
     return value
 
 
-def dumps(mapping: Mapping[str, object], comments: Mapping[str, str] | None = None) -> str:
+def dumps(mapping: Mapping[str, Recordable], comments: Mapping[str, str] | None = None) -> str:
     """YAML of a mapping, keys in their order, such that `parse` gives the same values back. comments: what stands behind keys.
 
     >>> print(dumps({"seed": 1, "names": ["a"]}, {"seed": "--seed"}), end="")
@@ -119,7 +119,7 @@ def dumps(mapping: Mapping[str, object], comments: Mapping[str, str] | None = No
     return "".join(_commented(key, value, (comments or {}).get(key)) for key, value in mapping.items()) or "{}\n"
 
 
-def _commented(key: str, value: object, comment: str | None) -> str:
+def _commented(key: str, value: Recordable, comment: str | None) -> str:
     """The lines of one key. Where its first line may be a part of a long text, the comment stands before it."""
     import yaml
 
@@ -162,7 +162,7 @@ def parse_set(settings: Iterable[str]) -> dict[str, Value]:
     return result
 
 
-def from_mapping(cls: type[T], mapping: Value, where: str) -> T:
+def from_mapping(cls: type[InstanceT], mapping: Value, where: str) -> InstanceT:
     """An instance of a dataclass from a mapping, such as a YAML file gives.
 
     Fields may be bool, int, float, str, Path, Enum, Literal, list, tuple, dict, dataclasses, and unions of them with None.
@@ -170,7 +170,7 @@ def from_mapping(cls: type[T], mapping: Value, where: str) -> T:
     """
     if not isinstance(mapping, Mapping):
         raise UsageError(f"{where} must be a mapping.", expected=f"keys of {cls.__name__}", actual=_describe(mapping))
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     check_keys(mapping, fields, where)
     missing = [
         name
@@ -202,7 +202,7 @@ def check_keys(mapping: Mapping[str, Value], known: Iterable[str], where: str) -
             raise UsageError(f"{where}: unknown key '{key}'.", hint=f"{guess}Known: {', '.join(known) or 'none'}.")
 
 
-def _plain(value: object) -> Value:
+def _plain(value: Recordable) -> Value:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return to_mapping(value)
     if isinstance(value, enum.Enum):
@@ -223,7 +223,7 @@ def _describe(value: Value) -> str:
     return names.get(type(value), f"{value!r}")
 
 
-def _convert(hint: Hint, value: Value, where: str) -> object:
+def _convert(hint: Hint, value: Value, where: str) -> Recordable:
     origin: Hint = typing.get_origin(hint)
     if hint is Any:
         return value
@@ -242,7 +242,7 @@ def _convert(hint: Hint, value: Value, where: str) -> object:
     return _convert_scalar(hint, value, where)
 
 
-def _convert_scalar(hint: Hint, value: Value, where: str) -> object:
+def _convert_scalar(hint: Hint, value: Value, where: str) -> Recordable:
     # bool is an int to Python, and a text "8" is no 8: neither may slip through in a configuration.
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
@@ -256,7 +256,7 @@ def _convert_scalar(hint: Hint, value: Value, where: str) -> object:
     raise UsageError(f"{where} has the wrong type.", expected=wanted.get(hint, getattr(hint, "__name__", hint)), actual=_describe(value))
 
 
-def _convert_union(choices: tuple[Hint, ...], value: Value, where: str) -> object:
+def _convert_union(choices: tuple[Hint, ...], value: Value, where: str) -> Recordable:
     if value is None and type(None) in choices:
         return None
     concrete = [choice for choice in choices if choice is not type(None)]
@@ -268,7 +268,7 @@ def _convert_union(choices: tuple[Hint, ...], value: Value, where: str) -> objec
     return _convert(concrete[-1], value, where)
 
 
-def _convert_container(kind: type, args: tuple[Hint, ...], value: Value, where: str) -> object:
+def _convert_container(kind: type, args: tuple[Hint, ...], value: Value, where: str) -> Recordable:
     if kind is dict:
         if not isinstance(value, Mapping):
             raise UsageError(f"{where} has the wrong type.", expected="a mapping", actual=_describe(value))
@@ -279,7 +279,8 @@ def _convert_container(kind: type, args: tuple[Hint, ...], value: Value, where: 
         if len(args) != len(value):
             raise UsageError(f"{where} has the wrong length.", expected=len(args), actual=len(value))
         return tuple(_convert(arg, v, f"{where}[{i}]") for i, (arg, v) in enumerate(zip(args, value, strict=True)))
-    return kind(_convert(args[0], v, f"{where}[{i}]") if args else v for i, v in enumerate(value))
+    made = [_convert(args[0], v, f"{where}[{i}]") if args else v for i, v in enumerate(value)]
+    return made if kind is list else tuple(made)
 
 
 def _one_of(known: Iterable[Value], value: Value, where: str) -> Value:

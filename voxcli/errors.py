@@ -9,10 +9,20 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 _LONG_WORD = re.compile(r"\S{301,}")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, turns of the writing direction, and what stands for bytes of a name that are no UTF-8."""
+
+
+class SupportsStr(Protocol):
+    """What a message can state: a number, a list, a type, a path."""
+
+    def __str__(self) -> str: ...
+
+
+Detail = SupportsStr | None
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -48,7 +58,7 @@ class VoxcliError(Exception):
 
     exit_code = 2
 
-    def __init__(self, message: str, *, expected: object = None, actual: object = None, hint: str | None = None):
+    def __init__(self, message: str, *, expected: Detail = None, actual: Detail = None, hint: str | None = None):
         self.message, self.expected, self.actual, self.hint = message, expected, actual, hint
         super().__init__(str(self))
 
@@ -61,12 +71,14 @@ class VoxcliError(Exception):
         lines = [self.message, ", ".join(middle), self.hint or ""]
         return "\n".join(readable(line) for line in lines if line)
 
-    def __reduce__(self) -> tuple[Callable[..., VoxcliError], tuple[object, ...]]:
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., VoxcliError], tuple[type[VoxcliError], str, Detail, Detail, str | None]]:
         # Worker processes hand their errors back pickled; the default would replay __init__ with the joined text alone.
         return _rebuild, (type(self), self.message, self.expected, self.actual, self.hint)
 
 
-def _rebuild(cls: type[VoxcliError], message: str, expected: object, actual: object, hint: str | None) -> VoxcliError:
+def _rebuild(cls: type[VoxcliError], message: str, expected: Detail, actual: Detail, hint: str | None) -> VoxcliError:
     return cls(message, expected=expected, actual=actual, hint=hint)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from voxcli.errors import UsageError, unknown_name
+from voxcli.provenance import Recordable
 
 T = TypeVar("T")
 OptionsT = TypeVar("OptionsT", bound="Options")
@@ -75,7 +76,7 @@ class About:
     choices: tuple[str, ...] | None = None
     metavar: str | None = None
     on_command_line: bool = True
-    parse: Callable[[str], object] | None = None
+    parse: Callable[[str], Recordable] | None = None
     reads: bool = False
     writes: SideFile | None = None
 
@@ -105,7 +106,7 @@ def option(
 
 
 def text_option(
-    default: T, help: str, parse: Callable[[str], object], *, metavar: str, within: str = "(-inf, inf)", reads: bool = False
+    default: T, help: str, parse: Callable[[str], Recordable], *, metavar: str, within: str = "(-inf, inf)", reads: bool = False
 ) -> T:
     """A field whose flag takes a text. parse: its value from the text; with `reads`, from the file that the text names."""
     return _field(default, About(help, within=Interval(within), metavar=metavar, parse=parse, reads=reads))
@@ -130,13 +131,13 @@ class Options:
             check_value(name, about, getattr(self, name))
 
     @property
-    def given(self) -> dict[str, object]:
+    def given(self) -> dict[str, Recordable]:
         """The fields whose values are not their defaults. An array is compared with None alone."""
         values = ((f.name, getattr(self, f.name), f.default) for f in dataclasses.fields(self))
         return {name: value for name, value, default in values if value is not default and (default is None or value != default)}
 
 
-def check_value(name: str, about: About, value: object) -> None:
+def check_value(name: str, about: About, value: Recordable) -> None:
     """Raise UsageError, which calls it by a name, for a value outside of the limits or choices."""
     for each in value if isinstance(value, tuple) else (value,):
         if about.choices is not None and each is not None and each not in about.choices:
@@ -170,7 +171,7 @@ def type_of(options: type[Options], name: str) -> type:
     return kind
 
 
-def make_options(options: type[OptionsT], given: Mapping[str, object], what: str) -> OptionsT:
+def make_options(options: type[OptionsT], given: Mapping[str, Recordable], what: str) -> OptionsT:
     """An instance from given values; None is not given. Raises UsageError for a name that the class lacks; `what` it is of is said.
 
     >>> make_options(Options, {"threshold": None}, "ssz")

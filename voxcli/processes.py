@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _scheduler: ContextVar[str | None] = ContextVar("scheduler", default=None)
 
@@ -40,7 +41,7 @@ class WorkerPool(Protocol):
     size: int
     remote: bool
 
-    def submit(self, function: Callable[..., T], /, *args: object, **named: object) -> Future[T]:
+    def submit(self, function: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> Future[T]:
         """Hand out a task."""
 
 
@@ -91,11 +92,11 @@ def cores_shared(workers: int) -> Iterator[None]:
 
 
 @contextmanager
-def worker_pool(workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[object, ...] = ()) -> Iterator[WorkerPool]:
+def worker_pool(workers: int, initializer: Callable[[], None] | None = None) -> Iterator[WorkerPool]:
     """A pool of fresh processes, or the workers of the cluster that `use_scheduler` names. Where the block is left by an error or an
     interrupt, processes are ended at once, and a cluster is told to forget what it has not begun.
 
-    initializer(*initargs) runs first in every worker. It and all work travel pickled: top-level functions or partials of them.
+    initializer runs first in every worker. It and all work travel pickled: top-level functions or partials of them.
     """
     import multiprocessing
     import pickle
@@ -104,7 +105,7 @@ def worker_pool(workers: int, initializer: Callable[..., None] | None = None, in
     if (address := scheduler()) is not None:
         from voxcli.cluster import cluster_pool
 
-        with cluster_pool(address, workers, initializer, initargs) as cluster:
+        with cluster_pool(address, workers, initializer) as cluster:
             yield cluster
         return
 
@@ -113,7 +114,7 @@ def worker_pool(workers: int, initializer: Callable[..., None] | None = None, in
 
         size, remote = workers, False
 
-        def submit(self, function: Callable[..., T], /, *args: object, **named: object) -> Future[T]:
+        def submit(self, function: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> Future[T]:
             with signals_held_back():
                 return super().submit(function, *args, **named)
 
@@ -121,7 +122,7 @@ def worker_pool(workers: int, initializer: Callable[..., None] | None = None, in
     others = set(multiprocessing.active_children())
     # spawn: a fork would copy threads and CUDA contexts that do not survive it
     # pickled once more: what the initializer's module imports would otherwise come before the number of threads, and never hear of it
-    later = pickle.dumps((initializer, initargs))
+    later = pickle.dumps(initializer)
     pool = Pool(workers, multiprocessing.get_context("spawn"), _start, (threads, later))
     done = False
     try:
@@ -135,7 +136,7 @@ def worker_pool(workers: int, initializer: Callable[..., None] | None = None, in
 
 
 def _start(threads: int, later: bytes) -> None:
-    """First thing in a worker, before any heavy import. later: the pickled initializer and its arguments."""
+    """First thing in a worker, before any heavy import. later: the pickled initializer."""
     import multiprocessing
     import pickle
 
@@ -148,6 +149,6 @@ def _start(threads: int, later: bytes) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     threading.Thread(target=follow_parent, daemon=True).start()
-    initializer, initargs = pickle.loads(later)
+    initializer = pickle.loads(later)
     if initializer is not None:
-        initializer(*initargs)
+        initializer()

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from voxcli.contents import file_bytes, kept_bytes, stdin_digest
 from voxcli.errors import UsageError, printable
@@ -20,14 +20,38 @@ from voxcli.version import __version__
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 """A value that JSON can hold."""
+
+
+class SupportsToList(Protocol):
+    """A number or an array of NumPy or torch."""
+
+    def tolist(self) -> Json:
+        """Numbers of Python, in lists."""
+
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from _typeshed import DataclassInstance
+
+    Recordable = (
+        Json | SupportsToList | os.PathLike[str] | enum.Enum | DataclassInstance | AbstractSet["Recordable"] | Sequence["Recordable"]
+        | Mapping[str, "Recordable"] | Mapping[int, "Recordable"]
+    )  # fmt: skip
+    """What a record or `meta` can state, once it is made plain."""
+else:
+    Recordable = object
+
 Meta = dict[str, Any]
 """What a file says of itself: a JSON object. Who reads a key knows the type of its value."""
 
 META_VERSION = 1
 
 
-def make_meta(schema: str, command: str, options: Mapping[str, object], inputs: Mapping[str, str], seed: int | None, frame: str, units: str,
-              weights: str | None = None) -> Meta:  # fmt: skip
+def make_meta(
+    schema: str, command: str, options: Mapping[str, Recordable], inputs: Mapping[str, str], seed: int | None, frame: str, units: str,
+    weights: str | None = None,
+) -> Meta:  # fmt: skip
     """The meta dictionary of an output file, ready for JSON.
 
     Args:
@@ -88,7 +112,7 @@ def _relative(text: str) -> str:
     return printable(path.name if path.is_absolute() else text)
 
 
-def _plain(value: object) -> Json:
+def _plain(value: Recordable) -> Json:
     """A value as JSON knows it."""
     if isinstance(value, enum.Enum):
         return _plain(value.value)

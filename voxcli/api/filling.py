@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from voxcli.api.things import Path, ShapeLike, as_camera, as_solid, digests_of, is_path, path_of
+from voxcli.api.things import Path, ShapeLike, Thing, as_camera, as_solid, digests_of, is_path, path_of
 from voxcli.contents import opened_once
 from voxcli.errors import UsageError, unknown_name
 from voxcli.ops.filling import FillOptions, check_box, fill_points, fill_scene, look_up, scene_of_mesh
@@ -16,6 +16,8 @@ from voxcli.scene import FRUSTUM_PRESETS, Camera, DepthMap, Frustum, FruxelGrid,
 from voxcli.shapes import FILLS
 
 if TYPE_CHECKING:
+    from voxcli.provenance import Recordable
+
     Classes = str | Mapping[str, str] | None
     Solid = ShapeLike | SceneDescription
     Box = tuple[float, float, float, float, float, float]
@@ -172,7 +174,7 @@ def _check_choice(what: str, value: str, known: tuple[str, ...]) -> None:
         raise unknown_name(what, value, known)
 
 
-def _meta(schema: str, options: Mapping[str, object], frame: str, *read: object) -> dict[str, object]:
+def _meta(schema: str, options: Mapping[str, Recordable], frame: str, *read: Thing) -> dict[str, Recordable]:
     from voxcli.provenance import make_meta
 
     files_read = [each for each in read if is_path(each) and _is_file(path_of(each))]

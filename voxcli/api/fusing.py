@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, TypedDict
 
 from voxcli import files
-from voxcli.api.things import Path, digests_of, is_path, one_or_many, path_of
+from voxcli.api.things import Path, digests_of, is_path, path_of
 from voxcli.contents import opened_once
 from voxcli.errors import DataError, UsageError
 from voxcli.scene import FruxelGrid, PointCloud, VoxelGrid
@@ -65,9 +65,9 @@ def fuse(
     >>> voxcli.fuse([grid], resolution=32, device="cpu").labels.shape
     (27, 26, 32)
     """
-    if not one_or_many(views) or not views:
+    if not isinstance(views, (list, tuple)) or not views:
         raise UsageError("Views come as a list.", expected="one or more fruxel grids, coarse volumes, or their paths",
-                         actual="an empty list" if one_or_many(views) else type(views).__name__)  # fmt: skip
+                         actual="an empty list" if isinstance(views, (list, tuple)) else type(views).__name__)  # fmt: skip
     if all(is_path(view) for view in views):
         views = sorted(views, key=lambda view: (PurePath(path_of(view)).name, path_of(view)))
     names = [path_of(view) or f"view {number}" for number, view in enumerate(views, 1)]

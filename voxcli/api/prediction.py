@@ -8,15 +8,17 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, overload
 
 from voxcli import files
-from voxcli.api.things import Path, PictureLike, as_camera, as_picture, digests_of, is_path, one_or_many, path_of
+from voxcli.api.things import Path, PictureLike, as_camera, as_picture, digests_of, is_path, path_of
 from voxcli.contents import opened_once
 from voxcli.errors import UsageError, unknown_name
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
 
 if TYPE_CHECKING:
     from torch import nn
+    from typing_extensions import TypeIs
 
     from voxcli.models.base import Inputs, ModelOptions, Predictor
+    from voxcli.provenance import Recordable
 
     Prediction = FruxelGrid | VoxelGrid | PointCloud | Mesh | Surfels | Picture
 
@@ -94,14 +96,14 @@ class Model:
         return self._abouts[option].help if option in self._abouts else known[option]
 
     @overload
-    def predict(self, pictures: PictureLike, *, views: bool = False, batch_size: int = 1, **options: object) -> Prediction: ...
+    def predict(self, pictures: PictureLike, *, views: bool = False, batch_size: int = 1, **options: Recordable) -> Prediction: ...
     @overload
     def predict(
-        self, pictures: Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: int = 1, **options: object
+        self, pictures: Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: int = 1, **options: Recordable
     ) -> list[Prediction] | Prediction: ...
     def predict(
         self, pictures: PictureLike | Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: int = 1,
-        **options: object,
+        **options: Recordable,
     ) -> Prediction | list[Prediction]:  # fmt: skip
         """What the network makes of pictures, as `voxcli predict` writes it: one gives one, a list gives a list.
 
@@ -127,7 +129,7 @@ class Model:
         >>> len(model.predict(chair)), type(model.predict(chair, views=True)).__name__
         (2, 'VoxelGrid')
         """
-        given = {name: value for name, value in options.items() if value is not None}
+        given: dict[str, Recordable] = {name: value for name, value in options.items() if value is not None}
         for name in given:
             if name not in self.options:
                 raise unknown_name(f"option of {self.name}", name, self.options)
@@ -136,7 +138,7 @@ class Model:
         samples, single = self._samples(pictures, views)
         if is_path(given.get("cut")):
             given["cut"] = path_of(given["cut"])
-        known: dict[str, object] = {name: given.pop(name) for name in ("camera", "depth") if name in given}
+        known: dict[str, Recordable] = {name: given.pop(name) for name in ("camera", "depth") if name in given}
         chosen = self._chosen(given)
         found: list[Prediction] = []
         # A camera may differ from picture to picture: then one at a time, as in the command.
@@ -154,24 +156,24 @@ class Model:
 
     def _samples(
         self, pictures: PictureLike | Sequence[PictureLike | Sequence[PictureLike]], views: bool
-    ) -> tuple[list[list[PictureLike]], bool]:
+    ) -> tuple[Sequence[Sequence[PictureLike]], bool]:
         """The pictures of each object, and whether one result is asked for."""
         several = self._spec.several_views
         if views and not several:
             raise UsageError(f"{self.name} takes one picture of each scene.", expected="views=False", actual="views=True")
-        if not one_or_many(pictures):
-            return [[pictures]], True  # type: ignore[list-item]
-        nested = [list(each) if one_or_many(each) else each for each in pictures]
-        lists = [each for each in nested if isinstance(each, list)]
+        if not _is_list(pictures):
+            return [[pictures]], True
+        lists = [list(each) for each in pictures if _is_list(each)]
+        singles = [each for each in pictures if not _is_list(each)]
         if lists and not several:
             raise UsageError(f"{self.name} takes one picture of each scene.", expected="a list of pictures", actual="a list of lists")
-        if any(not each for each in lists) or (views and not nested):
+        if any(not each for each in lists) or (views and not pictures):
             raise UsageError("There is no picture of an object.", expected="one or more views of each", actual="an empty list")
         if views and not lists:
-            return [nested], True  # type: ignore[list-item]
-        return [each if isinstance(each, list) else [each] for each in nested], False  # type: ignore[list-item]
+            return [singles], True
+        return [list(each) if _is_list(each) else [each] for each in pictures], False
 
-    def _chosen(self, given: dict[str, object]) -> ModelOptions:
+    def _chosen(self, given: dict[str, Recordable]) -> ModelOptions:
         """The options as the model takes them: files that they name are read."""
         from voxcli.options import make_options
 
@@ -180,12 +182,12 @@ class Model:
         return make_options(self._kind, given | read, self.name)
 
     def _inputs(
-        self, sample: Sequence[PictureLike], known: dict[str, object], place: int, count: int, single: bool, fov: float | None
+        self, sample: Sequence[PictureLike], known: dict[str, Recordable], place: int, count: int, single: bool, fov: float | None
     ) -> Inputs:
         """A sample with its pictures, cameras and depth maps read."""
         from voxcli.models.base import Inputs
 
-        found = [as_camera(one, path) for one, path in self._of_each("camera", known, place, sample, count, single)]  # type: ignore[arg-type]
+        found = [as_camera(one, path) for one, path in self._of_each("camera", known, place, sample, count, single)]
         cameras = [camera for camera in found if camera is not None]
         depths = [self._depth(one, path, len(sample)) for one, path in self._of_each("depth", known, place, sample, count, single)]
         target_frustum = None if cameras else self._predictor.view
@@ -193,18 +195,18 @@ class Model:
         return Inputs(pictures, tuple(cameras) or None, tuple(depths) or None)
 
     def _of_each(
-        self, name: str, known: dict[str, object], place: int, sample: Sequence[PictureLike], count: int, single: bool
-    ) -> list[tuple[object, str]]:
+        self, name: str, known: dict[str, Recordable], place: int, sample: Sequence[PictureLike], count: int, single: bool
+    ) -> list[tuple[Recordable, str]]:
         """What is known of each picture of one sample, with the picture's path; nothing where it is not known."""
         if name not in known:
             return []
         value = mine = known[name]
-        if one_or_many(value) and not single:
+        if isinstance(value, (list, tuple)) and not single:
             if len(value) != count:
                 raise UsageError(f"There are not as many {name}s as samples.", expected=count, actual=len(value))
             mine = value[place]
-        each: list[object]
-        if one_or_many(mine):
+        each: list[Recordable]
+        if isinstance(mine, (list, tuple)):
             each = list(mine)
         else:
             each = [mine] * (len(sample) if is_path(mine) else 1)
@@ -212,7 +214,7 @@ class Model:
             raise UsageError(f"There are not as many {name}s as pictures.", expected=len(sample), actual=len(each))
         return [(one, path_of(picture)) for one, picture in zip(each, sample, strict=True)]
 
-    def _depth(self, one: object, picture: str, count: int) -> DepthMap:
+    def _depth(self, one: Recordable, picture: str, count: int) -> DepthMap:
         if isinstance(one, DepthMap):
             return one
         from voxcli.ops.cameras import file_beside
@@ -222,7 +224,7 @@ class Model:
         return files.read_as(file_beside(path_of(one), picture, count), DepthMap)
 
     def _finished(
-        self, result: Prediction, read_from: Sequence[PictureLike], given: dict[str, object], known: dict[str, object]
+        self, result: Prediction, read_from: Sequence[PictureLike], given: dict[str, Recordable], known: dict[str, Recordable]
     ) -> Prediction:
         """A result in its place in the world, with its provenance. read_from: its pictures, and their masks where these are files."""
         from voxcli.geometry.placing import stand_level
@@ -240,6 +242,13 @@ class Model:
             made.meta.update(frame=self._spec.frame, units=self._spec.units)
         made.meta["prediction"] = meta
         return made
+
+
+def _is_list(
+    pictures: PictureLike | Sequence[PictureLike | Sequence[PictureLike]],
+) -> TypeIs[Sequence[PictureLike | Sequence[PictureLike]]]:
+    """Whether a list was handed in, which gives a list."""
+    return isinstance(pictures, (list, tuple))
 
 
 def _mask_files(options: ModelOptions, sample: Sequence[PictureLike]) -> list[str]:

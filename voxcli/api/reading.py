@@ -91,8 +91,8 @@ def write(
             held = files.read(path_of(thing))
         elif isinstance(thing, (SceneDescription, Camera, Animation, list)):
             held = thing
-        elif isinstance(thing, Picture) or (is_picture(thing) and Picture in found.writers):
-            held = as_picture(thing)  # type: ignore[arg-type]
+        elif is_picture(thing) and (isinstance(thing, Picture) or Picture in found.writers):
+            held = as_picture(thing)
         else:
             held = as_shape(thing, "thing")
         if smooth and isinstance(held, VoxelGrid) and held.probabilities is not None and VoxelGrid not in found.writers:

@@ -11,11 +11,12 @@ import numpy as np
 from voxcli import files
 from voxcli.api.things import ShapeLike, as_picture, as_shape, digests_of, is_path, is_picture, path_of
 from voxcli.errors import DataError, UsageError
-from voxcli.scene import FruxelGrid, Mesh, Picture, PointCloud, VoxelGrid
+from voxcli.scene import FruxelGrid, Mesh, Picture, PointCloud, SceneType, VoxelGrid
 
 if TYPE_CHECKING:
     from voxcli.api.prediction import Model
     from voxcli.api.things import Path, PictureLike
+    from voxcli.provenance import Json
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Segmentation:
     """
 
     thing: FruxelGrid | VoxelGrid | Mesh | PointCloud | Picture
-    pieces: tuple[Mapping[str, object], ...]
+    pieces: tuple[Mapping[str, Json], ...]
     image: np.ndarray | None = None
     scene: FruxelGrid | VoxelGrid | None = None
 
@@ -97,15 +98,15 @@ def segment(
     return Segmentation(piece_grid(scene, found, "instance"), tuple(rows), seen, scene)
 
 
-def _held(thing: ShapeLike | PictureLike) -> object:
+def _held(thing: ShapeLike | PictureLike) -> SceneType:
     if is_path(thing):
         return files.read(path_of(thing))
     if is_picture(thing):
-        return as_picture(thing)  # type: ignore[arg-type]
-    return as_shape(thing, "thing")  # type: ignore[arg-type]
+        return as_picture(thing)
+    return as_shape(thing, "thing")
 
 
-def _object(held: object, weights: Path | None, device: str, digests: Mapping[str, str]) -> Segmentation:
+def _object(held: SceneType, weights: Path | None, device: str, digests: Mapping[str, str]) -> Segmentation:
     from voxcli.ops.conversions import with_provenance
     from voxcli.ops.cutting import cut_out, mask_head
 
@@ -132,7 +133,7 @@ def _with_crop(scene: FruxelGrid) -> FruxelGrid:
     return replace(scene, meta=scene.meta | {"crop": prediction["crop"]})
 
 
-def _parts(held: object, model: str, weights: Path | None, threshold: float, device: str) -> Segmentation:
+def _parts(held: SceneType, model: str, weights: Path | None, threshold: float, device: str) -> Segmentation:
     from voxcli.models.base import DividesShapes
     from voxcli.models.registry import load_network, weights_of
     from voxcli.ops.shape_parts import label_parts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeGuard, Union
 
 import numpy as np
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     import torch
     import trimesh
     from PIL import Image
+    from typing_extensions import TypeIs
+
+    from voxcli.provenance import Recordable
 
 Path = str | os.PathLike[str]
 Array = Union[np.ndarray, "torch.Tensor"]
@@ -28,27 +30,30 @@ ShapeLike = Path | Shape | Trimesh | Faces | Array
 PictureLike = Union[Path, Picture, "Image.Image", np.ndarray]
 """A file, a Picture, a Pillow image, or an array [H, W], [H, W, 3] or [H, W, 4] of uint8 or uint16."""
 
+Thing = Union[Trimesh, "Image.Image", "Recordable"]
+"""What a caller may hand in, where anything else is told so."""
+
 _OURS = (Mesh, PointCloud, FruxelGrid, VoxelGrid, Surfels, DepthMap)
 
 
-def is_path(thing: object) -> TypeGuard[Path]:
+def is_path(thing: Thing) -> TypeIs[Path]:
     """Whether something is the path of a file."""
     return isinstance(thing, (str, os.PathLike))
 
 
-def path_of(thing: object) -> str:
+def path_of(thing: Thing) -> str:
     """The path that was handed in; "" for what is no path."""
     return os.fspath(thing) if is_path(thing) else ""
 
 
-def need_path(path: object) -> str:
+def need_path(path: Path) -> str:
     """The path that must be one. Raises UsageError for anything else."""
     if not is_path(path):
         raise UsageError("This is no path of a file.", expected="a str or a pathlib.Path", actual=_kind(path))
     return path_of(path)
 
 
-def digests_of(*things: object) -> dict[str, str]:
+def digests_of(*things: Thing) -> dict[str, str]:
     """SHA-256 of the files among the things, by their paths."""
     from voxcli.provenance import sha256_file
 
@@ -86,14 +91,14 @@ def _picture_of_array(array: np.ndarray) -> Picture:
     return Picture(np.ascontiguousarray(rgb), np.ascontiguousarray(channels[..., 3]) if channels.shape[2] == 4 else None)
 
 
-def is_picture(thing: object) -> bool:
+def is_picture(thing: Thing) -> TypeGuard[PictureLike]:
     """Whether something in memory is a picture: a Picture, a Pillow image, or an array [H, W, 3] or [H, W, 4] of uint8."""
     if isinstance(thing, np.ndarray):
         return thing.ndim == 3 and thing.shape[2] in (3, 4) and thing.dtype == np.uint8
     return isinstance(thing, Picture) or _comes_from(thing, "PIL")
 
 
-def as_shape(thing: ShapeLike, what: str = "shape", empty_clouds: bool = False) -> Shape:
+def as_shape(thing: ShapeLike | PictureLike, what: str = "shape", empty_clouds: bool = False) -> Shape:
     """A shape of whatever holds one. Arrays [N, 3] are points; arrays [X, Y, Z] are occupancy (bool, 0 and 1, or probabilities), whose
     cells are unit cubes from the origin on.
 
@@ -128,7 +133,7 @@ def as_solid(thing: ShapeLike | SceneDescription, what: str = "shape") -> Shape 
     return as_shape(thing, what)
 
 
-def as_camera(camera: Camera | Path | None, source: str = "") -> Camera | None:
+def as_camera(camera: Thing, source: str = "") -> Camera | None:
     """A camera, or that of a file; of several in the file, the one whose image has the stem of `source`."""
     if camera is None or isinstance(camera, Camera):
         return camera
@@ -139,7 +144,7 @@ def as_camera(camera: Camera | Path | None, source: str = "") -> Camera | None:
     raise UsageError("This is no camera.", expected="a Camera, or the path of a scene YAML or transforms.json", actual=_kind(camera))
 
 
-def as_array(thing: object, what: str) -> np.ndarray:
+def as_array(thing: Thing, what: str) -> np.ndarray:
     """An array, a tensor, or nested lists of numbers as an array."""
     if _comes_from(thing, "torch"):
         import torch
@@ -156,7 +161,7 @@ def as_array(thing: object, what: str) -> np.ndarray:
     return found
 
 
-def _mesh_of_arrays(vertices: object, faces: object, what: str) -> Mesh:
+def _mesh_of_arrays(vertices: Array, faces: Array, what: str) -> Mesh:
     corners, indices = as_array(vertices, f"{what}'s vertices"), as_array(faces, f"{what}'s faces")
     if indices.dtype.kind not in "iu":
         raise UsageError(f"The {what}'s faces are no indices.", expected="integers [F, 3]", actual=f"{indices.dtype} {list(indices.shape)}",
@@ -179,30 +184,25 @@ def _shape_of_array(array: np.ndarray, what: str) -> PointCloud | VoxelGrid:
     return VoxelGrid(occupancy=array)
 
 
-def one_or_many(things: object) -> TypeGuard[Sequence[object]]:
-    """Whether a list was handed in, which gives a list."""
-    return isinstance(things, (list, tuple))
-
-
-def _comes_from(thing: object, package: str) -> bool:
+def _comes_from(thing: Thing, package: str) -> bool:
     return _origin(thing) == package
 
 
-def _is_pillow(thing: object) -> TypeGuard[Image.Image]:
+def _is_pillow(thing: Thing) -> TypeGuard[Image.Image]:
     return _comes_from(thing, "PIL")
 
 
-def _is_trimesh(thing: object) -> TypeGuard[Trimesh]:
+def _is_trimesh(thing: Thing) -> TypeGuard[Trimesh]:
     return _comes_from(thing, "trimesh")
 
 
-def _origin(thing: object) -> str:
+def _origin(thing: Thing) -> str:
     """The package of the type, or of one that it derives from."""
     names = [each.__module__.partition(".")[0] for each in type(thing).__mro__]
     return next((name for name in names if name in ("PIL", "trimesh", "torch")), names[0])
 
 
-def _kind(thing: object) -> str:
+def _kind(thing: Thing) -> str:
     shape = getattr(thing, "shape", None)
     return type(thing).__name__ + (f" {list(shape)}" if isinstance(shape, tuple) else "")
 

@@ -190,15 +190,15 @@ class Command(QuickHelp, TyperCommand):
         if value is not None:
             error.message = f"{error.message.rstrip('.')}, got '{value}'{origin}."
 
-    def invoke(self, ctx: Context) -> object:
+    def invoke(self, ctx: Context) -> None:
         """Run the command, or print its configuration."""
         variables.warn_of_unknown(_variables(self), _all_variables)
         steps.listen(out.detail if out.verbose and not out.quiet else None)
         with options.current(ctx):
             if options.printing_config() and not getattr(self.callback, "sections", ()):
                 options.show_config()
-                return None
-            return super().invoke(ctx)
+                return
+            super().invoke(ctx)
 
 
 def _variables(command: ParserCommand) -> set[str]:

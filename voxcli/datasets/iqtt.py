@@ -45,7 +45,7 @@ class Questions:
         self._data: h5py.Dataset | None = None
         self._sizes: dict[tuple[int, ...], int] | None = None
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> dict[str, Path | str | int | np.ndarray | None]:
         return {**self.__dict__, "_data": None, "_sizes": None}
 
     def __len__(self) -> int:

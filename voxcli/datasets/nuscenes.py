@@ -118,7 +118,7 @@ def export_nuscenes(
     return count
 
 
-def _token(*parts: object) -> str:
+def _token(*parts: str | int) -> str:
     """32 hexadecimal digits that depend on the parts alone."""
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:32]
 

@@ -16,7 +16,7 @@ from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder, NuScenesSample
 from voxcli.datasets.pictures import png_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError
-from voxcli.provenance import Json, make_meta
+from voxcli.provenance import Json, Recordable, make_meta
 
 CAMERA_CHANNEL = "CAM_FRONT"
 _POSE_KEYS = ("instance", "class", "translation", "rotation_wxyz", "size")
@@ -50,7 +50,7 @@ def street_from_nuscenes(
         _write_sample(out_dir, name, sample, folder.channel)
         if progress is not None:
             progress(1)
-    options = {"version": folder.version, "channel": folder.channel, "samples": len(folder)}
+    options: dict[str, Recordable] = {"version": folder.version, "channel": folder.channel, "samples": len(folder)}
     meta = make_meta("street-dataset", "convert", options, {}, None, "camera: x right, y down, z forward; world: +y up", "m")
     atomic_write_bytes(out_dir / "meta.json", json.dumps(meta, indent=1, sort_keys=True).encode() + b"\n", overwrite=True)
     return left_out

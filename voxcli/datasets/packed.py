@@ -20,6 +20,7 @@ import numpy as np
 from voxcli.errors import FileFormatError, VoxcliError
 from voxcli.files.guard import claim, parsing
 from voxcli.files.hdf5_reading import find, need, opened, texts, values
+from voxcli.provenance import Recordable
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
 
@@ -87,7 +88,7 @@ class PackedSamples:
         except VoxcliError as error:
             raise FileFormatError(f"'{self.path}', sample '{self.names[index]}': {error.message}", actual=error.actual) from error
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> dict[str, Recordable]:
         return {**self.__dict__, "_file": None}
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:

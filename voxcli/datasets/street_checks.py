@@ -87,7 +87,7 @@ def check_files(paths: Sequence[Path], facts: GridFacts, jitter: float) -> None:
             check_facts(str(path), read_facts(path), str(paths[0]), facts, jitter)
 
 
-def _fingerprint(path: Path) -> tuple[object, ...]:
+def _fingerprint(path: Path) -> tuple[int | tuple[int, int] | None, ...]:
     """Checksums of the small members and the size of the labels, the field of view last."""
     try:
         with zipfile.ZipFile(opened(path)) as archive:

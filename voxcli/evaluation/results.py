@@ -19,7 +19,7 @@ from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.samples import Line, Place
-from voxcli.metrics.records import Record, state_inputs
+from voxcli.metrics.records import Record, Tree, state_inputs
 from voxcli.metrics.summaries import settle, summarise_by
 from voxcli.provenance import Json, digests_of_files
 
@@ -92,7 +92,7 @@ class Results:
         self._write(self.lines[key] for each in every if (key := (each.variant, each.name)) in self.lines)
         keys = [(place.variant, place.name) for place in places]
         summary = summarise_lines(protocol, [self.lines[key] for key in keys if key in self.lines])
-        rows = [{"variant": variant, "measure": measure, **record} for (variant, measure), record in summary.records.items()]
+        rows: list[Tree] = [{"variant": variant, "measure": measure, **record} for (variant, measure), record in summary.records.items()]
         atomic_write_bytes(self.folder / SUMMARY, "".join(_text(row) for row in rows).encode(), overwrite=True)
         return summary
 
@@ -190,7 +190,7 @@ def _sample(text: bytes, path: Path, number: int) -> Line:
     return line
 
 
-def _text(row: object) -> str:
+def _text(row: Line | Tree) -> str:
     return json.dumps(row, sort_keys=True, allow_nan=False) + "\n"
 
 

@@ -22,7 +22,7 @@ from voxcli.metrics.surfaces import SampledOptions
 from voxcli.models.base import AnswersQuestions, DividesShapes, FitsShapes
 from voxcli.ops.shape_fitting import fit_shape
 from voxcli.ops.shape_parts import label_points
-from voxcli.provenance import digests_of_files
+from voxcli.provenance import Recordable, digests_of_files
 from voxcli.scene import FruxelGrid, Labels, Mesh, Picture, Surfels, VoxelGrid
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class Evaluator:
         protocol, spec = self.job.protocol, spec_of(self.job.model)
         kind = check_predicts(self.job.model)
         known = {field.name for field in dataclasses.fields(kind)}
-        given: dict[str, object] = {**protocol.predict, **protocol.ways[place.variant].predict}
+        given: dict[str, Recordable] = {**protocol.predict, **protocol.ways[place.variant].predict}
         box = reader.box(place.index)
         if box is not None and "bbox" in known:
             given["bbox"] = box

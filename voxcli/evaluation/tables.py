@@ -13,6 +13,7 @@ from voxcli.evaluation.protocol import MEAN, Column, Protocol, Table
 from voxcli.evaluation.results import Summary
 from voxcli.metrics.records import Record, summarise
 from voxcli.metrics.summaries import SAMPLES
+from voxcli.provenance import Json
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _of_category(summary: Summary, way: str, column: Column, category: str) -> f
     return _number(summarise([line["records"][column.measure] for line in of_category]), column.part)
 
 
-def _place(parts: object, path: str) -> Mapping[str, object] | None:
+def _place(parts: Json, path: str) -> Mapping[str, Json] | None:
     """What lies at a dotted place of a record's parts; None where nothing does."""
     for key in path.split("."):
         parts = parts.get(key) if isinstance(parts, Mapping) else None

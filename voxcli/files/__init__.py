@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import FunctionType
+
     from voxcli.files.access import read, read_as, write
     from voxcli.files.cameras import read_cameras
     from voxcli.files.images import picture_size
@@ -34,9 +36,10 @@ _HOMES = {
 __all__ = ["Format", "formats_writing", "known_formats", "label_parts", "picture_size", "read", "read_as", "read_cameras", "write"]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> FunctionType | type:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found: FunctionType | type = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found

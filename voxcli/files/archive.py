@@ -148,7 +148,4 @@ def _is_worth_packing(array: np.ndarray) -> bool:
 
 def _set_level(info: zipfile.ZipInfo, level: int) -> None:
     # Python 3.13 renamed the attribute; ZipFile.open(ZipInfo) takes the level from nowhere else.
-    if hasattr(info, "compress_level"):
-        info.compress_level = level
-    else:
-        info._compresslevel = level  # type: ignore[attr-defined]
+    setattr(info, "compress_level" if hasattr(info, "compress_level") else "_compresslevel", level)

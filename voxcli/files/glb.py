@@ -119,11 +119,10 @@ def read_extras(left: Json, name: str) -> tuple[Meta, Labels | None]:
         return {}, None
     meta, names = left.get("meta"), left.get("label_names")
     empty, ignore = left.get("empty_label"), left.get("ignore_label")
-    stated = isinstance(names, list) and all(each is None or isinstance(each, int) for each in (empty, ignore))
-    return (
-        parse_meta(meta, name) if isinstance(meta, str) else {},
-        Labels(tuple(map(str, names)), empty, ignore) if stated else None,  # type: ignore[arg-type]
-    )
+    stated = parse_meta(meta, name) if isinstance(meta, str) else {}
+    if not isinstance(names, list) or not isinstance(empty, int | None) or not isinstance(ignore, int | None):
+        return stated, None
+    return stated, Labels(tuple(map(str, names)), empty, ignore)
 
 
 def _container(text: bytes, binary: bytes) -> bytes:

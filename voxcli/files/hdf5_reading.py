@@ -56,7 +56,9 @@ class _Watched:
 
     def readinto(self, buffer: memoryview) -> int:
         start = self._raw.tell()
-        count: int = self._raw.readinto(buffer)  # type: ignore[attr-defined]
+        data = self._raw.read(len(buffer))
+        count = len(data)
+        buffer[:count] = data
         self._left -= max(count, 512)
         if self._left < 0:
             raise FileFormatError(f"{self._name} is damaged, or made to harm.", actual="structures that are read again and again")

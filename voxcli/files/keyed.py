@@ -167,7 +167,7 @@ def main_key(kind: str, keys: Iterable[str]) -> str:
     return next((key for key in wanted if key in there), wanted[-1])
 
 
-def missing_key(name: str, found: Iterable[object], wanted: list[str]) -> FileFormatError:
+def missing_key(name: str, found: Iterable[str], wanted: list[str]) -> FileFormatError:
     """The error for keys that are not there: what was found, and what may have been meant."""
     keys = sorted(map(str, found))
     strange = [key for key in keys if key not in KNOWN_KEYS]

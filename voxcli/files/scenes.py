@@ -135,9 +135,10 @@ def _camera(tree: Json, frustum: Frustum | None, where: str) -> Camera:
         raise FileFormatError(f"{where} states both K and fov_x_deg.", expected="one of the two")
     if "K" in keys:
         K = _numbers(keys["K"], f"{where}.K", (3, 3))
-    elif "fov_x_deg" in keys or frustum is not None:
-        fov = float(_numbers(keys["fov_x_deg"], f"{where}.fov_x_deg", ())) if "fov_x_deg" in keys else frustum.fov_x_deg  # type: ignore[union-attr]
-        K = intrinsics(fov, width, height)
+    elif "fov_x_deg" in keys:
+        K = intrinsics(float(_numbers(keys["fov_x_deg"], f"{where}.fov_x_deg", ())), width, height)
+    elif frustum is not None:
+        K = intrinsics(frustum.fov_x_deg, width, height)
     else:
         raise missing_key(where, keys, ["fov_x_deg"])
     return Camera(K, width, height, _world_to_cam(keys, where))

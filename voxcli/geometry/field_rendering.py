@@ -9,7 +9,7 @@ the projection, and whatever field and albedo are made of.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from torch import Tensor
 from voxcli.errors import UsageError
 from voxcli.geometry.lighting import harmonic_basis
 from voxcli.shapes import check_shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _FLAT = 1e-8  # slope of an occupancy below which it has no direction
 
@@ -113,6 +116,13 @@ def ray_cube_spans(projection: Tensor, pixels: Tensor, reach: float = 1.0) -> tu
     meets = far > near
     beside = (-(centre * direction).sum(-1) / (direction * direction).sum(-1)).clamp_min(0)
     return torch.where(meets, near, beside), torch.where(meets, far, beside), meets
+
+
+class Search(TypedDict, total=False):
+    """How `find_surface` searches along rays."""
+
+    evaluations: int
+    refinements: int
 
 
 @torch.no_grad()
@@ -254,7 +264,7 @@ def form_picture(
 
 
 def render_field(
-    field: Field, albedo: Field, projection: Tensor, light: Tensor, pixels: Tensor, *, differentiable: bool = True, **search: int | float
+    field: Field, albedo: Field, projection: Tensor, light: Tensor, pixels: Tensor, *, differentiable: bool = True, **search: Unpack[Search]
 ) -> FieldPicture:
     """The whole layer: search (see `find_surface` for its settings), then `form_picture`.
 
@@ -265,5 +275,5 @@ def render_field(
     >>> picture.hit.tolist(), picture.points.detach().abs().round(decimals=2).tolist()
     ([[True]], [[[0.0, 0.0, 0.5]]])
     """
-    surface = find_surface(field, projection, pixels, **search)  # type: ignore[arg-type]
+    surface = find_surface(field, projection, pixels, **search)
     return form_picture(field, albedo, projection, light, pixels, surface, differentiable)

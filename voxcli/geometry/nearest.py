@@ -108,8 +108,8 @@ def _search(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def _trees(a: np.ndarray, b: np.ndarray) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     low, scale = _curve_frame(a, b)
     first, second = _ordered(a, low, scale), _ordered(b, low, scale)
-    pairs = _query(second, first), _query(first, second)
-    return tuple((torch.from_numpy(d), torch.from_numpy(i)) for d, i in pairs)  # type: ignore[return-value]
+    (to_a, place_a), (to_b, place_b) = _query(second, first), _query(first, second)
+    return (torch.from_numpy(to_a), torch.from_numpy(place_a)), (torch.from_numpy(to_b), torch.from_numpy(place_b))
 
 
 # ------------------------------------------------------------------------------------------------ the Morton curve

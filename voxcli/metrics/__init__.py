@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import FunctionType
+
     from voxcli.metrics.grids import grid_iou
     from voxcli.metrics.overlap import iou, label_iou
     from voxcli.metrics.pointsets import chamfer, fscore, hausdorff, normal_consistency
@@ -21,7 +23,8 @@ _HOME = {"emd": "transport", "iou": "overlap", "label_iou": "overlap", "grid_iou
 """The files of the functions that are not in pointsets.py."""
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> FunctionType:
     if name not in __all__:
         raise AttributeError(f"module 'voxcli.metrics' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"voxcli.metrics.{_HOME.get(name, 'pointsets')}"), name)
+    found: FunctionType = getattr(importlib.import_module(f"voxcli.metrics.{_HOME.get(name, 'pointsets')}"), name)
+    return found

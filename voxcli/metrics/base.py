@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Protocol, TypeVar
 from voxcli.errors import UsageError
 from voxcli.metrics.records import Names, Record, make_record
 from voxcli.options import Options, option
+from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -33,13 +34,13 @@ class MetricOptions(Options):
 
     preset: str | None = option(None, "The protocol that the options follow.", on_command_line=False)
 
-    def params(self) -> dict[str, object]:
+    def params(self) -> dict[str, Recordable]:
         """The options as a record states them: all by name, the preset last and only where there is one."""
         stated = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "preset"}
         return stated | self.stated_preset
 
     @property
-    def stated_preset(self) -> dict[str, object]:
+    def stated_preset(self) -> dict[str, Recordable]:
         """{"preset": its name}, or nothing."""
         return {"preset": self.preset} if self.preset else {}
 
@@ -104,7 +105,9 @@ class Metric(ABC, Generic[OptionsT, InputT]):
             raise UsageError(f"{self.name} is no distance, and is scored alone.", expected="one metric", actual=len(options))
         return [self.score(pred, gt, options[0], **names)]
 
-    def record(self, value: float | None, options: OptionsT, parts: Mapping[str, object] | None = None, **names: Unpack[Names]) -> Record:
+    def record(
+        self, value: float | None, options: OptionsT, parts: Mapping[str, Recordable] | None = None, **names: Unpack[Names]
+    ) -> Record:
         """A record that states all options."""
         return make_record(self.name, value, parts=parts, params=options.params(), **names)
 
@@ -114,7 +117,7 @@ class Metric(ABC, Generic[OptionsT, InputT]):
 
         return searched_extensions(*self.kinds)
 
-    def completed(self, given: Mapping[str, object], preset: str | None) -> dict[str, object]:
+    def completed(self, given: Mapping[str, Recordable], preset: str | None) -> dict[str, Recordable]:
         """The options as they were given, with what follows from them: before the preset's are added."""
         return dict(given)
 

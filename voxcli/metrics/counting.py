@@ -37,7 +37,7 @@ class Counts:
         return np.where(self.union == 0, 1.0, self.intersection / np.maximum(self.union, 1))
 
 
-def is_tensor(x: object) -> TypeGuard[Tensor]:
+def is_tensor(x: Array) -> TypeGuard[Tensor]:
     """True for a torch tensor, asked without importing torch.
 
     >>> is_tensor(np.zeros(3))

@@ -32,6 +32,7 @@ from voxcli.metrics.surfaces import (
     SurfaceOptions,
 )
 from voxcli.metrics.transport import approxmatch, match
+from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -51,7 +52,7 @@ class Sample:
     held: int | None = None
 
 
-def replacement_params(pred: Sample, gt: Sample) -> dict[str, object]:
+def replacement_params(pred: Sample, gt: Sample) -> dict[str, Recordable]:
     """For the params of a record: whether a set held too few points and was drawn from with replacement, and how many each held.
 
     >>> replacement_params(Sample(torch.zeros(5, 3), held=2), Sample(torch.zeros(5, 3)))
@@ -124,7 +125,7 @@ class SamplePair:
             found = neighbours(self.pred.points, self.gt.points)
         return found if self.surfaces is None else Neighbours(*self.surfaces, found.pred_index, found.gt_index)
 
-    def params(self) -> dict[str, object]:
+    def params(self) -> dict[str, Recordable]:
         """What a record says of the samples."""
         motion = {} if self.motion is None else {"motion": self.motion}
         return {"samples": [len(self.pred.points), len(self.gt.points)], **replacement_params(self.pred, self.gt), **motion}
@@ -142,7 +143,7 @@ def distance_record(options: SampledOptions, pair: SamplePair, **names: Unpack[N
 
 
 def _record(metric: str, options: SurfaceOptions, pair: SamplePair, value: float | None, parts: Tree, names: Names,
-            fixed: Mapping[str, object] | None = None) -> Record:  # fmt: skip
+            fixed: Mapping[str, Recordable] | None = None) -> Record:  # fmt: skip
     params = {**options.params(), **(fixed or {}), "to": options.to, **pair.params(), **options.stated_preset}
     return make_record(metric, value, parts=parts, params=params, **names)
 
@@ -181,7 +182,8 @@ def _fscore(options: FScoreOptions, pair: SamplePair, **names: Unpack[Names]) ->
 
 @distance_record.register(HausdorffOptions)
 def _hausdorff(options: HausdorffOptions, pair: SamplePair, **names: Unpack[Names]) -> Record:
-    found, fixed = pair.neighbours, {"squared": False, "combine": "max"}
+    found = pair.neighbours
+    fixed: dict[str, Recordable] = {"squared": False, "combine": "max"}
     if found is None:
         side = 0.0 if pair.both_empty else options.empty_penalty
         value = None if side is None else options.scale * side

@@ -11,6 +11,7 @@ import numpy as np
 
 from voxcli.errors import DataError
 from voxcli.metrics.records import Record, make_record
+from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -48,7 +49,7 @@ def accuracy_record(
     right = int((answers == truth).sum())
     p = right / count
     guess = math.sqrt(CHANCE * (1 - CHANCE) / count)
-    parts: dict[str, object] = {
+    parts: dict[str, Recordable] = {
         "questions": count,
         "right": right,
         "standard_error": math.sqrt(p * (1 - p) / count),

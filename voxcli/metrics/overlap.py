@@ -18,6 +18,7 @@ from voxcli.errors import DataError, ShapeError, UsageError, unknown_name
 from voxcli.metrics.counting import Array, Counts, as_array, confusion, count_bits, count_ones, is_tensor, pack
 from voxcli.metrics.records import COUNTS, Record, Tree, make_record
 from voxcli.metrics.volumes import MEAN_OVER
+from voxcli.provenance import Recordable
 from voxcli.scene.labels import Labels
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def occupancy_iou(
     probable = as_array(pred).dtype.kind == "f"
     keys = [comparison(t, strict) for t in thresholds] if probable else ["occupied"]
     values = counts.iou()
-    params = {
+    params: dict[str, Recordable] = {
         "of": "occupancy", "thresholds": keys, "value_at": keys[0], "grid": list(as_array(gt).shape), "masked": mask is not None,
         "truth_at": "same" if threshold_truth else comparison(0.5, strict), "empties": "both empty 1, one empty 0",
     }  # fmt: skip

@@ -19,6 +19,7 @@ import numpy as np
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics.grids import check_same_grid
 from voxcli.metrics.records import COUNTS, Names, Record, Tree, make_record, plain
+from voxcli.provenance import Recordable
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
@@ -307,7 +308,7 @@ def parts_record(
         params["ignore"] = ignore
     if category.branches is not None and category.meaning is not None:
         params["matched"] = {name: category.names[part] for name, part in zip(category.branches, category.meaning, strict=True)}
-    parts = {"classes": dict(zip(category.names, values, strict=True)), "absent": int((~there).sum())}
+    parts: dict[str, Recordable] = {"classes": dict(zip(category.names, values, strict=True)), "absent": int((~there).sum())}
     return make_record("iou", float(values.mean()), parts=parts, params=params, **names)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from voxcli.errors import UsageError, unknown_name
 from voxcli.options import abouts, flag_of, make_options
+from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import InputT, Metric, MetricOptions, OptionsT
@@ -268,7 +269,7 @@ def protocol(preset: str, metric: str) -> Protocol:
     return metrics[metric]
 
 
-def merge(preset: str | None, metric: str, given: Mapping[str, object]) -> dict[str, object]:
+def merge(preset: str | None, metric: str, given: Mapping[str, Recordable]) -> dict[str, Recordable]:
     """The options of a call: the preset's, and those given beside it. None counts as not given.
 
     A given option that differs from the preset's is a contradiction and raises UsageError: a record must not carry the name of a protocol
@@ -281,7 +282,7 @@ def merge(preset: str | None, metric: str, given: Mapping[str, object]) -> dict[
 
     options = metric_named(metric).options
     own = {field.name: field.default for field in dataclasses.fields(options)}
-    stated = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None and k in own}
+    stated: dict[str, Recordable] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None and k in own}
     if preset is None:
         return stated
     chosen = protocol(preset, metric)
@@ -295,7 +296,7 @@ def merge(preset: str | None, metric: str, given: Mapping[str, object]) -> dict[
     return {**chosen, **stated}
 
 
-def options_for(metric: Metric[OptionsT, InputT], given: Mapping[str, object] | None = None, preset: str | None = None) -> OptionsT:
+def options_for(metric: Metric[OptionsT, InputT], given: Mapping[str, Recordable] | None = None, preset: str | None = None) -> OptionsT:
     """The options of one metric: those given, what follows from them, the preset's, and the defaults. Raises UsageError for contradictions.
 
     >>> from voxcli.metrics.registry import metric_named
@@ -308,7 +309,7 @@ def options_for(metric: Metric[OptionsT, InputT], given: Mapping[str, object] | 
     return options
 
 
-def check_names(metrics: Iterable[Metric[OptionsT, InputT]], given: Mapping[str, object]) -> None:
+def check_names(metrics: Iterable[Metric[OptionsT, InputT]], given: Mapping[str, Recordable]) -> None:
     """Raise UsageError for a given option that none of the metrics has.
 
     >>> from voxcli.metrics.registry import metric_named
@@ -357,7 +358,7 @@ def table() -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
-def _show(value: object) -> str:
+def _show(value: Recordable) -> str:
     if isinstance(value, tuple):
         shown = [_show(v) for v in value]
         return " ".join(shown) if len(shown) <= 8 else f"{shown[0]} .. {shown[-1]} ({len(shown)})"

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
+from voxcli.provenance import Json, Recordable
 from voxcli.version import __version__
 
 Tree = dict[str, Any]
@@ -44,14 +45,20 @@ COUNTS = "counts"
 
 def make_record(
     metric: str, value: float | None, *, pred: str = "", gt: str = "",
-    parts: Mapping[str, object] | None = None, params: Mapping[str, object] | None = None,
+    parts: Mapping[str, Recordable] | None = None, params: Mapping[str, Recordable] | None = None,
 ) -> Record:  # fmt: skip
     """One record, with every number a plain int or float and every undefined one None, so that it is valid JSON as it stands.
 
     >>> make_record("chamfer", float("nan"), params={"thresholds": (0.1,)})
     {'metric': 'chamfer', 'value': None, 'pred': '', 'gt': '', 'parts': {}, 'params': {'thresholds': [0.1]}}
     """
-    return {"metric": metric, "value": plain(value), "pred": pred, "gt": gt, "parts": plain(parts or {}), "params": plain(params or {})}
+    number = plain(value)
+    assert number is None or isinstance(number, (int, float))
+    return {"metric": metric, "value": number, "pred": pred, "gt": gt, "parts": _tree(parts or {}), "params": _tree(params or {})}
+
+
+def _tree(named: Mapping[str, Recordable]) -> Tree:
+    return {str(name): plain(value) for name, value in named.items()}
 
 
 def state_inputs(record: Record, digests: Mapping[str, str] | None = None) -> Record:
@@ -64,7 +71,7 @@ def state_inputs(record: Record, digests: Mapping[str, str] | None = None) -> Re
     return {**record, "meta": {"voxcli_version": __version__, "inputs": inputs}}
 
 
-def plain(value: object) -> Any:
+def plain(value: Recordable) -> Json:
     """JSON's own types: arrays and tensors become lists, their scalars Python numbers, NaN and infinities None, keys strings.
 
     >>> plain({1: (0.5, math.inf)})

@@ -11,6 +11,7 @@ from voxcli.errors import DataError
 from voxcli.geometry.inside import points_inside
 from voxcli.metrics.records import COUNTS, Record, make_record
 from voxcli.metrics.volumes import SHELL_RESOLUTION
+from voxcli.provenance import Recordable
 from voxcli.shapes import check_shape
 
 if TYPE_CHECKING:
@@ -32,9 +33,15 @@ def shell_record(pred: Tensor, gt: Tensor, /, *, resolution: int = SHELL_RESOLUT
         raise DataError("All points lie outside the box of the shell grid.", expected=f"points in [{low:g}, {high:g}]^3",
                         hint="--preset uclid brings both into the frame of the truth.")  # fmt: skip
     value = both / either if either else 1.0
-    params = {"of": "shell", "resolution": resolution, "box": [low, high], "samples": [len(pred), len(gt)], "percent": percent}
+    params: dict[str, Recordable] = {
+        "of": "shell",
+        "resolution": resolution,
+        "box": [low, high],
+        "samples": [len(pred), len(gt)],
+        "percent": percent,
+    }
     outside = [float(((p < low) | (p > high)).any(-1).double().mean()) if len(p) else 0.0 for p in (pred, gt)]
-    parts = {"outside": dict(zip(("pred", "gt"), outside, strict=True)), COUNTS: {"shell": [both, either]}}
+    parts: dict[str, Recordable] = {"outside": dict(zip(("pred", "gt"), outside, strict=True)), COUNTS: {"shell": [both, either]}}
     return make_record("iou", 100 * value if percent else value, parts=parts, params=params, **names)
 
 
@@ -75,7 +82,13 @@ def mesh_iou(pred: tuple[Tensor, Tensor], gt: tuple[Tensor, Tensor], /, *, point
     >>> mesh_iou(none, one)["value"]
     0.0
     """
-    params = {"of": "points", "points": points, "seed": seed, "padding": padding, "empties": "both empty 1, one empty 0"}
+    params: dict[str, Recordable] = {
+        "of": "points",
+        "points": points,
+        "seed": seed,
+        "padding": padding,
+        "empties": "both empty 1, one empty 0",
+    }
     empty = [len(mesh[1]) == 0 for mesh in (pred, gt)]
     if any(empty):
         return make_record("iou", float(all(empty)), parts={COUNTS: {"inside": [0, 0 if all(empty) else points]}}, params=params, **names)
@@ -94,6 +107,6 @@ def points_record(pred: Tensor, gt: Tensor, /, **names: Unpack[Names]) -> Record
     0.5
     """
     both, either = int((pred & gt).sum()), int((pred | gt).sum())
-    parts = {"inside": [int(pred.sum()), int(gt.sum())], COUNTS: {"inside": [both, either]}}
-    params = {"of": "points", "points": len(gt), "drawn": "by the file", "empties": "both empty 1, one empty 0"}
+    parts: dict[str, Recordable] = {"inside": [int(pred.sum()), int(gt.sum())], COUNTS: {"inside": [both, either]}}
+    params: dict[str, Recordable] = {"of": "points", "points": len(gt), "drawn": "by the file", "empties": "both empty 1, one empty 0"}
     return make_record("iou", both / either if either else 1.0, parts=parts, params=params, **names)

@@ -210,8 +210,8 @@ def fill_like(mesh: Mesh, grid: Shape, fill: str = "auto") -> VoxelGrid | Fruxel
     _solid_of(mesh, "mesh")
     if isinstance(grid, VoxelGrid):
         part = (as_double(mesh.vertices), torch.from_numpy(np.ascontiguousarray(mesh.faces, np.int64)))
-        place = tuple(map(float, grid.origin)), tuple(map(float, grid.voxel_size))
-        owner = voxelize_parts([part], grid.values.shape, *place, fill=fill).owner  # type: ignore[arg-type]
+        (nx, ny, nz), (x, y, z), (a, b, c) = grid.values.shape, map(float, grid.origin), map(float, grid.voxel_size)
+        owner = voxelize_parts([part], (nx, ny, nz), (x, y, z), (a, b, c), fill=fill).owner
         return VoxelGrid(occupancy=owner.numpy() > 0, origin=grid.origin, voxel_size=grid.voxel_size)
     if isinstance(grid, FruxelGrid):
         from voxcli.geometry.regrid import camera_points

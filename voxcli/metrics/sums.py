@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.metrics.records import COUNTS, Record, Tree, make_record, mean
+from voxcli.provenance import Json, Recordable
 
 Number = int | float
 
@@ -70,7 +71,7 @@ class Total:
         return [self._floats, self._whole, self.count]
 
     @classmethod
-    def of(cls, state: Sequence[object]) -> Total:
+    def of(cls, state: Sequence[Json]) -> Total:
         """From JSON. Raises FileFormatError for what `state` never is."""
         floats, whole, count = state if len(state) == 3 else ((), (), ())
         if not (isinstance(whole, int) and isinstance(count, int) and isinstance(floats, list)):
@@ -94,11 +95,11 @@ class TotalTree:
         self.totals: list[Total] = [Total()]
         self.is_list = self.is_tree = self.is_other = False
 
-    def add(self, tree: Mapping[str, object], lists: bool = False) -> None:
+    def add(self, tree: Mapping[str, Recordable] | Mapping[int, Recordable], lists: bool = False) -> None:
         """Add the numbers of a tree. lists: lists are columns of numbers; else they are none."""
         self.is_tree = True
         for name, value in tree.items():
-            child = self.names.setdefault(name, TotalTree())
+            child = self.names.setdefault(str(name), TotalTree())
             if isinstance(value, Mapping):
                 child.add(value, lists)
             elif lists and isinstance(value, (list, tuple)):

@@ -12,6 +12,7 @@ from voxcli.errors import UsageError
 from voxcli.metrics.base import MetricOptions, ShapeMetric
 from voxcli.metrics.records import Names, Record
 from voxcli.options import option
+from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -57,7 +58,7 @@ class SampledOptions(MetricOptions):
     iso: float | None = option(None, "Level at which occupancies, or their probabilities, are contoured; default: 0.5 of what was decided.")
     empty_points: int = option(0, "Random points in place of an empty prediction.", within="[0, inf)", on_command_line=False)
 
-    def params(self) -> dict[str, object]:
+    def params(self) -> dict[str, Recordable]:
         """The options as a record states them: of the sample, the metric's own, and the penalty. The others depend on the shapes."""
         own = [f.name for f in dataclasses.fields(self) if f.name not in _SHARED]
         return {name: getattr(self, name) for name in ("points", "draw", "seed", "normalise", "align", *own, "empty_penalty")}

@@ -12,6 +12,7 @@ from voxcli.errors import DataError, UsageError
 from voxcli.metrics.base import FilePair, Metric, MetricOptions
 from voxcli.metrics.records import Names, Record
 from voxcli.options import option
+from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +59,7 @@ class DepthOptions(MetricOptions):
     )
     mask: np.ndarray | None = option(None, "Pixels that count.", on_command_line=False)
 
-    def params(self) -> dict[str, object]:
+    def params(self) -> dict[str, Recordable]:
         """The options as a record states them: the mask apart, of which it says whether there was one."""
         return {name: value for name, value in super().params().items() if name not in ("mask", "mask_file")}
 

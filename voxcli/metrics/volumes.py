@@ -15,6 +15,7 @@ from voxcli.metrics.presets import BEST_THRESHOLD, PRESETS, prices_empties, summ
 from voxcli.metrics.records import Names, Record
 from voxcli.metrics.surfaces import NORMALISATIONS
 from voxcli.options import option
+from voxcli.provenance import Recordable
 from voxcli.shapes import FILLS
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class IoU(ShapeMetric[IoUOptions]):
         voxcli metrics iou car.obj car.glb --resolution 32
     """
 
-    def completed(self, given: Mapping[str, object], preset: str | None) -> dict[str, object]:
+    def completed(self, given: Mapping[str, Recordable], preset: str | None) -> dict[str, Recordable]:
         """--shell and --parts say which IoU is meant; --best-threshold alone tries 0.01 .. 0.50."""
         stated = {name: value for name, value in given.items() if name not in ("shell", "parts")}
         if given.get("shell") and given.get("parts"):

@@ -259,7 +259,7 @@ def with_provenance(
     return replace(scene, meta=make_meta(kind, command, options, inputs, seed, frame, "m", weights) | inherited_meta(source_meta))
 
 
-def input_digests(source: str, thing: object, *more: str | None) -> dict[str, str]:
+def input_digests(source: str, thing: SceneType | None, *more: str | None) -> dict[str, str]:
     """SHA-256 of an input, of the meshes that a scene YAML names, and of `more` files, by their paths; thing: what the input holds."""
     from voxcli.provenance import sha256_file
     from voxcli.scene import SceneDescription

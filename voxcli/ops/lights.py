@@ -1,11 +1,13 @@
 """Light files (--lights): YAML of ambient light, point lights with their attenuation, and spherical harmonics.
 
-frame: camera                  # of all below: camera (x right, y down, z forward; lights go with the view) or world (+y up)
-ambient: [0.3, 0.3, 0.35]      # L_a of pix2scene's equation (1), linear colours
-points:
-  - {position: [2, -3, -1], colour: [1, 0.95, 0.9]}
-attenuation: {linear: 0, quadratic: 0.1}     # a light is divided by constant + linear d + quadratic d^2; left out: not at all
-harmonics: [[...9], [...9], [...9]]          # red, green, blue: the environment's radiance in bands 0 to 2
+All keys:
+
+    frame: camera                  # of all below: camera (x right, y down, z forward; lights go with the view) or world (+y up)
+    ambient: [0.3, 0.3, 0.35]      # L_a of pix2scene's equation (1), linear colours
+    points:
+      - {position: [2, -3, -1], colour: [1, 0.95, 0.9]}
+    attenuation: {linear: 0, quadratic: 0.1}     # a light is divided by constant + linear d + quadratic d^2; left out: not at all
+    harmonics: [[...9], [...9], [...9]]          # red, green, blue: the environment's radiance in bands 0 to 2
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from voxcli.errors import UsageError
+from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ def fusing_spec(name: str | None) -> ModelSpec:
     return spec
 
 
-def fusion_options(spec: ModelSpec, given: Mapping[str, object]) -> ModelOptions:
+def fusion_options(spec: ModelSpec, given: Mapping[str, Recordable]) -> ModelOptions:
     """The model's options for a fusion. Raises UsageError for one that the model has not."""
     from voxcli.models.registry import check_predicts
     from voxcli.options import abouts, make_options

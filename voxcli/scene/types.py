@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from voxcli.errors import DataError, ShapeError
+from voxcli.errors import DataError, Detail, ShapeError
 from voxcli.provenance import Meta
 from voxcli.scene.labels import Labels
 
 
-def _need(ok: bool, message: str, *, expected: object = None, actual: object = None, hint: str | None = None) -> None:
+def _need(ok: bool, message: str, *, expected: Detail = None, actual: Detail = None, hint: str | None = None) -> None:
     if not ok:
         raise DataError(message, expected=expected, actual=actual, hint=hint)
 

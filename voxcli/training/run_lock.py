@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +20,11 @@ def locked(run: Path) -> Iterator[None]:
     The system frees the lock of a process that dies. Of several processes of one training the first holds it for all. Systems without
     such locks have none.
     """
-    try:
-        import fcntl
-    except ImportError:
-        fcntl = None  # type: ignore[assignment]
-    if fcntl is None or os.environ.get("RANK", "0") != "0":
+    if sys.platform == "win32" or os.environ.get("RANK", "0") != "0":
         yield
         return
+    import fcntl
+
     path = run / LOCK
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -55,11 +54,13 @@ def locked(run: Path) -> Iterator[None]:
 
 def is_held(run: Path) -> bool:
     """Whether a training is at work in a run folder, as far as this system can tell."""
-    try:
-        import fcntl
+    if sys.platform == "win32":
+        return False
+    import fcntl
 
+    try:
         descriptor = os.open(run / LOCK, os.O_RDONLY)
-    except (ImportError, OSError):
+    except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -6,13 +6,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from voxcli import config
 from voxcli.config import Value
 from voxcli.errors import UsageError, unknown_name
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+OptionsT = TypeVar("OptionsT", bound="DataclassInstance")
 
 
 def require(where: str, values: Mapping[str, float], expected: str, holds: Callable[[float], bool]) -> None:
@@ -100,7 +103,7 @@ class Stage:
             raise UsageError(f"Stage '{self.name}': the batch must divide into its parts.", expected=f"a divisor of {self.batch}",
                              actual=self.parts)  # fmt: skip
 
-    def options(self, kind: type[T]) -> T:
+    def options(self, kind: type[OptionsT]) -> OptionsT:
         """`settings` as a dataclass of the model's. Raises UsageError for unknown keys and wrong values."""
         return config.from_mapping(kind, self.settings, f"settings of stage '{self.name}'")
 

@@ -48,7 +48,7 @@ class TensorBatch:
         """The batch on another device; copies to CUDA go through pinned memory and do not wait."""
         if device.type == "cpu":
             return self
-        moved: dict[str, Tensor | dict[object, Tensor]] = {}
+        moved: dict[str, Tensor | dict[str, Tensor]] = {}
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, Tensor):

@@ -181,7 +181,7 @@ def _choices(function: Callable[..., None], name: str) -> tuple[str, ...]:
     return _choices_of(hint)
 
 
-def _choices_of(hint: object) -> tuple[str, ...]:
+def _choices_of(hint: type) -> tuple[str, ...]:
     if typing.get_origin(hint) is typing.Literal:
         return tuple(map(str, typing.get_args(hint)))
     if isinstance(hint, type) and issubclass(hint, enum.Enum):

@@ -13,7 +13,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
-from voxcli.errors import DataError
+from voxcli.errors import DataError, Detail
 from voxcli.version import __version__
 
 LIBRARIES = ("torch", "numpy", "scipy", "trimesh", "pillow", "h5py", "typer")
@@ -143,6 +143,6 @@ def _network() -> None:
     _expect("finite probabilities", True, bool(np.isfinite(grid.probabilities.astype(np.float32)).all()))
 
 
-def _expect(what: str, expected: object, actual: object) -> None:
+def _expect(what: str, expected: Detail, actual: Detail) -> None:
     if expected != actual:
         raise DataError(f"Another number of {what}.", expected=expected, actual=actual)

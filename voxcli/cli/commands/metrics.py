@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from voxcli.cli.framework import options, scoring
-from voxcli.cli.framework.flags import takes_flags
+from voxcli.cli.framework.flags import takes_flags, with_parameters
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError, unknown_name
 from voxcli.metrics.presets import PRESETS, table
 from voxcli.metrics.registry import METRICS, AnyMetric
+from voxcli.provenance import Recordable
 
 TOGETHER = ("chamfer", "fscore", "hausdorff", "normals")
 """What `metrics all` gives without a preset."""
@@ -57,7 +58,7 @@ def command(
 
     @takes_flags(*classes)
     def score(
-        pred: str, gt: str, preset: scoring.Preset = None, *, given: dict[str, object], seed: scoring.Seed = 0,
+        pred: str, gt: str, preset: scoring.Preset = None, *, given: dict[str, Recordable], seed: scoring.Seed = 0,
         category_from: scoring.CategoryFrom = None, pair: scoring.Pair = None, input_format: scoring.InputFormat = None,
         fail_under: scoring.FailUnder = None, fail_over: scoring.FailOver = None, format: options.Records = None,
         workers: options.Workers = 1, keep_going: options.KeepGoing = False, dry_run: options.DryRun = False,
@@ -78,10 +79,8 @@ def command(
             parameter = parameter.replace(annotation=Annotated[str, typer.Argument(metavar=word, show_default=False, help=about)])
         if not absent.get(name, False):
             parameters.append(parameter)
-    score.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    score.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     score.__doc__, score.__name__ = text, first.name
-    return score
+    return with_parameters(score, parameters)
 
 
 def presets(format: options.Records = None) -> None:

@@ -14,6 +14,7 @@ from voxcli.cli.framework.flags import takes_flags
 from voxcli.errors import UsageError
 from voxcli.models.base import ModelOptions
 from voxcli.models.registry import default_model, specs
+from voxcli.provenance import Recordable
 
 
 def _options_of_models() -> Iterator[type[ModelOptions]]:
@@ -41,7 +42,7 @@ def predict(
     ] = None,
     weights: options.Weights = None,
     *,
-    given: dict[str, object],
+    given: dict[str, Recordable],
     camera: options.Camera = None,
     depth: Annotated[
         str | None,

@@ -28,6 +28,7 @@ from voxcli.cli.framework.segmenting import (
 from voxcli.errors import UsageError
 from voxcli.ops.conversions import ConversionOptions
 from voxcli.ops.instances import SceneSegmentation
+from voxcli.provenance import Recordable
 
 SHAPES = ("mesh", "voxels", "points")
 SCENES = ("fruxels", "voxels", "image")
@@ -155,7 +156,7 @@ def _segment_shapes(segmenter: ShapeSegmenter, sources: list[str], output: str, 
                 segmenter.process(chunk[0], formats, policy.overwrite)
 
 
-def _check_given(given: Mapping[str, object], model: str) -> None:
+def _check_given(given: Mapping[str, Recordable], model: str) -> None:
     """Raise UsageError for a flag that means nothing to a model; `model` says which it is, and what it does."""
     for flag, value in given.items():
         if value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -18,12 +19,12 @@ def _set_scheduler(value: str | None) -> str | None:
     return value
 
 
-SCHEDULER: tuple[object, int | None] = (
-    Annotated[
+@dataclass
+class Scheduler:
+    """The option of commands that have workers."""
+
+    scheduler: Annotated[
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", callback=_set_scheduler,
                      help="Workers of a Dask cluster in place of processes: tcp://HOST:8786, or local for one on this machine."),
-    ],
-    None,
-)  # fmt: skip
-"""Its annotation and its default."""
+    ] = None  # fmt: skip

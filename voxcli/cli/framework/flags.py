@@ -8,12 +8,13 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from voxcli.options import About, Interval, Options, OptionsT, abouts, check_value, flag_of, make_options, type_of
+from voxcli.provenance import Recordable
 
 Classes = Callable[[], Iterable[type[Options]]]
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -34,7 +35,7 @@ def flags_of(classes: Iterable[type[Options]]) -> list[inspect.Parameter]:
     return [_parameter(name, type_of(options, name), about) for name, (options, about) in found.items()]
 
 
-def values_of_flags(options: type[Options], given: Mapping[str, object]) -> dict[str, object]:
+def values_of_flags(options: type[Options], given: Mapping[str, Recordable]) -> dict[str, Recordable]:
     """The values of flags as a class takes them. Texts are parsed, files read. Raises UsageError that names the flag for what is wrong."""
     values = dict(given)
     for name, about in abouts(options).items():
@@ -51,13 +52,13 @@ def values_of_flags(options: type[Options], given: Mapping[str, object]) -> dict
     return values
 
 
-def options_of_flags(options: type[OptionsT], given: Mapping[str, object], what: str) -> OptionsT:
+def options_of_flags(options: type[OptionsT], given: Mapping[str, Recordable], what: str) -> OptionsT:
     """An instance from the values of flags. Raises UsageError as `values_of_flags`, and for a flag that the class lacks."""
     return make_options(options, values_of_flags(options, given), what)
 
 
 def takes_flags(*classes: type[Options], later: Classes | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command with a parameter `given: dict[str, object]` takes the flags of the classes in its place, by field name; None: not given.
+    """A command with a parameter `given` takes the flags of the classes in its place, by field name; None: not given.
 
     later: more classes, found when the command is built. Flags that the command has itself are its own.
     """
@@ -68,7 +69,7 @@ def takes_flags(*classes: type[Options], later: Classes | None = None) -> Callab
         added = [each for each in flags_of((*classes, *(later() if later else ()))) if each.name not in own.parameters]
 
         @functools.wraps(function)
-        def command(**values: object) -> None:
+        def command(**values: Recordable) -> None:
             found = {each.name: (values.pop(each.name, None), each.default) for each in added}
             given = {name: None if value == default else value for name, (value, default) in found.items()}
             function(**values, given=given)
@@ -79,14 +80,19 @@ def takes_flags(*classes: type[Options], later: Classes | None = None) -> Callab
                 parameters += added
             else:
                 parameters.append(parameter.replace(annotation=hints.get(name, parameter.annotation), kind=_KEYWORD))
-        command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
-        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         if later is not None:
-            command.renewed = lambda: extend(function)  # type: ignore[attr-defined]
-        del command.__wrapped__
-        return command
+            vars(command)["renewed"] = lambda: extend(function)
+        return with_parameters(command, parameters)
 
     return extend
+
+
+def with_parameters(command: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> Callable[..., None]:
+    """The function, with the parameters that the parser is to read in place of its own."""
+    vars(command)["__signature__"] = inspect.Signature(parameters)
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    vars(command).pop("__wrapped__", None)  # else the parser would look through to the first signature
+    return command
 
 
 def _parameter(name: str, kind: type, about: About) -> inspect.Parameter:
@@ -98,7 +104,7 @@ def _parameter(name: str, kind: type, about: About) -> inspect.Parameter:
         flag = f"{flag}/--no-{flag[2:]}"
     arguments = typing.get_args(inner)
     if typing.get_origin(inner) is tuple and arguments[-1] is Ellipsis:
-        inner = list[arguments[0]]  # type: ignore[valid-type]
+        inner = types.GenericAlias(list, arguments[:1])
     elif about.parse is not None or about.writes is not None:
         inner = str
     low, high = (int(limit) if inner is int and math.isfinite(limit) else limit for limit in about.within.limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.output import RepeatedWarnings
@@ -62,9 +63,9 @@ class Doubts:
     def __enter__(self) -> Doubts:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for kind in self._kinds.values():
-            kind.__exit__()
+            kind.__exit__(failed, error, trace)
 
 
 def unusual_size(width: int, height: int) -> str | None:

@@ -28,14 +28,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from voxcli import config as configuration
-from voxcli.cli.framework.clusters import SCHEDULER
+from voxcli.cli.framework.clusters import Scheduler
+from voxcli.cli.framework.flags import with_parameters
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
     from typer._click.core import Context, Parameter
 
-    from voxcli.provenance import Json
+    from voxcli.provenance import Json, Recordable
 
 T = TypeVar("T")
 
@@ -226,40 +227,31 @@ def key_of(parameter: Parameter) -> str:
 
 def _configurable(context: Context) -> dict[str, str]:
     """Key -> parameter name of the options that a --config file may hold: all but those below, and no positional input."""
-    known = [p for p in context.command.params if p.param_type_name == "option" and p.name not in _STANDING]
+    standing = {each.name for each in dataclasses.fields(_Standing)}
+    known = [p for p in context.command.params if p.param_type_name == "option" and p.name not in standing]
     return {key_of(p): p.name for p in known if p.name is not None}
 
 
-_STANDING: dict[str, tuple[object, int | None]] = {
-    "config": (
-        Annotated[str | None, typer.Option("--config", metavar="FILE", is_eager=True, callback=_take_config,
-                                           help="YAML file with options.")],
-        None,
-    ),
-    "assignments": (
-        Annotated[
-            list[str] | None,
-            typer.Option("--set", metavar="GROUP.KEY=VALUE", is_eager=True, callback=_take_set, help="One nested setting, as in --config."),
-        ],
-        None,
-    ),
-    "print_config": (
-        Annotated[
-            bool,
-            typer.Option("--print-config", is_eager=True, callback=_take_print_config, allow_from_autoenv=False,
-                    help="Print all options as YAML, itself a valid --config, and stop."),
-        ],
-        False,
-    ),
-    "quiet": (Annotated[bool, typer.Option("--quiet", "-q", is_eager=True, callback=_set_quiet, help="Warnings and errors only.")], False),
-    "verbose": (
-        Annotated[
-            int,
-            typer.Option("--verbose", "-v", is_eager=True, count=True, show_default=False, callback=_set_verbose, help="More detail."),
-        ],
-        0,
-    ),
-}  # fmt: skip
+@dataclass
+class _Standing:
+    """The options of every command."""
+
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", is_eager=True, callback=_take_config, help="YAML file with options.")
+    ] = None
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="GROUP.KEY=VALUE", is_eager=True, callback=_take_set, help="One nested setting, as in --config."),
+    ] = None
+    print_config: Annotated[
+        bool,
+        typer.Option("--print-config", is_eager=True, callback=_take_print_config, allow_from_autoenv=False,
+                     help="Print all options as YAML, itself a valid --config, and stop."),
+    ] = False  # fmt: skip
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", is_eager=True, callback=_set_quiet, help="Warnings and errors only.")] = False
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", is_eager=True, count=True, show_default=False, callback=_set_verbose, help="More detail.")
+    ] = 0
 
 
 def standing(function: Callable[..., None]) -> Callable[..., None]:
@@ -268,15 +260,15 @@ def standing(function: Callable[..., None]) -> Callable[..., None]:
     own = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and dataclasses.is_dataclass(hint)}
-    added = {"scheduler": SCHEDULER} if "workers" in own.parameters else {}
-    added |= {name: value for name, value in _STANDING.items() if name != "assignments" or hasattr(function, "sections")}
+    added = _flags_of_group(Scheduler) if "workers" in own.parameters else []
+    added += [each for each in _flags_of_group(_Standing) if each.name != "assignments" or hasattr(function, "sections")]
 
     @functools.wraps(function)
-    def command(**values: object) -> None:
+    def command(**values: Recordable) -> None:
         if _current:  # called as a command, not as a function
             _check_finite(_context())
-        for name in added:
-            values.pop(name, None)
+        for each in added:
+            values.pop(each.name, None)
         made = {name: group(**{f.name: values.pop(f.name) for f in dataclasses.fields(group)}) for name, group in groups.items()}
         function(**values, **made)
 
@@ -286,11 +278,7 @@ def standing(function: Callable[..., None]) -> Callable[..., None]:
             parameters += _flags_of_group(groups[name])
         else:
             parameters.append(parameter.replace(annotation=hints.get(name, parameter.annotation), kind=_KEYWORD))
-    parameters += [inspect.Parameter(n, _KEYWORD, default=d, annotation=a) for n, (a, d) in added.items()]
-    command.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    del command.__wrapped__  # else the parser would look through to the first signature
-    return command
+    return with_parameters(command, [*parameters, *added])
 
 
 def _flags_of_group(group: type) -> list[inspect.Parameter]:
@@ -315,7 +303,7 @@ def sections(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]
     """Declare the sections of nested configuration that a command takes from --config and --set."""
 
     def mark(function: Callable[..., None]) -> Callable[..., None]:
-        function.sections = names  # type: ignore[attr-defined]
+        vars(function)["sections"] = names
         return function
 
     return mark
@@ -325,7 +313,7 @@ def completed_help(**parts: Callable[[], str]) -> Callable[[Callable[..., None]]
     """Say what stands for `{name}` in the help text of a command, found when the command is built."""
 
     def mark(function: Callable[..., None]) -> Callable[..., None]:
-        function.help_parts = parts  # type: ignore[attr-defined]
+        vars(function)["help_parts"] = parts
         return function
 
     return mark
@@ -350,10 +338,11 @@ def printing_config() -> bool:
     return _given(_context()).print
 
 
-def show_config(**groups: object) -> None:
+def show_config(**groups: Recordable) -> None:
     """Print the resolved configuration as YAML: every option with its origin (null: the command finds its value), then the sections."""
     context = _context()
-    mapping, origins = dict[str, object](), dict[str, str]()
+    mapping: dict[str, Recordable] = {}
+    origins: dict[str, str] = {}
     for key, name in _configurable(context).items():
         value, source = context.params.get(name), context.get_parameter_source(name)
         mapping[key] = None if value in ((), []) else value

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from voxcli import steps
@@ -281,7 +282,7 @@ class RepeatedWarnings:
     def __enter__(self) -> RepeatedWarnings:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._count > 3 and not out.verbose:
             out.warn(f"{self._kind}: in {self._count - 3} more inputs (-v names them).")
 

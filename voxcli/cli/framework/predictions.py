@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from voxcli.cli.framework.options import Formats
     from voxcli.files import Format
     from voxcli.models.base import Predictor, Result
-    from voxcli.provenance import Json
+    from voxcli.provenance import Json, Recordable
     from voxcli.scene import Camera, DepthMap, Described, Frustum, Picture
 
 
@@ -71,7 +71,7 @@ class PredictRequest:
     depth: str | None
     resolution: int | None
     views: bool
-    given: Mapping[str, object]
+    given: Mapping[str, Recordable]
     workers: int = 1
     several: bool = False
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.options import RecordFormat
 from voxcli.cli.framework.output import out
+from voxcli.provenance import Json
 
 if TYPE_CHECKING:
     from voxcli.metrics.records import Record, Tree
@@ -185,7 +186,7 @@ def joined(records: Sequence[Record]) -> Row:
     return {k if k == r["metric"] else f"{r['metric']}.{k}": v for r, row in zip(records, rows, strict=True) for k, v in row.items()}
 
 
-def _plain(value: object) -> str:
+def _plain(value: Json) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

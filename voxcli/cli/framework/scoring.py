@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions
     from voxcli.metrics.records import Record
     from voxcli.metrics.registry import AnyMetric
+    from voxcli.provenance import Recordable
 
 
 def _complete_presets(incomplete: str) -> list[str]:
@@ -108,7 +109,7 @@ class ScoredPair(Item):
     category: str | None = None
 
 
-def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[str, object]) -> None:
+def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[str, Recordable]) -> None:
     """Score all pairs and print the records. given: options by their names, each for the metrics that have it.
 
     One pair prints its records, one a metric; several pairs print all, and last a summary of each metric. Its value is the mean over

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from voxcli.errors import UsageError
 from voxcli.options import SideFile, abouts, flag_of, imported
+from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
     from voxcli.cli.framework.batch import Item
@@ -27,7 +28,7 @@ class SideFiles:
     file.
     """
 
-    def __init__(self, options: type[ModelOptions], given: Mapping[str, object], items: Sequence[Item], overwrite: bool,
+    def __init__(self, options: type[ModelOptions], given: Mapping[str, Recordable], items: Sequence[Item], overwrite: bool,
                  several: bool = False):  # fmt: skip
         self._overwrite = overwrite
         self._found: list[tuple[SideFile, dict[str, Path]]] = []

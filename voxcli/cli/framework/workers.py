@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from voxcli import contents, steps
 from voxcli.cli.framework import written
@@ -35,10 +35,10 @@ class FailedThere(Exception):
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What became of an item in a worker: its result or its error, the files that it wrote, what it told of its steps and on stderr, and
-    the seconds of its parts and of all."""
+    """What became of an item in a worker: its result, alone in a tuple, or its error, the files that it wrote, what it told of its
+    steps and on stderr, and the seconds of its parts and of all."""
 
-    result: R | None = None
+    result: tuple[R, ...] = ()
     error: Exception | None = None
     trace: str = ""
     files: Sequence[tuple[str, str]] = ()
@@ -58,7 +58,7 @@ class Outcome(Generic[R]):
             written.add(target, about)
         if self.error is not None:
             raise self.error from (FailedThere(self.trace) if self.trace else None)
-        return cast(R, self.result)
+        return self.result[0]
 
 
 def in_workers(
@@ -74,7 +74,7 @@ def in_workers(
     while rest:
         alone = rest[0] in suspects
         now = rest[:1] if alone else rest
-        with worker_pool(1 if alone else workers, _start_worker, (out.verbose, out.quiet)) as pool:
+        with worker_pool(1 if alone else workers, partial(_start_worker, out.verbose, out.quiet)) as pool:
             tasks = _Tasks(pool, partial(_worked, work, pool.remote, label), items, now, kept)
             while task := tasks.next():
                 if keep_going and not alone and is_death(task.error()):
@@ -190,14 +190,15 @@ def _worked(work: Callable[[Item], R], again: bool, label: str | None, items: Se
     """What becomes of items. again: they may have been done before, by a worker that died. label: see `in_workers`."""
     found = []
     for item in items:
+        result: tuple[R, ...]
         began, lines = time.perf_counter(), list[str]()
         steps.listen(None if label is None else lines.append)
         with contents.opened_once(), out.overheard() as words:
             try:
                 with steps.part(label or ""):
-                    result, error, trace = work(replace(item, broken=True) if again else item), None, ""
+                    result, error, trace = (work(replace(item, broken=True) if again else item),), None, ""
             except Exception as failure:
-                result, (error, trace) = None, _travelling(failure)
+                result, (error, trace) = (), _travelling(failure)
         found.append(Outcome(result, error, trace, written.taken(), lines, words, steps.seconds(), time.perf_counter() - began))
     steps.listen(None)
     return found

@@ -158,10 +158,10 @@ def _meta_bytes(generator: FolderGenerator) -> bytes:
     return json.dumps(generator.meta(), indent=1, sort_keys=True).encode() + b"\n"
 
 
-def meta_of(text: object) -> Mapping[str, Json]:
+def meta_of(text: str | bytes) -> Mapping[str, Json]:
     """What a data set says of itself, from the JSON text or bytes that it holds; nothing of what is no such text."""
     try:
-        found = json.loads(text) if isinstance(text, (str, bytes)) else None
+        found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}

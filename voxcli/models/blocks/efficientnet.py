@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxcli.errors import FileFormatError, UsageError, unknown_name
-from voxcli.models.checkpoints import read_checkpoint
+from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.weights import load_weights
 
 EPSILON = 1e-3
@@ -159,7 +159,7 @@ def load_imagenet(encoder: EfficientNetLite0, source: bool | str) -> None:
         prefix = "encoder.published." if any(key.startswith("encoder.published.") for key in tensors) else "encoder."
         found = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
     else:
-        found = {name: tensor for key, tensor in read_checkpoint(path).items() if (name := _own_name(key)) is not None}
+        found = {name: tensor for key, tensor in named_tensors(read_checkpoint(path)).items() if (name := _own_name(key)) is not None}
     try:
         encoder.load_state_dict({name: t for name, t in encoder.state_dict().items() if name.endswith((".down", ".up"))} | found)
     except (RuntimeError, AttributeError, TypeError) as error:

@@ -105,7 +105,8 @@ class QuestionSamples:
         whole = self.files[file]
         if whole.truth is not None:
             return int(whole.truth[place])
-        return int(whole.labeled.answers[place]) if place < len(whole.labeled) else UNKNOWN  # type: ignore[index]
+        known = whole.labeled.answers
+        return int(known[place]) if known is not None and place < len(whole.labeled) else UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,8 @@ class ShapeDecoder(nn.Module):
 class AlbedoDecoder(nn.Module):
     """D_A of Figure 3 (b). Codes of B shapes and points [B, N, 3] -> albedo of each branch in -1..1, [B, N, k, 3]."""
 
+    ad_fc1: nn.Linear
+
     def __init__(self, config: JOFConfig):
         super().__init__()
         widths = (config.category + 3 + config.shape + config.albedo, *config.albedo_widths, 3 * config.branches)
@@ -166,7 +168,7 @@ class AlbedoDecoder(nn.Module):
             setattr(self, f"ad_fc{place}", nn.Linear(before, after))
 
     def forward(self, codes: Codes, points: Tensor) -> Tensor:
-        x = F.leaky_relu(joined(self.ad_fc1, (codes.category, points, codes.shape, codes.albedo)), SLOPE)  # type: ignore[arg-type]
+        x = F.leaky_relu(joined(self.ad_fc1, (codes.category, points, codes.shape, codes.albedo)), SLOPE)
         for place in range(2, self.layers):
             x = F.leaky_relu(getattr(self, f"ad_fc{place}")(x), SLOPE)
         return torch.tanh(getattr(self, f"ad_fc{self.layers}")(x)).unflatten(-1, (-1, 3))
@@ -207,6 +209,10 @@ class VoxelEncoder(nn.Module):
 class Latents(nn.Module):
     """Free codes of the training shapes: the auto-decoder that the public training uses in place of E'. Places [B] -> codes, logits."""
 
+    c_latent: nn.Parameter
+    a_latent: nn.Parameter
+    s_latent: nn.Parameter
+
     def __init__(self, config: JOFConfig):
         super().__init__()
         for name, length in (("c_latent", config.category), ("a_latent", config.albedo), ("s_latent", config.shape)):
@@ -214,7 +220,7 @@ class Latents(nn.Module):
         self.linear = linear(config.category, config.logits)
 
     def forward(self, places: Tensor) -> tuple[Codes, Tensor]:
-        codes = Codes(self.c_latent[places], self.s_latent[places], self.a_latent[places])  # type: ignore[index]
+        codes = Codes(self.c_latent[places], self.s_latent[places], self.a_latent[places])
         return codes, self.linear(codes.category)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from voxcli.geometry.field_rendering import Field, FieldPicture, pixel_lattice, project_points, render_field
+from voxcli.geometry.field_rendering import Field, FieldPicture, Search, pixel_lattice, project_points, render_field
 from voxcli.geometry.field_surface import cell_centres
 from voxcli.models.branched.preparation import IMAGE
 from voxcli.models.jof.losses import main_variation
 from voxcli.models.jof.network import JOF, Codes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 def fields_of(network: JOF, codes: Codes) -> tuple[Field, Field]:
@@ -29,11 +34,11 @@ def usable(projection: Tensor) -> Tensor:
 
 
 def draw(
-    network: JOF, codes: Codes, projection: Tensor, light: Tensor, side: int, *, differentiable: bool = True, **search: int
+    network: JOF, codes: Codes, projection: Tensor, light: Tensor, side: int, *, differentiable: bool = True, **search: Unpack[Search]
 ) -> FieldPicture:
     """The shapes on side x side pixels of the picture. projection [B, 3, 4] (all usable), light [B, 3, 9]."""
     pixels = pixel_lattice(IMAGE, side, projection.device)
-    return render_field(*fields_of(network, codes), projection, light, pixels, differentiable=differentiable, **search)  # type: ignore[arg-type]
+    return render_field(*fields_of(network, codes), projection, light, pixels, differentiable=differentiable, **search)
 
 
 def on_lattice(images: Tensor, side: int) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 
 from voxcli.datasets.rooms import RoomBatch, RoomsFolder
 from voxcli.errors import DataError
-from voxcli.provenance import Meta
+from voxcli.provenance import Json, Meta
 from voxcli.training.task import Draws
 
 EXAMPLES = 16
@@ -112,5 +112,6 @@ def nearest_point(origins: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return np.linalg.solve(matrix, np.einsum("nij,nj->i", across, origins))
 
 
-def _plain(values: Any) -> Any:
-    return np.round(np.asarray(values, np.float64), 6).tolist()
+def _plain(values: np.ndarray) -> Json:
+    found: Json = np.round(values.astype(np.float64), 6).tolist()
+    return found

@@ -120,8 +120,8 @@ class ObjectReader:
         return np.stack([self._picture(rgba, cut, draws) for rgba in folder.images(place, views)])
 
     def _picture(self, rgba: np.ndarray, cut: Literal["auto", "none"], draws: Draws | None) -> np.ndarray:
-        background = (240, 240, 240) if draws is None else tuple(int(v) for v in draws.own.integers(225, 256, 3))
-        image, _ = prepare(Picture(rgba[..., :3], rgba[..., 3]), Preparation(background, cut))  # type: ignore[arg-type]
+        r, g, b = (240, 240, 240) if draws is None else (int(v) for v in draws.own.integers(225, 256, 3))
+        image, _ = prepare(Picture(rgba[..., :3], rgba[..., 3]), Preparation((r, g, b), cut))
         step = IMAGE // self.side
         if step > 1:
             image = image.reshape(3, self.side, step, self.side, step).mean((2, 4))

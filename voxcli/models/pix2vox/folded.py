@@ -7,8 +7,6 @@ volumes are one matrix product and a scatter.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,15 +36,16 @@ class Folded(nn.Module):
         self.config, self.dtype, self.device = network.config, dtype, torch.device(device)
         encoder, decoder, scorer = network.encoder, network.decoder, network.merger
         self.published = None if self.config.backbone == VGG else encoder.published.eval().to(self.device, dtype)
-        flat: list[Any] = [] if self.published is not None else [m for m in encoder.vgg if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
-        pairs = list(zip(flat[0::2], flat[1::2], strict=True))
+        flat = [] if self.published is not None else [m for m in encoder.vgg if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
+        pairs: list[tuple[nn.Module, nn.Module]] = list(zip(flat[0::2], flat[1::2], strict=True))
         pairs += [(layer[0], layer[1]) for layer in (encoder.layer1, encoder.layer2, encoder.layer3)]
         self.images = [self._placed(*fold(*pair), dtype, torch.channels_last) for pair in pairs]
         direct = self.device.type != "cpu" or dtype != torch.float32
-        self.filters: list[Any] = [None if direct or not many_channels(w) else transformed_weights(w) for w, _ in self.images]
+        self.filters = [None if direct or not many_channels(w) else transformed_weights(w) for w, _ in self.images]
         layers = [decoder.layer1, decoder.layer2, decoder.layer3, decoder.layer4]
         self.doublings = [self._placed(*fold(layer[0], layer[1]), dtype, torch.contiguous_format) for layer in layers]
-        last: Any = decoder.layer5[0]
+        last = decoder.layer5[0]
+        assert isinstance(last, nn.ConvTranspose3d)
         self.last = last.weight.detach().to(self.device, dtype)
         layers = [scorer.layer1, scorer.layer2, scorer.layer3, scorer.layer4, scorer.layer5]
         self.scorer = [self._placed(*fold(layer[0], layer[1]), torch.float32, torch.channels_last_3d) for layer in layers]
@@ -73,8 +72,9 @@ class Folded(nn.Module):
         return x
 
     def _convolved(self, x: Tensor, place: int, padding: int = 0) -> Tensor:
-        if self.filters[place] is not None and x.shape[-1] <= FEW_PIXELS and x.shape[-1] % 2 == 0:
-            return convolve(x, self.filters[place], self.images[place][1], padding)
+        fast = self.filters[place]
+        if fast is not None and x.shape[-1] <= FEW_PIXELS and x.shape[-1] % 2 == 0:
+            return convolve(x, fast, self.images[place][1], padding)
         return F.conv2d(x, *self.images[place], padding=padding)
 
     @torch.inference_mode()
@@ -117,8 +117,10 @@ def many_channels(weight: Tensor) -> bool:
     return weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= MANY_CHANNELS
 
 
-def fold(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:
+def fold(layer: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
     """(weight, bias) of the convolution, plain or transposed, that does what a convolution and its batch normalisation do."""
+    assert isinstance(layer, nn.Conv2d | nn.Conv3d | nn.ConvTranspose3d) and isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d)
+    assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     axis = 1 if isinstance(layer, nn.ConvTranspose3d) else 0
     shape = [1] * layer.weight.ndim

@@ -114,7 +114,8 @@ class CoarseHead(nn.Module):
         self.gather = nn.Conv3d(self.classes, config.volume, 3, padding=1)
         self.spread = nn.Conv3d(config.volume, self.classes, 3, padding=1)
         nn.init.zeros_(self.spread.weight)
-        nn.init.zeros_(self.spread.bias)  # type: ignore[arg-type]
+        if self.spread.bias is not None:
+            nn.init.zeros_(self.spread.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         rays = self.ray(self.hidden(x))

@@ -118,7 +118,9 @@ class Discriminator(nn.Module):
         return Certificate(t, F.normalize(x[..., 3:7], dim=-1, eps=1e-6), x[..., 7])
 
 
-def _fold_normalisation(module: nn.Module, tensors: MutableMapping[str, Tensor], prefix: str, *_: object) -> None:
+def _fold_normalisation(
+    module: nn.Module, tensors: MutableMapping[str, Tensor], prefix: str, *_: dict[str, str] | bool | list[str]
+) -> None:
     """Weights of a time when the blocks ended in batch normalisation, as weights of blocks without it that compute the same.
 
     In use, normalisation is a scale and a shift for each channel, which the projection before it takes over.

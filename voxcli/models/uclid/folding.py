@@ -47,7 +47,9 @@ class Fold(nn.Module):
 
     def _joined(self, fold: str, codes: Tensor, x: Tensor) -> Tensor:
         """One fold of three layers. The code is the same for all points of a cell, so its share of the first layer is computed once."""
-        weight: Tensor = self.get_submodule(f"conv{fold}1").weight  # type: ignore[assignment]
+        first = self.get_submodule(f"conv{fold}1")
+        assert isinstance(first, nn.Linear)
+        weight = first.weight
         x = F.linear(x, weight[:, self.code :]) + F.linear(codes, weight[:, : self.code])[:, None]
         x = self._normalised(f"bn{fold}1", x)
         for layer in ("2", "3"):

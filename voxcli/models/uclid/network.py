@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -211,7 +211,9 @@ def build(config: UCLIDConfig) -> UCLID:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     if network.depth is not None:
-        nn.init.normal_(network.depth.predict2[0].weight, std=1e-2)  # type: ignore[arg-type]
+        last = network.depth.predict2[0]
+        assert isinstance(last, nn.Conv2d)
+        nn.init.normal_(last.weight, std=1e-2)
     nn.init.normal_(network.reconstruction.occ.weight, std=0.1)
     return network
 
@@ -233,7 +235,8 @@ def for_inference(decoder: VolumeDecoder) -> VolumeDecoder:
     return decoder
 
 
-def _joined(convolution: Any, normalisation: Any) -> nn.Module:
+def _joined(convolution: nn.Module, normalisation: nn.Module) -> nn.Module:
+    assert isinstance(convolution, nn.Conv3d | nn.ConvTranspose3d) and isinstance(normalisation, nn.BatchNorm3d)
     return fuse_conv_bn_eval(convolution, normalisation, isinstance(convolution, nn.ConvTranspose3d))
 
 

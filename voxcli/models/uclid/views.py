@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from voxcli.errors import DataError, UsageError
-from voxcli.geometry.backproject import clean_cloud, depth_cloud, occupied_cells
+from voxcli.geometry.backproject import Compat, clean_cloud, depth_cloud, occupied_cells
 from voxcli.models.uclid.network import SIZES, UCLID
 from voxcli.models.uclid.regressors import fixed_projection
 
@@ -38,15 +38,17 @@ def view_grids(
     motion = network.camera(sight) if projection is None and network.camera is not None else None
     if network.config.regressed == "shapenet":
         motion, seen = _in_cubes(network, sight, motion, projection, seen, depth is not None)
-    matrix = projection if projection is not None else fixed_projection(motion)  # type: ignore[arg-type]
-    matrix = matrix.to(images)
+    if projection is None:
+        assert motion is not None
+        projection = fixed_projection(motion)
+    matrix = projection.to(images)
     grids = binary_grids(seen, matrix, network.config.compat, checked and depth is not None) if wanted and seen is not None else []
     return network.reconstruction.grids(sight, matrix, grids)
 
 
-def binary_grids(depth: Tensor, projection: Tensor, compat: str, given: bool = False) -> list[Tensor]:
+def binary_grids(depth: Tensor, projection: Tensor, compat: Compat, given: bool = False) -> list[Tensor]:
     """The cleaned binary grids [B, N_s, N_s, N_s] of depths [B, h, w]; of given ones, refuses those that miss the cube."""
-    points, there = depth_cloud(depth.float(), projection.float(), compat)  # type: ignore[arg-type]
+    points, there = depth_cloud(depth.float(), projection.float(), compat)
     if given:
         for k, (cloud, mask) in enumerate(zip(points, there, strict=True)):
             inside = (cloud[mask].abs() <= 1).all(-1)

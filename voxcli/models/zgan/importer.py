@@ -10,7 +10,7 @@ import torch
 from voxcli import config
 from voxcli.backend import without_memory
 from voxcli.errors import FileFormatError
-from voxcli.models.checkpoints import read_checkpoint
+from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.weights import Weights
 from voxcli.models.zgan.network import Generator, ZGANConfig
 
@@ -24,9 +24,9 @@ def import_weights(path: str | Path, model: str = "z-gan", tell: Callable[[str, 
     Names may start with `module.`, and `num_batches_tracked` may be absent. Raises FileFormatError for anything else.
     """
     found = read_checkpoint(path)
-    if not all(isinstance(t, torch.Tensor) for t in found.values()):
+    tensors = named_tensors(found)
+    if len(tensors) < len(found):
         raise FileFormatError(f"'{path}' holds no state_dict.", expected="tensors by name")
-    tensors = {key.removeprefix("module."): tensor for key, tensor in found.items()}
     first = tensors.get("model.model.0.weight")
     if first is None or first.ndim != 4:
         names = ", ".join(sorted(tensors)[:3])

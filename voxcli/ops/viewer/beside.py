@@ -46,9 +46,10 @@ def picture_json(picture: Picture, seen: Json = None) -> Json:
     data = io.BytesIO()
     image.save(data, "JPEG", quality=85)
     found: dict[str, Json] = {"source": "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()}
-    if isinstance(seen, (list, tuple)) and len(seen) == 4 and all(isinstance(each, (int, float)) for each in seen):
+    corners = [float(each) for each in seen if isinstance(each, (int, float))] if isinstance(seen, (list, tuple)) else []
+    if len(corners) == 4:
         width, height = picture.size
-        left, top, right, bottom = (float(each) for each in seen)  # type: ignore[arg-type]
+        left, top, right, bottom = corners
         edges = [max(0.0, left / width), max(0.0, top / height), min(1.0, right / width), min(1.0, bottom / height)]
         if edges != [0, 0, 1, 1] and edges[0] < edges[2] and edges[1] < edges[3]:
             found["seen"] = edges
