@@ -13,7 +13,7 @@ from voxcli.errors import FileFormatError
 from voxcli.models.base import Inputs, ModelOptions, ModelSpec, Predictor, TrainedNetwork
 from voxcli.models.registry import able, class_of, names_of, spec_of
 from voxcli.models.weights import Weights, load_weights, save_weights
-from voxcli.options import abouts
+from voxcli.options import option_infos
 from voxcli.scene import Picture
 
 ARRAYS = ("labels", "occupancy", "probabilities", "points", "vertices", "faces", "vertex_colors", "depth", "normals", "world_to_cam", "rgb")
@@ -39,9 +39,9 @@ def its_options_are_documented(options: type[ModelOptions]) -> None:
     """Each has a help text of its own, and a default that its limits allow."""
     made = options()
     for field in dataclasses.fields(options):
-        about = abouts(options)[field.name]
+        about = option_infos(options)[field.name]
         assert about.help.endswith((".", ")")) and getattr(made, field.name) == field.default
-    assert set(options.only_for) <= abouts(options).keys() and options.__doc__
+    assert set(options.only_for) <= option_infos(options).keys() and options.__doc__
 
 
 def its_weights_keep_their_record(weights: Weights, folder: Path) -> None:

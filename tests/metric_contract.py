@@ -8,12 +8,12 @@ import voxcli
 from voxcli.cli import app
 from voxcli.errors import UsageError
 from voxcli.metrics.presets import PRESETS, check_names, options_for
-from voxcli.options import abouts, flag_of
+from voxcli.options import flag_of, option_infos
 
 
 def flags(metric):
     """The flags of its options by the options' names."""
-    return {name: flag_of(name, about) for name, about in abouts(metric.options).items() if about.on_command_line}
+    return {name: flag_of(name, about) for name, about in option_infos(metric.options).items() if about.on_command_line}
 
 
 def its_help_names_every_option(metric):
@@ -22,7 +22,7 @@ def its_help_names_every_option(metric):
     command = app.build_command(entry)
     shown = {name: parameter.help for parameter in command.params for name in parameter.opts}
     for name, flag in flags(metric).items():
-        assert shown[flag] == abouts(metric.options)[name].help and shown[flag].endswith((".", ")"))
+        assert shown[flag] == option_infos(metric.options)[name].help and shown[flag].endswith((".", ")"))
     examples = metric.help.partition("Examples:\n")[2].split("\n")
     assert 2 <= sum(f"voxcli metrics {metric.name}" in line for line in examples) <= 3
     assert metric.summary == entry.help and metric.summary.endswith(".")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from voxcli import remote, steps
+from voxcli import log, remote
 from voxcli.errors import UsageError
 from voxcli.remote import is_url, local_name
 
@@ -111,7 +111,7 @@ def atomic_write_bytes(path: str | Path, data: bytes | bytearray | memoryview, o
             return path
         final = Path(os.path.realpath(path))
         final.parent.mkdir(parents=True, exist_ok=True)
-        with steps.part("writing"):
+        with log.timed("writing"):
             _write_and_place(final, data, overwrite)
     except (FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"{path} cannot be written.", actual="a file where its folder should be") from error

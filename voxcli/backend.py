@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from voxcli import steps
+from voxcli import log
 from voxcli.errors import DeviceError, unknown_name
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
@@ -24,7 +24,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 def pick_device(name: str = "auto") -> torch.device:
     """`auto` takes CUDA where it works, else the CPU. A device that was asked for by name and is absent is an error."""
     device = _auto_device() if name == "auto" else _named_device(name)
-    steps.tell_once(f"device: {device}")
+    log.info_once(f"device: {device}")
     return device
 
 

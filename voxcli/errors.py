@@ -71,9 +71,7 @@ class VoxcliError(Exception):
         lines = [self.message, ", ".join(middle), self.hint or ""]
         return "\n".join(readable(line) for line in lines if line)
 
-    def __reduce__(
-        self,
-    ) -> tuple[Callable[..., VoxcliError], tuple[type[VoxcliError], str, Detail, Detail, str | None]]:
+    def __reduce__(self) -> tuple[Callable[..., VoxcliError], tuple[type[VoxcliError], str, Detail, Detail, str | None]]:
         # Worker processes hand their errors back pickled; the default would replay __init__ with the joined text alone.
         return _rebuild, (type(self), self.message, self.expected, self.actual, self.hint)
 

@@ -61,7 +61,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class About:
+class OptionInfo:
     """What is known of one option besides its type and default.
 
     flag: its flag where that is not its name; "--sum/--no-sum" may be negated. within: the numbers that it may be. choices: the words that
@@ -102,22 +102,22 @@ def option(
     0.4
     """
     words = None if choices is None else tuple(choices)
-    return _field(default, About(help, flag, Interval(within), unit, words, metavar, on_command_line))
+    return _field(default, OptionInfo(help, flag, Interval(within), unit, words, metavar, on_command_line))
 
 
 def text_option(
     default: T, help: str, parse: Callable[[str], Recordable], *, metavar: str, within: str = "(-inf, inf)", reads: bool = False
 ) -> T:
     """A field whose flag takes a text. parse: its value from the text; with `reads`, from the file that the text names."""
-    return _field(default, About(help, within=Interval(within), metavar=metavar, parse=parse, reads=reads))
+    return _field(default, OptionInfo(help, within=Interval(within), metavar=metavar, parse=parse, reads=reads))
 
 
 def file_option(default: T, help: str, writes: SideFile) -> T:
     """A field whose flag names a file that is written beside the result. A bool says whether one is asked for, a text which."""
-    return _field(default, About(help, metavar="FILE", writes=writes))
+    return _field(default, OptionInfo(help, metavar="FILE", writes=writes))
 
 
-def _field(default: T, about: About) -> T:
+def _field(default: T, about: OptionInfo) -> T:
     field: T = dataclasses.field(default=default, metadata={"about": about})
     return field
 
@@ -127,7 +127,7 @@ class Options:
     """The base of all options classes: checks the limits and choices of its fields. Raises UsageError that names the field."""
 
     def __post_init__(self) -> None:
-        for name, about in abouts(type(self)).items():
+        for name, about in option_infos(type(self)).items():
             check_value(name, about, getattr(self, name))
 
     @property
@@ -137,7 +137,7 @@ class Options:
         return {name: value for name, value, default in values if value is not default and (default is None or value != default)}
 
 
-def check_value(name: str, about: About, value: Recordable) -> None:
+def check_value(name: str, about: OptionInfo, value: Recordable) -> None:
     """Raise UsageError, which calls it by a name, for a value outside of the limits or choices."""
     for each in value if isinstance(value, tuple) else (value,):
         if about.choices is not None and each is not None and each not in about.choices:
@@ -153,12 +153,12 @@ def imported(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def abouts(options: type[Options]) -> dict[str, About]:
+def option_infos(options: type[Options]) -> dict[str, OptionInfo]:
     """Name -> what is known of it, for each field that `option` made."""
     return {field.name: field.metadata["about"] for field in dataclasses.fields(options) if "about" in field.metadata}
 
 
-def flag_of(name: str, about: About) -> str:
+def flag_of(name: str, about: OptionInfo) -> str:
     """The long flag of a field: `fov_x_deg` with flag "--fov" is --fov, `threshold` is --threshold, "--sum/--no-sum" is --sum."""
     return about.flag.partition("/")[0] if about.flag else f"--{name.replace('_', '-')}"
 

@@ -23,7 +23,7 @@ from voxcli.datasets.synthetic.objects.assets import to_object
 from voxcli.datasets.synthetic.objects.photo.render import draw_light
 from voxcli.datasets.synthetic.objects.render import Renderer
 from voxcli.datasets.synthetic.objects.views import photo_views
-from voxcli.ops.cutting import mask_head, what_looks_wrong, without_crumbs
+from voxcli.ops.cutting import mask_head, mask_problems, without_small_pieces
 from voxcli.scene import Mesh
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "motorcycle_left", "brick", "grass", "gravel", "camera", "coins")
@@ -61,10 +61,10 @@ def main() -> None:
                 picture = develop(behind * (1 - cover[..., 3:]) + cover[..., :3], rng)
                 truth = cover[..., 3] > 0.5
                 share = head.mask(picture)
-                found = without_crumbs((255 * share + 0.5).astype(np.uint8))
+                found = without_small_pieces((255 * share + 0.5).astype(np.uint8))
                 shown = found > 127
                 scores.append((shown & truth).sum() / max((shown | truth).sum(), 1))
-                said = ", ".join(what_looks_wrong(found))
+                said = ", ".join(mask_problems(found))
                 tiles.append(np.concatenate([picture, *(np.where(mask[..., None], picture, 255) for mask in (truth, shown))], 1))
                 print(f"{category}/{path.name} view {view}: {scores[-1]:.3f} {said}")
             rows.append((category, float(np.mean(scores))))

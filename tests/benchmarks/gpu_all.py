@@ -28,6 +28,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.side_by_side import graphed
 from references.shapes import torus
 
 from voxcli.geometry.lighting import Lights
@@ -87,22 +88,6 @@ class Clock:
             self.wait()
             taken.append(time.perf_counter() - start)
         return statistics.median(taken)
-
-
-def graphed(work: Callable[[], object], device: torch.device) -> Callable[[], object]:
-    """The same work as one CUDA graph; on the processor as it is."""
-    if device.type != "cuda":
-        return work
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            work()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay
 
 
 def operations(work: Callable[[], object]) -> float:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 
 def race(
@@ -40,3 +43,21 @@ def optional(name: str) -> Any:
     except ImportError as error:
         print(f"  (left out: {name}: {str(error).splitlines()[0]})")
         return None
+
+
+def graphed(work: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    """The same work as one CUDA graph; on the processor as it is."""
+    import torch
+
+    if device.type != "cuda":
+        return work
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            work()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+    return graph.replay

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.side_by_side import optional, race
+from benchmarks.side_by_side import graphed, optional, race
 from references.shapes import torus
 
 from voxcli.backend import keep_freed_memory
@@ -65,20 +65,6 @@ def bandwidth(device: torch.device) -> float:
     return 2 * source.numel() / timed(lambda: target.copy_(source), device, 15)[1]
 
 
-def graph_of(work: Callable[[], object]) -> Callable[[], object]:
-    """The same work, captured once and replayed."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            work()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay
-
-
 def renderer(device: torch.device, rounds: int, batches: tuple[int, ...]) -> None:
     """Forward, and forward with backward, beside the byte limit."""
     focal = SIZE / 2 / np.tan(np.radians(20))
@@ -103,7 +89,7 @@ def renderer(device: torch.device, rounds: int, batches: tuple[int, ...]) -> Non
 
         for name, work, maps in (("forward", forward, 4), ("forward and backward", both, 8)):
             limit = maps * 4 * SIZE * SIZE * batch / speed
-            runs = {name: work} | ({f"{name}, one graph": graph_of(work)} if device.type == "cuda" else {})
+            runs = {name: work} | ({f"{name}, one graph": graphed(work, device)} if device.type == "cuda" else {})
             for title, run in runs.items():
                 median, least, busy = (1e3 * v for v in timed(run, device, rounds))
                 print(f"  {f'{batch} x {title}':<34} {median:>6.2f} ms {least:>6.2f} ms {busy:>6.2f} ms {least / batch:>7.2f} ms "

@@ -20,11 +20,7 @@ def read_text(path, text):
 
 @pytest.mark.parametrize(
     "rows",
-    [
-        ["255 0 0 255", "0 255 0 255", "0 0 255 255"],
-        ["255 0 0", "0 255 0", "0 0 255"],
-        ["1.0 0.0 0.0 1.0", "0 1.0 0 1.0", "0 0 1.0 0.5"],
-    ],
+    [["255 0 0 255", "0 255 0 255", "0 0 255 255"], ["255 0 0", "0 255 0", "0 0 255"], ["1.0 0.0 0.0 1.0", "0 1.0 0 1.0", "0 0 1.0 0.5"]],
 )
 def test_colours_of_vertices(tmp_path, rows):
     text = "COFF\n3 1 0\n" + "".join(f"{xyz} {row}\n" for xyz, row in zip(("0 0 0", "1 0 0", "0 1 0"), rows, strict=True)) + "3 0 1 2\n"

@@ -63,14 +63,7 @@ def test_a_file_that_was_cut_off_is_refused_at_every_place(encoding):
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "element vertex",
-        "element vertex -1",
-        "property quaternion q",
-        "property list uchar",
-        "element face many",
-    ],
+    "line", ["element vertex", "element vertex -1", "property quaternion q", "property list uchar", "element face many"]
 )
 def test_a_header_line_that_cannot_be_read_is_shown(line):
     data = b"ply\nformat ascii 1.0\nelement vertex 0\n" + line.encode() + b"\nend_header\n"

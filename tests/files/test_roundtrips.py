@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from equality import assert_same
 from refusals import refused
 
 from voxcli.errors import DataError
@@ -84,18 +85,6 @@ LOSSLESS = [
     (tetrahedron(face_labels=np.array([0, 1, 2, 1], np.uint8), classes=CLASSES, face_colors=np.eye(4, 3).astype(np.uint8) * 200), ".ply"),
     (camera(6, 4), ".yaml"),
 ]
-
-
-def assert_same(a, b):
-    for field in (each for each in dataclasses.fields(a) if each.compare):
-        left, right = getattr(a, field.name), getattr(b, field.name)
-        if isinstance(left, np.ndarray):
-            assert left.dtype == right.dtype, field.name
-            assert np.array_equal(left, right, equal_nan=left.dtype.kind == "f"), field.name
-        elif dataclasses.is_dataclass(left):
-            assert_same(left, right)
-        else:
-            assert left == right, field.name
 
 
 @pytest.mark.parametrize("thing, extension", LOSSLESS, ids=lambda v: v if isinstance(v, str) else type(v).__name__)

@@ -1,11 +1,11 @@
 """Every kind in every format that writes and reads it, with contents that nobody picked: what comes back is what went in, to the precision
 that the format states."""
 
-import dataclasses
 import string
 
 import numpy as np
 import pytest
+from equality import assert_same
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,18 +129,6 @@ def meshes(draw, labelled=False, coloured=False):
     if coloured:
         extras["face_colors"] = rng.integers(0, 256, (count, 3)).astype(np.uint8)
     return Mesh(vertices, faces, **extras)
-
-
-def assert_same(a, b):
-    for field in (each for each in dataclasses.fields(a) if each.compare):
-        left, right = getattr(a, field.name), getattr(b, field.name)
-        if isinstance(left, np.ndarray):
-            assert left.dtype == right.dtype, field.name
-            assert np.array_equal(left, right, equal_nan=left.dtype.kind == "f"), field.name
-        elif dataclasses.is_dataclass(left):
-            assert_same(left, right)
-        else:
-            assert left == right, field.name
 
 
 def back(folder, thing, extension):

@@ -29,11 +29,7 @@ SOLIDS = {
     ),
 }  # fmt: skip
 COLOURS = {"backslash.obj": [255, 0, 0], "opts.obj": [0, 255, 0]}
-REFUSED = {
-    "draco.glb": "KHR_draco_mesh_compression",
-    "meshopt.glb": "EXT_meshopt_compression",
-    "unknown_required.glb": "ACME_displacement",
-}
+REFUSED = {"draco.glb": "KHR_draco_mesh_compression", "meshopt.glb": "EXT_meshopt_compression", "unknown_required.glb": "ACME_displacement"}
 
 
 def case(name):

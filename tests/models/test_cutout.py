@@ -15,7 +15,7 @@ from voxcli.models.cutout.batches import TRUNCATED, MaskedPictures, MaskReader, 
 from voxcli.models.cutout.inference import ObjectCutter
 from voxcli.models.cutout.network import CutOut, CutOutConfig
 from voxcli.models.cutout.stages import TASK
-from voxcli.ops.cutting import Cut, cut_out, hides, mask_head, what_looks_wrong, with_mask, without_crumbs
+from voxcli.ops.cutting import Cut, cut_out, hides, mask_head, mask_problems, with_mask, without_small_pieces
 from voxcli.ops.plain_background import plain_alpha
 from voxcli.scene import Picture
 from voxcli.training import train
@@ -356,7 +356,7 @@ def test_the_frame_is_a_square_about_the_object_and_keeps_its_pixels(red_head):
 )
 def test_masks_that_look_wrong(box, said):
     _, mask = red_box(120, 150, box)
-    found = what_looks_wrong(255 * mask.astype(np.uint8))
+    found = mask_problems(255 * mask.astype(np.uint8))
     assert found == [] if said is None else said in found[0]
 
 
@@ -364,12 +364,12 @@ def test_many_pieces_look_wrong_and_crumbs_are_taken_away():
     mask = np.zeros((120, 150), np.uint8)
     for k in range(4):
         mask[20:60, 10 + 35 * k : 30 + 35 * k] = 255
-    assert what_looks_wrong(mask) == ["is in 4 pieces"]
+    assert mask_problems(mask) == ["is in 4 pieces"]
     mask[100:102, 20:22] = 255
     mask[99, 20] = 90  # its soft rim
-    cleaned = without_crumbs(mask)
+    cleaned = without_small_pieces(mask)
     assert not cleaned[95:].any() and np.array_equal(cleaned[:90], mask[:90])
-    assert np.array_equal(without_crumbs(cleaned), cleaned)
+    assert np.array_equal(without_small_pieces(cleaned), cleaned)
 
 
 def test_a_mask_that_is_given_becomes_alpha_and_a_wrong_one_is_refused():

@@ -16,20 +16,8 @@ from voxcli import files
 from voxcli.errors import DataError
 from voxcli.ops.viewer.beside import picture_beside
 from voxcli.ops.viewer.page import Shown, page_of
-from voxcli.scene import (
-    Camera,
-    DepthMap,
-    Frustum,
-    FruxelGrid,
-    Labels,
-    Mesh,
-    Picture,
-    PointCloud,
-    SceneDescription,
-    SceneObject,
-    Surfels,
-    VoxelGrid,
-)  # fmt: skip
+from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, Mesh, Picture
+from voxcli.scene.types import PointCloud, SceneDescription, SceneObject, Surfels, VoxelGrid
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FRUSTUM = Frustum(width=8, height=6, depth=5, z_near=2.0, z_far=12.0, fov_x_deg=60.0)

@@ -66,7 +66,7 @@ class Model:
     def __init__(self, name: str, weights: str | None, device: str, dtype: str):
         from voxcli.backend import pick_device
         from voxcli.models.registry import check_predicts, load_predictor, spec_of, weights_of
-        from voxcli.options import abouts
+        from voxcli.options import option_infos
         from voxcli.provenance import sha256_file
 
         kind, self._spec = check_predicts(name), spec_of(name)
@@ -75,10 +75,12 @@ class Model:
         self._predictor = load_predictor(name, path, str(pick_device(device)), dtype)
         self.device, self.dtype = str(self._predictor.device), str(self._predictor.dtype).rpartition(".")[2]
         self.digest = sha256_file(path)
-        self._kind, self._abouts = kind, abouts(kind)
+        self._kind, self._option_infos = kind, option_infos(kind)
         known = {"camera": self._spec.takes_camera, "depth": self._spec.takes_depth}
-        written = [each for each, about in self._abouts.items() if about.writes is not None and not isinstance(getattr(kind(), each), bool)]
-        self.options = tuple(sorted((self._abouts.keys() - {*written}) | {each for each, taken in known.items() if taken}))
+        written = [
+            each for each, about in self._option_infos.items() if about.writes is not None and not isinstance(getattr(kind(), each), bool)
+        ]
+        self.options = tuple(sorted((self._option_infos.keys() - {*written}) | {each for each, taken in known.items() if taken}))
 
     @property
     def predictor(self) -> Predictor[nn.Module, ModelOptions, Prediction]:
@@ -93,7 +95,7 @@ class Model:
         if option not in self.options:
             raise unknown_name(f"option of {self.name}", option, self.options)
         known = {"camera": "The camera of each picture, or its file.", "depth": "The depth map of each picture, or its file."}
-        return self._abouts[option].help if option in self._abouts else known[option]
+        return self._option_infos[option].help if option in self._option_infos else known[option]
 
     @overload
     def predict(self, pictures: PictureLike, *, views: bool = False, batch_size: int = 1, **options: Recordable) -> Prediction: ...
@@ -177,7 +179,7 @@ class Model:
         """The options as the model takes them: files that they name are read."""
         from voxcli.options import make_options
 
-        read = {name: about.parse(path_of(given[name])) for name, about in self._abouts.items()
+        read = {name: about.parse(path_of(given[name])) for name, about in self._option_infos.items()
                 if about.parse is not None and about.reads and is_path(given.get(name))}  # fmt: skip
         return make_options(self._kind, given | read, self.name)
 
@@ -233,7 +235,7 @@ class Model:
         meta = result.meta
         if isinstance(result, FruxelGrid) and "camera" not in known:
             result = stand_level(result)
-        files_read = {name: given[name] for name, about in self._abouts.items() if about.reads and name in given}
+        files_read = {name: given[name] for name, about in self._option_infos.items() if about.reads and name in given}
         read = digests_of(*read_from, *known.values(), *files_read.values())
         plain = {name: path_of(value) or "given" for name, value in (known | files_read).items()}
         options = {"model": self.name, **given, **plain, "dtype": self.dtype}

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from voxcli import steps
+from voxcli import log
 from voxcli.cli.framework import failures, interrupts, options, variables, written
-from voxcli.cli.framework.output import ReaderLeft, out
+from voxcli.cli.framework.output import OutputClosed, out
 from voxcli.contents import opened_once
 from voxcli.errors import VoxcliError, unknown_name
 from voxcli.version import __version__
@@ -178,10 +178,10 @@ class Command(QuickHelp, TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
-            self._say_what_came(ctx, error, given)
+            self._add_given_value(ctx, error, given)
             raise
 
-    def _say_what_came(self, ctx: Context, error: Any, args: list[str]) -> None:
+    def _add_given_value(self, ctx: Context, error: Any, args: list[str]) -> None:
         """Add the refused value, and its origin where that is no flag, to the parser's message: it says only what was expected."""
         if error.param is None or not error.message:
             return
@@ -193,7 +193,7 @@ class Command(QuickHelp, TyperCommand):
     def invoke(self, ctx: Context) -> None:
         """Run the command, or print its configuration."""
         variables.warn_of_unknown(_variables(self), _all_variables)
-        steps.listen(out.detail if out.verbose and not out.quiet else None)
+        log.set_handler(out.detail if out.verbose and not out.quiet else None)
         with options.current(ctx):
             if options.printing_config() and not getattr(self.callback, "sections", ()):
                 options.show_config()
@@ -296,9 +296,7 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-def _root(
-    version: bool = typer.Option(False, "--version", is_eager=True, callback=_print_version, help="Print the version."),
-) -> None:
+def _root(version: bool = typer.Option(False, "--version", is_eager=True, callback=_print_version, help="Print the version.")) -> None:
     """--version acts by itself, before this; a group wants a function to carry its options."""
 
 
@@ -313,34 +311,34 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
     """Run one command line and return its exit code; all that is to be printed has been."""
     warnings.showwarning = failures.show_warning
     out.reset()
-    steps.listen(None)
+    log.set_handler(None)
     began = time.perf_counter()
     try:
         try:
             with opened_once():
                 _invoke(args, entries)
             code = 0
-            written.tell()
+            written.report()
             if out.verbose > 1:
-                out.note(f"timings: {steps.timings(time.perf_counter() - began)}")
+                out.note(f"timings: {log.timings(time.perf_counter() - began)}")
         except Exception as error:
             interrupts.check()
             if getattr(error, "exit_code", 2) == 1:
-                written.tell()
+                written.report()
             code = _explain(error)
         if code in (0, 1):  # 1: some items failed, or a gate was missed; what was computed is still data
             try:
                 out.commit()
             except (OSError, VoxcliError) as error:
                 code = _explain(error)
-    except (ReaderLeft, BrokenPipeError):  # the latter from help texts, which the parser prints itself
+    except (OutputClosed, BrokenPipeError):  # the latter from help texts, which the parser prints itself
         code = 0
     except (KeyboardInterrupt, interrupts.Terminated):
         out.error("interrupted.")
         code = 130
     finally:
         written.taken()
-        steps.listen(None)
+        log.set_handler(None)
         out.reset()
         _settle_stdout()
     return code
@@ -377,7 +375,7 @@ def _settle_stdout() -> None:
 
 def _explain(error: Exception) -> int:
     """Say on stderr what went wrong, and return the exit code."""
-    if isinstance(error, (ReaderLeft, BrokenPipeError)):
+    if isinstance(error, (OutputClosed, BrokenPipeError)):
         raise error
     if isinstance(error, typer.Exit):
         return error.exit_code

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from voxcli import steps
+from voxcli import log
 from voxcli.errors import EmptyMeshError, UsageError
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
@@ -216,7 +216,7 @@ class Evaluator:
             given["bbox"] = box
         elif box is not None:
             inputs = cropped(inputs, box)
-            steps.tell(lambda: f"{place.variant}: {place.name}: cropped to its object, {', '.join(f'{each:.0f}' for each in box)}")
+            log.info(lambda: f"{place.variant}: {place.name}: cropped to its object, {', '.join(f'{each:.0f}' for each in box)}")
         options = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known})
         if len(inputs.pictures) > 1 and not spec.several_views:
             raise UsageError(f"{self.job.model} takes one picture of an object.", actual=f"{len(inputs.pictures)} in this protocol")
@@ -225,7 +225,7 @@ class Evaluator:
         )
         shape = next(self.predictor.predict([inputs], options))
         for line in self.predictor.steps([place.name] * len(inputs.pictures), shape.meta):
-            steps.tell(f"{place.variant}: {line}")
+            log.info(f"{place.variant}: {line}")
         camera = reader.seen_from(place.index)
         if camera is None:
             assert not isinstance(shape, Picture), self.job.model

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from voxcli import steps
+from voxcli import log
 from voxcli.atomic import atomic_write_bytes, refuse_existing
 from voxcli.contents import check_stdout
 from voxcli.errors import DataError, EmptyCloudError, FileFormatError, UsageError, VoxcliError, unknown_name
@@ -52,10 +52,10 @@ def read(
     if kind is not None and kind not in found.reads:
         raise FileFormatError(f"{path} cannot hold {kind}.", expected=f"one of {', '.join(formats_reading(KIND_TYPES[kind]))}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
-    with steps.part("reading"):
+    with log.timed("reading"):
         source = Source.from_stdin() if str(path) == "-" else Source.from_path(path)
         thing = _read_named(found, source, kind, Options(depth_scale, extension, target_frustum, fov_x_deg, ids))
-        steps.tell(lambda: f"{source.name}: read, {in_words(thing)}")
+        log.info(lambda: f"{source.name}: read, {in_words(thing)}")
     if kind is not None and not isinstance(thing, KIND_TYPES[kind]):
         raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=kind_name(thing))
     return thing
@@ -139,7 +139,7 @@ def write(path: str | Path, scene: SceneType, *, format: str | None = None, over
         refuse_existing(path)
     if meta is not None and not isinstance(scene, (Camera, list)):
         scene = replace(scene, meta=meta)
-    with steps.part("writing"):
+    with log.timed("writing"):
         data = _naming("stdout" if to_stdout else str(path), lambda: writer(scene, Options(depth_scale, extension)))
         if to_stdout:
             sys.stdout.buffer.write(data)

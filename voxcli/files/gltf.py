@@ -20,7 +20,7 @@ from voxcli.files.gltf_materials import Materials
 from voxcli.files.gltf_nodes import Nodes, skinned
 from voxcli.files.guard import claim
 from voxcli.files.mesh_colours import Material
-from voxcli.files.pieces import Piece, joined, placed, say_left_out, used_only
+from voxcli.files.pieces import Piece, joined, placed, used_only, warn_left_out
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
 from voxcli.provenance import Json
@@ -111,7 +111,7 @@ class _Reader:
             raise self._no_faces()
         self.left["other scene(s)"] = max(len(scenes) - 1, 0)
         self.left["animation(s), as the nodes' own pose is taken"] = len(self.data.items("animations"))
-        say_left_out(self.name, self.left)
+        warn_left_out(self.name, self.left)
         if self.data.warnings:
             more = f" (and {len(self.data.warnings) - 1} more like this)" if len(self.data.warnings) > 1 else ""
             warnings.warn(f"{self.name}: {self.data.warnings[0]}{more}. What they have is taken.", stacklevel=2)

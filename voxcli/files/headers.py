@@ -35,8 +35,8 @@ def header(path: str | Path, format: str | None = None, kind: str | None = None)
     if look is None:
         return facts
     with open(path, "rb") as file:
-        told = look(file, str(path))
-    return facts | (told if kind is None else {key: value for key, value in told.items() if key != "kind"})
+        stated = look(file, str(path))
+    return facts | (stated if kind is None else {key: value for key, value in stated.items() if key != "kind"})
 
 
 def _picture(file: BinaryIO, name: str) -> Facts:

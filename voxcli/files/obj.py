@@ -13,7 +13,7 @@ from voxcli.errors import DataError, EmptyMeshError
 from voxcli.files import mesh_text, mtl
 from voxcli.files.mesh_colours import UNCOLOURED
 from voxcli.files.obj_lines import MISSING, ObjLines, read_lines
-from voxcli.files.pieces import Piece, joined, say_left_out, used_only
+from voxcli.files.pieces import Piece, joined, used_only, warn_left_out
 from voxcli.files.polygons import triangles_of
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -36,7 +36,7 @@ def read_obj(source: Source, kind: str | None, options: Options) -> Mesh:
         nothing = EmptyMeshError if not other and mesh_text.states_nothing(source.data, ".obj") else DataError
         raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
     materials, lost = mtl.read_libraries(source, found.libraries)
-    say_left_out(source.name, found.others | {"face(s) of fewer than three corners": int((lengths < 3).sum())} | lost)
+    warn_left_out(source.name, found.others | {"face(s) of fewer than three corners": int((lengths < 3).sum())} | lost)
     kept, faces = used_only(table, corners[places])
     vertices, at_vertices = table[kept, :3], _vertex_colours(table[kept, 3:])
     uv = _uv(found, uv_corners[places])

@@ -14,7 +14,7 @@ import numpy as np
 from voxcli.errors import DataError, EmptyMeshError, FileFormatError
 from voxcli.files import mesh_text
 from voxcli.files.mesh_colours import UNCOLOURED
-from voxcli.files.pieces import Piece, joined, say_left_out
+from voxcli.files.pieces import Piece, joined, warn_left_out
 from voxcli.files.polygons import triangles_of
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source, decoded
@@ -57,7 +57,7 @@ def read_off(source: Source, kind: str | None, options: Options) -> Mesh:
     colours_at = 3 + 3 * normals
     at_vertices = _colours([row[colours_at : len(row) - 2 * textured] for row in rows]) if coloured else None
     more = sum(len(row) >= colours_at + 3 for row in rows) if not coloured and not textured else 0
-    say_left_out(source.name, {"normal(s)": vertex_count * normals, "colour(s) of vertices, as the header names none": more})
+    warn_left_out(source.name, {"normal(s)": vertex_count * normals, "colour(s) of vertices, as the header names none": more})
     return _mesh(source, np.array([row[:3] for row in rows], np.float64).reshape(-1, 3), at_vertices, faces)
 
 
@@ -95,7 +95,7 @@ def _mesh(source: Source, vertices: np.ndarray, at_vertices: np.ndarray | None, 
         other = "only vertices, and no face of three corners or more" if len(vertices) else None
         nothing = EmptyMeshError if not other and mesh_text.states_nothing(source.data, ".off") else DataError
         raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
-    say_left_out(source.name, {"face(s) of fewer than three corners": int((lengths < 3).sum()),
+    warn_left_out(source.name, {"face(s) of fewer than three corners": int((lengths < 3).sum()),
                                "face colour(s) given by a number of a colour map": sum(len(row) == 1 for row in found.behind)})  # fmt: skip
     at_faces = _colours(found.behind)
     face_colors = None if at_faces is None else at_faces[of]

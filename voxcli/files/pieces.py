@@ -116,7 +116,7 @@ def _labelled(parts: np.ndarray, names: list[str], classes: Labels | None) -> tu
     return ids[parts], classes
 
 
-def say_left_out(name: str, counts: Mapping[str, int]) -> None:
+def warn_left_out(name: str, counts: Mapping[str, int]) -> None:
     """One warning for all that a reader leaves out of a file. counts: how many of what, "face(s) of two corners"; none of 0."""
     if left := [f"{count} {what}" for what, count in counts.items() if count]:
         warnings.warn(f"{name}: left out: {', '.join(left)}.", stacklevel=2)

@@ -13,7 +13,7 @@ import numpy as np
 
 from voxcli.errors import DataError, EmptyMeshError, FileFormatError
 from voxcli.files import mesh_text
-from voxcli.files.pieces import Piece, joined, say_left_out
+from voxcli.files.pieces import Piece, joined, warn_left_out
 from voxcli.files.polygons import triangles_of
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source, decoded
@@ -63,7 +63,7 @@ def _binary_corners(source: Source) -> np.ndarray:
         )
     if declared == 0:
         declared, rest = held, 0
-    say_left_out(source.name, {f"byte(s) behind the {declared} faces that its header declares": rest})
+    warn_left_out(source.name, {f"byte(s) behind the {declared} faces that its header declares": rest})
     return np.frombuffer(data, _ROW, declared, 84)["corners"].astype(np.float64)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from voxcli.errors import UsageError, unknown_name
-from voxcli.options import abouts, flag_of, make_options
+from voxcli.options import flag_of, make_options, option_infos
 from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
@@ -156,14 +156,7 @@ PRESETS: dict[str, Preset] = {
     "disn": Preset(
         "DISN (Xu et al. 2019)",
         {
-            "chamfer": {
-                "points": 2048,
-                "draw": "vertices-replaced",
-                "squared": True,
-                "combine": "sum",
-                "scale": 1e3,
-                **_UNIT_SPHERE,
-            },
+            "chamfer": {"points": 2048, "draw": "vertices-replaced", "squared": True, "combine": "sum", "scale": 1e3, **_UNIT_SPHERE},
             "fscore": {
                 "points": 2048,
                 "draw": "vertices-replaced",
@@ -203,7 +196,7 @@ PRESETS: dict[str, Preset] = {
                 "threshold_of": "distance",
                 "strict": True,
                 "normalise": "unit-cube",
-            },
+            }
         },
         "viewer-centred, cube of side 1; value at 1 %; the public code swaps the names of precision and recall, F is the same",
     ),  # fmt: skip
@@ -290,7 +283,7 @@ def merge(preset: str | None, metric: str, given: Mapping[str, Recordable]) -> d
     fixed = {**held, **chosen}
     for key, value in stated.items():
         if key in fixed and fixed[key] != value:
-            flag = flag_of(key, abouts(options)[key])
+            flag = flag_of(key, option_infos(options)[key])
             raise UsageError(f"{flag} contradicts the preset '{preset}'.", expected=f"{key} {_show(fixed[key])}", actual=_show(value),
                              hint=f"Leave {flag} out, or leave --preset out and state every choice.")  # fmt: skip
     return {**chosen, **stated}

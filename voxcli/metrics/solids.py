@@ -20,7 +20,7 @@ from voxcli.metrics.records import Names, Record
 from voxcli.metrics.sampled import mesh_iou, points_record, shell_record
 from voxcli.metrics.surfaces import SampledOptions
 from voxcli.metrics.volumes import SHELL_POINTS, SHELL_RESOLUTION, IoUOptions
-from voxcli.options import abouts, flag_of
+from voxcli.options import flag_of, option_infos
 from voxcli.scene import FruxelGrid, Labels, Mesh, PointCloud, Surfels, VoxelGrid
 from voxcli.shapes import check_extent
 
@@ -51,7 +51,7 @@ def solid_record(pred: Shape, gt: Shape, options: IoUOptions, /, **names: Unpack
     meant_for = _MEANT_FOR[way] | ({"fill"} if way in ("cells", "lattice") and (isinstance(pred, Mesh) or isinstance(gt, Mesh)) else set())
     unused = sorted(options.stated - meant_for - {"of"})
     if unused:
-        flags = {name: flag_of(name, about) for name, about in abouts(IoUOptions).items() if about.on_command_line}
+        flags = {name: flag_of(name, about) for name, about in option_infos(IoUOptions).items() if about.on_command_line}
         meant = sorted(flags[name] for name in meant_for if name in flags)
         raise UsageError(f"{flags.get(unused[0], unused[0])} has no meaning here: {_WAYS[way]}.", expected=", ".join(meant))
     if way == "shell":

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 from voxcli.errors import FileFormatError, UsageError, VoxcliError
-from voxcli.options import Options, abouts
+from voxcli.options import Options, option_infos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ class ModelOptions(Options):
 
     def drawing(self, picture: bool) -> Self:
         """The same, for a picture that the model draws or for a shape."""
-        return replace(self, **{name: picture for name in abouts(type(self)) if name == "picture"})
+        return replace(self, **{name: picture for name in option_infos(type(self)) if name == "picture"})
 
     @property
     def whole(self) -> bool:

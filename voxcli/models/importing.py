@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from voxcli.models.base import Importer
     from voxcli.models.weights import Weights
 
-Listener = Callable[[str, str], None]
-"""Is told what became of an entry of a checkpoint: ("used" | "left" | "filled", its name and shape)."""
+EntryReport = Callable[[str, str], None]
+"""Called with what became of an entry of a checkpoint: ("used" | "left" | "filled", its name and shape)."""
 
 
 def importers() -> dict[str, Importer]:
@@ -22,7 +22,7 @@ def importers() -> dict[str, Importer]:
     return {spec.name: spec.importer for spec in specs() if spec.importer is not None}
 
 
-def import_weights(model: str, paths: Sequence[str], tell: Listener) -> Weights:
+def import_weights(model: str, paths: Sequence[str], report: EntryReport) -> Weights:
     """The weights in the checkpoint of a model; in several files where its importer takes several.
 
     Raises UsageError for a model without importer, and for several files where one is taken; FileFormatError for files of something else.
@@ -35,7 +35,7 @@ def import_weights(model: str, paths: Sequence[str], tell: Listener) -> Weights:
     importer = known[model]
     if len(paths) > 1 and not importer.several:
         raise UsageError("One checkpoint is imported at a time.", expected="[MODEL] INPUT", actual=" ".join(paths))
-    weights: Weights = imported(importer.function)(list(paths) if importer.several else paths[0], model, tell)
+    weights: Weights = imported(importer.function)(list(paths) if importer.several else paths[0], model, report)
     return weights
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from voxcli import steps
+from voxcli import log
 from voxcli.errors import FileFormatError, UsageError, unknown_name
 from voxcli.options import imported
 
@@ -161,7 +161,7 @@ def check_predicts(name: str) -> type[ModelOptions]:
 def load_network(name: str, weights: str | Path | None = None, device: str = "auto", dtype: str = "auto") -> TrainedNetwork[nn.Module]:
     """A trained network by the name of its model. Raises FileFormatError for weights of another one."""
     path = weights_of(name, weights)
-    with steps.part("loading the network"):
+    with log.timed("loading the network"):
         network = class_of(name).from_weights(path, device, dtype)
     if network.name != name:
         raise FileFormatError(f"'{weights or path}' holds weights of another model.", expected=name, actual=network.name)

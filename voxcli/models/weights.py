@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from voxcli import steps
+from voxcli import log
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.provenance import Meta
@@ -131,7 +131,7 @@ def load_weights(source: str | Path) -> Weights:
     if shared is not None:
         tensors |= _shared_tensors(shared, tensors, path)
     tensors = {k: t.float() if t.is_floating_point() else t for k, t in tensors.items()}
-    steps.tell(lambda: f"{source}: read, weights of {model}, {sum(t.numel() for t in tensors.values()):,} numbers")
+    log.info(lambda: f"{source}: read, weights of {model}, {sum(t.numel() for t in tensors.values()):,} numbers")
     return Weights(tensors, model, config, {**facts, "version": metadata.get("version", "")})
 
 

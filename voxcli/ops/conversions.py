@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from voxcli import steps
+from voxcli import log
 from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.ops.limits import check_cells
 
@@ -57,7 +57,7 @@ def convert_to_format(
     if conversion is None:
         return scene
     made = conversion(scene, options or ConversionOptions())
-    steps.tell(lambda: _in_words(scene, made))
+    log.info(lambda: _in_words(scene, made))
     return made
 
 

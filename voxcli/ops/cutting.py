@@ -107,8 +107,8 @@ def cut_out(picture: Picture, how: str | None = None, device: str = "cpu", weigh
         head = mask_head(device, weights)
         share = head.network.mask(rgb)
         alpha, facts = (255 * np.clip(2.5 * (share - 0.5) + 0.5, 0, 1) + 0.5).astype(np.uint8), {"by": NAME, "weights": head.digest}
-        alpha = without_crumbs(alpha)
-    doubts = what_looks_wrong(alpha)
+        alpha = without_small_pieces(alpha)
+    doubts = mask_problems(alpha)
     if not (alpha > 127).any():
         return Cut(picture, {**facts, "share": 0.0, "doubts": doubts})
     found: dict[str, Json] = {**facts, "share": round(float((alpha > 127).mean()), 4), "doubts": doubts}
@@ -137,7 +137,7 @@ def with_mask(picture: Picture, mask: Picture, name: str) -> Picture:
     return replace(picture, alpha=(alpha.astype(np.uint32) * wanted // full).astype(picture.rgb.dtype))
 
 
-def without_crumbs(alpha: np.ndarray) -> np.ndarray:
+def without_small_pieces(alpha: np.ndarray) -> np.ndarray:
     """A mask [H, W] uint8 without its small pieces: those of less than a share of CRUMB of all of it."""
     from scipy import ndimage
 
@@ -154,11 +154,11 @@ def without_crumbs(alpha: np.ndarray) -> np.ndarray:
     return np.where(near & ~large, 0, alpha)
 
 
-def what_looks_wrong(alpha: np.ndarray) -> list[str]:
+def mask_problems(alpha: np.ndarray) -> list[str]:
     """What makes a mask [H, W] uint8 look wrong, in words that follow "its mask"; none for one that looks right.
 
     >>> ring = np.pad(np.full((20, 20), 255, np.uint8), 10)
-    >>> what_looks_wrong(ring), what_looks_wrong(ring[:, 10:30])
+    >>> mask_problems(ring), mask_problems(ring[:, 10:30])
     ([], ['touches 4 borders of the picture'])
     """
     from scipy import ndimage
@@ -187,12 +187,12 @@ def cut_facts(meta: Mapping[str, Json], place: int = 0) -> dict[str, Json]:
     return dict(found) if isinstance(found, Mapping) else {}
 
 
-def doubts_about(facts: Mapping[str, Json]) -> list[str]:
+def mask_warnings(facts: Mapping[str, Json]) -> list[str]:
     """What looks wrong with the mask that a picture was cut out by, in sentences.
 
-    >>> doubts_about({"by": "objects", "share": 0.9, "doubts": ["touches 4 borders of the picture", "is in 5 pieces"]})
+    >>> mask_warnings({"by": "objects", "share": 0.9, "doubts": ["touches 4 borders of the picture", "is in 5 pieces"]})
     ['the mask that it was cut out by looks wrong: it touches 4 borders of the picture, and is in 5 pieces.']
-    >>> doubts_about({"by": "objects", "share": 0.0, "doubts": ["is empty"]})
+    >>> mask_warnings({"by": "objects", "share": 0.0, "doubts": ["is empty"]})
     ['no object was found to cut out: the whole picture is taken.']
     """
     found = facts.get("doubts")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from voxcli import steps
+from voxcli import log
 from voxcli.errors import DataError, UsageError
 from voxcli.geometry.dithering import dithered
 from voxcli.geometry.rays import LARGEST, SMALLEST, is_surface
@@ -105,7 +105,7 @@ Renderable = SceneDescription | Mesh | FruxelGrid | VoxelGrid | Surfels | DepthM
 class Prepared:
     """A scene made ready to be rendered from any number of cameras. Surfaces of grids and radii of points are found once.
 
-    found: whether any view so far shows something. cautions: warnings about the input. Raises DataError where there is nothing to see,
+    found: whether any view so far shows something. warnings: warnings about the input. Raises DataError where there is nothing to see,
     UsageError for options that mean nothing for the scene type.
     """
 
@@ -114,7 +114,7 @@ class Prepared:
         self.normals: np.ndarray | None = None
         self.radius: np.ndarray | None = None
         self.found = False
-        self.cautions: list[str] = []
+        self.warnings: list[str] = []
         _check_options(scene, options)
         self.own: Camera | None = getattr(scene, "camera", None)
         self.thing = self._prepared(scene)
@@ -141,7 +141,7 @@ class Prepared:
         return scene
 
     def _check_depth(self, depth: np.ndarray) -> None:
-        """Raise DataError where no depth is a surface. Add a caution where some depths are neither surfaces nor holes (0 and NaN)."""
+        """Raise DataError where no depth is a surface. Add a warning where some depths are neither surfaces nor holes (0 and NaN)."""
         if not is_surface(torch.from_numpy(np.asarray(depth, np.float64))).any():
             numbers = depth[~np.isnan(depth)]
             values = f"{numbers.min():g} to {numbers.max():g}" if numbers.size else "NaN alone"
@@ -154,7 +154,7 @@ class Prepared:
         }  # fmt: skip
         odd = " and ".join(f"{kind.sum()} {words}" for words, kind in kinds.items() if kind.any())
         if odd:
-            self.cautions.append(f"of {depth.size} depths {odd}: taken for holes, as 0 and NaN are.")
+            self.warnings.append(f"of {depth.size} depths {odd}: taken for holes, as 0 and NaN are.")
 
     @property
     def extent(self) -> np.ndarray:
@@ -279,7 +279,7 @@ def cameras_for(ready: Prepared, given: Camera | None, views: int, size: int | N
 
 
 def strange_places(ready: Prepared, cameras: Sequence[Camera]) -> list[str]:
-    """A caution for views of a predicted scene from where no camera of its training stood."""
+    """A warning for views of a predicted scene from where no camera of its training stood."""
     if not isinstance(ready.thing, LatentScene):
         return []
     found = [text for camera in cameras if (text := ready.thing.strange(camera)) is not None]
@@ -327,7 +327,7 @@ def render(scene: Renderable, camera: Camera | None, options: ViewOptions, name:
     cameras = cameras_for(ready, camera, options.views, size, options.target is Animation)
     first = cameras[0]
     whose = "of --camera" if camera is not None else "of the file" if ready.own is not None else "placed so that all is seen"
-    steps.tell(f"camera: {whose}, {first.width}x{first.height} pixels" + (f", {len(cameras)} views" if len(cameras) > 1 else ""))
+    log.info(f"camera: {whose}, {first.width}x{first.height} pixels" + (f", {len(cameras)} views" if len(cameras) > 1 else ""))
     if max(first.width, first.height) > LARGEST_SIDE:
         raise UsageError(f"{name}: the camera's picture is too large.", expected=f"at most {LARGEST_SIDE} a side",
                          actual=f"{first.width}x{first.height}", hint="State a smaller one with --size.")  # fmt: skip
@@ -340,7 +340,7 @@ def render(scene: Renderable, camera: Camera | None, options: ViewOptions, name:
         frames = [picture_of_view(ready, each, options.what, options.lights, options.views == 1) for each in cameras]
         made = Animation(np.stack(frames)) if options.target is Animation else Picture(side_by_side(frames))
     empty = [] if ready.found else ["nothing of it is seen from this camera."]
-    return made, ready.cautions + strange_places(ready, cameras) + empty
+    return made, ready.warnings + strange_places(ready, cameras) + empty
 
 
 def picture_of_view(ready: Prepared, camera: Camera, what: str, lights: LightFile | None, smooth: bool = False) -> np.ndarray:

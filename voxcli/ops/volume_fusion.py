@@ -33,11 +33,11 @@ def fusing_spec(name: str | None) -> ModelSpec:
 def fusion_options(spec: ModelSpec, given: Mapping[str, Recordable]) -> ModelOptions:
     """The model's options for a fusion. Raises UsageError for one that the model has not."""
     from voxcli.models.registry import check_predicts
-    from voxcli.options import abouts, make_options
+    from voxcli.options import make_options, option_infos
 
     kind = check_predicts(spec.name)
     for name, value in given.items():
-        if value is not None and name not in abouts(kind):
+        if value is not None and name not in option_infos(kind):
             raise UsageError(f"--{name} means nothing to {spec.name}.", hint="Leave it out.")
     return make_options(kind, given, spec.name)
 

@@ -54,7 +54,7 @@ def train(
     to rounding. On a CPU, one process a core with one thread each is fastest. SIGINT and SIGTERM save and raise KeyboardInterrupt.
     A loss that is not finite raises DataError, a full disk UsageError; both leave the last good checkpoint.
     """
-    from voxcli import backend, steps
+    from voxcli import backend, log
     from voxcli.backend import keep_freed_memory
     from voxcli.training.engine import train_run
     from voxcli.training.recipe import Recipe, load_recipe
@@ -63,7 +63,7 @@ def train(
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     task = _task(model_name, chosen)
     where = backend.pick_device(device)
-    with steps.unheard():  # of every sample; the log says what goes on
+    with log.muted():  # of every sample; the log says what goes on
         train_run(task, chosen, data_dirs, Path(run_dir), resume, progress, validation_dirs, where)
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxcli import steps
+from voxcli import log
 from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.data_sets import LAYOUTS, SHAPE_LAYOUT, convert_data_set, convert_shapes, is_packing, pack
-from voxcli.cli.framework.plans import Reads
+from voxcli.cli.framework.plans import ReadOptions
 from voxcli.errors import UsageError, unknown_name
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, decided_at, find_conversion, with_provenance
 
@@ -31,8 +31,7 @@ def convert(
     becomes: options.Becomes = None,
     resolution: options.Resolution = 64,
     threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", help="Occupied at or above this probability. Default: as voxels were decided, else 0.5."),
+        float | None, typer.Option("--threshold", help="Occupied at or above this probability. Default: as voxels were decided, else 0.5.")
     ] = None,
     points: Annotated[int, typer.Option("--points", min=1, max=100_000_000, help="Points sampled from the surface of a mesh.")] = 10_000,
     surface: Annotated[
@@ -125,7 +124,7 @@ def _convert_files(
         _need_suffix(output, suffix)
     suffixes = partial(searched_extensions, name=request.formats.input_format)
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="converting",
-               reads=Reads(request.formats.input_format, request.kind)) as todo:  # fmt: skip
+               reads=ReadOptions(request.formats.input_format, request.kind)) as todo:  # fmt: skip
         if any(item.target != output for item in todo.items):
             _need_suffix(output, suffix)
         elif to and todo.items and output != "-" and Path(output).suffix.lower() != suffix:
@@ -166,7 +165,7 @@ def convert_one(item: Item, request: ConvertRequest) -> None:
     scene = files.read(item.source, kind=request.kind, format=request.formats.input_format, ids=request.ids)
     placed = in_world_frame(scene, request.up or "y", request.unit or "m") if request.up or request.unit else scene
     if placed is not scene:
-        steps.tell(f"{item.source}: turned to +y up and metres from {request.up or 'y'} up and {request.unit or 'm'}")
+        log.info(f"{item.source}: turned to +y up and metres from {request.up or 'y'} up and {request.unit or 'm'}")
     if request.threshold is not None:
         placed = decided_at(placed, request.threshold, find_conversion(type(placed), target, request.becomes) is None)
     made = convert_to_format(placed, target, request.becomes, replace(conversion, seed=item.seed(conversion.seed)))

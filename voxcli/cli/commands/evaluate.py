@@ -188,12 +188,12 @@ def _plan(job: Job, places: list[Place], folder: Path, method: str) -> None:
     evaluator = evaluator_of(job)
     for place in places:
         read = [plans.facts(path) for path in evaluator.files_of(place)] if job.data else []
-        plans.tell(read, [], sample=f"{place.variant}/{place.name}")
+        plans.print_plan(read, [], sample=f"{place.variant}/{place.name}")
     drawn = job.model is None or (not job.data and job.weights is None)  # a network that is timed has any numbers
     weights = None if drawn or job.model is None else plans.facts(weights_of(job.model, job.weights), "weights")
     own = [folder / method / name for name in ("run.json", "samples.jsonl", "summary.jsonl", "sheet.png")]
     own += [folder / f"table.{end}" for end in ("md", "csv", "tex")]
-    plans.tell([] if weights is None else [weights], own, samples=len(places))
+    plans.print_plan([] if weights is None else [weights], own, samples=len(places))
 
 
 def _limited(evaluator: Evaluator, limit: int | None) -> list[Place]:

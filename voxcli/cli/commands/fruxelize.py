@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from voxcli import steps
+from voxcli import log
 from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.fruxel_options import CELLS, FruxelizeRequest
 from voxcli.cli.framework.output import RepeatedWarnings
-from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.plans import ReadOptions, besides
 from voxcli.cli.framework.sharding import Shard
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.filling import REFRAMING_HINTS, FillReport, fill_points, fill_scene, look_up, scene_of_mesh
@@ -114,7 +114,7 @@ def fruxelize(
     )
     request.check()
     suffixes = partial(searched_extensions, *SEARCHED[grid])
-    reads = Reads(formats.input_format, None, besides(camera=camera, classes=classes))
+    reads = ReadOptions(formats.input_format, None, besides(camera=camera, classes=classes))
     with items(
         sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy, label="filling", reads=reads, shard=shard
     ) as todo:
@@ -151,7 +151,7 @@ def fruxelize_one(item: Item, request: FruxelizeRequest) -> FillReport:
         result, report = fill_points(thing, item.source, fill_options), FillReport()
     else:
         result, report = look_up(thing, item.source, camera, fill_options), FillReport()
-    steps.tell(f"{item.source}: {request.way_of(filled, placed)}")
+    log.info(f"{item.source}: {request.way_of(filled, placed)}")
     frame = "camera" if request.grid == "fruxel" else frame_of(of)
     digests = input_digests(item.source, thing, request.camera, request.classes)
     meta = inherited_meta(of) | make_meta(request.grid + "s", "fruxelize", request.recorded(filled, placed), digests, None, frame, "m")

@@ -11,12 +11,12 @@ from typing import Annotated, Protocol
 
 import typer
 
-from voxcli import steps
+from voxcli import log
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import check_policy, may_replace
 from voxcli.cli.framework.inputs import expand
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.plans import Reads, besides, tell_item
+from voxcli.cli.framework.plans import ReadOptions, besides, print_item_plan
 from voxcli.errors import UsageError
 from voxcli.ops.limits import check_threshold
 
@@ -127,13 +127,13 @@ def fuse_views(
     fusion = (_fusion_of_scenes if _holds_scenes(paths, formats, of_objects) else _fusion_of_objects)(method, of_scenes, of_objects, device)
     if dry_run:
         read = besides(cameras=of_scenes.cameras, weights=of_objects.weights)
-        return tell_item(paths, [output], Reads(formats.input_format, None, read))
-    with steps.part("fusing"):
+        return print_item_plan(paths, [output], ReadOptions(formats.input_format, None, read))
+    with log.timed("fusing"):
         return fusion(paths, output, becomes=becomes, formats=formats, overwrite=replace)
 
 
 class Fusion(Protocol):
-    """Reads the files of views, fuses them and writes the result."""
+    """ReadOptions the files of views, fuses them and writes the result."""
 
     def __call__(self, sources: Sequence[str], target: str, *, becomes: str | None, formats: options.Formats, overwrite: bool) -> None: ...
 

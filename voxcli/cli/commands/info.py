@@ -10,7 +10,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.plans import Reads
+from voxcli.cli.framework.plans import ReadOptions
 
 if TYPE_CHECKING:
     from voxcli.provenance import Json
@@ -51,7 +51,7 @@ def info(
     several = several or len(sources) > 1
     items = [Item(source, "", source) for source in data_sets] + [Item(each.path, "", each.name) for each in inputs]
     if dry_run:
-        with Batch(items, keep_going=keep_going, plan=Reads(input_format, kind)):
+        with Batch(items, keep_going=keep_going, plan=ReadOptions(input_format, kind)):
             return
     rows: list[dict[str, Json]] = []
 

@@ -11,6 +11,7 @@ import typer
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.flags import takes_flags
+from voxcli.cli.framework.plans import ReadOptions
 from voxcli.errors import UsageError
 from voxcli.models.base import ModelOptions
 from voxcli.models.registry import default_model, specs
@@ -91,6 +92,7 @@ def predict(
         workers,
     )
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".npz")
-    with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="predicting", grouped=views) as todo:
+    reads = ReadOptions(grouped=views)
+    with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="predicting", reads=reads) as todo:
         if len(todo):
             Predictions(request, todo).run()

@@ -11,7 +11,7 @@ import typer
 from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import Item, items
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.plans import Reads, besides, weights_path
+from voxcli.cli.framework.plans import ReadOptions, besides, weights_path
 from voxcli.errors import FileFormatError, UsageError
 
 if TYPE_CHECKING:
@@ -85,13 +85,13 @@ def render_surfels(
     )  # fmt: skip
     request.check()
     suffixes, suffix = partial(searched_extensions, *KINDS), options.Formats(format).suffix(".png")
-    reads = Reads(input_format, kind, besides(camera=camera, lights=lights, weights=weights and weights_path(weights)))
+    reads = ReadOptions(input_format, kind, besides(camera=camera, lights=lights, weights=weights and weights_path(weights)))
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="rendering", reads=reads) as todo:
         for item in todo.items:
             request.target_of(item)
-        for item, cautions in todo.run(partial(render_one, request=request), workers):
-            for caution in cautions:
-                out.warn(f"{'stdin' if item.source == '-' else item.source}: {caution}")
+        for item, warnings in todo.run(partial(render_one, request=request), workers):
+            for warning in warnings:
+                out.warn(f"{'stdin' if item.source == '-' else item.source}: {warning}")
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,11 @@ def render_one(item: Item, request: RenderRequest) -> list[str]:
     options = rendering.ViewOptions(
         request.target_of(item), request.what or "shaded", request.views, request.size, lights, request.weights, surfels
     )
-    made, cautions = rendering.render(scene, camera, options, request.camera or item.source)
+    made, warnings = rendering.render(scene, camera, options, request.camera or item.source)
     digests = input_digests(item.source, scene, request.camera, request.lights)
     made = with_provenance(made, "render-surfels", request.recorded(), digests, source_meta=scene.meta)
     written.write(item.target, made, format=request.format, overwrite=request.overwrite or item.broken)
-    return cautions
+    return warnings
 
 
 def _read(item: Item, request: RenderRequest) -> Renderable:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxcli import steps
+from voxcli import log
 from voxcli.cli.framework import options, written
-from voxcli.cli.framework.plans import Reads, besides, tell_item
+from voxcli.cli.framework.plans import ReadOptions, besides, print_item_plan
 from voxcli.errors import UsageError
 from voxcli.models.base import MakesScenes
 from voxcli.models.registry import able
@@ -66,11 +66,11 @@ def sample(
     if output != "-" and not overwrite:
         refuse_existing(output)
     if dry_run:
-        return tell_item(interpolate or (), [output], Reads(besides=besides(weights=path, camera=camera)))
+        return print_item_plan(interpolate or (), [output], ReadOptions(besides=besides(weights=path, camera=camera)))
     where = pick_device(device)
     maker = load_network(name, path, str(where))
     assert isinstance(maker, MakesScenes)
-    with steps.part("drawing"):
+    with log.timed("drawing"):
         if interpolate is None:
             scenes = random_scenes(maker, count, seed, kind, None if camera is None else camera_for(camera, ""))
         else:

@@ -13,8 +13,8 @@ from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import Batch, items
 from voxcli.cli.framework.cutting import PictureCutter, check_png, cutting_model
 from voxcli.cli.framework.fields_of_view import FieldsOfView
-from voxcli.cli.framework.odd_pictures import Doubts
-from voxcli.cli.framework.plans import Reads, besides, facts
+from voxcli.cli.framework.picture_warnings import PictureWarnings
+from voxcli.cli.framework.plans import ReadOptions, besides, facts
 from voxcli.cli.framework.segmenting import (
     LegendFile,
     ScenePredictor,
@@ -118,7 +118,7 @@ def segment(
     check_makes_scenes(model, weights)
     place = output.rstrip("/") if split and output != "/" else output
     suffixes, suffix = partial(searched_extensions, *SCENES), formats.suffix("" if split else ".npz")
-    reads = Reads(formats.input_format, None, besides(camera=camera))
+    reads = ReadOptions(formats.input_format, None, besides(camera=camera))
     with items(sources, place, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting", reads=reads) as todo:
         _check_targets(todo, split, formats)
         if legend_file is not None:
@@ -129,8 +129,8 @@ def segment(
             return None
         request = SegmentRequest(segmentation, model, indices, split and _plain(split), fov, camera, formats, policy.overwrite)
         predictor, legend = ScenePredictor(model, weights, device, dtype.value), LegendFile(legend_file, policy.overwrite)
-        with FieldsOfView() as fields, Doubts() as doubts:
-            segmenter = SceneSegmenter(request, predictor, legend, fields, doubts)
+        with FieldsOfView() as fields, PictureWarnings() as warnings:
+            segmenter = SceneSegmenter(request, predictor, legend, fields, warnings)
             for chunk in todo.chunks(1):
                 with todo.attempt(chunk[0]):
                     segmenter.process(chunk[0])
@@ -143,7 +143,7 @@ def _segment_shapes(segmenter: ShapeSegmenter, sources: list[str], output: str, 
     from voxcli.scene import Mesh
 
     suffixes, suffix = partial(searched_extensions, *SHAPES), formats.suffix(".npz")
-    reads = Reads(formats.input_format, None, besides(weights=segmenter.weights))
+    reads = ReadOptions(formats.input_format, None, besides(weights=segmenter.weights))
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting", reads=reads) as todo:
         for item in todo.items:
             extension = extension_of(item.target, formats.format)
@@ -169,11 +169,11 @@ def _cut_out(
     from voxcli.files.registry import searched_extensions
 
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".png")
-    reads = Reads(formats.input_format, None, besides(weights=weights))
+    reads = ReadOptions(formats.input_format, None, besides(weights=weights))
     with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="cutting out", reads=reads) as todo:
         check_png(todo.items, formats.format)
-        with Doubts() as doubts:
-            cutter = PictureCutter(model, weights, device, doubts)
+        with PictureWarnings() as warnings:
+            cutter = PictureCutter(model, weights, device, warnings)
             for chunk in todo.chunks(1):
                 with todo.attempt(chunk[0]):
                     cutter.process(chunk[0], formats, policy.overwrite)

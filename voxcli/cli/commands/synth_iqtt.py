@@ -11,7 +11,7 @@ from voxcli.atomic import check_writable, refuse_existing
 from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import may_replace
 from voxcli.cli.framework.output import counted, out
-from voxcli.cli.framework.plans import tell
+from voxcli.cli.framework.plans import print_plan
 from voxcli.errors import UsageError
 
 
@@ -52,7 +52,7 @@ def iqtt(
     if dry_run:
         if not replace:
             refuse_existing(output)
-        return tell([], [output], questions=count)
+        return print_plan([], [output], questions=count)
     with out.progress(count, "questions") as bar:
         write_questions(output, count, seed, config, workers, replace, bar.advance)
     written.add(output, counted(count, "question"))

@@ -9,7 +9,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder, names_of
-from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.plans import ReadOptions, besides
 from voxcli.errors import UsageError
 
 
@@ -73,5 +73,5 @@ def objects(
     chosen = ObjectsConfig().categories if categories is None else names_of(categories)
     share = 1.0 if only_assets else ASSET_SHARE
     config = ObjectsConfig(chosen, views or (24 if layout is Layout.r2n2 else 36), layout.value, backgrounds.value, share)
-    plan = Reads(besides=besides(folder=assets)) if dry_run else None
+    plan = ReadOptions(besides=besides(folder=assets)) if dry_run else None
     fill_data_folder(output, count, ObjectsGenerator(seed, config, assets), workers, overwrite, plan)

@@ -9,7 +9,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder, names_of
-from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.plans import ReadOptions, besides
 
 
 class Variant(str, enum.Enum):
@@ -69,5 +69,5 @@ def rooms(
     else:
         chosen = SHAPES if assets is None else asset_categories(assets)
     config = RoomsConfig(variant.value, chosen, point_lights, random_lights, turned, size)
-    plan = Reads(besides=besides(folder=assets)) if dry_run else None
+    plan = ReadOptions(besides=besides(folder=assets)) if dry_run else None
     fill_data_folder(output, count, RoomsGenerator(seed, config, assets), workers, overwrite, plan)

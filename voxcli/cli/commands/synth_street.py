@@ -9,7 +9,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_data_folder
-from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.plans import ReadOptions, besides
 from voxcli.cli.framework.realism import Realism, check_realism, redraw
 from voxcli.cli.framework.sharding import Shard
 from voxcli.errors import UsageError
@@ -99,7 +99,7 @@ def street(
     if trajectory > 1 and realism is not None:
         raise UsageError("--realism redraws each picture by itself: frames would flicker.", hint="Leave out --trajectory or --realism.")
     check_realism(output, realism, realism_weights, overwrite)
-    plan = Reads(besides=besides(folder=assets, weights=realism_weights)) if dry_run else None
+    plan = ReadOptions(besides=besides(folder=assets, weights=realism_weights)) if dry_run else None
     fill_data_folder(output, count, StreetGenerator(seed, config, assets), workers, overwrite, plan, shard)
     if realism is not None and realism_weights is not None and not dry_run:
         redraw(output, realism_weights)

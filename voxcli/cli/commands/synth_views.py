@@ -16,7 +16,7 @@ from voxcli.cli.framework.batch import Item, ItemsFailed
 from voxcli.cli.framework.data_folders import DataFolder, check_data_folder, fill_from_files, names_of
 from voxcli.cli.framework.inputs import STDIN, expand
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.plans import ReadOptions, besides
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def views(
     items = [MeshItem(place.file, output, f"{place.synset}/{place.name}", place=place) for place in places]
     for error in twins or ():
         out.error(str(error))
-    plan = Reads(besides=besides(folder=cameras, taxonomy=taxonomy)) if dry_run else None
+    plan = ReadOptions(besides=besides(folder=cameras, taxonomy=taxonomy)) if dry_run else None
     work = partial(_make, generator.maker)
     fill_from_files(output, generator, items, work, workers=workers, overwrite=overwrite, keep_going=keep_going, plan=plan)
     if twins:

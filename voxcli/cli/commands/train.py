@@ -9,7 +9,7 @@ import typer
 from voxcli.atomic import check_there
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import Progress, out
-from voxcli.cli.framework.plans import facts, tell
+from voxcli.cli.framework.plans import facts, print_plan
 from voxcli.errors import UsageError
 from voxcli.models.registry import default_model, spec_of, specs
 
@@ -95,7 +95,7 @@ def train(
         samples = check(model, data, chosen, validation_dirs=validation or ())
         steps = sum(stage.steps for stage in chosen.stages)
         read = [facts(path, "data") for path in (*data, *(validation or ()))]
-        return tell(read, [output], model=model, samples=samples, stages=len(chosen.stages), steps=steps)
+        return print_plan(read, [output], model=model, samples=samples, stages=len(chosen.stages), steps=steps)
     from voxcli.training import train as run
 
     with out.progress(sum(stage.steps for stage in chosen.stages), "training", lines=False) as bar:

@@ -11,7 +11,7 @@ import typer
 from voxcli.cli.framework import options, written
 from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.plans import ReadOptions, besides
 from voxcli.cli.framework.reports import print_report, reported, write_report
 from voxcli.errors import UsageError, printable, unknown_name
 
@@ -143,7 +143,7 @@ def view(
     names = () if frames else _view_names(views)
     request = _Request(size or (_TURNTABLE if frames else _SHEET), threshold, kind, input_format, names, picture, truth, frames)
     suffixes, suffix = partial(searched_extensions, name=input_format), f".{form}"
-    reads, shown = Reads(input_format, kind, besides(truth=truth, picture=picture)), sources[:1] if truth else sources
+    reads, shown = ReadOptions(input_format, kind, besides(truth=truth, picture=picture)), sources[:1] if truth else sources
     with items(shown, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="drawing", reads=reads) as todo:
         other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(suffix)]
         if other:

@@ -25,14 +25,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from voxcli import contents, remote, steps
+from voxcli import contents, log, remote
 from voxcli.atomic import check_writable, holds_nothing
 from voxcli.cli.framework import interrupts
 from voxcli.cli.framework.failures import explain, show_traceback
 from voxcli.cli.framework.inputs import Input, Suffixes, expand, expand_groups
 from voxcli.cli.framework.options import Policy
-from voxcli.cli.framework.output import Progress, ReaderLeft, RepeatedWarnings, counted, out
-from voxcli.cli.framework.plans import Reads, tell_item
+from voxcli.cli.framework.output import OutputClosed, Progress, RepeatedWarnings, counted, out
+from voxcli.cli.framework.plans import ReadOptions, print_item_plan
 from voxcli.cli.framework.sharding import Shards
 from voxcli.cli.framework.workers import in_workers
 from voxcli.errors import DataError, DeviceError, ShapeError, UsageError, VoxcliError, readable
@@ -88,7 +88,7 @@ class Batch:
         *,
         keep_going: bool = False,
         label: str = "items",
-        plan: Reads | None = None,
+        plan: ReadOptions | None = None,
         shards: Shards | None = None,
     ):
         """plan: of --dry-run. Nothing is done then, and at the end a line for each item says what it would read and write."""
@@ -116,7 +116,7 @@ class Batch:
         if kind is None and self.plan is not None:
             for item in self.items:
                 with self.attempt(item):
-                    tell_item(item.files, [*([item.target] if item.target else []), *self.also_written(item)], self.plan)
+                    print_item_plan(item.files, [*([item.target] if item.target else []), *self.also_written(item)], self.plan)
         if kind is None and self.failed:
             raise ItemsFailed(f"{len(self.failed)} of {len(self.items)} items failed.")
 
@@ -129,7 +129,7 @@ class Batch:
         interrupts.check()
         try:
             yield
-        except (BrokenPipeError, ReaderLeft):
+        except (BrokenPipeError, OutputClosed):
             raise
         except Exception as error:
             interrupts.check()
@@ -219,7 +219,7 @@ class Batch:
 
     def _heard(self) -> str | None:
         """What a worker calls the time of its items, where somebody listens to what it does."""
-        return self._label if steps.heard() else None
+        return self._label if log.is_enabled() else None
 
     def _check_files(self) -> None:
         """Raise UsageError for what workers of other machines cannot reach: stdin, stdout and devices."""
@@ -238,7 +238,7 @@ class Batch:
 
 def items(
     sources: Sequence[str], output: str, *, suffixes: Suffixes, target_suffix: str, policy: Policy | None = None,
-    label: str = "items", grouped: bool = False, reads: Reads | None = None, shard: int | None = None,
+    label: str = "items", reads: ReadOptions | None = None, shard: int | None = None,
 ) -> Batch:  # fmt: skip
     """Decide every output before anything is computed.
 
@@ -251,8 +251,7 @@ def items(
         suffixes: which files of a folder or glob are taken, such as (".png", ".jpg"); case does not matter.
         target_suffix: suffix of outputs in a folder, such as ".npz"; "" for outputs that are folders themselves. Like the extension of
             any format, it shows that `output` means a file.
-        grouped: the files of a folder, and those named directly, are one input together.
-        reads: how they are read, for --dry-run.
+        reads: how they are read.
         shard: how many outputs a tar file of the folder gets, see `sharding`.
 
     Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made.
@@ -261,13 +260,14 @@ def items(
     check_policy(policy.overwrite, policy.skip_existing)
     if output == "-":
         out.check_binary()
-    found, several = (expand_groups if grouped else expand)(sources, suffixes, output, policy.keep_going)
-    todo = _place(found, local_name(output), several, target_suffix, grouped)
+    reads = reads or ReadOptions()
+    found, several = (expand_groups if reads.grouped else expand)(sources, suffixes, output, policy.keep_going)
+    todo = _place(found, local_name(output), several, target_suffix, reads.grouped)
     _check_distinct(todo)
     shards = Shards(todo, local_name(output), shard, policy) if shard is not None else None
     todo = _apply_policy(todo if shards is None else shards.parts(), policy)
     check_writable(item.target for item in todo if item.target != "-")
-    return Batch(todo, keep_going=policy.keep_going, label=label, plan=(reads or Reads()) if policy.dry_run else None, shards=shards)
+    return Batch(todo, keep_going=policy.keep_going, label=label, plan=reads if policy.dry_run else None, shards=shards)
 
 
 def check_policy(overwrite: bool, skip_existing: bool) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voxcli.cli.framework import written
-from voxcli.cli.framework.odd_pictures import Doubts
 from voxcli.cli.framework.output import out
+from voxcli.cli.framework.picture_warnings import PictureWarnings
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class PictureCutter:
     model: str
     weights: str | None
     device: str
-    doubts: Doubts
+    warnings: PictureWarnings
 
     def __post_init__(self) -> None:
         from voxcli.models.registry import weights_of
@@ -50,7 +50,7 @@ class PictureCutter:
         from voxcli.scene import Picture
 
         picture = files.read_as(item.source, Picture, format=formats.input_format)
-        self.doubts.look(item.source, picture, scenes=False)
+        self.warnings.look(item.source, picture, scenes=False)
         cut = cut_out(picture, None, self.device, self.weights)
         by = BY[str(cut.facts["by"])] if cut.facts else "the alpha that it has"
         out.detail(f"{item.source}: cut out by {by}" + (f", {cut.facts['share']:.1%} of it" if cut.facts else ""))
@@ -59,7 +59,7 @@ class PictureCutter:
         made = with_provenance(cut.picture, "segment", {"model": self.model}, digests, weights=None if weights is None else str(weights))
         made.meta.update(cut.meta)
         written.write(item.target, made, format=formats.format, overwrite=overwrite or item.broken)
-        self.doubts.result(item.source, cut.meta)
+        self.warnings.result(item.source, cut.meta)
 
 
 def check_png(items: list[Item], format: str | None) -> None:

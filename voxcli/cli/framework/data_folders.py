@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxcli import steps
+from voxcli import log
 from voxcli.cli.framework.batch import Batch, Item, check_policy
 from voxcli.cli.framework.output import RepeatedWarnings, counted, out
-from voxcli.cli.framework.plans import Reads, tell_item
+from voxcli.cli.framework.plans import ReadOptions, print_item_plan
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def names_of(listed: str) -> tuple[str, ...]:
 
 
 def fill_data_folder(
-    output: str, count: int, generator: FolderGenerator, workers: int, overwrite: bool, plan: Reads | None = None,
+    output: str, count: int, generator: FolderGenerator, workers: int, overwrite: bool, plan: ReadOptions | None = None,
     shard: int | None = None,
 ) -> None:  # fmt: skip
     """Make the items that the folder lacks (overwrite: all), show the progress, and say how many were made.
@@ -52,10 +52,10 @@ def fill_data_folder(
     if plan is not None:
         check_folder(Path(output), generator, overwrite)
         for index in range(count):
-            tell_item([], map(str, generator.files(Path(output), index)), plan)
+            print_item_plan([], map(str, generator.files(Path(output), index)), plan)
         return
 
-    steps.tell(lambda: f"{output}: {_in_words(generator)}")
+    log.info(lambda: f"{output}: {_in_words(generator)}")
 
     with out.progress(count, f"{generator.item}s") as bar:
         seen = 0
@@ -66,11 +66,11 @@ def fill_data_folder(
             seen = done
 
         made = write_dataset(output, count, generator, workers, show, overwrite, shard)
-    _say_made(output, generator, made, count - made)
+    _print_made(output, generator, made, count - made)
 
 
 def fill_from_files(output: str, generator: FolderGenerator, items: Sequence[Item], work: Callable[[Item], Sequence[str]], *,
-                    workers: int, overwrite: bool, keep_going: bool, plan: Reads | None = None) -> None:  # fmt: skip
+                    workers: int, overwrite: bool, keep_going: bool, plan: ReadOptions | None = None) -> None:  # fmt: skip
     """The same for a data set whose items are made of files, item k of items[k]: one that fails is named by its file.
 
     work: makes one item, and tells what is to be warned of; it travels to worker processes. plan: as above.
@@ -82,20 +82,20 @@ def fill_from_files(output: str, generator: FolderGenerator, items: Sequence[Ite
         with Batch(items, keep_going=keep_going) as todo:
             for index, item in enumerate(items):
                 with todo.attempt(item):
-                    tell_item([item.source], map(str, generator.files(Path(output), index)), plan)
+                    print_item_plan([item.source], map(str, generator.files(Path(output), index)), plan)
         return
-    steps.tell(lambda: f"{output}: {_in_words(generator)}")
+    log.info(lambda: f"{output}: {_in_words(generator)}")
     folder = Path(output)
     open_folder(folder, generator, overwrite)
     generator.begin(folder)
     missing = [item for index, item in enumerate(items) if not generator.is_whole(folder, index)]
     with Batch(missing, keep_going=keep_going, label=f"{generator.item}s") as todo:
         with RepeatedWarnings("warnings") as repeated:
-            for _, told in todo.run(work, workers):
-                for text in told:
+            for _, texts in todo.run(work, workers):
+                for text in texts:
                     repeated.warn(text)
         generator.finish(folder)
-        _say_made(output, generator, len(missing) - len(todo.failed), len(items) - len(missing))
+        _print_made(output, generator, len(missing) - len(todo.failed), len(items) - len(missing))
 
 
 def _in_words(generator: FolderGenerator) -> str:
@@ -107,5 +107,5 @@ def _in_words(generator: FolderGenerator) -> str:
     return f"{generator.data_set}, {words}"
 
 
-def _say_made(output: str, generator: FolderGenerator, made: int, there: int) -> None:
+def _print_made(output: str, generator: FolderGenerator, made: int, there: int) -> None:
     out.note(f"{counted(made, generator.item)} made, {there} {'was' if there == 1 else 'were'} there: {output}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from voxcli.cli.framework import written
 from voxcli.cli.framework.batch import Item, Policy, items, may_replace
 from voxcli.cli.framework.output import counted, out
-from voxcli.cli.framework.plans import Reads, facts, tell
+from voxcli.cli.framework.plans import ReadOptions, facts, print_plan
 from voxcli.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
         raise UsageError(f"Output exists: {last}.", hint="Use --overwrite to replace, or --skip-existing to leave it.")
     check_writable([last])
     if policy.dry_run:
-        return tell([facts(source)], [output])
+        return print_plan([facts(source)], [output])
     if to == "nuscenes":
         with out.progress(sum(1 for _ in Path(source).rglob("fruxels/*.npz")), "samples") as bar:
             export_nuscenes(source, output, overwrite=policy.overwrite, progress=bar.advance)
@@ -98,7 +98,7 @@ def pack(folder: str, output: str, policy: Policy) -> None:
         refuse_existing(output)
     check_writable([output])
     if policy.dry_run:
-        return tell([facts(folder)], [output])
+        return print_plan([facts(folder)], [output])
     data = StreetFolder([folder])
     with out.progress(len(data), "packing") as bar:
         pack_street(data, output, bar.advance, overwrite)
@@ -119,7 +119,7 @@ def convert_shapes(
     if output == "-":
         raise UsageError(f"--to {SHAPE_LAYOUT} writes a folder.", expected="-o DIR")
     with items(sources, output, suffixes=_shape_suffixes, target_suffix=".mat", policy=policy, label="shapes",
-               reads=Reads(input_format)) as todo:  # fmt: skip
+               reads=ReadOptions(input_format)) as todo:  # fmt: skip
         for _ in todo.run(partial(_convert_shape, input_format=input_format, overwrite=policy.overwrite), workers):
             pass
 

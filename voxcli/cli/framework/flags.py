@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from voxcli.options import About, Interval, Options, OptionsT, abouts, check_value, flag_of, make_options, type_of
+from voxcli.options import Interval, OptionInfo, Options, OptionsT, check_value, flag_of, make_options, option_infos, type_of
 from voxcli.provenance import Recordable
 
 Classes = Callable[[], Iterable[type[Options]]]
@@ -25,9 +25,9 @@ def flags_of(classes: Iterable[type[Options]]) -> list[inspect.Parameter]:
 
     The default is None, or False for a switch: not given. Only then do the defaults of each class hold.
     """
-    found: dict[str, tuple[type[Options], About]] = {}
+    found: dict[str, tuple[type[Options], OptionInfo]] = {}
     for options in classes:
-        for name, about in abouts(options).items():
+        for name, about in option_infos(options).items():
             if about.on_command_line:
                 other = found.setdefault(name, (options, about))[1]
                 if other.within != about.within:  # each class checks its own limits
@@ -38,7 +38,7 @@ def flags_of(classes: Iterable[type[Options]]) -> list[inspect.Parameter]:
 def values_of_flags(options: type[Options], given: Mapping[str, Recordable]) -> dict[str, Recordable]:
     """The values of flags as a class takes them. Texts are parsed, files read. Raises UsageError that names the flag for what is wrong."""
     values = dict(given)
-    for name, about in abouts(options).items():
+    for name, about in option_infos(options).items():
         value = values.get(name)
         if value is None:
             continue
@@ -95,7 +95,7 @@ def with_parameters(command: Callable[..., None], parameters: Sequence[inspect.P
     return command
 
 
-def _parameter(name: str, kind: type, about: About) -> inspect.Parameter:
+def _parameter(name: str, kind: type, about: OptionInfo) -> inspect.Parameter:
     """The parameter that the parser reads: a fixed tuple takes so many values, another one repeats, a bool that may be None has a `no`."""
     plain = [each for each in typing.get_args(kind) if each is not type(None)] if _is_union(kind) else [kind]
     inner = plain[0]

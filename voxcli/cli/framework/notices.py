@@ -5,33 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from voxcli.cli.framework.fields_of_view import FieldsOfView, FittedFacts
-from voxcli.cli.framework.odd_pictures import Doubts
+from voxcli.cli.framework.picture_warnings import PictureWarnings
 
 
 @dataclass(frozen=True)
 class Notices:
-    """doubts: (kind, text) of each; fields: (file, what its result states of its field of view) of each picture."""
+    """warnings: (kind, text) of each; fields: (file, what its result states of its field of view) of each picture."""
 
-    doubts: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
     fields: list[tuple[str, FittedFacts]] = field(default_factory=list)
 
-    def show(self, doubts: Doubts, fields: FieldsOfView) -> None:
+    def show(self, warnings: PictureWarnings, fields: FieldsOfView) -> None:
         """Hand them to what shows them."""
-        for kind, text in self.doubts:
-            doubts.warn(kind, text)
+        for kind, text in self.warnings:
+            warnings.warn(kind, text)
         for source, facts in self.fields:
             fields.add(source, facts)
 
 
-class CollectedDoubts(Doubts):
-    """Doubts that are added to notices and not shown."""
+class CollectedWarnings(PictureWarnings):
+    """PictureWarnings that are added to notices and not shown."""
 
     def __init__(self, notices: Notices):
         super().__init__()
         self._notices = notices
 
     def warn(self, kind: str, text: str) -> None:
-        self._notices.doubts.append((kind, text))
+        self._notices.warnings.append((kind, text))
 
 
 class CollectedFields(FieldsOfView):

@@ -114,8 +114,7 @@ Ids = Annotated[
 ]
 Kind = Annotated[str | None, typer.Option("--kind", help="What to read a file as, where its format leaves a choice (depth).")]
 Becomes = Annotated[
-    str | None,
-    typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several."),
+    str | None, typer.Option("--as", metavar="KIND", help="fruxels, voxels, points or mesh, where the output's format could hold several.")
 ]
 Records = Annotated[
     RecordFormat | None,

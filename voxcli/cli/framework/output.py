@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from voxcli import steps
+from voxcli import log
 from voxcli.contents import check_stdout
 from voxcli.errors import UsageError, printable, unknown_name
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RECORD_FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 
 
-class ReaderLeft(Exception):
+class OutputClosed(Exception):
     """The reader of stdout has closed it (`| head -1`). It is no OSError, which --keep-going would take for a failed item."""
 
 
@@ -145,7 +145,7 @@ class Output:
         self.data(f"{before}{shown}\n]" if shown else "[]")
 
     def commit(self) -> None:
-        """Write what is staged to stdout. Raises ReaderLeft if nobody reads any more."""
+        """Write what is staged to stdout. Raises OutputClosed if nobody reads any more."""
         staged, stored = self._staged, self._stored
         self._staged, self._stored, self._size = [], None, 0
         if not staged and stored is None:
@@ -159,7 +159,7 @@ class Output:
                 sys.stdout.buffer.write(chunk)
             sys.stdout.flush()
         except BrokenPipeError as error:
-            raise ReaderLeft from error
+            raise OutputClosed from error
 
     # -- talk -------------------------------------------------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class Output:
                 sys.stderr.flush()
 
     @contextmanager
-    def overheard(self) -> Iterator[list[str]]:
+    def captured(self) -> Iterator[list[str]]:
         """Keep what is meant for stderr: a worker hands it to its parent."""
         self._heard = []
         try:
@@ -212,7 +212,7 @@ class Output:
     def progress(self, total: int | None, label: str, lines: bool = True) -> Iterator[Progress]:
         """A progress bar on stderr for `total` steps (None = unknown), gone when done. Where there is no terminal, -v has a line every ten
         seconds in its place, unless the loop has `lines` of its own. -vv counts the time as that of `label`."""
-        with steps.part(label), self._shown(total, label, lines) as progress:
+        with log.timed(label), self._shown(total, label, lines) as progress:
             yield progress
 
     @contextmanager
@@ -245,12 +245,12 @@ class Output:
             return
         began, ended = time.monotonic(), threading.Event()
 
-        def tell() -> None:
+        def show_lines() -> None:
             while not ended.wait(LINE_SECONDS):
                 of = "" if total is None else f" of {total}"
                 self.note(f"{label}: {progress.done}{of} done, {time.monotonic() - began:.0f} s")
 
-        thread = threading.Thread(target=tell, daemon=True)
+        thread = threading.Thread(target=show_lines, daemon=True)
         thread.start()
         try:
             yield progress

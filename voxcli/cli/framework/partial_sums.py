@@ -44,9 +44,9 @@ def write(path: str, sums: Sequence[Sums], options: Sequence[MetricOptions], unm
 def _stated(options: MetricOptions) -> dict[str, Json]:
     """The options that all parts of a set have in common: files that are read, such as masks, may be others for each."""
     from voxcli.metrics.records import plain
-    from voxcli.options import abouts
+    from voxcli.options import option_infos
 
-    known = abouts(type(options))
+    known = option_infos(type(options))
     return {name: plain(value) for name, value in options.params().items() if name not in known or not known[name].reads}
 
 

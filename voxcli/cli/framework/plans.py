@@ -21,13 +21,14 @@ Facts = dict[str, "Json"]
 
 
 @dataclass(frozen=True)
-class Reads:
+class ReadOptions:
     """How the inputs of a command are read: their format and kind, where options state them, and what every item reads besides, as
-    path -> what it is (None: as its header says)."""
+    path -> what it is (None: as its header says). grouped: the files of a folder, and those named directly, are one input together."""
 
     format: str | None = None
     kind: str | None = None
     besides: tuple[tuple[str, str | None], ...] = ()
+    grouped: bool = False
 
 
 def besides(**paths: str | os.PathLike[str] | None) -> tuple[tuple[str, str | None], ...]:
@@ -42,15 +43,15 @@ def weights_path(source: str) -> str:
     return str(find_weights(source))
 
 
-def tell(read: Iterable[Facts], write: Iterable[str | os.PathLike[str]], **more: Json) -> None:
+def print_plan(read: Iterable[Facts], write: Iterable[str | os.PathLike[str]], **more: Json) -> None:
     """One line of a plan."""
     out.records([{"read": list(read), "write": [_target(os.fspath(path)) for path in write], **more}], "jsonl")
 
 
-def tell_item(files: Iterable[str], write: Iterable[str], reads: Reads) -> None:
+def print_item_plan(files: Iterable[str], write: Iterable[str], reads: ReadOptions) -> None:
     """The line of an item of a batch."""
     own = [facts(path, reads.kind, reads.format) for path in files]
-    tell(own + [facts(path, kind) for path, kind in reads.besides], write)
+    print_plan(own + [facts(path, kind) for path, kind in reads.besides], write)
 
 
 def facts(path: str | os.PathLike[str], kind: str | None = None, format: str | None = None) -> Facts:

@@ -16,25 +16,18 @@ from voxcli.cli.framework import written
 from voxcli.cli.framework.cutting import BY
 from voxcli.cli.framework.fields_of_view import FieldsOfView
 from voxcli.cli.framework.flags import options_of_flags
-from voxcli.cli.framework.notices import CollectedDoubts, CollectedFields, Notices
-from voxcli.cli.framework.odd_pictures import Doubts
+from voxcli.cli.framework.notices import CollectedFields, CollectedWarnings, Notices
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.plans import Reads, besides
+from voxcli.cli.framework.picture_warnings import PictureWarnings
+from voxcli.cli.framework.plans import ReadOptions, besides
 from voxcli.cli.framework.side_files import SideFiles
 from voxcli.errors import DataError, UsageError
 from voxcli.models.base import DrawsPictures, Inputs, ModelOptions
 from voxcli.models.object_options import ObjectOptions
 from voxcli.models.registry import check_predicts, name_of, predicting, spec_of, weights_of
 from voxcli.ops.cameras import camera_for, file_beside
-from voxcli.ops.conversions import (
-    ConversionOptions,
-    convert_to_format,
-    extensions_for,
-    find_conversion,
-    needs_resolution,
-    with_provenance,
-)
-from voxcli.options import abouts, flag_of
+from voxcli.ops.conversions import ConversionOptions, convert_to_format, extensions_for, find_conversion, needs_resolution, with_provenance
+from voxcli.options import flag_of, option_infos
 from voxcli.processes import scheduler
 
 if TYPE_CHECKING:
@@ -90,14 +83,14 @@ class Predictions:
         named = {item.target: find_format(item.target, request.formats.format, choices=self._extensions) for item in todo.items}
         self.formats = {target: format for target, (format, _) in named.items()}
         conversions = [find_conversion(self.made, each, request.becomes) for each in self.formats.values() if not self._drawn(each)]
-        self.resolves = "resolution" in abouts(kind) or any(map(needs_resolution, conversions))
+        self.resolves = "resolution" in option_infos(kind) or any(map(needs_resolution, conversions))
         self._check_flags(kind)
         self._check_formats(kind)
-        self.read = [str(request.given[name]) for name, about in abouts(kind).items() if about.reads and request.given.get(name)]
+        self.read = [str(request.given[name]) for name, about in option_infos(kind).items() if about.reads and request.given.get(name)]
         self.read = [path for path in (request.camera, request.depth) if path is not None] + self.read
         for path in self.read:
             check_there(path)
-        own = {"resolution": request.resolution} if "resolution" in abouts(kind) else {}
+        own = {"resolution": request.resolution} if "resolution" in option_infos(kind) else {}
         self.options = options_of_flags(kind, {**request.given, **own}, self.name)
         self.mask = self.options.mask_file if isinstance(self.options, ObjectOptions) else None
         if self.mask is not None:
@@ -108,7 +101,7 @@ class Predictions:
         found = weights_of(self.name, request.weights)
         if todo.plan is not None:
             read = besides(weights=found, camera=request.camera, depth=request.depth, mask=self.mask)
-            todo.plan, todo.also_written = Reads(request.formats.input_format, None, read), self.beside.targets
+            todo.plan, todo.also_written = ReadOptions(request.formats.input_format, None, read), self.beside.targets
             return
         if self.read and not todo.keep_going:
             # Errors of the first item's camera and depth come before the model is loaded, those of others in their turn.
@@ -138,11 +131,11 @@ class Predictions:
     def _check_flags(self, kind: type[ModelOptions]) -> None:
         """Raise UsageError for a flag that means nothing to the model."""
         request, spec = self.request, self.spec
-        mine = {flag_of(name, about) for name, about in abouts(kind).items() if about.on_command_line}
+        mine = {flag_of(name, about) for name, about in option_infos(kind).items() if about.on_command_line}
         own = {"--camera": (spec.takes_camera, request.camera), "--depth": (spec.takes_depth, request.depth),
                "--resolution": (self.resolves, request.resolution)}  # fmt: skip
         mine |= {flag for flag, (taken, _) in own.items() if taken} | ({"--views"} if spec.several_views else set())
-        others = [abouts(check_predicts(name)) for name in predicting()]
+        others = [option_infos(check_predicts(name)) for name in predicting()]
         given = [name for name, value in request.given.items() if value is not None]
         flags = [next(flag_of(name, each[name]) for each in others if name in each) for name in given]
         for flag in flags + [flag for flag, (_, value) in own.items() if value is not None]:
@@ -172,7 +165,7 @@ class Predictions:
             if target not in drawn and (not each.complete or find_conversion(self.made, each, self.request.becomes) is not None)
         ]
         for name, kind in options.only_for.items():
-            flag = flag_of(name, abouts(options)[name])
+            flag = flag_of(name, option_infos(options)[name])
             if not self.request.given.get(name):
                 continue
             if kind == "picture" and len(drawn) < len(self.formats):
@@ -204,24 +197,24 @@ class Predictions:
         """Predict and write every item."""
         if self.todo.plan is not None:
             return
-        with Doubts() if self.notices is None else CollectedDoubts(self.notices) as doubts, self.fields:
+        with PictureWarnings() if self.notices is None else CollectedWarnings(self.notices) as warnings, self.fields:
             if not self.elsewhere:
-                self._run(doubts)
+                self._run(warnings)
                 return
             work = partial(_predicted, request=replace(self.request, several=len(self.todo) > 1))
             for _, notices in self.todo.run(work, self.request.workers):
-                notices.show(doubts, self.fields)
+                notices.show(warnings, self.fields)
 
-    def _run(self, doubts: Doubts) -> None:
+    def _run(self, warnings: PictureWarnings) -> None:
         request = self.request
         for chunk in self.todo.chunks(request.batch_size):
-            samples = list(self._samples(chunk, doubts))
+            samples = list(self._samples(chunk, warnings))
             # A camera must fit each picture's own size and may differ: then one at a time.
             alone = request.camera is not None or request.depth is not None
             for batch in [[each] for each in samples] if alone else [samples] if samples else []:
-                self._batch(batch, doubts)
+                self._batch(batch, warnings)
 
-    def _batch(self, batch: Sequence[tuple[Item, Inputs]], doubts: Doubts) -> None:
+    def _batch(self, batch: Sequence[tuple[Item, Inputs]], warnings: PictureWarnings) -> None:
         """Predict and write items together. With --keep-going a failure of several is looked for in each alone."""
         results: list[Result] = []
         several = self.todo.keep_going and len(batch) > 1
@@ -237,12 +230,12 @@ class Predictions:
                 raise
         if several and not results:
             for each in batch:
-                self._batch([each], doubts)
+                self._batch([each], warnings)
         for (item, _), result in zip(batch, results, strict=False):
             with self.todo.attempt(item):
                 self._save(item, result)
                 for place, path in enumerate(item.files):
-                    doubts.result(path, result.meta, place)
+                    warnings.result(path, result.meta, place)
 
     def _cameras(self, item: Item) -> tuple[Camera, ...] | None:
         """The camera of each picture of an item, where one is given."""
@@ -264,7 +257,7 @@ class Predictions:
         """The mask of each picture of an item; none where none is given."""
         return [] if self.mask is None else [file_beside(self.mask, path, len(item.files), "mask") for path in item.files]
 
-    def _samples(self, chunk: list[Item], doubts: Doubts) -> Iterator[tuple[Item, Inputs]]:
+    def _samples(self, chunk: list[Item], warnings: PictureWarnings) -> Iterator[tuple[Item, Inputs]]:
         """The items whose pictures can be read."""
         from voxcli import files
         from voxcli.scene import Picture
@@ -278,7 +271,7 @@ class Predictions:
                 pictures = [files.read_as(path, Picture, format=form, target_frustum=target_frustum, fov_x_deg=fov) for path in item.files]
                 pictures = [masked(*each) for each in zip(pictures, self._mask_files(item), strict=True)] if self.mask else pictures
                 for path, picture in zip(item.files, pictures, strict=True):
-                    doubts.look(path, picture, view is not None)
+                    warnings.look(path, picture, view is not None)
                 yield item, Inputs(tuple(pictures))
 
     def _save(self, item: Item, result: Result) -> None:
@@ -323,7 +316,7 @@ class Predictions:
     def _recorded(self) -> dict[str, Json]:
         """The options that a result's provenance names: all of the model's, given or not. Files that are read stand by their names."""
         mine: dict[str, Json] = {}
-        for name, about in abouts(type(self.options)).items():
+        for name, about in option_infos(type(self.options)).items():
             if about.on_command_line:
                 text = self.request.given.get(name)
                 value: Json = str(text) if about.reads and text is not None else getattr(self.options, name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from voxcli.cli.framework import written
 from voxcli.cli.framework.batch import may_replace
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.plans import facts, tell
+from voxcli.cli.framework.plans import facts, print_plan
 from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,16 +77,16 @@ def _kind_of(source: str, input_format: str | None) -> str | None:
     return "records" if format_of(source, input_format) else None
 
 
-def print_report(asked: Reported) -> None:
+def print_report(request: Reported) -> None:
     """Facts and small plots as text."""
     if not out.on_terminal:
         raise UsageError("There is no terminal to draw in.", hint="Name a file: -o FILE.html, FILE.png or FILE.svg.")
-    report = asked.read()
+    report = request.read()
     for line in (report.title, *report.facts, *report.lines):
         out.data(line)
 
 
-def write_report(asked: Reported, output: str, form: str, size: int | None, policy: Policy) -> bool:
+def write_report(request: Reported, output: str, form: str, size: int | None, policy: Policy) -> bool:
     """Write the report as one file. size: pixels along the width of a plot of a PNG; None: 560. Returns whether it was written."""
     from voxcli.atomic import check_writable
 
@@ -98,23 +98,23 @@ def write_report(asked: Reported, output: str, form: str, size: int | None, poli
     if replaces is None:
         return False
     if policy.dry_run:
-        tell([facts(file, what) for what, files in zip(asked.what, asked.files, strict=True) for file in files], [output])
+        print_plan([facts(file, what) for what, files in zip(request.what, request.files, strict=True) for file in files], [output])
         return False
     if output == "-" and form == "png":
         out.check_binary()
     check_writable([output] if output != "-" else [])
-    _write(asked, output, form, size, replaces)
+    _write(request, output, form, size, replaces)
     return True
 
 
-def _write(asked: Reported, output: str, form: str, size: int | None, replaces: bool) -> None:
+def _write(request: Reported, output: str, form: str, size: int | None, replaces: bool) -> None:
     from voxcli import files
     from voxcli.atomic import atomic_write_bytes
     from voxcli.ops.plots.report import page_of_report, picture_of_report, svg_of
     from voxcli.provenance import digests_of_files
     from voxcli.scene import Picture
 
-    report, digests = asked.read(), digests_of_files(file for files in asked.files for file in files)
+    report, digests = request.read(), digests_of_files(file for files in request.files for file in files)
     if form == "png":
         picture = picture_of_report(report) if size is None else picture_of_report(report, size)
         files.write(output, Picture(picture, meta=_meta("image", digests, {"size": size})), format=form, overwrite=replaces)

@@ -11,12 +11,12 @@ import typer
 
 from voxcli.cli.framework import gates, partial_sums
 from voxcli.cli.framework.batch import Batch, Item
-from voxcli.cli.framework.cautions import Cautions
 from voxcli.cli.framework.flags import values_of_flags
 from voxcli.cli.framework.inputs import Pairs, pairs
 from voxcli.cli.framework.options import RecordFormat
-from voxcli.cli.framework.plans import facts, tell
+from voxcli.cli.framework.plans import facts, print_plan
 from voxcli.cli.framework.score_rows import Rows, joined
+from voxcli.cli.framework.score_warnings import ScoreWarnings
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import MetricOptions
@@ -144,7 +144,7 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
         _plan(todo, request)
         return
     work = partial(_score, metrics=tuple(metrics), input_format=request.input_format, several=several)
-    rows, doubts = Rows(several, request.format), Cautions(len(todo))
+    rows, warnings = Rows(several, request.format), ScoreWarnings(len(todo))
     sums = [Sums(rule) for rule in rules]
     alone: list[Record] = []
     failed: Exception | None = None
@@ -156,7 +156,7 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
                     if several or request.partial is not None:
                         add_to(each, record, item.category)
                 rows.add(item.name, records)
-                doubts.add(item.name, records)
+                warnings.add(item.name, records)
                 alone = records
     except Exception as error:
         if not (request.keep_going and rows.pairs):
@@ -172,7 +172,7 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
         if several or any(unmatched.values()):  # two folders may have one pair
             summary["parts"]["unmatched"] = unmatched
     missed = gates.judge(limits, summaries, joined(summaries)) if limits and summaries else []
-    doubts.tell()
+    warnings.show()
     rows.finish(summaries)
     if failed is not None:
         raise failed
@@ -199,7 +199,7 @@ def _plan(todo: Sequence[ScoredPair], request: MetricsRequest) -> None:
         for item in todo:
             with batch.attempt(item):
                 sides = (item.source, item.target)
-                tell([facts(path, None, format_for(path, item, request.input_format)) for path in sides], [], name=item.name)
+                print_plan([facts(path, None, format_for(path, item, request.input_format)) for path in sides], [], name=item.name)
 
 
 def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | None, several: bool) -> list[Record]:

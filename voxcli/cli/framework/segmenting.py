@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxcli import steps
+from voxcli import log
 from voxcli.cli.framework import written
 from voxcli.cli.framework.batch import Item
 from voxcli.cli.framework.fields_of_view import FieldsOfView
-from voxcli.cli.framework.odd_pictures import Doubts
 from voxcli.cli.framework.output import counted, out
+from voxcli.cli.framework.picture_warnings import PictureWarnings
 from voxcli.errors import DataError, UsageError
 from voxcli.ops.cameras import camera_for
 from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
@@ -122,7 +122,7 @@ class ScenePredictor:
         (scene,) = self._predictor.predict([Inputs.of(picture, camera=camera)], options)
         assert isinstance(scene, FruxelGrid)
         for line in self._predictor.steps([name], scene.meta):
-            steps.tell(line)
+            log.info(line)
         return stand_level(scene) if camera is None else scene
 
     def _load(self) -> Predictor[nn.Module, ModelOptions, Result]:
@@ -200,7 +200,7 @@ class SceneSegmenter:
     predictor: ScenePredictor
     legend: LegendFile
     fields: FieldsOfView
-    doubts: Doubts
+    warnings: PictureWarnings
 
     def process(self, item: Item) -> None:
         """Read one input, divide it, write its output."""
@@ -244,9 +244,9 @@ class SceneSegmenter:
 
     def _predicted(self, item: Item, picture: Picture) -> FruxelGrid:
         camera = camera_for(self.request.camera, item.source) if self.request.camera else None
-        self.doubts.look(item.source, picture)
+        self.warnings.look(item.source, picture)
         scene = self.predictor.scene(item.source, picture, self.request.fov, camera)
-        self.doubts.result(item.source, scene.meta)
+        self.warnings.result(item.source, scene.meta)
         self.fields.add(item.source, scene.meta)
         return scene
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxcli.errors import UsageError
-from voxcli.options import SideFile, abouts, flag_of, imported
+from voxcli.options import SideFile, flag_of, imported, option_infos
 from voxcli.provenance import Recordable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class SideFiles:
         self._overwrite = overwrite
         self._found: list[tuple[SideFile, dict[str, Path]]] = []
         flags = ["-o"]
-        for name, about in abouts(options).items():
+        for name, about in option_infos(options).items():
             place = given.get(name)
             if about.writes is not None and isinstance(place, str):
                 flags.append(flag_of(name, about))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from voxcli import contents, steps
+from voxcli import contents, log
 from voxcli.cli.framework import written
 from voxcli.cli.framework.failures import is_death, show_warning
 from voxcli.cli.framework.output import out
@@ -29,7 +29,7 @@ TASK_SECONDS, MOST_ITEMS = 1.0, 256
 """How long a task of a cluster shall take, and how many items it has at most."""
 
 
-class FailedThere(Exception):
+class RemoteError(Exception):
     """The traceback of an error in another process."""
 
 
@@ -50,14 +50,14 @@ class Outcome(Generic[R]):
     def get(self) -> R:
         """The result, once all that was said and written is told. Raises the error."""
         for line in self.lines:
-            steps.tell(line)
+            log.info(line)
         for line in self.words:
             out.talk(line)
-        steps.add(self.parts)
+        log.add_seconds(self.parts)
         for target, about in self.files:
             written.add(target, about)
         if self.error is not None:
-            raise self.error from (FailedThere(self.trace) if self.trace else None)
+            raise self.error from (RemoteError(self.trace) if self.trace else None)
         return self.result[0]
 
 
@@ -192,15 +192,15 @@ def _worked(work: Callable[[Item], R], again: bool, label: str | None, items: Se
     for item in items:
         result: tuple[R, ...]
         began, lines = time.perf_counter(), list[str]()
-        steps.listen(None if label is None else lines.append)
-        with contents.opened_once(), out.overheard() as words:
+        log.set_handler(None if label is None else lines.append)
+        with contents.opened_once(), out.captured() as words:
             try:
-                with steps.part(label or ""):
+                with log.timed(label or ""):
                     result, error, trace = (work(replace(item, broken=True) if again else item),), None, ""
             except Exception as failure:
                 result, (error, trace) = (), _travelling(failure)
-        found.append(Outcome(result, error, trace, written.taken(), lines, words, steps.seconds(), time.perf_counter() - began))
-    steps.listen(None)
+        found.append(Outcome(result, error, trace, written.taken(), lines, words, log.seconds(), time.perf_counter() - began))
+    log.set_handler(None)
     return found
 
 

@@ -47,7 +47,7 @@ def taken() -> Lines:
     return found
 
 
-def tell() -> None:
+def report() -> None:
     """Say what was written: of one file what is in it, of several how many, and with -v each."""
     step = f". Next: {_next[0]}" if _next and len(_written) == 1 else ""
     found = taken()

@@ -171,8 +171,8 @@ def differences(there: Mapping[str, Json], wanted: Mapping[str, Json]) -> str:
     """Where two `meta` differ: `seed 1, not 2`."""
     (old, new) = ({**meta, **options} if isinstance(options := meta.get("options"), Mapping) else meta for meta in (there, wanted))
     names = sorted({key for key in {*old, *new} - {"options"} if old.get(key) != new.get(key)})
-    told = [f"{key} {old.get(key)}, not {new.get(key)}" for key in names if not isinstance(old.get(key, new.get(key)), (Mapping, list))]
-    return "; ".join(told) or ", ".join(names)
+    changed = [f"{key} {old.get(key)}, not {new.get(key)}" for key in names if not isinstance(old.get(key, new.get(key)), (Mapping, list))]
+    return "; ".join(changed) or ", ".join(names)
 
 
 def _remove(folder: Path, patterns: Sequence[str]) -> None:

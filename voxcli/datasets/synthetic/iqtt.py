@@ -200,8 +200,8 @@ def check_same_questions(path: str | Path, count: int, seed: int, config: IQTTCo
 
     with h5py.File(path, "r") as file:
         meta = file.get("meta")
-        told = meta[()] if isinstance(meta, h5py.Dataset) and meta.shape == () else b""
-    there, wanted = meta_of(told), _meta(count, seed, config)
+        stated = meta[()] if isinstance(meta, h5py.Dataset) and meta.shape == () else b""
+    there, wanted = meta_of(stated), _meta(count, seed, config)
     if there != wanted:
         actual = differences(there, wanted) if there else None
         raise UsageError(f"{path} holds questions that were made with other options, or none.", actual=actual,

@@ -25,11 +25,11 @@ KEYS = {
 
 CAMERAS = "normal_cam.mat"
 
-Tell = Callable[[str, str], None]
+EntryReport = Callable[[str, str], None]
 """What happened to an entry of a checkpoint: ("used" | "left", its name and shape)."""
 
 
-def import_weights(path: str | Path, model: str = "jof", tell: Tell = lambda fate, name: None) -> Weights:
+def import_weights(path: str | Path, model: str = "jof", report: EntryReport = lambda fate, name: None) -> Weights:
     """Weights with the parts that a checkpoint holds, or all checkpoints (.pth, .pt, .pkl, .tar) of a folder together.
 
     A folder's normal_cam.mat (mean_cam, std_cam) gives mean and deviation of the projections; without it, the image encoder's cameras mean
@@ -45,7 +45,7 @@ def import_weights(path: str | Path, model: str = "jof", tell: Tell = lambda fat
         for key in sorted(found):
             part = KEYS.get(key)
             if part is None:
-                tell("left", key)
+                report("left", key)
                 continue
             state = named_tensors(found[key])
             part = "latents" if part == "encoder" and "s_latent" in state else part
@@ -59,11 +59,11 @@ def import_weights(path: str | Path, model: str = "jof", tell: Tell = lambda fat
         raise FileFormatError(f"'{path}' holds an encoder and free codes.", hint="Import the auto-decoder and the encoder apart.")
     settings = JOFConfig(parts=parts, normalised="latents" not in parts, shapes=len(tensors.get("latents.s_latent", ())))
     settings, known = _with_cameras(settings, path)
-    taken = _checked(path, settings, tensors, tell)
+    taken = _checked(path, settings, tensors, report)
     return Weights(taken, "jof", config.to_mapping(settings), {"source": path.name, "cameras_known": known, "threshold": 0.5})
 
 
-def _checked(path: Path, settings: JOFConfig, tensors: dict[str, Tensor], tell: Tell) -> dict[str, Tensor]:
+def _checked(path: Path, settings: JOFConfig, tensors: dict[str, Tensor], report: EntryReport) -> dict[str, Tensor]:
     """The tensors that the network wants, each of its shape."""
     with without_memory():
         wanted = {key: tensor.shape for key, tensor in JOF(settings).state_dict().items()}
@@ -73,9 +73,9 @@ def _checked(path: Path, settings: JOFConfig, tensors: dict[str, Tensor], tell: 
         if given != list(shape):
             raise FileFormatError(f"'{path}': '{key}' does not fit jof.", expected=list(shape), actual=given)
         taken[key] = tensors[key].detach().clone()
-        tell("used", f"{key} {list(shape)}")
+        report("used", f"{key} {list(shape)}")
     for key in sorted(tensors.keys() - wanted.keys()):
-        tell("left", f"{key} {list(tensors[key].shape)}")
+        report("left", f"{key} {list(tensors[key].shape)}")
     return taken
 
 

@@ -51,11 +51,11 @@ class Places:
 
 def places_of(eyes: Sequence[Sequence[float]]) -> Places:
     """The part of the world that examples of places [N, 3] span."""
-    told = np.array([_spherical(np.asarray(eye, np.float64)) for eye in eyes])
-    a = np.radians(told[:, 0])
+    known = np.array([_spherical(np.asarray(eye, np.float64)) for eye in eyes])
+    a = np.radians(known[:, 0])
     middle = math.degrees(math.atan2(np.sin(a).mean(), np.cos(a).mean()))
-    around = middle + (told[:, 0] - middle + 180) % 360 - 180
-    (az, el, r), (az2, el2, r2) = np.stack([around, *told[:, 1:].T]).min(1).tolist(), np.stack([around, *told[:, 1:].T]).max(1).tolist()
+    around = middle + (known[:, 0] - middle + 180) % 360 - 180
+    (az, el, r), (az2, el2, r2) = np.stack([around, *known[:, 1:].T]).min(1).tolist(), np.stack([around, *known[:, 1:].T]).max(1).tolist()
     return Places((az, az2), (el, el2), (r, r2))
 
 

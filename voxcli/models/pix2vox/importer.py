@@ -20,11 +20,11 @@ VARIANTS = ("pix2vox-f", "pix2vox-a")
 
 PARTS = ("encoder", "decoder", "refiner", "merger")
 
-Tell = Callable[[str, str], None]
+EntryReport = Callable[[str, str], None]
 """What happened to an entry of a checkpoint: ("used" | "left" | "filled", its name and shape)."""
 
 
-def import_weights(path: str | Path, model: str, tell: Tell = lambda fate, name: None) -> Weights:
+def import_weights(path: str | Path, model: str, report: EntryReport = lambda fate, name: None) -> Weights:
     """Read the four state_dicts of a checkpoint of `model` (pix2vox-f or pix2vox-a).
 
     Names may start with `module.`; `num_batches_tracked` may be absent (filled with 0); optimiser states, epochs and scores are left.
@@ -42,17 +42,17 @@ def import_weights(path: str | Path, model: str, tell: Tell = lambda fate, name:
     for key, shape in wanted.items():
         if key not in tensors and key.endswith("num_batches_tracked"):
             taken[key] = torch.zeros(shape, dtype=torch.int64)
-            tell("filled", f"{key} {list(shape)}")
+            report("filled", f"{key} {list(shape)}")
             continue
         given = list(tensors[key].shape) if key in tensors else "no such tensor"
         if given != list(shape):
             raise FileFormatError(f"'{path}': '{key}' does not fit {model}.", expected=list(shape), actual=given)
         taken[key] = tensors[key].detach().clone()
-        tell("used", f"{key} {list(shape)}")
+        report("used", f"{key} {list(shape)}")
     for key in tensors.keys() - wanted.keys():
-        tell("left", f"{key} {list(tensors[key].shape)}")
+        report("left", f"{key} {list(tensors[key].shape)}")
     for key in sorted(set(found) - {f"{part}_state_dict" for part in PARTS}):
-        tell("left", key)
+        report("left", key)
     facts = {"source": Path(path).name} | {k: found[k] for k in ("best_iou", "epoch_idx") if isinstance(found.get(k), (int, float))}
     return Weights(taken, model, config.to_mapping(settings), facts)
 

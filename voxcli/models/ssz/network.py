@@ -16,14 +16,7 @@ from torch import Tensor, nn
 from voxcli.errors import UsageError
 from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0, check_encoder
 from voxcli.models.blocks.plain import PlainDownscale2d, PlainResidual2d, PlainResidual3d, PlainUpscale3d
-from voxcli.models.blocks.residual import (
-    LEAK,
-    Downscale2d,
-    InvertedResidual2d,
-    InvertedResidual3d,
-    Pointwise3d,
-    Upscale3d,
-)
+from voxcli.models.blocks.residual import LEAK, Downscale2d, InvertedResidual2d, InvertedResidual3d, Pointwise3d, Upscale3d
 from voxcli.models.ssz.discriminator import Discriminator, DiscriminatorConfig
 from voxcli.shapes import check_shape
 

@@ -64,10 +64,7 @@ def adversarial_step(network: Generator, batch: StreetBatch, context: Context[St
     instances = truth if config.judged == "instances" else None
     realism = realism_loss(seen_real.r, config.real_label, instances) + realism_loss(seen_fake.r, 0.0, instances)
     pose = certificate_loss(seen_real, truth, config.translation, config.rotation)
-    yield {
-        "discriminator": losses.get("discriminator", 1.0) * realism,
-        "discriminator_pose": losses.get("discriminator_pose", 1.0) * pose,
-    }
+    yield {"discriminator": losses.get("discriminator", 1.0) * realism, "discriminator_pose": losses.get("discriminator_pose", 1.0) * pose}
 
     with held_still(discriminator):
         certificate = discriminator(batch.images, fake, frustum)

@@ -18,11 +18,13 @@ from voxcli.models.weights import Weights
 
 FILE_NAMES = ("UCLID_Net_all_classes.pth", "image2depth_all_classes.pth", "image2cam_all_classes.pth")
 
-Tell = Callable[[str, str], None]
+EntryReport = Callable[[str, str], None]
 """What happened to an entry of a file: ("used" | "left" | "filled", its name and shape)."""
 
 
-def import_weights(paths: str | Path | Sequence[str | Path], model: str = "uclid", tell: Tell = lambda fate, name: None) -> Weights:
+def import_weights(
+    paths: str | Path | Sequence[str | Path], model: str = "uclid", report: EntryReport = lambda fate, name: None
+) -> Weights:
     """Read the main network's state_dict, and with it those of the depth and camera regressors, in any order.
 
     Which is which the tensors say. Without a regressor's file, the weights want --depth or --camera. Counters that a file lacks are filled
@@ -45,12 +47,12 @@ def import_weights(paths: str | Path | Sequence[str | Path], model: str = "uclid
         for key, tensor in wanted[part].items():
             if key not in found:
                 found[key] = torch.zeros(tensor.shape, dtype=torch.int64)
-                tell("filled", f"{part}.{key} {list(tensor.shape)}")
+                report("filled", f"{part}.{key} {list(tensor.shape)}")
             else:
-                tell("used", f"{part}.{key} {list(tensor.shape)}")
+                report("used", f"{part}.{key} {list(tensor.shape)}")
             taken[f"{part}.{key}"] = found[key].detach().clone()
         for key in given.keys() - _sources(part, given, wanted[part]):
-            tell("left", f"{key} {list(given[key].shape)}")
+            report("left", f"{key} {list(given[key].shape)}")
     if "reconstruction" not in read:
         raise UsageError("The main network is missing: regressors alone reconstruct nothing.", expected=FILE_NAMES[0],
                          actual=", ".join(str(path) for path in paths))  # fmt: skip

@@ -18,8 +18,8 @@ FRUSTUM = {"z_near": 2.0, "z_far": 12.0, "fov_x_deg": 40.0}
 """Checkpoints do not say which frustum they were trained for; this is the one of its successor's data."""
 
 
-def import_weights(path: str | Path, model: str = "z-gan", tell: Callable[[str, str], None] = lambda fate, name: None) -> Weights:
-    """Read a generator's state_dict, tensors only; the width is that of its first convolution. `tell` hears of each tensor used.
+def import_weights(path: str | Path, model: str = "z-gan", report: Callable[[str, str], None] = lambda fate, name: None) -> Weights:
+    """Read a generator's state_dict, tensors only; the width is that of its first convolution. `report` hears of each tensor used.
 
     Names may start with `module.`, and `num_batches_tracked` may be absent. Raises FileFormatError for anything else.
     """
@@ -46,6 +46,6 @@ def import_weights(path: str | Path, model: str = "z-gan", tell: Callable[[str, 
             actual=list(tensors[key].shape) if key in tensors else "absent",
         )
     for key in wanted:
-        tell("used", f"{key} {list(wanted[key])}")
+        report("used", f"{key} {list(wanted[key])}")
     facts = {"label_names": ["air", "object"], "empty_label": 0, "ignore_label": 255, "frustum": FRUSTUM, "source": Path(path).name}
     return Weights(tensors, model, config.to_mapping(settings), facts)

@@ -12,6 +12,7 @@ import numpy as np
 
 from voxcli.ops.plots.charts import WIDTH
 from voxcli.ops.plots.drawing import Drawing, Mark, Placed, Words, pixels, svg
+from voxcli.ops.viewer.templates import filled
 from voxcli.provenance import Json
 from voxcli.version import __version__
 
@@ -72,8 +73,7 @@ def page_of_report(report: Report, meta: Mapping[str, Json]) -> str:
         "FACTS": "\n".join(f"<li>{html.escape(fact)}</li>" for fact in report.facts), "FIGURES": "\n".join(figures),
         "META": json.dumps(meta, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c"),
     }  # fmt: skip
-    pieces = (_HERE / "report.html").read_text(encoding="utf-8").split("@@")
-    return "".join(texts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+    return filled(_HERE / "report.html", texts)
 
 
 def sparkline(numbers: list[float], width: int = 40) -> str:

@@ -17,6 +17,7 @@ from voxcli.ops.viewer.beside import picture_json
 from voxcli.ops.viewer.differences import Comparison, compared, main_scores
 from voxcli.ops.viewer.packing import packed
 from voxcli.ops.viewer.panes import Group, Pane, pane_of
+from voxcli.ops.viewer.templates import filled
 from voxcli.ops.viewpoints import level_axes
 from voxcli.provenance import Json, Meta
 from voxcli.scene import FruxelGrid, Picture, SceneType, VoxelGrid
@@ -60,8 +61,8 @@ def page_of(shown: Shown, truth: Shown | None = None, threshold: float = 0.5, me
     picture, owner = next(((each.picture, each) for each in both if each.picture is not None), (None, None))
     data = _data(panes, comparison) | {"meta": meta or {}, "reason": reason}
     if picture is not None and owner is not None:
-        told = getattr(owner.thing, "meta", {}).get("prediction")
-        data["picture"] = picture_json(picture, told.get("crop") if isinstance(told, Mapping) else None)
+        prediction = getattr(owner.thing, "meta", {}).get("prediction")
+        data["picture"] = picture_json(picture, prediction.get("crop") if isinstance(prediction, Mapping) else None)
     return _html(" and ".join(each.name for each in both), data), reason
 
 
@@ -120,7 +121,6 @@ def _directions(pane: Pane) -> Json:
 
 
 def _html(title: str, data: Mapping[str, Json]) -> str:
-    template = (_HERE / "template.html").read_text(encoding="utf-8")
     three = gzip.decompress((_HERE / "three" / "three.js.gz").read_bytes()).decode()
     texts = {
         "TITLE": html.escape(title), "VERSION": html.escape(__version__),
@@ -130,5 +130,4 @@ def _html(title: str, data: Mapping[str, Json]) -> str:
         "LICENCE": (_HERE / "three" / "LICENSE-MIT.txt").read_text(encoding="utf-8").strip(), "THREE": three,
         "SCRIPT": "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
     }  # fmt: skip
-    pieces = template.split("@@")
-    return "".join(texts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+    return filled(_HERE / "template.html", texts)

@@ -6,7 +6,7 @@ import time
 import pytest
 from example_files import FILES, box_mesh
 
-from voxcli import files, steps
+from voxcli import files, log
 from voxcli.cli.framework import output
 
 
@@ -62,14 +62,14 @@ def test_workers_tell_what_they_do(voxcli, folder):
 
 
 def test_seconds_of_a_part_within_are_not_counted_twice():
-    steps.listen(lambda line: None)
-    with steps.part("outer"):
+    log.set_handler(lambda line: None)
+    with log.timed("outer"):
         time.sleep(0.01)
-        with steps.part("inner"):
+        with log.timed("inner"):
             time.sleep(0.03)
-    found = steps.seconds()
-    steps.listen(None)
-    assert 0.01 <= found["outer"] < 0.03 <= found["inner"] and steps.seconds() == {}
+    found = log.seconds()
+    log.set_handler(None)
+    assert 0.01 <= found["outer"] < 0.03 <= found["inner"] and log.seconds() == {}
 
 
 def test_without_a_terminal_v_tells_how_far_a_loop_has_come(capsys, monkeypatch):

@@ -22,8 +22,8 @@ GREYS, SIZES, NOTHING = "16-bit grey", "pictures of unusual size", "pictures wit
 MASKS, STRANGE = "masks that look wrong", "pictures unlike those that the model learnt from"
 
 
-class Doubts:
-    """What a call doubts of its pictures: of each kind the first three pictures as they come, the others counted when left."""
+class PictureWarnings:
+    """Warnings about the pictures of a call: of each kind the first three pictures as they come, the others counted when left."""
 
     def __init__(self) -> None:
         self._kinds = {kind: RepeatedWarnings(kind) for kind in (GREYS, SIZES, NOTHING, MASKS, STRANGE)}
@@ -49,10 +49,10 @@ class Doubts:
         """Warn of a picture of nothing, one that the model itself finds strange, by the meta of its result (see
         models/frustum/familiarity.py), and one whose mask looks wrong. One that is refused has its error, and needs no warning.
         place: of the picture in its sample."""
-        from voxcli.ops.cutting import cut_facts, doubts_about
+        from voxcli.ops.cutting import cut_facts, mask_warnings
 
-        for doubt in doubts_about(cut_facts(facts, place)):
-            self.warn(MASKS, f"{path}: {doubt} --cut takes a mask of yours.")
+        for warning in mask_warnings(cut_facts(facts, place)):
+            self.warn(MASKS, f"{path}: {warning} --cut takes a mask of yours.")
         found = facts.get("strangeness")
         if empty := self._empty.pop(path, ""):
             self.warn(NOTHING, f"{path}: {empty}: there is nothing to be seen in it.")
@@ -60,7 +60,7 @@ class Doubts:
             much = f"strangeness {found['score']:.3g}, usual up to {found['threshold']:.3g}"
             self.warn(STRANGE, f"{path}: it is unlike the pictures that the model learnt from ({much}): do not trust what is made of it.")
 
-    def __enter__(self) -> Doubts:
+    def __enter__(self) -> PictureWarnings:
         return self
 
     def __exit__(self, failed: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -1,6 +1,6 @@
-"""What the work tells on its way: words for `-v`, and the seconds of its parts for `-vv`.
+"""Log lines of `-v`, and the seconds of parts of the work for `-vv`.
 
-The rooms below the command line call `tell` and `part`. The command line listens. Elsewhere nobody does, and both cost nothing.
+The packages below the command line call `info` and `timed`. The command line sets a handler. Without one, both cost nothing.
 """
 
 from __future__ import annotations
@@ -12,76 +12,76 @@ from contextlib import contextmanager
 WORKERS = " in workers"
 """Behind the names of parts that other processes took."""
 
-Listener = Callable[[str], None]
+Handler = Callable[[str], None]
 
-_listeners: list[Listener] = []
-_told: set[str] = set()
+_handlers: list[Handler] = []
+_once: set[str] = set()
 _seconds: dict[str, float] = {}
 _running: list[str] = []
 _since = 0.0
 
 
-def listen(listener: Listener | None) -> None:
-    """Call the listener with each line from now on. None: nobody listens any more, and what was counted is forgotten."""
-    _listeners.clear()
-    _told.clear()
+def set_handler(handler: Handler | None) -> None:
+    """Call the handler with each line from now on. None: no handler, and the seconds are forgotten."""
+    _handlers.clear()
+    _once.clear()
     _seconds.clear()
     _running.clear()
-    if listener is not None:
-        _listeners.append(listener)
+    if handler is not None:
+        _handlers.append(handler)
 
 
-def heard() -> bool:
-    """Whether anybody listens."""
-    return bool(_listeners)
+def is_enabled() -> bool:
+    """Whether there is a handler."""
+    return bool(_handlers)
 
 
 @contextmanager
-def unheard() -> Iterator[None]:
-    """Nothing is told within the block: its own records say what goes on."""
-    kept = list(_listeners)
-    _listeners.clear()
+def muted() -> Iterator[None]:
+    """No lines within the block, whose own records say what goes on."""
+    kept = list(_handlers)
+    _handlers.clear()
     try:
         yield
     finally:
-        _listeners[:] = kept
+        _handlers[:] = kept
 
 
-def tell(text: str | Callable[[], str]) -> None:
-    """One line, or the function that makes it, which is called only where somebody listens.
+def info(text: str | Callable[[], str]) -> None:
+    """One line, or the function that makes it, which is called only where there is a handler.
 
-    >>> heard_lines = []
-    >>> listen(heard_lines.append)
-    >>> tell("a.png: read")
-    >>> tell_once("device: cpu"), tell_once("device: cpu")
+    >>> lines = []
+    >>> set_handler(lines.append)
+    >>> info("a.png: read")
+    >>> info_once("device: cpu"), info_once("device: cpu")
     (None, None)
-    >>> listen(None)
-    >>> heard_lines
+    >>> set_handler(None)
+    >>> lines
     ['a.png: read', 'device: cpu']
     """
-    for listener in _listeners:
-        listener(text if isinstance(text, str) else text())
+    for handler in _handlers:
+        handler(text if isinstance(text, str) else text())
 
 
-def tell_once(text: str) -> None:
-    """One line that a command tells once, however often it holds."""
-    if text not in _told:
-        _told.add(text)
-        tell(text)
+def info_once(text: str) -> None:
+    """One line that a command logs once, however often it holds."""
+    if text not in _once:
+        _once.add(text)
+        info(text)
 
 
 @contextmanager
-def part(name: str) -> Iterator[None]:
+def timed(name: str) -> Iterator[None]:
     """Count the seconds of the block for this part of the work, less those of parts within it.
 
-    >>> listen(print)
-    >>> with part("reading"):
+    >>> set_handler(print)
+    >>> with timed("reading"):
     ...     pass
     >>> list(seconds())
     ['reading']
-    >>> listen(None)
+    >>> set_handler(None)
     """
-    if not _listeners:
+    if not _handlers:
         yield
         return
     _turn(name)
@@ -116,7 +116,7 @@ def timings(whole: float) -> str:
     return ", ".join(f"{name} {each:.2f} s" for name, each in rows)
 
 
-def add(found: Mapping[str, float]) -> None:
+def add_seconds(found: Mapping[str, float]) -> None:
     """Add the seconds of parts that a worker process took, which ran beside the others."""
     for name, each in found.items():
         _seconds[name + WORKERS] = _seconds.get(name + WORKERS, 0.0) + each

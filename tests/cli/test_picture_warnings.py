@@ -8,7 +8,7 @@ from example_files import FILES
 from PIL import Image
 
 from voxcli import files
-from voxcli.cli.framework.odd_pictures import is_even, is_transparent
+from voxcli.cli.framework.picture_warnings import is_even, is_transparent
 from voxcli.models.ssz import inference
 from voxcli.scene import Picture
 

@@ -23,7 +23,7 @@ _FAR = 3.9
 """Medians that differ by such a factor: 256 units a metre, read as 1000, make 3.906."""
 
 
-class Cautions:
+class ScoreWarnings:
     """One warning for each kind: in full for a single pair, counted for several, and with -v told of each. pairs: how many there are."""
 
     def __init__(self, pairs: int):
@@ -34,12 +34,12 @@ class Cautions:
     def add(self, name: str, records: Sequence[Record]) -> None:
         """Look at the records of a pair."""
         self._scored += 1
-        for kind, text in dict(found for record in records for found in _cautions(record)).items():
+        for kind, text in dict(found for record in records for found in _warnings_of(record)).items():
             self._counts[kind] = self._counts.get(kind, 0) + 1
             if self._pairs == 1 or out.verbose:
                 self._texts.setdefault(kind, []).append(text if self._pairs == 1 else f"{name}: {text}")
 
-    def tell(self) -> None:
+    def show(self) -> None:
         """Warn."""
         for kind, count in self._counts.items():
             texts = self._texts.get(kind, [])
@@ -51,7 +51,7 @@ class Cautions:
                 out.detail(text)
 
 
-def _cautions(record: Record) -> Iterator[tuple[str, str]]:
+def _warnings_of(record: Record) -> Iterator[tuple[str, str]]:
     """(kind, sentence) of each warning about one record."""
     from voxcli.metrics.grids import CAMERAS_DIFFER
 
