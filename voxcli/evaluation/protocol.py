@@ -29,12 +29,14 @@ MEAN = "mean"
 @dataclass(frozen=True)
 class Measure:
     """One metric of a protocol. options: as `voxcli.score` takes them. truth: which truth of a sample, where its reader has several.
-    summary: how the value of the whole set comes about, where it is not as the preset says."""
+    files: where the file of a prediction lies that is of this truth alone, in place of the protocol's. summary: how the value of the whole
+    set comes about, where it is not as the preset says."""
 
     metric: str
     preset: str | None = None
     options: dict[str, Value] = field(default_factory=dict)
     truth: str = ""
+    files: str = ""
     summary: Literal["", "samples", "categories", "pooled"] = ""
 
 
@@ -108,7 +110,8 @@ class Protocol:
     note: str = ""
 
     def __post_init__(self) -> None:
-        pattern_of(self.files)
+        for pattern in (self.files, *(each.files for each in self.measures.values())):
+            pattern_of(pattern)
         for name in {name for table in self.tables for name in table.measures}:
             if name not in self.measures:
                 raise unknown_name("measure of a table", name, self.measures)

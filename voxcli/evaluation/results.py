@@ -104,7 +104,7 @@ def _match_parts(protocol: Protocol, lines: Iterable[Line]) -> None:
     for name, measure in protocol.measures.items():
         groups: dict[Key, list[Line]] = {}
         for line in lines if measure.options.get("match") else ():
-            if line["records"]:
+            if name in line["records"]:
                 groups.setdefault((line["variant"], line["category"]), []).append(line)
         for mine in groups.values():
             for line, record in zip(mine, matched_over([each["records"][name] for each in mine]), strict=True):
@@ -156,12 +156,15 @@ def summarise_lines(protocol: Protocol, lines: Sequence[Line]) -> Summary:
         mine = [line for line in lines if line["variant"] == variant]
         done = [line for line in mine if line["records"]]
         scored[variant], missing[variant] = len(done), len(mine) - len(done)
-        for name in protocol.measures if done else ():
+        for name in protocol.measures:
+            of_measure = [line for line in done if name in line["records"]]
+            if not of_measure:
+                continue
             rule = protocol.summary_rule(name)
-            of_set = [line["records"][name] for line in done]
+            of_set = [line["records"][name] for line in of_measure]
             for record in of_set if len(of_set) == 1 else ():
                 settle(rule, record)
-            categories = [line["category"] for line in done] if any(line["category"] for line in done) else None
+            categories = [line["category"] for line in of_measure] if any(line["category"] for line in of_measure) else None
             summary = summarise_by(rule, of_set, categories)
             summary["parts"]["missing"] = _missing(mine)
             records[variant, name] = state_inputs(summary)

@@ -17,6 +17,7 @@ from voxcli.ops.retrieval import gallery_of, load_encoder
 if TYPE_CHECKING:
     from voxcli.metrics.base import Shape
     from voxcli.metrics.iqtt import Answers
+    from voxcli.metrics.trajectories import CameraPoses
     from voxcli.models.base import Inputs
 
 PICTURES = 6
@@ -38,7 +39,7 @@ class Retrieval:
         """The training sample that looks most like one object's pictures."""
         return self.gallery.nearest(self.encoder(rgba_of(inputs)))
 
-    def truth(self, index: int, which: str) -> Shape | Answers | Path:
+    def truth(self, index: int, which: str) -> Shape | Answers | CameraPoses | Path:
         """The truth of a training sample."""
         return self.reader.truth(index, which)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from voxcli import log
+from voxcli import files, log
 from voxcli.errors import EmptyMeshError, UsageError
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
@@ -19,9 +19,10 @@ from voxcli.evaluation.readers import open_reader
 from voxcli.evaluation.readers.base import Reader, ReaderOptions, cropped
 from voxcli.metrics.records import Record, state_inputs
 from voxcli.metrics.surfaces import SampledOptions
+from voxcli.metrics.trajectories import CameraPoses
 from voxcli.models.base import AnswersQuestions, DividesShapes, FitsShapes
 from voxcli.ops.shape_fitting import fit_shape
-from voxcli.ops.shape_parts import label_points
+from voxcli.ops.shape_parts import label_points, rebuild_shape
 from voxcli.provenance import Recordable, digests_of_files
 from voxcli.scene import FruxelGrid, Labels, Mesh, Picture, Surfels, VoxelGrid
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from voxcli.metrics.iqtt import Answers
     from voxcli.metrics.registry import AnyMetric
     from voxcli.models.base import Inputs, ModelOptions, Predictor, Result, TrainedNetwork
+
+    Scored = Shape | Answers | CameraPoses
+    Made = Scored | Path | None
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,11 @@ class Evaluator:
     def files_of(self, place: Place) -> list[str]:
         """The files that a sample is read from: its own, its truth, and a prediction where there is one."""
         reader = self.readers[place.variant]
-        truths = [reader.truth(place.index, truth) for truth in self._by_truth()]
-        found: list[Path | Shape | Answers | None] = [*reader.sources(place.index), *truths]
+        by_truth = self._by_truth(reader, place)
+        truths = [reader.truth(place.index, truth) for truth in by_truth]
+        found: list[Path | Scored | None] = [*reader.sources(place.index), *truths]
         if self.job.predictions is not None:
+            found = [*(self._file(reader, place, by_truth[each]) for each in by_truth if each in reader.apart), *found]
             found.insert(0, self._file(reader, place))
         return list(dict.fromkeys(str(each) for each in found if isinstance(each, Path)))
 
@@ -118,7 +124,7 @@ class Evaluator:
         if reader.asks == "costs":
             line["records"] = self._costs()
             return Found(line, None, None, None)
-        made: Shape | Answers | Path | None
+        made: Made
         nearest: int | None = None
         if self.job.predictions is not None:
             made = self._file(reader, place)
@@ -137,8 +143,10 @@ class Evaluator:
         else:
             inputs = reader.inputs(place.index)
             made = _or_empty(partial(self._predicted, reader, place, inputs))
-        shown: list[tuple[Shape | Answers | None, Shape | Answers]] = []
-        for truth, several in self._by_truth().items():
+        shown: list[tuple[Scored | None, Scored]] = []
+        whole = made
+        for truth, several in self._by_truth(reader, place).items():
+            made = self._apart(reader, place, truth, several, whole) if truth in reader.apart and nearest is None else whole
             if nearest is not None:
                 made = self._retrieval(place.variant).truth(nearest, truth)
             pred, gt = self._pair(reader, place, made, truth, several)
@@ -150,7 +158,9 @@ class Evaluator:
             for record in line["records"].values():
                 record["params"]["retrieved"] = retrieved.samples[nearest].name
                 record["meta"]["inputs"] |= digests_of_files(list(map(str, retrieved.sources(nearest))))
-        return Found(line, *shown[0], inputs, self._more(reader, place, shown[0][0]) if drawn else ())
+        drawable = [(p, t) for p, t in shown if not isinstance(p, CameraPoses) and not isinstance(t, CameraPoses)]
+        first, right = drawable[0] if drawable else (None, None)
+        return Found(line, first, right, inputs, self._more(reader, place, first) if drawn else ())
 
     def _more(self, reader: Reader[ReaderOptions], place: Place, prediction: Shape | Answers | None) -> tuple[np.ndarray, ...]:
         """Further pictures of a sample; of a scene the one that the network draws of it."""
@@ -166,13 +176,28 @@ class Evaluator:
 
     # -- predictions ------------------------------------------------------------------------------------------------------------------
 
-    def _file(self, reader: Reader[ReaderOptions], place: Place) -> Path | None:
-        """The file of a prediction; None where there is none."""
+    def _file(self, reader: Reader[ReaderOptions], place: Place, several: Sequence[str] = ()) -> Path | None:
+        """The file of a prediction, or of that which some measures are of alone; None where there is none."""
         assert self.job.predictions is not None
-        fields = reader.samples[place.index].fields(place.variant)
-        metrics = [self.job.protocol.metric_options(name, {})[0] for name in self.job.protocol.measures]
+        fields, measures = reader.samples[place.index].fields(place.variant), self.job.protocol.measures
+        names = several or [name for name, measure in measures.items() if measure.truth not in reader.apart]
+        metrics = [self.job.protocol.metric_options(name, {})[0] for name in names]
+        pattern = (measures[several[0]].files if several else "") or self.job.protocol.files
         suffixes = {suffix for metric in metrics for suffix in metric.suffixes()} | {".label"}
-        return find_file(Path(self.job.predictions), self.job.protocol.files, fields, tuple(sorted(suffixes)))
+        return find_file(Path(self.job.predictions), pattern, fields, tuple(sorted(suffixes)))
+
+    def _apart(self, reader: Reader[ReaderOptions], place: Place, truth: str, several: Sequence[str], whole: Made) -> Made:
+        """The prediction of a truth that has one of its own. whole: the prediction of the sample."""
+        if self.job.predictions is not None:
+            return self._file(reader, place, several)
+        if truth == "mesh":
+            assert isinstance(self.network, DividesShapes)
+            cloud, solid = reader.divided(place.index)
+            right = reader.truth(place.index, truth)
+            box = files.read_as(right, Mesh).vertices if solid is cloud and isinstance(right, Path) else None
+            return _or_empty(partial(rebuild_shape, self.network, solid, box))
+        camera = whole.meta.get("camera") if isinstance(whole, Mesh) else None
+        return None if camera is None else CameraPoses(("camera",), np.array(camera["world_to_cam"])[None])
 
     @property
     def predictor(self) -> Predictor[nn.Module, ModelOptions, Result]:
@@ -263,23 +288,25 @@ class Evaluator:
 
     # -- scores -----------------------------------------------------------------------------------------------------------------------
 
-    def _by_truth(self) -> dict[str, list[str]]:
-        """The measures that compare with one truth."""
+    def _by_truth(self, reader: Reader[ReaderOptions], place: Place) -> dict[str, list[str]]:
+        """The measures that compare with one truth, of those that a sample has."""
         found: dict[str, list[str]] = {}
         for name, measure in self.job.protocol.measures.items():
-            found.setdefault(measure.truth, []).append(name)
+            if measure.truth in found or reader.knows(place.index, measure.truth):
+                found.setdefault(measure.truth, []).append(name)
         return found
 
     def _pair(
-        self, reader: Reader[ReaderOptions], place: Place, made: Shape | Answers | Path | None, truth: str, several: list[str]
-    ) -> tuple[Shape | Answers | None, Shape | Answers]:
+        self, reader: Reader[ReaderOptions], place: Place, made: Made, truth: str, several: list[str]
+    ) -> tuple[Scored | None, Scored]:
         """Prediction and truth as shapes, the prediction on the truth's grid and by its names of classes."""
         metric, options = self._measure(reader, place, several[0])
         right = reader.truth(place.index, truth)
-        gt: Shape | Answers = metric.read_truth(str(right), options) if isinstance(right, Path) else right
+        gt: Scored = metric.read_truth(str(right), options) if isinstance(right, Path) else right
         if made is None:
             return None, gt
-        pred: Shape | Answers = reader.part(metric.read(str(made), options) if isinstance(made, Path) else made, place.index)
+        pred: Scored = metric.read(str(made), options) if isinstance(made, Path) else made
+        pred = pred if isinstance(pred, CameraPoses) else reader.part(pred, place.index)
         if self.job.protocol.rename and isinstance(pred, (FruxelGrid, VoxelGrid)):
             pred = renamed(pred, self.job.protocol.rename)
         if isinstance(pred, FruxelGrid) and isinstance(gt, VoxelGrid) and reader.metric_grid:
@@ -297,8 +324,8 @@ class Evaluator:
         return self.job.protocol.metric_options(name, reader.scored(place.index))
 
     def _records(
-        self, reader: Reader[ReaderOptions], place: Place, several: list[str], pair: tuple[Shape | Answers, Shape | Answers],
-        sources: tuple[Shape | Answers | Path | None, Shape | Answers | Path],
+        self, reader: Reader[ReaderOptions], place: Place, several: list[str], pair: tuple[Scored, Scored],
+        sources: tuple[Made, Made],
     ) -> dict[str, Record]:  # fmt: skip
         """The records of all measures of one pair; distances share their samples."""
         pred, gt = (str(each) if isinstance(each, Path) else "" for each in sources)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from voxcli.errors import unknown_name
 from voxcli.evaluation.protocol import MEAN, Column, Protocol, Table
 from voxcli.evaluation.results import Summary
+from voxcli.evaluation.samples import Line
 from voxcli.metrics.records import Record, summarise
 from voxcli.metrics.summaries import SAMPLES
 from voxcli.provenance import Json
@@ -94,9 +95,14 @@ def _row(protocol: Protocol, table: Table, name: str, summary: Summary) -> Row:
     return Row(name, False, cells, errors, scored, missing, counts)
 
 
+def _with_record(summary: Summary, way: str, column: Column) -> list[Line]:
+    """The samples of a variant that have a record of a column's measure."""
+    return [line for line in summary.lines if line["variant"] == way and column.measure in line["records"]]
+
+
 def _of_category(summary: Summary, way: str, column: Column, category: str) -> float | None:
     """A number of the samples of one category."""
-    of_category = [line for line in summary.lines if line["variant"] == way and line["records"] and line["category"] == category]
+    of_category = [line for line in _with_record(summary, way, column) if line["category"] == category]
     return _number(summarise([line["records"][column.measure] for line in of_category]), column.part)
 
 
@@ -122,7 +128,11 @@ def _error(protocol: Protocol, summary: Summary, way: str, column: Column, categ
     """The standard error of a mean over samples; None for other numbers, and where fewer than two samples have one."""
     if column.part or (category is None and protocol.summary_rule(column.measure) != SAMPLES):
         return None
-    lines = [line for line in summary.lines if line["variant"] == way and line["records"] and category in (None, line["category"])]
+    lines = [
+        line
+        for line in summary.lines
+        if line["variant"] == way and column.measure in line["records"] and category in (None, line["category"])
+    ]
     values = [v for line in lines if (v := line["records"][column.measure]["value"]) is not None]
     if len(values) < 2:
         return None

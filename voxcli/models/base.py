@@ -301,6 +301,10 @@ class DividesShapes(ABC, Generic[CodeT]):
     def parts(self, codes: CodeT, points: np.ndarray) -> np.ndarray:
         """The part, from 0, of points [N, 3] of the object's own frame."""
 
+    @abstractmethod
+    def surface(self, codes: CodeT, resolution: int = 64) -> Mesh:
+        """The surface that the decoder makes of codes, in the object's own frame. Raises EmptyMeshError where it makes none."""
+
 
 class FitsShapes(ABC):
     """Makes shapes of codes that are fitted to them through the decoder alone."""

@@ -85,6 +85,19 @@ def label_points(network: DividesShapes[CodeT], cloud: PointCloud, solid: Shape)
     return replace(cloud, labels=labels, classes=Labels(("air", *network.part_names), 0, None), meta={})
 
 
+def rebuild_shape(network: DividesShapes[CodeT], solid: Shape, box: np.ndarray | None = None) -> Mesh:
+    """What the network's decoder makes of the codes of a solid, in the frame of the solid.
+
+    box: points [N, 3] of another frame whose box is that of the solid; the shape then lies there.
+    """
+    from voxcli.geometry.coloured import colour_volume, placement_of
+
+    volume = colour_volume(solid)
+    mesh = network.surface(network.codes(volume.occupied, volume.colours))
+    place = volume.placement if box is None else placement_of(box)
+    return replace(mesh, vertices=mesh.vertices * place.diagonal + place.middle)
+
+
 def part_rows(labels: np.ndarray, centres: np.ndarray, sizes: np.ndarray, unit: str, classes: Labels) -> list[dict[str, Json]]:
     """One row for each part that occurs: its label, name, size, share, centre and box.
 

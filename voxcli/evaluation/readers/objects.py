@@ -21,6 +21,7 @@ from voxcli.scene import Camera, DepthMap, Mesh, Picture, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import Shape
+    from voxcli.metrics.trajectories import CameraPoses
 
 MESHES = ("ShapeNetCore.v1/{name}/model.obj", "ShapeNetCore.v2/{name}/models/model_normalized.obj", "objects/{name}/model.glb")
 """Where the mesh of an object may lie below a root of 3D-R2N2's data; `synth objects` writes the last."""
@@ -225,14 +226,20 @@ class Pascal3DOptions(ReaderOptions):
     source: Literal["imagenet", "pascal"] = "imagenet"
 
 
+FROM_SHAPENET = np.array([[0.0, 0, -1, 0], [-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+"""From +y up and front +x to the frame of the CAD models, z up and front -y; its inverse is its transpose."""
+
+
 class Pascal3DReader(Reader[Pascal3DOptions]):
-    """Photographs of Pascal3D+. Their truth is the solid of the CAD model, +y up and front +x; `mesh` is the model itself."""
+    """Photographs of Pascal3D+. Their truth is the solid of the CAD model, +y up and front +x; `mesh` is the model itself, `camera` the
+    viewpoint in its frame."""
 
     tree = (
         "ROOT/Annotations/CLASS_imagenet/NAME.mat; ROOT/Images/CLASS_imagenet/NAME.JPEG; ROOT/CAD/CLASS/01.off, 01.binvox (make"
         " it: voxcli fruxelize 01.off --grid voxel --resolution 32 -o 01.binvox); ROOT/Pascal3D.json (Pix2Vox's list, where the"
         " protocol names it as `taxonomy`)"
     )
+    apart = ("camera",)
     Options = Pascal3DOptions
 
     def __init__(self, root: Path, options: Pascal3DOptions):
@@ -250,13 +257,20 @@ class Pascal3DReader(Reader[Pascal3DOptions]):
         left, top, right, bottom = (float(v) for v in self.folder[index].box)
         return left, top, right, bottom
 
-    def truth(self, index: int, which: str) -> Shape | Path:
-        """The solid or the mesh of the CAD model, +y up and front +x."""
+    def knows(self, index: int, which: str) -> bool:
+        """Whether the annotation has a viewpoint."""
+        return which != "camera" or self.folder[index].camera is not None
+
+    def truth(self, index: int, which: str) -> Shape | CameraPoses | Path:
+        """The solid or the mesh of the CAD model, +y up and front +x, or the camera in that frame."""
+        sample = self.folder[index]
+        if which == "camera" and sample.camera is not None:
+            from voxcli.metrics.trajectories import CameraPoses
+
+            return CameraPoses(("camera",), (sample.camera.world_to_cam @ FROM_SHAPENET)[None])
         if which == "mesh":
             from voxcli import files
 
-            sample = self.folder[index]
             mesh = files.read_as(self.root / "CAD" / sample.category / f"{sample.cad_index:02d}.off", Mesh)
-            x, y, z = mesh.vertices.T
-            return Mesh(np.stack([-y, z, -x], 1), mesh.faces)  # z up and front -y become y up and front +x
+            return Mesh(mesh.vertices @ FROM_SHAPENET[:3, :3], mesh.faces)
         return VoxelGrid(occupancy=self.folder.volume(index, "shapenet"))

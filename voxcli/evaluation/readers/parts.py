@@ -22,22 +22,26 @@ if TYPE_CHECKING:
 class PartsOptions(ReaderOptions):
     """split: of the lists in train_test_split; all: every shape. parts: synset -> number of a part, from 1 -> its name; numbers of one name
     are one part, a number without a name is left out. categories: synsets to keep; None: all. solids: file of the solid that a model sees,
-    below the root, with {category} and {id}; None: the points, filled."""
+    below the root, with {category} and {id}; None: the points, filled. meshes: file of the CAD model, alike, in the frame of the solids or,
+    without them, any frame in which it stands as the points do; shapes without one are scored by their parts alone."""
 
     split: Literal["train", "val", "test", "all"] = "test"
     parts: dict[str, dict[str, str]] | None = None
     categories: tuple[str, ...] | None = None
     solids: str | None = None
+    meshes: str | None = None
 
 
 class PartsReader(Reader[PartsOptions]):
-    """Shapes of ShapeNet-Part. Their truth is the points with names of parts; so are predictions, in the same order."""
+    """Shapes of ShapeNet-Part. Their truth is the points with names of parts; so are predictions, in the same order. `mesh` is the CAD
+    model, which is compared with what a network makes of the solid."""
 
     tree = (
         "ROOT/SYNSET/points/ID.pts, ROOT/SYNSET/points_label/ID.seg (or ROOT/SYNSET/ID.txt with normals); "
         "ROOT/train_test_split/shuffled_test_file_list.json"
     )
     asks = "parts"
+    apart = ("mesh",)
     Options = PartsOptions
 
     def __init__(self, root: Path, options: PartsOptions):
@@ -52,8 +56,14 @@ class PartsReader(Reader[PartsOptions]):
         solid = self._solid(index)
         return [*self.folder.paths(index), *([] if solid is None else [solid])]
 
+    def knows(self, index: int, which: str) -> bool:
+        """Whether the CAD model is there."""
+        return which != "mesh" or ((path := self._file(self.options.meshes, index)) is not None and path.is_file())
+
     def truth(self, index: int, which: str) -> Shape | Path:
-        """The points with the parts that the protocol names."""
+        """The points with the parts that the protocol names, or the CAD model."""
+        if which == "mesh" and (path := self._file(self.options.meshes, index)) is not None:
+            return path
         points, numbers = self.folder.points(index)
         named = self.parts[self.samples[index].category]
         names = tuple(dict.fromkeys(named.values()))
@@ -72,9 +82,10 @@ class PartsReader(Reader[PartsOptions]):
         return cloud, files.read_as(path, (Mesh, VoxelGrid))
 
     def _solid(self, index: int) -> Path | None:
-        if self.options.solids is None:
-            return None
-        path = self.root / self.options.solids.format(**self.samples[index].fields())
-        if not path.is_file():
+        path = self._file(self.options.solids, index)
+        if path is not None and not path.is_file():
             raise DataError(f"{self.samples[index].name} has no solid.", expected=str(path))
         return path
+
+    def _file(self, pattern: str | None, index: int) -> Path | None:
+        return None if pattern is None else self.root / pattern.format(**self.samples[index].fields())

@@ -10,11 +10,17 @@ import torch
 from torch import Tensor
 
 from voxcli import config
+from voxcli.errors import EmptyMeshError
+from voxcli.geometry.field_surface import sample_field
+from voxcli.geometry.surfaces import surface_mesh
 from voxcli.models.bae.network import BAEConfig, BAENet
 from voxcli.models.base import DividesShapes, TrainedNetwork
+from voxcli.scene import Mesh, VoxelGrid
 
 if TYPE_CHECKING:
     from voxcli.provenance import Json
+
+THRESHOLD = 0.4
 
 
 class BAEParts(TrainedNetwork[BAENet], DividesShapes[Tensor]):
@@ -46,3 +52,18 @@ class BAEParts(TrainedNetwork[BAENet], DividesShapes[Tensor]):
         with torch.no_grad():
             found = [self.network.branches(codes, some).argmax(-1) for some in at.split(1 << 15, 1)]
         return torch.cat(found, 1)[0].cpu().numpy()
+
+    def surface(self, codes: Tensor, resolution: int = 64) -> Mesh:
+        """By marching cubes at the 0.4 of the published code."""
+
+        def occupancy(points: Tensor) -> Tensor:
+            return self.network.branches(codes, points[None] / 2).amax(-1)[0]
+
+        with torch.no_grad():
+            found = sample_field(occupancy, resolution, threshold=THRESHOLD, device=self.device)
+        mesh = surface_mesh(VoxelGrid(found.values.cpu().numpy(), None, np.full(3, -0.5), np.full(3, 1 / resolution)), THRESHOLD)
+        if not len(mesh.faces):
+            raise EmptyMeshError(
+                "The network makes no surface: its occupancy stays below the threshold.", actual=f"threshold {THRESHOLD:g}"
+            )
+        return mesh

@@ -120,6 +120,11 @@ class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mes
         with torch.no_grad():
             return _in_pieces(lambda x: self.network.winners(codes, x), at)[0].cpu().numpy()
 
+    def surface(self, codes: Codes, resolution: int = 64) -> Mesh:
+        """By marching cubes at 0.5."""
+        self.network.need("shape", "albedo", purpose="Rebuilding shapes")
+        return surface_of(self, codes, resolution, THRESHOLD, False, {})
+
     def fitted(self, points: np.ndarray, occupied: np.ndarray, steps: int = 200, resolution: int = 64) -> Mesh:
         """f_C and f_S by back-propagation through the shape decoder (section 4.1, Figure 6 e)."""
         self.network.need("shape", "albedo", purpose="Fitting codes to a shape")
