@@ -37,21 +37,11 @@ def test_photographs_are_read_as_pictures_with_a_mask(voxcli, tmp_path):
     assert picture.size == (224, 224) and 0 < (picture.alpha > 127).mean() < 0.9 and picture.rgb[picture.alpha == 0].any()
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("--categories chiar", "Did you mean 'chair'?"),
-        ("--categories ,", "once"),
-        ("--count 0", "--count"),
-        ("--views 101", "--views"),
-        ("--layout shapenet", "--layout"),
-        ("--assets absent", "absent"),
-        ("--assets empty", "empty"),
-        ("--only-assets", "--only-assets needs --assets DIR"),
-        ("--backgrounds pohto", "--backgrounds"),
-        ("--workers 0", "--workers"),
-    ],
-)
+@pytest.mark.parametrize(("words", "said"), [
+    ("--categories chiar", "Did you mean 'chair'?"), ("--categories ,", "once"), ("--count 0", "--count"), ("--views 101", "--views"),
+    ("--layout shapenet", "--layout"), ("--assets absent", "absent"), ("--assets empty", "empty"),
+    ("--only-assets", "--only-assets needs --assets DIR"), ("--backgrounds pohto", "--backgrounds"), ("--workers 0", "--workers"),
+])  # fmt: skip
 def test_what_it_refuses_is_said_and_nothing_is_written(voxcli, tmp_path, words, said):
     (tmp_path / "empty").mkdir()
     code, text, errors = voxcli("synth", "objects", "-o", "out", *words.split())

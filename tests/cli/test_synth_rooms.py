@@ -63,22 +63,12 @@ def test_shapes_from_files_are_taken_by_their_folders(voxcli, tmp_path):
     assert voxcli(*ROOMS, "-o", "both", "--count", "1", "--assets", "assets", "--shapes", "can,torus")[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("--shapes tours", "Did you mean 'torus'?"),
-        ("--shapes ,", "once"),
-        ("--variant box", "--variant"),
-        ("--variant box-rotation --shapes cone", "shapes-rotation"),
-        ("--count 0", "--count"),
-        ("--point-lights 0", "--point-lights"),
-        ("--assets absent", "absent"),
-        ("--assets empty", "empty"),
-        ("--workers 0", "--workers"),
-        ("-o -", "folder"),
-        ("-o car.obj", "car.obj"),
-    ],
-)
+@pytest.mark.parametrize(("words", "said"), [
+    ("--shapes tours", "Did you mean 'torus'?"), ("--shapes ,", "once"), ("--variant box", "--variant"),
+    ("--variant box-rotation --shapes cone", "shapes-rotation"), ("--count 0", "--count"), ("--point-lights 0", "--point-lights"),
+    ("--assets absent", "absent"), ("--assets empty", "empty"), ("--workers 0", "--workers"), ("-o -", "folder"),
+    ("-o car.obj", "car.obj"),
+])  # fmt: skip
 def test_what_rooms_refuses_is_said_and_nothing_is_written(voxcli, tmp_path, words, said):
     (tmp_path / "empty").mkdir()
     FILES["car.obj"](tmp_path / "car.obj")

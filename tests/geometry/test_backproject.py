@@ -20,7 +20,7 @@ from voxcli.geometry.backproject import (
     depth_grids,
     occupied_cells,
     unit_projection,
-)  # fmt: skip
+)
 from voxcli.geometry.cameras import intrinsics, look_at
 
 K = torch.tensor([[245.0, 0, 112], [0, 245, 112], [0, 0, 1]], dtype=torch.float64)

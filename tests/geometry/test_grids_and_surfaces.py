@@ -15,7 +15,7 @@ from voxcli.geometry.regrid import (
     voxel_centres,
     voxels_to_fruxels,
     world_points,
-)  # fmt: skip
+)
 from voxcli.geometry.scenes import bounding_cube, fruxelize_scene, placed_vertices, split_by_class, voxelize_scene
 from voxcli.geometry.surfaces import cell_faces, signed_volume, surface_mesh
 from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, Mesh, SceneDescription, SceneObject, VoxelGrid

@@ -167,8 +167,7 @@ def test_renderings_come_between_pictures_and_say_what_is_known_of_them(folder, 
     known, unknown = ({k: t.detach() for k, t in steps.self_step(network, kinds[kind], told).items()} for kind in (True, False))
     assert set(known) == set(unknown) == set(weights)
     assert all(float(known[name]) > 0 and float(unknown[name]) == 0 for name in steps.REHEARSED)
-    assert all(float(known[name]) == 0 for name in steps.TERMS["self"])
-    assert float(unknown["silhouette"]) > 0
+    assert all(float(known[name]) == 0 for name in steps.TERMS["self"]) and float(unknown["silhouette"]) > 0
     # What is known is L_2's own, without its picture.
     second = steps.image_step(network, kinds[True], replace(told, stage=replace(stage, losses=dict.fromkeys(steps.REHEARSED, 1.0))))
     assert_close({name: known[name] for name in second}, {name: term.detach() for name, term in second.items()})

@@ -13,18 +13,7 @@ from voxcli.geometry.visibility import first_labels
 from voxcli.geometry.visible import face_colours
 from voxcli.ops.grid_pictures import PAPER
 from voxcli.ops.picture import mesh_of, views_of
-from voxcli.scene import (
-    Camera,
-    Frustum,
-    FruxelGrid,
-    Labels,
-    Mesh,
-    PointCloud,
-    SceneDescription,
-    SceneObject,
-    VoxelGrid,
-    class_colour,
-)  # fmt: skip
+from voxcli.scene import Camera, Frustum, FruxelGrid, Labels, Mesh, PointCloud, SceneDescription, SceneObject, VoxelGrid, class_colour
 
 CLASSES = Labels(("air", "car", "tree", "bus"))
 

@@ -42,23 +42,12 @@ def back_project(depth: Tensor, K: Tensor) -> Tensor:
     return _lifted(depth, K)[0]
 
 
-def z_to_ray_depth(depth: Tensor, K: Tensor) -> Tensor:
-    """z-depth [*, H, W] -> distance from the camera's centre along the ray of each pixel. NaN stays NaN.
+def ray_to_z_depth(distance: Tensor, K: Tensor) -> Tensor:
+    """Distance from the camera's centre along the ray of each pixel [*, H, W] -> z-depth: files with depth_kind `ray` hold distances.
 
     >>> K = torch.tensor([[1.0, 0, -2.5], [0, 1, 0.5], [0, 0, 1]])                    # the one pixel's ray is (3, 0, 1)
-    >>> z_to_ray_depth(torch.tensor([[2.0]]), K).square().round(decimals=4).tolist()
-    [[40.0]]
-    """
-    return depth * _rays(depth, K)[0].square().sum(-3).sqrt()
-
-
-def ray_to_z_depth(distance: Tensor, K: Tensor) -> Tensor:
-    """The inverse of z_to_ray_depth: files with depth_kind `ray` hold distances.
-
-    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
-    >>> wall = torch.full((2, 2), 4.0, dtype=torch.float64)
-    >>> ray_to_z_depth(z_to_ray_depth(wall, K), K).tolist()
-    [[4.0, 4.0], [4.0, 4.0]]
+    >>> ray_to_z_depth(torch.tensor([[40.0]]).sqrt(), K).round(decimals=4).tolist()
+    [[2.0]]
     """
     return distance / _rays(distance, K)[0].square().sum(-3).sqrt()
 

@@ -19,18 +19,7 @@ from voxcli.geometry.surfels import SurfelMaps, back_project, ray_to_z_depth, su
 from voxcli.geometry.visible import cloud_surfels, mesh_surfels, reproject_surfels, smooth_normals
 from voxcli.ops.picture import normals_picture, placed_scene, used_vertices
 from voxcli.ops.viewpoints import around, resized, turned
-from voxcli.scene import (
-    Animation,
-    Camera,
-    DepthMap,
-    FruxelGrid,
-    Mesh,
-    Picture,
-    PointCloud,
-    SceneDescription,
-    Surfels,
-    VoxelGrid,
-)  # fmt: skip
+from voxcli.scene import Animation, Camera, DepthMap, FruxelGrid, Mesh, Picture, PointCloud, SceneDescription, Surfels, VoxelGrid
 from voxcli.shapes import check_extent
 
 if TYPE_CHECKING:

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from voxcli.scene import (
-    Animation,
-    DepthMap,
-    FruxelGrid,
-    Labels,
-    Mesh,
-    Picture,
-    PointCloud,
-    SceneDescription,
-    SceneType,
-    Surfels,
-    VoxelGrid,
-)  # fmt: skip
+from voxcli.scene import Animation, DepthMap, FruxelGrid, Labels, Mesh, Picture, PointCloud, SceneDescription, SceneType, Surfels, VoxelGrid
 
 
 def in_words(thing: SceneType) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from voxcli.config import Value
-from voxcli.errors import UsageError
+from voxcli.errors import DataError, UsageError
 from voxcli.training.stage import Augmentation, ClassWeights, Stage
 
 
@@ -84,6 +84,20 @@ class Draws:
 
     own: np.random.Generator
     shared: np.random.Generator
+
+
+def chosen_views(there: int, low: int, high: int, draws: Draws | None, name: str) -> list[int]:
+    """Some of the views of a sample: `low` to `high` at random; to be tested, as many as lie between the two, spread evenly.
+
+    there: how many there are. Raises DataError for too few. name: what errors call the sample.
+    """
+    if draws is None:
+        count = min(there, (low + high) // 2)
+        return [k * there // count for k in range(count)]
+    count = int(draws.shared.integers(low, high + 1))
+    if there < count:
+        raise DataError(f"'{name}' has too few views.", expected=f"at least {high}", actual=there)
+    return [int(v) for v in draws.own.permutation(there)[:count]]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from voxcli.models.pix2vox.preprocessing import Preparation, prepare
 from voxcli.models.pix2vox.sizes import CELLS, IMAGE
 from voxcli.scene.types import Picture
 from voxcli.training.stage import Augmentation
-from voxcli.training.task import Draws, TensorBatch
+from voxcli.training.task import Draws, TensorBatch, chosen_views
 
 Prepared = tuple[np.ndarray, np.ndarray, int, str, int, list[int]]
 """(pictures [V, 3, s, s] float32, volume [32, 32, 32] bool, number of the category, name, place in the data, numbers of the views)."""
@@ -95,15 +95,8 @@ class ObjectReader:
         known = bool(self.encoded) and draws is not None
         if known:
             there = min(there, self.encoded)
-        if draws is None:
-            count = min(there, (self.low + self.high) // 2)
-            views = [k * there // count for k in range(count)]
-        else:
-            count = int(draws.shared.integers(self.low, self.high + 1))
-            if there < count:
-                raise DataError(f"'{self.data.name(index)}' has too few views.", expected=f"at least {self.high}", actual=there)
-            views = [int(v) for v in draws.own.permutation(there)[:count]]
-        pictures = np.zeros((count, 3, 0, 0), np.float32) if known else self.pictures(index, views, draws)
+        views = chosen_views(there, self.low, self.high, draws, self.data.name(index))
+        pictures = np.zeros((len(views), 3, 0, 0), np.float32) if known else self.pictures(index, views, draws)
         volume = folder.volume(place)
         if volume.shape != (CELLS,) * 3:
             raise DataError(f"'{self.data.name(index)}' has a volume of another size.", expected="32 cells a side", actual=volume.shape)

@@ -22,7 +22,7 @@ from voxcli.models.uclid.network import CELLS
 from voxcli.models.uclid.preparation import prepare
 from voxcli.scene.types import Picture
 from voxcli.training.stage import Augmentation
-from voxcli.training.task import Draws, TensorBatch
+from voxcli.training.task import Draws, TensorBatch, chosen_views
 
 DEPTH_SIDE = 112
 
@@ -93,14 +93,7 @@ class ObjectReader:
         number, place = self.data.places[index]
         folder, kind = self.data.folders[number], self.data.kind
         there = folder.view_count(place, kind)
-        if draws is None:
-            count = min(there, (self.low + self.high) // 2)
-            views = [k * there // count for k in range(count)]
-        else:
-            count = int(draws.shared.integers(self.low, self.high + 1))
-            if there < count:
-                raise DataError(f"'{self.data.name(index)}' has too few views.", expected=f"at least {self.high}", actual=there)
-            views = [int(v) for v in draws.own.permutation(there)[:count]]
+        views = chosen_views(there, self.low, self.high, draws, self.data.name(index))
         sample = folder.sample(place, views, kind)
         assert sample.points is not None and sample.depths is not None
         cloud, centre, scale = in_cube(sample.points.points)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from voxcli.errors import DataError, UsageError
-from voxcli.geometry.backproject import Compat, clean_cloud, depth_cloud, occupied_cells
+from voxcli.geometry.backproject import Compat, depth_cloud, depth_grids
 from voxcli.models.uclid.network import SIZES, UCLID
 from voxcli.models.uclid.regressors import fixed_projection
 
@@ -48,15 +48,13 @@ def view_grids(
 
 def binary_grids(depth: Tensor, projection: Tensor, compat: Compat, given: bool = False) -> list[Tensor]:
     """The cleaned binary grids [B, N_s, N_s, N_s] of depths [B, h, w]; of given ones, refuses those that miss the cube."""
-    points, there = depth_cloud(depth.float(), projection.float(), compat)
+    depth, projection = depth.float(), projection.float()
     if given:
-        for k, (cloud, mask) in enumerate(zip(points, there, strict=True)):
+        for k, (cloud, mask) in enumerate(zip(*depth_cloud(depth, projection, compat), strict=True)):
             inside = (cloud[mask].abs() <= 1).all(-1)
             if len(inside) and inside.float().mean() < LEAST:
                 raise _beside(depth[k][torch.isfinite(depth[k])], projection[k])
-    kept = clean_cloud(points, there)
-    made = {size: occupied_cells(points, kept, size) for size in set(SIZES)}
-    return [made[size] for size in SIZES]
+    return depth_grids(depth, projection, SIZES, compat)
 
 
 def _beside(depth: Tensor, projection: Tensor) -> DataError:

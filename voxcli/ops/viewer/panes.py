@@ -25,7 +25,7 @@ from voxcli.scene import (
     Surfels,
     VoxelGrid,
     class_colour,
-)  # fmt: skip
+)
 from voxcli.shapes import check_extent
 
 MOST_TRIANGLES = 300_000
