@@ -97,7 +97,7 @@ def _camera():
 
 
 def command_lines(entry):
-    """One line for a command, one for each input and option, in alphabetical order: name, type, default."""
+    """One line for each input and option, in alphabetical order: name, type, default; none is said where it is none, or off."""
     command = app.build_command(entry)
     inputs = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     flags = sorted((parameter for parameter in command.params if parameter.param_type_name == "option"), key=lambda p: p.opts[0])
@@ -110,8 +110,8 @@ def _parameter(parameter):
     count = "several " if getattr(parameter, "multiple", False) or parameter.nargs == -1 else ""
     one_way = type(parameter.type).__name__.startswith("Bool") and not parameter.secondary_opts
     default = "off" if one_way and not parameter.default else _plain(parameter.default)
-    need = "required" if parameter.required else f"default {default}"
-    return f"{names}: {count}{_type(parameter.type)}, {need}"
+    need = ", required" if parameter.required else "" if default in ("none", "off") else f", default {default}"
+    return f"{names}: {count}{_type(parameter.type)}{need}"
 
 
 def _type(kind):
@@ -193,8 +193,12 @@ def _log_lines(line, run, folder):
 # -- the file ---------------------------------------------------------------------------------------------------------------------
 
 
+EVERY = "every command"
+"""The section of what all commands have."""
+
+
 def read_committed():
-    """Title of a section -> its lines."""
+    """Title of a section -> its lines, without those of EVERY."""
     sections = {}
     for line in COMMITTED.read_text().splitlines():
         if line.startswith("# "):
@@ -223,6 +227,8 @@ def _run_in(folder):
 def main():
     """Write inventory.txt."""
     sections = {f"voxcli {entry.words}": command_lines(entry) for entry in app.COMMANDS}
+    every = [line for line in next(iter(sections.values())) if all(line in lines for lines in sections.values())]
+    sections = {EVERY: every} | {title: [line for line in lines if line not in every] for title, lines in sections.items()}
     for line in SECTIONS:
         with tempfile.TemporaryDirectory() as folder:
             sections[f"JSON of: voxcli {line}"] = output_lines(line, _run_in(folder), Path(folder))
