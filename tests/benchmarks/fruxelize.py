@@ -1,15 +1,12 @@
-"""Solid filling beside its peers, in one run: `python tests/benchmarks/fruxelize.py [MESH] [--scene-assets DIR]`.
+"""Solid filling beside its peers, for speed_table.py.
 
 Peers are optional and installed by hand: open3d, embreex, point-cloud-utils. All fill the cells whose centre lies inside; the last
-column counts filled cells, so that who is fast and wrong shows. Without a MESH a torus of 100,000 faces is filled.
+column counts filled cells, so that who is fast and wrong shows.
 """
 
 from __future__ import annotations
 
-import argparse
-import resource
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +16,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.side_by_side import optional, race
 from references.shapes import torus
 
-from voxcli.backend import keep_freed_memory
 from voxcli.geometry.frusta import pixel_rays, slice_centres
 from voxcli.geometry.lattice import FruxelLattice, VoxelLattice
 from voxcli.geometry.solid import fruxelize_parts, solid_mask
 from voxcli.scene import Frustum
 
 
-def load(path: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices scaled into the unit cube, and faces."""
-    if path is None:
-        v, f = (x.numpy() for x in torus(n=316, m=158))
-    else:
-        import trimesh
-
-        mesh = trimesh.load(path, force="mesh", process=True)
-        v, f = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
+def load() -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and faces of a torus of 100,000 faces in the unit cube."""
+    v, f = (x.numpy() for x in torus(n=316, m=158))
     low, high = v.min(0), v.max(0)
     return (v - (low + high) / 2) / (high - low).max() * 0.98 + 0.5, f
 
@@ -60,7 +50,7 @@ def open3d_columns(o3d, v: np.ndarray, f: np.ndarray, rays: np.ndarray, bounds, 
     return work
 
 
-def voxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> None:
+def voxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> dict[str, float]:
     """Box grids."""
     tv, tf, lattice = torch.from_numpy(v), torch.from_numpy(f), VoxelLattice((n, n, n), (0.0, 0.0, 0.0), (1 / n,) * 3)
     contestants = {"voxcli": lambda: solid_mask(tv, tf, lattice, "centre")}
@@ -87,10 +77,10 @@ def voxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> None:
         contestants["point-cloud-utils fast winding number"] = lambda: (
             pcu.triangle_soup_fast_winding_number(v, f.astype(np.int32), points) > 0.5
         )
-    race(f"solid voxels {n}^3, {len(f)} faces", contestants, rounds, filled)
+    return race(f"solid voxels {n}^3, {len(f)} faces", contestants, rounds, filled)
 
 
-def fruxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> None:
+def fruxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> dict[str, float]:
     """Frustum grids: the unit cube two units in front of the camera."""
     frustum = Frustum(n, n, n, 1.4, 2.6, 40.0)
     cam = (v - 0.5) * [1, -1, -1] + [0, 0, 2]
@@ -100,48 +90,22 @@ def fruxels(v: np.ndarray, f: np.ndarray, n: int, rounds: int) -> None:
         directions = pixel_rays(frustum).reshape(-1, 3).numpy()
         rays = np.concatenate([np.zeros_like(directions), directions], 1).astype(np.float32)
         contestants["Open3D list_intersections, pixel rays + parity"] = open3d_columns(o3d, cam, f, rays, slice_centres(frustum).numpy(), n)
-    race(f"solid fruxels {n}^3, {len(f)} faces", contestants, rounds, filled)
+    return race(f"solid fruxels {n}^3, {len(f)} faces", contestants, rounds, filled)
 
 
-def street(folder: Path) -> None:
+def street(folder: Path) -> dict[str, float]:
     """A street of twenty assets at 128^3, the way `voxcli fruxelize scene.yaml` fills it."""
     from voxcli import files
     from voxcli.scene import Mesh
 
     paths = sorted(folder.glob("*/*.glb"))
     if not paths:
-        return print(f"\n(left out: no assets in {folder})")
-    keep_freed_memory()  # as the command does
+        print(f"\n(left out: no assets in {folder})")
+        return {}
     frustum = Frustum(128, 128, 128, 2.0, 12.0, 40.0)
     parts = []
     for n in range(20):
         mesh = files.read_as(paths[n % len(paths)], Mesh)
         offset = np.array([(n % 5 - 2) * 1.4, 1.5, 4.0 + n // 5 * 2.0])
         parts.append((torch.from_numpy(mesh.vertices * [1, -1, -1] + offset), torch.from_numpy(mesh.faces)))
-    race("street of 20 assets, fruxels 128^3", {"voxcli": lambda: fruxelize_parts(parts, frustum).owner}, show=filled)
-    return None
-
-
-def million() -> None:
-    """Peak memory of filling a million faces."""
-    v, f = torus(n=1000, m=500)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    solid_mask(v, f, VoxelLattice((128,) * 3, (-1.4,) * 3, (2.8 / 128,) * 3), "centre")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"\n{len(f)} faces into 128^3: {time.perf_counter() - start:.2f} s, peak memory of the process {peak / 1024:.0f} MiB "
-          f"({(peak - before) / 1024:.0f} MiB above what it had)")  # fmt: skip
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mesh", nargs="?")
-    parser.add_argument("--scene-assets", type=Path, default=Path(__file__).parents[3] / "shared" / "data" / "assets")
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
-    million()
-    vertices, faces = load(options.mesh)
-    voxels(vertices, faces, 128, options.rounds)
-    voxels(vertices, faces, 256, options.rounds)
-    fruxels(vertices, faces, 128, options.rounds)
-    street(options.scene_assets)
+    return race("street of 20 assets, fruxels 128^3", {"voxcli": lambda: fruxelize_parts(parts, frustum).owner}, show=filled)

@@ -50,7 +50,7 @@ def three(d: np.ndarray, e: np.ndarray) -> str:
     return f"{(d * d).mean() + (e * e).mean():.6g} {2 * p * r / max(p + r, 1e-12):.4f} {max(d.max(), e.max()):.5f}"
 
 
-def points(count: int, far: bool, rounds: int) -> None:
+def points(count: int, far: bool, rounds: int) -> dict[str, float]:
     """Chamfer, F-score and Hausdorff together."""
     x, y = clouds(count, far)
     tx, ty = torch.from_numpy(x), torch.from_numpy(y)
@@ -92,10 +92,10 @@ def points(count: int, far: bool, rounds: int) -> None:
         contestants |= {"open3d tensors": open3d, "open3d legacy": open3d_legacy}
     if pcu := optional("point_cloud_utils"):
         contestants["point-cloud-utils"] = lambda: three(*(pcu.k_nearest_neighbors(a, b, 1)[0].ravel() for a, b in ((x, y), (y, x))))
-    race(f"Chamfer + F + Hausdorff, {count} x {count}, {'far' if far else 'near'}", contestants, rounds)
+    return race(f"Chamfer + F + Hausdorff, {count} x {count}, {'far' if far else 'near'}", contestants, rounds)
 
 
-def emd(count: int, far: bool, rounds: int) -> None:
+def emd(count: int, far: bool, rounds: int) -> dict[str, float]:
     """Exact earth mover's distance."""
     from scipy.optimize import linear_sum_assignment
 
@@ -109,10 +109,10 @@ def emd(count: int, far: bool, rounds: int) -> None:
     if ot := optional("ot"):
         even = np.full(count, 1 / count)
         contestants["POT"] = lambda: f"{float(ot.emd2(even, even, distances(x, y), numItermax=10_000_000)):.9f}"
-    race(f"exact EMD, {count} points, {'far' if far else 'near'}", contestants, rounds)
+    return race(f"exact EMD, {count} points, {'far' if far else 'near'}", contestants, rounds)
 
 
-def auction(count: int, far: bool, exact: bool) -> None:
+def auction(count: int, far: bool, exact: bool) -> dict[str, float]:
     """Approximate earth mover's distance: its time, the gap that it admits to, and with `exact` the gap that there is."""
     x, y = clouds(count, far, bump=0.03)
 
@@ -120,10 +120,11 @@ def auction(count: int, far: bool, exact: bool) -> None:
         found = assign_by_auction(x, y)
         return f"{found.cost:.6f}, at most {100 * (found.cost / found.lower_bound - 1):.2f} % above the optimum"
 
-    race(f"approximate EMD, {count} points, {'far' if far else 'near'}", {"voxcli": work}, 1)
+    medians = race(f"approximate EMD, {count} points, {'far' if far else 'near'}", {"voxcli": work}, 1)
     if exact:
         best = assign(x, y).cost
         print(f"  exact: {best:.6f}, so the auction is {100 * (assign_by_auction(x, y).cost / best - 1):.3f} % above it")
+    return medians
 
 
 def grids(rounds: int) -> None:

@@ -97,7 +97,7 @@ def renderer(device: torch.device, rounds: int, batches: tuple[int, ...]) -> Non
     print("  (the paper's own renderer, forward, mobile GTX 1060: under 1.4 ms a picture, as it states)")
 
 
-def meshes(path: str | None, sizes: tuple[int, ...], rounds: int) -> None:
+def meshes(path: str | None, sizes: tuple[int, ...], rounds: int) -> list[dict[str, float]]:
     """Mesh to depth and normals from one view, everything built anew."""
     if path is None:
         vertices, faces = (x.numpy() for x in torus(1.0, 0.35, 290, 148))
@@ -108,7 +108,7 @@ def meshes(path: str | None, sizes: tuple[int, ...], rounds: int) -> None:
         vertices, faces = mesh.vertices, mesh.faces
     low, high = vertices.min(0), vertices.max(0)
     vertices = (vertices - (low + high) / 2) / (high - low).max() * 2
-    o3d = optional("open3d")
+    o3d, found = optional("open3d"), []
     for size in sizes:
         f = size / 2 / np.tan(np.radians(20))
         motion = np.diag([1.0, -1, -1, 1])
@@ -118,8 +118,9 @@ def meshes(path: str | None, sizes: tuple[int, ...], rounds: int) -> None:
         contestants: dict[str, Callable[[], object]] = {"voxcli": lambda mesh=mesh, camera=camera: mesh_surfels(mesh, camera).depth.numpy()}
         if o3d:
             contestants["Open3D ray casting"] = lambda camera=camera: open3d_view(o3d, vertices, faces, camera)
-        race(f"mesh to depth and normals, {len(faces)} faces, {size}^2", contestants, rounds,
-             lambda z: f"mean depth {np.asarray(z)[np.isfinite(z)].mean():.5f}, {int(np.isfinite(z).sum())} pixels")  # fmt: skip
+        found.append(race(f"mesh to depth and normals, {len(faces)} faces, {size}^2", contestants, rounds,
+             lambda z: f"mean depth {np.asarray(z)[np.isfinite(z)].mean():.5f}, {int(np.isfinite(z).sum())} pixels"))  # fmt: skip
+    return found
 
 
 def open3d_view(o3d, vertices: np.ndarray, faces: np.ndarray, camera: Camera) -> np.ndarray:

@@ -32,7 +32,8 @@ class VoxelLattice:
     def warp(self, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """World vertices [V, 3] -> lattice points [V, 3] (u, v, w); faces are kept as they are."""
         origin, size = (torch.tensor(v, dtype=torch.float64, device=vertices.device) for v in (self.origin, self.voxel_size))
-        return ((vertices.double() - origin) / size)[:, [1, 2, 0]], faces, None
+        x, y, z = ((vertices.double().t() - origin[:, None]) / size[:, None]).unbind()
+        return torch.stack([y, z, x]).t(), faces, None
 
     def misses(self, vertices: Tensor) -> bool:
         """Whether all vertices [V, 3] lie beyond one side of the grid: then nothing between them touches a cell."""
@@ -83,7 +84,7 @@ class FruxelLattice:
         z = points[:, 2].clamp_min(nearest)  # vertices left unused by the cut
         u = self.frustum.focal * points[:, 0] / z + self.frustum.width / 2
         v = self.frustum.focal * points[:, 1] / z + self.frustum.height / 2
-        return torch.stack([u, v, self._w(z)], 1), faces, source
+        return torch.stack([u, v, self._w(z)]).t(), faces, source
 
     def misses(self, vertices: Tensor) -> bool:
         """Whether all vertices [V, 3] lie beyond one side of the frustum (or behind the camera)."""

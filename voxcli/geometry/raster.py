@@ -109,13 +109,13 @@ def coverage(
     found = _boxed(points, faces, lattice)
     if found is None:
         return
-    far = torch.zeros_like(found.face, dtype=torch.bool)
-    for corners, extent in ((found.x, x_extent), (found.y, y_extent)):
-        far |= ((corners < -_GUARD * extent * unit) | (corners > (1 + _GUARD) * extent * unit)).any(0)
-    if bool(far.any()):
-        whole, beyond = (found.take(mask.nonzero().ravel()) for mask in (~far, far))
-        cut = _cut_to_guard(points[faces[beyond.face]], beyond.face, (x_extent, y_extent), lattice)
-        found = whole if cut is None else _Boxed(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True)))
+    extents = x_extent, y_extent
+    if any(bool(_beyond_guard(points[:, k] * unit, extent * unit).any()) for k, extent in enumerate(extents)):
+        far = (_beyond_guard(found.x, x_extent * unit) | _beyond_guard(found.y, y_extent * unit)).any(0)
+        if bool(far.any()):
+            whole, beyond = (found.take(mask.nonzero().ravel()) for mask in (~far, far))
+            cut = _cut_to_guard(points[faces[beyond.face]], beyond.face, extents, lattice)
+            found = whole if cut is None else _Boxed(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True)))
     end = (found.columns * found.rows).cumsum(0)
     total, first = int(end[-1]) if len(end) else 0, 0
     while first < len(end):  # a bounded number of samples at a time
@@ -124,6 +124,10 @@ def coverage(
         last = len(end) if total - base <= _SAMPLES_AT_ONCE else max(first + 1, fits)
         yield _covered(_Boxed(*(v[..., first:last] for v in found)), lattice, width)
         first = last
+
+
+def _beyond_guard(values: Tensor, extent: float) -> Tensor:
+    return (values < -_GUARD * extent) | (values > (1 + _GUARD) * extent)
 
 
 class _Line(NamedTuple):
@@ -177,20 +181,22 @@ class _Boxed(NamedTuple):
 
 def _boxed(points: Tensor, faces: Tensor, lattice: _Lattice) -> _Boxed | None:
     """Faces as triangles of the fixed-point grid; None where no box of any holds a sample."""
-    corner = faces.t().reshape(-1)
-    x, y = ((points[:, k] * lattice.unit).round_().index_select(0, corner).view(3, -1) for k in range(2))
-    ranges = []
-    for values, line in ((x, lattice.x), (y, lattice.y)):
-        a, b, c = values
-        first = line.first_from(torch.minimum(torch.minimum(a, b), c), lattice.unit)
-        ranges += [first, line.first_beyond(torch.maximum(torch.maximum(a, b), c), lattice.unit) - first]
-    i0, columns, j0, rows = ranges
-    kept = ((columns > 0) & (rows > 0)).nonzero().ravel()  # most small triangles hold no sample
+    # A box begins and ends at the first and last of its corners: 4 small numbers of each vertex in one word, of which minima are taken.
+    size = max(len(lattice.x.at), len(lattice.y.at))
+    kind, word = (torch.int16, torch.int64) if size < 1 << 15 else (torch.int32, torch.complex128)
+    x, y = ((points[:, k] * lattice.unit).round_() for k in range(2))
+    ends = [line.first_from(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
+    ends += [-line.first_beyond(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
+    box = torch.stack([v.to(kind) for v in ends], 1).view(word).view(-1)
+    a, b, c = box.index_select(0, faces.t().reshape(-1)).view(3, -1)
+    box = torch.minimum(torch.minimum(a.view(kind), b.view(kind)), c.view(kind)).view(-1, 4)
+    kept = ((box[:, 0] + box[:, 2] < 0) & (box[:, 1] + box[:, 3] < 0)).nonzero().ravel()  # most small triangles hold no sample
     if not len(kept):
         return None
-    z = points[:, 2].index_select(0, faces.index_select(0, kept).t().reshape(-1)).view(3, -1)
-    x, y, i0, j0, columns, rows = (v.index_select(-1, kept) for v in (x, y, i0, j0, columns, rows))
-    return _Boxed(x, y, z, kept, i0, j0, columns, rows)
+    i0, j0, i1, j1 = (v.contiguous() for v in box.view(word).view(-1).index_select(0, kept).view(kind).view(-1, 4).long().unbind(1))
+    corner = faces.index_select(0, kept).t().reshape(-1)
+    x, y, z = (v.index_select(0, corner).view(3, -1) for v in (x, y, points[:, 2]))
+    return _Boxed(x, y, z, kept, i0, j0, -i1 - i0, -j1 - j0)
 
 
 def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: _Lattice) -> _Boxed | None:
@@ -235,15 +241,16 @@ def _edges(x: Tensor, y: Tensor) -> _Edges:
     sample were nudged by (-epsilon, +epsilon^2): all triangles around an edge or a vertex then agree. Since values are integers,
     `left of it, not on it` is e - 1 >= 0, and `not left of it` is -e - 1 >= 0.
     """
-    ax, ay, bx, by = x[[1, 2, 0]], y[[1, 2, 0]], x[[2, 0, 1]], y[[2, 0, 1]]
-    dx, dy = bx - ax, by - ay
-    tie = ((dy < 0) | ((dy == 0) & (dx < 0))).double()
-    c = dy * ax - dx * ay
+    dx, dy, c = (torch.empty_like(x) for _ in range(3))
+    for k, a, b in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        torch.sub(x[b], x[a], out=dx[k])
+        torch.sub(y[b], y[a], out=dy[k])
+        torch.mul(dy[k], x[a], out=c[k]).sub_(dx[k] * y[a])
     area = c[0] + c[1] + c[2]
     ccw = area > 0
+    off = ((torch.add(dx, dy, alpha=2.0**27) < 0) == ccw).double()  # dy < 0, or dy = 0 and dx < 0
     turn = torch.where(ccw, 1.0, -1.0)
-    off = torch.where(ccw, tie, 1 - tie)
-    return _Edges(dx * turn, dy * turn + 0.0, c * turn - off, off, area.abs(), ccw)  # + 0.0 makes -0.0 plain
+    return _Edges(dx.mul_(turn), dy.mul_(turn).add_(0.0), c.mul_(turn).sub_(off), off, area.abs_(), ccw)  # + 0.0 makes -0.0 plain
 
 
 def _covered(boxed: _Boxed, lattice: _Lattice, width: int) -> Coverage:

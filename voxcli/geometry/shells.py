@@ -66,8 +66,8 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
         inside = _surface(mine, window, axes=(0, 1, 2) if rule == "centre" else (2,))
         # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
         if vote and unpaired <= _NO_INSIDE * met:
-            votes = _six_way_sum(mine[0], window, 0) + _six_way_sum(mine[1], window, 1) + _six_way_sum(mine[2], window, 2)
-            inside |= votes.abs() > 3
+            votes = _six_way_sum(mine[0], window, 0).add_(_six_way_sum(mine[1], window, 1)).add_(_six_way_sum(mine[2], window, 2))
+            inside |= votes.abs_() > 3
         whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner  # [w, v, u]
         there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
         there.masked_fill_(inside & (there < shell.number), shell.number)
@@ -77,10 +77,19 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
 
 def _by_shell(c: Crossings, shells: int) -> list[Crossings]:
     """Crossings of each shell; `part` then says whether the face is of an open component."""
-    order = (c.part >> 1).argsort(stable=True)
-    c = Crossings(*(v[order] for v in c))
-    sizes = torch.bincount(c.part >> 1, minlength=shells).tolist()
+    shell = c.part >> 1
+    if bool((shell[1:] < shell[:-1]).any()):  # faces that were cut come last
+        order = _order(shell)
+        c = Crossings(*(v.index_select(0, order) for v in c))
+    sizes = torch.bincount(shell, minlength=shells).tolist()
     return [Crossings(part & 1, ray, t, sign) for part, ray, t, sign in zip(*(v.split(sizes) for v in c), strict=True)]
+
+
+def _order(numbers: Tensor) -> Tensor:
+    """A stable order of small numbers; NumPy sorts 16 bits by their digits."""
+    if numbers.device.type != "cpu" or int(numbers.max()) >= 1 << 15:
+        return numbers.argsort(stable=True)
+    return torch.from_numpy(numbers.to(torch.int16).numpy().argsort(kind="stable"))
 
 
 def _window(soup: Soup, index: int, lattice: Lattice) -> Window | None:
@@ -108,35 +117,40 @@ def _in_window(c: Crossings, lattice: Lattice, window: Window, axis: int) -> Cro
     return c._replace(ray=ray, t=c.t - window.low[axis])
 
 
-def _rays_along(window: Window, axis: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Shape [second, first, along] of the rays along an axis, and the permutation of it to [w, v, u]."""
-    across, down = (axis + 1) % 3, (axis + 2) % 3
-    order = (down, across, axis)
-    return (window.sizes[down], window.sizes[across], window.sizes[axis]), (order.index(2), order.index(1), order.index(0))
-
-
 def _six_way_sum(c: Crossings, window: Window, axis: int) -> Tensor:
     """Signed crossings beyond minus those before each cell centre, on the lines along one axis. int16 [w, v, u]"""
-    shape, permutation = _rays_along(window, axis)
-    n = shape[2]
-    beyond_centre = (c.t - 0.5).ceil().clamp(0, n).long()  # first cell whose centre lies behind the crossing
-    steps = torch.zeros(shape[0] * shape[1] * (n + 1), dtype=torch.int16, device=c.t.device)
-    steps.index_add_(0, c.ray * (n + 1) + beyond_centre, c.sign.to(torch.int16))
-    before = steps.view(shape[0], shape[1], n + 1).cumsum(2, dtype=torch.int16)
-    return (before[..., -1:] - 2 * before[..., :n]).permute(permutation)
+    n = window.sizes[axis]
+    nu, nv, nw = window.sizes
+    cells, first, step = nu * nv * nw, *_strides(c.ray, window, axis)
+    behind = (c.t - 0.5).ceil().clamp(0, n).long()  # first cell whose centre lies behind the crossing
+    # A line's sum begins with all its crossings, and loses twice each of them where it passes it.
+    steps = torch.zeros(cells + 1, dtype=torch.int16, device=c.t.device)
+    sign = c.sign.to(torch.int16)
+    steps.index_add_(0, first, sign).index_add_(0, torch.where(behind < n, first + behind * step, cells), sign * -2)
+    found = steps[:cells].view(nw, nv, nu)
+    if axis == 0 or found.device.type != "cpu":
+        return found.cumsum(2 - axis, dtype=torch.int16)
+    layers = found.numpy() if axis == 2 else found.numpy().swapaxes(0, 1)
+    for k in range(1, n):
+        layers[k] += layers[k - 1]
+    return found
+
+
+def _strides(ray: Tensor, window: Window, axis: int) -> tuple[Tensor, int]:
+    """The first cell of each of some lines along an axis in an array [w, v, u], and how far apart its cells are."""
+    stride, across = (1, window.sizes[0], window.sizes[0] * window.sizes[1]), (axis + 1) % 3
+    second = torch.div(ray, window.sizes[across], rounding_mode="floor")
+    return second * stride[(axis + 2) % 3] + (ray - second * window.sizes[across]) * stride[across], stride[axis]
 
 
 def _surface(mine: dict[int, Crossings], window: Window, axes: tuple[int, ...]) -> Tensor:
     """Cells in which a line along one of the axes crosses the surface of an open component. bool [w, v, u]"""
     nu, nv, nw = window.sizes
     found = torch.zeros(nw * nv * nu, dtype=torch.bool, device=mine[2].t.device)
-    stride = (1, nu, nv * nu)
     for axis in axes:
         c = mine[axis]
-        across, down = (axis + 1) % 3, (axis + 2) % 3
         cell = c.t.floor().long()
         seen = ((cell >= 0) & (cell < window.sizes[axis]) & (c.part == 1)).nonzero().ravel()
-        ray, cell = c.ray[seen], cell[seen]
-        second = torch.div(ray, window.sizes[across], rounding_mode="floor")
-        found[second * stride[down] + (ray - second * window.sizes[across]) * stride[across] + cell * stride[axis]] = True
+        first, step = _strides(c.ray[seen], window, axis)
+        found[first + cell[seen] * step] = True
     return found.view(nw, nv, nu)

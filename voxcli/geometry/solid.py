@@ -24,6 +24,7 @@ from voxcli.scene import Frustum
 from voxcli.shapes import FILLS
 
 RULES = ("slab", "centre")
+_RUNS_AT_ONCE = 1 << 12
 _TOUCH = 1e-6  # a solid that enters a slice by less than this share of it does not count as meeting it
 
 
@@ -237,8 +238,8 @@ def _sorted_along_rays(c: Crossings, rays: int, cells: int) -> tuple[Crossings, 
     # One integer sort: 31 bits of group, 32 of position at 2^-18 of a cell.
     fixed = ((c.t.clamp(-2, cells + 2) + 2) * 2.0**18).long()
     order = ((group << 32) | fixed).argsort()
-    c = Crossings(*(v[order] for v in c))
-    group = group[order]
+    c = Crossings(*(v.index_select(0, order) for v in c))
+    group = group.index_select(0, order)
     new = torch.ones_like(group)
     new[1:] = (group[1:] != group[:-1]).long()
     return c, new.cumsum(0) - 1
@@ -260,7 +261,7 @@ def _intervals(crossings: Crossings, lattice: Lattice, rule: str, fill: str) -> 
     total = running[last_of_group]  # up to the end of each group
     # The winding number behind a crossing is the sum of all signs beyond it: a ray's far end is always outside, its near end is
     # not where the camera stands inside a building.
-    beyond = total[group] - running
+    beyond = total.index_select(0, group) - running
     before = beyond + step
     if fill == "parity":
         beyond, before = beyond & 1, before & 1
@@ -273,7 +274,8 @@ def _intervals(crossings: Crossings, lattice: Lattice, rule: str, fill: str) -> 
     stop = index[leaves]
     first, last = _cells_between(start_t, c.t[stop], rule, cells)
     some = last >= first
-    runs = Intervals(c.part[stop][some], c.ray[stop][some], first[some], last[some])
+    stop = stop[some]
+    runs = Intervals(c.part.index_select(0, stop), c.ray.index_select(0, stop), first[some], last[some])
     leaky = int(inside_from_start.sum()) if isinstance(lattice, VoxelLattice) else 0
     return _touching_joined(runs), leaky
 
@@ -314,15 +316,16 @@ def _paint(runs: Intervals, lattice: Lattice, parts: int) -> Tensor:
         return _paint_packed(runs, lattice).to(torch.int16)
     device = runs.ray.device
     owner = torch.zeros(int(np.prod(lattice.shape)), dtype=torch.int16, device=device)
-    length = runs.last - runs.first + 1
-    end = length.cumsum(0)
-    total = int(end[-1]) if len(end) else 0
     rays = _rays(lattice)
-    # Cells of a run are `rays` apart: index of the run's first cell + rays * (place within the run), with one gather.
-    offset = _array_index(runs.ray, runs.first, lattice) - (end - length) * rays
-    index = torch.repeat_interleave(offset, length, output_size=total) + torch.arange(total, device=device) * rays
-    number = torch.repeat_interleave((runs.part + 1).to(torch.int16), length, output_size=total)
-    owner.scatter_reduce_(0, index, number, "amax")
+    start, length, number = _array_index(runs.ray, runs.first, lattice), runs.last - runs.first + 1, (runs.part + 1).to(torch.int16)
+    # Cells of a run are `rays` apart. A piece of the runs at a time stays in the processor's cache.
+    step = _RUNS_AT_ONCE if device.type == "cpu" else max(len(start), 1)
+    for some, cells, own in zip(*(v.split(step) for v in (start, length, number)), strict=True):
+        end = cells.cumsum(0)
+        total = int(end[-1]) if len(end) else 0
+        index = torch.arange(total, device=device).mul_(rays)
+        index.add_(torch.repeat_interleave(some - (end - cells) * rays, cells, output_size=total))
+        owner.scatter_reduce_(0, index, torch.repeat_interleave(own, cells, output_size=total), "amax")
     return owner.view(lattice.shape)
 
 
@@ -344,8 +347,9 @@ def _paint_packed(runs: Intervals, lattice: Lattice) -> Tensor:
     # No two toggles of a ray share a cell (runs never touch), so adding bits is the same as setting them.
     toggles.index_add_(0, torch.cat([runs.first * plane + word, (runs.last + 1) * plane + word]), torch.cat([bit, bit]))
     grid = toggles.view(cells + 1, plane)
+    layers = grid.numpy() if device.type == "cpu" else grid  # a call of numpy costs less than one of torch
     for k in range(1, cells):
-        grid[k] ^= grid[k - 1]
+        layers[k] ^= layers[k - 1]
     return _unpacked(grid[:cells]).view(cells, rows, words * 64)[..., :columns].contiguous()
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli.geometry.rays import is_surface
-from voxcli.geometry.splatting import splat
+from voxcli.geometry.rays import camera_rays, is_surface
+from voxcli.geometry.splatting import Splats, splat
 from voxcli.geometry.surfels import SurfelMaps, back_project
-from voxcli.geometry.zbuffer import zbuffer
+from voxcli.geometry.zbuffer import seen_faces
 from voxcli.scene import Camera, Mesh, PointCloud, class_colour
 
 _PLAIN = 0.7  # the grey of what has no colour
@@ -73,26 +73,16 @@ def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, 
         return _nothing(camera, device)
     vertices = torch.from_numpy(mesh.vertices).to(device) @ R.T + t
     faces = torch.from_numpy(np.ascontiguousarray(mesh.faces)).to(device)
-    buffer = zbuffer(vertices, faces, K, camera.width, camera.height)
-    shown = (buffer.face.view(-1) >= 0).nonzero().ravel()
-    face = buffer.face.view(-1)[shown]
-    corners = faces[face]  # [N, 3]
+    seen = seen_faces(vertices, faces, K, camera.width, camera.height)
+    corners = faces.index_select(0, seen.face).t()  # [3, N]
     if normals is None:
-        a, b, c = (vertices[corners[:, k]] for k in range(3))
-        normal = torch.linalg.cross(b - a, c - a)
+        a, b, c = (vertices.index_select(0, corner) for corner in corners)
+        normal = torch.linalg.cross(b - a, c - a).T
     else:
         turned = torch.from_numpy(normals).to(device) @ R.T
-        normal = (turned[corners] * buffer.weights.view(-1, 3)[shown, :, None]).sum(1)
-    albedo = torch.from_numpy(face_colours(mesh)).to(device)[face]
-    depth = torch.where(buffer.face >= 0, buffer.depth, torch.nan)
-    return _maps(depth, _spread(normal, shown, camera), _spread(albedo, shown, camera), K)
-
-
-def _spread(values: Tensor, sample: Tensor, camera: Camera) -> Tensor:
-    """Values [N, 3] of some pixels as a map [3, H, W], 0 elsewhere."""
-    out = values.new_zeros(camera.height * camera.width, 3)
-    out[sample] = values
-    return out.T.reshape(3, camera.height, camera.width)
+        normal = (turned[corners] * seen.weights[..., None]).sum(0).T
+    albedo = torch.from_numpy(face_colours(mesh)).to(device)[seen.face].T
+    return _maps(seen.pixel, seen.depth, normal, albedo, K, camera)
 
 
 def cloud_surfels(cloud: PointCloud, radius: np.ndarray, camera: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
@@ -107,8 +97,7 @@ def cloud_surfels(cloud: PointCloud, radius: np.ndarray, camera: Camera, device:
     normals = None if cloud.normals is None else torch.from_numpy(cloud.normals.astype(np.float64)).to(device) @ R.T
     found = splat(points, torch.from_numpy(radius.astype(np.float64)).to(device), K, camera.width, camera.height, normals)
     colours = torch.from_numpy(_point_colours(cloud)).to(device)
-    albedo = colours[found.point.clamp_min(0)].movedim(-1, -3)
-    return _maps(torch.where(found.point >= 0, found.depth, torch.nan), found.normals, albedo, K)
+    return _splat_maps(found, colours, K, camera)
 
 
 def reproject_surfels(surfels: SurfelMaps, here: Camera, there: Camera, device: torch.device | str = "cpu") -> SurfelMaps:
@@ -136,8 +125,7 @@ def reproject_surfels(surfels: SurfelMaps, here: Camera, there: Camera, device: 
     K2, R2, t2 = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(there))
     turn = R2 @ R.T
     found = splat((points - t) @ turn.T + t2, radius, K2, there.width, there.height, normal @ turn.T, outline @ turn.T)
-    shown = torch.cat([albedo[:, seen].T, albedo.new_zeros(1, 3)])[found.point].movedim(-1, -3)
-    return _maps(torch.where(found.point >= 0, found.depth, torch.nan), found.normals, shown, K2)
+    return _splat_maps(found, albedo[:, seen].T, K2, there)
 
 
 def _camera_parts(camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,22 +137,36 @@ def _nothing(camera: Camera, device: torch.device | str) -> SurfelMaps:
     return SurfelMaps(torch.full_like(empty[0], torch.nan), empty, empty.clone())
 
 
-def _maps(depth: Tensor, normals: Tensor, albedo: Tensor, K: Tensor) -> SurfelMaps:
-    """Normals to unit length and towards the camera; a face or point without one faces the camera squarely. 0 where nothing is."""
-    points = back_project(depth, K)
+def _splat_maps(found: Splats, colours: Tensor, K: Tensor, camera: Camera) -> SurfelMaps:
+    """Maps of the nearest splats; colours of all points [N, 3]."""
+    point = found.point.view(-1)
+    pixel = (point >= 0).nonzero().ravel()
+    return _maps(pixel, found.depth.view(-1)[pixel], found.normals.flatten(1)[:, pixel], colours[point[pixel]].T, K, camera)
+
+
+def _maps(pixel: Tensor, depth: Tensor, normals: Tensor, albedo: Tensor, K: Tensor, camera: Camera) -> SurfelMaps:
+    """Maps of what N pixels see: depth [N], normals and albedo [3, N]. Nothing, which is 0 and NaN, elsewhere.
+
+    Normals get unit length and turn towards the camera; a face or point without one faces the camera squarely.
+    """
+    seen = is_surface(depth)
+    rays = camera_rays(K, camera.height, camera.width)[0].flatten(1).index_select(1, pixel)
+    points = torch.where(seen, depth, 0) * rays
     length = _length(normals)
-    lost = (length <= 1e-30) & is_surface(depth)
+    lost = (length <= 1e-30) & seen
     if bool(lost.any()):
         squarely = -points / _length(points).clamp_min(1e-30)
         normals, length = torch.where(lost, squarely, normals), torch.where(lost, 1, length)
-    towards = torch.where((normals * points).sum(-3) > 0, -1.0, 1.0) / length.clamp_min(1e-30)
-    seen = is_surface(depth).to(depth)
-    return SurfelMaps(depth, normals * (towards * seen), albedo * seen)
+    towards = torch.where((normals * points).sum(0) > 0, -1.0, 1.0) / length.clamp_min(1e-30)
+    maps = _nothing(camera, K.device)
+    for values, where in zip(maps, (depth, normals * (towards * seen), albedo * seen), strict=True):
+        values.flatten(-2).index_copy_(-1, pixel, where)
+    return maps
 
 
 def _length(vectors: Tensor) -> Tensor:
-    """Lengths [H, W] of vectors [3, H, W]; torch's own norm is slow across planes."""
-    return (vectors * vectors).sum(-3).sqrt()
+    """Lengths [N] of vectors [3, N]; torch's own norm is slow across planes."""
+    return (vectors * vectors).sum(0).sqrt()
 
 
 def _point_colours(cloud: PointCloud) -> np.ndarray:

@@ -20,6 +20,15 @@ class ZBuffer(NamedTuple):
     weights: Tensor
 
 
+class Seen(NamedTuple):
+    """N pixels that see a face: pixel [N] = row * width + column, depth [N] float64, face [N] int64, weights [3, N] of its corners."""
+
+    pixel: Tensor
+    depth: Tensor
+    face: Tensor
+    weights: Tensor
+
+
 class Nearest(NamedTuple):
     """depth [H, W] float64, rounded to float32 (inf = nothing), face [H, W] int64 (-1 = nothing)."""
 
@@ -41,19 +50,30 @@ def zbuffer(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int)
     >>> seen.depth.round(decimals=9).tolist(), seen.face.tolist()
     ([[4.0, 4.0], [4.0, 4.0]], [[0, 0], [0, 0]])
     """
+    found = seen_faces(vertices, faces, K, width, height)
+    depth = torch.full((height * width,), torch.inf, dtype=torch.float64, device=vertices.device)
+    depth.index_copy_(0, found.pixel, found.depth)
+    face = torch.full_like(depth, -1, dtype=torch.int64).index_copy_(0, found.pixel, found.face)
+    weights = depth.new_zeros(3, height * width).index_copy_(1, found.pixel, found.weights)
+    return ZBuffer(depth.view(height, width), face.view(height, width), weights.view(3, height, width).permute(1, 2, 0))
+
+
+def seen_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Seen:
+    """The same for the pixels that see a face alone, in their order.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> vertices = torch.tensor([[-9.0, -9, 4], [9, -9, 4], [-9, 9, 4]], dtype=torch.float64)
+    >>> seen_faces(vertices, torch.tensor([[0, 1, 2]]), K, 2, 2).pixel.tolist()
+    [0, 1, 2]
+    """
     vertices = vertices.double()
-    found = first_faces(vertices, faces, K, width, height)
-    nothing = found.face < 0
-    if bool(nothing.all()):
-        return ZBuffer(found.depth, found.face, vertices.new_zeros(height, width, 3))
-    face = found.face.clamp_min(0)
-    weights = _plane_weights(vertices, faces, face, K)
+    found = first_faces(vertices, faces, K, width, height).face.view(-1)
+    pixel = (found >= 0).nonzero().ravel()
+    face = found.index_select(0, pixel)
+    weights = _plane_weights(vertices, faces, face, pixel, K, width)
     # The key of the nearest face holds its depth in float32 alone.
-    corner_z = vertices[:, 2].index_select(0, faces.t().index_select(1, face.view(-1)).view(-1)).view(3, height, width)
-    exact = weights[0] * corner_z[0] + weights[1] * corner_z[1] + weights[2] * corner_z[2]
-    return ZBuffer(
-        exact.masked_fill_(nothing, torch.inf), face.masked_fill_(nothing, -1), weights.masked_fill_(nothing, 0).permute(1, 2, 0)
-    )
+    z = vertices[:, 2].index_select(0, faces.index_select(0, face).t().reshape(-1)).view(3, -1)
+    return Seen(pixel, weights[0] * z[0] + weights[1] * z[1] + weights[2] * z[2], face, weights)
 
 
 def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Nearest:
@@ -78,7 +98,7 @@ def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     x = K[0, 0] * points[:, 0] / z + K[0, 2]
     y = K[1, 1] * points[:, 1] / z + K[1, 2]
     # A plane stays a plane under (x/z, y/z, 1/z): interpolate 1/z linearly on the image.
-    found = nearest(torch.stack([x, y, -1 / z], 1), cut_faces, width, height)
+    found = nearest(torch.stack([x, y, -1 / z]).t(), cut_faces, width, height)
     nothing = found.face < 0
     face = source.index_select(0, found.face.clamp_min(0).view(-1)).view(height, width)
     return Nearest((-1 / found.depth).masked_fill_(nothing, torch.inf), face.masked_fill_(nothing, -1))
@@ -118,19 +138,18 @@ def nearest(points: Tensor, faces: Tensor, width: int, height: int) -> Nearest:
     return Nearest(torch.where(nothing, torch.inf, depth).view(height, width), face.view(height, width))
 
 
-def _plane_weights(vertices: Tensor, faces: Tensor, face: Tensor, K: Tensor) -> Tensor:
-    """Corner weights where the ray of each pixel meets the plane of its face [H, W], in the camera frame. [3, H, W]"""
-    height, width = face.shape
+def _plane_weights(vertices: Tensor, faces: Tensor, face: Tensor, pixel: Tensor, K: Tensor, width: int) -> Tensor:
+    """Corner weights where the rays of pixels [N] meet the planes of their faces [N], in the camera frame. [3, N]"""
     used = torch.zeros(len(faces), dtype=torch.bool, device=face.device)
-    used[face.view(-1)] = True
+    used[face] = True
     place = used.cumsum(0).sub_(1)
     a, b, c = vertices[faces[used]].unbind(1)
     # Along the ray (x, y, 1) the weights are proportional to its triple products with the opposite edge's corners.
     normals = torch.stack([torch.linalg.cross(p, q) for p, q in ((b, c), (c, a), (a, b))]).permute(2, 0, 1).reshape(9, -1)
-    n = normals.index_select(1, place.index_select(0, face.view(-1))).view(3, 3, height, width)  # [component, corner, H, W]
-    x = (torch.arange(width, dtype=torch.float64, device=vertices.device) + 0.5 - K[0, 2]) / K[0, 0]
-    y = (torch.arange(height, dtype=torch.float64, device=vertices.device) + 0.5 - K[1, 2]) / K[1, 1]
-    w = (x * n[0]).add_(y[:, None] * n[1]).add_(n[2])
+    n = normals.index_select(1, place.index_select(0, face)).view(3, 3, -1)  # [component, corner, N]
+    row = torch.div(pixel, width, rounding_mode="floor")
+    x, y = (((v.double() + 0.5 - K[k, 2]) / K[k, k]) for k, v in enumerate((pixel - row * width, row)))
+    w = n[0].mul_(x).add_(n[1].mul_(y)).add_(n[2])
     total = w[0] + w[1] + w[2]
     edge_on = total == 0
     w = w.div_(total.masked_fill_(edge_on, 1)).masked_fill_(edge_on, 1 / 3)

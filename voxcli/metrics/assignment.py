@@ -258,9 +258,15 @@ def _phase(lists: _Candidates, prices: np.ndarray, epsilon: float, stop: int) ->
 
 
 def _dual_bound(costs: _Costs, v: np.ndarray) -> float:
-    """Mean dual value of column prices v, the row prices being the best that go with them."""
-    rows = [(costs.rows(tile) - v).min(axis=1).sum() for tile in costs.tiles()]
-    return float((sum(rows) + v.sum()) / costs.n)
+    """Mean dual value of column prices v, raised: the row prices are the best that go with v, then the column prices with those."""
+    rows, raised = 0.0, np.full(costs.n, np.inf)
+    for tile in costs.tiles():
+        cost = costs.rows(tile)
+        u = (cost - v).min(axis=1)
+        rows += float(u.sum())
+        cost -= u[:, None]
+        np.minimum(raised, cost.min(axis=0), out=raised)
+    return float((rows + raised.sum()) / costs.n)
 
 
 # ------------------------------------------------------------------------------------------------ unequal sizes

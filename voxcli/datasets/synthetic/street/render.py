@@ -13,7 +13,7 @@ from voxcli.datasets.synthetic.street import textures
 from voxcli.datasets.synthetic.street.pieces import STYLE_SIZE, Surface, between, yaw_matrix
 from voxcli.datasets.synthetic.street.plan import Placed, Street, View
 from voxcli.datasets.synthetic.street.shadows import ShadowMap, ShadowRange
-from voxcli.geometry.zbuffer import zbuffer
+from voxcli.geometry.zbuffer import seen_faces
 from voxcli.scene import Camera
 
 GROUND_THICKNESS = 0.25
@@ -246,21 +246,23 @@ def render(
     to_cam = camera.world_to_cam
     cam = soup.vertices @ to_cam[:3, :3].T + to_cam[:3, 3]
     facing = soup.facing(np.append(view.position, 1.0))
-    buffer = zbuffer(torch.from_numpy(cam), torch.from_numpy(soup.faces[facing]), torch.from_numpy(K), fine_w, fine_h)
-    depth, face = buffer.depth.numpy(), np.append(facing, -1)[buffer.face.numpy()]
+    seen = seen_faces(torch.from_numpy(cam), torch.from_numpy(soup.faces[facing]), torch.from_numpy(K), fine_w, fine_h)
+    shown, hit = seen.pixel.numpy(), facing.take(seen.face.numpy())
     x, y = (np.arange(fine_w) + 0.5 - K[0, 2]) / K[0, 0], (np.arange(fine_h) + 0.5 - K[1, 2]) / K[1, 1]
     rays = np.stack([*np.meshgrid(x, y), np.ones((fine_h, fine_w))], -1).reshape(-1, 3) @ to_cam[:3, :3]
-    shown = np.flatnonzero(face.reshape(-1) >= 0)
-    hit = face.reshape(-1)[shown]
     rays = rays.astype(np.float32)
     length = np.sqrt(np.einsum("ij,ij->i", rays, rays))
     unit = rays / length[:, None]
-    away = depth.reshape(-1).take(shown).astype(np.float32)
+    away = seen.depth.numpy().astype(np.float32)
     world = rays.take(shown, 0) * away[:, None] + view.position.astype(np.float32)
     normal = soup.normals.take(hit, 0)
-    out = _sky(unit, weather)
-    skyline = _far_line(unit, weather)
-    out[skyline] = 0.72 * weather.horizon + 0.28 * np.array([0.16, 0.18, 0.16], np.float32)
+    free = np.ones(fine_h * fine_w, dtype=bool)
+    free[shown] = False
+    beyond = unit[free]
+    sky = _sky(beyond, weather)
+    sky[_far_line(beyond, weather)] = 0.72 * weather.horizon + 0.28 * np.array([0.16, 0.18, 0.16], np.float32)
+    out = np.zeros((fine_h * fine_w, 3), np.float32)
+    out[free] = sky
     colour, mirror, gloss = _albedo(soup, hit, world, normal, placed, street)
     sunlight = np.ones(len(hit), dtype=np.float32)
     if weather.sun_colour.max() > 0.15:
@@ -269,9 +271,9 @@ def render(
     clear = np.exp(away * length.take(shown) / -weather.visibility)[:, None]
     out[shown] = light * clear + weather.horizon * (1 - clear)
     rgb = _develop(rng, out.reshape(fine_h, fine_w, 3), weather)
-    owner = np.where(face >= 0, soup.owner[face.clip(0)], -1)
-    centre_depth = depth[1::2, 1::2]
-    return Rendered(rgb, np.where(np.isfinite(centre_depth), centre_depth, np.nan).astype(np.float32), owner[1::2, 1::2])
+    depth, owner = np.full(fine_h * fine_w, np.nan, np.float32), np.full(fine_h * fine_w, -1, soup.owner.dtype)
+    depth[shown], owner[shown] = away, soup.owner[hit]
+    return Rendered(rgb, *(values.reshape(fine_h, fine_w)[1::2, 1::2] for values in (depth, owner)))
 
 
 def _develop(rng: np.random.Generator, fine: np.ndarray, weather: Weather) -> np.ndarray:

@@ -133,18 +133,23 @@ def ground(x: np.ndarray, z: np.ndarray, street: Street) -> np.ndarray:
             path = np.array([0.32, 0.1, 0.075] if red_path else [0.17, 0.17, 0.18], np.float32)
             out = np.where(((t > lines[0]) & (t < lines[1]))[:, None], path * (1 + 0.1 * grain(x * 35, z * 35))[:, None], out)
             out = np.where((np.abs(t - lines[0] - 0.08) < 0.06)[:, None], 0.6, out)
-        row = z / size
-        column = x / size + (0.5 * (np.floor(row) % 2) if bond else 0.0)
+        paved = np.flatnonzero(t > lines[1])
+        px, pz = x[paved], z[paved]
+        row = pz / size
+        column = px / size + (0.5 * (np.floor(row) % 2) if bond else 0.0)
         joint = ((row % 1) < 0.05 / (size / 0.3)) | ((column % 1) < 0.05 / (size / 0.3))
-        slabs = (1 + 0.1 * grain(column, row) + 0.06 * clouds(x * 6, z * 6)) * np.where(joint, 0.66, 1.0)
-        out = np.where((t > lines[1])[:, None], slabs[:, None] * paving, out)
-        kerb = (t > lines[1] - 0.02) & (t < lines[1] + 0.14)
-        out = np.where(kerb[:, None], (0.36 * np.where((z % 1.0) < 0.025, 0.55, 1 + 0.07 * grain(z, x * 0)))[:, None], out)
-        gutter = (t > lines[0] - 0.14) & (t < lines[0]) if not street.cycle[side] else np.zeros_like(kerb)
-        out = np.where(gutter[:, None], out * 0.72, out)
+        slabs = (1 + 0.1 * grain(column, row) + 0.06 * clouds(px * 6, pz * 6)) * np.where(joint, 0.66, 1.0)
+        out[paved] = slabs[:, None] * paving
+        kerb = np.flatnonzero((t > lines[1] - 0.02) & (t < lines[1] + 0.14))
+        kz = z[kerb]
+        out[kerb] = (0.36 * np.where((kz % 1.0) < 0.025, 0.55, 1 + 0.07 * grain(kz, kz * 0)))[:, None]
+        if not street.cycle[side]:
+            out[(t > lines[0] - 0.14) & (t < lines[0])] *= 0.72
         if street.garden[side] or not street.built[side]:
-            grass = (1 + 0.3 * grain(x * 22, z * 22) + 0.28 * clouds(x * 10, z * 10)).clip(0.25, 2)[:, None] * green
-            out = np.where((t > lines[2])[:, None], grass, out)
+            grown = np.flatnonzero(t > lines[2])
+            gx, gz = x[grown], z[grown]
+            grass = (1 + 0.3 * grain(gx * 22, gz * 22) + 0.28 * clouds(gx * 10, gz * 10)).clip(0.25, 2)[:, None] * green
+            out[grown] = grass
     for c in street.crossings:
         road = np.abs(z - c.z) < c.half
         road &= ((x < 0) & (x < -street.road_half) & c.sides[0]) | ((x > 0) & (x > street.road_half) & c.sides[1])
