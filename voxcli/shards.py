@@ -108,6 +108,12 @@ def opened(path: Path) -> Path | BytesIO:
     return path if name is None else BytesIO(member_bytes(shard, name))
 
 
+def as_input(path: Path) -> str:
+    """A path as an input: the URL of the member that FOLDER/000000.tar/NAME stands for."""
+    shard, name = _parted(path)
+    return str(path) if name is None else member_url(shard, name)
+
+
 def is_there(path: Path) -> bool:
     """Whether a file exists, or such a member."""
     shard, name = _parted(path)

@@ -12,7 +12,7 @@ from refusals import refused
 from voxcli import files
 from voxcli.errors import DataError, FileFormatError
 from voxcli.metrics.records import make_record, summarise
-from voxcli.ops.plots.charts import Series, Values, boxes, curves, histogram, pictures, ticks
+from voxcli.ops.plots.charts import HUES, Series, Values, boxes, curves, histogram, pictures, ticks
 from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, Placed, Shot, Words, pixels, svg
 from voxcli.ops.plots.report import Report, page_of_report, picture_of_report, sheet_of, svg_of
 from voxcli.ops.plots.runs import read_run, report_of_runs, seconds_left
@@ -209,6 +209,22 @@ def test_pictures_are_shown_of_files_as_they_were_scored(tmp_path):
     assert strip_of(found.scores[0], tmp_path).shape == (200, 400, 3), "the truth is another one now, and so is its picture"
     (tmp_path / "pred.npz").unlink()
     assert strip_of(found.scores[0], tmp_path) is None
+
+
+def test_classes_keep_their_order_and_methods_their_colour(tmp_path):
+    found = []
+    for method, person, far in (("ours", None, None), ("theirs", 0.3, 2.0)):
+        records = [iou_record("a", 0.5, classes={"person": person, "car": 0.4}), make_record("chamfer", far, pred="p", gt="g")]
+        path = tmp_path / f"{method}.json"
+        path.write_text(json.dumps(records))
+        found += read_records(str(path), "json")
+    report = report_of_scores(found, "t")
+    (classes,) = [drawing for drawing in report.drawings if drawing.title == "iou: classes"]
+    assert [mark.text for mark in of_kind(classes, Words) if ", " in mark.text] == ["person, theirs", "car, ours", "car, theirs"]
+    alone, both = ([d for d in report.drawings if d.title == f"{name}: all pairs"][0] for name in ("chamfer", "iou"))
+    colours = [{mark.colour for mark in of_kind(drawing, Box)} for drawing in (alone, both)]
+    assert len(colours[0] & colours[1]) >= 1 and HUES[1] in colours[0] and HUES[0] not in colours[0]
+    assert any("over 1 pair," in fact for fact in report.facts)
 
 
 def test_methods_of_a_folder_of_results_are_beside_each_other(tmp_path):

@@ -26,7 +26,7 @@ from voxcli import log
 from voxcli.cli.framework import failures, interrupts, options, variables, written
 from voxcli.cli.framework.output import OutputClosed, out
 from voxcli.contents import opened_once
-from voxcli.errors import VoxcliError, unknown_name
+from voxcli.errors import UsageError, VoxcliError, unknown_name
 from voxcli.version import __version__
 
 if TYPE_CHECKING:
@@ -188,12 +188,18 @@ class Command(QuickHelp, TyperCommand):
         value, source = error.param.consume_value(ctx, self.make_parser(ctx).parse_args(list(args))[0])
         origin = {"ENVIRONMENT": f" from {error.param.envvar}", "DEFAULT_MAP": " from --config"}.get(source.name, "")
         if value is not None:
-            error.message = f"{error.message.rstrip('.')}, got '{value}'{origin}."
+            came = "" if f"'{value}' is" in error.message else f", got '{value}'"
+            error.message = f"{error.message.rstrip('.')}{came}{origin}."
 
     def invoke(self, ctx: Context) -> None:
         """Run the command, or print its configuration."""
         variables.warn_of_unknown(_variables(self), _all_variables)
-        log.set_handler(out.detail if out.verbose and not out.quiet else None)
+        if out.quiet and out.verbose:
+            flags = ["COMMANDLINE" in str(ctx.get_parameter_source(name)) for name in ("quiet", "verbose")]
+            if flags[0] == flags[1]:
+                raise UsageError("-q and -v contradict each other.", hint="Give one of them.")
+            out.quiet, out.verbose = flags[0], 0 if flags[0] else out.verbose  # a flag comes before a variable
+        log.set_handler(out.detail if out.verbose else None)
         with options.current(ctx):
             if options.printing_config() and not getattr(self.callback, "sections", ()):
                 options.show_config()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+
+from voxcli.shards import members
 
 if TYPE_CHECKING:
     from voxcli.provenance import Json
@@ -25,14 +27,16 @@ def is_data_set(folder: str) -> bool:
         return False
     from voxcli.datasets.nuscenes_street import is_nuscenes_folder
 
-    return is_nuscenes_folder(folder) or _synthetic(folder) is not None
+    return is_nuscenes_folder(folder) or synthetic_meta(folder) is not None
 
 
 def data_set_facts(folder: str) -> dict[str, Json]:
     """The kind of a data set, its number of samples and how it was made; of nuScenes its version, channels, frames and boxes."""
-    if (meta := _synthetic(folder)) is not None:
+    if (meta := synthetic_meta(folder)) is not None:
         schema = str(meta["schema"])
         samples = sum(1 for pattern in _SAMPLES[schema] for _ in Path(folder).glob(pattern))
+        packed = [PurePosixPath(name) for path in Path(folder).glob("*.tar") for name in members(path)]
+        samples += sum(any(name.match(pattern) for pattern in _SAMPLES[schema]) for name in packed)
         return {"kind": schema.partition("/")[2], "samples": samples, "meta": meta}
     from voxcli.datasets.nuscenes import NuScenesFolder
     from voxcli.datasets.nuscenes_street import nuscenes_facts
@@ -40,7 +44,7 @@ def data_set_facts(folder: str) -> dict[str, Json]:
     return nuscenes_facts(NuScenesFolder(folder))
 
 
-def _synthetic(folder: str) -> dict[str, Json] | None:
+def synthetic_meta(folder: str) -> dict[str, Json] | None:
     """The meta.json of a folder of `voxcli synth`; None for others."""
     try:
         meta = json.loads((Path(folder) / "meta.json").read_bytes())

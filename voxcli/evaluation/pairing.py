@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from voxcli.errors import DataError, UsageError, unknown_name
+from voxcli.shards import SUFFIX, members
 
 FIELDS = ("name", "category", "id", "view", "variant")
 
@@ -40,7 +41,8 @@ def pattern_of(text: str) -> re.Pattern[str]:
 
 
 def find_file(root: Path, pattern: str, fields: Mapping[str, str], suffixes: tuple[str, ...]) -> Path | None:
-    """The file of a sample below a folder: the pattern with the sample's fields, with or without an extension. None where there is none.
+    """The file of a sample below a folder: the pattern with the sample's fields, with or without an extension; without a *, a member of
+    the folder's shards, too. None where there is none.
 
     Raises DataError where there are several.
 
@@ -58,6 +60,8 @@ def find_file(root: Path, pattern: str, fields: Mapping[str, str], suffixes: tup
         path for each in here if each.is_dir() for path in sorted(each.iterdir())
         if exact.fullmatch(path.name) and path.is_file() and path.name.lower().endswith(suffixes) and not path.name.startswith(".")
     ]  # fmt: skip
+    names = [relative + suffix for suffix in suffixes]
+    found += [shard / name for shard in sorted(root.glob(f"*{SUFFIX}")) for name in names if name in members(shard)]
     if len(found) > 1:
         raise DataError(f"Several files could be the prediction of '{fields.get('name')}'.", actual=", ".join(map(str, found[:3])),
                         hint="Name one by --pair, with its extension.")  # fmt: skip

@@ -25,6 +25,7 @@ from voxcli.ops.shape_fitting import fit_shape
 from voxcli.ops.shape_parts import label_points, rebuild_shape
 from voxcli.provenance import Recordable, digests_of_files
 from voxcli.scene import FruxelGrid, Labels, Mesh, Picture, Surfels, VoxelGrid
+from voxcli.shards import as_input
 
 if TYPE_CHECKING:
     from torch import nn
@@ -115,7 +116,14 @@ class Evaluator:
         if self.job.predictions is not None:
             found = [*(self._file(reader, place, by_truth[each]) for each in by_truth if each in reader.apart), *found]
             found.insert(0, self._file(reader, place))
-        return list(dict.fromkeys(str(each) for each in found if isinstance(each, Path)))
+        return list(dict.fromkeys(as_input(each) for each in found if isinstance(each, Path)))
+
+    def has_prediction(self, place: Place) -> bool:
+        """Whether there is a file of a prediction."""
+        reader = self.readers[place.variant]
+        by_truth = self._by_truth(reader, place)
+        apart = [by_truth[each] for each in by_truth if each in reader.apart]
+        return any(self._file(reader, place, several) for several in (*apart, ()))
 
     def find(self, place: Place, drawn: bool = False) -> Found:
         """Predict and score one sample. drawn: with further pictures of it."""
@@ -302,10 +310,10 @@ class Evaluator:
         """Prediction and truth as shapes, the prediction on the truth's grid and by its names of classes."""
         metric, options = self._measure(reader, place, several[0])
         right = reader.truth(place.index, truth)
-        gt: Scored = metric.read_truth(str(right), options) if isinstance(right, Path) else right
+        gt: Scored = metric.read_truth(as_input(right), options) if isinstance(right, Path) else right
         if made is None:
             return None, gt
-        pred: Scored = metric.read(str(made), options) if isinstance(made, Path) else made
+        pred: Scored = metric.read(as_input(made), options) if isinstance(made, Path) else made
         pred = pred if isinstance(pred, CameraPoses) else reader.part(pred, place.index)
         if self.job.protocol.rename and isinstance(pred, (FruxelGrid, VoxelGrid)):
             pred = renamed(pred, self.job.protocol.rename)
@@ -328,7 +336,7 @@ class Evaluator:
         sources: tuple[Made, Made],
     ) -> dict[str, Record]:  # fmt: skip
         """The records of all measures of one pair; distances share their samples."""
-        pred, gt = (str(each) if isinstance(each, Path) else "" for each in sources)
+        pred, gt = (as_input(each) if isinstance(each, Path) else "" for each in sources)
         measures = {name: self._measure(reader, place, name) for name in several}
         sampled = {name: options for name, (_, options) in measures.items() if isinstance(options, SampledOptions)}
         found: dict[str, Record] = {}
@@ -338,7 +346,7 @@ class Evaluator:
         for name, (metric, options) in measures.items():
             if name not in sampled:
                 found[name] = metric.score(*pair, options, pred=pred, gt=gt)
-        read = [path for path in (pred, gt, *map(str, reader.sources(place.index))) if path]
+        read = [path for path in (pred, gt, *map(as_input, reader.sources(place.index))) if path]
         return {name: _stated(found[name], digests_of_files(read)) for name in several}
 
 

@@ -108,6 +108,26 @@ def in_blocks(labels: np.ndarray, side: int) -> np.ndarray:
     return spread
 
 
+def without_specks(labels: np.ndarray, need: int) -> np.ndarray:
+    """Labels [X, Y, Z], where a cell that fewer than `need` of its six neighbours agree with has their most frequent label, of equals the
+    lowest. Beyond its ends a grid goes on as it ends. Up to 2, poles and walls of one cell stay; up to 4, walls do.
+
+    >>> labels = np.zeros((5, 5, 5), np.uint8)
+    >>> labels[:, 3, 3] = labels[2, 1, 1] = 1                                         # a pole and a speck
+    >>> int(without_specks(labels, 2).sum()), int(without_specks(labels, 3).sum())
+    (5, 0)
+    """
+    padded = np.pad(labels, 1, mode="edge")
+    ends = (slice(2, None), slice(1, -1), slice(1, -1)), (slice(None, -2), slice(1, -1), slice(1, -1))
+    around = [padded[end[-axis:] + end[:-axis]] for axis in range(3) for end in ends]
+    odd = np.nonzero(sum((each == labels).astype(np.uint8) for each in around) < need)
+    found = np.sort(np.stack([each[odd] for each in around]), axis=0)  # [6, N]
+    count = sum((found == each).astype(np.uint8) for each in found)
+    changed: np.ndarray = labels.copy()
+    changed[odd] = np.take_along_axis(found, np.argmax(count, axis=0)[None], axis=0)[0]
+    return changed
+
+
 def merged_faces(labels: np.ndarray, solid: Sequence[int], *, between: bool = False) -> Rectangles:
     """The exposed faces of the cells of `solid` labels, neighbours of one label and plane merged to rectangles.
 

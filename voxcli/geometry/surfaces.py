@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from voxcli.geometry.rectangles import face_corners, lattice_to_world, merged_faces
+from voxcli.geometry.rectangles import Rectangles, face_corners, lattice_to_world, merged_faces
 from voxcli.scene import FruxelGrid, Labels, Mesh, VoxelGrid
 
 
@@ -76,15 +76,21 @@ def merged_cells(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
     (8, 12, 8.0)
     """
     values, classes = _labels(grid, threshold)
-    found = merged_faces(values, classes.solid_ids, between=True)
-    keys = np.concatenate([np.repeat(found.label, 4)[:, None], found.corners().reshape(-1, 3)], 1)
-    used, index = np.unique(keys, axis=0, return_inverse=True)
+    return mesh_of_rectangles(merged_faces(values, classes.solid_ids, between=True), grid, classes)
+
+
+def mesh_of_rectangles(found: Rectangles, grid: FruxelGrid | VoxelGrid, classes: Labels) -> Mesh:
+    """Rectangles of a grid's lattice in the world frame; those of one label share their corners."""
+    corners = np.concatenate([np.repeat(found.label, 4)[:, None], found.corners().reshape(-1, 3)], 1)
+    shape = tuple(corners.max(axis=0, initial=0) + 1)
+    keys, index = np.unique(np.ravel_multi_index(tuple(corners.T), shape), return_inverse=True)
+    used = np.stack(np.unravel_index(keys, shape), axis=1)
     quads = index.reshape(-1, 4)
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     return Mesh(
         lattice_to_world(used[:, 1:].astype(np.float64), grid),
         faces[:, ::-1] if _mirrors(grid) else faces,
-        face_labels=np.tile(found.label, 2).astype(values.dtype),
+        face_labels=np.tile(found.label, 2).astype(np.uint8 if len(classes.names) <= 256 else np.uint16),
         classes=classes,
     )
 

@@ -64,6 +64,8 @@ def summary_of(sums: Sums) -> Record:
         summary = sums.summary(max(means, key=lambda at: means[at]))  # the lowest of equals: they come in their order
     else:
         summary = sums.summary()
+    if COUNTS in summary["parts"] and "mean_over" in summary["params"]:
+        summary["parts"]["pooled_mean"] = _pooled_mean(summary, list(sums.classes))
     if rule == CATEGORIES:
         if sums.categories is None:
             raise UsageError("The value is a mean over categories, and no category was named.", hint="Add --category-from parent.")

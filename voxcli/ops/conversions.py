@@ -27,19 +27,19 @@ class ConversionOptions:
     """Options of all conversions.
 
     resolution: cells along the longest side. threshold: occupied at or above this probability. points: samples of a surface. seed: of the
-    samples. surface: of grids, smooth or cells.
+    samples. surface: of grids, smooth, cells, or auto: small cells of labelled ones in GLB files (see small_scenes.py), else smooth.
     """
 
     resolution: int = 64
     threshold: float = 0.5
     points: int = 10_000
     seed: int = 0
-    surface: str = "smooth"
+    surface: str = "auto"
 
     @property
     def recorded(self) -> dict[str, Json]:
         """The options for the provenance of a result; `surface` where it is not the usual one."""
-        return {name: value for name, value in vars(self).items() if (name, value) != ("surface", "smooth")}
+        return {name: value for name, value in vars(self).items() if (name, value) != ("surface", "auto")}
 
 
 Conversion = Callable[[Any, ConversionOptions], "Converted"]
@@ -56,7 +56,10 @@ def convert_to_format(
     conversion = find_conversion(type(scene), target, kind)
     if conversion is None:
         return scene
-    made = conversion(scene, options or ConversionOptions())
+    options = options or ConversionOptions()
+    if options.surface == "auto" and target.name == "GLB" and getattr(scene, "labels", None) is not None:
+        options = replace(options, surface="small")
+    made = conversion(scene, options)
     log.info(lambda: _in_words(scene, made))
     return made
 
@@ -148,6 +151,10 @@ def _placed_mesh(scene: SceneDescription, options: ConversionOptions) -> Mesh:
 def _surface(grid: FruxelGrid | VoxelGrid, options: ConversionOptions) -> Mesh:
     from voxcli.geometry.surfaces import merged_cells, surface_mesh
 
+    if options.surface == "small":
+        from voxcli.ops.small_scenes import small_scene
+
+        return small_scene(grid)
     if options.surface == "cells":
         return merged_cells(grid, options.threshold)
     return surface_mesh(grid, options.threshold)

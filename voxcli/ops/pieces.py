@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def write_pieces(
     folder: str, scene: FruxelGrid | VoxelGrid, found: Components, options: SceneSegmentation, extension: str, meta: Mapping[str, Json],
     overwrite: bool,
-) -> int:  # fmt: skip
-    """Write one file for each piece into a folder, named by the piece: "car-1.glb". Returns how many earlier pieces were removed.
+) -> tuple[int, int]:  # fmt: skip
+    """Write one file for each piece into a folder, named by the piece: "car-1.glb". Returns how many were written, and how many earlier
+    ones removed.
 
     A new folder appears whole: it is filled under another name and then renamed. A folder that exists gets the files one by one, and
     pieces of an earlier call are removed. They are known by their names.
@@ -43,9 +44,9 @@ def write_pieces(
         written = _fill(filling, piece_grid(scene, found, options.by), options, extension, meta, overwrite or filling != final)
         if filling == final:
             assert scene.classes is not None
-            return _remove_earlier(final, scene.classes.names, options.by, extension, written)
+            return len(written), _remove_earlier(final, scene.classes.names, options.by, extension, written)
         os.replace(filling, final)
-        return 0
+        return len(written), 0
     except OSError as error:
         raise UsageError(f"{folder} cannot be written.", actual=error.strerror or str(error)) from error
     finally:

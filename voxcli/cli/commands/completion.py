@@ -51,7 +51,7 @@ PLACES = {
 
 
 def completion(
-    what: Annotated[Page, typer.Argument(show_default=False, help="A shell, man (the manual page), or install.")],
+    what: Annotated[Page, typer.Argument(metavar="SHELL", show_default=False, help="A shell, man (the manual page), or install.")],
     shell: Annotated[Page | None, typer.Argument(show_default=False, help="With install: what is put in its usual place.")] = None,
 ) -> None:
     """Print the completion script of a shell or the manual page, or install one for this user.
@@ -214,19 +214,26 @@ def _bash(verbs: list[Verb]) -> str:
     known = [verb.words for verb in verbs if verb.words]
     lines.append("            " + "|".join(_quote(_spaced(words)) for words in known) + ') verb="${verb:+$verb }$word" ;;')
     lines += ["        esac", "    done", '    case "$verb:$previous" in']
+    answers: dict[str, dict[str, str]] = {}  # flag -> command -> what is said to its value
     for verb in verbs:
         for flag in verb.flags:
-            if flag.choices:
-                patterns = "|".join(_quote(f"{verb.words}:{name}") for name in flag.names)
-                lines.append(f'        {patterns}) COMPREPLY=($(compgen -W {_quote(" ".join(flag.choices))} -- "$current")); return ;;')
-        with_value = [name for flag in verb.flags if flag.takes_value and not flag.choices for name in flag.names]
-        if with_value:
-            patterns = "|".join(_quote(f"{verb.words}:{name}") for name in with_value)
-            lines.append(f"        {patterns}) COMPREPLY=(); return ;;")
-    lines += ["    esac", '    case "$verb:$current" in']
+            said = f'($(compgen -W {_quote(" ".join(flag.choices))} -- "$current")); return' if flag.choices else "(); return"
+            for name in flag.names:
+                answers.setdefault(name, {})[verb.words] = said if flag.takes_value else ""
+    patterns: dict[str, list[str]] = {}  # what is said -> where
+    for name, found in answers.items():
+        everywhere = len(set(found.values())) == 1
+        for words, said in [("*", next(iter(found.values())))] if everywhere else found.items():
+            if said:
+                patterns.setdefault(said, []).append(f"{words}:{name}" if everywhere else _quote(f"{words}:{name}"))
+    lines += [f"        {'|'.join(where)}) COMPREPLY={said} ;;" for said, where in patterns.items()]
+    spelt = {verb.words: [name for flag in verb.flags for name in flag.names] for verb in verbs}
+    shared = [name for name in spelt[verbs[-1].words] if all(name in spelt[verb.words] for verb in verbs if not verb.children)]
+    lines += ["    esac", f'    local common="{" ".join(shared)}"', '    case "$verb:$current" in']
     for verb in verbs:
-        names = " ".join(name for flag in verb.flags for name in flag.names)
-        lines.append(f'        {_quote(verb.words + ":-")}*) COMPREPLY=($(compgen -W {_quote(names)} -- "$current")) ;;')
+        own = [name for name in spelt[verb.words] if verb.children or name not in shared]
+        names = " ".join(own if verb.children else [*own, "$common"])
+        lines.append(f'        {_quote(verb.words + ":-")}*) COMPREPLY=($(compgen -W "{names}" -- "$current")) ;;')
         words = " ".join([*(name for name, _ in verb.children), *verb.choices])
         if words:
             lines.append(f'        {_quote(verb.words + ":")}*) COMPREPLY=($(compgen -W {_quote(words)} -- "$current")) ;;')
@@ -246,7 +253,7 @@ def _zsh_text(text: str) -> str:
 
 
 def _zsh(verbs: list[Verb]) -> str:
-    named = {text: f"_voxcli_{number}" for number, text in enumerate(_repeated(spec for verb in verbs for spec in _zsh_specs(verb)))}
+    named = {text: f"_vox{number}" for number, text in enumerate(_repeated(spec for verb in verbs for spec in _zsh_specs(verb)))}
     lines = ["#compdef voxcli", _header("zsh", "Put it into a folder of $fpath as _voxcli.")]
     lines += [f"typeset -g {name}={text}" for text, name in named.items()]
     for verb in verbs:
@@ -311,15 +318,19 @@ def _fish(verbs: list[Verb]) -> str:
     for verb in verbs:
         if verb.children:
             seen = f"; and __voxcli_at {_quote(verb.words)}" if verb.words else ""
-            here = _quote(f"not __fish_seen_subcommand_from {' '.join(name for name, _ in verb.children)}{seen}")
-            lines += [f"complete -c voxcli -n {here} -f -a {name} -d {_quote(text)}" for name, text in verb.children]
-            lines += [f"complete -c voxcli -n {here} {_fish_option(flag)}" for flag in verb.flags]
+            lines.append("set -l here " + _quote(f"not __fish_seen_subcommand_from {' '.join(name for name, _ in verb.children)}{seen}"))
+            lines += [f"complete -c voxcli -n $here -f -a {name} -d {_quote(text)}" for name, text in verb.children]
+            lines += [f"complete -c voxcli -n $here {_fish_option(flag)}" for flag in verb.flags]
             continue
         if verb.choices:
             lines.append(f"__voxcli_for {_quote(verb.words)} -- -f -a {_quote(' '.join(verb.choices))}")
         for flag in verb.flags:
             options.setdefault(_fish_option(flag), []).append(_quote(verb.words))
-    lines += [f"__voxcli_for {' '.join(words)} -- {option}" for option, words in options.items()]
+    named = {words: f"_vox{number}" for number, words in enumerate(_repeated(" ".join(words) for words in options.values()))}
+    lines += [f"set -l {name} {words}" for words, name in named.items()]
+    for option, words in options.items():
+        those = " ".join(words)
+        lines.append(f"__voxcli_for {'$' + named[those] if those in named else those} -- {option}")
     return "\n".join(lines) + "\n"
 
 

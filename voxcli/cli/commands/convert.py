@@ -35,9 +35,11 @@ def convert(
     ] = None,
     points: Annotated[int, typer.Option("--points", min=1, max=100_000_000, help="Points sampled from the surface of a mesh.")] = 10_000,
     surface: Annotated[
-        Literal["smooth", "cells"],
-        typer.Option("--surface", help="Mesh of a grid: contoured, or the faces of its cells merged to rectangles, a smaller file."),
-    ] = "smooth",
+        Literal["auto", "smooth", "cells"],
+        typer.Option(
+            "--surface", help="Mesh of a grid: contoured, or the cells' faces. auto: of a scene in GLB, faces in 1 MB; else smooth."
+        ),
+    ] = "auto",
     seed: options.Seed = 0,
     kind: options.Kind = None,
     ids: options.Ids = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voxcli.atomic import check_there
 from voxcli.cli.framework import options, plans
 from voxcli.cli.framework.batch import Batch, Item, ItemsFailed
 from voxcli.cli.framework.output import counted, out
@@ -92,6 +93,7 @@ def evaluate(
     protocol = read_protocol(name, changes)
     if options.printing_config():
         return options.show_config(protocol=protocol)
+    check_there(data)
     from voxcli.evaluation.readers import reader_named
 
     measured = reader_named(protocol.reader).asks == "costs"
@@ -116,16 +118,16 @@ def evaluate(
     method = method_name(method or ("retrieval" if retrieve else _measured_on(job)), job.model, weights, predictions)
     places = _limited(evaluator_of(job), limit)
     check_folder(Path(output), name, data or "")
+    if predictions is not None and not any(evaluator_of(job).has_prediction(each) for each in places):
+        first = evaluator_of(job).readers[places[0].variant].samples[places[0].index]
+        raise DataError(f"{predictions} holds no prediction of these samples.", hint="--pair PATTERN says where they lie.",
+                        expected=f"{protocol.files.format(**first.fields(places[0].variant))}.* and so on")  # fmt: skip
     if dry_run:
         return _plan(job, places, Path(output), method)
     results = Results(Path(output) / method, run, overwrite)
     left = results.left(places)
     failed = _run(job, left, results, pictures if len(left) == len(places) else 0, workers, keep_going)
     summary = results.finish(places, evaluator_of(job).places, protocol)
-    if predictions is not None and not any(summary.scored.values()) and failed is None:
-        first = evaluator_of(job).readers[places[0].variant].samples[places[0].index]
-        raise DataError(f"{predictions} holds no prediction of these samples.", hint="--pair PATTERN says where they lie.",
-                        expected=f"{protocol.files.format(**first.fields(places[0].variant))}.* and so on")  # fmt: skip
     tables = fill(protocol, read_methods(Path(output), protocol, name) | {method: summary})
     _write(Path(output), protocol, tables)
     _print(tables, format)

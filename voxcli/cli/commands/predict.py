@@ -92,7 +92,7 @@ def predict(
         workers,
     )
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".npz")
-    reads = ReadOptions(grouped=views)
+    reads = ReadOptions(grouped=views, part="images")
     with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="predicting", reads=reads) as todo:
         if len(todo):
             Predictions(request, todo).run()

@@ -138,12 +138,15 @@ def view(
         raise UsageError("--open shows one page.", hint="Write one: -o FILE.html, or leave -o out.")
     if views and form == "html":
         raise UsageError("--views belongs to a picture.", hint="A page has them all. Write a picture: -o FILE.png.")
+    if form == "gif" and len(sources) > 1 and named:
+        raise UsageError(f"{output}: a turntable is of one thing.",
+                         hint="A page or a PNG shows two: -o FILE.html. Of each a GIF: -o DIR/ --format gif.")  # fmt: skip
     truth = sources[1] if form in ("html", "png") and len(sources) == 2 and named else None
     frames = _frames(views) if form in _MOVING else 0
     names = () if frames else _view_names(views)
     request = _Request(size or (_TURNTABLE if frames else _SHEET), threshold, kind, input_format, names, picture, truth, frames)
     suffixes, suffix = partial(searched_extensions, name=input_format), f".{form}"
-    reads, shown = ReadOptions(input_format, kind, besides(truth=truth, picture=picture)), sources[:1] if truth else sources
+    reads, shown = ReadOptions(input_format, kind, besides(truth=truth, picture=picture), part="fruxels"), sources[:1] if truth else sources
     with items(shown, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="drawing", reads=reads) as todo:
         other = [item.target for item in todo.items if item.target != "-" and format is None and not item.target.lower().endswith(suffix)]
         if other:
@@ -230,6 +233,7 @@ def _write_sheet(item: Item, request: _Request, replaces: bool, form: str) -> No
 
         truth = request.read(request.truth)
         digests, source_meta = digests | input_digests(request.truth, truth), None
+        _say_of_other_pictures([item.source, request.truth], [thing, truth])
         titles = _title(item.source), _title(request.truth)
         sheet, reason = comparison_of(thing, truth, request.size, threshold, request.views, titles)
         _say_why_not_compared(reason)
@@ -244,6 +248,13 @@ def _title(source: str) -> str:
     from pathlib import Path
 
     return "stdin" if source == "-" else printable(Path(source).name)
+
+
+def _say_of_other_pictures(sources: list[str], things: list[SceneType]) -> None:
+    from voxcli.ops.viewer.beside import of_other_pictures
+
+    if of_other_pictures(sources, things):
+        out.warn(f"{' and '.join(sources)} are of different pictures.")
 
 
 def _say_why_not_compared(reason: str | None) -> None:
@@ -271,6 +282,8 @@ def _write_page(item: Item, request: _Request, replaces: bool) -> None:
         shown.append(Shown(thing, _title(source), own))
     if request.picture is not None:
         digests |= input_digests(request.picture, None)
+    if request.truth is not None:
+        _say_of_other_pictures([item.source, request.truth], [each.thing for each in shown])
     meta = make_meta("page", "view", request.recorded, digests, None, "world", "m")
     page, reason = page_of(shown[0], shown[1] if len(shown) > 1 else None, options.first(request.threshold, 0.5), meta)
     _say_why_not_compared(reason)

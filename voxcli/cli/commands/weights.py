@@ -60,9 +60,10 @@ def scores() -> dict[str, dict[str, Json]]:
 
 
 def _short(row: dict[str, Json]) -> dict[str, Json]:
-    """A line for people: size and score each in one column."""
+    """A line for people, which 80 columns hold: shipped weights by their name, size and score each in one column."""
     size, score = row["bytes"], row["score"]
-    kept = {key: row[key] for key in ("model", "weights", "shipped", "importable", "trainable")}
+    kept: dict[str, Json] = {"model": row["model"], "shipped": row["weights"]}
+    kept |= {word: "yes" if row[key] else None for word, key in (("import", "importable"), ("train", "trainable"))}
     unit = {"share": "", "per cent": " %"}.get(str(row["unit"]), f" {row['unit']}")
     return kept | {"size": None if size is None else f"{int(str(size)) / 1e6:.1f} MB",
                    "score": None if score is None else f"{score}{unit} {row['measure']}; {row['data']}"}  # fmt: skip

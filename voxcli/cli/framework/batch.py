@@ -113,7 +113,10 @@ class Batch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.__exit__(kind, error, traceback)
-        if kind is None and self.plan is not None:
+        if kind is None and self.plan is not None and self._shards is not None:
+            for path, group in self._shards.planned():
+                print_item_plan([file for item in group for file in item.files], [path], self.plan, items=len(group))
+        elif kind is None and self.plan is not None:
             for item in self.items:
                 with self.attempt(item):
                     print_item_plan(item.files, [*([item.target] if item.target else []), *self.also_written(item)], self.plan)
@@ -261,7 +264,10 @@ def items(
     if output == "-":
         out.check_binary()
     reads = reads or ReadOptions()
-    found, several = (expand_groups if reads.grouped else expand)(sources, suffixes, output, policy.keep_going)
+    if reads.grouped:
+        found, several = expand_groups(sources, suffixes, output, policy.keep_going)
+    else:
+        found, several = expand(sources, suffixes, output, policy.keep_going, reads.part)
     todo = _place(found, local_name(output), several, target_suffix, reads.grouped)
     _check_distinct(todo)
     shards = Shards(todo, local_name(output), shard, policy) if shard is not None else None

@@ -14,6 +14,7 @@ from voxcli.cli.framework.batch import Batch, Item, check_policy
 from voxcli.cli.framework.output import RepeatedWarnings, counted, out
 from voxcli.cli.framework.plans import ReadOptions, print_item_plan
 from voxcli.errors import UsageError
+from voxcli.shards import shard_name
 
 if TYPE_CHECKING:
     from voxcli.datasets.synthetic.folders import FolderGenerator
@@ -50,9 +51,11 @@ def fill_data_folder(
     from voxcli.datasets.synthetic.folders import check_folder, write_dataset
 
     if plan is not None:
-        check_folder(Path(output), generator, overwrite)
-        for index in range(count):
-            print_item_plan([], map(str, generator.files(Path(output), index)), plan)
+        check_folder(Path(output), generator, overwrite, shard is not None)
+        for start in range(0, count, shard or 1):
+            some = range(start, min(start + (shard or 1), count))
+            files = map(str, generator.files(Path(output), start)) if shard is None else [str(Path(output) / shard_name(start // shard))]
+            print_item_plan([], files, plan, **({} if shard is None else {f"{generator.item}s": len(some)}))
         return
 
     log.info(lambda: f"{output}: {_in_words(generator)}")

@@ -57,24 +57,24 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
     if to == "nuscenes":
         with out.progress(sum(1 for _ in Path(source).rglob("fruxels/*.npz")), "samples") as bar:
             export_nuscenes(source, output, overwrite=policy.overwrite, progress=bar.advance)
-        return None
+        return written.add(output, counted(bar.done, "sample"))
     if kitti:
         frames = kitti_frames(source)
         with out.progress(len(frames), "frames") as bar:
             street_from_kitti(frames, output, policy.overwrite, bar.advance)
-        return None
+        return written.add(output, counted(bar.done, "frame"))
     if scannet:
         found = scannet_frames(source)
         with out.progress(len(found), "frames") as bar:
             street_from_scannet(source, found, output, policy.overwrite, bar.advance)
-        return None
+        return written.add(output, counted(bar.done, "frame"))
     folder = NuScenesFolder(source, channel=channel or CAMERA_CHANNEL)
     with out.progress(len(folder), "samples") as bar:
         left_out = street_from_nuscenes(folder, output, policy.overwrite, bar.advance)
     if left_out:
         listed = ", ".join(f"{name} ({count})" for name, count in sorted(left_out.items()))
         out.note(f"boxes of categories that streets lack were left out: {listed}.")
-    return None
+    return written.add(output, counted(bar.done, "sample"))
 
 
 def is_packing(sources: Sequence[str], output: str) -> bool:

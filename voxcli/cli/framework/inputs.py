@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from voxcli import remote, shards
@@ -35,14 +35,17 @@ class Input:
     parts: tuple[str, ...] = ()
 
 
-def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None, keep_going: bool = False) -> tuple[list[Input], bool]:
+def expand(
+    sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = None, keep_going: bool = False, part: str | None = None
+) -> tuple[list[Input], bool]:
     """All input files, and whether they are to be treated as several (a folder, glob or list is, even with one file in it).
 
     Order: as given; within a folder or glob sorted by relative path. Names are relative to the folder, to the part of a glob before its
     first wildcard, or as they stand in a list; a file given directly has its stem. `suffixes` filter folders and globs only; hidden
     files and folders are left out, and so is the folder `leave_out` (the output, if it lies inside an input).
 
-    keep_going: what a list names and is not there is an input that will fail; otherwise it is an error now.
+    keep_going: what a list names and is not there is an input that will fail; otherwise it is an error now. part: what is taken of a folder
+    that is a data set of `voxcli synth`, such as its images.
     """
     found: list[Input] = []
     several = len(sources) > 1
@@ -60,7 +63,7 @@ def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = N
             from_stdin += source == f"@{STDIN}"
             several = True
         elif os.path.isdir(source):
-            found += _from_folder(source, _listed(suffixes), leave_out)
+            found += _part_of(source, part, _from_folder(source, _listed(suffixes), leave_out))
             several = True
         elif source.endswith(shards.SUFFIX) and os.path.isfile(source):
             found += _from_shard(source, ".", _listed(suffixes)) or [Input(source, PurePosixPath(Path(source).as_posix()).stem)]
@@ -75,6 +78,18 @@ def expand(sources: Sequence[str], suffixes: Suffixes, leave_out: str | None = N
     if from_stdin > 1:
         raise UsageError("- (stdin) can be given only once.")
     return found, several
+
+
+def _part_of(folder: str, part: str | None, found: list[Input]) -> list[Input]:
+    """The inputs of a data set's part, by their names within it; all of another folder."""
+    from voxcli.datasets.facts import synthetic_meta
+
+    if part is None or synthetic_meta(folder) is None:
+        return found
+    own = [replace(each, name="/".join(p for p in each.name.split("/") if p != part)) for each in found if part in each.name.split("/")]
+    if own:
+        out.detail(f"{folder}: a data set, of which {part}/ is taken.")
+    return own or found
 
 
 def expand_groups(
@@ -288,7 +303,13 @@ def pairs(
     (found_pred, several_pred), (found_gt, several_gt) = (expand([each], suffixes, None, keep_going) for each in (pred, gt))
     if several_pred != several_gt:
         one, many = (gt, pred) if several_pred else (pred, gt)
-        raise UsageError("A folder cannot be paired with a single file.", actual=f"{many} and {one}", hint="Give two files or two folders.")
+        alone, others = (found_gt, found_pred) if several_pred else (found_pred, found_gt)
+        same = [each for each in others if PurePosixPath(each.name).name == alone[0].name]
+        if one == STDIN or len(same) != 1:
+            raise UsageError(f"The folder {many} holds {'several files' if same else 'nothing'} of the name of {one}.",
+                             hint="Give two files, or two folders.")  # fmt: skip
+        sides = (same[0], alone[0]) if several_pred else (alone[0], same[0])
+        return Pairs([Pair(alone[0].name, sides[0].path, sides[1].path, _category(same[0].name, category_from))], [], [])
     if not several_pred and patterns:
         raise UsageError("--pair is for folders of files; two files are a pair.")
     if not several_pred:

@@ -23,12 +23,14 @@ Facts = dict[str, "Json"]
 @dataclass(frozen=True)
 class ReadOptions:
     """How the inputs of a command are read: their format and kind, where options state them, and what every item reads besides, as
-    path -> what it is (None: as its header says). grouped: the files of a folder, and those named directly, are one input together."""
+    path -> what it is (None: as its header says). grouped: the files of a folder, and those named directly, are one input together.
+    part: what is taken of a data set, see `inputs.expand`."""
 
     format: str | None = None
     kind: str | None = None
     besides: tuple[tuple[str, str | None], ...] = ()
     grouped: bool = False
+    part: str | None = None
 
 
 def besides(**paths: str | os.PathLike[str] | None) -> tuple[tuple[str, str | None], ...]:
@@ -48,10 +50,10 @@ def print_plan(read: Iterable[Facts], write: Iterable[str | os.PathLike[str]], *
     out.records([{"read": list(read), "write": [_target(os.fspath(path)) for path in write], **more}], "jsonl")
 
 
-def print_item_plan(files: Iterable[str], write: Iterable[str], reads: ReadOptions) -> None:
+def print_item_plan(files: Iterable[str], write: Iterable[str], reads: ReadOptions, **more: Json) -> None:
     """The line of an item of a batch."""
     own = [facts(path, reads.kind, reads.format) for path in files]
-    print_plan(own + [facts(path, kind) for path, kind in reads.besides], write)
+    print_plan(own + [facts(path, kind) for path, kind in reads.besides], write, **more)
 
 
 def facts(path: str | os.PathLike[str], kind: str | None = None, format: str | None = None) -> Facts:

@@ -172,6 +172,9 @@ def _summary_rows(summaries: Sequence[Record]) -> list[Row]:
         rows.append({"name": "mean over categories", **{s["metric"]: s["parts"]["mean_over_categories"] for s in summaries}})
     means: list[Record] = [{**s, "value": s["parts"]["mean_over_samples"]} for s in summaries]
     rows.append({"name": "mean over samples", **joined(means)})
+    pooled = {s["metric"]: s["parts"]["pooled_mean"] for s in summaries if "pooled_mean" in s["parts"]}
+    if pooled:
+        rows.append({"name": "cells of all samples pooled", **pooled})
     others = {s["metric"]: s["value"] for s in summaries if s["params"]["summary"] not in ("mean over samples", "mean over categories")}
     if others:
         rows.append({"name": next(s["params"]["summary"] for s in summaries if s["metric"] in others), **others})

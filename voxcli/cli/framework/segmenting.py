@@ -230,7 +230,8 @@ class SceneSegmenter:
         found = segment_scene(scene, request.segmentation)
         out.detail(f"{item.source}: {len(found.instances)} instances, {found.dropped} left out ({found.dropped_volume:.4g} m^3)")
         if request.split is not None:
-            removed = write_pieces(item.target, scene, found, request.segmentation, request.split, meta, request.overwrite)
+            made, removed = write_pieces(item.target, scene, found, request.segmentation, request.split, meta, request.overwrite)
+            written.add(item.target, f"{counted(made, 'piece')}, .{request.split}")
             if removed:
                 out.note(f"{item.target}: {removed} pieces of an earlier call removed.")
         elif extension == "json":

@@ -61,6 +61,10 @@ class Shards:
         return [replace(item, target=str(place / self._name(item)))
                 for k, group in enumerate(self._groups) if k not in self._whole for item in group]  # fmt: skip
 
+    def planned(self) -> list[tuple[str, Sequence[Item]]]:
+        """The shards that are not there, with their items."""
+        return [(str(self._paths[k]), group) for k, group in enumerate(self._groups) if k not in self._whole]
+
     def begin(self, todo: Sequence[Item]) -> None:
         """Say which items are still to be done; shards that lack none are written."""
         place = {item.name: k for k, group in enumerate(self._groups) for item in group}

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+from voxcli import log
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import UsageError
 from voxcli.files.whole import is_whole
@@ -84,7 +85,7 @@ def write_dataset(
     folder = Path(out_dir)
     if count < 1 or workers < 1:
         raise UsageError(f"A data set needs at least one {generator.item} and one worker.", actual=f"count {count}, workers {workers}")
-    open_folder(folder, generator, overwrite)
+    open_folder(folder, generator, overwrite, shard is not None)
     report = progress or (lambda done, count: None)
     if shard is not None:
         return _write_shards(folder, count, generator, workers, report, shard)
@@ -131,9 +132,9 @@ def _write_shards(folder: Path, count: int, generator: FolderGenerator, workers:
     return made
 
 
-def open_folder(folder: Path, generator: FolderGenerator, overwrite: bool) -> None:
+def open_folder(folder: Path, generator: FolderGenerator, overwrite: bool, sharded: bool = False) -> None:
     """Make the folder with its meta.json, or check that it holds the same data set. overwrite: remove the one that is there."""
-    there = check_folder(folder, generator, overwrite)
+    there = check_folder(folder, generator, overwrite, sharded)
     if overwrite:
         _remove(folder, (*generator.patterns, "*.tar", ".parts/**/*"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -141,9 +142,9 @@ def open_folder(folder: Path, generator: FolderGenerator, overwrite: bool) -> No
         atomic_write_bytes(folder / "meta.json", _meta_bytes(generator), overwrite=overwrite)
 
 
-def check_folder(folder: Path, generator: FolderGenerator, overwrite: bool) -> bool:
+def check_folder(folder: Path, generator: FolderGenerator, overwrite: bool, sharded: bool = False) -> bool:
     """Whether the folder holds a data set of the same kind. Raises UsageError where it holds another thing, or, without overwrite, one that
-    was made with other options."""
+    was made with other options, or one of files where tar files are asked for (sharded) and the other way round."""
     path, meta = folder / "meta.json", generator.meta()
     there = meta_of(path.read_bytes() if path.is_file() else b"")
     if there.get("schema") != meta["schema"] and folder.is_dir() and any(folder.iterdir()):
@@ -151,6 +152,9 @@ def check_folder(folder: Path, generator: FolderGenerator, overwrite: bool) -> b
     if not overwrite and there and path.read_bytes() != _meta_bytes(generator):
         raise UsageError(f"{folder} holds a data set that was made with other options.", actual=differences(there, meta),
                          hint="Choose another folder or the same seed and options; --overwrite replaces it.")  # fmt: skip
+    if not overwrite and any(next(folder.glob(each), None) for each in (generator.patterns if sharded else ["*.tar"])):
+        raise UsageError(f"{folder} holds its {generator.item}s as {'' if sharded else 'tar '}files.",
+                         hint=f"{'Leave out' if sharded else 'Give'} --shard; --overwrite replaces what is there.")  # fmt: skip
     return bool(there)
 
 
@@ -195,7 +199,7 @@ def run_chunks(
 ) -> Generator[tuple[Sequence[Item], Result], None, None]:
     """Call work (which travels pickled) on single items here, or on pieces of `chunk` in processes; yields (items, result) as they come.
 
-    modules: what every worker imports first, since it is heavy.
+    modules: what every worker imports first, since it is heavy. Where somebody listens, workers count the seconds of their parts.
     """
     here = scheduler() is None and (workers == 1 or len(items) <= chunk)
     step = 1 if here else chunk
@@ -205,12 +209,23 @@ def run_chunks(
             yield piece, work(piece)
         return
     with worker_pool(workers, partial(_start_worker, modules)) as pool:
-        waiting = {pool.submit(work, piece): piece for piece in islice(pieces, _AHEAD * pool.size)}
+        heard = log.is_enabled()
+        waiting = {pool.submit(counted, work, heard, piece): piece for piece in islice(pieces, _AHEAD * pool.size)}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
-                yield waiting.pop(future), future.result()
-            waiting |= {pool.submit(work, piece): piece for piece in islice(pieces, _AHEAD * pool.size - len(waiting))}
+                result, seconds = future.result()
+                log.add_seconds(seconds)
+                yield waiting.pop(future), result
+            waiting |= {pool.submit(counted, work, heard, piece): piece for piece in islice(pieces, _AHEAD * pool.size - len(waiting))}
+
+
+def counted(work: Callable[[Sequence[Item]], Result], heard: bool, piece: Sequence[Item]) -> tuple[Result, dict[str, float]]:
+    """The result of a piece, and the seconds of its parts."""
+    log.set_handler((lambda line: None) if heard else None)
+    with log.timed("making"):
+        result = work(piece)
+    return result, log.seconds()
 
 
 def _start_worker(modules: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from voxcli.errors import DataError
 from voxcli.evaluation.readers.base import Reader, ReaderOptions, Sample
 from voxcli.models.base import Inputs
 from voxcli.scene import Camera, Picture, Surfels
+from voxcli.shards import as_input, members
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import Shape
@@ -37,10 +38,12 @@ class StreetReader(Reader[ReaderOptions]):
         if is_nuscenes_folder(root):
             channel = next(own for own, (kind, _, _) in CHANNELS.items() if kind == "fruxels")
             folder = NuScenesFolder(root, channel=CAMERA_CHANNEL)
-            every = [folder[k].files for k in range(len(folder))]
-            self.files = [(each[CAMERA_CHANNEL], each[channel]) for each in every if channel in each]
+            frames = [folder[k].files for k in range(len(folder))]
+            self.files = [(each[CAMERA_CHANNEL], each[channel]) for each in frames if channel in each]
         else:
-            self.files = [(root / "images" / f"{path.stem}.png", path) for path in sorted((root / "fruxels").glob("*.npz"))]
+            every = sorted((root / "fruxels").glob("*.npz"))
+            every += [shard / name for shard in sorted(root.glob("*.tar")) for name in members(shard) if Path(name).match("fruxels/*.npz")]
+            self.files = [(path.parents[1] / "images" / f"{path.stem}.png", path) for path in every]
         self.samples = [Sample(picture.stem) for picture, _ in self.files]
 
     def sources(self, index: int) -> Sequence[Path]:
@@ -51,7 +54,7 @@ class StreetReader(Reader[ReaderOptions]):
         """The picture. Its camera stays unknown: fruxels are compared in the camera's own frame."""
         from voxcli import files
 
-        return Inputs.of(files.read_as(self.files[index][0], Picture))
+        return Inputs.of(files.read_as(as_input(self.files[index][0]), Picture))
 
     def truth(self, index: int, which: str) -> Shape | Path:
         """The file of the fruxels."""

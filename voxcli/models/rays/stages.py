@@ -86,7 +86,7 @@ class RaysTask(FruxelTask[Rays, RaysConfig, Prepared, RaysBatch]):
         own, shape = (resolved.depth, resolved.height, resolved.width), data.frustum.shape
         if own != shape:
             raise UsageError("The network's output does not have the shape of the data.", expected=f"(D, H, W) = {shape}", actual=own,
-                             hint="Set network.width, height and depth in the recipe, or choose another preset.")  # fmt: skip
+                             hint="Set them, as --set training.network.width=N (height, depth), or choose another preset.")  # fmt: skip
         check_picture_size(data, resolved.picture_size, resolved.picture_scale)
         return resolved
 

@@ -30,7 +30,7 @@ def resolve_config(options: Mapping[str, Value], classes: int, shape: tuple[int,
     own = (resolved.depth, resolved.height, resolved.width)
     if shape is not None and own != shape:
         raise UsageError("The network's output does not have the shape of the data.", expected=f"(D, H, W) = {shape}", actual=own,
-                         hint="Set network.width, height and depth in the recipe, or choose another preset.")  # fmt: skip
+                         hint="Set them, as --set training.network.width=N (height, depth), or choose another preset.")  # fmt: skip
     return resolved
 
 

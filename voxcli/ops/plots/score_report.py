@@ -35,20 +35,21 @@ def report_of_scores(found: Sequence[Scores], title: str) -> Report:
     drawings: list[Drawing] = []
     left = _MOST_PICTURED
     measures = list(dict.fromkeys(each.measure for each in found))
+    hues = {method: HUES[k % len(HUES)] for k, method in enumerate(dict.fromkeys(each.method for each in found))}
     for measure in measures[:_MOST_MEASURES]:
         methods = [each for each in found if each.measure == measure and each.values]
         head = f"{measure}: " if len(measures) > 1 else ""
         for each in methods:
             who = f"{each.method}: " if len({other.method for other in found}) > 1 else ""
             undefined = len(each.scores) - len(each.values)
-            facts.append(f"{who}{each.axis}, mean {number(mean(each.values))} over {len(each.values)} pairs"
+            facts.append(f"{who}{each.axis}, mean {number(mean(each.values))} over {len(each.values)} pair{'s' * (len(each.values) != 1)}"
                          + (f", {undefined} undefined" if undefined else "")
                          + f", {'higher' if each.higher else 'lower'} is better")  # fmt: skip
             lines += _lines(each, f"{who}{head}")
         if not methods:
             facts.append(f"{measure}: no value is defined")
             continue
-        drawings += _charts(methods, head)
+        drawings += _charts(methods, hues, head)
         for each in methods if left > 0 else ():
             left -= 1
             drawings += _extremes(each, head if len(methods) == 1 else f"{head}{each.method}, ")
@@ -57,9 +58,9 @@ def report_of_scores(found: Sequence[Scores], title: str) -> Report:
     return Report(title, tuple(facts), tuple(drawings), tuple(lines))
 
 
-def _charts(methods: Sequence[Scores], head: str) -> list[Drawing]:
+def _charts(methods: Sequence[Scores], hues: Mapping[str, str], head: str) -> list[Drawing]:
+    """hues: the colour of each method, the same in all charts."""
     axis = methods[0].axis
-    hues = {each.method: HUES[k % len(HUES)] for k, each in enumerate(methods)}
     alone = len(methods) == 1
     groups = [Values(each.method, hues[each.method], each.values) for each in methods]
     drawings = [histogram(f"{head}all pairs", groups, axis)] if len(methods) <= 4 else []
@@ -69,7 +70,8 @@ def _charts(methods: Sequence[Scores], head: str) -> list[Drawing]:
     for what, members in (("classes", _by_class), ("categories", _by_category)):
         several = [members(each) for each in methods]
         names = list(dict.fromkeys(name for each in several for name in each))
-        names = sorted(names) if what == "categories" else names
+        order = [name for each in methods for name in each.classes] if what == "classes" else sorted(names)
+        names.sort(key=lambda name: order.index(name) if name in order else len(order))
         colour_of = (lambda name: hexed(class_colour(name))) if what == "classes" else (lambda name: HUES[0])
         rows = [
             Values(name if alone else f"{name}, {each.method}", colour_of(name) if alone else hues[each.method], numbers)

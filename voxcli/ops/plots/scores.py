@@ -37,7 +37,8 @@ class Score:
 
 @dataclass(frozen=True)
 class Scores:
-    """All scores of one measure by one method. axis: what the number is. higher: is better. folder: where its paths may begin."""
+    """All scores of one measure by one method. axis: what the number is. higher: is better. folder: where its paths may begin. classes: in
+    their order, those without a number, too."""
 
     measure: str
     method: str
@@ -45,6 +46,7 @@ class Scores:
     higher: bool
     folder: Path
     scores: tuple[Score, ...]
+    classes: tuple[str, ...] = ()
 
     @property
     def values(self) -> list[float]:
@@ -85,7 +87,10 @@ def read_records(path: str, format: str) -> list[Scores]:
         rows = [row for row in (found if isinstance(found, list) else [found]) if isinstance(row, dict)]
     else:
         rows = [each for row in _table(data, name, "\t" if format == "tsv" else ",") for each in _records_of_row(row, name)]
-    rows = [row for row in rows if isinstance(row.get("metric"), str) and row.get("pred") != "*"]
+    rows = [row for row in rows if isinstance(row.get("metric"), str)]
+    if rows and not (rows := [row for row in rows if row.get("pred") != "*"]):
+        raise FileFormatError(f"{name} holds the summary of a set, and no pair of it.", expected="the records of its pairs, too",
+                              hint=f"Its numbers: voxcli info {name}")  # fmt: skip
     if not rows:
         raise FileFormatError(f"{name} holds no metric records.", expected="what voxcli metrics prints as jsonl, json, csv or tsv")
     folder = Path(".") if path == "-" else Path(path).parent
@@ -131,7 +136,10 @@ def _scores(measure: str, method: str, folder: Path, rows: Sequence[tuple[str, s
         for name, parent, (_, category, record) in zip(names, parents, rows, strict=True)
     ]
     title = f"{measure} ({preset})" if preset and measure == first.get("metric") else measure
-    return Scores(title, method, axis, metric is None or metric.better == "higher", folder, tuple(scores))
+    parts = first.get("parts")
+    classes = parts.get("classes") if isinstance(parts, dict) else None
+    named = tuple(map(str, classes)) if isinstance(classes, dict) else ()
+    return Scores(title, method, axis, metric is None or metric.better == "higher", folder, tuple(scores), named)
 
 
 def _score(name: str, category: str, record: Facts) -> Score:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +28,33 @@ def picture_beside(source: str, thing: SceneType) -> Picture | None:
         for path in (Path(name), beside / name, beside / Path(name).name):
             if path.suffix.lower() in _EXTENSIONS and path.is_file() and sha256_file(path) == digest:
                 return _read(path)
-    if isinstance(thing, FruxelGrid) and not inputs:
-        for path in (Path(source).with_suffix(extension) for extension in _EXTENSIONS):
-            picture = _read(path) if path.is_file() else None
-            if picture is not None and _fits(picture, thing):
-                return picture
+    for path in _of_its_name(source, thing):
+        picture = _read(path)
+        if picture is not None and isinstance(thing, FruxelGrid) and _fits(picture, thing):
+            return picture
     return None
+
+
+def of_other_pictures(sources: Sequence[str], things: Sequence[SceneType]) -> bool:
+    """Whether two files are known to be of different pictures, by the SHA-256 that each states, or of the picture of its name."""
+    one, other = (_digests(source, thing) for source, thing in zip(sources, things, strict=True))
+    return bool(one and other) and not one & other
+
+
+def _digests(source: str, thing: SceneType) -> set[str]:
+    inputs = getattr(thing, "meta", {}).get("inputs")
+    stated = inputs.items() if isinstance(inputs, Mapping) else ()
+    found = {str(digest) for name, digest in stated if Path(name).suffix.lower() in _EXTENSIONS}
+    return found or {sha256_file(path) for path in _of_its_name(source, thing)}
+
+
+def _of_its_name(source: str, thing: SceneType) -> list[Path]:
+    """The pictures of the name of fruxels that state no input: beside them, or in the images/ of their data set."""
+    if source == "-" or not isinstance(thing, FruxelGrid) or getattr(thing, "meta", {}).get("inputs"):
+        return []
+    own = Path(source)
+    places = [own, own.parent.parent / "images" / own.name]
+    return [path for place in places for end in _EXTENSIONS if (path := place.with_suffix(end)).is_file()]
 
 
 def picture_json(picture: Picture, seen: Json = None) -> Json:
