@@ -258,7 +258,7 @@ def _zsh(verbs: list[Verb]) -> str:
     lines += [f"typeset -g {name}={text}" for text, name in named.items()]
     for verb in verbs:
         lines.append(f"{_function(verb.words)}() {{")
-        specs = [f'"${named[spec]}"' if spec in named else spec for spec in _zsh_specs(verb)]
+        specs = [f"${named[spec]}" if spec in named else spec for spec in _zsh_specs(verb)]
         if verb.children:
             rows = " ".join(_quote(f"{name}:{text}") for name, text in verb.children)
             lines.append(f"    local -a words_here=({rows})")
