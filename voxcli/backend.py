@@ -67,7 +67,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 @contextmanager
-def without_memory() -> Iterator[None]:
+def on_meta_device() -> Iterator[None]:
     """Networks built within have shapes alone, for `load_state_dict(..., assign=True)`: drawing random numbers only to replace them takes
     seconds."""
     with torch.device("meta"), _NormalsUndrawn():

@@ -13,7 +13,7 @@ from small_networks import SMALL
 
 from voxcli.evaluation.pictures import SIDE, strip
 from voxcli.evaluation.protocol import names, read_protocol
-from voxcli.evaluation.samples import Found
+from voxcli.evaluation.samples import ScoredSample
 from voxcli.metrics.iqtt import Answers
 from voxcli.models.weights import save_weights
 
@@ -63,7 +63,7 @@ def test_planted_predictions_score_what_geometry_says(voxcli, tmp_path, name):
     missing = [int(row["missing"]) for (table, method, _), row in found.items() if (table, method) == (first, "mine")]
     assert (sum if read_protocol(name).variants else max)(missing) == absent
     if name != "iqtt":  # one file answers all questions
-        assert absent >= len(read_protocol(name).ways) and f"{absent} of {len(lines)} samples have no prediction" in errors
+        assert absent >= len(read_protocol(name).all_variants) and f"{absent} of {len(lines)} samples have no prediction" in errors
 
 
 def test_parts_are_named_by_all_samples_again_when_one_comes_later(voxcli, tmp_path):
@@ -101,7 +101,7 @@ def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
     found = cells(tmp_path / "results")
     assert any(method == "random" for _, method, _ in found)
     lines = (tmp_path / "results/random/samples.jsonl").read_text().splitlines()
-    assert len(lines) == len(read_protocol(name).ways)
+    assert len(lines) == len(read_protocol(name).all_variants)
     assert (tmp_path / "results/random/sheet.png").is_file()
 
 
@@ -118,8 +118,9 @@ def test_the_sheet_shows_what_the_paper_s_figures_show(voxcli, tmp_path, name, t
 
 
 def test_the_right_choice_has_a_green_frame_and_a_wrong_answer_a_red_one():
-    strips = [strip(Found({}, Answers(np.array([answer])), Answers(np.array([right])), None, tuple(np.zeros((4, 16, 16, 3), np.uint8))))
-              for answer, right in ((0, 0), (0, 2))]  # fmt: skip
+    more = tuple(np.zeros((4, 16, 16, 3), np.uint8))
+    pairs = [(Answers(np.array([answer])), Answers(np.array([right]))) for answer, right in ((0, 0), (0, 2))]
+    strips = [strip(ScoredSample({}, *pair, None, more)) for pair in pairs]
     corners = [[tuple(row[0, k * SIDE].tolist()) for k in range(4)] for row in strips]
     green, red, none = (84, 162, 75), (228, 87, 86), (255, 255, 255)
     assert corners == [[none, green, none, none], [none, red, none, green]]

@@ -8,7 +8,7 @@ from example_files import FILES
 from PIL import Image
 
 from voxcli import files
-from voxcli.cli.framework.picture_warnings import is_even, is_transparent
+from voxcli.cli.framework.picture_warnings import is_transparent, is_uniform
 from voxcli.models.ssz import inference
 from voxcli.scene import Picture
 
@@ -21,17 +21,25 @@ def even(level=128, shape=(60, 80), spread=0, kind=np.uint8):
 
 
 def test_what_is_of_one_colour_and_what_is_not():
-    assert is_even(Picture(even())) and is_even(Picture(even(spread=5))) and is_even(Picture(even(30000, spread=1200, kind=np.uint16)))
-    assert not is_even(Picture(even(spread=12))) and not is_even(Picture(NOISE)) and not is_even(Picture(NOISE.astype(np.uint16) * 257))
+    assert (
+        is_uniform(Picture(even()))
+        and is_uniform(Picture(even(spread=5)))
+        and is_uniform(Picture(even(30000, spread=1200, kind=np.uint16)))
+    )
+    assert (
+        not is_uniform(Picture(even(spread=12)))
+        and not is_uniform(Picture(NOISE))
+        and not is_uniform(Picture(NOISE.astype(np.uint16) * 257))
+    )
     line = even()
     line[30] = 0  # one row of 60: a horizon
-    assert not is_even(Picture(line))
+    assert not is_uniform(Picture(line))
     speck = even()
     speck[30, 40:44] = 0  # a few pixels of 4,800
-    assert is_even(Picture(speck))
+    assert is_uniform(Picture(speck))
     ramp = np.repeat(np.linspace(100, 160, 80).astype(np.uint8)[None, :, None], 60, 0).repeat(3, 2)
-    assert not is_even(Picture(ramp))
-    assert is_even(Picture(even(shape=(1200, 1600), spread=4)))
+    assert not is_uniform(Picture(ramp))
+    assert is_uniform(Picture(even(shape=(1200, 1600), spread=4)))
 
 
 def test_only_what_is_not_transparent_counts():
@@ -40,7 +48,7 @@ def test_only_what_is_not_transparent_counts():
     shown[20:40, 20:40] = 255
     inside = NOISE.copy()
     inside[20:40, 20:40] = 77
-    assert is_even(Picture(inside, shown)) and not is_even(Picture(NOISE, shown))
+    assert is_uniform(Picture(inside, shown)) and not is_uniform(Picture(NOISE, shown))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 
 from voxcli.geometry.cameras import inverse_rigid, look_at
 from voxcli.geometry.frusta import fruxel_index
-from voxcli.geometry.placing import ground_height, stand_level
+from voxcli.geometry.placing import ground_height, level_scene
 from voxcli.geometry.regrid import camera_points, filled_cells, fruxels_to_box, voxels_to_fruxels
 from voxcli.geometry.scenes import fruxelize_scene, split_by_class
 from voxcli.geometry.surfaces import surface_mesh
@@ -39,7 +39,7 @@ def street(frustum, height, pitch_deg=0.0, ground=True):
 @pytest.mark.parametrize("height", [1.2, 1.6, 2.5])
 def test_a_level_camera_is_put_where_it_was(frustum, height):
     seen, camera = street(frustum, height)
-    placed = stand_level(seen)
+    placed = level_scene(seen)
     assert np.abs(placed.world_to_cam - camera).max() < 0.05
     assert assumed_camera(placed.meta) == {"height": placed.world_to_cam[1, 3], "by": "ground"}
     assert np.array_equal(placed.labels, seen.labels)
@@ -47,7 +47,7 @@ def test_a_level_camera_is_put_where_it_was(frustum, height):
 
 def test_of_a_camera_that_looks_down_the_ground_is_at_0_in_the_middle_of_what_is_seen():
     seen, _ = street(FRUSTUM_PRESETS["far"], 1.6, pitch_deg=4)
-    cells = filled_cells(stand_level(seen))
+    cells = filled_cells(level_scene(seen))
     ground = cells.points[cells.labels == 2]
     near, far = (ground[np.abs(-ground[:, 2] - z) < 0.5][:, 1].max() for z in (4, 12))
     assert -0.5 < near < 0.2 < far < 1.0  # it rises by tan(4 degrees), 7 cm a metre
@@ -57,7 +57,7 @@ def test_without_ground_the_camera_stands_at_the_origin():
     alone, _ = street(SMALL, 1.6, ground=False)
     nameless = replace(alone, classes=Labels(("air", "car", "road")))
     for grid in (alone, nameless):
-        placed = stand_level(grid)
+        placed = level_scene(grid)
         assert ground_height(grid) is None and assumed_camera(placed.meta) == {"height": 0.0, "by": None}
         assert np.array_equal(placed.world_to_cam, np.diag([1.0, -1, -1, 1]))
 
@@ -75,7 +75,7 @@ def test_a_few_fruxels_of_ground_and_ground_in_the_sky_tell_no_height():
 
 
 def test_what_leaves_the_frustum_has_the_road_below_and_the_view_ahead():
-    placed = stand_level(street(SMALL, 1.6)[0])
+    placed = level_scene(street(SMALL, 1.6)[0])
     for points, labels in (_of_mesh(placed), _of_cells(placed)):
         car, ground = points[labels == 1], points[labels == 2]
         assert (points[:, 2] < 0).all() and (car[:, 0] > 0.8).all()
@@ -95,7 +95,7 @@ def _of_cells(grid):
 
 
 def test_points_go_back_to_the_fruxels_that_they_came_from():
-    placed = stand_level(street(SMALL, 1.6)[0])
+    placed = level_scene(street(SMALL, 1.6)[0])
     cells = filled_cells(placed)
     index, inside = fruxel_index(torch.from_numpy(camera_points(cells.points, placed.world_to_cam)), SMALL)
     labels = np.zeros(SMALL.shape, np.uint8)
@@ -104,7 +104,7 @@ def test_points_go_back_to_the_fruxels_that_they_came_from():
 
 
 def test_meshes_and_voxels_go_back_to_the_fruxels_that_they_came_from():
-    placed = stand_level(street(SMALL, 1.6)[0])
+    placed = level_scene(street(SMALL, 1.6)[0])
     scene = SceneDescription(tuple(split_by_class(surface_mesh(placed))), CLASSES)
     again = fruxelize_scene(scene, SMALL, placed.world_to_cam, "centre").grid
     filled = placed.labels > 0
@@ -115,7 +115,7 @@ def test_meshes_and_voxels_go_back_to_the_fruxels_that_they_came_from():
 
 
 def test_what_is_made_of_a_scene_says_in_which_frame_it_is():
-    placed = stand_level(FruxelGrid(np.zeros(SMALL.shape, np.uint8), SMALL, classes=CLASSES, meta={"crop": [0, 0, 1, 1]}))
+    placed = level_scene(FruxelGrid(np.zeros(SMALL.shape, np.uint8), SMALL, classes=CLASSES, meta={"crop": [0, 0, 1, 1]}))
     assert placed.meta["crop"] == [0, 0, 1, 1] and frame_of(placed.meta) == VIEWER and frame_of({}) == "world, +y up"
     assert (
         frame_of({}, "world") == "world"

@@ -12,7 +12,7 @@ from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.models.blocks.depthwise import depthwise_strided3d, depthwise_transposed3d
 from voxcli.models.ssz.discriminator import Discriminator, DiscriminatorConfig
 from voxcli.models.ssz.poses import (
-    Assigned,
+    PoseTargets,
     assign,
     cell_centres,
     certificate_loss,
@@ -229,7 +229,7 @@ def test_cells_without_an_object_carry_no_pose_term():
 
 
 def instances_at(*cells):
-    return Assigned(torch.tensor(cells, dtype=torch.int64).reshape(-1, 4), random(len(cells), 3), random(len(cells), 4))
+    return PoseTargets(torch.tensor(cells, dtype=torch.int64).reshape(-1, 4), random(len(cells), 3), random(len(cells), 4))
 
 
 CELLS = ((0, 0, 1, 3), (0, 1, 0, 0), (0, 1, 1, 2), (2, 0, 0, 5))  # three instances, none, one

@@ -13,7 +13,7 @@ from voxcli import files
 from voxcli.errors import DataError, FileFormatError
 from voxcli.metrics.records import make_record, summarise
 from voxcli.ops.plots.charts import HUES, Series, Values, boxes, curves, histogram, pictures, ticks
-from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, Placed, Shot, Words, pixels, svg
+from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, SubDrawing, Shot, Text, pixels, svg
 from voxcli.ops.plots.report import Report, page_of_report, picture_of_report, sheet_of, svg_of
 from voxcli.ops.plots.runs import read_run, report_of_runs, seconds_left
 from voxcli.ops.plots.score_report import report_of_scores, strip_of
@@ -30,7 +30,7 @@ def of_kind(drawing, kind):
 
 def along(drawing, upward):
     """What the axis says of a coordinate: the line through two of its ticks."""
-    shown = [mark for mark in of_kind(drawing, Words) if mark.size == 11 and mark.anchor == ("end" if upward else "middle")]
+    shown = [mark for mark in of_kind(drawing, Text) if mark.size == 11 and mark.anchor == ("end" if upward else "middle")]
     places = [((mark.y - 4 if upward else mark.x), float(mark.text)) for mark in shown if mark.text.replace(".", "").isdecimal()]
     (a, low), (b, high) = places[0], places[-1]
     return lambda place: low + (place - a) / (b - a) * (high - low)
@@ -86,7 +86,7 @@ def test_a_box_is_from_quartile_to_quartile():
 def test_a_drawing_is_the_same_as_svg_and_as_pixels():
     image = np.full((2, 4, 3), (10, 200, 30), np.uint8)
     marks = [Box(2, 2, 10, 6, "#2864dc", "a <box>"), Dot(30, 10, 5, "#c21a1d"), Line([(0, 30), (60, 30)], "ink", 2),
-             Placed(40, 0, Drawing(20, 20, "inner", [Shot(2, 2, 8, 4, image)])), Words(2, 38, 'na"me & \x1b', 9)]  # fmt: skip
+             SubDrawing(40, 0, Drawing(20, 20, "inner", [Shot(2, 2, 8, 4, image)])), Text(2, 38, 'na"me & \x1b', 9)]  # fmt: skip
     drawing = Drawing(60, 40, "a", marks)
     root = ElementTree.fromstring(svg(drawing))
     assert [child.tag for child in root] == [SVG + tag for tag in ("rect", "rect", "circle", "polyline", "g", "text")]
@@ -101,7 +101,7 @@ def test_a_sheet_has_charts_side_by_side_and_wide_ones_below():
     chart, wide = Drawing(560, 100, "a"), pictures("b", [("c", np.zeros((4, 8, 3), np.uint8))])
     report = Report("t", ("one", "two"), (chart, chart, wide))
     sheet = sheet_of(report)
-    first, second, below = of_kind(sheet, Placed)
+    first, second, below = of_kind(sheet, SubDrawing)
     assert first.y == second.y and second.x >= 560 and below.y >= first.y + 100 and sheet.width == wide.width
     assert picture_of_report(report, 280).shape[1] == round(sheet.width / 2)
     assert json.loads(ElementTree.fromstring(svg_of(report, {"a": "<&"})).find(SVG + "metadata").text) == {"a": "<&"}
@@ -220,7 +220,7 @@ def test_classes_keep_their_order_and_methods_their_colour(tmp_path):
         found += read_records(str(path), "json")
     report = report_of_scores(found, "t")
     (classes,) = [drawing for drawing in report.drawings if drawing.title == "iou: classes"]
-    assert [mark.text for mark in of_kind(classes, Words) if ", " in mark.text] == ["person, theirs", "car, ours", "car, theirs"]
+    assert [mark.text for mark in of_kind(classes, Text) if ", " in mark.text] == ["person, theirs", "car, ours", "car, theirs"]
     alone, both = ([d for d in report.drawings if d.title == f"{name}: all pairs"][0] for name in ("chamfer", "iou"))
     colours = [{mark.colour for mark in of_kind(drawing, Box)} for drawing in (alone, both)]
     assert len(colours[0] & colours[1]) >= 1 and HUES[1] in colours[0] and HUES[0] not in colours[0]

@@ -15,7 +15,7 @@ from refusals import refused
 from voxcli import files
 from voxcli.errors import DataError
 from voxcli.ops.viewer.beside import picture_beside
-from voxcli.ops.viewer.page import Shown, page_of
+from voxcli.ops.viewer.page import PageItem, page_of
 from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, Mesh, Picture
 from voxcli.scene.types import PointCloud, SceneDescription, SceneObject, Surfels, VoxelGrid
 
@@ -49,7 +49,7 @@ def points_of(pane):
 
 
 def data(thing, **more):
-    return data_of(page_of(Shown(thing, "a.npz"), **more)[0])
+    return data_of(page_of(PageItem(thing, "a.npz"), **more)[0])
 
 
 THINGS = {
@@ -78,8 +78,8 @@ THINGS = {
 
 @pytest.mark.parametrize("name", THINGS)
 def test_a_page_stands_alone(name):
-    page, reason = page_of(Shown(THINGS[name], '<b>"a".npz'))
-    assert reason is None and page == page_of(Shown(THINGS[name], '<b>"a".npz'))[0], "the same thing gives the same bytes"
+    page, reason = page_of(PageItem(THINGS[name], '<b>"a".npz'))
+    assert reason is None and page == page_of(PageItem(THINGS[name], '<b>"a".npz'))[0], "the same thing gives the same bytes"
     assert "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:" in page
     assert set(re.findall(r"https?://[^\"'`\s)]+", page)) <= {"http://www.w3.org/1999/xhtml"}, "a namespace of HTML, which is never loaded"
     assert not re.search(r"\s(src|href)\s*=|@import|url\(", page.split("<script>")[0])
@@ -95,7 +95,7 @@ def test_a_page_stands_alone(name):
 ])  # fmt: skip
 def test_what_has_nothing_to_turn_is_refused(thing, word):
     with refused(DataError, word):
-        page_of(Shown(thing, "a"))
+        page_of(PageItem(thing, "a"))
 
 
 def test_the_faces_of_cells_are_those_that_are_exposed_class_by_class():
@@ -124,7 +124,7 @@ def test_cells_of_too_many_triangles_are_drawn_in_blocks_and_it_is_said(monkeypa
     monkeypatch.setattr(panes, "MOST_TRIANGLES", 200)
     noise = VoxelGrid(occupancy=np.random.default_rng(0).random((9, 8, 7)) < 0.5)
     with pytest.warns(UserWarning, match="blocks"):
-        (pane,) = data_of(page_of(Shown(noise, "a.npz"))[0])["panes"]
+        (pane,) = data_of(page_of(PageItem(noise, "a.npz"))[0])["panes"]
     assert len(unpacked(pane["geometry"]["rectangles"], "<u2")) // 7 * 2 <= 200
     assert pane["counts"] == [int(noise.occupancy.sum())] and "blocks of" in pane["facts"][-1]
     codes = unpacked(pane["geometry"]["codes"], "<u1").reshape(9, 8, 7)
@@ -166,7 +166,7 @@ def test_hits_and_misses_give_the_scores_of_the_metric(ids):
     pred, truth = fruxels(1), fruxels(2)
     classes = Labels(ids)
     pred, truth = replace(pred, classes=classes, world_to_cam=np.eye(4)), replace(truth, classes=Labels(("air", "car", "tree", "bus")))
-    page, reason = page_of(Shown(pred, "pred.npz"), Shown(truth, "truth.npz"))
+    page, reason = page_of(PageItem(pred, "pred.npz"), PageItem(truth, "truth.npz"))
     found = data_of(page)
     first, second, differences = found["panes"]
     names = [entry["name"] for entry in found["legend"]]
@@ -193,13 +193,13 @@ def test_hits_and_misses_give_the_scores_of_the_metric(ids):
 def test_occupancies_are_compared_at_the_threshold():
     truth = VoxelGrid(occupancy=np.arange(8).reshape(2, 2, 2) < 4)
     pred = VoxelGrid(occupancy=np.linspace(0.9, 0.2, 8, dtype=np.float32).reshape(2, 2, 2))
-    scores = data_of(page_of(Shown(pred, "a"), Shown(truth, "b"), threshold=0.75)[0])["scores"]
+    scores = data_of(page_of(PageItem(pred, "a"), PageItem(truth, "b"), threshold=0.75)[0])["scores"]
     assert scores["main"] == ["IoU", 0.5] and [each["count"] for each in scores["categories"]] == [2, 0, 2, 0]
 
 
 def test_things_of_other_grids_are_shown_side_by_side_alone():
     for other in (replace(fruxels(), frustum=replace(FRUSTUM, z_far=13)), VoxelGrid(occupancy=np.ones((2, 2, 2), bool)), BOX):
-        page, reason = page_of(Shown(fruxels(), "a"), Shown(other, "b"))
+        page, reason = page_of(PageItem(fruxels(), "a"), PageItem(other, "b"))
         assert reason and "scores" not in data_of(page) and len(data_of(page)["panes"]) == 2
 
 
@@ -209,7 +209,7 @@ def test_a_scene_of_128_cubed_is_small(path):
     rng = np.random.default_rng(0)
     rough = replace(grid, labels=np.where(rng.random(grid.labels.shape) < 0.003, 1, grid.labels).astype(np.uint8))
     for each in (grid, rough):
-        page, _ = page_of(Shown(each, path.name))
+        page, _ = page_of(PageItem(each, path.name))
         columns = unpacked(data_of(page)["panes"][0]["geometry"]["rectangles"], "<u2").reshape(7, -1)
         assert grid.labels.shape == (128, 128, 128) and 2 * columns.shape[1] <= 300_000 and len(page.encode()) <= 3_000_000
 
@@ -237,5 +237,5 @@ def test_the_picture_of_a_file_is_found_by_what_it_holds(tmp_path, monkeypatch):
 
 def test_what_the_model_saw_is_marked_in_the_picture():
     grid = replace(fruxels(), meta={"prediction": {"crop": [2, 0, 18, 12]}})
-    page, _ = page_of(Shown(grid, "a", Picture(np.zeros((12, 20, 3), np.uint8))))
+    page, _ = page_of(PageItem(grid, "a", Picture(np.zeros((12, 20, 3), np.uint8))))
     assert data_of(page)["picture"]["seen"] == [0.1, 0, 0.9, 1]

@@ -15,7 +15,7 @@ from voxcli.errors import UsageError
 from voxcli.models import registry
 from voxcli.models.weights import load_weights
 from voxcli.training import check, checkpoints, train
-from voxcli.training.freezing import held_still
+from voxcli.training.freezing import parameters_frozen
 from voxcli.training.recipe import load_recipe
 from voxcli.training.stage import Optimiser
 from voxcli.training.task import Task
@@ -87,7 +87,7 @@ def duel(network, batch, context):
     made = network.main(batch.x)
     scores = [network.critic(torch.cat([batch.x, y], 1)).mean() for y in (batch.y, made.detach())]
     yield {"critic": scores[1] - scores[0]}
-    with held_still(network.critic):
+    with parameters_frozen(network.critic):
         score = network.critic(torch.cat([batch.x, made], 1)).mean()
     yield {"made": -score, "error": (made - batch.y).abs().mean()}
 

@@ -229,12 +229,12 @@ class Model:
         self, result: Prediction, read_from: Sequence[PictureLike], given: dict[str, Recordable], known: dict[str, Recordable]
     ) -> Prediction:
         """A result in its place in the world, with its provenance. read_from: its pictures, and their masks where these are files."""
-        from voxcli.geometry.placing import stand_level
+        from voxcli.geometry.placing import level_scene
         from voxcli.ops.conversions import with_provenance
 
         meta = result.meta
         if isinstance(result, FruxelGrid) and "camera" not in known:
-            result = stand_level(result)
+            result = level_scene(result)
         files_read = {name: given[name] for name, about in self._option_infos.items() if about.reads and name in given}
         read = digests_of(*read_from, *known.values(), *files_read.values())
         plain = {name: path_of(value) or "given" for name, value in (known | files_read).items()}

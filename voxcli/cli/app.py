@@ -343,7 +343,7 @@ def run(args: Sequence[str], entries: Sequence[Entry] = COMMANDS) -> int:
         out.error("interrupted.")
         code = 130
     finally:
-        written.taken()
+        written.take_all()
         log.set_handler(None)
         out.reset()
         _settle_stdout()
@@ -388,7 +388,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, typer.Abort):
         raise KeyboardInterrupt
     if type(error).__name__ == "NoArgsIsHelpError":
-        out.talk(str(error))
+        out.message(str(error))
         return 2
     failures.show_traceback(error)
     code, lines = failures.explain(error)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from voxcli.evaluation.samples import Found
+from voxcli.evaluation.samples import ScoredSample
 from voxcli.evaluation.tables import FilledTable, shown
 from voxcli.metrics.iqtt import Answers
 from voxcli.ops.picture import framed
 from voxcli.ops.plots.charts import HUES
-from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, Mark, Words, svg
+from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, Mark, Text, svg
 from voxcli.scene import Picture, Surfels
 
 SIDE = 200
@@ -21,7 +21,7 @@ _GREY = "#c8ccd0"
 _RIGHT, _WRONG = (84, 162, 75), (228, 87, 86)
 
 
-def strip(found: Found) -> np.ndarray:
+def strip(found: ScoredSample) -> np.ndarray:
     """Input, prediction and truth of a sample side by side, uint8 [SIDE, n * SIDE, 3]; white where one is missing or shows nothing.
 
     Of surfels the picture as the network draws it comes second, and the depths of prediction and truth come last (pix2scene, Figures 4 to 6
@@ -74,13 +74,13 @@ def plot(filled: FilledTable) -> str:
 
     ours = [row.name for row in rows if not row.published]
     colour = {row.name: HUES[ours.index(row.name) % len(HUES)] if not row.published else _GREY for row in rows}
-    marks: list[Mark] = [Words(left, 20, table.title, 14)]
+    marks: list[Mark] = [Text(left, 20, table.title, 14)]
     for k in range(5):
         mark = top * k / 4
-        marks += [Line([(left, y(mark)), (width - 20, y(mark))]), Words(left - 6, y(mark) + 4, f"{mark:.3g}", 11, anchor="end")]
+        marks += [Line([(left, y(mark)), (width - 20, y(mark))]), Text(left - 6, y(mark) + 4, f"{mark:.3g}", 11, anchor="end")]
     for n, column in enumerate(filled.columns):
         middle = left + (n + 0.5) * step
-        marks.append(Words(middle, level + 16, column, 11, anchor="middle"))
+        marks.append(Text(middle, level + 16, column, 11, anchor="middle"))
         bar = step * 0.8 / len(rows)
         for k, row in enumerate(rows if table.over != "variants" else ()):
             value = row.cells.get(column)
@@ -93,7 +93,7 @@ def plot(filled: FilledTable) -> str:
         marks += [Dot(x, height_of, 3, colour[row.name]) for x, height_of in places]
     for k, row in enumerate(rows):
         name = row.name + (" (published)" if row.published else "")
-        marks += [Box(left, height + 20 * k - 10, 12, 12, colour[row.name]), Words(left + 18, height + 20 * k, name, 11)]
+        marks += [Box(left, height + 20 * k - 10, 12, 12, colour[row.name]), Text(left + 18, height + 20 * k, name, 11)]
     return svg(Drawing(width, height + 20 * len(rows), table.title, marks)) + "\n"
 
 

@@ -117,7 +117,7 @@ class Protocol:
                 raise unknown_name("measure of a table", name, self.measures)
 
     @property
-    def ways(self) -> dict[str, Variant]:
+    def all_variants(self) -> dict[str, Variant]:
         """The variants; one without a name where there are none."""
         return self.variants or {"": Variant()}
 

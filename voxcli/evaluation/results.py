@@ -151,8 +151,8 @@ def read_methods(results: Path, protocol: Protocol, name: str) -> dict[str, Summ
 def summarise_lines(protocol: Protocol, lines: Sequence[Line]) -> Summary:
     """The records of whole sets, by the rule of each measure's preset."""
     records: dict[Key, Record] = {}
-    scored, missing = dict.fromkeys(protocol.ways, 0), dict.fromkeys(protocol.ways, 0)
-    for variant in protocol.ways:
+    scored, missing = dict.fromkeys(protocol.all_variants, 0), dict.fromkeys(protocol.all_variants, 0)
+    for variant in protocol.all_variants:
         mine = [line for line in lines if line["variant"] == variant]
         done = [line for line in mine if line["records"]]
         scored[variant], missing[variant] = len(done), len(mine) - len(done)

@@ -66,7 +66,7 @@ def training_reader(reader: str, root: str, options: Mapping[str, Value]) -> Rea
     """The training split below a root. Raises UsageError for data without pictures of training objects, DataError where there are none."""
     kind = reader_named(reader)
     known = vars(kind.Options())
-    if kind.asks != "3D" or "split" not in known:
+    if kind.task != "3D" or "split" not in known:
         raise UsageError(f"Nothing can be retrieved of {reader}: such data have no pictures of a training split.",
                          hint="--retrieve is for r2n2, disn and pascal3d.")  # fmt: skip
     training: dict[str, Value] = {"split": "train", "views": 1, "unseen": None}

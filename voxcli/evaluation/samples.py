@@ -75,7 +75,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Found:
+class ScoredSample:
     """What a sample's line was made of, for its picture. prediction: None where it is missing. truth: None where a network is measured.
 
     more: further pictures, uint8 [H, W, 3]: a question's four and what the network makes of the first; a scene as the network draws it.
@@ -94,7 +94,7 @@ class Evaluator:
     def __init__(self, job: Job):
         self.job = job
         protocol = job.protocol
-        ways = protocol.ways.items()
+        ways = protocol.all_variants.items()
         self.readers = {name: open_reader(protocol.reader, job.data, protocol.read | way.read) for name, way in ways}
         self._predictor: Predictor[nn.Module, ModelOptions, Result] | None = None
         self._network: TrainedNetwork[nn.Module] | None = None
@@ -114,7 +114,7 @@ class Evaluator:
         truths = [reader.truth(place.index, truth) for truth in by_truth]
         found: list[Path | Scored | None] = [*reader.sources(place.index), *truths]
         if self.job.predictions is not None:
-            found = [*(self._file(reader, place, by_truth[each]) for each in by_truth if each in reader.apart), *found]
+            found = [*(self._file(reader, place, by_truth[each]) for each in by_truth if each in reader.separate), *found]
             found.insert(0, self._file(reader, place))
         return list(dict.fromkeys(as_input(each) for each in found if isinstance(each, Path)))
 
@@ -125,13 +125,13 @@ class Evaluator:
         apart = [by_truth[each] for each in by_truth if each in reader.apart]
         return any(self._file(reader, place, several) for several in (*apart, ()))
 
-    def find(self, place: Place, drawn: bool = False) -> Found:
+    def find(self, place: Place, drawn: bool = False) -> ScoredSample:
         """Predict and score one sample. drawn: with further pictures of it."""
         reader, inputs = self.readers[place.variant], None
         line = Line(variant=place.variant, name=place.name, category=place.category, records={})
-        if reader.asks == "costs":
+        if reader.task == "costs":
             line["records"] = self._costs()
-            return Found(line, None, None, None)
+            return ScoredSample(line, None, None, None)
         made: Made
         nearest: int | None = None
         if self.job.predictions is not None:
@@ -140,12 +140,12 @@ class Evaluator:
             inputs = reader.inputs(place.index)
             nearest = self._retrieval(place.variant).nearest(inputs)
             made = None
-        elif reader.asks == "answers":
+        elif reader.task == "answers":
             made = self._answer(reader.question(place.index))
-        elif reader.asks == "parts":
+        elif reader.task == "parts":
             assert isinstance(self.network, DividesShapes)
             made = label_points(self.network, *reader.divided(place.index))
-        elif reader.asks == "codes":
+        elif reader.task == "codes":
             assert isinstance(self.network, FitsShapes)
             made = _or_empty(partial(fit_shape, self.network, reader.fitted(place.index)))
         else:
@@ -154,7 +154,7 @@ class Evaluator:
         shown: list[tuple[Scored | None, Scored]] = []
         whole = made
         for truth, several in self._by_truth(reader, place).items():
-            made = self._apart(reader, place, truth, several, whole) if truth in reader.apart and nearest is None else whole
+            made = self._separate(reader, place, truth, several, whole) if truth in reader.separate and nearest is None else whole
             if nearest is not None:
                 made = self._retrieval(place.variant).truth(nearest, truth)
             pred, gt = self._pair(reader, place, made, truth, several)
@@ -168,13 +168,13 @@ class Evaluator:
                 record["meta"]["inputs"] |= digests_of_files(list(map(str, retrieved.sources(nearest))))
         drawable = [(p, t) for p, t in shown if not isinstance(p, CameraPoses) and not isinstance(t, CameraPoses)]
         first, right = drawable[0] if drawable else (None, None)
-        return Found(line, first, right, inputs, self._more(reader, place, first) if drawn else ())
+        return ScoredSample(line, first, right, inputs, self._more(reader, place, first) if drawn else ())
 
     def _more(self, reader: Reader[ReaderOptions], place: Place, prediction: Shape | Answers | None) -> tuple[np.ndarray, ...]:
         """Further pictures of a sample; of a scene the one that the network draws of it."""
         from voxcli.models.base import MakesScenes
 
-        if reader.asks == "answers":
+        if reader.task == "answers":
             question = reader.question(place.index)
             made = self.network.reconstructed(question) if self._network is not None and isinstance(self.network, AnswersQuestions) else ()
             return (*question, *made)
@@ -188,13 +188,13 @@ class Evaluator:
         """The file of a prediction, or of that which some measures are of alone; None where there is none."""
         assert self.job.predictions is not None
         fields, measures = reader.samples[place.index].fields(place.variant), self.job.protocol.measures
-        names = several or [name for name, measure in measures.items() if measure.truth not in reader.apart]
+        names = several or [name for name, measure in measures.items() if measure.truth not in reader.separate]
         metrics = [self.job.protocol.metric_options(name, {})[0] for name in names]
         pattern = (measures[several[0]].files if several else "") or self.job.protocol.files
         suffixes = {suffix for metric in metrics for suffix in metric.suffixes()} | {".label"}
         return find_file(Path(self.job.predictions), pattern, fields, tuple(sorted(suffixes)))
 
-    def _apart(self, reader: Reader[ReaderOptions], place: Place, truth: str, several: Sequence[str], whole: Made) -> Made:
+    def _separate(self, reader: Reader[ReaderOptions], place: Place, truth: str, several: Sequence[str], whole: Made) -> Made:
         """The prediction of a truth that has one of its own. whole: the prediction of the sample."""
         if self.job.predictions is not None:
             return self._file(reader, place, several)
@@ -243,7 +243,7 @@ class Evaluator:
         protocol, spec = self.job.protocol, spec_of(self.job.model)
         kind = check_predicts(self.job.model)
         known = {field.name for field in dataclasses.fields(kind)}
-        given: dict[str, Recordable] = {**protocol.predict, **protocol.ways[place.variant].predict}
+        given: dict[str, Recordable] = {**protocol.predict, **protocol.all_variants[place.variant].predict}
         box = reader.box(place.index)
         if box is not None and "bbox" in known:
             given["bbox"] = box
@@ -275,7 +275,7 @@ class Evaluator:
 
         assert self.job.retrieve is not None
         protocol = self.job.protocol
-        options = {name: value for name, value in (protocol.read | protocol.ways[variant].read).items() if name != "views"}
+        options = {name: value for name, value in (protocol.read | protocol.all_variants[variant].read).items() if name != "views"}
         key = repr(sorted(options.items()))
         if key not in self._galleries:
             self._galleries[key] = Retrieval(protocol.reader, self.job.retrieve, options)
@@ -300,7 +300,7 @@ class Evaluator:
         """The measures that compare with one truth, of those that a sample has."""
         found: dict[str, list[str]] = {}
         for name, measure in self.job.protocol.measures.items():
-            if measure.truth in found or reader.knows(place.index, measure.truth):
+            if measure.truth in found or reader.has_truth(place.index, measure.truth):
                 found.setdefault(measure.truth, []).append(name)
         return found
 
@@ -357,20 +357,20 @@ def _stated(record: Record, digests: Mapping[str, str]) -> Record:
     return stated
 
 
-def check_asked(reader: type[Reader[ReaderOptions]], model: str) -> None:
+def check_model(reader: type[Reader[ReaderOptions]], model: str) -> None:
     """Raise UsageError for a model that has no answer to what the data ask for."""
     from voxcli.models.registry import able, check_predicts
 
     abilities = {"answers": AnswersQuestions, "parts": DividesShapes, "codes": FitsShapes}
-    if reader.asks == "costs":
+    if reader.task == "costs":
         from voxcli.evaluation.timing import check_timed
 
         check_timed(model)
-    elif reader.asks not in abilities:
+    elif reader.task not in abilities:
         check_predicts(model)
-    elif model not in able(abilities[reader.asks]):
+    elif model not in able(abilities[reader.task]):
         what = {"answers": "answers no questions", "parts": "tells no parts of shapes", "codes": "has no codes to fit to shapes"}
-        raise UsageError(f"{model} {what[reader.asks]}.", expected=" or ".join(able(abilities[reader.asks])))
+        raise UsageError(f"{model} {what[reader.task]}.", expected=" or ".join(able(abilities[reader.task])))
 
 
 _opened: dict[str, Evaluator] = {}

@@ -60,7 +60,7 @@ def _filled(protocol: Protocol, table: Table, methods: Mapping[str, Summary]) ->
 def _row(protocol: Protocol, table: Table, name: str, summary: Summary) -> Row:
     cells: dict[str, float | None] = {}
     errors: dict[str, float | None] = {}
-    ways = list(protocol.ways)
+    ways = list(protocol.all_variants)
     if table.over == "columns":
         for label, column in table.columns.items():
             record = summary.records.get((ways[0], column.measure))

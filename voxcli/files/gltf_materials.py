@@ -16,7 +16,7 @@ _WITHOUT_METAL = "KHR_materials_pbrSpecularGlossiness"
 
 
 @dataclass(frozen=True)
-class Look:
+class SurfaceMaterial:
     """A material, and where in it a surface lies: uv_set is the number of its UV, moved by `transform` [2, 3], v down."""
 
     name: str
@@ -35,10 +35,10 @@ class Materials:
 
     def __init__(self, data: GltfData, left: Counter[str]) -> None:
         self._data, self._left = data, left
-        self._looks: dict[int, Look] = {}
+        self._looks: dict[int, SurfaceMaterial] = {}
         self._images: dict[int, np.ndarray | None] = {}
 
-    def look(self, index: Json) -> Look:
+    def look(self, index: Json) -> SurfaceMaterial:
         """How a material looks by daylight: its base colour, or the diffuse colour of one that is described without metal."""
         key = whole(index, "a material's index")
         if key not in self._looks:
@@ -51,7 +51,7 @@ class Materials:
             other_maps = sum(key in tree for key in _OTHER_MAPS) + ("metallicRoughnessTexture" in base)
             self._left["map(s) of other things than colour"] += other_maps
             moved = tree_of(extensions_of(texture).get("KHR_texture_transform"), "an extension")
-            self._looks[key] = Look(
+            self._looks[key] = SurfaceMaterial(
                 str(tree.get("name", "")).replace("/", "_"),
                 Material(factor, self._texels(texture.get("index")) if texture else None),
                 whole(moved.get("texCoord", texture.get("texCoord", 0)), "a texCoord"),

@@ -15,7 +15,7 @@ _OBJ_WORDS = {"o", "g", "s", "mtllib", "usemtl"}
 """Statements of an OBJ file that add no geometry."""
 
 
-def states_nothing(data: bytes, extension: str) -> bool:
+def is_faceless(data: bytes, extension: str) -> bool:
     """Whether a file in which no face was found says so itself: an OBJ of names and comments alone, an OFF or binary STL whose header
     counts no faces, a text STL that begins and ends. glTF has no way to say it, as an accessor holds one element or more.
     """

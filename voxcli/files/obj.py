@@ -33,7 +33,7 @@ def read_obj(source: Source, kind: str | None, options: Options) -> Mesh:
     places, rows = triangles_of(table[:, :3], corners, lengths)
     if not len(places):
         other = "only vertices, and no face of three corners or more" if len(lengths) else _without_faces(found)
-        nothing = EmptyMeshError if not other and mesh_text.states_nothing(source.data, ".obj") else DataError
+        nothing = EmptyMeshError if not other and mesh_text.is_faceless(source.data, ".obj") else DataError
         raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
     materials, lost = mtl.read_libraries(source, found.libraries)
     warn_left_out(source.name, found.others | {"face(s) of fewer than three corners": int((lengths < 3).sum())} | lost)

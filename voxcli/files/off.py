@@ -93,7 +93,7 @@ def _mesh(source: Source, vertices: np.ndarray, at_vertices: np.ndarray | None, 
     places, of = triangles_of(vertices, corners, lengths)
     if not len(places):
         other = "only vertices, and no face of three corners or more" if len(vertices) else None
-        nothing = EmptyMeshError if not other and mesh_text.states_nothing(source.data, ".off") else DataError
+        nothing = EmptyMeshError if not other and mesh_text.is_faceless(source.data, ".off") else DataError
         raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles", actual=other)
     warn_left_out(source.name, {"face(s) of fewer than three corners": int((lengths < 3).sum()),
                                "face colour(s) given by a number of a colour map": sum(len(row) == 1 for row in found.behind)})  # fmt: skip

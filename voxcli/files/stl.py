@@ -35,7 +35,7 @@ def read_stl(source: Source, kind: str | None, options: Options) -> Mesh:
     solids = _text_solids(source) if _is_text(source.data) else [("mesh", _binary_corners(source))]
     solids = [(name, corners) for name, corners in solids if len(corners)]
     if not solids:
-        nothing = EmptyMeshError if mesh_text.states_nothing(source.data, ".stl") else DataError
+        nothing = EmptyMeshError if mesh_text.is_faceless(source.data, ".stl") else DataError
         raise nothing(f"{source.name} holds no faces.", expected="a mesh of triangles")
     points = np.concatenate([corners.reshape(-1, 3) for _, corners in solids])
     vertices, number = _welded(points)

@@ -15,7 +15,7 @@ Part = tuple[Tensor, Tensor]
 """A part of a scene: vertices [V, 3] and faces [F, 3], counter-clockwise seen from outside."""
 
 
-class Soup(NamedTuple):
+class TriangleSoup(NamedTuple):
     """All parts as one mesh in lattice coordinates: points [V, 3], faces [F, 3], and what each face belongs to [F] (None: all to 0)."""
 
     points: Tensor
@@ -32,7 +32,7 @@ class Crossings(NamedTuple):
     sign: Tensor
 
 
-def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) -> Soup:
+def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) -> TriangleSoup:
     """Warp parts into a lattice as one mesh. tags: a number for each face of each part; left out, the index of its part.
 
     >>> from voxcli.geometry.lattice import VoxelLattice
@@ -43,7 +43,7 @@ def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) 
     """
     if len(parts) == 1 and tags is None:
         points, faces, _ = lattice.warp(*parts[0])
-        return Soup(points, faces, None)
+        return TriangleSoup(points, faces, None)
     offsets = np.cumsum([0, *(len(v) for v, _ in parts[:-1])])
     vertices = torch.cat([v.double() for v, _ in parts])
     faces = torch.cat([f + int(o) for (_, f), o in zip(parts, offsets, strict=True)])
@@ -53,10 +53,10 @@ def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) 
     else:
         tag = torch.cat(tags)
     points, faces, source = lattice.warp(vertices, faces)
-    return Soup(points, faces, tag if source is None else tag[source])
+    return TriangleSoup(points, faces, tag if source is None else tag[source])
 
 
-def crossings_along(soup: Soup, lattice: Lattice, axis: int) -> Crossings:
+def crossings_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Crossings:
     """Crossings of all rays along one lattice axis; the other two, in cyclic order, span the rays (ray = second * size + first).
 
     >>> from voxcli.geometry.lattice import VoxelLattice

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli.geometry.crossings import Soup
+from voxcli.geometry.crossings import TriangleSoup
 from voxcli.geometry.lattice import Lattice
 from voxcli.geometry.touching import touched_cells
 
 
-def reached_cells(soup: Soup, lattice: Lattice, solid: Tensor | None = None) -> Tensor:
+def reached_cells(soup: TriangleSoup, lattice: Lattice, solid: Tensor | None = None) -> Tensor:
     """Cells that can be reached from outside the lattice past the faces of a soup, bool [w, v, u]; all others are filled.
 
     solid: bool [w, v, u], needed where the lattice cuts through the soup (`is_cut`): at its border, cells of the solid are not outside.
@@ -41,7 +41,7 @@ def reached_cells(soup: Soup, lattice: Lattice, solid: Tensor | None = None) -> 
     return reached
 
 
-def is_cut(soup: Soup, lattice: Lattice) -> bool:
+def is_cut(soup: TriangleSoup, lattice: Lattice) -> bool:
     """Whether some of a soup's faces reach beyond the lattice.
 
     >>> from voxcli.geometry.crossings import join

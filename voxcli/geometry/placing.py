@@ -19,14 +19,14 @@ LEAST = 0.01
 """Share of the columns that must see the ground before it tells anything."""
 
 
-def stand_level(grid: FruxelGrid) -> FruxelGrid:
+def level_scene(grid: FruxelGrid) -> FruxelGrid:
     """The grid with the camera that is assumed where none is known: level, looking along -z of the world, the ground at y = 0.
 
     Without ground to be seen the camera stands at the origin. meta[KEY] says what was assumed (see voxcli.scene.frames).
 
     >>> from voxcli.scene import Frustum
     >>> grid = FruxelGrid(np.zeros((2, 2, 2), np.uint8), Frustum(2, 2, 2, 1.0, 3.0, 90.0))
-    >>> stand_level(grid).world_to_cam.diagonal().tolist()                            # +y up, looking along -z
+    >>> level_scene(grid).world_to_cam.diagonal().tolist()                            # +y up, looking along -z
     [1.0, -1.0, -1.0, 1.0]
     """
     height = ground_height(grid)

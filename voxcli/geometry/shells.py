@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from voxcli.geometry.crossings import Crossings, Soup, crossings_along, join
+from voxcli.geometry.crossings import Crossings, TriangleSoup, crossings_along, join
 from voxcli.geometry.lattice import Lattice, VoxelLattice
 
 _NO_INSIDE = 0.6  # share of rays that disagree above which a shell is taken for loose leaves
@@ -92,7 +92,7 @@ def _order(numbers: Tensor) -> Tensor:
     return torch.from_numpy(numbers.to(torch.int16).numpy().argsort(kind="stable"))
 
 
-def _window(soup: Soup, index: int, lattice: Lattice) -> Window | None:
+def _window(soup: TriangleSoup, index: int, lattice: Lattice) -> Window | None:
     """The cells around a shell; None where it touches none."""
     assert soup.tag is not None
     used = soup.points[soup.faces[(soup.tag >> 1) == index]].reshape(-1, 3)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from voxcli.geometry.crossings import Soup
+from voxcli.geometry.crossings import TriangleSoup
 from voxcli.geometry.lattice import Lattice
 
 _PAIRS = 1 << 18  # columns of triangles that are looked at together
 _SLACK = 1e-9  # cells are so much larger, in cells, that rounding opens no gap
 
 
-def touched_cells(soup: Soup, lattice: Lattice) -> Tensor:
+def touched_cells(soup: TriangleSoup, lattice: Lattice) -> Tensor:
     """Cells that a face of a soup (in lattice coordinates) touches, bool [w, v, u].
 
     >>> from voxcli.geometry.crossings import join

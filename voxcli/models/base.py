@@ -211,7 +211,7 @@ class TrainedNetwork(ABC, Generic[NetT]):
         number = backend.pick_dtype(cls.dtypes[0] if cls.dtypes and dtype == "auto" else dtype, where)
         if where.type == "cpu":
             backend.keep_freed_memory()
-        with backend.without_memory():
+        with backend.on_meta_device():
             network = cls.build(weights.config, f"{what}: configuration")
         try:
             tensors = cls.tensors_of(weights)
@@ -280,7 +280,7 @@ class FusesVolumes(ABC, Generic[OptionsT]):
         network's own), mean or max. The order of the grids changes nothing but rounding."""
 
     @classmethod
-    def fuse_plainly(cls, grids: Sequence[VoxelGrid], method: str, options: OptionsT) -> VoxelGrid:
+    def fuse_without_network(cls, grids: Sequence[VoxelGrid], method: str, options: OptionsT) -> VoxelGrid:
         """The same by mean or max, without a network. Raises UsageError for models whose volumes mean nothing without it."""
         raise UsageError("Volumes of this model are decoded by its network.", expected="-m MODEL")
 
@@ -356,7 +356,7 @@ class RedrawsPictures(ABC):
         """A picture with the same contours: uint8 [H, W, 3] -> uint8 [H, W, 3], the same for the same image."""
 
 
-class RemembersPictures(ABC):
+class LearnsFamiliarity(ABC):
     """Can learn what its training's pictures were like, to tell others."""
 
     @abstractmethod

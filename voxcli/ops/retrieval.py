@@ -47,7 +47,7 @@ Features = Callable[[np.ndarray], Tensor]
 """Pictures [n, H, W, 4] uint8 RGBA with straight alpha -> what they are compared by, float32 [n, C]."""
 
 
-class Pictured(Protocol):
+class MultiViewObjects(Protocol):
     """Objects with several pictures each, such as R2N2Folder and DISNFolder."""
 
     def __len__(self) -> int: ...
@@ -141,7 +141,7 @@ class Gallery:
         return int(self.distances(views).mean(0).argmin())
 
 
-def gallery_of(features: Features, objects: Pictured, views: int = 4) -> Gallery:
+def gallery_of(features: Features, objects: MultiViewObjects, views: int = 4) -> Gallery:
     """The gallery of all objects of a folder, each by as many of its pictures, spread evenly. The owners are their indices.
 
     Raises UsageError for less than one picture an object.

@@ -54,7 +54,7 @@ def fuse_volumes(
         return network.fuse_volumes(grids, method, options)
     kind = class_of(spec.name)
     assert issubclass(kind, FusesVolumes)
-    return kind.fuse_plainly(grids, method, options), None
+    return kind.fuse_without_network(grids, method, options), None
 
 
 def with_fusion_provenance(

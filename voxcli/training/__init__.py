@@ -22,8 +22,8 @@ models/registry.py finds. The engine knows nothing else of a model. In the order
 
 `context` holds stage (with losses, scales, settings: check yours in check_stage), data, constants, step, and `add` for sums over
 processes. A reader pickles (processes read ahead) and draws from its generators alone; then resume and torchrun are exact. What trainings
-share lies here: `freezing.held_still`, `counting`, `previews.volume_views`; models/frustum/task.py has what networks of fruxels share.
-voxcli/models/rays/stages.py is the example; recipes lie in voxcli/training/recipes.
+share lies here: `freezing.parameters_frozen`, `counting`, `previews.volume_views`; models/frustum/task.py has what networks of
+fruxels share. voxcli/models/rays/stages.py is the example; recipes lie in voxcli/training/recipes.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from voxcli.errors import UsageError
-from voxcli.models.base import RemembersPictures
+from voxcli.models.base import LearnsFamiliarity
 from voxcli.models.frustum.familiarity import split
 from voxcli.models.registry import able, class_of
 from voxcli.models.weights import Weights
@@ -25,16 +25,16 @@ def without_discriminator(weights: Weights) -> Weights:
 
 def with_familiarity(weights: Weights, pictures: Iterable[Picture]) -> Weights:
     """The same weights with what tells pictures that are unlike the given ones. Raises UsageError for models that cannot tell."""
-    if weights.model not in able(RemembersPictures):
+    if weights.model not in able(LearnsFamiliarity):
         raise UsageError(f"{weights.model} does not tell strange pictures.", actual="--familiar", hint="Leave it out.")
     own, _ = split(weights.tensors)
     weights = replace(weights, tensors=own)
     predictor = class_of(weights.model).from_weights(weights, "cpu", "float32")
-    assert isinstance(predictor, RemembersPictures)
+    assert isinstance(predictor, LearnsFamiliarity)
     return replace(weights, tensors=own | predictor.learn_familiarity(pictures).tensors())
 
 
-def handed_on(weights: Weights) -> Weights:
+def without_origin(weights: Weights) -> Weights:
     """The same weights, whose facts do not reveal where the data of their training lay."""
     facts = {key: value for key, value in weights.facts.items() if key != "version"}
     training = facts.get("training")

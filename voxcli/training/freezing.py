@@ -33,7 +33,7 @@ def batch_normalisations(network: nn.Module, prefixes: tuple[str, ...]) -> list[
 
 
 @contextmanager
-def held_still(*parts: nn.Module) -> Iterator[None]:
+def parameters_frozen(*parts: nn.Module) -> Iterator[None]:
     """Within, no gradient reaches the parameters of some parts, such as a critic. What was computed within stays without them."""
     trained = [p for part in parts for p in part.parameters() if p.requires_grad]
     for parameter in trained:

@@ -96,7 +96,7 @@ def evaluate(
     check_there(data)
     from voxcli.evaluation.readers import reader_named
 
-    measured = reader_named(protocol.reader).asks == "costs"
+    measured = reader_named(protocol.reader).task == "costs"
     if measured and (data is not None or predictions is not None):
         raise UsageError(f"{name} measures a network.", hint="Leave out --data and --predictions.")
     if (data is None and not measured) or output is None:
@@ -148,7 +148,7 @@ def _job(
     """What is evaluated, and what run.json states of it."""
     from voxcli import config
     from voxcli.evaluation.readers import reader_named
-    from voxcli.evaluation.samples import Job, check_asked
+    from voxcli.evaluation.samples import Job, check_model
     from voxcli.models.registry import name_of, weights_of
     from voxcli.provenance import sha256_file
     from voxcli.version import __version__
@@ -166,7 +166,7 @@ def _job(
     if own is None and weights is None:
         raise UsageError(f"{name} names no model.", expected="-m MODEL, --weights FILE or --predictions DIR")
     chosen = name_of(own, weights)
-    check_asked(reader_named(protocol.reader), chosen)
+    check_model(reader_named(protocol.reader), chosen)
     digest = None if not data and weights is None else sha256_file(weights_of(chosen, weights))
     return Job(protocol, data, chosen, weights, device=device, dtype=dtype), {**stated, "model": chosen, "weights": digest}
 

@@ -268,18 +268,18 @@ def _write_page(item: Item, request: _Request, replaces: bool) -> None:
     from voxcli.atomic import atomic_write_bytes
     from voxcli.ops.conversions import input_digests
     from voxcli.ops.viewer.beside import picture_beside
-    from voxcli.ops.viewer.page import Shown, page_of
+    from voxcli.ops.viewer.page import PageItem, page_of
     from voxcli.provenance import make_meta
     from voxcli.scene import Picture
 
-    shown: list[Shown] = []
+    shown: list[PageItem] = []
     digests: dict[str, str] = {}
     for source in [item.source] if request.truth is None else [item.source, request.truth]:
         thing = request.read(source)
         digests |= input_digests(source, thing)
         given = None if request.picture is None or shown else files.read_as(request.picture, Picture)
         own = picture_beside(source, thing) if request.picture is None else given
-        shown.append(Shown(thing, _title(source), own))
+        shown.append(PageItem(thing, _title(source), own))
     if request.picture is not None:
         digests |= input_digests(request.picture, None)
     if request.truth is not None:

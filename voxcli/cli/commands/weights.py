@@ -150,7 +150,7 @@ def export(
         inputs, _ = expand([images if os.path.isdir(images) else familiar], (".png", ".jpg", ".jpeg"))
         weights = exporting.with_familiarity(weights, (files.read_as(each.path, Picture) for each in inputs))
     if target.suffix == ".safetensors":
-        save_weights(target, exporting.handed_on(weights))
+        save_weights(target, exporting.without_origin(weights))
     else:
         atomic_write_bytes(target, exporting.state_dict_bytes(weights), overwrite=True)
     written.add(str(target), f"weights of {weights.model}, {target.stat().st_size / 1e6:.1f} MB")

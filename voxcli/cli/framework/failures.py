@@ -43,7 +43,7 @@ def is_death(error: BaseException | None) -> bool:
 def show_traceback(error: Exception) -> None:
     """Print the traceback where VOXCLI_DEBUG=1 asks for it."""
     if os.environ.get("VOXCLI_DEBUG") == "1":
-        out.talk("".join(traceback.format_exception(error)).rstrip())
+        out.message("".join(traceback.format_exception(error)).rstrip())
 
 
 def _place(error: Exception) -> str:

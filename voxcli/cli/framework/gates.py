@@ -48,7 +48,7 @@ def parse(fail_under: Sequence[str] | None, fail_over: Sequence[str] | None, met
     return gates
 
 
-def judge(gates: Sequence[Gate], records: Sequence[Record], rows: Mapping[str, str | float | None]) -> list[str]:
+def check_gates(gates: Sequence[Gate], records: Sequence[Record], rows: Mapping[str, str | float | None]) -> list[str]:
     """Write its gates into each record (`params.gates`), and return those that were missed, in words.
 
     records: one a metric; rows: their numbers by name, as they are printed. Raises UsageError for a name that is not among them.

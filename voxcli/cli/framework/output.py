@@ -166,22 +166,22 @@ class Output:
     def note(self, text: str) -> None:
         """A message of one line that -q hides."""
         if not self.quiet:
-            self.talk(printable(text))
+            self.message(printable(text))
 
     def detail(self, text: str) -> None:
         """A message of one line that only -v shows."""
         if self.verbose:
-            self.talk(printable(text))
+            self.message(printable(text))
 
     def warn(self, text: str) -> None:
         """A warning of one line. The work goes on."""
-        self.talk(f"warning: {printable(text)}")
+        self.message(f"warning: {printable(text)}")
 
     def error(self, text: str) -> None:
         """An error."""
-        self.talk(f"error: {text}")
+        self.message(f"error: {text}")
 
-    def talk(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Text for stderr, above the progress bar if there is one. Its line breaks are its own; those of names have been escaped."""
         text = printable(text, keep="\n\t")
         if self._heard is not None:

@@ -42,7 +42,7 @@ class PictureWarnings:
             self.warn(SIZES, f"{path}: {unusual}")
         if is_transparent(picture):
             self._empty[path] = "it is all transparent" if scenes else ""
-        elif is_even(picture):
+        elif is_uniform(picture):
             self._empty[path] = "it is nearly of one colour"
 
     def result(self, path: str, facts: Meta, place: int = 0) -> None:
@@ -82,7 +82,7 @@ def is_transparent(picture: Picture) -> bool:
     return picture.alpha is not None and not picture.alpha.any()
 
 
-def is_even(picture: Picture) -> bool:
+def is_uniform(picture: Picture) -> bool:
     """Whether what is to be seen of a picture is nearly of one colour."""
     import numpy as np
 

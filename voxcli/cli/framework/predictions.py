@@ -303,15 +303,15 @@ class Predictions:
         if (metric := _METRICS.get(type(thing).__name__)) is not None and item.target != "-":
             name = shlex.quote(item.target)
             page = shlex.quote(str(PurePath(item.target).with_suffix(".html")))
-            written.then(f"voxcli view {name} -o {page}; voxcli metrics {metric} {name} TRUTH")
+            written.suggest(f"voxcli view {name} -o {page}; voxcli metrics {metric} {name} TRUTH")
         self.fields.add(item.source, result.meta)
 
     def _placed(self, result: Result) -> Result:
         """Fruxels of a picture whose camera is not known, before the camera that is assumed; anything else as it is."""
-        from voxcli.geometry.placing import stand_level
+        from voxcli.geometry.placing import level_scene
         from voxcli.scene import FruxelGrid
 
-        return stand_level(result) if isinstance(result, FruxelGrid) and self.request.camera is None else result
+        return level_scene(result) if isinstance(result, FruxelGrid) and self.request.camera is None else result
 
     def _recorded(self) -> dict[str, Json]:
         """The options that a result's provenance names: all of the model's, given or not. Files that are read stand by their names."""

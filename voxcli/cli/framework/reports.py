@@ -23,7 +23,7 @@ FORMS = ("png", "svg", "html")
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportSources:
     """Sources of one report. what: records, results or trainings, of each."""
 
     sources: tuple[str, ...]
@@ -55,7 +55,7 @@ class Reported:
         return report_of_scores(found, title_of(self.sources))
 
 
-def reported(sources: Sequence[str], input_format: str | None) -> Reported | None:
+def reported(sources: Sequence[str], input_format: str | None) -> ReportSources | None:
     """The sources as those of a report; None where none of them is. Raises UsageError where some are, or both scores and trainings."""
     kinds = [_kind_of(source, input_format) for source in sources]
     if not any(kinds):
@@ -64,7 +64,7 @@ def reported(sources: Sequence[str], input_format: str | None) -> Reported | Non
         named = [f"{source} ({kind or 'a scene'})" for source, kind in zip(sources, kinds, strict=True)]
         raise UsageError("These are not shown together.", actual=", ".join(named),
                          hint="Show scores, trainings and scenes by calls of their own.")  # fmt: skip
-    return Reported(tuple(sources), tuple(kind for kind in kinds if kind), input_format)
+    return ReportSources(tuple(sources), tuple(kind for kind in kinds if kind), input_format)
 
 
 def _kind_of(source: str, input_format: str | None) -> str | None:
@@ -77,7 +77,7 @@ def _kind_of(source: str, input_format: str | None) -> str | None:
     return "records" if format_of(source, input_format) else None
 
 
-def print_report(request: Reported) -> None:
+def print_report(request: ReportSources) -> None:
     """Facts and small plots as text."""
     if not out.on_terminal:
         raise UsageError("There is no terminal to draw in.", hint="Name a file: -o FILE.html, FILE.png or FILE.svg.")
@@ -86,7 +86,7 @@ def print_report(request: Reported) -> None:
         out.data(line)
 
 
-def write_report(request: Reported, output: str, form: str, size: int | None, policy: Policy) -> bool:
+def write_report(request: ReportSources, output: str, form: str, size: int | None, policy: Policy) -> bool:
     """Write the report as one file. size: pixels along the width of a plot of a PNG; None: 560. Returns whether it was written."""
     from voxcli.atomic import check_writable
 
@@ -107,7 +107,7 @@ def write_report(request: Reported, output: str, form: str, size: int | None, po
     return True
 
 
-def _write(request: Reported, output: str, form: str, size: int | None, replaces: bool) -> None:
+def _write(request: ReportSources, output: str, form: str, size: int | None, replaces: bool) -> None:
     from voxcli import files
     from voxcli.atomic import atomic_write_bytes
     from voxcli.ops.plots.report import page_of_report, picture_of_report, svg_of

@@ -171,7 +171,7 @@ def run(request: MetricsRequest, metrics: Sequence[AnyMetric], given: Mapping[st
             settle(rule, summary)
         if several or any(unmatched.values()):  # two folders may have one pair
             summary["parts"]["unmatched"] = unmatched
-    missed = gates.judge(limits, summaries, joined(summaries)) if limits and summaries else []
+    missed = gates.check_gates(limits, summaries, joined(summaries)) if limits and summaries else []
     warnings.show()
     rows.finish(summaries)
     if failed is not None:
@@ -188,7 +188,7 @@ def merge(paths: Sequence[str], fail_under: Sequence[str], fail_over: Sequence[s
     summaries = [summary_of(each) for each in sums]
     for summary in summaries:
         summary["parts"]["unmatched"] = unmatched
-    missed = gates.judge(limits, summaries, joined(summaries)) if limits else []
+    missed = gates.check_gates(limits, summaries, joined(summaries)) if limits else []
     Rows(True, format).finish(summaries)
     gates.check(missed, " ".join(paths[:3]) + (" ..." if len(paths) > 3 else ""))
 

@@ -111,7 +111,7 @@ class ScenePredictor:
 
     def scene(self, name: str, picture: Picture, fov: float | None, camera: Camera | None) -> FruxelGrid:
         """The labelled fruxels of one picture, which messages call `name`. Without a camera, a level one is assumed."""
-        from voxcli.geometry.placing import stand_level
+        from voxcli.geometry.placing import level_scene
         from voxcli.models.base import Inputs
         from voxcli.models.registry import check_predicts
         from voxcli.options import make_options
@@ -123,7 +123,7 @@ class ScenePredictor:
         assert isinstance(scene, FruxelGrid)
         for line in self._predictor.steps([name], scene.meta):
             log.info(line)
-        return stand_level(scene) if camera is None else scene
+        return level_scene(scene) if camera is None else scene
 
     def _load(self) -> Predictor[nn.Module, ModelOptions, Result]:
         from voxcli.models.registry import load_predictor, name_of, weights_of

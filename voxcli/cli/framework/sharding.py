@@ -89,7 +89,7 @@ class Shards:
         files = [(self._name(item), place / self._name(item)) for item in self._groups[k]]
         write_shard(self._paths[k], files, self._overwrite)
         gone = {str(path) for _, path in files}
-        for target, words in written.taken():
+        for target, words in written.take_all():
             if target not in gone:
                 written.add(target, words)
         written.add(str(self._paths[k]), counted(len(files), "item"))

@@ -52,7 +52,7 @@ class Outcome(Generic[R]):
         for line in self.lines:
             log.info(line)
         for line in self.words:
-            out.talk(line)
+            out.message(line)
         log.add_seconds(self.parts)
         for target, about in self.files:
             written.add(target, about)
@@ -199,7 +199,7 @@ def _worked(work: Callable[[Item], R], again: bool, label: str | None, items: Se
                     result, error, trace = (work(replace(item, broken=True) if again else item),), None, ""
             except Exception as failure:
                 result, (error, trace) = (), _travelling(failure)
-        found.append(Outcome(result, error, trace, written.taken(), lines, words, log.seconds(), time.perf_counter() - began))
+        found.append(Outcome(result, error, trace, written.take_all(), lines, words, log.seconds(), time.perf_counter() - began))
     log.set_handler(None)
     return found
 

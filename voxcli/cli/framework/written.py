@@ -34,12 +34,12 @@ def add(target: str, words: str) -> None:
         _written.append((target, words))
 
 
-def then(step: str) -> None:
+def suggest(step: str) -> None:
     """Remember what can be done next with the one file that is written, such as a command line."""
     _next[:] = [step]
 
 
-def taken() -> Lines:
+def take_all() -> Lines:
     """What is remembered, which is then forgotten: a worker process hands it to its parent."""
     found = list(_written)
     _written.clear()
@@ -50,7 +50,7 @@ def taken() -> Lines:
 def report() -> None:
     """Say what was written: of one file what is in it, of several how many, and with -v each."""
     step = f". Next: {_next[0]}" if _next and len(_written) == 1 else ""
-    found = taken()
+    found = take_all()
     if len(found) == 1 or out.verbose:
         for target, words in found:
             out.note(f"{target}: {words}{step}")

@@ -45,7 +45,7 @@ def open_reader(name: str, root: str | Path, options: Mapping[str, Value]) -> Re
     """The samples below a root. Raises UsageError for unknown names and options, DataError with the expected tree for another root."""
     kind = reader_named(name)
     chosen = config.from_mapping(kind.Options, dict(options), f"reader {name}")
-    if kind.asks != "costs" and not os.path.exists(root):
+    if kind.task != "costs" and not os.path.exists(root):
         raise UsageError(f"--data {root} does not exist.", expected=kind.tree)
     try:
         reader: Reader[ReaderOptions] = kind(Path(root), chosen)

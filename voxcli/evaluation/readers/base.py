@@ -62,16 +62,16 @@ class Reader(ABC, Generic[OptionsT]):
     """The samples below a root. Derive from it, and enter the class in `voxcli.evaluation.readers`.
 
     tree: what the root looks like, for the message about a wrong one. metric_grid: the truth has cells of its own in
-    metres, voxels of the world or fruxels of the camera, on which predicted fruxels are sampled. apart: truths that are compared with
-    a prediction of their own, which has a file of its own: `mesh` with the shape, `camera` with the camera. asks: what a model is asked
+    metres, voxels of the world or fruxels of the camera, on which predicted fruxels are sampled. separate: truths that are compared with
+    a prediction of their own, which has a file of its own: `mesh` with the shape, `camera` with the camera. task: what a model is asked
     for: 3D of pictures, answers to questions, parts of shapes, shapes from codes alone, or what it costs itself, which needs no root.
     Options: the dataclass of its options. `__init__` raises VoxcliError where the root is another thing.
     """
 
     tree: ClassVar[str]
     metric_grid: ClassVar[bool] = False
-    apart: ClassVar[tuple[str, ...]] = ()
-    asks: ClassVar[Literal["3D", "answers", "parts", "codes", "costs"]] = "3D"
+    separate: ClassVar[tuple[str, ...]] = ()
+    task: ClassVar[Literal["3D", "answers", "parts", "codes", "costs"]] = "3D"
     Options: ClassVar[type[ReaderOptions]] = ReaderOptions
 
     def __init__(self, root: Path, options: OptionsT):
@@ -82,7 +82,7 @@ class Reader(ABC, Generic[OptionsT]):
     def truth(self, index: int, which: str) -> Shape | Answers | CameraPoses | Path:
         """The truth of a sample, or its file, which the metric reads. which: `Measure.truth`."""
 
-    def knows(self, index: int, which: str) -> bool:
+    def has_truth(self, index: int, which: str) -> bool:
         """Whether a sample has this truth; its measures are left out where it has not."""
         return True
 

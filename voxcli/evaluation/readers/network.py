@@ -17,7 +17,7 @@ class NetworkReader(Reader[ReaderOptions]):
     """The network. It needs no root."""
 
     tree = "no --data: a network is measured"
-    asks = "costs"
+    task = "costs"
 
     def __init__(self, root: Path, options: ReaderOptions):
         super().__init__(root, options)

@@ -239,7 +239,7 @@ class Pascal3DReader(Reader[Pascal3DOptions]):
         " it: voxcli fruxelize 01.off --grid voxel --resolution 32 -o 01.binvox); ROOT/Pascal3D.json (Pix2Vox's list, where the"
         " protocol names it as `taxonomy`)"
     )
-    apart = ("camera",)
+    separate = ("camera",)
     Options = Pascal3DOptions
 
     def __init__(self, root: Path, options: Pascal3DOptions):
@@ -257,7 +257,7 @@ class Pascal3DReader(Reader[Pascal3DOptions]):
         left, top, right, bottom = (float(v) for v in self.folder[index].box)
         return left, top, right, bottom
 
-    def knows(self, index: int, which: str) -> bool:
+    def has_truth(self, index: int, which: str) -> bool:
         """Whether the annotation has a viewpoint."""
         return which != "camera" or self.folder[index].camera is not None
 

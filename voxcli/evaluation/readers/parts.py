@@ -40,8 +40,8 @@ class PartsReader(Reader[PartsOptions]):
         "ROOT/SYNSET/points/ID.pts, ROOT/SYNSET/points_label/ID.seg (or ROOT/SYNSET/ID.txt with normals); "
         "ROOT/train_test_split/shuffled_test_file_list.json"
     )
-    asks = "parts"
-    apart = ("mesh",)
+    task = "parts"
+    separate = ("mesh",)
     Options = PartsOptions
 
     def __init__(self, root: Path, options: PartsOptions):
@@ -56,7 +56,7 @@ class PartsReader(Reader[PartsOptions]):
         solid = self._solid(index)
         return [*self.folder.paths(index), *([] if solid is None else [solid])]
 
-    def knows(self, index: int, which: str) -> bool:
+    def has_truth(self, index: int, which: str) -> bool:
         """Whether the CAD model is there."""
         return which != "mesh" or ((path := self._file(self.options.meshes, index)) is not None and path.is_file())
 

@@ -30,7 +30,7 @@ class QuestionsReader(Reader[QuestionsOptions]):
     """The questions of one file whose answers are known. A prediction is a file of answers to all of them."""
 
     tree = "ROOT/3diqtt-v2-val.h5 (questions and answers), or that file itself, or one of `voxcli synth iqtt`"
-    asks = "answers"
+    task = "answers"
     Options = QuestionsOptions
 
     def __init__(self, root: Path, options: QuestionsOptions):

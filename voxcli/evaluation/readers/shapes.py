@@ -77,7 +77,7 @@ class UnseenReader(ShapesReader):
     """Meshes whose codes are fitted to them: there is no picture. Their truth is the mesh."""
 
     tree = "ROOT/SYNSET/ID/model.obj (ShapeNetCore.v1), or as --set 'protocol.read.truth=\"{category}/{id}.ply\"' says"
-    asks = "codes"
+    task = "codes"
     Options = UnseenOptions
 
     def __init__(self, root: Path, options: UnseenOptions):

@@ -17,7 +17,7 @@ from voxcli.errors import UsageError
 from voxcli.models.edges2image.edges import EdgeSettings, find_edges
 from voxcli.models.edges2image.losses import feature_loss, verdict_loss
 from voxcli.models.edges2image.network import Edges2ImageConfig, Generator, build
-from voxcli.training.freezing import held_still
+from voxcli.training.freezing import parameters_frozen
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context, Draws, Task, TensorBatch, Terms
 
@@ -102,7 +102,7 @@ def adversarial_step(network: Generator, batch: EdgeBatch, context: Context[Edge
     made = network(batch.edges)
     real, fake = discriminator(batch.edges, batch.images), discriminator(batch.edges, made.detach())
     yield {"discriminator": losses.get("discriminator", 1.0) * 0.5 * (verdict_loss(real, 1) + verdict_loss(fake, 0))}
-    with held_still(discriminator):
+    with parameters_frozen(discriminator):
         verdict = discriminator(batch.edges, made)
         with torch.no_grad():
             real = discriminator(batch.edges, batch.images)

@@ -32,7 +32,7 @@ MOST_CELLS = 512**3
 
 
 @dataclass
-class Found:
+class FruxelOutput:
     """Of B pictures: labels uint8 [B, D, H, W]; probabilities float16 [B, n, D, H, W], where asked for; more for the meta of each."""
 
     labels: np.ndarray
@@ -77,10 +77,10 @@ class FruxelPredictor(Predictor[NetT, OptionsT, FruxelGrid]):
         return replace(self.frustum, width=self.picture_scale * self.frustum.width, height=self.picture_scale * self.frustum.height)
 
     @abstractmethod
-    def found(self, images: Tensor, options: OptionsT) -> Found:
+    def infer(self, images: Tensor, options: OptionsT) -> FruxelOutput:
         """What the network makes of pictures uint8 [B, 3, s H, s W] on its device. Called in inference mode."""
 
-    def more_facts(self, images: Tensor, found: Found, options: OptionsT) -> Sequence[dict[str, Json]]:
+    def more_facts(self, images: Tensor, found: FruxelOutput, options: OptionsT) -> Sequence[dict[str, Json]]:
         """More for the meta of each picture, when columns that it does not show are marked. Called in inference mode."""
         return found.facts
 
@@ -99,7 +99,7 @@ class FruxelPredictor(Predictor[NetT, OptionsT, FruxelGrid]):
             ]  # fmt: skip
             images = torch.from_numpy(np.stack([each.image for each in fitted])).permute(0, 3, 1, 2).to(self.device)
             with torch.inference_mode():
-                found = self.found(images, options)
+                found = self.infer(images, options)
                 shares = [None] * len(chosen) if found.probabilities is None else found.probabilities
                 for each, labels, share in zip(fitted, found.labels, shares, strict=True):
                     leave_out(labels, each.unseen, self.classes, share)

@@ -24,7 +24,7 @@ from voxcli.models.iqtt.network import PRESETS, IQTTConfig, Solver, build, distr
 from voxcli.models.pix2scene.losses import contrastive_loss, distance_loss, mutual_information
 from voxcli.models.pix2scene.previews import TILE, depth_picture, enlarged, light_picture
 from voxcli.models.pix2scene.stages import KnownScene, critic_phases, generator_terms
-from voxcli.training.freezing import held_still
+from voxcli.training.freezing import parameters_frozen
 from voxcli.training.recipe import split_preset
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context, Task, Terms
@@ -65,7 +65,7 @@ def semisupervised_step(network: Solver, batch: QuestionBatch, context: Context[
     codes = scene.codes()
     terms = generator_terms(scene, losses, codes)
     if losses.get("information", 0.0):
-        with held_still(statistics):
+        with parameters_frozen(statistics):
             terms["information"] = losses["information"] * mutual_information(statistics, codes, divided)
     if losses.get("distance", 0.0) and context.step % options.every == 0:
         questions, labels = labelled(batch, context)

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from voxcli import config
-from voxcli.backend import without_memory
+from voxcli.backend import on_meta_device
 from voxcli.errors import FileFormatError
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.jof.network import JOF, JOFConfig
@@ -65,7 +65,7 @@ def import_weights(path: str | Path, model: str = "jof", report: EntryReport = l
 
 def _checked(path: Path, settings: JOFConfig, tensors: dict[str, Tensor], report: EntryReport) -> dict[str, Tensor]:
     """The tensors that the network wants, each of its shape."""
-    with without_memory():
+    with on_meta_device():
         wanted = {key: tensor.shape for key, tensor in JOF(settings).state_dict().items()}
     taken = {}
     for key, shape in wanted.items():

@@ -25,7 +25,7 @@ from voxcli.models.pix2scene.batches import RoomReader, RoomSamples, SceneBatch,
 from voxcli.models.pix2scene.losses import adversarial_loss, critic_loss, gradient_penalty, reconstruction_loss
 from voxcli.models.pix2scene.network import Pix2Scene, Pix2SceneConfig, build
 from voxcli.models.pix2scene.previews import row
-from voxcli.training.freezing import held_still
+from voxcli.training.freezing import parameters_frozen
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context, Task, Terms
 
@@ -117,7 +117,7 @@ def generator_terms(scene: KnownScene, losses: Mapping[str, float], codes: Tenso
     critic = scene.network.critic
     codes, z = scene.codes() if codes is None else codes, scene.noise()
     made, _ = scene.picture(z)
-    with held_still(critic):
+    with parameters_frozen(critic):
         real, fake = critic(scene.images, codes, scene.condition), critic(made, z, scene.condition)
     terms = {"adversarial": losses.get("adversarial", 0.0) * adversarial_loss(real, fake)}
     return terms | _reconstruction(scene, codes, z, made, losses)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from voxcli import config
-from voxcli.backend import without_memory
+from voxcli.backend import on_meta_device
 from voxcli.errors import FileFormatError
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.pix2vox.network import PRESETS, Pix2Vox, Pix2VoxConfig
@@ -88,7 +88,7 @@ def _check_variant(path: str | Path, model: str, tensors: dict[str, Tensor]) -> 
 
 def expected_shapes(settings: Pix2VoxConfig) -> dict[str, torch.Size]:
     """Shape of every tensor of a network, by name."""
-    with without_memory():
+    with on_meta_device():
         return {key: tensor.shape for key, tensor in Pix2Vox(settings).state_dict().items()}
 
 

@@ -92,7 +92,7 @@ class Pix2VoxPredictor(Predictor[Pix2Vox | Folded, Pix2VoxOptions, VoxelGrid], F
         return volume_of(result[0], level, {"threshold": level}), None if shares is None else shares[0].cpu().numpy()
 
     @classmethod
-    def fuse_plainly(cls, grids: Sequence[VoxelGrid], method: str, options: Pix2VoxOptions) -> VoxelGrid:
+    def fuse_without_network(cls, grids: Sequence[VoxelGrid], method: str, options: Pix2VoxOptions) -> VoxelGrid:
         """Of any occupancies of 32 cells a side."""
         if method == "context":
             raise UsageError("Fusing by context needs the network's scores.", hint="Name the model (-m), or choose --method mean.")

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from voxcli import config
 from voxcli.errors import DataError
-from voxcli.models.base import RemembersPictures
+from voxcli.models.base import LearnsFamiliarity
 from voxcli.models.frustum.familiarity import Familiarity, learn
 from voxcli.models.frustum.fitting import fit
 from voxcli.models.frustum.options import FruxelOptions
-from voxcli.models.frustum.predictor import Found, FruxelPredictor, check_output
+from voxcli.models.frustum.predictor import FruxelOutput, FruxelPredictor, check_output
 from voxcli.models.frustum.scores import surface_labels
 from voxcli.models.rays.network import Features, Rays, RaysConfig
 from voxcli.models.weights import Weights
@@ -27,7 +27,7 @@ RAYS_AT_ONCE = 2048
 """Rays whose scores are in memory at a time: 10 classes x 128 slices of each are 10 MB as float32."""
 
 
-class RaysPredictor(FruxelPredictor[Rays, FruxelOptions], RemembersPictures):
+class RaysPredictor(FruxelPredictor[Rays, FruxelOptions], LearnsFamiliarity):
     """A trained network; and what tells strange pictures, where the weights hold that."""
 
     takes_whole = True
@@ -49,13 +49,13 @@ class RaysPredictor(FruxelPredictor[Rays, FruxelOptions], RemembersPictures):
         super().prepare(weights)
         self.picture_scale = self.network.config.picture_scale
 
-    def found(self, images: Tensor, options: FruxelOptions) -> Found:
+    def infer(self, images: Tensor, options: FruxelOptions) -> FruxelOutput:
         """Labels and probabilities (see `decode`), and how strange each picture is, where the weights tell."""
         features = self.network.features(images.to(self.dtype) / 255)
         labels, shares = decode(self.network, features, options.probabilities)
         facts = [] if self.familiarity is None else self.familiarity.facts(features.summary)
         more: list[dict[str, Json]] = [{"strangeness": each} for each in facts]
-        return Found(labels.cpu().numpy(), None if shares is None else shares.cpu().numpy(), more)
+        return FruxelOutput(labels.cpu().numpy(), None if shares is None else shares.cpu().numpy(), more)
 
     def learn_familiarity(self, pictures: Iterable[Picture]) -> Familiarity:
         """What tells pictures that are unlike those given, which are like the training's: every fifth serves for the threshold alone."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voxcli import config
 from voxcli.errors import UsageError
-from voxcli.models.frustum.predictor import Found, FruxelPredictor, check_output
+from voxcli.models.frustum.predictor import FruxelOutput, FruxelPredictor, check_output
 from voxcli.models.ssz.instances import find_instances, with_boxes
 from voxcli.models.ssz.network import SSZ, Generator, SSZConfig, build
 from voxcli.models.ssz.spec import SSZOptions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Scored(Found):
+class ScoredOutput(FruxelOutput):
     """With the probabilities of all classes, float32 [B, n, D, H, W], where poses are asked for."""
 
     shares: Tensor | None = None
@@ -58,7 +58,7 @@ class SSZPredictor(FruxelPredictor[Generator, SSZOptions]):
         super().prepare(weights)
         self.picture_scale = self.network.config.picture_scale
 
-    def found(self, images: Tensor, options: SSZOptions) -> Scored:
+    def infer(self, images: Tensor, options: SSZOptions) -> ScoredOutput:
         """The likeliest class of each fruxel, and B of equation (1)."""
         if options.poses and not isinstance(self.network, SSZ):
             raise UsageError("These weights tell no poses: they hold no discriminator.", hint="Train: voxcli train --recipe street-6d")
@@ -66,13 +66,13 @@ class SSZPredictor(FruxelPredictor[Generator, SSZOptions]):
         labels = scores.argmax(1).to(torch.uint8).cpu().numpy()
         shares = torch.softmax(scores.float(), 1) if options.probabilities or options.poses else None
         kept = shares.half().cpu().contiguous().numpy() if options.probabilities and shares is not None else None
-        return Scored(labels, kept, shares=shares)
+        return ScoredOutput(labels, kept, shares=shares)
 
-    def more_facts(self, images: Tensor, found: Found, options: SSZOptions) -> Sequence[dict[str, Json]]:
+    def more_facts(self, images: Tensor, found: FruxelOutput, options: SSZOptions) -> Sequence[dict[str, Json]]:
         """The objects of each scene and their poses, where asked for."""
         if not options.poses:
             return ()
-        assert isinstance(found, Scored) and found.shares is not None and isinstance(self.network, SSZ)
+        assert isinstance(found, ScoredOutput) and found.shares is not None and isinstance(self.network, SSZ)
         facts: list[Meta] = []
         for k, labels in enumerate(found.labels):
             certificate = self.network.discriminator(images[k : k + 1].float() / 255, found.shares[k : k + 1], self.frustum)

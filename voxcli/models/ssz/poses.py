@@ -30,7 +30,7 @@ class Certificate:
 
 
 @dataclass(frozen=True)
-class Assigned:
+class PoseTargets:
     """Ground truth of a batch: for each of M instances its cell [M, 4] (sample, u, v, w), translation t [M, 3] and quaternion q [M, 4]."""
 
     cells: Tensor
@@ -71,14 +71,14 @@ def pose_loss(t_predicted: Tensor, q_predicted: Tensor, t: Tensor, q: Tensor, tr
     return loss
 
 
-def certificate_loss(certificate: Certificate, truth: Assigned, translation: float = 0.0, rotation: float = 0.0) -> Tensor:
+def certificate_loss(certificate: Certificate, truth: PoseTargets, translation: float = 0.0, rotation: float = 0.0) -> Tensor:
     """`pose_loss` over the cells that hold an object, for one sample of the batch: the sum divided by the number of samples."""
     at = tuple(truth.cells.to(certificate.t.device).unbind(1))
     t, q = truth.t.to(certificate.t), truth.q.to(certificate.q)
     return pose_loss(certificate.t[at], certificate.q[at], t, q, translation, rotation) / len(certificate.t)
 
 
-def realism_loss(r: Tensor, target: float, truth: Assigned | None) -> Tensor:
+def realism_loss(r: Tensor, target: float, truth: PoseTargets | None) -> Tensor:
     """-log of the probability that the certificate's r [B, u, v, w] (logits) gives to `target`, a scalar: 1 for real, 0 for fake.
 
     With target 1 it is the first expectation of equation (3), with 0 the second, both with their sign changed: a mean over samples.
@@ -115,7 +115,7 @@ def cell_centres(frustum: Frustum, cells: tuple[int, int, int]) -> Tensor:
     return fruxel_centres(cell_grid(frustum, cells))
 
 
-def assign(poses: Sequence[Poses | None], frustum: Frustum, cells: tuple[int, int, int]) -> Assigned:
+def assign(poses: Sequence[Poses | None], frustum: Frustum, cells: tuple[int, int, int]) -> PoseTargets:
     """Each object goes to the cell that holds its centre, as in single-shot detection; those outside the frustum to none.
 
     Where several centres share a cell, the object nearest to the camera keeps it: it hides the others (ours).
@@ -139,5 +139,5 @@ def assign(poses: Sequence[Poses | None], frustum: Frustum, cells: tuple[int, in
                 found_t.append(torch.from_numpy(each.translations[k]))
                 found_q.append(torch.from_numpy(each.rotations_wxyz[k]))
     if not rows:
-        return Assigned(torch.zeros(0, 4, dtype=torch.int64), torch.zeros(0, 3), torch.zeros(0, 4))
-    return Assigned(torch.stack(rows), torch.stack(found_t), torch.stack(found_q))
+        return PoseTargets(torch.zeros(0, 4, dtype=torch.int64), torch.zeros(0, 3), torch.zeros(0, 4))
+    return PoseTargets(torch.stack(rows), torch.stack(found_t), torch.stack(found_q))

@@ -14,7 +14,7 @@ from voxcli.models.frustum.losses import voxel_loss
 from voxcli.models.frustum.task import WeightedStage, scale_weights, stage_weights
 from voxcli.models.ssz.network import Generator
 from voxcli.models.ssz.poses import assign, certificate_loss, realism_loss
-from voxcli.training.freezing import held_still
+from voxcli.training.freezing import parameters_frozen
 from voxcli.training.task import Context, Terms
 
 SCALES = {"full": 1, "half": 2, "quarter": 4}
@@ -66,7 +66,7 @@ def adversarial_step(network: Generator, batch: StreetBatch, context: Context[St
     pose = certificate_loss(seen_real, truth, config.translation, config.rotation)
     yield {"discriminator": losses.get("discriminator", 1.0) * realism, "discriminator_pose": losses.get("discriminator_pose", 1.0) * pose}
 
-    with held_still(discriminator):
+    with parameters_frozen(discriminator):
         certificate = discriminator(batch.images, fake, frustum)
     terms = _voxel_terms(scores, batch, context, in_place=False)
     # -log D(G(A)) for the printed log(1 - D(G(A))). Section 3 says the generator's aim in these words: make it probable that the

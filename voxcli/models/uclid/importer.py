@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from voxcli import config
-from voxcli.backend import without_memory
+from voxcli.backend import on_meta_device
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.uclid.network import PRESETS, UCLID
@@ -34,7 +34,7 @@ def import_weights(
     if isinstance(paths, (str, Path)):
         paths = [paths]
     settings = PRESETS["official"]
-    with without_memory():
+    with on_meta_device():
         wanted = {part: module.state_dict() for part, module in UCLID(settings).named_children()}
     taken: dict[str, Tensor] = {}
     read: dict[str, str | Path] = {}

@@ -15,7 +15,7 @@ from voxcli.models.uclid.inference import THRESHOLD
 from voxcli.models.uclid.losses import camera_loss, chamfer_loss, depth_terms, occupancy_loss
 from voxcli.models.uclid.network import UCLID, added, occupied
 from voxcli.models.uclid.views import binary_grids, view_grids
-from voxcli.training.freezing import held_still
+from voxcli.training.freezing import parameters_frozen
 from voxcli.training.task import Context, Terms
 
 TERMS = {
@@ -90,7 +90,7 @@ def decoded(network: UCLID, batch: ObjectBatch, context: Context[ObjectSamples])
         else:
             # What is regressed is no way for gradients: the regressors keep what they have learnt.
             depth = batch.depths.flatten(0, 1) if options.depth == "true" else None
-            with held_still(*(part for part in (network.depth, network.camera) if part is not None)):
+            with parameters_frozen(*(part for part in (network.depth, network.camera) if part is not None)):
                 grids = view_grids(network, images, projection, depth, checked=False)
     owner = torch.arange(objects, device=images.device).repeat_interleave(views)
     return network.reconstruction.decode([added(grid, owner, objects) for grid in grids])

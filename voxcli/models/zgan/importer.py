@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from voxcli import config
-from voxcli.backend import without_memory
+from voxcli.backend import on_meta_device
 from voxcli.errors import FileFormatError
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.weights import Weights
@@ -32,7 +32,7 @@ def import_weights(path: str | Path, model: str = "z-gan", report: Callable[[str
         names = ", ".join(sorted(tensors)[:3])
         raise FileFormatError(f"'{path}' is no Z-GAN generator.", expected="the key model.model.0.weight", actual=names)
     settings = ZGANConfig(width=first.shape[0])
-    with without_memory():
+    with on_meta_device():
         wanted = {k: t.shape for k, t in Generator(settings).state_dict().items()}
     for key in wanted:
         if key.endswith("num_batches_tracked"):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from voxcli import config
 from voxcli.models.frustum.options import FruxelOptions
-from voxcli.models.frustum.predictor import Found, FruxelPredictor
+from voxcli.models.frustum.predictor import FruxelOutput, FruxelPredictor
 from voxcli.models.weights import Weights
 from voxcli.models.zgan.network import Generator, ZGANConfig
 
@@ -44,9 +44,9 @@ class ZGANPredictor(FruxelPredictor[Generator, FruxelOptions]):
         """Air and one class, 128 cells a side."""
         return 2, CELLS, CELLS, CELLS
 
-    def found(self, images: Tensor, options: FruxelOptions) -> Found:
+    def infer(self, images: Tensor, options: FruxelOptions) -> FruxelOutput:
         """Class 1 where the output is at least 0.5; the output, clipped to 0..1, as its probability."""
         scores = self.network(images.to(self.dtype) / 127.5 - 1)[:, 0].float().cpu()
         share = scores.clamp(0, 1).half().numpy()
         labels = (scores >= THRESHOLD).to(torch.uint8).numpy()
-        return Found(labels, np.stack([1 - share, share], 1) if options.probabilities else None)
+        return FruxelOutput(labels, np.stack([1 - share, share], 1) if options.probabilities else None)

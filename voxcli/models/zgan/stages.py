@@ -28,7 +28,7 @@ from voxcli.models.zgan.network import Generator, ZGANConfig, build
 from voxcli.scene.labels import Labels
 from voxcli.scene.types import Frustum
 from voxcli.training.counting import confusion
-from voxcli.training.freezing import held_still
+from voxcli.training.freezing import parameters_frozen
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context, Draws, Task, Terms
 
@@ -103,7 +103,7 @@ def adversarial_step(network: Generator, batch: StreetBatch, context: Context[Ob
     real = torch.where((labels == IGNORED)[:, None], made.detach().float(), (labels == 1)[:, None].float())
     found = 0.5 * (_verdict(discriminator(images, real), 1) + _verdict(discriminator(images, made.detach()), 0))
     yield {"discriminator": losses.get("discriminator", 1.0) * found}
-    with held_still(discriminator):
+    with parameters_frozen(discriminator):
         verdict = _verdict(discriminator(images, made), 1)
     yield {"adversarial": losses.get("adversarial", 0.0) * verdict, "l1": losses.get("l1", 0.0) * l1_loss(made, labels)}
 

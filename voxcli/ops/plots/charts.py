@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, Mark, Shot, Words
+from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, Mark, Shot, Text
 
 WIDTH = 560
 """Of a chart."""
@@ -106,10 +106,10 @@ def curves(
     marks: list[Mark] = [_head(title), *legend]
     marks += _scale_up(_powers(bottom, top) if log else ticks(bottom, top), y)
     for tick in ticks(left, right, 6):
-        marks.append(Words(x(tick), height - _FOOT + 17, _plain(tick), 11, "soft", "middle"))
-    marks.append(Words((_LEFT + WIDTH - _RIGHT) / 2, height - 9, across, 12, "soft", "middle"))
+        marks.append(Text(x(tick), height - _FOOT + 17, _plain(tick), 11, "soft", "middle"))
+    marks.append(Text((_LEFT + WIDTH - _RIGHT) / 2, height - 9, across, 12, "soft", "middle"))
     for place, name in borders:
-        marks += [Line([(x(place), head), (x(place), height - _FOOT)], "soft", 0.6), Words(x(place) + 4, head + 11, name, 10, "soft")]
+        marks += [Line([(x(place), head), (x(place), height - _FOOT)], "soft", 0.6), Text(x(place) + 4, head + 11, name, 10, "soft")]
     for each in shown:
         points = thinned(each.points)
         marks.append(Line([(x(a), y(b)) for a, b in points], each.colour, 1.8))
@@ -155,10 +155,10 @@ def histogram(title: str, groups: Sequence[Values], across: str) -> Drawing:
         marks.append(Line([(x(mean), head), (x(mean), height - _FOOT)], "ink" if len(groups) == 1 else group.colour, 1.4))
         if len(groups) == 1:
             side = "end" if mean > (edges[0] + edges[-1]) / 2 else "start"
-            marks.append(Words(x(mean) + (5 if side == "start" else -5), head + 10, f"mean {number(mean)}", 11, "ink", side))
+            marks.append(Text(x(mean) + (5 if side == "start" else -5), head + 10, f"mean {number(mean)}", 11, "ink", side))
     for tick in ticks(edges[0], edges[-1], 6):
-        marks.append(Words(x(tick), height - _FOOT + 17, _plain(tick), 11, "soft", "middle"))
-    marks.append(Words((_LEFT + WIDTH - _RIGHT) / 2, height - 9, across, 12, "soft", "middle"))
+        marks.append(Text(x(tick), height - _FOOT + 17, _plain(tick), 11, "soft", "middle"))
+    marks.append(Text((_LEFT + WIDTH - _RIGHT) / 2, height - 9, across, 12, "soft", "middle"))
     return Drawing(WIDTH, height, title, marks)
 
 
@@ -177,18 +177,18 @@ def boxes(title: str, rows: Sequence[Values], across: str) -> Drawing:
     height = _TOP + 14 + tall * len(rows) + _FOOT
     x = _mapped(low, high, left, WIDTH - right)
     marks: list[Mark] = [_head(title)]
-    marks += [Words(WIDTH - 58, _TOP + 6, "mean", 11, "soft", "end"), Words(WIDTH - 14, _TOP + 6, "n", 11, "soft", "end")]
+    marks += [Text(WIDTH - 58, _TOP + 6, "mean", 11, "soft", "end"), Text(WIDTH - 14, _TOP + 6, "n", 11, "soft", "end")]
     for tick in ticks(low, high, 6):
         marks.append(Line([(x(tick), _TOP + 12), (x(tick), height - _FOOT)], "line"))
-        marks.append(Words(x(tick), height - _FOOT + 17, _plain(tick), 11, "soft", "middle"))
+        marks.append(Text(x(tick), height - _FOOT + 17, _plain(tick), 11, "soft", "middle"))
     for k, row in enumerate(rows):
         middle = _TOP + 14 + tall * (k + 0.5)
-        marks.append(Words(left - 10, middle + 4, _short(row.name, 27), 12, "ink", "end"))
+        marks.append(Text(left - 10, middle + 4, _short(row.name, 27), 12, "ink", "end"))
         marks += _row(row, middle, x)
-        marks.append(Words(WIDTH - 58, middle + 4, number(float(np.mean(row.numbers))), 12, "ink", "end"))
-        marks.append(Words(WIDTH - 14, middle + 4, str(len(row.numbers)), 12, "soft", "end"))
+        marks.append(Text(WIDTH - 58, middle + 4, number(float(np.mean(row.numbers))), 12, "ink", "end"))
+        marks.append(Text(WIDTH - 14, middle + 4, str(len(row.numbers)), 12, "soft", "end"))
     below = across + (f" ({left_out} more are not shown)" if left_out else "")
-    marks.append(Words((left + WIDTH - right) / 2, height - 9, below, 12, "soft", "middle"))
+    marks.append(Text((left + WIDTH - right) / 2, height - 9, below, 12, "soft", "middle"))
     return Drawing(WIDTH, height, title, marks)
 
 
@@ -220,22 +220,22 @@ def pictures(title: str, shots: Sequence[tuple[str, np.ndarray]], columns: int =
             x = 12 + k * (wide + gap)
             fitted = min(wide, float(rgb.shape[1]))
             height = fitted * rgb.shape[0] / rgb.shape[1]
-            marks.append(Words(x, top + 14, _short(caption, int(wide / 6.4)), 12, "soft"))
+            marks.append(Text(x, top + 14, _short(caption, int(wide / 6.4)), 12, "soft"))
             marks.append(Shot(x, top + 20, fitted, height, rgb, caption))
             tallest = max(tallest, height)
         top += tallest + 20 + gap
     return Drawing(width, top, title, marks)
 
 
-def _head(title: str) -> Words:
-    return Words(12, 22, _short(title, 72), 14, bold=True)
+def _head(title: str) -> Text:
+    return Text(12, 22, _short(title, 72), 14, bold=True)
 
 
 def _scale_up(places: Sequence[float], y: Callable[[float], float]) -> list[Mark]:
     marks: list[Mark] = []
     for tick in places:
         marks.append(Line([(_LEFT, y(tick)), (WIDTH - _RIGHT, y(tick))], "line"))
-        marks.append(Words(_LEFT - 7, y(tick) + 4, _plain(tick), 11, "soft", "end"))
+        marks.append(Text(_LEFT - 7, y(tick) + 4, _plain(tick), 11, "soft", "end"))
     return marks
 
 
@@ -249,7 +249,7 @@ def _legend(names: Sequence[tuple[str, str]], width: float) -> tuple[list[Mark],
         if x + wide > width - _RIGHT and x > _LEFT:
             x, row = float(_LEFT), row + 1
         y = _TOP - 16 + 20 * row
-        marks += [Box(x, y - 9, 11, 11, colour), Words(x + 16, y, text, 12)]
+        marks += [Box(x, y - 9, 11, 11, colour), Text(x + 16, y, text, 12)]
         x += wide + 8
     return marks, row
 

@@ -57,7 +57,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Words:
+class Text:
     """One line of text on a baseline. anchor: start, middle or end."""
 
     x: float
@@ -82,7 +82,7 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Placed:
+class SubDrawing:
     """A drawing in another one."""
 
     x: float
@@ -90,7 +90,7 @@ class Placed:
     drawing: Drawing
 
 
-Mark = Line | Box | Dot | Words | Shot | Placed
+Mark = Line | Box | Dot | Text | Shot | SubDrawing
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def svg(drawing: Drawing, themed: bool = False) -> str:
 
 
 def _element(mark: Mark, themed: bool) -> str:
-    if isinstance(mark, Placed):
+    if isinstance(mark, SubDrawing):
         inner = "\n".join(_element(each, themed) for each in mark.drawing.marks)
         return f'<g transform="translate({mark.x:g} {mark.y:g})">\n{inner}\n</g>'
     if isinstance(mark, Shot):
@@ -186,9 +186,9 @@ def _draw(sheet: Image.Image, drawing: Drawing, origin: tuple[float, float], sca
                 draw.line(points, TONES.get(mark.colour, mark.colour), max(1, round(mark.width * scale)), joint="curve")
             continue
         x, y = (mark.x + origin[0]) * scale, (mark.y + origin[1]) * scale
-        if isinstance(mark, Placed):
+        if isinstance(mark, SubDrawing):
             _draw(sheet, mark.drawing, (mark.x + origin[0], mark.y + origin[1]), scale, words)
-        elif isinstance(mark, Words):
+        elif isinstance(mark, Text):
             if words:
                 font = ImageFont.load_default(mark.size * scale)
                 anchor = {"start": "ls", "middle": "ms", "end": "rs"}[mark.anchor]

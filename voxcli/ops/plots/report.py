@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from voxcli.ops.plots.charts import WIDTH
-from voxcli.ops.plots.drawing import Drawing, Mark, Placed, Words, pixels, svg
+from voxcli.ops.plots.drawing import Drawing, Mark, SubDrawing, Text, pixels, svg
 from voxcli.ops.viewer.templates import filled
 from voxcli.provenance import Json
 from voxcli.version import __version__
@@ -36,13 +36,13 @@ def sheet_of(report: Report) -> Drawing:
     """The report as one drawing, charts in two columns."""
     columns = 2 if len(report.drawings) > 1 or any(each.width > WIDTH for each in report.drawings) else 1
     width = columns * WIDTH + (columns - 1) * _GAP
-    marks: list[Mark] = [Words(12, 28, report.title, 18, bold=True)]
-    marks += [Words(12, 52 + 18 * k, fact, 12, "soft") for k, fact in enumerate(report.facts)]
+    marks: list[Mark] = [Text(12, 28, report.title, 18, bold=True)]
+    marks += [Text(12, 52 + 18 * k, fact, 12, "soft") for k, fact in enumerate(report.facts)]
     ends = [52.0 + 18 * len(report.facts)] * columns
     for drawing in report.drawings:
         column = 0 if drawing.width > WIDTH else next(k for k, end in enumerate(ends) if end <= min(ends) + _UNEVEN)
         top = max(ends) if drawing.width > WIDTH else ends[column]
-        marks.append(Placed(column * (WIDTH + _GAP), top, drawing))
+        marks.append(SubDrawing(column * (WIDTH + _GAP), top, drawing))
         if drawing.width > WIDTH:
             ends = [top + drawing.height + _GAP] * columns
         else:

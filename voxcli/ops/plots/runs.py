@@ -91,7 +91,7 @@ def _state(run: Run, plan: Sequence[tuple[str, float, float]], step: float) -> s
     if run.last == "end":
         return "ended"
     left = seconds_left(run, plan, step)
-    time = "" if left is None else f", about {in_hours(left)} left"
+    time = "" if left is None else f", about {format_duration(left)} left"
     if run.held:
         return f"at work{time}"
     return f"{'interrupted' if run.last == 'interrupted' else 'not at work'}: the same call goes on{time}"
@@ -117,10 +117,10 @@ def seconds_left(run: Run, plan: Sequence[tuple[str, float, float]], step: float
     return seconds
 
 
-def in_hours(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as people say them.
 
-    >>> in_hours(40), in_hours(600), in_hours(7800), in_hours(200000)
+    >>> format_duration(40), format_duration(600), format_duration(7800), format_duration(200000)
     ('40 s', '10 min', '2 h 10 min', '2 d 8 h')
     """
     minutes = round(seconds / 60)

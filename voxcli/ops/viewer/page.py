@@ -29,7 +29,7 @@ _SCRIPTS = ("shaders.js", "data.js", "drawing.js", "viewer.js")
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageItem:
     """A thing and what it is called; picture: the one that it is of, where that is known."""
 
     thing: SceneType
@@ -37,7 +37,7 @@ class Shown:
     picture: Picture | None = None
 
 
-def page_of(shown: Shown, truth: Shown | None = None, threshold: float = 0.5, meta: Meta | None = None) -> tuple[str, str | None]:
+def page_of(shown: PageItem, truth: PageItem | None = None, threshold: float = 0.5, meta: Meta | None = None) -> tuple[str, str | None]:
     """(the page as HTML, why the two are not compared cell by cell or None).
 
     truth: a second thing, drawn beside the first by the same camera. Two grids of the same cells are compared, too. threshold: of

@@ -268,7 +268,7 @@ def lay_out_trajectory(rng: np.random.Generator, frustum: Frustum, make: Makes, 
     stations = views[:: round(_STATION / STEP)]
     builder = _Builder(rng, street, first, make, stations=(*stations, views[-1]))
     for view in views:
-        builder.footprints.keep_open(view, 0.8, (0.85, 1.5), 0.4)
+        builder.footprints.keep_free(view, 0.8, (0.85, 1.5), 0.4)
     builder.facades()
     for station in stations:
         builder.view = station

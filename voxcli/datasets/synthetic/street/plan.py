@@ -148,7 +148,7 @@ class Footprints:
         out[..., 4], out[..., 5], out[..., 6] = heading[:, None], b[:, 2], b[:, 3]
         return out
 
-    def keep_open(self, view: View, ahead: float, half: tuple[float, float], above: float) -> None:
+    def keep_free(self, view: View, ahead: float, half: tuple[float, float], above: float) -> None:
         """Nothing stands right in front of the lens or on the photographer, up to `above` metres over it.
 
         ahead: of the middle of that box, metres in front of the camera. half: half its sizes, across and along.

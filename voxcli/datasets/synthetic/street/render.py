@@ -39,7 +39,7 @@ class Weather:
 
 
 @dataclass(frozen=True)
-class Soup:
+class TriangleSoup:
     """All triangles of a scene in world coordinates; `owner` is 0 for the ground, else 1 + index of the object."""
 
     vertices: np.ndarray
@@ -64,7 +64,7 @@ class Soup:
         return (n / np.maximum(np.sqrt(np.einsum("ij,ij->i", n, n))[:, None], 1e-12)).astype(np.float32)
 
 
-def gather(placed: list[Placed], ground: tuple[np.ndarray, np.ndarray]) -> Soup:
+def gather(placed: list[Placed], ground: tuple[np.ndarray, np.ndarray]) -> TriangleSoup:
     """The ground slab and all objects as one triangle soup in the world frame."""
     vertices, faces = [ground[0]], [ground[1]]
     colours = [np.full((len(ground[1]), 3), 0.3, dtype=np.float32)]
@@ -81,7 +81,7 @@ def gather(placed: list[Placed], ground: tuple[np.ndarray, np.ndarray]) -> Soup:
         surfaces.append(p.thing.surfaces)
         owner.append(np.full(len(p.thing.faces), k + 1, dtype=np.int32))
         closed.append(np.full(len(p.thing.faces), p.thing.closed))
-    return Soup(
+    return TriangleSoup(
         np.concatenate(vertices), np.concatenate(faces), np.concatenate(colours), np.concatenate(surfaces), np.concatenate(owner),
         np.concatenate(closed), parts,
     )  # fmt: skip
@@ -135,7 +135,7 @@ def _far_line(rays: np.ndarray, weather: Weather) -> np.ndarray:
 
 
 def _albedo(
-    soup: Soup, face: np.ndarray, world: np.ndarray, normal: np.ndarray, placed: list[Placed], street: Street
+    soup: TriangleSoup, face: np.ndarray, world: np.ndarray, normal: np.ndarray, placed: list[Placed], street: Street
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Linear colour [N, 3], mirror share [N] and gloss [N] of the samples."""
     colour = (soup.colours**2.2).take(face, 0)
@@ -192,7 +192,7 @@ def _lit(
     return out
 
 
-def _shelter(soup: Soup, world: np.ndarray, placed: list[Placed], owner: np.ndarray) -> np.ndarray:
+def _shelter(soup: TriangleSoup, world: np.ndarray, placed: list[Placed], owner: np.ndarray) -> np.ndarray:
     """How much sky reaches a point: darker on the ground under and close to vehicles, and low on walls and bodies. [N]"""
     out = np.ones(len(world), dtype=np.float32)
     low = np.flatnonzero(owner == 0)
@@ -226,7 +226,7 @@ class Rendered:
 
 def render(
     rng: np.random.Generator,
-    soup: Soup,
+    soup: TriangleSoup,
     placed: list[Placed],
     street: Street,
     view: View,

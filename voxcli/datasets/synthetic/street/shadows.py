@@ -14,7 +14,7 @@ from voxcli.datasets.synthetic.street.textures import clouds
 from voxcli.geometry.zbuffer import nearest
 
 if TYPE_CHECKING:
-    from voxcli.datasets.synthetic.street.render import Soup
+    from voxcli.datasets.synthetic.street.render import TriangleSoup
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ShadowMap:
     through: np.ndarray
 
     @staticmethod
-    def make(soup: Soup, view: View, sun: np.ndarray, span: ShadowRange) -> ShadowMap:
+    def make(soup: TriangleSoup, view: View, sun: np.ndarray, span: ShadowRange) -> ShadowMap:
         """The map over the part of the street that `span` names. Everything but the ground casts shadows. sun [3]: towards it."""
         side = np.cross(sun, [0.0, 1.0, 0.0])
         side /= np.linalg.norm(side)

@@ -132,7 +132,7 @@ def lay_out_far(rng: np.random.Generator, frustum: Frustum, make: Makes) -> Stre
     view = draw_view(rng, street, frustum)
     ahead = 1 if math.cos(view.heading) >= 0 else -1
     traffic = _Traffic(rng, street, view, make, ahead)
-    traffic.footprints.keep_open(view, 0.9, (0.9, 1.8), 0.5)
+    traffic.footprints.keep_free(view, 0.9, (0.9, 1.8), 0.5)
     sides = Sides(rng, street, view, make, ahead, traffic.placed, traffic.extras, traffic.footprints)
     across = rng.random() < 0.4
     end = between(rng, 36.0, REACH - 20) if across else between(rng, 75.0, REACH)

@@ -19,13 +19,13 @@ from voxcli.datasets.synthetic.street.photo.light import draw_photo_light
 from voxcli.datasets.synthetic.street.photo.shade import Shader
 from voxcli.datasets.synthetic.street.pieces import Surface
 from voxcli.datasets.synthetic.street.plan import StreetScene
-from voxcli.datasets.synthetic.street.render import Rendered, Soup
+from voxcli.datasets.synthetic.street.render import Rendered, TriangleSoup
 from voxcli.datasets.synthetic.street.shadows import ShadowMap, ShadowRange
 from voxcli.geometry.zbuffer import first_faces
 from voxcli.scene import Camera
 
 
-def render_photo(rng: np.random.Generator, soup: Soup, scene: StreetScene, camera: Camera, shadows: ShadowRange) -> Rendered:
+def render_photo(rng: np.random.Generator, soup: TriangleSoup, scene: StreetScene, camera: Camera, shadows: ShadowRange) -> Rendered:
     """The photograph of a scene from its view. soup: all objects that are drawn, and the ground."""
     light = draw_photo_light(rng)
     width, height = 2 * camera.width + 1, 2 * camera.height + 1

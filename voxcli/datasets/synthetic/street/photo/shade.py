@@ -14,7 +14,7 @@ from voxcli.datasets.synthetic.street.photo.ground import fade, ground
 from voxcli.datasets.synthetic.street.photo.light import Canyon, PhotoLight, environment, sky, skyline
 from voxcli.datasets.synthetic.street.pieces import STYLE_SIZE, Surface
 from voxcli.datasets.synthetic.street.plan import Placed, StreetScene, View
-from voxcli.datasets.synthetic.street.render import Soup
+from voxcli.datasets.synthetic.street.render import TriangleSoup
 from voxcli.datasets.synthetic.street.shadows import ShadowMap
 from voxcli.datasets.synthetic.street.vehicles import RED_LIGHT, WHITE_LIGHT
 
@@ -40,7 +40,7 @@ class Seen:
 class Shader:
     """Colours samples of one scene under one light."""
 
-    def __init__(self, soup: Soup, scene: StreetScene, light: PhotoLight, shadow: ShadowMap, K: np.ndarray, to_cam: np.ndarray):
+    def __init__(self, soup: TriangleSoup, scene: StreetScene, light: PhotoLight, shadow: ShadowMap, K: np.ndarray, to_cam: np.ndarray):
         placed, view = scene.drawn, scene.view
         self.soup, self.placed, self.street, self.light, self.shadow = soup, placed, scene.street, light, shadow
         self.canyon = Canyon.of(scene.street, scene.placed)
