@@ -13,7 +13,7 @@ from voxcli import files
 from voxcli.errors import DataError, FileFormatError
 from voxcli.metrics.records import make_record, summarise
 from voxcli.ops.plots.charts import HUES, Series, Values, boxes, curves, histogram, pictures, ticks
-from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, SubDrawing, Shot, Text, pixels, svg
+from voxcli.ops.plots.drawing import Box, Dot, Drawing, Line, Shot, SubDrawing, Text, pixels, svg
 from voxcli.ops.plots.report import Report, page_of_report, picture_of_report, sheet_of, svg_of
 from voxcli.ops.plots.runs import read_run, report_of_runs, seconds_left
 from voxcli.ops.plots.score_report import report_of_scores, strip_of

@@ -13,6 +13,7 @@ import numpy as np
 
 from voxcli import files, log
 from voxcli.errors import EmptyMeshError, UsageError
+from voxcli.evaluation.class_names import renamed
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.readers import open_reader
@@ -24,7 +25,7 @@ from voxcli.models.base import AnswersQuestions, DividesShapes, FitsShapes
 from voxcli.ops.shape_fitting import fit_shape
 from voxcli.ops.shape_parts import label_points, rebuild_shape
 from voxcli.provenance import Recordable, digests_of_files
-from voxcli.scene import FruxelGrid, Labels, Mesh, Picture, Surfels, VoxelGrid
+from voxcli.scene import FruxelGrid, Mesh, Picture, Surfels, VoxelGrid
 from voxcli.shards import as_input
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Evaluator:
         """Whether there is a file of a prediction."""
         reader = self.readers[place.variant]
         by_truth = self._by_truth(reader, place)
-        apart = [by_truth[each] for each in by_truth if each in reader.apart]
+        apart = [by_truth[each] for each in by_truth if each in reader.separate]
         return any(self._file(reader, place, several) for several in (*apart, ()))
 
     def find(self, place: Place, drawn: bool = False) -> ScoredSample:
@@ -382,26 +383,6 @@ def evaluator_of(job: Job) -> Evaluator:
     if key not in _opened:
         _opened[key] = Evaluator(job)
     return _opened[key]
-
-
-def renamed(grid: FruxelGrid | VoxelGrid, names: Mapping[str, str]) -> FruxelGrid | VoxelGrid:
-    """A labelled grid with other names of classes; classes of one name become one.
-
-    >>> grid = VoxelGrid(labels=np.array([[[1, 2]]], np.uint8), classes=Labels(("air", "van", "bus")))
-    >>> other = renamed(grid, {"van": "vehicle", "bus": "vehicle"})
-    >>> other.classes.names, other.labels.tolist()
-    (('air', 'vehicle'), [[[1, 1]]])
-    """
-    classes = grid.classes
-    if classes is None or grid.labels is None:
-        return grid
-    every = [names.get(name, name) for name in classes.names]
-    unique = tuple(dict.fromkeys(every))
-    table = np.arange(np.iinfo(grid.labels.dtype).max + 1).astype(grid.labels.dtype)
-    table[: len(every)] = [unique.index(name) for name in every]
-    empty = None if classes.empty is None else unique.index(every[classes.empty])
-    changed = {"labels": table[grid.labels], "classes": Labels(unique, empty, classes.ignore), "probabilities": None}
-    return dataclasses.replace(grid, **changed)
 
 
 def _or_empty(predict: Callable[[], Shape]) -> Shape:
