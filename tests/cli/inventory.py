@@ -193,12 +193,12 @@ def _log_lines(line, run, folder):
 # -- the file ---------------------------------------------------------------------------------------------------------------------
 
 
-EVERY = "every command"
-"""The section of what all commands have."""
+EVERY, RECORDS = "every command", "JSON of every record"
+"""The sections of what all commands have, and of what all records of metrics have."""
 
 
 def read_committed():
-    """Title of a section -> its lines, without those of EVERY."""
+    """Title of a section -> its lines, without those of EVERY and RECORDS."""
     sections = {}
     for line in COMMITTED.read_text().splitlines():
         if line.startswith("# "):
@@ -224,14 +224,23 @@ def _run_in(folder):
     return run
 
 
+def _without_shared(title, sections):
+    """Sections, before them one of the lines that all of them have."""
+    shared = [line for line in next(iter(sections.values())) if all(line in lines for lines in sections.values())]
+    return {title: shared} | {name: [line for line in lines if line not in shared] for name, lines in sections.items()}
+
+
 def main():
     """Write inventory.txt."""
     sections = {f"voxcli {entry.words}": command_lines(entry) for entry in app.COMMANDS}
-    every = [line for line in next(iter(sections.values())) if all(line in lines for lines in sections.values())]
-    sections = {EVERY: every} | {title: [line for line in lines if line not in every] for title, lines in sections.items()}
+    made = {}
     for line in SECTIONS:
         with tempfile.TemporaryDirectory() as folder:
-            sections[f"JSON of: voxcli {line}"] = output_lines(line, _run_in(folder), Path(folder))
+            made[f"JSON of: voxcli {line}"] = output_lines(line, _run_in(folder), Path(folder))
+    records = {
+        title: made.pop(title) for title in [title for title in made if SECTIONS[title.removeprefix("JSON of: voxcli ")] == "records"]
+    }
+    sections = _without_shared(EVERY, sections) | _without_shared(RECORDS, records) | made
     COMMITTED.write_text("\n\n".join("\n".join([f"# {title}", *lines]) for title, lines in sections.items()) + "\n")
 
 
