@@ -10,7 +10,7 @@ from example_files import box_mesh, cameras, depth_map, fruxel_grid, prediction
 
 from voxcli import files
 from voxcli.ops.viewer.differences import CATEGORIES
-from voxcli.ops.viewer.page import Shown, page_of
+from voxcli.ops.viewer.page import PageItem, page_of
 from voxcli.scene import PointCloud, VoxelGrid, class_colour
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
@@ -29,7 +29,7 @@ def opened(chromium, tmp_path):
     """Opens the page of one thing, or of two. At the end nothing was said on the console, and nothing asked for elsewhere."""
 
     def run(thing, truth=None, **how):
-        page, _ = page_of(Shown(thing, "a.npz"), None if truth is None else Shown(truth, "b.npz"))
+        page, _ = page_of(PageItem(thing, "a.npz"), None if truth is None else PageItem(truth, "b.npz"))
         (tmp_path / "page.html").write_text(page)
         chromium.open(tmp_path / "page.html", **how)
         return chromium
