@@ -1,4 +1,4 @@
-"""The table of `voxcli guide results/speed`, in one run: `python tests/benchmarks/speed_table.py [JOB ...] [--grow]`.
+"""The table of `voxcli guide speed`, in one run: `python tests/benchmarks/speed_table.py [JOB ...] [--grow]`.
 
 All is processor time of one thread, medians of interleaved rounds: other programs on the machine disturb it less than the clock. Peers are
 installed by hand. `--grow` tells how time and memory grow instead, each point in a process of its own.
@@ -77,7 +77,7 @@ def table(asked: list[str], assets: Path) -> None:
         "EMD 20000 near": lambda: metrics.auction(20_000, False, False), "EMD 20000 far": lambda: metrics.auction(20_000, True, False),
         "predict": commands, "synth street": synth,
     }  # fmt: skip
-    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in PEERS))
+    print(", ".join(f"{each.name} {each.version}" for each in importlib.metadata.distributions() if each.name in PEERS))
     for name, work in jobs.items():
         if any(word in name for word in asked) and (found := work()):
             (_, ours), *peers = found.items()
@@ -121,8 +121,8 @@ def grow(largest: int) -> None:
     for name in GROWTH:
         counts = [10**k for k in range(3, largest + 1)]
         runs = [subprocess.run([sys.executable, __file__, "--one", name, str(n)], stdout=-1, check=True).stdout.split() for n in counts]
-        values = np.array(runs, np.float64).clip(1e-4)
-        slopes = np.polyfit(np.log10(counts[-3:]), np.log10(values[-3:]), 1)[0]
+        values = np.array(runs, np.float64)
+        slopes = np.polyfit(np.log10(counts[-3:]), np.log10(values[-3:].clip([1e-4, 10])), 1)[0]
         print(f"{name}, slope of time {slopes[0]:.2f}, of memory {slopes[1]:.2f}")
         for n, (seconds, mb) in zip(counts, values, strict=True):
             print(f"10^{np.log10(n):.0f} {seconds:>8.3f} s {mb:>6.0f} MB " + "#" * round(6 * (np.log10(seconds) + 4)), flush=True)
