@@ -114,7 +114,7 @@ class GateMissed(VoxcliError):
     exit_code = 1
 
 
-_LONG_LIST = 300
+_LONG_LIST = 320
 """Characters."""
 
 
