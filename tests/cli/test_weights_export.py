@@ -95,3 +95,8 @@ def test_weights_whose_encoder_is_no_longer_there_are_refused(voxcli, refused, t
     refused("weights", "info", "head.safetensors", named=("head.safetensors", "whole", "other numbers"))
     there.unlink()
     refused("weights", "info", "head.safetensors", named="no such tensors")
+
+
+def test_zero_and_minus_zero_are_the_same_number_to_share():
+    numbers = torch.tensor([0.0, 1.5])
+    assert module._equal(numbers, numbers * torch.tensor([-1.0, 1.0])) and not module._equal(numbers, numbers + 1)
