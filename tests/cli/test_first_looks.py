@@ -14,6 +14,7 @@ from example_files import FILES, box_mesh, fruxel_grid
 from processes import environment
 
 from voxcli import files, log
+from voxcli.cli.framework import output
 from voxcli.datasets.synthetic.folders import counted
 from voxcli.scene import Picture
 
@@ -173,3 +174,9 @@ def test_an_evaluation_reads_data_and_predictions_of_shards(voxcli):
     rows = [row for row in map(json.loads, text.splitlines()) if not row["published"] and row["value"] is not None]
     assert rows and all(row["samples"] == 2 and row["value"] in (1, 100) for row in rows)
     assert voxcli(*words)[1] == text
+
+
+def test_a_wide_table_is_drawn_in_blocks_so_that_no_number_is_folded():
+    assert output._blocks([5, 10, 10, 10], 30) == [[0, 1], [0, 2], [0, 3]]  # 2 + 5 + 3 + 10 = 20 letters, with another column 33
+    assert output._blocks([5, 10, 10, 10], 33) == [[0, 1, 2], [0, 3]]
+    assert output._blocks([5, 40], 30) == [[0, 1]] and output._blocks([], 30) == []

@@ -28,7 +28,8 @@ def test_it_has_the_commands_of_the_inventory_and_no_others():
 @pytest.mark.parametrize("entry", app.COMMANDS, ids=lambda entry: entry.words)
 def test_a_command_has_its_options_with_their_help_and_its_examples(entry):
     section = SECTIONS[entry.words]
-    lines = [line for line in inventory.read_committed()[f"voxcli {entry.words}"] if line.startswith("-")]
+    committed = inventory.read_committed()
+    lines = [line for line in committed[f"voxcli {entry.words}"] + committed[inventory.EVERY] if line.startswith("-")]
     wanted = {word for line in lines for word in re.split("[ /]", line.split(":")[0])} | {"--help", "-h"}
     found = [set(names.split(", ")) for names in re.findall(r"^\.TP\n\.B (.*)$", section, re.MULTILINE)]
     assert set().union(*found) == wanted

@@ -60,9 +60,9 @@ def convert(
 ) -> None:
     """Write files in another format, and as another kind of thing where the format asks for it.
 
-    Fruxels become voxels (resampled into their bounding box), points (cell centres) or meshes (one closed surface a class, in class
-    colours); voxels become points or meshes; meshes become solid voxels or sampled points. A folder of `voxcli synth street` becomes one
-    HDF5 file for `voxcli train`: convert street/ -o street.h5
+    Fruxels become voxels (resampled into their bounding box), points (cell centres) or meshes in class colours: the faces of the cells
+    as GLB, elsewhere and with --surface smooth one closed surface a class. Voxels become points or meshes; meshes become solid voxels or
+    sampled points. A folder of `voxcli synth street` becomes one HDF5 file for `voxcli train`: convert street/ -o street.h5
 
     --up and --unit say in which frame a mesh, points or voxels of another program are; they are written +y up and in metres.
 

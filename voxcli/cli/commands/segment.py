@@ -86,7 +86,7 @@ def segment(
     shape of its categories: labels on faces, points or cells, one node a part in a mesh, or a list (.json).
 
     -m objects cuts the object out of a picture that is of one: the picture with alpha (.png), as `predict --cut auto` of object models
-    takes it. It needs --weights: none are shipped.
+    takes it by itself.
 
     Examples:
         voxcli segment scene.npz -o instances.json

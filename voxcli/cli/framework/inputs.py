@@ -329,6 +329,7 @@ def pairs(
             f"No prediction in {pred} has a ground truth in {gt}.",
             expected="the same relative paths, apart from suffixes",
             actual=f"'{only_pred[0]}' and '{only_gt[0]}'",
+            hint=f"Give {gt.rstrip('/')}/fruxels." if only_gt[0].startswith("fruxels/") else None,
         )
     for names, here, there in ((only_pred, pred, gt), (only_gt, gt, pred)):
         if names:

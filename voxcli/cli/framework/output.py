@@ -340,18 +340,32 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Json]]) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(names):
-        numeric = all(isinstance(row[i], (int, float)) or row[i] is None for row in rows)
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value, 4)) for value in row))
     terminal = out.on_terminal
     text = io.StringIO()
     # A file or pipe has no width: a table asked for there is never folded.
     console = Console(file=text, force_terminal=terminal, width=None if terminal else 10_000, legacy_windows=False)
-    console.print(table)
+    numeric = [all(isinstance(row[i], (int, float)) or row[i] is None for row in rows) for i in range(len(names))]
+    widths = [max(map(len, [name, *(_cell(row[i], 4) for row in rows)])) for i, name in enumerate(names)]
+    # Words may be folded to a dozen letters, numbers never.
+    least = [width if number else min(width, 12) for width, number in zip(widths, numeric, strict=True)]
+    for columns in _blocks(least, console.width):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for i in columns:
+            table.add_column(Text(names[i]), justify="right" if numeric[i] else "left", overflow="fold", min_width=least[i])
+        for row in rows:
+            table.add_row(*(Text(_cell(row[i], 4)) for i in columns))
+        console.print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines() if line.strip()) + "\n"
+
+
+def _blocks(widths: Sequence[int], width: int) -> list[list[int]]:
+    """The columns of a table, three letters between them and one at each edge, in blocks that fit. The first column leads each."""
+    blocks = [[0]] if widths else []
+    for i in range(1, len(widths)):
+        if len(blocks[-1]) > 1 and 2 + sum(widths[k] + 3 for k in blocks[-1]) + widths[i] > width:
+            blocks.append([0])
+        blocks[-1].append(i)
+    return blocks
 
 
 out = Output()

@@ -303,7 +303,9 @@ class Predictions:
         if (metric := _METRICS.get(type(thing).__name__)) is not None and item.target != "-":
             name = shlex.quote(item.target)
             page = shlex.quote(str(PurePath(item.target).with_suffix(".html")))
-            written.suggest(f"voxcli view {name} -o {page}; voxcli metrics {metric} {name} TRUTH")
+            # A mesh of a scene before an assumed camera has no truth in its frame; the scene itself has.
+            score = "" if metric == "chamfer" and type(result).__name__ == "FruxelGrid" else f"; voxcli metrics {metric} {name} TRUTH"
+            written.suggest(f"voxcli view {name} -o {page}{score}")
         self.fields.add(item.source, result.meta)
 
     def _placed(self, result: Result) -> Result:
