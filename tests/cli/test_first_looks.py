@@ -180,3 +180,17 @@ def test_a_wide_table_is_drawn_in_blocks_so_that_no_number_is_folded():
     assert output._blocks([5, 10, 10, 10], 30) == [[0, 1], [0, 2], [0, 3]]  # 2 + 5 + 3 + 10 = 20 letters, with another column 33
     assert output._blocks([5, 10, 10, 10], 33) == [[0, 1, 2], [0, 3]]
     assert output._blocks([5, 40], 30) == [[0, 1]] and output._blocks([], 30) == []
+
+
+def test_shards_of_streets_are_told_predicted_and_scored_as_the_folder_is(voxcli, tmp_path):
+    assert voxcli("synth", "street", "-o", "shards", "--count", "2", "--shard", "2", "--size", "8", "8", "--depth", "8", "-q")[0] == 0
+    rows = json.loads(voxcli("info", "shards/000000.tar")[1])
+    assert sorted(row["kind"] for row in rows) == sorted(2 * ["depth", "fruxels", "image", "image", "poses"])
+    plan = voxcli("predict", "shards/000000.tar", "-m", "ssz", "-o", "out/", "--dry-run")[1]
+    assert [json.loads(line)["read"][0]["path"].split(".tar/")[1] for line in plan.splitlines()] == [
+        "images/000000.png",
+        "images/000001.png",
+    ]
+    assert voxcli("synth", "street", "-o", "plain", "--count", "2", "--size", "8", "8", "--depth", "8", "-q")[0] == 0
+    for truth in ("plain", "plain/fruxels", "shards"):
+        assert json.loads(voxcli("metrics", "iou", "plain/fruxels", truth, "--format", "json")[1])[-1]["parts"]["samples"] == 2

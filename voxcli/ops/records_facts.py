@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voxcli import remote, shards
 from voxcli.errors import FileFormatError
 from voxcli.files.guard import bytes_within, claim, parse_json, parsing
 
@@ -28,9 +30,9 @@ def finder(path: str) -> Callable[[str], Facts] | None:
     suffix = where.suffix.lower()
     if suffix in (".h5", ".hdf5") and os.path.isfile(path):
         return questions_facts if _holds_questions(path) else None
-    if suffix == ".json" and os.path.isfile(path):
-        with open(path, "rb") as file:
-            return instances_facts if b'"instances"' in file.read(200) else None
+    if suffix == ".json" and (os.path.isfile(path) or shards.is_member(path)):
+        start = _bytes(path, 200)
+        return poses_facts if re.match(rb'\{\s*"camera": \{\s*"K"', start) else instances_facts if b'"instances"' in start else None
     return _BY_SUFFIX.get(suffix)
 
 
@@ -91,10 +93,29 @@ def records_facts(path: str) -> Facts:
     return {"kind": "metric-records" if means else "records", "lines": len(rows), **({"metrics": means} if means else {})}
 
 
+def _bytes(path: str, most: int = -1) -> bytes:
+    """A file's first bytes, or all."""
+    if shards.is_member(path):
+        return remote.read(path)[: most if most >= 0 else None]
+    with open(path, "rb") as file:
+        return file.read(most)
+
+
+def poses_facts(path: str) -> Facts:
+    """The poses of a scene of `voxcli synth street`: its camera, and how many boxes of each class."""
+    with parsing(path, "poses of a street scene"):
+        found = parse_json(_bytes(path), path)
+        camera, rows = (found.get("camera"), found.get("objects")) if isinstance(found, dict) else (None, None)
+        if not isinstance(camera, dict) or not isinstance(rows, list) or not all(isinstance(row, dict) and "class" in row for row in rows):
+            raise ValueError("poses are a camera and a list of objects with a class")
+        classes: dict[str, Json] = dict(Counter(str(row["class"]) for row in rows))
+    return {"kind": "poses", "camera": {k: camera.get(k) for k in ("width", "height", "K")}, "objects": len(rows), "classes": classes}
+
+
 def instances_facts(path: str) -> Facts:
     """The pieces of a scene, as `voxcli segment -o NAME.json` lists them: how many of each class."""
     with parsing(path, "a list of instances"):
-        found = parse_json(Path(path).read_bytes(), path)
+        found = parse_json(_bytes(path), path)
         rows = found.get("instances") if isinstance(found, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) and "class" in row for row in rows):
             raise ValueError("instances are a list of objects with a class")

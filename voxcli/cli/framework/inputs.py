@@ -66,7 +66,8 @@ def expand(
             found += _part_of(source, part, _from_folder(source, _listed(suffixes), leave_out))
             several = True
         elif source.endswith(shards.SUFFIX) and os.path.isfile(source):
-            found += _from_shard(source, ".", _listed(suffixes)) or [Input(source, PurePosixPath(Path(source).as_posix()).stem)]
+            held = _part_of(source, part, _from_shard(source, ".", _listed(suffixes)))
+            found += held or [Input(source, PurePosixPath(Path(source).as_posix()).stem)]
             several = True
         elif os.path.lexists(source):
             found.append(Input(source, PurePosixPath(Path(source).as_posix()).stem))
@@ -84,7 +85,8 @@ def _part_of(folder: str, part: str | None, found: list[Input]) -> list[Input]:
     """The inputs of a data set's part, by their names within it; all of another folder."""
     from voxcli.datasets.facts import synthetic_meta
 
-    if part is None or synthetic_meta(folder) is None:
+    shard = folder.endswith(shards.SUFFIX) and len(_STREET & {each.name.split("/")[0] for each in found}) > 1
+    if part is None or not (shard or synthetic_meta(folder)):
         return found
     own = [replace(each, name="/".join(p for p in each.name.split("/") if p != part)) for each in found if part in each.name.split("/")]
     if own:
@@ -322,6 +324,9 @@ def pairs(
     if patterns:
         found_pred, found_gt = _renamed(found_pred, pred, patterns[0]), _renamed(found_gt, gt, patterns[-1])
     by_pred, by_gt = _by_name(found_pred, pred), _by_name(found_gt, gt)
+    if not set(by_pred) & set(by_gt):
+        of_data_set = [replace(each, name=each.name[len(_TRUTH) :]) for each in found_gt if each.name.startswith(_TRUTH)]
+        by_gt = _by_name(of_data_set, gt) if of_data_set else by_gt
     matched = [Pair(n, by_pred[n], by_gt[n], _category(n, category_from)) for n in by_pred if n in by_gt]
     only_pred, only_gt = [n for n in by_pred if n not in by_gt], [n for n in by_gt if n not in by_pred]
     if not matched:
@@ -329,12 +334,15 @@ def pairs(
             f"No prediction in {pred} has a ground truth in {gt}.",
             expected="the same relative paths, apart from suffixes",
             actual=f"'{only_pred[0]}' and '{only_gt[0]}'",
-            hint=f"Give {gt.rstrip('/')}/fruxels." if only_gt[0].startswith("fruxels/") else None,
         )
     for names, here, there in ((only_pred, pred, gt), (only_gt, gt, pred)):
         if names:
             out.warn(f"{len(names)} in {here} without a partner in {there}: {', '.join(names)}.")
     return Pairs(sorted(matched, key=lambda pair: PurePosixPath(pair.name).parts), only_pred, only_gt)
+
+
+_STREET, _TRUTH = {"depth", "fruxels", "images", "instances", "poses"}, "fruxels/"
+"""The folders of a street data set, plain or within shards, and where its truth lies."""
 
 
 def _renamed(found: Sequence[Input], where: str, text: str) -> list[Input]:
