@@ -81,7 +81,7 @@ _voxcli() {
         'view:-'*) COMPREPLY=($(compgen -W "--output -o --size --views --open --picture --threshold --kind --format --input-format --overwrite --skip-existing --keep-going --dry-run $common" -- "$current")) ;;
         'doctor:-'*) COMPREPLY=($(compgen -W "--format $common" -- "$current")) ;;
         'guide:-'*) COMPREPLY=($(compgen -W "$common" -- "$current")) ;;
-        'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics evaluate segment-fuse train synth cluster files formats python commands conventions troubleshooting reliability architecture changes results/iqtt results/jof results/pix2scene results/pix2vox results/rays results/ssz results/uclid speed' -- "$current")) ;;
+        'guide:'*) COMPREPLY=($(compgen -W 'predict fruxelize render metrics evaluate segment-fuse train synth cluster files formats python commands conventions troubleshooting reliability architecture changes results/iqtt results/jof results/objects results/pix2scene results/pix2vox results/rays results/ssz results/uclid speed' -- "$current")) ;;
         'completion:-'*) COMPREPLY=($(compgen -W "$common" -- "$current")) ;;
         'completion:'*) COMPREPLY=($(compgen -W 'bash zsh fish man install bash zsh fish man install' -- "$current")) ;;
         *) COMPREPLY=() ;;

@@ -76,7 +76,7 @@ def test_free_codes_are_told_from_the_encoder(tmp_path):
     network = JOF(JOFConfig(parts=("encoder",)))
     torch.save({"Encoder_state_dict": network.encoder.state_dict(), "epoch": 3}, tmp_path / "encoder.pth")
     left = []
-    assert import_weights(tmp_path / "encoder.pth", tell=lambda f, n: left.append((f, n)))
+    assert import_weights(tmp_path / "encoder.pth", report=lambda f, n: left.append((f, n)))
     assert ("left", "epoch") in left
     with refused(FileFormatError, "free codes"):
         import_weights(tmp_path)

@@ -188,7 +188,7 @@ class Command(QuickHelp, TyperCommand):
         value, source = error.param.consume_value(ctx, self.make_parser(ctx).parse_args(list(args))[0])
         origin = {"ENVIRONMENT": f" from {error.param.envvar}", "DEFAULT_MAP": " from --config"}.get(source.name, "")
         if value is not None:
-            came = "" if f"'{value}' is" in error.message else f", got '{value}'"
+            came = "" if f"'{value}' is" in error.message and not origin else f", got '{value}'"
             error.message = f"{error.message.rstrip('.')}{came}{origin}."
 
     def invoke(self, ctx: Context) -> None:

@@ -80,7 +80,14 @@ def merged_cells(grid: FruxelGrid | VoxelGrid, threshold: float = 0.5) -> Mesh:
 
 
 def mesh_of_rectangles(found: Rectangles, grid: FruxelGrid | VoxelGrid, classes: Labels) -> Mesh:
-    """Rectangles of a grid's lattice in the world frame; those of one label share their corners."""
+    """Rectangles of a grid's lattice in the world frame; those of one label share their corners.
+
+    >>> from voxcli.geometry.rectangles import merged_faces
+    >>> grid = VoxelGrid(occupancy=np.ones((2, 2, 2), bool))
+    >>> cube = mesh_of_rectangles(merged_faces(np.ones((2, 2, 2), np.uint8), [1]), grid, Labels(("air", "thing")))
+    >>> len(cube.vertices), len(cube.faces)
+    (8, 12)
+    """
     corners = np.concatenate([np.repeat(found.label, 4)[:, None], found.corners().reshape(-1, 3)], 1)
     shape = tuple(corners.max(axis=0, initial=0) + 1)
     keys, index = np.unique(np.ravel_multi_index(tuple(corners.T), shape), return_inverse=True)

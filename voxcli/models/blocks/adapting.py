@@ -19,7 +19,9 @@ class AdaptedPointwise(nn.Module):
         outputs, inputs = weight.shape[:2]
         self.weight: Tensor
         self.register_buffer("weight", weight.detach().clone())
-        self.down = nn.Parameter(torch.randn(rank, inputs) / inputs**0.5)
+        self.down = nn.Parameter(torch.empty(rank, inputs))
+        if not weight.is_meta:  # weights follow then; and numbers drawn without memory would load torch's compiler
+            nn.init.normal_(self.down, std=inputs**-0.5)
         self.up = nn.Parameter(torch.zeros(outputs, rank))
 
     def forward(self, x: Tensor) -> Tensor:
