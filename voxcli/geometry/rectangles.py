@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -40,6 +40,47 @@ class Rectangles:
         return np.where(self.side[:, None, None] == 1, found, found[:, ::-1])
 
 
+@dataclass(frozen=True)
+class OpenFaces:
+    """The faces of a grid's cells that look one way to the empty, N of them.
+
+    axis: 0, 1 or 2, the axis that they are perpendicular to. side: 0 where they face lower indices, 1 higher ones. index: three arrays
+    [N], the cells along the grid's axes, in the order of the grid. label [N]: of the cells.
+    """
+
+    axis: int
+    side: int
+    index: tuple[np.ndarray, np.ndarray, np.ndarray]
+    label: np.ndarray
+
+    def offsets(self) -> np.ndarray:
+        """Lattice coordinates [4, 3] of the corners less those of the cell, counter-clockwise seen from outside."""
+        square = np.zeros((4, 3), np.int64)
+        square[:, self.axis] = self.side
+        square[1:3, (self.axis + 1) % 3] = square[2:4, (self.axis + 2) % 3] = 1
+        return square if self.side else square[::-1]
+
+
+def open_faces(labels: np.ndarray, solid: Sequence[int]) -> Iterator[OpenFaces]:
+    """The faces between filled cells and empty ones, one way at a time. Outside of the grid is empty.
+
+    >>> [len(each.label) for each in open_faces(np.ones((2, 1, 1), np.uint8), [1])]
+    [1, 1, 2, 2, 2, 2]
+    """
+    table = np.zeros(max(int(labels.max(initial=0)), *solid, 0) + 1, bool)
+    table[list(solid)] = True
+    padded = np.zeros([size + 2 for size in labels.shape], bool)  # every cell has six neighbours
+    padded[1:-1, 1:-1, 1:-1] = table[labels]
+    flat = padded.ravel()
+    cells = np.flatnonzero(flat)
+    for axis in range(3):
+        step = int(np.prod(padded.shape[axis + 1 :]))
+        for side in (0, 1):
+            x, y, z = np.unravel_index(cells[~flat[cells + (step if side else -step)]], padded.shape)
+            index = (x - 1, y - 1, z - 1)
+            yield OpenFaces(axis, side, index, labels[index])
+
+
 def face_corners(labels: np.ndarray, solid: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """(corners [N, 4, 3], labels [N]) of the faces between filled cells and empty ones, in lattice coordinates.
 
@@ -49,27 +90,9 @@ def face_corners(labels: np.ndarray, solid: Sequence[int]) -> tuple[np.ndarray, 
     >>> corners.shape
     (10, 4, 3)
     """
-    table = np.zeros(max(int(labels.max(initial=0)), *solid, 0) + 1, bool)
-    table[list(solid)] = True
-    filled = table[labels]
-    corners, found = [np.zeros((0, 4, 3))], [np.zeros(0, labels.dtype)]
-    for axis in range(3):
-        across, down = (axis + 1) % 3, (axis + 2) % 3
-        lower = (*[slice(None)] * axis, slice(None, -1))
-        upper = (*[slice(None)] * axis, slice(1, None))
-        for side in (0, 1):
-            open_side = filled.copy()
-            here, beyond = (lower, upper) if side else (upper, lower)
-            open_side[here] &= ~filled[beyond]
-            cells = np.argwhere(open_side)  # [N, 3]
-            base = cells.astype(np.float64)
-            base[:, axis] += side
-            quad = np.repeat(base[:, None], 4, 1)  # [N, 4, 3]
-            quad[:, 1:3, across] += 1
-            quad[:, 2:4, down] += 1
-            corners.append(quad if side else quad[:, ::-1])
-            found.append(labels[open_side])
-    return np.concatenate(corners), np.concatenate(found)
+    faces = list(open_faces(labels, solid))
+    corners = [np.stack(each.index, 1).astype(np.float64)[:, None] + each.offsets() for each in faces]
+    return np.concatenate(corners), np.concatenate([each.label for each in faces])
 
 
 def lattice_to_world(index: np.ndarray, grid: FruxelGrid | VoxelGrid) -> np.ndarray:

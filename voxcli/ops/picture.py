@@ -107,8 +107,7 @@ def own_camera(thing: SceneType) -> Camera | None:
 def framed_points(thing: SceneType, threshold: float = 0.5, mesh: Mesh | None = None) -> np.ndarray:
     """Points [N, 3] that a view of a shape should hold. mesh: what mesh_of gives, where it is at hand."""
     if isinstance(thing, (FruxelGrid, VoxelGrid)):
-        faces = CellFaces(thing, threshold)
-        return np.concatenate([faces.corner, faces.corner + faces.right, faces.corner + faces.down]).astype(np.float64)
+        return CellFaces(thing, threshold).points()
     return in_frame(thing) if isinstance(thing, SceneDescription) else used_vertices(mesh or mesh_of(thing))
 
 
@@ -209,8 +208,11 @@ def classes_present(thing: SceneType) -> list[str]:
     labels = getattr(thing, "labels", None)
     if labels is None:
         labels = getattr(thing, "face_labels", None)
-    present = set(np.flatnonzero(np.bincount(np.asarray(labels).reshape(-1))).tolist()) if labels is not None else set()
-    return [classes.names[i] for i in classes.solid_ids if i in present]
+    if labels is None:
+        return []
+    present = np.zeros(max(len(classes.names), int(labels.max(initial=0)) + 1), bool)
+    present[labels] = True
+    return [classes.names[i] for i in classes.solid_ids if present[i]]
 
 
 def sheet(rows: Sequence[Sequence[tuple[str, np.ndarray] | None]], names: Sequence[str], title: str = "") -> np.ndarray:
