@@ -2,13 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import voxcli
 from voxcli.cli import app
-from voxcli.errors import UsageError
+from voxcli.errors import UsageError, VoxcliError
 from voxcli.metrics.presets import PRESETS, check_names, options_for
 from voxcli.options import flag_of, option_infos
+from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, Mesh, PointCloud, Surfels, VoxelGrid
 
 
 def flags(metric):
@@ -61,6 +63,26 @@ def it_is_as_symmetric_as_it_says(metric, thing, other, **given):
     """Of a symmetric metric, prediction and truth may change places."""
     there, back = (metric.score(*pair, options_for(metric, given))["value"] for pair in ((thing, other), (other, thing)))
     assert not metric.symmetric or there == pytest.approx(back, rel=1e-9)
+
+
+def any_shape_scores_or_is_refused(metric, thing):
+    """Files hold any shape, so a metric of shapes gets any: it gives a record, or raises one clear error."""
+    camera = Camera(np.array([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]]), 2, 2)
+    labels = np.zeros((2, 2, 2), np.uint8)
+    labels[1] = 1
+    triangle = Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]))
+    shapes = [
+        triangle, PointCloud(np.eye(3)), VoxelGrid(occupancy=labels > 0), DepthMap(np.ones((2, 2)), camera=camera),
+        FruxelGrid(labels=labels, classes=Labels(("air", "car")), frustum=Frustum(2, 2, 2, z_near=1.0, z_far=2.0, fov_x_deg=60.0)),
+        Surfels(np.ones((2, 2)), np.tile([0.0, 0, -1], (2, 2, 1)), np.ones((2, 2, 3)), camera),
+    ]  # fmt: skip
+    for shape in shapes:
+        for pair in ((shape, thing), (thing, shape)):
+            try:
+                record = metric.score(*pair, options_for(metric))
+            except VoxcliError:
+                continue
+            assert record["metric"] == metric.name
 
 
 def its_record_states_every_option(metric, pairs, elsewhere=(), **given):

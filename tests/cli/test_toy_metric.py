@@ -11,6 +11,7 @@ from voxcli import files
 from voxcli.cli.commands.completion import Page, script
 from voxcli.metrics.base import MetricOptions, ShapeMetric
 from voxcli.metrics.registry import METRICS, register
+from voxcli.metrics.surfaces import SampledOptions
 from voxcli.options import option
 from voxcli.scene import PointCloud
 
@@ -41,7 +42,10 @@ class Centroid(ShapeMetric[CentroidOptions]):
     """
 
     def score(self, pred, gt, options, /, **names):
-        apart = np.abs(pred.points.mean(0) - gt.points.mean(0)) / options.per_metre
+        from voxcli.metrics.evaluate import sample
+
+        centres = [sample(shape, SampledOptions()).points.numpy().mean(0) for shape in (pred, gt)]
+        apart = np.abs(centres[0] - centres[1]) / options.per_metre
         length = np.linalg.norm(apart) if options.axis is None else apart["xyz".index(options.axis)]
         return self.record(float(length) ** options.power, options, {"apart": apart}, **names)
 
@@ -88,6 +92,7 @@ def test_it_passes_the_shared_suite(toy, voxcli):
     contract.a_worse_prediction_has_a_worse_value(toy, *CLOUDS)
     contract.it_is_as_symmetric_as_it_says(toy, *CLOUDS)
     contract.its_record_states_every_option(toy, [CLOUDS])
+    contract.any_shape_scores_or_is_refused(toy, CLOUDS[0])
     contract.its_presets_are_options(toy)
     contract.the_shell_and_python_give_one_record(toy, voxcli, "a.ply", "b.ply")
 

@@ -80,6 +80,11 @@ def test_it_is_as_symmetric_as_it_says(metric):
     contract.it_is_as_symmetric_as_it_says(metric, *PAIRS[metric.name])
 
 
+@pytest.mark.parametrize("name", [*SAMPLED, "iou"])
+def test_any_shape_scores_or_is_refused(name):
+    contract.any_shape_scores_or_is_refused(METRICS[name], PAIRS[name][0])
+
+
 @ALL
 def test_its_presets_are_options(metric):
     contract.its_presets_are_options(metric)

@@ -109,7 +109,7 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
                 points = network.reconstruction.points(codes, cells, even_uv(10).to(logits.device))
                 distance, there = ragged_chamfer(points.flatten(0, 1).float(), cells[:, 0].repeat_interleave(10), batch.points)
                 first = distance.where(there, torch.full_like(distance, EMPTY))
-                second = sample_ious(torch.sigmoid(logits) > THRESHOLD, batch.occupancy).float()
+                second = sample_ious(torch.sigmoid(logits) >= THRESHOLD, batch.occupancy).float()
         return torch.stack([first.double().sum(), second.double().sum(), first.new_tensor(len(first), dtype=torch.float64)])
 
     def summary(self, total: Tensor, context: Context[ObjectSamples]) -> tuple[float, dict[str, Value]]:
@@ -129,7 +129,7 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
         rows = []
         for batch in batches:
             with torch.no_grad():
-                guess = torch.sigmoid(decoded(network, batch, context)[0])[0] > THRESHOLD
+                guess = torch.sigmoid(decoded(network, batch, context)[0])[0] >= THRESHOLD
             picture = (batch.images[0, 0, :, ::2, ::2].permute(1, 2, 0) * 255).byte().cpu().numpy()
             volumes = [v.cpu().numpy() for v in (guess, batch.occupancy[0])]
             rows.append(np.concatenate([picture, *(view for volume in volumes for view in volume_views(volume))], 1))
