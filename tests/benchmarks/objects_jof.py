@@ -26,6 +26,7 @@ background of any bright colour, which is seen in those pictures alone, as in ph
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -86,17 +87,24 @@ class Scores:
     """The sums of one weights file."""
 
     def __init__(self) -> None:
+        self.records: dict[str, dict[str, dict]] = {}
         self.shape: list[float] = []
         self.chamfer: list[float] = []
         self.fscore: list[float] = []
         self.azimuth: list[float] = []
         self.none = 0
 
-    def add(self, mesh: Mesh, truth: Mesh) -> None:
+    def keep(self, name: str, **values: float | None) -> None:
+        """Numbers of one object for --records."""
+        given = {key: {"metric": key, "value": value} for key, value in values.items()}
+        self.records.setdefault(name, {}).update(given)
+
+    def add(self, name: str, mesh: Mesh, truth: Mesh) -> None:
         """Score what was made of a picture."""
         chamfer, fscore = voxcli.score(mesh, truth, ["chamfer", "fscore"], preset="jof")
         self.chamfer.append(chamfer["value"])
         self.fscore.append(fscore["value"])
+        self.keep(name, chamfer=chamfer["value"], fscore=fscore["value"])
 
     def line(self) -> str:
         """The cells of its row."""
@@ -127,7 +135,8 @@ class Unseen(NamedTuple):
 
 def unseen(wanted: argparse.Namespace) -> Iterator[Unseen]:
     """All objects of the test split, or so many spread evenly."""
-    objects, renders = ObjectsFolder(wanted.data, None if wanted.split == "all" else wanted.split), R2N2Folder(wanted.data, None)
+    objects = ObjectsFolder(wanted.data, None if wanted.split == "all" else wanted.split, wanted.categories)
+    renders = R2N2Folder(wanted.data, None)
     places = {renders.name(i): i for i in range(len(renders))}
     for index in range(0, len(objects), max(1, len(objects) // wanted.most) if wanted.most else 1):
         yield Unseen(objects.name(index), objects, index, renders, places[objects.name(index)])
@@ -141,6 +150,9 @@ def scored(predictor: inference.JOFPredictor, wanted: argparse.Namespace) -> Sco
         if hasattr(predictor.network, "encoder") and not wanted.shifted:
             value = of_shape(predictor, objects, index, truth, wanted.resolution)
             found.shape += [] if value is None else [value]
+            found.keep(name, shape=value)
+        if not hasattr(predictor.network, "image"):
+            continue
         rgba = renders.images(place, [wanted.view])[0]
         picture = Picture(shifted(rgba, f"{name}/{wanted.view}")) if wanted.shifted else Picture(rgba[..., :3], rgba[..., 3])
         try:
@@ -148,11 +160,12 @@ def scored(predictor: inference.JOFPredictor, wanted: argparse.Namespace) -> Sco
         except DataError:
             found.none += 1
             continue
-        found.add(mesh, truth)
+        found.add(name, mesh, truth)
         if mesh.meta["camera"] is not None:
             true = renders.cameras(place, [wanted.view])[0].world_to_cam
             error = pose_record(np.array(mesh.meta["camera"]["world_to_cam"]), true, value="azimuth_deg")["value"]
             found.azimuth += [] if error is None else [error]
+            found.keep(name, azimuth=error)
     return found
 
 
@@ -165,6 +178,8 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=4, help="pictures of each object that --write writes")
     parser.add_argument("--shifted", action="store_true", help="score on pictures of the other domain")
     parser.add_argument("--split", choices=("train", "val", "test", "all"), default="test")
+    parser.add_argument("--categories", nargs="+", help="these alone")
+    parser.add_argument("--records", type=Path, help="also write the numbers of each object here, as evaluate keeps them (JSON lines)")
     parser.add_argument("--view", type=int, default=0)
     parser.add_argument("--most", type=int, default=0, help="objects at most, spread evenly; 0: all")
     parser.add_argument("--resolution", type=int, default=64)
@@ -176,7 +191,11 @@ def main() -> None:
     print("| weights | shape CD-L1 | CD-L1 | F | azimuth (deg) | none |\n|---|---|---|---|---|---|")
     for path in wanted.weights:
         predictor = inference.JOFPredictor.from_weights(path, wanted.device)
-        print(f"| {Path(path).parent.name} {Path(path).stem} | {scored(predictor, wanted).line()} |", flush=True)
+        found = scored(predictor, wanted)
+        print(f"| {Path(path).parent.name} {Path(path).stem} | {found.line()} |", flush=True)
+        if wanted.records is not None:
+            lines = ({"variant": "", "name": name, "records": records} for name, records in found.records.items())
+            wanted.records.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 if __name__ == "__main__":

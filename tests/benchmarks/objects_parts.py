@@ -15,6 +15,7 @@ categories that they were trained on.
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,15 +37,16 @@ def labelled(network: DividesShapes, folder: ObjectsFolder, index: int) -> Label
     return labelled_pair(replace(cloud, labels=(branches + 1).astype(np.uint8), classes=classes), cloud)
 
 
-def scored(network: DividesShapes, data: Path, category: str, most: int) -> tuple[float, int]:
-    """(mean part IoU, number of test objects) of one category."""
-    train, test = (ObjectsFolder(data, split, [category]) for split in ("train", "test"))
+def scored(network: DividesShapes, data: Path, test_data: Path | None, category: str, most: int) -> dict[str, float]:
+    """Part IoU of each test object of one category by its name."""
+    train = ObjectsFolder(data, "train", [category])
+    test = ObjectsFolder(data, "test", [category]) if test_data is None else ObjectsFolder(test_data, None, [category])
     seen = [labelled(network, train, i) for i in range(min(most, len(train)))]
     unseen = [labelled(network, test, i) for i in range(len(test))]
     if not seen or not unseen:
-        return float("nan"), len(unseen)
-    category = category_of(seen, match=True)
-    return float(np.mean([parts_record(pair, category)["value"] for pair in unseen])), len(unseen)
+        return {}
+    rule = category_of(seen, match=True)
+    return {test.name(i): parts_record(pair, rule)["value"] for i, pair in enumerate(unseen)}
 
 
 def main() -> None:
@@ -53,18 +55,27 @@ def main() -> None:
     parser.add_argument("weights", nargs="+")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--train", type=int, default=30, help="training objects of a category that name the branches")
+    parser.add_argument("--names", type=Path, help="a folder whose training objects name the branches; then all of --data are scored")
+    parser.add_argument("--categories", nargs="+", help="these alone")
+    parser.add_argument("--records", type=Path, help="also write the numbers of each object here, as evaluate keeps them (JSON lines)")
     options = parser.parse_args()
-    known = ObjectsFolder(options.data, "test").categories
+    known = options.categories or ObjectsFolder(options.data, "test").categories
+    places = (options.names, options.data) if options.names else (options.data, None)
     print("| weights | " + " | ".join(known) + " |\n" + "|---" * (len(known) + 1) + "|")
     for path in options.weights:
         weights = load_weights(path)
         network = class_of(weights.model).from_weights(weights, "cpu")
-        row = []
+        row, each = [], {}
         for category in known:
             mine = weights.facts.get("categories", known)
-            value, count = scored(network, options.data, category, options.train) if category in mine else (float("nan"), 0)
-            row.append(f"{100 * value:.1f} ({count})" if count else "")
+            found = scored(network, *places, category, options.train) if category in mine else {}
+            row.append(f"{100 * np.mean(list(found.values())):.1f} ({len(found)})" if found else "")
+            each |= found
         print(f"| {weights.model} {Path(path).parent.name} | " + " | ".join(row) + " |", flush=True)
+        if options.records is not None:
+            records = [(name, {"parts": {"metric": "iou", "value": value}}) for name, value in each.items()]
+            lines = [json.dumps({"variant": "", "name": name, "records": record}) + "\n" for name, record in records]
+            options.records.write_text("".join(lines))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ and its score serve all numbers of views. The mean is over objects; a line with 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -92,7 +93,8 @@ def main() -> None:
     """Score all objects, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights")
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--data", type=Path, dest="also", help="the same")
     parser.add_argument("--split", choices=("train", "val", "test", "all"), default="test")
     parser.add_argument("--categories", nargs="+", help="these alone")
     parser.add_argument("--unseen", nargs="+", help="categories kept out of training; default: those that the weights do not name")
@@ -100,7 +102,10 @@ def main() -> None:
     parser.add_argument("--views", type=int, nargs="+", default=list(VIEWS))
     parser.add_argument("--threshold", type=float, help="occupied at or above; default: that of the weights")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--records", type=Path, help="also write the numbers of each object here, as evaluate keeps them (JSON lines)")
+    parser.add_argument("--way", default="context", help="of fusing, whose numbers --records has: context or average")
     options = parser.parse_args()
+    options.data = options.data or options.also
     weights = load_weights(options.weights)
     predictor = Pix2VoxPredictor.from_weights(weights, options.device)
     threshold = predictor.threshold if options.threshold is None else options.threshold
@@ -110,9 +115,19 @@ def main() -> None:
         if options.objects is None or len(groups[item.category]) < options.objects:
             groups[item.category].append(index)
     found: dict[str, Scores] = {}
+    kept: list[str] = []
     for category, indices in groups.items():
-        found[category] = pooled([one_object(predictor, data, i, options.views, threshold) for i in indices])
+        every = [one_object(predictor, data, i, options.views, threshold) for i in indices]
+        found[category] = pooled(every)
+        kept += [
+            json.dumps({"variant": f"{views} views", "name": data.name(i), "records": {"iou": {"metric": "iou", "value": float(value)}}})
+            for i, scores in zip(indices, every, strict=True)
+            for views, value in zip(options.views, scores[options.way][0], strict=True)
+            if not np.isnan(value)
+        ]
         sys.stderr.write(f"{category}: {len(indices)} objects, context {line('', found[category]['context'])}\n")
+    if options.records is not None:
+        options.records.write_text("".join(line + "\n" for line in kept))
     seen = weights.facts.get("categories", list(found))
     unseen = options.unseen or [name for name in found if name not in seen]
     print(f"{weights.model}, IoU in per cent at threshold {threshold:g}, {options.data.name}, split {options.split}\n")

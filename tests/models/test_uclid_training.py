@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, ObjectsGenerator
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.geometry.backproject import depth_cloud, occupied_cells, unit_projection
 from voxcli.geometry.cameras import look_at
 from voxcli.geometry.chamfer import ragged_chamfer
@@ -23,6 +23,7 @@ from voxcli.models.uclid.batches import ObjectBatch, in_cube, moved, recoloured
 from voxcli.models.uclid.folding import even_uv
 from voxcli.models.uclid.losses import camera_loss, chamfer_loss, depth_terms, occupancy_loss
 from voxcli.models.uclid.network import CELLS, build, occupied
+from voxcli.models.weights import load_weights
 from voxcli.training.recipe import load_recipe
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context, Draws
@@ -160,6 +161,19 @@ def test_stages_that_mean_nothing_are_refused(folder, change, message):
     stage = Stage("s", 1, **{"step": "shape", "losses": SHAPE, **change})
     with refused(UsageError, message):
         stages.TASK.check_stage(stage, NARROW, None)
+
+
+def test_a_training_begins_with_the_regressors_that_it_names_and_a_main_network_of_its_own(folder):
+    task, data = stages.TASK, stages.TASK.open_data([folder], {"split": None})
+    config = task.configure({"preset": "small", "fold": 24, "camera": None, "regressors": "uclid"}, data)
+    shipped = load_weights("uclid")
+    assert config.camera.widths == tuple(shipped.config["camera"]["widths"])
+    tensors = task.build(config).state_dict()
+    same = {k: torch.equal(tensors[k], v.to(tensors[k].dtype)) for k, v in shipped.tensors.items() if v.shape == tensors[k].shape}
+    assert all(same[k] for k in same if k.startswith(stages.REGRESSORS))
+    assert not any(same[k] for k in same if k.startswith("reconstruction.encoder") and k.endswith("conv1.weight"))
+    with refused(FileFormatError, "another model"):
+        task.configure({"preset": "small", "regressors": "jof"}, data)
 
 
 @pytest.mark.parametrize("name", ["uclid", "objects-uclid-small", "objects-uclid-lite"])

@@ -197,13 +197,13 @@ def _shared_tensors(shared: Shared, own: Collection[str], path: Path) -> dict[st
     return {shared.here(k): t for k, t in found.items()}
 
 
-def load_parts(network: nn.Module, source: str | Path) -> None:
-    """Give a network those tensors of a weights file that it has, too; the others stay as they are.
+def load_parts(network: nn.Module, source: str | Path, parts: Collection[str] = ()) -> None:
+    """Give a network those tensors of a weights file that it has, too; the others stay as they are. parts: of these modules alone.
 
     Raises FileFormatError where there are none, and where one has another shape.
     """
     own = network.state_dict()
-    fits = {k: t for k, t in load_weights(source).tensors.items() if k in own}
+    fits = {k: t for k, t in load_weights(source).tensors.items() if k in own and (not parts or k.split(".")[0] in parts)}
     if not fits:
         raise FileFormatError(f"'{source}' has no part of this network.", expected=f"some of {', '.join(list(own)[:3])}, ...")
     for name, tensor in fits.items():

@@ -41,6 +41,7 @@ class UCLIDConfig:
     halves of the object's longest side (ours), or `shapenet`, in the units of ShapeNet's meshes (the published ones). side: of pictures.
     backbone: the image encoder, `resnet18`, or `efficientnet-lite0` for all three networks together (ours), whose widths are its own.
     pretrained: the latter's ImageNet weights when a training begins, `true` for those of the installed package or the path of a file.
+    regressors: weights of this model whose auxiliary networks a training begins with, with their widths; empty: none.
     """
 
     encoder: tuple[int, int, int, int] = (64, 128, 256, 512)
@@ -57,6 +58,7 @@ class UCLIDConfig:
     side: int = 224
     backbone: str = RESNET
     pretrained: bool | str = True
+    regressors: str = ""
 
     def __post_init__(self) -> None:
         if self.backbone not in (RESNET, *ENCODERS):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from voxcli import config as configuration
 from voxcli.config import Value
-from voxcli.errors import UsageError, unknown_name
+from voxcli.errors import FileFormatError, UsageError, unknown_name
 from voxcli.geometry.chamfer import ragged_chamfer
 from voxcli.models.blocks.efficientnet import load_imagenet
 from voxcli.models.uclid.batches import ObjectBatch, ObjectReader, ObjectSamples, Sample, collate
@@ -24,6 +24,7 @@ from voxcli.models.uclid.inference import THRESHOLD
 from voxcli.models.uclid.losses import camera_loss
 from voxcli.models.uclid.network import PRESETS, UCLID, UCLIDConfig, build, occupied
 from voxcli.models.uclid.steps import TERMS, StageOptions, camera_step, decoded, depth_step, depths, motions, shape_step
+from voxcli.models.weights import load_parts, load_weights
 from voxcli.training.counting import sample_ious
 from voxcli.training.previews import volume_views
 from voxcli.training.recipe import split_preset
@@ -32,6 +33,9 @@ from voxcli.training.task import Context, Task
 
 EMPTY = 4.0
 """What an empty prediction counts as a Chamfer distance in validation."""
+
+REGRESSORS = ("depth", "camera")
+"""The auxiliary networks."""
 
 SIDE = 224
 """Of the pictures that are read. Each step resizes them to the network's own size, which a reader does not know."""
@@ -48,16 +52,25 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
         return ObjectSamples(sources, options)
 
     def configure(self, options: Mapping[str, Value], data: ObjectSamples) -> UCLIDConfig:
-        """The configuration of a recipe: `preset` names where to start, other keys are fields of UCLIDConfig."""
+        """The configuration of a recipe: `preset` names where to start, other keys are fields of UCLIDConfig. The weights that `regressors`
+        names give the widths of depth and camera."""
         preset, options = split_preset(options, PRESETS, "paper")
         merged = configuration.merge(configuration.to_mapping(PRESETS[preset]), options)
+        if options.get("regressors"):
+            weights = load_weights(str(options["regressors"]))
+            if weights.model != "uclid":
+                raise FileFormatError(f"'{options['regressors']}': weights of another model.", expected="uclid", actual=weights.model)
+            merged |= {part: weights.config[part] for part in REGRESSORS}
         return configuration.from_mapping(UCLIDConfig, merged, "network")
 
     def build(self, config: UCLIDConfig) -> UCLID:
-        """A freshly initialised network; a published encoder with the ImageNet weights that the configuration names."""
+        """A freshly initialised network; a published encoder with the ImageNet weights that the configuration names, and the auxiliary
+        networks of the weights that it names."""
         network = build(config)
         if network.published is not None:
             load_imagenet(network.published, config.pretrained)
+        if config.regressors:
+            load_parts(network, config.regressors, REGRESSORS)
         return network
 
     def check_stage(self, stage: Stage, config: UCLIDConfig, data: ObjectSamples) -> None:
