@@ -8,7 +8,9 @@ import pytest
 from example_files import fruxel_grid, prediction
 
 from voxcli import files
+from voxcli.ops.plots.scores import read_records
 from voxcli.provenance import sha256_file
+from voxcli.scene import VoxelGrid
 
 LOG = [{"event": "start", "samples": 4, "stages": [{"name": "all", "steps": 20, "batch": 2}]},
        {"event": "step", "step": 5, "stage": "all", "of": 20, "loss": 2.0, "samples_per_second": 3.0},
@@ -90,3 +92,20 @@ def test_policies_hold(voxcli, folder):
 def test_calls_that_are_refused(refused, folder, words, named):
     (folder / "empty.jsonl").write_text("")
     refused("view", *words.split(), named=named)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_set_at_its_best_threshold_is_shown_at_that(tmp_path, voxcli, form):
+    """The threshold is the summary's alone: a quarter and three quarters are the truth at 0.2, half of it at 0.5."""
+    for k, truth in enumerate((np.arange(8) < 2, np.arange(8) < 6)):
+        for side, values in (("pred", np.where(np.arange(8) < truth.sum() / 2, 0.6, 0.3) * truth), ("gt", truth)):
+            (tmp_path / side / "abc"[k]).mkdir(parents=True)
+            kind = np.float32 if side == "pred" else bool
+            files.write(tmp_path / side / "abc"[k] / "x.npz", VoxelGrid(occupancy=values.reshape(2, 2, 2).astype(kind)))
+    sides = [str(tmp_path / side) for side in ("pred", "gt")]
+    code, text, _ = voxcli("metrics", "iou", *sides, "--threshold", 0.5, "--threshold", 0.2, "--best-threshold", "--category-from",
+                           "([ab])/", "--format", form)  # fmt: skip
+    assert code == 0
+    (tmp_path / f"scores.{form}").write_text(text)
+    (found,) = read_records(str(tmp_path / f"scores.{form}"), form)
+    assert found.values == [1.0, 1.0] and found.axis == "iou at >=0.2" and [score.category for score in found.scores] == ["a", "b"]

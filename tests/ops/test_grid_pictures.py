@@ -11,7 +11,7 @@ from refusals import refused
 from voxcli.errors import UsageError
 from voxcli.geometry.visibility import first_labels
 from voxcli.geometry.visible import face_colours
-from voxcli.ops.grid_pictures import PAPER
+from voxcli.ops.grid_pictures import PAPER, CellFaces
 from voxcli.ops.picture import mesh_of, views_of
 from voxcli.scene import Camera, Frustum, FruxelGrid, Labels, Mesh, PointCloud, SceneDescription, SceneObject, VoxelGrid, class_colour
 
@@ -114,3 +114,18 @@ def test_points_have_the_colours_of_their_labels_or_their_own():
         middle = mesh.vertices[mesh.faces].mean(1)
         nearest = np.linalg.norm(middle[:, None] - places[[0, 1, 3]], axis=2).argmin(1)
         assert np.allclose(face_colours(mesh) * 255, np.array(colours)[nearest])
+
+
+@pytest.mark.parametrize("size", [90, 200, 511])
+@pytest.mark.parametrize("turns", [(0, 0), (45, 0), (45, 35.26), (17, 62), (80, 5)])
+def test_no_pixel_within_a_solid_is_left_out(turns, size):
+    a, b = np.radians(turns)
+    axes = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]]) @ \
+        np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])  # fmt: skip
+    grid = VoxelGrid(occupancy=np.ones((9, 7, 8), bool), voxel_size=np.array([1.0, 1.3, 0.7]))
+    drawn = (CellFaces(grid).seen_along(axes, np.array([0.0, 1, 0]), size) != PAPER).any(-1)
+    rows, columns = np.nonzero(drawn)
+    # A box is convex: between two drawn pixels of a row or a column there is no gap.
+    for lines, places in ((rows, columns), (columns, rows)):
+        for line in np.unique(lines):
+            assert np.ptp(places[lines == line]) + 1 == (lines == line).sum()

@@ -61,14 +61,15 @@ def _tree(named: Mapping[str, Recordable]) -> Tree:
     return {str(name): plain(value) for name, value in named.items()}
 
 
-def state_inputs(record: Record, digests: Mapping[str, str] | None = None) -> Record:
-    """The record with its meta: the version of voxcli, and the SHA-256 of the two files by their paths, where digests have them.
+def state_inputs(record: Record, digests: Mapping[str, str] | None = None, category: str | None = None) -> Record:
+    """The record with its meta: the version of voxcli, the SHA-256 of the two files by their paths, where digests have them, and the
+    category of the pair, where it has one.
 
     >>> sorted(state_inputs(make_record("iou", 1.0, pred="a.npz"), {"a.npz": "e3b0", "b.npz": "c442"})["meta"]["inputs"])
     ['a.npz']
     """
     inputs = {path: digests[path] for path in (record["pred"], record["gt"]) if digests and path in digests}
-    return {**record, "meta": {"voxcli_version": __version__, "inputs": inputs}}
+    return {**record, "meta": {"voxcli_version": __version__, "inputs": inputs} | ({"category": category} if category is not None else {})}
 
 
 def plain(value: Recordable) -> Json:

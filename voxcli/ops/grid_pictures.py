@@ -11,6 +11,7 @@ from voxcli.scene import FruxelGrid, Labels, VoxelGrid, class_colour
 PAPER = (246, 247, 249)
 _SKY, _SIDE, _SUN = 0.62, 0.36, 0.26
 _FADE = 0.3  # what is farthest is darker by it
+_DENSER = 1.1  # points to a pixel, along each edge of a face
 
 
 def grid_labels(grid: FruxelGrid | VoxelGrid, threshold: float) -> tuple[np.ndarray, Labels]:
@@ -108,11 +109,15 @@ class _Lattice:
 
 
 def _samples(start: np.ndarray, right: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(face, column, row), int32, of points that cover each face, one a pixel or more, face by face.
+    """(face, column, row), int32, of points that cover each face, face by face: no pixel within it is left out.
 
-    start, right and down [2, N]: a corner and two edges in pixels.
+    start, right and down [2, N]: a corner and two edges in pixels. With r = |right| and d = |down| along an axis of the picture, steps of
+    r / (r + sqrt(r d)) and d / (d + sqrt(r d)) add up to one pixel, so that each pixel holds a whole cell of the points' lattice. A
+    tenth more closes the seams between faces, whose edges are those of a parallelogram and not quite the fruxel's.
     """
-    columns, rows = (np.ceil(np.abs(edge).max(0)).astype(np.int32).clip(1) for edge in (right, down))
+    r, d = np.abs(right), np.abs(down)
+    both = np.sqrt(r * d)
+    columns, rows = (np.ceil((edge + both).max(0) * _DENSER).astype(np.int32).clip(1) for edge in (r, d))
     right, down = right / columns, down / rows
     start = start + (right + down) / 2
     line_face, line = _counted(rows)

@@ -146,7 +146,7 @@ def _stating(row: Row, records: Sequence[Record]) -> Row:
     stated = next(iter(params.values())) if len(params) == 1 else params
     what = {
         "name": row["name"], "metric": " ".join(params), "preset": records[0]["params"].get("preset"), "pred": records[0]["pred"],
-        "gt": records[0]["gt"],
+        "gt": records[0]["gt"], **{key: meta[key] for key in ("category",) if key in meta},
     }  # fmt: skip
     compact = json.dumps(stated, ensure_ascii=False, separators=(",", ":"))
     last = dict(zip(_LAST, (compact, meta["voxcli_version"], *(meta["inputs"].get(what[key]) for key in ("pred", "gt"))), strict=True))

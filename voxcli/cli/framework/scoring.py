@@ -219,4 +219,4 @@ def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | No
             error.message = f"{item.source}: {error.message}"
         raise
     digests = digests_of_files((item.source, item.target))
-    return [state_inputs(record, digests) for record in records]
+    return [state_inputs(record, digests, item.category) for record in records]

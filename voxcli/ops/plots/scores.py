@@ -88,6 +88,7 @@ def read_records(path: str, format: str) -> list[Scores]:
     else:
         rows = [each for row in _table(data, name, "\t" if format == "tsv" else ",") for each in _records_of_row(row, name)]
     rows = [row for row in rows if isinstance(row.get("metric"), str)]
+    rows = _at_best_thresholds(rows)
     if rows and not (rows := [row for row in rows if row.get("pred") != "*"]):
         raise FileFormatError(f"{name} holds the summary of a set, and no pair of it.", expected="the records of its pairs, too",
                               hint=f"Its numbers: voxcli info {name}")  # fmt: skip
@@ -96,7 +97,31 @@ def read_records(path: str, format: str) -> list[Scores]:
     folder = Path(".") if path == "-" else Path(path).parent
     metrics = dict.fromkeys(str(row["metric"]) for row in rows)
     method = "stdin" if path == "-" else Path(path).stem
-    return [_scores(metric, method, folder, [("", "", row) for row in rows if row["metric"] == metric]) for metric in metrics]
+    return [_scores(metric, method, folder, [("", _category(row), row) for row in rows if row["metric"] == metric]) for metric in metrics]
+
+
+def _category(row: Facts) -> str:
+    """Of a record, where the command was told how to find it."""
+    meta = row.get("meta")
+    return str(meta.get("category") or "") if isinstance(meta, dict) else ""
+
+
+def _at_best_thresholds(rows: Sequence[Facts]) -> list[Facts]:
+    """The records, and those of a set that is scored at its best threshold with their values at that: the summary alone knows it."""
+    chosen: dict[Json, str] = {}
+    for row in rows:
+        params = row.get("params")
+        if row.get("pred") == "*" and isinstance(params, dict) and params.get("value_at"):
+            chosen[row["metric"]] = str(params["value_at"])
+    return [_at_threshold(row, at) if (at := chosen.get(row["metric"])) is not None else row for row in rows]
+
+
+def _at_threshold(row: Facts, at: str) -> Facts:
+    parts, params = (each if isinstance(each := row.get(key), dict) else {} for key in ("parts", "params"))
+    values = parts.get("thresholds")
+    if not isinstance(values, dict) or at not in values:
+        return row
+    return {**row, "value": values[at], "params": {**params, "value_at": at}}
 
 
 def read_results(path: str) -> list[Scores]:
@@ -206,7 +231,7 @@ def _records_of_row(row: Mapping[str, str], name: str) -> Iterator[Facts]:
         for key in ("precision", "recall", "fscore"):
             parts[key] = {each.partition(".")[2]: value for each, value in own.items() if each.startswith(f"{key}.")}
         yield {"metric": metric, "value": _cell(row.get(metric, "")), "pred": row["pred"], "gt": row["gt"], "parts": parts,
-               "params": params, "meta": {"inputs": inputs}}  # fmt: skip
+               "params": params, "meta": {"inputs": inputs, "category": row.get("category") or None}}  # fmt: skip
 
 
 def _cell(text: str) -> float | None:
