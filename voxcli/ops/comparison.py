@@ -18,7 +18,7 @@ from voxcli.scene import DepthMap, FruxelGrid, Picture, SceneType, Surfels, Voxe
 
 def comparison_of(
     pred: SceneType, truth: SceneType, size: int = 512, threshold: float = 0.5, names: Sequence[str] = (),
-    titles: tuple[str, str] = ("", ""),
+    titles: Sequence[str] = ("", ""),
 ) -> tuple[np.ndarray, str | None]:  # fmt: skip
     """(a sheet as uint8 [H, W, 3], why no score stands in it or None): the prediction left, the truth right, a row a view.
 

@@ -234,7 +234,7 @@ def _write_sheet(item: Item, request: _Request, replaces: bool, form: str) -> No
         truth = request.read(request.truth)
         digests, source_meta = digests | input_digests(request.truth, truth), None
         _say_of_other_pictures([item.source, request.truth], [thing, truth])
-        titles = _title(item.source), _title(request.truth)
+        titles = _titles(item.source, request.truth)
         sheet, reason = comparison_of(thing, truth, request.size, threshold, request.views, titles)
         _say_why_not_compared(reason)
         made = Picture(sheet)
@@ -244,10 +244,12 @@ def _write_sheet(item: Item, request: _Request, replaces: bool, form: str) -> No
     written.write(item.target, made, format=form, overwrite=replaces)
 
 
-def _title(source: str) -> str:
+def _titles(*sources: str) -> list[str]:
+    """What a picture or a page calls its sources: their names, with their folders where names are alike."""
     from pathlib import Path
 
-    return "stdin" if source == "-" else printable(Path(source).name)
+    names = ["stdin" if source == "-" else printable(Path(source).name) for source in sources]
+    return names if len(set(names)) == len(names) else [printable(str(Path(*Path(source).parts[-2:]))) for source in sources]
 
 
 def _say_of_other_pictures(sources: list[str], things: list[SceneType]) -> None:
@@ -259,7 +261,8 @@ def _say_of_other_pictures(sources: list[str], things: list[SceneType]) -> None:
 
 def _say_why_not_compared(reason: str | None) -> None:
     if reason is not None:
-        out.warn(f"not compared: {reason.partition('Pass --')[0].strip()}")
+        stated = reason.partition("Pass --")[0].splitlines()
+        out.warn(f"not compared: {'; '.join(line.strip().rstrip('.') for line in stated if line.strip())}.")
 
 
 def _write_page(item: Item, request: _Request, replaces: bool) -> None:
@@ -274,12 +277,13 @@ def _write_page(item: Item, request: _Request, replaces: bool) -> None:
 
     shown: list[PageItem] = []
     digests: dict[str, str] = {}
-    for source in [item.source] if request.truth is None else [item.source, request.truth]:
+    sources = [item.source] if request.truth is None else [item.source, request.truth]
+    for source, title in zip(sources, _titles(*sources), strict=True):
         thing = request.read(source)
         digests |= input_digests(source, thing)
         given = None if request.picture is None or shown else files.read_as(request.picture, Picture)
         own = picture_beside(source, thing) if request.picture is None else given
-        shown.append(PageItem(thing, _title(source), own))
+        shown.append(PageItem(thing, title, own))
     if request.picture is not None:
         digests |= input_digests(request.picture, None)
     if request.truth is not None:

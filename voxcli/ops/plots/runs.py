@@ -21,7 +21,7 @@ from voxcli.scene import Picture, class_colour
 
 _LOG, _PREVIEWS = "log.jsonl", "previews"
 _NO_LOSS = ("step", "of", "loss", "rate", "gradient", "samples_per_second")
-_NO_SCORE = ("step", "seconds")
+_NO_SCORE = ("step", "seconds", "scale")
 _MOST_TERMS = 8
 _SECONDS_WANTED = 5
 """The speed is the mean of so many last records."""
