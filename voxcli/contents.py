@@ -30,6 +30,7 @@ def opened_once() -> Iterator[None]:
         yield
     finally:
         _kept.reset(token)
+        _ahead.clear()
 
 
 def release() -> None:
@@ -82,6 +83,14 @@ def _key(path: str | os.PathLike[str]) -> str:
 
 
 _stdin: list[str] = []
+_ahead: list[bytes] = []
+
+
+def look_at_stdin() -> bytes:
+    """What the next `read_stdin` will give. Raises as it does."""
+    if not _ahead:
+        _ahead.append(read_stdin())
+    return _ahead[0]
 
 
 def read_stdin() -> bytes:
@@ -90,6 +99,8 @@ def read_stdin() -> bytes:
 
     from voxcli.files.guard import read_within
 
+    if _ahead:
+        return _ahead.pop()
     if sys.stdin is None:
         raise UsageError("'-' reads stdin, which is closed.", hint="Pipe a file in: voxcli ... - < FILE")
     if sys.stdin.isatty():

@@ -136,3 +136,19 @@ def test_a_mesh_whose_area_is_no_number_has_none(voxcli, tmp_path):
     code, text, errors = voxcli("info", "far.obj")
     found = json.loads(text)
     assert code == 0 and errors == "" and found["area"] is None and found["volume"] is None and found["watertight"] is True
+
+
+def test_records_on_stdin_and_weights_by_their_name(voxcli):
+    row = {"metric": "iou", "value": 0.5, "pred": "a", "gt": "b", "parts": {}, "params": {}}
+    for format, content in (("json", json.dumps([row])), ("jsonl", json.dumps(row)), ("csv", "name,metric,preset,pred,gt,iou\na,iou,,a,b,0.5\n")):
+        code, text, errors = voxcli("info", "-", "--input-format", format, input=content.encode())
+        assert (code, errors) == (0, "") and json.loads(text)["metrics"] == {"iou": {"pairs": 1, "mean": 0.5}}
+    code, text, errors = voxcli("info", "-", "--input-format", "json", input=b'{"x": 1}')
+    assert code == 2 and "stdin" in errors
+    from voxcli.models.weights import SHIPPED
+
+    name = min(SHIPPED.glob("*.safetensors"), key=lambda path: path.stat().st_size, default=None)
+    if name is not None:
+        assert json.loads(voxcli("info", name.stem)[1])["kind"] == "weights"
+        (plan,) = map(json.loads, voxcli("info", name.stem, "--dry-run")[1].splitlines())
+        assert plan["read"][0]["bytes"] == name.stat().st_size

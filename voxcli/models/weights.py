@@ -253,6 +253,11 @@ def _no_weights(path: Path, error: Exception) -> FileFormatError:
                            hint=hint)  # fmt: skip
 
 
+def is_shipped(source: str) -> bool:
+    """Whether a source is no file, and the name of shipped weights."""
+    return not os.path.lexists(source) and os.sep not in source and (SHIPPED / f"{source}.safetensors").is_file()
+
+
 def find_weights(source: str | Path) -> Path:
     """The path of a weights file: a path that exists, or the name of shipped weights."""
     path = Path(source)

@@ -1,4 +1,7 @@
-"""What `voxcli info` says of things that are no scenes: trainings, evaluations, weights, records, instances, questions, .vox, .gif."""
+"""What `voxcli info` says of things that are no scenes: trainings, evaluations, weights, records, instances, questions, .vox, .gif.
+
+Pages, plots and tables are in `report_facts`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ import os
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxcli import remote, shards
+from voxcli.contents import look_at_stdin
 from voxcli.errors import FileFormatError
 from voxcli.files.guard import bytes_within, claim, parse_json, parsing
 
@@ -20,8 +25,16 @@ if TYPE_CHECKING:
 Facts = dict[str, "Json"]
 
 
-def finder(path: str) -> Callable[[str], Facts] | None:
-    """What tells the facts of a file or folder of ours; None for any other. Files are told by their names and first bytes."""
+def finder(path: str, format: str | None = None) -> Callable[[str], Facts] | None:
+    """What tells the facts of a file or folder of ours; None for any other. Files are told by their names and first bytes.
+
+    format: that of stdin, "-", which holds records where any of their formats is named.
+    """
+    from voxcli.ops import report_facts
+
+    if path == "-":
+        records = format == "jsonl" or (format in RECORD_SUFFIXES and _START_OF_RECORDS.match(look_at_stdin()[:200]))
+        return partial(records_facts, format=format) if records else None
     where = Path(path)
     if os.path.isdir(path):
         names = {"log.jsonl": training_facts, "run.json": evaluation_facts}
@@ -30,23 +43,51 @@ def finder(path: str) -> Callable[[str], Facts] | None:
     suffix = where.suffix.lower()
     if suffix in (".h5", ".hdf5") and os.path.isfile(path):
         return questions_facts if _holds_questions(path) else None
-    if suffix == ".json" and (os.path.isfile(path) or shards.is_member(path)):
-        start = _bytes(path, 200)
-        return poses_facts if re.match(rb'\{\s*"camera": \{\s*"K"', start) else instances_facts if b'"instances"' in start else None
+    if not (os.path.isfile(path) or shards.is_member(path)):
+        return _BY_SUFFIX.get(suffix)
+    if suffix == ".json":
+        return _json_finder(path)
+    if suffix in (".csv", ".tsv") and _START_OF_RECORDS.match(_bytes(path, 200)):
+        return records_facts
+    return report_facts.finder(suffix, _bytes(path, 4000)) or _BY_SUFFIX.get(suffix)
+
+
+RECORD_SUFFIXES = ("json", "jsonl", "csv", "tsv")
+"""Of files of metric records, without the dot."""
+_START_OF_RECORDS = re.compile(rb'[\s\[]*\{\s*"metric"|name[,\t]metric[,\t]')
+
+
+def _json_finder(path: str) -> Callable[[str], Facts] | None:
+    """What tells the facts of a JSON file of ours, by its first bytes and its name."""
+    start, name = _bytes(path, 200), Path(path).name
+    if _START_OF_RECORDS.match(start):
+        return records_facts
+    if re.match(rb'\{\s*"camera": \{\s*"K"', start):
+        return poses_facts
+    if b'"instances"' in start:
+        return instances_facts
+    named = {"run.json": b'"', "meta.json": b'"command": "synth ', "views.json": b'"category"'}
+    return stated_facts if name in named and named[name] in start else None
+
+
     return _BY_SUFFIX.get(suffix)
 
 
 def training_facts(path: str) -> Facts:
     """A run folder: its last step, stage, loss and validation, and the best one."""
-    rows = _lines(Path(path) / "log.jsonl")
+    files = sorted(name for name in os.listdir(path) if name.endswith((".pt", ".safetensors")))
+    return {"kind": "training", **_training(_lines(Path(path) / "log.jsonl")), "files": files}
+
+
+def _training(rows: Sequence[Facts]) -> Facts:
+    """What the lines of a log say."""
     steps, checks = ([row for row in rows if row.get("event") == event] for event in ("step", "validation"))
     best = max(checks, key=lambda row: _number(row.get("score")), default={})
     last = steps[-1] if steps else {}
-    files = sorted(name for name in os.listdir(path) if name.endswith((".pt", ".safetensors")))
     return {
-        "kind": "training", "step": last.get("step"), "stage": last.get("stage"), "of": last.get("of"), "loss": last.get("loss"),
+        "step": last.get("step"), "stage": last.get("stage"), "of": last.get("of"), "loss": last.get("loss"),
         "validation": {key: best.get(key) for key in ("step", "score", "mean_iou") if key in best} or None, "validations": len(checks),
-        "samples": next((row.get("samples") for row in rows if "samples" in row), None), "files": files,
+        "samples": next((row.get("samples") for row in rows if "samples" in row), None),
     }  # fmt: skip
 
 
@@ -58,11 +99,15 @@ def evaluation_facts(path: str) -> Facts:
             raise ValueError("run.json is no object")
     rows = _lines(Path(path) / "samples.jsonl")
     summary = _lines(Path(path) / "summary.jsonl") if (Path(path) / "summary.jsonl").is_file() else []
-    values: dict[str, Json] = {f"{row.get('variant')} {row.get('measure')}".strip(): row.get("value") for row in summary}
     return {
         "kind": "evaluation", "protocol": run.get("protocol"), "model": run.get("model"), "predictions": run.get("predictions"),
-        "samples": len(rows), "scored": sum(bool(row.get("records")) for row in rows), "values": values,
+        "samples": len(rows), "scored": sum(bool(row.get("records")) for row in rows), "values": _values_of_sets(summary),
     }  # fmt: skip
+
+
+def _values_of_sets(rows: Sequence[Facts]) -> dict[str, Json]:
+    """The values of whole sets, by variant and measure."""
+    return {f"{row.get('variant')} {row.get('measure')}".strip(): row.get("value") for row in rows}
 
 
 def evaluations_facts(path: str) -> Facts:
@@ -79,18 +124,59 @@ def weights_facts(path: str) -> Facts:
     return {"kind": "weights", "model": weights.model, "numbers": sum(t.numel() for t in weights.tensors.values()), **weights.facts}
 
 
-def records_facts(path: str) -> Facts:
-    """Lines of JSON: how many there are, and of metric records the mean by metric."""
+def records_facts(path: str, format: str | None = None) -> Facts:
+    """Lines of JSON: how many there are, and of metric records, also as JSON, CSV or TSV, the mean by metric. Of the log of a training what
+    its folder tells, of the samples and values of an evaluation the means and values.
+
+    format: one of RECORD_SUFFIXES; None: as the file's name says.
+    """
+    from voxcli.ops.plots.scores import rows_of
+
+    rows = rows_of(path, format or Path(path).suffix[1:].lower())
+    if any(row.get("event") == "step" for row in rows):
+        return {"kind": "training-log", "lines": len(rows), **_training(rows)}
+    if rows and all("records" in row and "variant" in row for row in rows):
+        return {"kind": "evaluation-samples", "samples": len(rows), "scored": sum(bool(row["records"]) for row in rows),
+                "measures": _means(_of_samples(rows))}  # fmt: skip
+    if rows and all("measure" in row and "variant" in row for row in rows):
+        return {"kind": "evaluation-values", "values": _values_of_sets(rows)}
+    records = [(str(row["metric"]), row) for row in rows if isinstance(row.get("metric"), str)]
+    metrics = _means([(name, row) for name, row in records if row.get("pred") != "*"])
+    metrics |= {name: {"summary": row.get("value")} for name, row in records if name not in metrics}
+    return {"kind": "metric-records" if metrics else "records", "lines": len(rows), **({"metrics": metrics} if metrics else {})}
+
+
+def _of_samples(rows: Sequence[Facts]) -> list[tuple[str, Facts]]:
+    """The records of samples, each by its variant and measure."""
+    found = [(row.get("variant"), row["records"]) for row in rows]
+    return [(f"{variant or ''} {measure}".strip(), record) for variant, records in found if isinstance(records, dict)
+            for measure, record in records.items() if isinstance(record, dict)]  # fmt: skip
+
+
+def _means(records: Sequence[tuple[str, Facts]]) -> dict[str, Json]:
+    """The number of records and their mean, by name."""
     from voxcli.metrics.records import mean
 
-    rows = _lines(Path(path))
-    metrics: dict[str, list[float | None]] = {}
-    for row in rows:
-        if isinstance(row.get("metric"), str) and row.get("pred") != "*":
-            value = row.get("value")
-            metrics.setdefault(str(row["metric"]), []).append(float(value) if isinstance(value, (int, float)) else None)
-    means: dict[str, Json] = {name: {"pairs": len(values), "mean": mean(values)} for name, values in metrics.items()}
-    return {"kind": "metric-records" if means else "records", "lines": len(rows), **({"metrics": means} if means else {})}
+    values: dict[str, list[float | None]] = {}
+    for name, record in records:
+        value = record.get("value")
+        values.setdefault(name, []).append(float(value) if isinstance(value, (int, float)) else None)
+    return {name: {"pairs": len(own), "mean": mean(own)} for name, own in values.items()}
+
+
+def stated_facts(path: str) -> Facts:
+    """What a small file beside data or results states: how a data set was made, an object's category and parts, or a run's protocol."""
+    with parsing(path, "a file of a data set or an evaluation"):
+        found = parse_json(_bytes(path), path)
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+    if "schema" in found:
+        return {"kind": f"{str(found['schema']).partition('/')[2]}-meta", "meta": found}
+    if "protocol" in found:
+        return {"kind": "evaluation-run", **{key: found.get(key) for key in ("protocol", "model", "predictions", "data")}}
+    views = found.get("views")
+    counts: dict[str, Json] = {key: len(each) for key, each in views.items() if isinstance(each, list)} if isinstance(views, dict) else {}
+    return {"kind": "object-views", **{key: found.get(key) for key in ("category", "split", "parts")}, "views": counts}
 
 
 def _bytes(path: str, most: int = -1) -> bytes:

@@ -10,7 +10,7 @@ import typer
 
 from voxcli.cli.framework import options
 from voxcli.cli.framework.output import out
-from voxcli.cli.framework.plans import ReadOptions
+from voxcli.cli.framework.plans import ReadOptions, names_weights, weights_path
 
 if TYPE_CHECKING:
     from voxcli.provenance import Json
@@ -29,8 +29,9 @@ def info(
 
     One file gives one JSON object, several give a list (or one line each with --format jsonl). A folder of `voxcli synth` or of nuScenes
     counts as one: its number of samples and how it was made, or its version, channels, key frames and boxes by category. So does the
-    folder of a training (its steps and best validation) and of an evaluation. Weights, metric records (.jsonl), instances (.json),
-    questions (.h5), .vox and .gif have facts, too.
+    folder of a training (its steps and best validation) and of an evaluation. Weights (also shipped ones by their names), checkpoints,
+    metric records (.jsonl, .json, .csv, .tsv), tables, pages and plots, logs, instances (.json), questions (.h5), .vox and .gif have facts,
+    too.
 
     Examples:
         voxcli info scene.npz
@@ -43,20 +44,25 @@ def info(
     from voxcli.datasets.facts import data_set_facts, is_data_set
     from voxcli.files.registry import searched_extensions
     from voxcli.ops.facts import facts
-    from voxcli.ops.records_facts import finder
+    from voxcli.ops.records_facts import finder, weights_facts
 
     data_sets = [source for source in sources if is_data_set(source) or (os.path.isdir(source) and finder(source))]
-    others = [source for source in sources if source not in data_sets]
+    named = [source for source in sources if names_weights(source)]
+    others = [source for source in sources if source not in data_sets and source not in named]
     inputs, several = expand(others, partial(searched_extensions, name=input_format), None, keep_going) if others else ([], False)
     several = several or len(sources) > 1
-    items = [Item(source, "", source) for source in data_sets] + [Item(each.path, "", each.name) for each in inputs]
+    items = [Item(source, "", source) for source in data_sets]
+    items += [Item(weights_path(source) if dry_run else source, "", source) for source in named]
+    items += [Item(each.path, "", each.name) for each in inputs]
     if dry_run:
         with Batch(items, keep_going=keep_going, plan=ReadOptions(input_format, kind)):
             return
     rows: list[dict[str, Json]] = []
 
     def facts_of(item: Item) -> dict[str, Json]:
-        own = None if input_format or kind or item.source == "-" else finder(item.source)
+        if item.source in named:
+            return weights_facts(item.source)
+        own = None if kind or (input_format and item.source != "-") else finder(item.source, input_format)
         if own is not None:
             return own(item.source)
         if item.source in data_sets:

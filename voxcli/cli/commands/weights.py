@@ -80,13 +80,13 @@ def info(sources: options.Sources) -> None:
         voxcli weights info run/best.safetensors best.safetensors
     """
     from voxcli.cli.framework.inputs import expand
-    from voxcli.models.weights import SHIPPED, find_weights, load_weights, shared_of
+    from voxcli.models.weights import find_weights, is_shipped, load_weights, shared_of
     from voxcli.provenance import sha256_file
 
     found: list[str] = []
     several = len(sources) > 1
     for source in sources:
-        if not os.path.lexists(source) and (SHIPPED / f"{source}.safetensors").is_file():
+        if is_shipped(source):
             found.append(source)
         else:
             inputs, many = expand([source], (".safetensors",))

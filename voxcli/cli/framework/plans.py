@@ -45,6 +45,15 @@ def weights_path(source: str) -> str:
     return str(find_weights(source))
 
 
+def names_weights(source: str) -> bool:
+    """Whether a source is no path, and the name of shipped weights."""
+    if os.path.lexists(source) or os.path.splitext(source)[1] or source == "-":
+        return False
+    from voxcli.models.weights import is_shipped
+
+    return is_shipped(source)
+
+
 def print_plan(read: Iterable[Facts], write: Iterable[str | os.PathLike[str]], **more: Json) -> None:
     """One line of a plan."""
     out.records([{"read": list(read), "write": [_target(os.fspath(path)) for path in write], **more}], "jsonl")

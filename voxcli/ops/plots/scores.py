@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voxcli.contents import read_stdin
+from voxcli.contents import look_at_stdin, read_stdin
 from voxcli.errors import FileFormatError
 from voxcli.files.guard import bytes_within, parse_json, parsing
 from voxcli.ops.records_facts import Facts, json_lines
@@ -55,17 +55,14 @@ class Scores:
 
 
 def format_of(path: str, format: str | None = None) -> str | None:
-    """The format, of FORMATS, of a file that holds records; None for one that holds something else, by its name and first bytes.
-
-    JSON from stdin, which is read once, is a list of cameras.
-    """
+    """The format, of FORMATS, of a file that holds records; None for one that holds something else, by its name and first bytes."""
     found = format or ("" if path == "-" else Path(path).suffix.lower().lstrip("."))
     if found not in FORMATS or not (path == "-" or os.path.isfile(path)):
         return None
     if found != "json":
         return found
     if path == "-":
-        return None
+        return found if b'"metric"' in look_at_stdin()[:200] else None
     with open(path, "rb") as file:
         return found if b'"metric"' in file.read(200) else None
 
@@ -79,16 +76,8 @@ def sample_files(path: str) -> list[str]:
 
 def read_records(path: str, format: str) -> list[Scores]:
     """The records of a file, by metric. Raises FileFormatError for a file of none."""
-    data, name = read_stdin() if path == "-" else bytes_within(path), "stdin" if path == "-" else path
-    if format == "jsonl":
-        rows = json_lines(data, name)
-    elif format == "json":
-        found = parse_json(data, name)
-        rows = [row for row in (found if isinstance(found, list) else [found]) if isinstance(row, dict)]
-    else:
-        rows = [each for row in _table(data, name, "\t" if format == "tsv" else ",") for each in _records_of_row(row, name)]
-    rows = [row for row in rows if isinstance(row.get("metric"), str)]
-    rows = _at_best_thresholds(rows)
+    name = "stdin" if path == "-" else path
+    rows = _at_best_thresholds([row for row in rows_of(path, format) if isinstance(row.get("metric"), str)])
     if rows and not (rows := [row for row in rows if row.get("pred") != "*"]):
         raise FileFormatError(f"{name} holds the summary of a set, and no pair of it.", expected="the records of its pairs, too",
                               hint=f"Its numbers: voxcli info {name}")  # fmt: skip
@@ -122,6 +111,17 @@ def _at_threshold(row: Facts, at: str) -> Facts:
     if not isinstance(values, dict) or at not in values:
         return row
     return {**row, "value": values[at], "params": {**params, "value_at": at}}
+
+
+def rows_of(path: str, format: str) -> list[Facts]:
+    """The records of a file, or the objects of JSON lines. Raises FileFormatError for a file that is none of its format."""
+    data, name = read_stdin() if path == "-" else bytes_within(path), "stdin" if path == "-" else path
+    if format == "jsonl":
+        return json_lines(data, name)
+    if format == "json":
+        found = parse_json(data, name)
+        return [row for row in (found if isinstance(found, list) else [found]) if isinstance(row, dict)]
+    return [each for row in _table(data, name, "\t" if format == "tsv" else ",") for each in _records_of_row(row, name)]
 
 
 def read_results(path: str) -> list[Scores]:
