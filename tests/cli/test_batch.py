@@ -38,6 +38,21 @@ def test_several_inputs_are_mirrored_into_a_folder(tree):
     assert targets(["d/*.txt"], "o") == ["o/a.out"]
 
 
+def test_a_glob_or_list_of_one_file_is_one_input_where_the_output_names_a_file(tree):
+    (tree / "list").write_text("e/a.txt\n")
+    assert targets(["d/*.txt"], "x.out") == ["x.out"] and targets(["@list"], "x.out") == ["x.out"]
+    assert targets(["@list"], "-") == ["-"]
+    assert targets(["@list"], "o/") == ["o/e/a.out"]
+
+
+def test_what_no_format_reads_is_refused_before_the_first_item(tree):
+    (tree / "page.html").touch()
+    for dry_run in (False, True):
+        with refused(UsageError, "page.html"):
+            targets(["d/a.txt", "page.html"], "o", dry_run=dry_run)
+    assert targets(["d/a.txt", "page.html"], "o", keep_going=True) == ["o/a.out", "o/page.out"]
+
+
 def test_inputs_that_differ_in_their_extensions_alone_keep_them(tree):
     (tree / "d/a.TXT").write_text("")
     (tree / "d/sub/c.txt.txt").write_text("")

@@ -140,7 +140,11 @@ def test_a_mesh_whose_area_is_no_number_has_none(voxcli, tmp_path):
 
 def test_records_on_stdin_and_weights_by_their_name(voxcli):
     row = {"metric": "iou", "value": 0.5, "pred": "a", "gt": "b", "parts": {}, "params": {}}
-    for format, content in (("json", json.dumps([row])), ("jsonl", json.dumps(row)), ("csv", "name,metric,preset,pred,gt,iou\na,iou,,a,b,0.5\n")):
+    for format, content in (
+        ("json", json.dumps([row])),
+        ("jsonl", json.dumps(row)),
+        ("csv", "name,metric,preset,pred,gt,iou\na,iou,,a,b,0.5\n"),
+    ):
         code, text, errors = voxcli("info", "-", "--input-format", format, input=content.encode())
         assert (code, errors) == (0, "") and json.loads(text)["metrics"] == {"iou": {"pairs": 1, "mean": 0.5}}
     code, text, errors = voxcli("info", "-", "--input-format", "json", input=b'{"x": 1}')

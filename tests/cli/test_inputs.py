@@ -131,6 +131,15 @@ def test_two_files_are_a_pair_whatever_their_names(two_sides):
     assert (only.name, only.pred, only.gt, only.category) == ("9", "p/car/2.txt", "g/bus/9.txt", "bus")
 
 
+def test_a_list_or_glob_of_one_file_is_a_pair_with_a_file(two_sides):
+    one = next(path for path in sorted(two_sides.rglob("*")) if path.is_file() and path.name != "list")
+    (two_sides / "list").write_text(f"{one}\n")
+    (two_sides / "alone.txt").touch()
+    for source in ("@list", f"{one.parent}/[{one.name[0]}]{one.name[1:]}"):
+        (pair,) = inputs.pairs(source, "alone.txt", suffixes=()).pairs
+        assert (pair.pred, pair.gt) == (str(one), "alone.txt")
+
+
 def test_one_side_may_be_stdin(two_sides):
     (only,) = pair("-", "g/car/1.txt").pairs
     assert (only.pred, only.name) == ("-", "1")

@@ -77,6 +77,25 @@ def test_calls_that_are_refused(refused, folder, words, named):
     refused("view", *words.split(), named=named)
 
 
+@pytest.mark.parametrize("output", ["x.html", "x.png", "x/"])
+def test_two_folders_are_scored_and_two_files_compared(refused, folder, output):
+    for name in ("a", "b"):
+        files.write(folder / name / "scene.npz", fruxel_grid())
+    refused("view", "a", "b", "-o", output, named=("exactly two files", "metrics iou"))
+
+
+def test_a_file_that_cannot_be_shown_is_refused_before_the_first_is_drawn(refused, folder):
+    (folder / "page.html").touch()
+    for words in ((), ("--dry-run",)):
+        refused("view", "scene.npz", "page.html", "-o", "x/", *words, named="page.html")
+    refused("info", "scene.npz", "page.html", "--dry-run", named="page.html")
+
+
+def test_on_a_terminal_a_file_that_is_not_there_is_told(refused, folder, monkeypatch):
+    monkeypatch.setattr("voxcli.cli.framework.output.Output.on_terminal", True)
+    refused("view", "nosuch", named="No such file or folder: nosuch")
+
+
 def test_a_threshold_decides_what_is_occupied(voxcli, tmp_path):
     from voxcli.scene import VoxelGrid
 

@@ -109,3 +109,9 @@ def test_a_set_at_its_best_threshold_is_shown_at_that(tmp_path, voxcli, form):
     (tmp_path / f"scores.{form}").write_text(text)
     (found,) = read_records(str(tmp_path / f"scores.{form}"), form)
     assert found.values == [1.0, 1.0] and found.axis == "iou at >=0.2" and [score.category for score in found.scores] == ["a", "b"]
+
+
+def test_records_as_json_come_from_stdin_too(voxcli, folder):
+    records = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
+    code, text, errors = voxcli("view", "-", "--input-format", "json", "-o", "-", "--format", "svg", input=json.dumps(records).encode())
+    assert code == 0 and text.startswith("<svg"), errors

@@ -74,7 +74,14 @@ def test_checkpoints_tell_step_and_numbers_and_run_nothing(tmp_path):
     state = {"recipe": {"model": "ssz"}, "network": {"a": torch.zeros(2, 3)}, "step": 7, "best": {"stage": 0, "score": 0.5, "step": 4}}
     torch.save(state, tmp_path / "last.pt")
     size = (tmp_path / "last.pt").stat().st_size
-    assert facts(tmp_path / "last.pt") == {"kind": "checkpoint", "model": "ssz", "step": 7, "best": state["best"], "bytes": size, "numbers": 6}
+    assert facts(tmp_path / "last.pt") == {
+        "kind": "checkpoint",
+        "model": "ssz",
+        "step": 7,
+        "best": state["best"],
+        "bytes": size,
+        "numbers": 6,
+    }
     torch.save({"a": torch.zeros(4), "b": torch.zeros(2)}, tmp_path / "state.pt")
     found = facts(tmp_path / "state.pt")
     assert (found["kind"], found["tensors"], found["numbers"]) == ("tensors", 2, 6)

@@ -44,11 +44,7 @@ def read(
 
     Returns a scene type; for kind `cameras` a list of (name, Camera). Raises a VoxcliError that names the file.
     """
-    if kind is not None and kind not in KIND_TYPES:
-        raise unknown_name("kind of file", kind, KIND_TYPES)
-    found, extension = find_format(path, format, "--input-format")
-    if found.reader is None:
-        raise UsageError(f"{found.name} files can be written but not read.", actual=str(path), hint=_readable_hint(kind))
+    found, extension = check_readable(path, kind=kind, format=format)
     if kind is not None and kind not in found.reads:
         raise FileFormatError(f"{path} cannot hold {kind}.", expected=f"one of {', '.join(formats_reading(KIND_TYPES[kind]))}",
                               actual=f"{found.name}, which holds {' or '.join(found.reads)}")  # fmt: skip
@@ -59,6 +55,16 @@ def read(
     if kind is not None and not isinstance(thing, KIND_TYPES[kind]):
         raise FileFormatError(f"{source.name} holds something else.", expected=kind, actual=kind_name(thing))
     return thing
+
+
+def check_readable(path: str | Path, *, kind: str | None = None, format: str | None = None) -> tuple[Format, str]:
+    """The format and extension by which `read` reads a path; nothing is opened. Raises UsageError where there is none."""
+    if kind is not None and kind not in KIND_TYPES:
+        raise unknown_name("kind of file", kind, KIND_TYPES)
+    found, extension = find_format(path, format, "--input-format")
+    if found.reader is None:
+        raise UsageError(f"{found.name} files can be written but not read.", actual=str(path), hint=_readable_hint(kind))
+    return found, extension
 
 
 @overload

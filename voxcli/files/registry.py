@@ -209,7 +209,8 @@ def find_format(
         extension = f".{name.lower().lstrip('.')}" if name else own
         usual = _lookup(extension)
         if usual is None:
-            raise unknown_name("file format", extension.lstrip("."), known())
+            error = unknown_name("file format", extension.lstrip("."), known())
+            raise error if name else UsageError(f"{_quoted(path)}: {error.message}", hint=error.hint)
         found = usual
     if name and flag == "--format" and own != extension and _lookup(own) not in (None, found):
         raise UsageError(f"--format {name} and {path} contradict each other.", hint="Leave out --format, or name a file without extension.")

@@ -33,7 +33,7 @@ def finder(path: str, format: str | None = None) -> Callable[[str], Facts] | Non
     from voxcli.ops import report_facts
 
     if path == "-":
-        records = format == "jsonl" or (format in RECORD_SUFFIXES and _START_OF_RECORDS.match(look_at_stdin()[:200]))
+        records = format == "jsonl" or (format in RECORD_FORMATS and _START_OF_RECORDS.match(look_at_stdin()[:200]))
         return partial(records_facts, format=format) if records else None
     where = Path(path)
     if os.path.isdir(path):
@@ -49,11 +49,11 @@ def finder(path: str, format: str | None = None) -> Callable[[str], Facts] | Non
         return _json_finder(path)
     if suffix in (".csv", ".tsv") and _START_OF_RECORDS.match(_bytes(path, 200)):
         return records_facts
-    return report_facts.finder(suffix, _bytes(path, 4000)) or _BY_SUFFIX.get(suffix)
+    return report_facts.finder(suffix, partial(_bytes, path, 4000)) or _BY_SUFFIX.get(suffix)
 
 
-RECORD_SUFFIXES = ("json", "jsonl", "csv", "tsv")
-"""Of files of metric records, without the dot."""
+RECORD_FORMATS = ("json", "jsonl", "csv", "tsv")
+"""Of metric records."""
 _START_OF_RECORDS = re.compile(rb'[\s\[]*\{\s*"metric"|name[,\t]metric[,\t]')
 
 
@@ -68,9 +68,6 @@ def _json_finder(path: str) -> Callable[[str], Facts] | None:
         return instances_facts
     named = {"run.json": b'"', "meta.json": b'"command": "synth ', "views.json": b'"category"'}
     return stated_facts if name in named and named[name] in start else None
-
-
-    return _BY_SUFFIX.get(suffix)
 
 
 def training_facts(path: str) -> Facts:
@@ -128,7 +125,7 @@ def records_facts(path: str, format: str | None = None) -> Facts:
     """Lines of JSON: how many there are, and of metric records, also as JSON, CSV or TSV, the mean by metric. Of the log of a training what
     its folder tells, of the samples and values of an evaluation the means and values.
 
-    format: one of RECORD_SUFFIXES; None: as the file's name says.
+    format: one of RECORD_FORMATS; None: as the file's name says.
     """
     from voxcli.ops.plots.scores import rows_of
 

@@ -22,12 +22,10 @@ _MOST = 24
 """Items of a list that are told."""
 
 
-def finder(suffix: str, start: bytes) -> Callable[[str], Facts] | None:
-    """What tells the facts of a file that ends and begins so; None for other programs' files."""
+def finder(suffix: str, start: Callable[[], bytes]) -> Callable[[str], Facts] | None:
+    """What tells the facts of a file that ends and begins so; None for other programs' files. start: gives the beginning."""
     own = _OWN.get(suffix)
-    if own is None or not own[0].search(start):
-        return None
-    return own[1]
+    return own[1] if own is not None and own[0].search(start()) else None
 
 
 def page_facts(path: str) -> Facts:
@@ -75,8 +73,8 @@ def tables_facts(path: str) -> Facts:
             columns += [each for each in head if each not in columns]
             methods += [name] if name and name not in methods else []
     shown: dict[str, Json] = {title: {"columns": list(columns), "methods": list(names)} for title, (columns, names) in tables.items()}
-    title = _first(r"^# (.*)", text) if suffix == ".md" else None
-    return {"kind": "tables", **({"title": title} if title else {}), "tables": shown}
+    heading = _first(r"^# (.*)", text) if suffix == ".md" else None
+    return {"kind": "tables", **({"title": heading} if heading else {}), "tables": shown}
 
 
 def _rows_of_csv(text: str) -> Iterable[tuple[str, list[str], str]]:
@@ -90,10 +88,12 @@ def _rows_of_lines(text: str, between: str) -> Iterable[tuple[str, list[str], st
     for line in text.splitlines():
         if found := re.match(r"(?:##|%) (.*)", line):
             title, inside = found[1], False
-        elif line.startswith("|---") or between not in line or line.startswith("\\begin"):
+        elif line.startswith(("|---", "\\begin")) or between not in line:
             continue
         else:
-            cells = [re.sub(r"\\([&%$#_{}|])", r"\1", each.strip()) for each in re.split(rf"(?<!\\){re.escape(between)}", line.strip("| \\"))]
+            cells = [
+                re.sub(r"\\([&%$#_{}|])", r"\1", each.strip()) for each in re.split(rf"(?<!\\){re.escape(between)}", line.strip("| \\"))
+            ]
             yield (title, [], cells[0]) if inside else (title, [each for each in cells if each not in _ASIDE], "")
             inside = True
 
@@ -133,7 +133,7 @@ def checkpoint_facts(path: str) -> Facts:
 
 _OWN = {
     ".html": (re.compile(rb'<meta name="generator" content="voxcli '), page_facts),
-    ".svg": (re.compile(rb'^<svg xmlns="http://www.w3.org/2000/svg" viewBox="[^"]*" width="\d+" height="\d+"[^>]* aria-label='), plot_facts),
+    ".svg": (re.compile(rb'^<svg xmlns="http://www.w3.org/2000/svg" viewBox="[^"]*" width="\d+" [^>]* aria-label='), plot_facts),
     ".md": (re.compile(rb"^# .*\n\n(?s:.*?)\n## "), tables_facts),
     ".tex": (re.compile(rb"^% .*\n\\begin\{tabular\}"), tables_facts),
     ".csv": (re.compile(rb"^table,method,published,column,value,"), tables_facts),

@@ -42,9 +42,10 @@ def info(
     from voxcli.cli.framework.batch import Batch, Item
     from voxcli.cli.framework.inputs import expand
     from voxcli.datasets.facts import data_set_facts, is_data_set
+    from voxcli.files.access import check_readable
     from voxcli.files.registry import searched_extensions
     from voxcli.ops.facts import facts
-    from voxcli.ops.records_facts import finder, weights_facts
+    from voxcli.ops.records_facts import RECORD_FORMATS, finder, weights_facts
 
     data_sets = [source for source in sources if is_data_set(source) or (os.path.isdir(source) and finder(source))]
     named = [source for source in sources if names_weights(source)]
@@ -55,7 +56,11 @@ def info(
     items += [Item(weights_path(source) if dry_run else source, "", source) for source in named]
     items += [Item(each.path, "", each.name) for each in inputs]
     if dry_run:
-        with Batch(items, keep_going=keep_going, plan=ReadOptions(input_format, kind)):
+        for each in inputs if not keep_going else ():
+            ours = input_format in RECORD_FORMATS if each.path == "-" else not input_format and finder(each.path)
+            if kind or not ours:
+                check_readable(each.path, kind=kind, format=input_format)
+        with Batch(items, keep_going=keep_going, plan=ReadOptions(input_format, kind, others=True)):
             return
     rows: list[dict[str, Json]] = []
 

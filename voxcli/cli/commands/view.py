@@ -141,6 +141,7 @@ def view(
     if form == "gif" and len(sources) > 1 and named:
         raise UsageError(f"{output}: a turntable is of one thing.",
                          hint="A page or a PNG shows two: -o FILE.html. Of each a GIF: -o DIR/ --format gif.")  # fmt: skip
+    _check_two(sources, output, named)
     truth = sources[1] if form in ("html", "png") and len(sources) == 2 and named else None
     frames = _frames(views) if form in _MOVING else 0
     names = () if frames else _view_names(views)
@@ -174,6 +175,28 @@ def _form(format: str | None, output: str | None) -> str:
 def _ends(output: str, form: str) -> bool:
     """Whether an output is one file of that form, or stdout."""
     return output == "-" or output.lower().endswith(f".{form}")
+
+
+def _check_two(sources: list[str], output: str, named: bool) -> None:
+    """Raise UsageError where folders, or more than two files, are to be compared: two files are, a prediction and its truth."""
+    import os
+
+    folders = [source for source in sources if os.path.isdir(source)]
+    compared = len(sources) > 1 and folders if named else len(sources) == 2 and len(folders) == 2 and _share_names(*folders)
+    if compared or (named and len(sources) > 2):
+        given = f"folders {' and '.join(folders)}" if folders else f"{len(sources)} inputs, and -o {output} is one file"
+        raise UsageError("A comparison takes exactly two files: a prediction and its truth.", actual=given,
+                         hint="Each alone: one folder and -o FOLDER/. Folders are scored by `voxcli metrics iou PRED/ TRUTH/ --format jsonl"
+                         " > scores.jsonl`; `voxcli view scores.jsonl -o scores.html` shows scores, the best and the worst.")  # fmt: skip
+
+
+def _share_names(one: str, other: str) -> bool:
+    """Whether files of two folders would have the same output."""
+    from voxcli.cli.framework.inputs import expand
+    from voxcli.files.registry import searched_extensions
+
+    names = [{each.name for each in expand([folder], searched_extensions, None, True, "fruxels")[0]} for folder in (one, other)]
+    return bool(names[0] & names[1])
 
 
 def _frames(views: str | None) -> int:
@@ -302,12 +325,14 @@ def _in_terminal(sources: list[str], request: _Request) -> None:
     import os
     import shutil
 
+    from voxcli.cli.framework.inputs import expand
+    from voxcli.files.registry import searched_extensions
     from voxcli.ops.picture import terminal_picture, views_of
 
     if not out.on_terminal:
         raise UsageError("There is no terminal to draw in.", hint="Name a picture with -o FILE.png, or a page with -o FILE.html.")
-    for source in sources:
-        thing = request.read(source)
+    for each in expand(sources, partial(searched_extensions, name=request.input_format), part="fruxels")[0]:
+        thing = request.read(each.path)
         columns = min(shutil.get_terminal_size().columns, 100)
         colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         drawn = views_of(thing, request.size, options.first(request.threshold, 0.5), request.views, most=1)

@@ -246,8 +246,8 @@ def items(
     """Decide every output before anything is computed.
 
     One input file goes to `output` itself, or into it if it is a folder (it exists, or ends in /). Several inputs, a folder, a glob or a
-    list go into the folder `output`, which mirrors their relative paths and stems with `target_suffix`; of several files with one stem in
-    one folder the outputs keep the extensions, too (box.obj.png and box.ply.png).
+    list go into the folder `output`, unless they hold one file and `output` names one. The folder mirrors their relative paths and stems
+    with `target_suffix`; of several files with one stem in one folder the outputs keep the extensions, too (box.obj.png and box.ply.png).
 
     Args:
         sources: paths, folders, globs, @list.txt, -.
@@ -272,8 +272,22 @@ def items(
     _check_distinct(todo)
     shards = Shards(todo, local_name(output), shard, policy) if shard is not None else None
     todo = _apply_policy(todo if shards is None else shards.parts(), policy)
+    if len(todo) > 1 and not policy.keep_going:
+        _check_readable(todo, reads)
     check_writable(item.target for item in todo if item.target != "-")
     return Batch(todo, keep_going=policy.keep_going, label=label, plan=reads if policy.dry_run else None, shards=shards)
+
+
+def _check_readable(todo: Sequence[Item], reads: ReadOptions) -> None:
+    """Raise UsageError for an input whose name tells no format that can be read, before any other is worked on."""
+    from voxcli.files.access import check_readable
+
+    seen: set[str] = set()
+    for path in (path for item in todo for path in item.files):
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix not in seen and path != "-" and not os.path.isdir(path):
+            check_readable(path, format=reads.format)
+        seen.add(suffix)
 
 
 def check_policy(overwrite: bool, skip_existing: bool) -> None:
@@ -305,12 +319,13 @@ def _place(found: Sequence[Input], output: str, several: bool, suffix: str, grou
 
     away = is_url(output)
     folder = output.endswith(("/", os.sep)) or (output != "-" and not away and Path(output).is_dir() and suffix != "")
-    if not several and not folder:
+    own = Path(output).suffix.lower()
+    looks_like_file = not folder and (is_extension(own) or own == suffix != "")
+    alone = not several or (len(found) == 1 and not grouped and (looks_like_file or output == "-"))
+    if alone and not folder:
         return [Item(found[0].path, output, found[0].name, found[0].parts)]
     if output == "-":
         raise UsageError(f"{len(found)} inputs do not fit into stdout.", hint="Give a folder: -o FOLDER/.")
-    own = Path(output).suffix.lower()
-    looks_like_file = not folder and (is_extension(own) or own == suffix != "")
     if grouped and (looks_like_file or Path(output).is_file()):
         raise UsageError(f"{counted(len(found), 'object')} in subfolders, but -o {output} is one file.",
                          hint="Each folder of pictures is an object: give a folder, -o FOLDER/, or name the pictures of one.")  # fmt: skip

@@ -303,6 +303,8 @@ def pairs(
     if len(patterns) > 2:
         raise UsageError("--pair is one pattern for both, or one for each.", actual=f"{len(patterns)} patterns")
     (found_pred, several_pred), (found_gt, several_gt) = (expand([each], suffixes, None, keep_going) for each in (pred, gt))
+    if len(found_pred) == len(found_gt) == 1 and several_pred != several_gt:
+        several_pred, several_gt = several_pred and not _is_pattern(pred), several_gt and not _is_pattern(gt)
     if several_pred != several_gt:
         one, many = (gt, pred) if several_pred else (pred, gt)
         alone, others = (found_gt, found_pred) if several_pred else (found_pred, found_gt)
@@ -343,6 +345,11 @@ def pairs(
 
 _STREET, _TRUTH = {"depth", "fruxels", "images", "instances", "poses"}, "fruxels/"
 """The folders of a street data set, plain or within shards, and where its truth lies."""
+
+
+def _is_pattern(source: str) -> bool:
+    """Whether a source is a list or a glob: one file that it tells is one input, which that of a folder is not."""
+    return not is_url(source) and not os.path.lexists(source) and (source.startswith("@") or _WILD.search(source) is not None)
 
 
 def _renamed(found: Sequence[Input], where: str, text: str) -> list[Input]:

@@ -24,13 +24,14 @@ Facts = dict[str, "Json"]
 class ReadOptions:
     """How the inputs of a command are read: their format and kind, where options state them, and what every item reads besides, as
     path -> what it is (None: as its header says). grouped: the files of a folder, and those named directly, are one input together.
-    part: what is taken of a data set, see `inputs.expand`."""
+    part: what is taken of a data set, see `inputs.expand`. others: files of no format are read, too."""
 
     format: str | None = None
     kind: str | None = None
     besides: tuple[tuple[str, str | None], ...] = ()
     grouped: bool = False
     part: str | None = None
+    others: bool = False
 
 
 def besides(**paths: str | os.PathLike[str] | None) -> tuple[tuple[str, str | None], ...]:
@@ -60,7 +61,13 @@ def print_plan(read: Iterable[Facts], write: Iterable[str | os.PathLike[str]], *
 
 
 def print_item_plan(files: Iterable[str], write: Iterable[str], reads: ReadOptions, **more: Json) -> None:
-    """The line of an item of a batch."""
+    """The line of an item of a batch. Raises UsageError for a file of no format that is read."""
+    from voxcli.files.access import check_readable
+
+    files = list(files)
+    for path in files:
+        if not reads.others and path != "-" and not os.path.isdir(local_name(path)):
+            check_readable(path, format=reads.format)
     own = [facts(path, reads.kind, reads.format) for path in files]
     print_plan(own + [facts(path, kind) for path, kind in reads.besides], write, **more)
 

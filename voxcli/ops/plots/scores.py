@@ -13,11 +13,9 @@ from pathlib import Path
 from voxcli.contents import look_at_stdin, read_stdin
 from voxcli.errors import FileFormatError
 from voxcli.files.guard import bytes_within, parse_json, parsing
-from voxcli.ops.records_facts import Facts, json_lines
+from voxcli.ops.records_facts import RECORD_FORMATS, Facts, json_lines
 from voxcli.provenance import Json
 
-FORMATS = ("jsonl", "json", "csv", "tsv")
-"""Of files of records."""
 _CURVES = ("precision", "recall", "thresholds", "fscore")
 
 
@@ -55,9 +53,9 @@ class Scores:
 
 
 def format_of(path: str, format: str | None = None) -> str | None:
-    """The format, of FORMATS, of a file that holds records; None for one that holds something else, by its name and first bytes."""
+    """The format, of RECORD_FORMATS, of a file that holds records; None for one that holds something else, by its name and first bytes."""
     found = format or ("" if path == "-" else Path(path).suffix.lower().lstrip("."))
-    if found not in FORMATS or not (path == "-" or os.path.isfile(path)):
+    if found not in RECORD_FORMATS or not (path == "-" or os.path.isfile(path)):
         return None
     if found != "json":
         return found
