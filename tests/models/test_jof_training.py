@@ -13,6 +13,7 @@ from voxcli.datasets.coloured_shapes import ColouredShapes
 from voxcli.errors import DataError, FileFormatError, UsageError
 from voxcli.models.bae import stages as bae_stages
 from voxcli.models.branched.batches import ShapeReader, ShapeSamples, collate
+from voxcli.models.branched.branches import SHOWN, winners_view
 from voxcli.models.jof import losses, stages, steps
 from voxcli.models.jof.fitting import fit_to_image, fit_to_points
 from voxcli.models.jof.network import Codes, ImageGuess, build, projection_of
@@ -51,6 +52,11 @@ def test_pairs_volumes_and_views_belong_together(folder):
         u = torch.cat([points, torch.ones(len(points), 1)], 1) @ batch.projections[b].T
         pixels = (u[:, :2] / u[:, 2:]).round().long()
         assert float((batch.masks[b][pixels[:, 1], pixels[:, 0]] > 0.3).float().mean()) > 0.8  # seen where the picture shows them
+
+
+def test_winning_branches_are_shown_in_half_precision_as_well():
+    branches = torch.rand(SHOWN**3, 3).bfloat16()
+    assert np.array_equal(winners_view(branches, 0.5), winners_view(branches.float(), 0.5))
 
 
 def test_pictures_without_3d_stand_in_for_renderings(folder, tmp_path):

@@ -82,7 +82,7 @@ def cube_points(device: torch.device) -> Tensor:
 
 def winners_view(branches: Tensor, threshold: float) -> np.ndarray:
     """`winners_picture` of the occupancies of branches at `cube_points`, [SHOWN^3, k]."""
-    best, winner = (x.view(SHOWN, SHOWN, SHOWN).cpu().numpy() for x in branches.max(-1))
+    best, winner = (x.view(SHOWN, SHOWN, SHOWN).cpu().numpy() for x in branches.float().max(-1))
     return winners_picture(np.where(best >= threshold, winner, -1), branches.shape[-1])
 
 
