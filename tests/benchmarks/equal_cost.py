@@ -149,9 +149,9 @@ def measured(results: Path, measure: str) -> dict[str, Values]:
     for path in results.glob("*/samples.jsonl"):
         for line in map(json.loads, path.read_text().splitlines()):
             for name, record in line["records"].items():
-                value = record["parts"][part] if part else record["value"]
-                if measure in (name, record["metric"]) and value is not None:
-                    found.setdefault(line["variant"], {})[line["name"]] = value
+                if measure in (name, record["metric"]):
+                    value = record["parts"][part] if part else record["value"]
+                    found.setdefault(line["variant"], {}).update({} if value is None else {line["name"]: value})
     return found
 
 
