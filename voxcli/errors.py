@@ -92,6 +92,10 @@ class DataError(VoxcliError):
     """A file was read, but its content cannot be used: NaN vertices, no faces, grids that do not match."""
 
 
+class FrustumError(DataError):
+    """Fruxels lie in another frustum than those they are compared with."""
+
+
 class EmptyCloudError(DataError):
     """A file of points holds none."""
 

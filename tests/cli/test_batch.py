@@ -7,7 +7,7 @@ import pytest
 from refusals import refused
 
 from voxcli.cli.framework import batch
-from voxcli.errors import UsageError
+from voxcli.errors import DataError, UsageError
 from voxcli.seeds import item_seed
 
 
@@ -102,6 +102,12 @@ def test_chunks_keep_the_order_and_lose_nothing():
     items = [batch.Item(str(i), "", str(i)) for i in range(7)]
     assert [len(chunk) for chunk in batch.Batch(items).chunks(3)] == [3, 3, 1]
     assert [item for chunk in batch.Batch(items).chunks(3) for item in chunk] == items
+
+
+def test_an_error_names_its_item_also_where_nothing_is_written():
+    todo = batch.Batch([batch.Item("000013", "", "000013")])
+    with refused(DataError, "000013"), todo, todo.attempt(todo.items[0]):
+        raise DataError("The fruxels lie in different frusta.")
 
 
 # -- whole commands -------------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ def test_a_variable_of_no_option_is_warned_of_with_the_nearest_name(voxcli, tmp_
     code, _, errors = voxcli("info", "a.xyz", env={"VOXCLI_DEVISE": "cpu"})
     expected = "warning: the variable VOXCLI_DEVISE belongs to no option and changes nothing. Did you mean VOXCLI_DEVICE?\n"
     assert (code, errors) == (0, expected)
+    errors = voxcli("info", "a.xyz", env={"VOXCLI_THREADS": "2"})[2]
+    assert "VOXCLI_THREADS" in errors and "Did you mean" not in errors, "only near names are guessed"
     assert voxcli("info", "a.xyz", env={"VOXCLI_DEVICE": "cpu", "VOXCLI_MAX_MEMORY": "1G", "VOXCLI_RECIPE": "street"})[2] == ""
 
 

@@ -8,6 +8,7 @@ from example_files import FILES, box_mesh, depth_map, fruxel_grid, prediction
 
 from voxcli import files
 from voxcli.metrics.presets import PRESETS
+from voxcli.models.weights import SHIPPED
 from voxcli.scene import Camera, DepthMap, Frustum, FruxelGrid, Labels, Mesh, PointCloud, VoxelGrid
 
 CLASSES = Labels(("air", "wood", "steel", "glass"))
@@ -145,7 +146,23 @@ def test_two_meshes_are_compared_by_points_or_on_a_lattice(voxcli, tmp_path):
 def test_different_frusta_are_refused_and_both_are_printed(refused, tmp_path):
     one = fruxel_grid()
     put(tmp_path, a_npz=one, b_npz=FruxelGrid(one.labels, Frustum(16, 16, 16, 2.0, 10.0, 60.0)))
-    refused("metrics", "iou", "a.npz", "b.npz", named=("from 2 to 12", "from 2 to 10"))
+    refused("metrics", "iou", "a.npz", "b.npz", named=("from 2 to 12", "from 2 to 10", "No shipped weights"))
+
+
+@pytest.mark.skipif(not (SHIPPED / "rays-near.safetensors").is_file(), reason="no weights are shipped")
+def test_weights_that_predict_in_the_frustum_of_the_truth_are_named(refused, tmp_path):
+    one, far = Frustum(128, 128, 128, 2.0, 12.0, 40.0), Frustum(128, 96, 96, 2.0, 50.0, 70.0)
+    put(
+        tmp_path, **{f"{name}_npz": FruxelGrid(np.zeros((f.depth, f.height, f.width), np.uint8), f) for name, f in (("a", one), ("b", far))}
+    )
+    assert refused("metrics", "iou", "a.npz", "b.npz").rstrip().endswith("--weights rays")
+    assert "--weights rays-near (or ssz)" in refused("metrics", "iou", "b.npz", "a.npz")
+
+
+def test_a_table_has_a_dash_where_there_is_no_number(voxcli, tmp_path):
+    put(tmp_path, a_npz=fruxel_grid())
+    text = voxcli("metrics", "iou", "a.npz", "a.npz", "--format", "table")[1]
+    assert {"bus": "-", "car": "1"}.items() <= dict(line.split() for line in text.splitlines()[2:]).items()
 
 
 def test_masks_leave_cells_out(voxcli, tmp_path):

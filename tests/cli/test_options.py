@@ -41,13 +41,24 @@ def test_a_file_may_hold_every_type_of_option(fake, tmp_path):
         ("seed: -1\n", "got '-1' from --config"),
         ("flavour: sour\n", "sour"),
         ("lines: 3\n", "unknown key 'lines'"),
-        ("quiet: true\n", "unknown key 'quiet'"),
+        ("config: d.yaml\n", "unknown key 'config'"),
     ],
 )
 def test_mistakes_in_a_file_are_usage_errors(fake, tmp_path, content, said):
     (tmp_path / "c.yaml").write_text(content)
     code, text, errors = fake("count", "1", "--config", "c.yaml")
     assert (code, text) == (2, "") and said in errors
+
+
+def test_quiet_and_verbose_come_from_a_file_too_and_flags_beat_them(fake, tmp_path):
+    (tmp_path / "quiet.yaml").write_text("quiet: true\n")
+    (tmp_path / "verbose.yaml").write_text("verbose: 1\n")
+    assert fake("count", "1", "--config", "quiet.yaml")[2] == ""
+    assert fake("count", "1", "--config", "verbose.yaml")[2] == "counting\nin detail\n"
+    assert fake("count", "1", "--config", "quiet.yaml", "-v")[2] == "counting\nin detail\n"
+    assert fake("count", "1", "--config", "verbose.yaml", env={"VOXCLI_QUIET": "1"})[2] == ""
+    (tmp_path / "both.yaml").write_text("quiet: true\nverbose: 1\n")
+    assert fake("count", "1", "--config", "both.yaml")[0] == 2
 
 
 def test_variables_and_keys_are_named_after_the_flag(fake, tmp_path):
@@ -63,7 +74,15 @@ def test_a_wrong_variable_is_named(fake):
 
 def test_print_config_is_a_valid_config_and_needs_no_inputs(fake, tmp_path):
     code, text, _ = fake("count", "--print-config", "--seed", "4", "--flavour", "sweet", "--name", "x")
-    assert code == 0 and yaml.safe_load(text) == {"seed": 4, "flavour": "sweet", "threshold": None, "name": ["x"], "format": None}
+    assert code == 0 and yaml.safe_load(text) == {
+        "seed": 4,
+        "flavour": "sweet",
+        "threshold": None,
+        "name": ["x"],
+        "format": None,
+        "quiet": False,
+        "verbose": 0,
+    }
     (tmp_path / "c.yaml").write_text(text)
     again = fake("count", "--print-config", "--config", "c.yaml")[1]
     assert list(yaml.safe_load(again).items()) == list(yaml.safe_load(text).items())
@@ -76,12 +95,12 @@ def test_print_config_says_where_each_value_is_from(fake, tmp_path):
     text = fake("count", "--print-config", "--config", "c.yaml", "--format", "json", "--name", "x", env=env)[1]
     assert text.splitlines() == [
         "seed: 5  # VOXCLI_SEED", "flavour: sweet  # --config", "threshold: null  # default", "name:  # --name", "- x",
-        "format: json  # --format",
+        "format: json  # --format", "quiet: false  # default", "verbose: 0  # default",
     ]  # fmt: skip
 
 
 def test_print_config_prints_every_option_of_every_command(voxcli):
-    standing = {"config", "set", "print_config", "quiet", "verbose", "help"}
+    standing = {"config", "set", "print_config", "help"}
     for entry in app.COMMANDS:
         command = app.build_command(entry)
         wanted = {options.key_of(each) for each in command.params if each.param_type_name == "option"} - standing
@@ -94,7 +113,9 @@ def test_print_config_prints_every_option_of_every_command(voxcli):
 def test_print_config_shows_nested_settings_too(fake, tmp_path):
     code, text, _ = fake("tune", "--print-config", "--set", "network.width=16")
     assert code == 0
-    assert yaml.safe_load(text) == {"data": None, "seed": 0, "device": "auto", "network": {"width": 16, "rate": 0.25, "layers": [1, 2]}}
+    assert yaml.safe_load(text) == {
+        "data": None, "seed": 0, "device": "auto", "quiet": False, "verbose": 0, "network": {"width": 16, "rate": 0.25, "layers": [1, 2]},
+    }  # fmt: skip
     (tmp_path / "c.yaml").write_text(text)
     assert yaml.safe_load(fake("tune", "--print-config", "--config", "c.yaml")[1]) == yaml.safe_load(text)
 

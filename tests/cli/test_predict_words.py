@@ -147,3 +147,11 @@ def test_a_transparent_picture_is_answered_with_what_to_do(voxcli, folder):
     Image.new("RGBA", (150, 140), (90, 90, 90, 0)).save(folder / "clear.png")
     code, _, errors = predicted(voxcli, "clear.png")
     assert code == 2 and "transparent everywhere" in errors and "Save it without transparency" in errors
+
+
+def test_a_folder_of_predictions_names_the_model_and_what_shows_them(voxcli, folder):
+    (folder / "in").mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (32, 32), (200, 30, 90)).save(folder / f"in/{name}.png")
+    errors = predicted(voxcli, "in", target="out")[2]
+    assert errors.splitlines()[-1] == "out: 2 files written by object.safetensors. Next: voxcli view out/ -o sheets/"

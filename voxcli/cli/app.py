@@ -26,7 +26,7 @@ from voxcli import log
 from voxcli.cli.framework import failures, interrupts, options, variables, written
 from voxcli.cli.framework.output import OutputClosed, out
 from voxcli.contents import opened_once
-from voxcli.errors import UsageError, VoxcliError, unknown_name
+from voxcli.errors import VoxcliError, unknown_name
 from voxcli.version import __version__
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ GROUPS = {
 
 ABOUT = f"""Images to labelled 3D, and an honest score. Version {__version__}.
 
-Every option can also be set as a variable VOXCLI_<OPTION> (VOXCLI_DEVICE=cpu) or in a YAML file (--config)."""
+Every option can also be set as a variable VOXCLI_<OPTION> (VOXCLI_DEVICE=cpu) or, all but --config and --set, in a YAML file (--config)."""
 
 
 class QuickHelp:
@@ -194,13 +194,9 @@ class Command(QuickHelp, TyperCommand):
     def invoke(self, ctx: Context) -> None:
         """Run the command, or print its configuration."""
         variables.warn_of_unknown(_variables(self), _all_variables)
-        if out.quiet and out.verbose:
-            flags = ["COMMANDLINE" in str(ctx.get_parameter_source(name)) for name in ("quiet", "verbose")]
-            if flags[0] == flags[1]:
-                raise UsageError("-q and -v contradict each other.", hint="Give one of them.")
-            out.quiet, out.verbose = flags[0], 0 if flags[0] else out.verbose  # a flag comes before a variable
-        log.set_handler(out.detail if out.verbose else None)
         with options.current(ctx):
+            options.settle_words()
+            log.set_handler(out.detail if out.verbose else None)
             if options.printing_config() and not getattr(self.callback, "sections", ()):
                 options.show_config()
                 return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError, FrustumError, UsageError
 from voxcli.metrics.frames import check_frames
 from voxcli.metrics.overlap import comparison, label_record, occupancy_iou
 from voxcli.metrics.records import Record, Tree, plain
@@ -181,7 +181,7 @@ def check_same_grid(pred: Grid, gt: Grid, align: str = "world") -> None:
     if isinstance(pred, FruxelGrid):
         assert isinstance(gt, FruxelGrid)
         if not _close(_frustum_numbers(pred.frustum), _frustum_numbers(gt.frustum)):
-            raise DataError("The fruxels lie in different frusta.", expected=describe(gt.frustum), actual=describe(pred.frustum))
+            raise FrustumError("The fruxels lie in different frusta.", expected=describe(gt.frustum), actual=describe(pred.frustum))
         return
     assert isinstance(gt, VoxelGrid)
     if align == "world":

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from voxcli import log
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
-from voxcli.provenance import Meta
+from voxcli.provenance import Json, Meta
 from voxcli.version import __version__
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
@@ -221,6 +221,16 @@ def model_of(source: str | Path) -> str:
 def config_of(source: str | Path) -> Meta:
     """The configuration of the network in a weights file, from its header alone. Raises as `load_weights` does."""
     return _header(find_weights(source))[1]
+
+
+def fact_of(source: str | Path, name: str) -> Json:
+    """One fact of a weights file, from its header alone; None where it states none. Raises as `load_weights` does."""
+    path = find_weights(source)
+    try:
+        found: Json = json.loads(_metadata(path).get(name, "null"))
+    except ValueError as error:
+        raise _no_weights(path, error) from error
+    return found
 
 
 def _header(path: Path) -> tuple[str, Meta]:

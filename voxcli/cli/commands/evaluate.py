@@ -14,7 +14,8 @@ from voxcli.atomic import check_there
 from voxcli.cli.framework import options, plans
 from voxcli.cli.framework.batch import Batch, Item, ItemsFailed
 from voxcli.cli.framework.output import counted, out
-from voxcli.errors import DataError, UsageError
+from voxcli.cli.framework.scoring import advise_on_frustum
+from voxcli.errors import DataError, FrustumError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,7 +223,11 @@ def _evaluated(item: Item, *, job: Job) -> tuple[Line, np.ndarray | None]:
     from voxcli.evaluation.samples import evaluator_of
 
     assert isinstance(item, _Sample) and item.place is not None
-    found = evaluator_of(job).find(item.place, item.drawn)
+    try:
+        found = evaluator_of(job).find(item.place, item.drawn)
+    except FrustumError as error:
+        advise_on_frustum(error)
+        raise
     return found.line, strip(found) if item.drawn else None
 
 

@@ -150,7 +150,9 @@ class Batch:
     def _ending(self, item: Item, error: VoxcliError | OSError) -> VoxcliError | OSError:
         """The error that ends the command: with the item's name if it is about the data, and with the number of items done."""
         name = "stdin" if item.source == "-" else item.source
-        unnamed = isinstance(error, (DataError, ShapeError)) and not any(readable(each) in str(error) for each in (name, item.target))
+        unnamed = isinstance(error, (DataError, ShapeError)) and not any(
+            readable(each) in str(error) for each in (name, item.target) if each
+        )
         # A wrong call or device fails at the first item, and would fail at the others.
         counted_done = len(self.items) > 1 and (self._done > 0 or not isinstance(error, (UsageError, DeviceError)))
         if not unnamed and not counted_done:

@@ -225,9 +225,8 @@ def key_of(parameter: Parameter) -> str:
 
 
 def _configurable(context: Context) -> dict[str, str]:
-    """Key -> parameter name of the options that a --config file may hold: all but those below, and no positional input."""
-    standing = {each.name for each in dataclasses.fields(_Standing)}
-    known = [p for p in context.command.params if p.param_type_name == "option" and p.name not in standing]
+    """Key -> parameter name of the options that a --config file may hold: all but those that read and print it, and no positional input."""
+    known = [p for p in context.command.params if p.param_type_name == "option" and p.name not in ("config", "assignments", "print_config")]
     return {key_of(p): p.name for p in known if p.name is not None}
 
 
@@ -349,7 +348,19 @@ def show_config(**groups: Recordable) -> None:
     out.data(configuration.dumps(mapping | groups, origins))
 
 
+def settle_words() -> None:
+    """Of --quiet and --verbose take the one that was given in the stronger way. Raises UsageError where both were in the same."""
+    if not (out.quiet and out.verbose):
+        return
+    sources = [_context().get_parameter_source(name) for name in ("quiet", "verbose")]
+    ranks = [[*_ORIGINS].index(source.name) for source in sources if source is not None]
+    if ranks[0] == ranks[1]:
+        raise UsageError("-q and -v contradict each other.", hint="Give one of them.")
+    out.quiet, out.verbose = ranks[0] < ranks[1], 0 if ranks[0] < ranks[1] else out.verbose
+
+
 _ORIGINS = {"COMMANDLINE": "--{0}", "ENVIRONMENT": "VOXCLI_{1}", "DEFAULT_MAP": "--config"}
+"""How an option is given, the strongest first -> what --print-config calls it."""
 
 
 def first(*values: T | None) -> T:

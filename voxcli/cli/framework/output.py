@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from voxcli.provenance import Json
 
+NONE = "-"
+"""What stands in a table where there is no number."""
+
 RECORD_FORMATS = ("table", "json", "jsonl", "csv", "tsv")
 
 
@@ -344,7 +347,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Json]]) -> str:
     text = io.StringIO()
     # A file or pipe has no width: a table asked for there is never folded.
     console = Console(file=text, force_terminal=terminal, width=None if terminal else 10_000, legacy_windows=False)
-    numeric = [all(isinstance(row[i], (int, float)) or row[i] is None for row in rows) for i in range(len(names))]
+    numeric = [all(isinstance(row[i], (int, float)) or row[i] in (None, NONE) for row in rows) for i in range(len(names))]
     widths = [max(map(len, [name, *(_cell(row[i], 4) for row in rows)])) for i, name in enumerate(names)]
     # Words may be folded to a dozen letters, numbers never.
     least = [width if number else min(width, 12) for width, number in zip(widths, numeric, strict=True)]

@@ -198,6 +198,7 @@ class Predictions:
         if self.todo.plan is not None:
             return
         with PictureWarnings() if self.notices is None else CollectedWarnings(self.notices) as warnings, self.fields:
+            written.name_model(self.request.weights or self.name)
             if not self.elsewhere:
                 self._run(warnings)
                 return

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from voxcli.cli.framework.options import RecordFormat
-from voxcli.cli.framework.output import out
+from voxcli.cli.framework.output import NONE, out
 from voxcli.provenance import Json
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class Rows:
             self._add_row({"name": name, **joined(records)}, records)
 
     def _add_row(self, row: Row, records: Sequence[Record]) -> None:
-        if self._format != "table":  # below a table stands what was computed; these rows must say it themselves
+        if self._format == "table":
+            row = {key: NONE if value is None else value for key, value in row.items()}
+        else:  # below a table stands what was computed; these rows must say it themselves
             row = _stating(row, records)
         self._names |= dict.fromkeys(key for key in row if key not in _LAST)
         if self._kept is not None:

@@ -202,6 +202,25 @@ def _plan(todo: Sequence[ScoredPair], request: MetricsRequest) -> None:
                 print_plan([facts(path, None, format_for(path, item, request.input_format)) for path in sides], [], name=item.name)
 
 
+def advise_on_frustum(error: Exception) -> None:
+    """To an error of different frusta, add which shipped weights predict in that of the truth."""
+    from voxcli.errors import FrustumError
+
+    if not isinstance(error, FrustumError):
+        return
+    from voxcli.metrics.grids import describe
+    from voxcli.models.frustum.facts import shipped_frusta
+
+    names = [name for name, frustum in shipped_frusta() if describe(frustum) == str(error.expected)]
+    if names:
+        others = f" (or {', '.join(names[1:])})" if names[1:] else ""
+        error.hint = f"Predict in that of the truth: voxcli predict IMAGE --weights {names[0]}{others}"
+    else:
+        error.hint = (
+            "No shipped weights have that of the truth: make truth in the prediction's, by voxcli fruxelize --camera, --size, --depth."
+        )
+
+
 def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | None, several: bool) -> list[Record]:
     """The records of one pair. Of several pairs, an error says whose it is."""
     from voxcli.errors import VoxcliError
@@ -215,6 +234,7 @@ def _score(item: Item, *, metrics: tuple[AnyMetric, ...], input_format: str | No
         gt = first.read_truth(item.target, options, format_for(item.target, item, input_format))
         records = first.score_several(pred, gt, item.options, pred=item.source, gt=item.target)
     except VoxcliError as error:
+        advise_on_frustum(error)
         if several and item.source not in str(error) and item.target not in str(error):
             error.message = f"{item.source}: {error.message}"
         raise

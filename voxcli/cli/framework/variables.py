@@ -23,5 +23,7 @@ def warn_of_unknown(own: set[str], every: Callable[[], set[str]]) -> None:
     known = own | every()
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, [*sorted(known), *OWN_VARIABLES], n=1)
-            out.warn(f"the variable {name} belongs to no option and changes nothing." + (f" Did you mean {near[0]}?" if near else ""))
+            names = [each.removeprefix("VOXCLI_") for each in (*sorted(known), *OWN_VARIABLES)]
+            near = difflib.get_close_matches(name.removeprefix("VOXCLI_"), names, n=1, cutoff=0.7)
+            hint = f" Did you mean VOXCLI_{near[0]}?" if near else ""
+            out.warn(f"the variable {name} belongs to no option and changes nothing.{hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from voxcli.atomic import holds_nothing
@@ -17,6 +18,7 @@ Lines = list[tuple[str, str]]
 
 _written: Lines = []
 _next: list[str] = []
+_made_by: list[str] = []
 
 
 def write(target: str, thing: SceneType, *, format: str | None = None, overwrite: bool = False) -> None:
@@ -39,16 +41,23 @@ def suggest(step: str) -> None:
     _next[:] = [step]
 
 
+def name_model(name: str) -> None:
+    """Remember which model makes what is written: said of several files, which `voxcli view` then shows."""
+    _made_by[:] = [name]
+
+
 def take_all() -> Lines:
     """What is remembered, which is then forgotten: a worker process hands it to its parent."""
     found = list(_written)
     _written.clear()
     _next.clear()
+    _made_by.clear()
     return found
 
 
 def report() -> None:
     """Say what was written: of one file what is in it, of several how many, and with -v each."""
+    model = _made_by[0] if _made_by else None
     step = f". Next: {_next[0]}" if _next and len(_written) == 1 else ""
     found = take_all()
     if len(found) == 1 or out.verbose:
@@ -57,4 +66,6 @@ def report() -> None:
     if len(found) > 1:
         folder = os.path.commonpath([os.path.dirname(target) for target, _ in found])
         folder = folder.replace(":/", "://", 1) if is_url(found[0][0]) else folder
-        out.note(f"{folder or '.'}: {len(found)} files written.")
+        by = f" by {model}" if model else ""
+        view = f" Next: voxcli view {shlex.quote(folder)}/ -o sheets/" if model and folder and not is_url(folder) else ""
+        out.note(f"{folder or '.'}: {len(found)} files written{by}.{view}")
