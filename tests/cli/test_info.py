@@ -156,3 +156,13 @@ def test_records_on_stdin_and_weights_by_their_name(voxcli):
         assert json.loads(voxcli("info", name.stem)[1])["kind"] == "weights"
         (plan,) = map(json.loads, voxcli("info", name.stem, "--dry-run")[1].splitlines())
         assert plan["read"][0]["bytes"] == name.stat().st_size
+
+
+def test_legends_and_sums_are_told(voxcli, tmp_path):
+    files.write(tmp_path / "a.npz", fruxel_grid())
+    assert voxcli("segment", "a.npz", "-o", "a.png", "--legend", "legend.json")[0] == 0
+    told = json.loads(voxcli("info", "legend.json")[1])
+    assert told["kind"] == "legend" and told["classes"]["0"] == "air" and "car" in told["classes"].values()
+    assert voxcli("metrics", "iou", "a.npz", "a.npz", "--partial", "sums.json")[0] == 0
+    told = json.loads(voxcli("info", "sums.json")[1])
+    assert told["kind"] == "metric-sums" and told["metrics"] == {"iou": {"pairs": 1, "summary": "mean over samples"}}

@@ -109,6 +109,7 @@ def test_a_set_at_its_best_threshold_is_shown_at_that(tmp_path, voxcli, form):
     (tmp_path / f"scores.{form}").write_text(text)
     (found,) = read_records(str(tmp_path / f"scores.{form}"), form)
     assert found.values == [1.0, 1.0] and found.axis == "iou at >=0.2" and [score.category for score in found.scores] == ["a", "b"]
+    assert json.loads(voxcli("info", f"scores.{form}")[1])["metrics"] == {"iou": {"pairs": 2, "mean": 1.0}}
 
 
 def test_records_as_json_come_from_stdin_too(voxcli, folder):

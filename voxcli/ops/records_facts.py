@@ -66,6 +66,10 @@ def _json_finder(path: str) -> Callable[[str], Facts] | None:
         return poses_facts
     if b'"instances"' in start:
         return instances_facts
+    if re.match(rb'\[\s*\{"id": \d+, "class": ', start):
+        return legend_facts
+    if b'"schema": "voxcli metric sums' in start:
+        return sums_facts
     named = {"run.json": b'"', "meta.json": b'"command": "synth ', "views.json": b'"category"'}
     return stated_facts if name in named and named[name] in start else None
 
@@ -127,7 +131,7 @@ def records_facts(path: str, format: str | None = None) -> Facts:
 
     format: one of RECORD_FORMATS; None: as the file's name says.
     """
-    from voxcli.ops.plots.scores import rows_of
+    from voxcli.ops.plots.scores import at_best_thresholds, rows_of
 
     rows = rows_of(path, format or Path(path).suffix[1:].lower())
     if any(row.get("event") == "step" for row in rows):
@@ -137,7 +141,7 @@ def records_facts(path: str, format: str | None = None) -> Facts:
                 "measures": _means(_of_samples(rows))}  # fmt: skip
     if rows and all("measure" in row and "variant" in row for row in rows):
         return {"kind": "evaluation-values", "values": _values_of_sets(rows)}
-    records = [(str(row["metric"]), row) for row in rows if isinstance(row.get("metric"), str)]
+    records = [(str(row["metric"]), row) for row in at_best_thresholds([row for row in rows if isinstance(row.get("metric"), str)])]
     metrics = _means([(name, row) for name, row in records if row.get("pred") != "*"])
     metrics |= {name: {"summary": row.get("value")} for name, row in records if name not in metrics}
     return {"kind": "metric-records" if metrics else "records", "lines": len(rows), **({"metrics": metrics} if metrics else {})}
@@ -204,6 +208,27 @@ def instances_facts(path: str) -> Facts:
             raise ValueError("instances are a list of objects with a class")
         classes: dict[str, Json] = dict(Counter(str(row["class"]) for row in rows))
     return {"kind": "instances", "instances": len(rows), "classes": classes}
+
+
+def legend_facts(path: str) -> Facts:
+    """The legend of a label picture, as `voxcli segment --legend` writes it: its classes by their numbers."""
+    with parsing(path, "a legend"):
+        rows = parse_json(bytes_within(path), path)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and {"id", "class"} <= {*row} for row in rows):
+            raise ValueError("a legend is a list of ids and classes")
+        classes: dict[str, Json] = {str(row["id"]): row["class"] for row in rows}
+    return {"kind": "legend", "classes": classes}
+
+
+def sums_facts(path: str) -> Facts:
+    """The sums of a part of a set, as `voxcli metrics --partial` writes them: how many pairs, by metric; `metrics merge` adds them up."""
+    with parsing(path, "sums of metrics"):
+        found = parse_json(bytes_within(path), path)
+        rows = found.get("metrics") if isinstance(found, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and {"metric", "samples"} <= {*row} for row in rows):
+            raise ValueError("sums are a list of metrics and their samples")
+        metrics: dict[str, Json] = {str(row["metric"]): {"pairs": row["samples"], "summary": row.get("rule")} for row in rows}
+    return {"kind": "metric-sums", "metrics": metrics}
 
 
 def _holds_questions(path: str) -> bool:

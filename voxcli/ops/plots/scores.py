@@ -75,7 +75,7 @@ def sample_files(path: str) -> list[str]:
 def read_records(path: str, format: str) -> list[Scores]:
     """The records of a file, by metric. Raises FileFormatError for a file of none."""
     name = "stdin" if path == "-" else path
-    rows = _at_best_thresholds([row for row in rows_of(path, format) if isinstance(row.get("metric"), str)])
+    rows = at_best_thresholds([row for row in rows_of(path, format) if isinstance(row.get("metric"), str)])
     if rows and not (rows := [row for row in rows if row.get("pred") != "*"]):
         raise FileFormatError(f"{name} holds the summary of a set, and no pair of it.", expected="the records of its pairs, too",
                               hint=f"Its numbers: voxcli info {name}")  # fmt: skip
@@ -93,7 +93,7 @@ def _category(row: Facts) -> str:
     return str(meta.get("category") or "") if isinstance(meta, dict) else ""
 
 
-def _at_best_thresholds(rows: Sequence[Facts]) -> list[Facts]:
+def at_best_thresholds(rows: Sequence[Facts]) -> list[Facts]:
     """The records, and those of a set that is scored at its best threshold with their values at that: the summary alone knows it."""
     chosen: dict[Json, str] = {}
     for row in rows:
