@@ -50,7 +50,8 @@ class JOFConfig:
     its normalisation. normalised: codes of the 3D encoder have length 1. darkest: what black becomes in a coloured volume, whose air is 0.
     classes: names of the categories. camera_mean, camera_std: of the projections that the image encoder was trained on.
     backbone: of the image encoder, `resnet18`, or `efficientnet-lite0` below its last level (ours). pretrained: the latter's ImageNet
-    weights when a training begins, `true` for those of the installed package or the path of a file.
+    weights when a training begins, `true` for those of the installed package or the path of a file. rank: of what changes in its pointwise
+    convolutions, whose published numbers weights of ours need not hold again; 0: all of it may change.
     start: weights of this model that a training begins with, as far as they have the same parts; empty: none.
     """
 
@@ -72,11 +73,15 @@ class JOFConfig:
     camera_std: tuple[float, ...] = (1.0,) * CAMERA
     backbone: str = RESNET
     pretrained: bool | str = True
+    rank: int = 0
     start: str = ""
 
     def __post_init__(self) -> None:
         if self.backbone not in (RESNET, *ENCODERS):
             raise unknown_name("backbone", self.backbone, (RESNET, *ENCODERS))
+        if self.rank < 0 or (self.rank and self.backbone == RESNET):
+            raise UsageError("jof: 'rank' belongs to a pretrained backbone.", expected="0, or 1 and more with efficientnet-lite0",
+                             actual=f"{self.rank} with {self.backbone}")  # fmt: skip
         wrong = [part for part in self.parts if part not in PARTS]
         if wrong or len(set(self.parts)) != len(self.parts):
             raise UsageError("jof: 'parts' names each part once.", expected=f"some of {', '.join(PARTS)}", actual=list(self.parts))
@@ -105,6 +110,7 @@ PRESETS: Mapping[str, Mapping[str, Value]] = {
     "lite": {
         "shape": 96, "albedo": 32, "shape_widths": [384, 128], "albedo_widths": [96, 96, 96], "voxel_widths": [12, 24, 48, 96],
         "image_widths": [24, 48, 96, 128], "groups": 8, "darkest": 0.25, "backbone": "efficientnet-lite0",
+        "rank": 32,
     },
 }  # fmt: skip
 """What differs from the paper's network. `lite` has a pretrained image encoder, and the widths of the shipped weights behind it."""
@@ -232,7 +238,7 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: JOFConfig):
         super().__init__()
         width, published = config.image_widths[-1], config.backbone != RESNET
-        self.features = PublishedFeatures(width, config.groups) if published else ResNet(config.image_widths, config.groups)
+        self.features = PublishedFeatures(width, config.groups, config.rank) if published else ResNet(config.image_widths, config.groups)
         heads = {"class": config.category, "albedo": config.albedo, "shape": config.shape, "cam": CAMERA, "light": LIGHT}
         for name, length in heads.items():
             setattr(self, f"fc_{name}1", nn.Linear(width, width))

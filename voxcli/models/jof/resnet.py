@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from voxcli.models.blocks.adapting import adapt_pointwise
 from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0
 from voxcli.models.branched.preparation import plain_image
 
@@ -59,11 +60,14 @@ class PublishedFeatures(nn.Module):
     """EfficientNet-Lite0 in the place of the first levels, and the last level (ours; see JOFConfig.backbone).
 
     Images standardised as ImageNet's [B, 3, H, W] -> (maps at 1/2, 1/4 and 1/8 of 16, 24 and 40 channels, and features [B, width]).
+    rank: of what changes in the published pointwise convolutions; 0: all of it may change.
     """
 
-    def __init__(self, width: int, groups: int):
+    def __init__(self, width: int, groups: int, rank: int = 0):
         super().__init__()
         self.published = EfficientNetLite0()
+        if rank:
+            adapt_pointwise(self.published, rank)
         self.last = nn.Sequential(Block(CHANNELS[3] + CHANNELS[4], width, 2, groups), Block(width, width, 1, groups))
 
     def forward(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
