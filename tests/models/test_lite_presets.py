@@ -109,6 +109,14 @@ def test_jof_lite_sees_the_picture_as_the_published_encoder_does():
         assert_close(found, map_, rtol=1e-4, atol=1e-4)
 
 
+def test_the_pointwise_convolutions_of_jof_lite_stay_for_other_files_to_hold():
+    published = jof.build(jof_config()).image.features.published
+    plain = {name for name, value in EfficientNetLite0().named_parameters() if value.dim() == 4 and value.shape[1] > 1 == value.shape[2]}
+    assert {name for name, value in published.named_buffers() if value.dim() == 4} == plain
+    with pytest.raises(UsageError):
+        jof.JOFConfig(rank=8)
+
+
 def test_jof_lite_has_the_decoders_of_the_shipped_weights():
     from voxcli.models.weights import config_of
 
