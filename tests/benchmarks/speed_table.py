@@ -52,7 +52,8 @@ def commands() -> dict[str, float]:
         scene, picture = f"{folder}/s.npz", str(ROOT / "examples/street/000007.png")
         return {
             "predict": spent(3, "-m", "voxcli", "predict", picture, "--weights", "rays-near", "-o", scene, "--overwrite"),
-            "import torch": spent(3, "-c", "import torch"), "view": spent(5, "-m", "voxcli", "view", scene, "-o", f"{folder}/s.png", "--overwrite"),
+            "import torch": spent(3, "-c", "import torch"),
+            "view": spent(5, "-m", "voxcli", "view", scene, "-o", f"{folder}/s.png", "--overwrite"),
             "view, a page": spent(5, "-m", "voxcli", "view", scene, "-o", f"{folder}/s.html", "--overwrite"),
         }  # fmt: skip
 
