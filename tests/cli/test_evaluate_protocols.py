@@ -17,6 +17,11 @@ from voxcli.evaluation.samples import ScoredSample
 from voxcli.metrics.iqtt import Answers
 from voxcli.models.weights import save_weights
 
+OWN_TREES = {
+    "nyu": "ROOT/NAME.bin",
+    "onet": "ROOT/CATEGORY/ID/pointcloud.npz and ROOT/CATEGORY/ID/points.npz",
+    "nuscenes-occ3d": "ROOT/CATEGORY/ID/labels.npz",
+}
 EXACT = 1e-4
 LOOSE = {
     "pix2vox-pix3d": 0.04,
@@ -132,4 +137,18 @@ def test_another_folder_is_refused_with_the_expected_tree(refused, tmp_path, nam
     (tmp_path / "other/notes.txt").write_text("nothing")
     (tmp_path / "mine").mkdir()
     said = refused("evaluate", name, "--data", "other", "--predictions", "mine", "-o", "results", named=("other", "expected ROOT"))
-    assert "ROOT" in said
+    assert OWN_TREES.get(name, "ROOT") in said
+
+
+def test_two_meshes_of_an_object_are_one_error_and_materials_beside_a_mesh_none(refused, voxcli, tmp_path):
+    """ShapeNetCore's objects are model.obj and model.mtl."""
+    made("meshrcnn", tmp_path)
+    models = sorted((tmp_path / "data").glob("*/*/model.obj"))
+    other = models[0].with_name("other.obj")
+    other.write_bytes(models[0].read_bytes())
+    said = refused("evaluate", "meshrcnn", "--data", "data", "--predictions", "mine", "-o", "results", named="Two truths")
+    assert "'protocol.read.truth=\"{category}/{id}/model.obj\"'" in said
+    other.unlink()
+    for path in models:
+        path.with_suffix(".mtl").write_text("newmtl paint")
+    assert voxcli("evaluate", "meshrcnn", "--data", "data", "--predictions", "mine", "-o", "results", "--pictures", 0)[0] == 0

@@ -127,6 +127,8 @@ def evaluate(
         return _plan(job, places, Path(output), method)
     results = Results(Path(output) / method, run, overwrite)
     left = results.left(places)
+    if pictures and 0 < len(left) < len(places) and not (results.folder / "sheet.png").is_file():
+        out.note("no sheet of pictures is drawn, as some samples were scored by an earlier call. --overwrite evaluates all again.")
     failed = _run(job, left, results, pictures if len(left) == len(places) else 0, workers, keep_going)
     summary = results.finish(places, evaluator_of(job).places, protocol)
     tables = fill(protocol, read_methods(Path(output), protocol, name) | {method: summary})

@@ -46,13 +46,13 @@ def open_reader(name: str, root: str | Path, options: Mapping[str, Value]) -> Re
     kind = reader_named(name)
     chosen = config.from_mapping(kind.Options, dict(options), f"reader {name}")
     if kind.task != "costs" and not os.path.exists(root):
-        raise UsageError(f"--data {root} does not exist.", expected=kind.tree)
+        raise UsageError(f"--data {root} does not exist.", expected=kind.expected(chosen))
     try:
         reader: Reader[ReaderOptions] = kind(Path(root), chosen)
     except UsageError:
         raise
     except VoxcliError as error:
-        raise DataError(f"{root}: {error.message}", expected=kind.tree, actual=error.actual, hint=error.hint) from error
+        raise DataError(f"{root}: {error.message}", expected=kind.expected(chosen), actual=error.actual, hint=error.hint) from error
     if not reader.samples:
-        raise DataError(f"{root} holds no sample of this protocol.", expected=kind.tree)
+        raise DataError(f"{root} holds no sample of this protocol.", expected=kind.expected(chosen))
     return reader

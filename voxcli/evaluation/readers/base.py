@@ -74,6 +74,11 @@ class Reader(ABC, Generic[OptionsT]):
     task: ClassVar[Literal["3D", "answers", "parts", "codes", "costs"]] = "3D"
     Options: ClassVar[type[ReaderOptions]] = ReaderOptions
 
+    @classmethod
+    def expected(cls, options: OptionsT) -> str:
+        """What the root should look like, with these options."""
+        return cls.tree
+
     def __init__(self, root: Path, options: OptionsT):
         self.root, self.options = root, options
         self.samples: list[Sample] = []

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from voxcli.errors import UsageError
 from voxcli.evaluation.pairing import pattern_of
 from voxcli.evaluation.readers.base import Reader, ReaderOptions, Sample
+from voxcli.files.registry import searched_extensions
+from voxcli.metrics.base import SHAPES
 from voxcli.scene import Mesh
 
 if TYPE_CHECKING:
@@ -32,13 +34,24 @@ class ShapesReader(Reader[ShapesOptions]):
     tree = "ROOT/CATEGORY/ID/model.obj, or as --set 'protocol.read.truth=\"{category}/{id}.ply\"' says"
     Options = ShapesOptions
 
+    @classmethod
+    def expected(cls, options: ShapesOptions) -> str:
+        """The paths of the options, where they state some."""
+        if options.truth == ShapesOptions.truth:
+            return cls.tree
+        named = (options.truth, *(options.files or {}).values())
+        return " and ".join("ROOT/" + re.sub(r"\{(\w+)\}", lambda field: field[1].upper(), each) for each in named)
+
     def __init__(self, root: Path, options: ShapesOptions):
         super().__init__(root, options)
         self.paths: list[Path] = []
         pattern, wild = pattern_of(options.truth), re.sub(r"\{\w+\}", "*", options.truth)
         kept = None if options.keep is None else {*(root / options.keep).read_text(encoding="utf-8").split()}
         seen: dict[str, Path] = {}
+        shapes = searched_extensions(*SHAPES) if wild.endswith("*") else None
         for path in sorted(path for path in root.glob(wild) if path.is_file()):
+            if shapes is not None and path.suffix.lower() not in shapes:
+                continue  # such as the materials of a mesh
             match = pattern.fullmatch(path.relative_to(root).as_posix())
             if match is None:
                 continue
@@ -49,7 +62,7 @@ class ShapesReader(Reader[ShapesOptions]):
                 continue
             if name in seen:
                 raise UsageError(f"Two truths have the name '{name}'.", actual=f"{seen[name]} and {path}",
-                                 hint="Name the file: --set 'read.truth={category}/{id}/model.obj'.")  # fmt: skip
+                                 hint="Name the file: --set 'protocol.read.truth=\"{category}/{id}/model.obj\"'.")  # fmt: skip
             seen[name] = path
             self.samples.append(Sample(name, category, own, found.get("view", "")))
             self.paths.append(path)
