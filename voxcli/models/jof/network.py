@@ -142,7 +142,8 @@ def joined(layer: nn.Linear, parts: tuple[Tensor, ...]) -> Tensor:
     shares = [(part, F.linear(part, weight)) for part, weight in zip(parts, weights, strict=True)]
     # Small sums first: those over all points are as large as the layer's output.
     once = layer.bias + sum(share for part, share in shares if part.ndim == 2)
-    return sum((share for part, share in shares if part.ndim == 3), once[:, None])
+    # In the shares' own precision: a sum with the bias would be single precision, of every point.
+    return sum((share for part, share in shares if part.ndim == 3), once[:, None].to(shares[-1][1].dtype))
 
 
 class ShapeDecoder(nn.Module):
