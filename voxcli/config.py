@@ -285,6 +285,8 @@ def _convert_container(kind: type, args: tuple[Hint, ...], value: Value, where: 
 
 def _one_of(known: Iterable[Value], value: Value, where: str) -> Value:
     known = list(known)
+    if isinstance(value, bool) and str(value).lower() in known:
+        value = str(value).lower()  # YAML reads the word `true` of a choice as a boolean
     for choice in known:
         if type(choice) is type(value) and choice == value:
             return choice

@@ -53,6 +53,21 @@ def test_defaults_fill_what_is_absent_and_whole_numbers_are_numbers():
     assert training == Training(1, optimiser=Optimiser(1.0)) and type(training.optimiser.rate) is float
 
 
+@dataclass(frozen=True)
+class Told:
+    depth: Literal["true", "regressed"] = "true"
+
+
+@pytest.mark.parametrize(("text", "depth"), [("depth: true", "true"), ("depth: 'true'", "true"), ("depth: regressed", "regressed")])
+def test_the_word_true_of_a_choice_is_read_without_quotes(text, depth):
+    assert config.from_mapping(Told, config.parse(text, "text"), "told").depth == depth
+
+
+def test_a_choice_that_is_no_word_of_a_boolean_is_refused_still():
+    with refused(UsageError, "told.depth", hint="regressed"):
+        config.from_mapping(Told, {"depth": False}, "told")
+
+
 @pytest.mark.parametrize(
     ("mapping", "said"),
     [

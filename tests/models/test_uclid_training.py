@@ -186,6 +186,13 @@ def test_shipped_recipes_fit_their_network(folder, name):
     assert [stage.step for stage in recipe.stages][-3:] == ["shape"] * 3 or name != "uclid"
 
 
+@pytest.mark.parametrize(("name", "told"), [("uclid", "regressed"), ("objects-uclid-small", "true")])
+def test_the_papers_main_network_learns_from_what_the_regressors_find(name, told):
+    """Section 4.4: ALL, "as it was in all the experiments above", is trained with inferred depth maps and cameras."""
+    options = [stage.options(steps.StageOptions) for stage in load_recipe(name).stages if stage.step in ("occupancy", "shape")]
+    assert {(each.camera, each.depth) for each in options} == {(told, told)}
+
+
 @pytest.mark.parametrize("most", [1, 2])
 def test_several_views_are_learnt_with_the_statistics_of_single_ones(folder, most):
     """Statistics of sums of one and of several grids fit neither; a decoder trained by a batch's own falls apart when it is used."""
