@@ -2,14 +2,19 @@
 
 import json
 
+import numpy as np
 import pytest
 from evaluation_layouts import made, meshrcnn
-from layout_pieces import CHAIR, TABLE, save, solid
+from layout_pieces import CHAIR, TABLE, picture, save, solid
+from small_networks import SMALL
 
+from voxcli import files
 from voxcli.evaluation.pairing import find_file, pattern_of
 from voxcli.evaluation.protocol import Column, Table
 from voxcli.evaluation.results import method_name
 from voxcli.evaluation.tables import FilledTable, Row, csv_text, latex
+from voxcli.models.weights import save_weights
+from voxcli.scene import FRUSTUM_PRESETS, FruxelGrid, Labels
 
 
 @pytest.fixture
@@ -244,3 +249,37 @@ def test_methods_are_named_after_what_predicts():
     assert method_name(None, "ssz", "runs/mine.safetensors", None) == "mine"
     assert method_name(None, None, None, "preds/") == "preds"
     assert method_name("ours", "ssz", None, None) == "ours"
+
+
+@pytest.mark.parametrize(("name", "cells"), [("object", {}), ("car", {"car": 24 / 32, "mean": 24 / 32})])
+def test_a_method_of_one_class_is_scored_by_that_class_or_by_all_as_one(voxcli, tmp_path, name, cells):
+    """Z-GAN's labels are air and object, or, trained on one class, air and that class; the scenes have a car and the ground."""
+    root, predictions, expected = made("ssz-synthetic", tmp_path)
+    for path in predictions.iterdir():
+        grid = files.read_as(path, FruxelGrid)
+        filled = grid.labels == 2 if name == "car" else grid.labels > 0
+        path.unlink()
+        save(path, FruxelGrid(filled.astype(np.uint8), grid.frustum, classes=Labels(("air", name))))
+    call = ("evaluate", "ssz-synthetic", "--data", "data", "--predictions", "mine", "-o", "results", "--pictures", "0", "--format", "jsonl")
+    code, text, errors = voxcli(*call)
+    assert code == 0, errors
+    rows = [row for row in map(json.loads, text.splitlines()) if row["method"] == "mine"]
+    by_class = {row["column"]: row["value"] for row in rows if row["table"] == "Table 2: IoU by class" and row["value"] is not None}
+    assert by_class == pytest.approx(cells)
+    assert ("mine names no class of the truth: iou has no number" in errors) == (name == "object")
+    (as_one,) = [row["value"] for row in rows if row["table"] == "IoU of all classes as one"]
+    title, right = "IoU of all classes as one", {"car": 24 / (2 * (16 + 2048))}
+    assert as_one == pytest.approx(right.get(name, expected[title]["IoU"]))
+
+
+def test_weights_of_z_gan_run_to_the_end(voxcli, tmp_path):
+    """It knows one size of fruxels. All of the truth is one class that it has no name for."""
+    labels = np.full((128, 128, 128), 9, np.uint8)
+    save(tmp_path / "data/fruxels/a.npz", FruxelGrid(labels, FRUSTUM_PRESETS["semantic-voxels"]))
+    picture(tmp_path / "data/images/a.png", 128, "RGB")
+    weights = SMALL["z-gan"].weights("z-gan")
+    weights.facts.update(frustum={"z_near": 2.0, "z_far": 12.0, "fov_x_deg": 40.0}, label_names=["air", "object"])
+    save_weights(tmp_path / "random.safetensors", weights, half=False)
+    text = run(voxcli, "--weights", "random.safetensors", "--format", "jsonl", protocol="ssz-synthetic")
+    values = {row["column"]: row["value"] for row in map(json.loads, text.splitlines()) if row["method"] == "random"}
+    assert 0 <= values["IoU"] <= 1 and values["ground"] is None and values["mean"] is None

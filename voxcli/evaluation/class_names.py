@@ -1,13 +1,21 @@
-"""Names of classes: those of a prediction as the truth has them."""
+"""Names of classes: those of a prediction as the truth has them, and predictions of one class."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voxcli.metrics.volumes import IoUOptions
 from voxcli.scene import FruxelGrid, Labels, VoxelGrid
+
+if TYPE_CHECKING:
+    from voxcli.evaluation.samples import Scored
+    from voxcli.metrics.base import MetricOptions
+
+_GRIDS = (FruxelGrid, VoxelGrid)
 
 
 def renamed(grid: FruxelGrid | VoxelGrid, names: Mapping[str, str]) -> FruxelGrid | VoxelGrid:
@@ -28,3 +36,21 @@ def renamed(grid: FruxelGrid | VoxelGrid, names: Mapping[str, str]) -> FruxelGri
     empty = None if classes.empty is None else unique.index(every[classes.empty])
     changed = {"labels": table[grid.labels], "classes": Labels(unique, empty, classes.ignore), "probabilities": None}
     return dataclasses.replace(grid, **changed)
+
+
+def only_class(pred: Scored, gt: Scored, options: MetricOptions) -> MetricOptions | None:
+    """The options of a comparison. Where labels are compared, the truth has several classes and the prediction knows one, as Z-GAN's does,
+    they ask for the IoU of that class alone; None where the truth has no class of that name. Other options stay as they are.
+
+    >>> truth = VoxelGrid(labels=np.array([[[1, 2]]], np.uint8), classes=Labels(("air", "van", "bus")))
+    >>> of = [VoxelGrid(labels=np.array([[[1, 1]]], np.uint8), classes=Labels(("air", name))) for name in ("bus", "object")]
+    >>> only_class(of[0], truth, IoUOptions(of="labels")).classes, only_class(of[1], truth, IoUOptions(of="labels"))
+    (('bus',), None)
+    """
+    if not (isinstance(options, IoUOptions) and options.of == "labels" and isinstance(pred, _GRIDS) and isinstance(gt, _GRIDS)):
+        return options
+    own, right = pred.classes, gt.classes
+    if own is None or right is None or own.empty is None or len(own.solid_ids) != 1 or len(right.solid_ids) < 2:
+        return options
+    name = own.names[own.solid_ids[0]]
+    return dataclasses.replace(options, classes=(name,)) if name in right.names else None

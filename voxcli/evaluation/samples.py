@@ -13,7 +13,7 @@ import numpy as np
 
 from voxcli import files, log
 from voxcli.errors import EmptyMeshError, UsageError
-from voxcli.evaluation.class_names import renamed
+from voxcli.evaluation.class_names import only_class, renamed
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.readers import open_reader
@@ -336,7 +336,7 @@ class Evaluator:
         self, reader: Reader[ReaderOptions], place: Place, several: list[str], pair: tuple[Scored, Scored],
         sources: tuple[Made, Made],
     ) -> dict[str, Record]:  # fmt: skip
-        """The records of all measures of one pair; distances share their samples."""
+        """The records of all measures of one pair; distances share their samples. A prediction that names no class has none of labels."""
         pred, gt = (as_input(each) if isinstance(each, Path) else "" for each in sources)
         measures = {name: self._measure(reader, place, name) for name in several}
         sampled = {name: options for name, (_, options) in measures.items() if isinstance(options, SampledOptions)}
@@ -345,10 +345,11 @@ class Evaluator:
             metric = measures[next(iter(sampled))][0]
             found |= zip(sampled, metric.score_several(*pair, list(sampled.values()), pred=pred, gt=gt), strict=True)
         for name, (metric, options) in measures.items():
-            if name not in sampled:
-                found[name] = metric.score(*pair, options, pred=pred, gt=gt)
+            fitting = only_class(*pair, options)
+            if name not in sampled and fitting is not None:
+                found[name] = metric.score(*pair, fitting, pred=pred, gt=gt)
         read = [path for path in (pred, gt, *map(as_input, reader.sources(place.index))) if path]
-        return {name: _stated(found[name], digests_of_files(read)) for name in several}
+        return {name: _stated(found[name], digests_of_files(read)) for name in several if name in found}
 
 
 def _stated(record: Record, digests: Mapping[str, str]) -> Record:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from voxcli.evaluation.protocol import Protocol
-    from voxcli.evaluation.results import Results
+    from voxcli.evaluation.results import Results, Summary
     from voxcli.evaluation.samples import Evaluator, Job, Line, Place
     from voxcli.evaluation.tables import FilledTable
     from voxcli.provenance import Json
@@ -138,6 +138,8 @@ def evaluate(
     if missing:
         where = results.folder / "summary.jsonl"
         out.warn(f"{missing} of {scored + missing} samples have no prediction; they count in no mean. {where} names them.")
+    if unnamed := _without_classes(protocol, summary):
+        out.warn(f"{method} names no class of the truth: {', '.join(unnamed)} has no number, and its columns are empty.")
     out.note(f"{Path(output) / 'table.md'}: {counted(scored, 'sample')} of {method} scored, {missing} without a prediction.")
     if failed is not None:
         raise failed
@@ -172,6 +174,12 @@ def _job(
     check_model(reader_named(protocol.reader), chosen)
     digest = None if not data and weights is None else sha256_file(weights_of(chosen, weights))
     return Job(protocol, data, chosen, weights, device=device, dtype=dtype), {**stated, "model": chosen, "weights": digest}
+
+
+def _without_classes(protocol: Protocol, summary: Summary) -> list[str]:
+    """The measures of labels that no sample has, though it has others."""
+    found = {name for line in summary.lines for name in line["records"]}
+    return [name for name, each in protocol.measures.items() if found and name not in found and each.options.get("of") == "labels"]
 
 
 def _measured_on(job: Job) -> str | None:
