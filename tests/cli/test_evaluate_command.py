@@ -166,6 +166,10 @@ def test_what_cannot_be_is_refused(refused, data, tmp_path):
     refused(*call, "--predictions", "mine", "--pair", "{synset}/{id}", named="synset")
     refused("evaluate", "onet", "--data", "data", "-o", "results", named="names no model")
     refused("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "data", "--predictions", "mine", named="folder of the data")
+    (tmp_path / "other.safetensors").write_bytes(b"no weights")
+    refused(*call, "--weights", "other.safetensors", named="other.safetensors")
+    (tmp_path / "file").write_bytes(b"")
+    refused(*call[:-1], "file/results", "--predictions", "mine", named="file")
 
 
 def test_two_files_of_one_sample_are_an_error(voxcli, data, tmp_path):
@@ -198,10 +202,10 @@ def test_no_prediction_at_all_is_an_error_that_says_where_they_were_looked_for(v
     assert code == 2 and f"{CHAIR}/aa" in errors and "--pair" in errors
 
 
-def test_a_part_that_no_summary_has_is_refused(voxcli, data):
-    code, _, errors = voxcli("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "results", "--predictions", "mine", "--set",
-                             "protocol.tables=[{title: T, over: columns, columns: {x: {measure: iou, part: nonsense}}}]")  # fmt: skip
-    assert code == 2 and "nonsense" in errors and "mean_over_samples" in errors
+def test_a_part_that_no_summary_has_is_refused(refused, data):
+    refused("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "new/results", "--predictions", "mine", "--set",
+            "protocol.tables=[{title: T, over: columns, columns: {x: {measure: iou, part: nonsense}}}]",
+            named=("nonsense", "mean_over_samples"))  # fmt: skip
 
 
 @pytest.mark.parametrize("bad", [b'{"variant": ', b"[1]", b"{}", b"\xff\xfe"])

@@ -4,18 +4,25 @@ RESULTS/METHOD/run.json        protocol, data, model or predictions, and the has
 RESULTS/METHOD/samples.jsonl   a line a sample: variant, name, category, records by measure (none: no prediction)
 RESULTS/METHOD/summary.jsonl   a line for each variant and measure: the record of the whole set
 RESULTS/METHOD/sheet.png       pictures of some samples: input, prediction, truth
+RESULTS/METHOD/strips/         the pictures of each of these samples, of which a run that goes on makes the same sheet
 RESULTS/table.md, .csv, .tex   the tables of all methods beside the published numbers; RESULTS/table-N.svg their plots
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxcli.atomic import atomic_write_bytes
+import numpy as np
+
+from voxcli.atomic import atomic_write_bytes, check_writable
+from voxcli.datasets.pictures import png_bytes, read_rgb
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.samples import Line, Place
@@ -23,7 +30,7 @@ from voxcli.metrics.records import Record, Tree, state_inputs
 from voxcli.metrics.summaries import settle, summarise_by
 from voxcli.provenance import Json, digests_of_files
 
-RUN, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.jsonl"
+RUN, SAMPLES, SUMMARY, SHEET, STRIPS = "run.json", "samples.jsonl", "summary.jsonl", "sheet.png", "strips"
 
 Key = tuple[str, str]
 """(variant, name) of a sample, or (variant, measure) of a summary."""
@@ -42,24 +49,43 @@ class Summary:
 class Results:
     """One method's folder. run: what run.json states; another statement there is an error, since its samples are of another run.
 
-    overwrite: begin anew. Raises UsageError for a folder of another run, FileFormatError for a damaged one.
+    overwrite: begin anew. Nothing is written before the first sample is there: a run that fails at once leaves the folder as it was.
+    Raises UsageError for a folder of another run or one that cannot be written, FileFormatError for a damaged one.
     """
 
     def __init__(self, folder: Path, run: dict[str, Json], overwrite: bool = False):
         self.folder = folder
         self.path = folder / SAMPLES
         self.lines: dict[Key, Line] = {}
-        stated = (json.dumps(run, indent=1, sort_keys=True) + "\n").encode()
-        if (folder / RUN).is_file() and not overwrite:
-            there = _json(folder / RUN)
-            if there != json.loads(stated):
-                assert isinstance(there, dict)
-                raise UsageError(f"{folder} holds the results of another run.", actual="; ".join(_differences(there, json.loads(stated))),
-                                 hint="Name this one by --method, or use --overwrite to begin anew.")  # fmt: skip
-            self.lines = self._read()
-        else:
-            atomic_write_bytes(self.path, b"", overwrite=True)
-            atomic_write_bytes(folder / RUN, stated, overwrite=True)
+        self._stated = (json.dumps(run, indent=1, sort_keys=True) + "\n").encode()
+        self._begun = _holds_samples(folder) and not overwrite
+        self._made = [each for each in (folder, *folder.parents) if not each.exists()]
+        if not self._begun:
+            check_writable([self.path])
+            return
+        there = _json(folder / RUN)
+        if there != json.loads(self._stated):
+            assert isinstance(there, dict)
+            raise UsageError(f"{folder} holds the results of another run.", actual="; ".join(_differences(there, json.loads(self._stated))),
+                             hint="Name this one by --method, or use --overwrite to begin anew.")  # fmt: skip
+        self.lines = self._read()
+
+    def _begin(self) -> None:
+        """An empty list of samples and what they are of, in place of what another run has left."""
+        shutil.rmtree(self.folder / STRIPS, ignore_errors=True)
+        for name in (SUMMARY, SHEET):
+            (self.folder / name).unlink(missing_ok=True)
+        atomic_write_bytes(self.path, b"", overwrite=True)
+        atomic_write_bytes(self.folder / RUN, self._stated, overwrite=True)
+        self._begun = True
+
+    def discard(self) -> None:
+        """Remove what this run has made, where the folder is new: nobody can use it."""
+        if self._made and self._begun:
+            shutil.rmtree(self.folder)
+            with suppress(OSError):  # a folder above that holds another method by now
+                for each in self._made[1:]:
+                    each.rmdir()
 
     def _read(self) -> dict[Key, Line]:
         """The samples that are done. A last line that a kill has cut is left out, and its sample is done again."""
@@ -75,19 +101,36 @@ class Results:
     def _write(self, lines: Iterable[Line]) -> None:
         atomic_write_bytes(self.path, "".join(_text(line) for line in lines).encode(), overwrite=True)
 
-    def add(self, line: Line) -> None:
-        """Keep a sample."""
-        self.lines[line["variant"], line["name"]] = line
+    def add(self, line: Line, strip: np.ndarray | None = None) -> None:
+        """Keep a sample and, where it is drawn, its strip of pictures."""
+        if not self._begun:
+            self._begin()
+        key = line["variant"], line["name"]
+        picture = strip_path(self.folder, *key)
+        if strip is None:
+            picture.unlink(missing_ok=True)
+        else:
+            atomic_write_bytes(picture, png_bytes(strip), overwrite=True)
+        self.lines[key] = line
         with open(self.path, "ab") as file:
             file.write(_text(line).encode())
 
-    def left(self, places: Sequence[Place]) -> list[Place]:
-        """The samples that are not done. One without a prediction is looked for again, one whose files have changed is done again."""
+    def strips(self, places: Iterable[Place]) -> list[np.ndarray]:
+        """The strips of samples, without those that have none."""
+        paths = [strip_path(self.folder, place.variant, place.name) for place in places]
+        return [read_rgb(path) for path in paths if path.is_file()]
+
+    def left(self, places: Sequence[Place], drawn: Collection[Place] = ()) -> list[Place]:
+        """The samples that are not done. One without a prediction is looked for again, one whose files have changed, or which is to be
+        drawn and has no strip yet, is done again."""
         done = {key for key, line in self.lines.items() if line["records"] and _unchanged(line)}
+        done -= {key for place in drawn if not strip_path(self.folder, *(key := (place.variant, place.name))).is_file()}
         return [place for place in places if (place.variant, place.name) not in done]
 
     def finish(self, places: Sequence[Place], every: Sequence[Place], protocol: Protocol) -> Summary:
         """Bring all samples that are known into the order of `every`, and write and return the summary of `places` alone."""
+        if not self._begun:
+            self._begin()
         _match_parts(protocol, self.lines.values())
         self._write(self.lines[key] for each in every if (key := (each.variant, each.name)) in self.lines)
         keys = [(place.variant, place.name) for place in places]
@@ -95,6 +138,21 @@ class Results:
         rows: list[Tree] = [{"variant": variant, "measure": measure, **record} for (variant, measure), record in summary.records.items()]
         atomic_write_bytes(self.folder / SUMMARY, "".join(_text(row) for row in rows).encode(), overwrite=True)
         return summary
+
+
+def strip_path(folder: Path, variant: str, name: str) -> Path:
+    """The file of a sample's strip in a method's folder. Names of samples may hold anything, so that the file has a hash for a name.
+
+    >>> len(strip_path(Path("results/ssz"), "", "a/b").stem)
+    16
+    """
+    return folder / STRIPS / f"{hashlib.sha256(json.dumps([variant, name]).encode()).hexdigest()[:16]}.png"
+
+
+def _holds_samples(folder: Path) -> bool:
+    """Whether a folder holds results: one without a sample, of a run that was stopped at once, holds none."""
+    samples = folder / SAMPLES
+    return (folder / RUN).is_file() and samples.is_file() and samples.stat().st_size > 0
 
 
 def _match_parts(protocol: Protocol, lines: Iterable[Line]) -> None:
@@ -130,7 +188,7 @@ def check_folder(folder: Path, protocol: str, data: str) -> None:
     if data and os.path.realpath(folder) == os.path.realpath(data):
         raise UsageError(f"{folder} is the folder of the data.", hint="Name another one for the results.")
     for path in sorted(folder.glob(f"*/{RUN}")):
-        run = _json(path)
+        run = _json(path) if _holds_samples(path.parent) else {"protocol": protocol}
         other = run.get("protocol") if isinstance(run, dict) else None
         if other != protocol:
             raise UsageError(f"{folder} holds results of the protocol {other}.", expected=protocol, hint="Name another folder by -o.")

@@ -124,14 +124,15 @@ def evaluate(
         raise DataError(f"{predictions} holds no prediction of these samples.", hint="--pair PATTERN says where they lie.",
                         expected=f"{protocol.files.format(**first.fields(places[0].variant))}.* and so on")  # fmt: skip
     if dry_run:
-        return _plan(job, places, Path(output), method)
+        return _plan(job, places, Path(output), method, 0 if measured else pictures)
     results = Results(Path(output) / method, run, overwrite)
-    left = results.left(places)
-    if pictures and 0 < len(left) < len(places) and not (results.folder / "sheet.png").is_file():
-        out.note("no sheet of pictures is drawn, as some samples were scored by an earlier call. --overwrite evaluates all again.")
-    failed = _run(job, left, results, pictures if len(left) == len(places) else 0, workers, keep_going)
+    failed = _run(job, places, results, 0 if measured else pictures, workers, keep_going)
     summary = results.finish(places, evaluator_of(job).places, protocol)
-    tables = fill(protocol, read_methods(Path(output), protocol, name) | {method: summary})
+    try:
+        tables = fill(protocol, read_methods(Path(output), protocol, name) | {method: summary})
+    except UsageError:
+        results.discard()
+        raise
     _write(Path(output), protocol, tables)
     _print(tables, format)
     scored, missing = sum(summary.scored.values()), sum(summary.missing.values())
@@ -193,8 +194,10 @@ def _measured_on(job: Job) -> str | None:
     return f"{method_name(None, job.model, job.weights, None)}, {device_name(pick_device(job.device))}".replace("/", "-")
 
 
-def _plan(job: Job, places: list[Place], folder: Path, method: str) -> None:
+def _plan(job: Job, places: list[Place], folder: Path, method: str, pictures: int) -> None:
     """A line for each sample: what is read of it. A last one for what is read and written besides."""
+    from voxcli.evaluation.pictures import chosen
+    from voxcli.evaluation.results import RUN, SAMPLES, SHEET, SUMMARY, strip_path
     from voxcli.evaluation.samples import evaluator_of
     from voxcli.models.registry import weights_of
 
@@ -204,7 +207,8 @@ def _plan(job: Job, places: list[Place], folder: Path, method: str) -> None:
         plans.print_plan(read, [], sample=f"{place.variant}/{place.name}")
     drawn = job.model is None or (not job.data and job.weights is None)  # a network that is timed has any numbers
     weights = None if drawn or job.model is None else plans.facts(weights_of(job.model, job.weights), "weights")
-    own = [folder / method / name for name in ("run.json", "samples.jsonl", "summary.jsonl", "sheet.png")]
+    strips = [strip_path(folder / method, places[k].variant, places[k].name) for k in chosen(len(places), pictures)]
+    own = [*(folder / method / name for name in (RUN, SAMPLES, SUMMARY, *([SHEET] if strips else []))), *strips]
     own += [folder / f"table.{end}" for end in ("md", "csv", "tex")]
     plans.print_plan([] if weights is None else [weights], own, samples=len(places))
 
@@ -242,23 +246,23 @@ def _evaluated(item: Item, *, job: Job) -> tuple[Line, np.ndarray | None]:
 
 
 def _run(job: Job, places: list[Place], results: Results, pictures: int, workers: int, keep_going: bool) -> ItemsFailed | None:
-    """Evaluate samples, keep each line as it comes, and draw the sheet. With keep_going, what says that some failed."""
+    """Evaluate the samples that are left, keep each as it comes, and draw the sheet. With keep_going, what says that some failed."""
     from voxcli.evaluation.pictures import chosen, sheet
+    from voxcli.evaluation.results import SHEET
 
-    drawn = {*chosen(len(places), pictures)}
-    todo = [_Sample(each.name, "", f"{each.variant}/{each.name}", place=each, drawn=k in drawn) for k, each in enumerate(places)]
-    strips = []
+    drawn = [places[k] for k in chosen(len(places), pictures)]
+    left = results.left(places, drawn)
+    todo = [_Sample(each.name, "", f"{each.variant}/{each.name}", place=each, drawn=each in drawn) for each in left]
+    failed = None
     try:
         with Batch(todo, keep_going=keep_going, label="evaluating") as batch:
-            for _, (line, picture) in batch.run(partial(_evaluated, job=job), workers):
-                results.add(line)
-                if picture is not None:
-                    strips.append(picture)
-            if strips:
-                _picture(results.folder / "sheet.png", sheet(strips))
-    except ItemsFailed as failed:
-        return failed
-    return None
+            for _, (line, strip) in batch.run(partial(_evaluated, job=job), workers):
+                results.add(line, strip)
+    except ItemsFailed as error:
+        failed = error
+    if strips := results.strips(drawn):
+        _picture(results.folder / SHEET, sheet(strips))
+    return failed
 
 
 def _picture(path: Path, pixels: np.ndarray) -> None:
