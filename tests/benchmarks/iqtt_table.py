@@ -20,8 +20,8 @@ from voxcli import config
 from voxcli.datasets.iqtt import IQTTFile
 from voxcli.datasets.synthetic.iqtt import KINDS
 from voxcli.metrics.iqtt import accuracy_record
-from voxcli.models.iqtt.inference import IQTTSolver
 from voxcli.models.iqtt.network import IQTTConfig, build
+from voxcli.models.registry import class_of
 from voxcli.models.weights import Weights, load_weights
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     loaded = [(path, load_weights(path)) for path in args.weights]
     before = [(f"{path}, untrained", untrained(weights)) for path, weights in loaded] if args.untrained else []
     for path, weights in [*before, *loaded]:
-        given = np.array(list(IQTTSolver.from_weights(weights, "auto").answers([file.labeled, file.unlabeled])))
+        given = np.array(list(class_of(weights.model).from_weights(weights, "auto").answers([file.labeled, file.unlabeled])))
         found = accuracy_record(given, file.answers, kinds=file.kinds, kind_names=KINDS, pred=str(path), gt=args.questions)
         sys.stdout.write(json.dumps({"model": weights.model, "labels": weights.facts.get("labels"), **found}, default=str) + "\n")
         if args.answers:

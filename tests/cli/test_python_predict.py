@@ -7,6 +7,7 @@ import pytest
 import torch
 from example_files import FILES
 from PIL import Image
+from small_networks import SMALL
 
 import voxcli as vx
 from voxcli import config
@@ -37,9 +38,14 @@ def _zgan_weights(path):
     save_weights(path, Weights(Generator(small).eval().state_dict(), "z-gan", config.to_mapping(small), facts))
 
 
+def _iqtt_weights(path):
+    save_weights(path, SMALL["iqtt-pix2scene"].weights("iqtt-pix2scene"))
+
+
 MAKERS = {
     "ssz": FILES["best.safetensors"], "rays": _rays_weights, "z-gan": _zgan_weights, "pix2vox-f": FILES["object.safetensors"],
     "uclid": FILES["uclid.safetensors"], "jof": FILES["jof.safetensors"], "pix2scene": FILES["rooms.safetensors"],
+    "iqtt-pix2scene": _iqtt_weights,
 }  # fmt: skip
 ARRAYS = ("labels", "occupancy", "probabilities", "points", "vertices", "faces", "vertex_colors", "depth", "normals", "world_to_cam")
 OPTIONS = {"jof": {"resolution": 16}, "uclid": {"points": 1}}

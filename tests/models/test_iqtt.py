@@ -12,9 +12,10 @@ from voxcli.datasets.synthetic.iqtt import draw_lights, write_questions
 from voxcli.errors import UsageError
 from voxcli.models.iqtt import stages
 from voxcli.models.iqtt.batches import UNKNOWN
-from voxcli.models.iqtt.inference import IQTTSolver
+from voxcli.models.iqtt.inference import IQTTSolver, SceneSolver
 from voxcli.models.iqtt.network import PRESETS, IQTTConfig, ResNet, Solver, build, distractors
 from voxcli.models.pix2scene.network import Pix2SceneConfig
+from voxcli.models.registry import load_network
 from voxcli.training import train
 from voxcli.training.recipe import Recipe, Validation
 from voxcli.training.stage import Augmentation, Stage
@@ -173,7 +174,9 @@ def test_each_solver_trains_and_answers_the_same_twice(model, step, network, los
         train(model, [file], tmp_path / run, recipe)
     assert (tmp_path / "one/weights.safetensors").read_bytes() == (tmp_path / "two/weights.safetensors").read_bytes()
     whole = IQTTFile(file)
-    given = list(IQTTSolver.from_weights(tmp_path / "one/weights.safetensors", "cpu").answers([whole.labeled, whole.unlabeled]))
+    solver = load_network(model, tmp_path / "one/weights.safetensors", "cpu")
+    assert type(solver) is (SceneSolver if model == "iqtt-pix2scene" else IQTTSolver)
+    given = list(solver.answers([whole.labeled, whole.unlabeled]))
     assert len(given) == 12 and set(given) <= {0, 1, 2}
 
 

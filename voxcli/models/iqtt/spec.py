@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from voxcli.models.base import AnswersQuestions, ModelSpec
+from voxcli.models.base import AnswersQuestions, DrawsPictures, ModelSpec
+from voxcli.models.frustum.options import LensOptions
 
-_RECIPES = {"iqtt-pix2scene": "iqtt-pix2scene, iqtt-small", "iqtt-cnn": "", "iqtt-siamese": ""}
+HELP = """\
+-m iqtt-pix2scene turns a picture of a question of synth iqtt into a latent code and surfels before the camera (.npz, .ply), or their
+picture under other lights (.png)."""
 
-SPECS = tuple(
+PACKAGE, DATA = "voxcli.models.iqtt", "files of synth iqtt"
+SOLVER = "voxcli.models.iqtt.inference:IQTTSolver"
+PRESETS = ("iqtt-pix2scene", "iqtt-cnn", "iqtt-siamese")
+
+SPECS = (
     ModelSpec(
-        name, "voxcli.models.iqtt.inference:IQTTSolver", presets=tuple(_RECIPES), package="voxcli.models.iqtt", recipes=recipes,
-        data="files of synth iqtt", abilities=(AnswersQuestions,),
-    )
-    for name, recipes in _RECIPES.items()
+        "iqtt-pix2scene", "voxcli.models.iqtt.inference:SceneSolver", HELP, LensOptions, "Surfels",
+        frame="camera: x right, y down, z forward", units="radii of the object", abilities=(AnswersQuestions, DrawsPictures),
+        presets=PRESETS, package=PACKAGE, recipes="iqtt-pix2scene, iqtt-small", data=DATA,
+    ),
+    *(
+        ModelSpec(name, SOLVER, presets=PRESETS, package=PACKAGE, data=DATA, abilities=(AnswersQuestions,))
+        for name in PRESETS[1:]
+    ),
 )  # fmt: skip
