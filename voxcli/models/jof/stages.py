@@ -158,7 +158,7 @@ class JOFTask(BranchTask[JOF, JOFConfig]):
         """Shapes for step 1, with a view each for steps 2 and 3, where pictures without 3D may stand in their place."""
         options = stage.options(StageOptions)
         viewed, pictured = stage.step != "shape", stage.step == "self"
-        known = viewed and codes_stay(stage, data)
+        known = viewed and codes_stay(stage, data) and not (stage.step == "image" and stage.losses.get("shape"))
         return ShapeReader(data, options.resolution, options.points, viewed, pictured, known, augmentation, options.rehearsed)
 
     def stage_constants(self, network: JOF, data: ShapeSamples, indices: Sequence[int], stage: Stage) -> dict[str, Tensor]:

@@ -18,10 +18,11 @@ from voxcli.training.task import Context, Terms
 
 TERMS = {
     "shape": ("shape", "albedo", "category", "places", "balance"),
-    "image": ("image", "category_code", "shape_code", "albedo_code", "camera"),
+    "image": ("image", "category_code", "shape_code", "albedo_code", "camera", "shape"),
     "self": ("image", "silhouette", "features", "albedo_constancy", "white_shading"),
 }
-"""The weighted terms of equation (8) with two of ours that keep all branches at work, of L_2, and of equation (4)."""
+"""The weighted terms of equation (8) with two of ours that keep all branches at work, of L_2 with one of ours (`shape`: L_S through the
+codes that the image encoder finds), and of equation (4)."""
 
 REHEARSED = ("category_code", "shape_code", "albedo_code", "camera")
 """Terms of L_2 that step 3 takes where batches of renderings come in between (`rehearsed`), and leaves out where none do."""
@@ -88,10 +89,13 @@ def _classes(network: JOF, batch: ShapeBatch, context: Context[ShapeSamples]) ->
 
 
 def image_step(network: JOF, batch: ShapeBatch, context: Context[ShapeSamples]) -> Terms:
-    """Codes and camera against the true ones, and the picture that they make against the given one."""
+    """Codes and camera against the true ones; the occupancy and the picture that they make against the given ones."""
     weights = context.stage.losses
     guess, _ = network.image(standard_image(batch.images))
     terms = {name: weights.get(name, 0.0) * value for name, value in _against_truth(network, guess, batch, context).items()}
+    if weights.get("shape"):
+        found = network.occupancy(guess.codes, batch.points)
+        terms["shape"] = weights["shape"] * losses.occupancy_loss(found, batch.occupied)
     if weights.get("image"):
         projection = projection_of(guess.camera, network.config) if context.stage.options(StageOptions).own_camera else batch.projections
         picture, target, mask, kept = _drawn(network, guess.codes, projection, guess.light, batch, context)
