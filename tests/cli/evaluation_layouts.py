@@ -1,15 +1,19 @@
 """Tiny data sets in the real layouts, with predictions whose scores are known by hand.
 
 Each builder writes the data below `root` and the predictions below `predictions`, but for one sample that has none, and returns the cells
-of the tables that follow from geometry: title of the table -> column -> number.
+of the tables that follow from geometry: title of the table -> column -> number. A number may be a mapping: one of each category, and the
+`mean` that the table has.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+from evaluation_meshes import END, LEFT, RIGHT, disn_meshes, meshrcnn, onet, squares, tatarchenko
 from evaluation_scenes import iqtt, nyu, occ3d, pix2scene_rooms, pix2scene_views, semantic_kitti, ssz_shapenet, street
-from layout_pieces import CHAIR, OBJECTS, TABLE, above, box, picture, plane, save, solid
+from evaluation_uclid import uclid_ablation, uclid_shapenet, uclid_views
+from layout_pieces import CHAIR, OBJECTS, TABLE, above, picture, plane, save, solid
 from PIL import Image
 from scannet_layout import scannet
 from scipy.io import savemat
@@ -17,21 +21,22 @@ from scipy.io import savemat
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 
-def r2n2(root, predictions, views=2):
-    for _, synset, name in OBJECTS:
+def r2n2(root, predictions, views=2, objects=OBJECTS):
+    for _, synset, name in objects:
         rendering = root / "ShapeNetRendering" / synset / name / "rendering"
         for view in range(views):
             picture(rendering / f"{view:02d}.png")
         (rendering / "rendering_metadata.txt").write_text("0 30 0 0.8 25\n" * views)
         save(root / "ShapeNetVox32" / synset / name / "model.binvox", solid(4))
         save(root / "ShapeNetCore.v1" / synset / name / "model.obj", plane())
-    listed = {synset: [n for _, s, n in OBJECTS if s == synset] for synset in (CHAIR, TABLE)}
-    named = (("chair", CHAIR), ("table", TABLE))
-    entries = [{"taxonomy_id": s, "taxonomy_name": c, "train": [], "val": [], "test": listed[s]} for c, s in named]
+    named = dict.fromkeys((category, synset) for category, synset, _ in objects)
+    listed = {pair: [n for c, s, n in objects if (c, s) == pair] for pair in named}
+    entries = [{"taxonomy_id": s, "taxonomy_name": c, "train": [], "val": [], "test": names} for (c, s), names in listed.items()]
     (root / "ShapeNet.json").write_text(json.dumps(entries))
-    for (_, synset, name), cells in zip(OBJECTS, (2, 4, 1), strict=False):
+    for (_, synset, name), cells in zip(objects, (2, 4, 1), strict=False):
         save(predictions / synset / f"{name}.binvox", solid(cells))
-    return {"chair": (0.5 + 1) / 2, "table": 0.25, "mean": (0.5 + 1 + 0.25) / 3}
+    first, second = list(dict.fromkeys(category for category, _, _ in objects))[:2]
+    return {first: (0.5 + 1) / 2, second: 0.25, "mean": (0.5 + 1 + 0.25) / 3}
 
 
 def pix2vox_shapenet(root, predictions):
@@ -39,20 +44,24 @@ def pix2vox_shapenet(root, predictions):
 
 
 def pix2vox_unseen(root, predictions):
-    r2n2(root, predictions, views=5)
-    listed = json.loads((root / "ShapeNet.json").read_text())
-    listed[1]["taxonomy_id"] = "02747177"
-    (root / "ShapeNet.json").write_text(json.dumps(listed))
-    for tree in ("ShapeNetRendering", "ShapeNetVox32"):
-        (root / tree / TABLE).rename(root / tree / "02747177")
-    (predictions / TABLE).rename(predictions / "02747177")
-    return {"Section 4.5: IoU of unseen categories": {"table": 0.25, "mean": 0.25}}
+    names = (("bed", "02818832"), ("ashcan", "02747177"))
+    unseen = [(*names[synset == TABLE], name) for _, synset, name in OBJECTS]
+    cells = r2n2(root, predictions, 5, (*unseen, ("chair", CHAIR, "seen")))
+    save(predictions / CHAIR / "seen.binvox", solid(4))
+    return {"Section 4.5: IoU of unseen categories": cells}
 
 
 def pix2vox_views(root, predictions):
+    """Each number of views has predictions of its own: of the first chair so many cells of four."""
     r2n2(root, predictions, views=20)
-    # The same files stand for all numbers of views.
-    return {"Table 2: IoU by number of views": {"1 view": 1.75 / 3, "20 views": 1.75 / 3}}
+    names = ("1 view", *(f"{views} views" for views in (2, 3, 4, 5, 8, 12, 16, 20)))
+    cells = dict(zip(names, (1, 2, 3, 4, 5, 6, 7, 9, 10), strict=True))
+    shutil.rmtree(predictions)
+    for variant, count in cells.items():
+        for (_, synset, name), some in zip(OBJECTS, (count, 4, 1), strict=False):
+            save(predictions / variant / synset / f"{name}.binvox", solid(some))
+    values = {variant: (min(count, 4) / max(count, 4) + 1 + 0.25) / 3 for variant, count in cells.items()}
+    return {"Table 2: IoU by number of views": values}
 
 
 def jof_shapenet(root, predictions):
@@ -100,11 +109,17 @@ def pix2vox_pix3d(root, predictions):
 
 
 def uclid_pix3d(root, predictions):
+    """Each shape is brought into its own cube of side 1, from another place and size. Two small squares lie on the x axis of the truth's,
+    those of a prediction on another line: every way from a point of one to a point of the other has one length."""
     pix3d(root)
-    # Each shape is brought into its own cube of side 1, so that the same square in another place and size is the same.
-    save(predictions / "chair/0001.obj", plane(3.0, side=2.0))
-    save(predictions / "chair/0002.obj", plane(-1.0, side=5.0))
-    return {"Figure 6 (b): chairs": {"CD-L1": (0, 4)}}  # two samples of 1,024 points of one square, times 100
+    for path in root.rglob("model.obj"):
+        path.unlink()
+        save(path, squares(LEFT, RIGHT))
+    beside, across = squares((0, -END, 0), (0, END, 0)), squares((0, -END, -END), (0, END, END))
+    save(predictions / "chair/0001.obj", Mesh(beside.vertices * 3 + [1, 2, 3], beside.faces))
+    save(predictions / "chair/0002.obj", Mesh(across.vertices * 0.5 - [5, 0, 0], across.faces))
+    way = (0.5**0.5 + 0.75**0.5) / 2
+    return {"Figure 6 (b): chairs": {"CD-L1": 2 * way * 100, "EMD": way * 100}}
 
 
 def jof_pix3d(root, predictions):
@@ -157,119 +172,6 @@ def jof_pascal3d(root, predictions):
         x, y, z = plane(height).vertices.T
         save(predictions / category / f"n{0 if category == 'aeroplane' else 1}.obj", Mesh(np.stack([-y, z, -x], 1), plane().faces))
     return {"Table 6, Pascal3D+: Chamfer-L1": {"plane": 1.0, "car": 3.0, "mean": 2.0}}
-
-
-LATTICE = np.stack(np.meshgrid(np.arange(16), np.arange(16), np.arange(8), indexing="ij"), -1).reshape(-1, 3) / 15.0 - [0.5, 0.5, 7 / 30]
-"""2,048 points, 1/15 apart, around the origin."""
-
-
-def disn(root, predictions, views=4):
-    for synset, name in ((CHAIR, "aa"), (CHAIR, "bb"), ("02958343", "cc"), ("02958343", "dd")):
-        for kind in ("easy",):
-            folder = root / "renderings_rgb/ShapeNet" / synset / name / kind
-            for view in range(views):
-                picture(folder / f"{view:02d}.png", 224)
-                save(root / "renderings_depth/ShapeNet" / synset / name / kind / f"{view:02d}.npz", _depth())
-            (folder / "rendering_metadata.txt").write_text("[0, 25, 0, 0.8, 35, 32, 1.75]\n" * views)
-        save(root / "SurfaceSamples/ShapeNet" / synset / f"{name}.ply", PointCloud(LATTICE))
-    (root / "splits").mkdir()
-    (root / "splits/test.json").write_text(json.dumps({"ShapeNet": {CHAIR: ["aa", "bb"], "02958343": ["cc", "dd"]}}))
-    low, high = LATTICE.min(0), LATTICE.max(0)
-    cube = (LATTICE - (low + high) / 2) * 2 / (high - low).max()
-    for synset, name, shift in ((CHAIR, "aa", 0.01), (CHAIR, "bb", 0.02), ("02958343", "cc", 0.03)):
-        save(predictions / synset / f"{name}.ply", PointCloud(cube + [shift, 0, 0]))
-    # In the unit sphere the cube's frame is divided by the truth's radius about its centroid. A shift of less than half the spacing is
-    # every point's distance, both ways, and the best matching.
-    radius = np.linalg.norm(cube - cube.mean(0), axis=1).max()
-    shifts = np.array([0.01, 0.02, 0.03]) / radius
-    return shifts
-
-
-def _depth():
-    from voxcli.scene import DepthMap
-
-    return DepthMap(np.full((224, 224), 1.4, np.float32), "z")
-
-
-def uclid_shapenet(root, predictions):
-    shifts = disn(root, predictions)
-    squares = 2 * shifts**2 * 1000
-    return {
-        "Figure 6 (a)": {"CD-L2": squares.mean(), "EMD": shifts.mean() * 100, "F@5%": 100.0},
-        "CD-L2 by category": {"chair": squares[:2].mean(), "car": squares[2], "mean": squares.mean()},
-    }
-
-
-def uclid_ablation(root, predictions):
-    shift = disn(root, predictions)[2]
-    return {
-        "Figure 9 (a): CD-L2 of cars": {"regressed": 2 * shift**2 * 1000, "camera": 2 * shift**2 * 1000},
-        "Figure 9 (a): EMD of cars": {"camera, depth": shift * 100},
-    }
-
-
-def uclid_views(root, predictions):
-    shifts = disn(root, predictions)
-    return {"CD-L2 by number of views": {"1 view": (2 * shifts**2 * 1000).mean(), "4 views": (2 * shifts**2 * 1000).mean()}}
-
-
-def onet(root, predictions):
-    points = np.random.default_rng(0).uniform(-0.5, 0.5, (100_000, 3))
-    for name in ("aa", "bb", "cc"):
-        folder = root / CHAIR / name
-        folder.mkdir(parents=True)
-        inside = (np.abs(points) < 0.4).all(1)
-        np.savez(folder / "points.npz", points=points.astype(np.float32), occupancies=np.packbits(inside), loc=np.zeros(3), scale=1.0)
-        surface = box([-0.4] * 3, [0.4] * 3)
-        cloud, normals = _on_box(0.4)
-        np.savez(folder / "pointcloud.npz", points=cloud, normals=normals, loc=np.zeros(3), scale=1.0)
-        if name == "aa":
-            save(predictions / CHAIR / "aa.off", surface)
-        if name == "bb":
-            save(predictions / CHAIR / "bb.off", box([-0.4] * 3, [0.4, 0.4, 0.0]))
-    whole, half = (np.abs(points) < 0.4).all(1), (np.abs(points) < 0.4).all(1) & (points[:, 2] < 0)
-    return {"IoU": {"chair": (1 + half.sum() / whole.sum()) / 2}}
-
-
-def _on_box(half):
-    rng = np.random.default_rng(1)
-    points = rng.uniform(-half, half, (20_000, 3))
-    axis, side = rng.integers(0, 3, 20_000), rng.choice([-1.0, 1.0], 20_000)
-    normals = np.zeros_like(points)
-    normals[np.arange(20_000), axis] = side
-    points[np.arange(20_000), axis] = half * side
-    return points.astype(np.float32), normals.astype(np.float32)
-
-
-def planes(root, predictions, heights):
-    for synset, name in ((CHAIR, "aa"), (CHAIR, "bb"), (TABLE, "cc"), (TABLE, "dd")):
-        save(root / synset / name / "model.obj", plane())
-    for (synset, name), height in zip(((CHAIR, "aa"), (CHAIR, "bb"), (TABLE, "cc")), heights, strict=True):
-        save(predictions / synset / f"{name}.obj", plane(height))
-
-
-def meshrcnn(root, predictions):
-    planes(root, predictions, (0.02, 0.005, 0.05))
-    # The truth's longest edge becomes 10, so that squares are 100 times those of the unit square. Chamfer adds both ways.
-    squares = np.array([2 * 100 * above(height, 10_000)[1] for height in (0.02, 0.005, 0.05)])
-    return {"Chamfer by category": {"chair": squares[:2].mean(), "table": squares[2], "mean": squares.mean()},
-            "All categories": {"Normal": 1.0}}  # fmt: skip
-
-
-def tatarchenko(root, predictions):
-    planes(root, predictions, (0.02, 0.0, 0.05))
-    return {"F-score at 1 %": {"table": 0.0}}
-
-
-def disn_meshes(root, predictions):
-    corners = box([0, 0, 0], [1, 1, 1])
-    for synset, name in ((CHAIR, "aa"), (TABLE, "cc"), (TABLE, "dd")):
-        save(root / synset / name / "isosurf.obj", corners)
-    for synset, name, shift in ((CHAIR, "aa", 0.1), (TABLE, "cc", 0.2)):
-        save(predictions / synset / f"{name}_00.obj", Mesh(corners.vertices + [shift, 0, 0], corners.faces))
-    # Eight corners of a cube, whose sphere has the radius of half its diagonal; every one is drawn among 2,048.
-    squares = 2 * (np.array([0.1, 0.2]) / (3**0.5 / 2)) ** 2 * 1000
-    return {"Chamfer x 1000": {"chair": squares[0], "table": squares[1], "mean": squares.mean()}}
 
 
 def _cloud(count, seed):
@@ -344,6 +246,12 @@ LAYOUTS = {
     "tatarchenko": tatarchenko, "disn": disn_meshes, "semantic-kitti": semantic_kitti, "nyu": nyu, "nuscenes-occ3d": occ3d,
 }  # fmt: skip
 """Protocol -> builder."""
+
+PAIRS = {"pix2scene-views": "{variant}/{name}", "pix2vox-views": "{variant}/{name}", "uclid-ablation": "{variant}/{name}", "iqtt": "{id}"}
+"""Where predictions lie (--pair), where it is not where the protocol says."""
+
+ONE_CATEGORY = {"pix2vox-pix3d": "chair", "uclid-pix3d": "chair", "uclid-ablation": "02958343", "jof-terms": "car"}
+"""Protocols whose table is of one category."""
 
 
 def made(name, tmp_path):
