@@ -92,8 +92,7 @@ def plot(filled: FilledTable) -> str:
         marks.append(Line(places, colour[row.name], 2))
         marks += [Dot(x, height_of, 3, colour[row.name]) for x, height_of in places]
     for k, row in enumerate(rows):
-        name = row.name + (" (published)" if row.published else "")
-        marks += [Box(left, height + 20 * k - 10, 12, 12, colour[row.name]), Text(left + 18, height + 20 * k, name, 11)]
+        marks += [Box(left, height + 20 * k - 10, 12, 12, colour[row.name]), Text(left + 18, height + 20 * k, row.title, 11)]
     return svg(Drawing(width, height + 20 * len(rows), table.title, marks)) + "\n"
 
 

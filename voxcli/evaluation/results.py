@@ -1,7 +1,7 @@
 """The folder of results: one folder a method with its samples, their summaries and how they were made.
 
-RESULTS/METHOD/run.json        protocol, data, model or predictions, and the hash of the weights
-RESULTS/METHOD/samples.jsonl   a line a sample: variant, name, category, records by measure (none: no prediction)
+RESULTS/METHOD/run.json        protocol, data, model or predictions, the hash of the weights, and how many samples the data have
+RESULTS/METHOD/samples.jsonl   a line a sample: variant, name, category, records by measure (none: no prediction), why it failed
 RESULTS/METHOD/summary.jsonl   a line for each variant and measure: the record of the whole set
 RESULTS/METHOD/sheet.png       pictures of some samples: input, prediction, truth
 RESULTS/METHOD/strips/         the pictures of each of these samples, of which a run that goes on makes the same sheet
@@ -16,7 +16,6 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,28 +25,16 @@ from voxcli.datasets.pictures import png_bytes, read_rgb
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.samples import Line, Place
-from voxcli.metrics.records import Record, Tree, state_inputs
-from voxcli.metrics.summaries import settle, summarise_by
+from voxcli.evaluation.summary import Key, Summary, differences, summary_of
+from voxcli.metrics.records import Tree
 from voxcli.provenance import Json, digests_of_files
 
 RUN, SAMPLES, SUMMARY, SHEET, STRIPS = "run.json", "samples.jsonl", "summary.jsonl", "sheet.png", "strips"
 
-Key = tuple[str, str]
-"""(variant, name) of a sample, or (variant, measure) of a summary."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What is known of a method. records: by variant and measure; scored, missing: numbers of samples by variant; lines: all samples."""
-
-    records: dict[Key, Record]
-    scored: dict[str, int]
-    missing: dict[str, int]
-    lines: Sequence[Line]
-
 
 class Results:
-    """One method's folder. run: what run.json states; another statement there is an error, since its samples are of another run.
+    """One method's folder. run: what run.json states; another statement there is an error, since its samples are of another run. Data may
+    have more samples by now (`samples`).
 
     overwrite: begin anew. Nothing is written before the first sample is there: a run that fails at once leaves the folder as it was.
     Raises UsageError for a folder of another run or one that cannot be written, FileFormatError for a damaged one.
@@ -57,16 +44,17 @@ class Results:
         self.folder = folder
         self.path = folder / SAMPLES
         self.lines: dict[Key, Line] = {}
+        self.run = run
         self._stated = (json.dumps(run, indent=1, sort_keys=True) + "\n").encode()
         self._begun = _holds_samples(folder) and not overwrite
         self._made = [each for each in (folder, *folder.parents) if not each.exists()]
         if not self._begun:
             check_writable([self.path])
             return
-        there = _json(folder / RUN)
-        if there != json.loads(self._stated):
-            assert isinstance(there, dict)
-            raise UsageError(f"{folder} holds the results of another run.", actual="; ".join(_differences(there, json.loads(self._stated))),
+        there, now = _json(folder / RUN), json.loads(self._stated)
+        now["samples"] = there.get("samples") if isinstance(there, dict) else None
+        if differing := [f"{at} {json.dumps(old)[:60]}, not {json.dumps(new)[:60]}" for at, old, new in differences(there, now)]:
+            raise UsageError(f"{folder} holds the results of another run.", actual="; ".join(differing),
                              hint="Name this one by --method, or use --overwrite to begin anew.")  # fmt: skip
         self.lines = self._read()
 
@@ -134,9 +122,10 @@ class Results:
         _match_parts(protocol, self.lines.values())
         self._write(self.lines[key] for each in every if (key := (each.variant, each.name)) in self.lines)
         keys = [(place.variant, place.name) for place in places]
-        summary = summarise_lines(protocol, [self.lines[key] for key in keys if key in self.lines])
+        summary = summary_of(protocol, self.run, [self.lines[key] for key in keys if key in self.lines])
         rows: list[Tree] = [{"variant": variant, "measure": measure, **record} for (variant, measure), record in summary.records.items()]
         atomic_write_bytes(self.folder / SUMMARY, "".join(_text(row) for row in rows).encode(), overwrite=True)
+        atomic_write_bytes(self.folder / RUN, self._stated, overwrite=True)
         return summary
 
 
@@ -175,14 +164,6 @@ def _unchanged(line: Line) -> bool:
     return digests_of_files(stated) == stated
 
 
-def _differences(there: Json, now: Json, path: str = "") -> list[str]:
-    """What differs between two statements, each as `place old, not new`."""
-    if isinstance(there, dict) and isinstance(now, dict):
-        keys = sorted({*there, *now})
-        return [each for key in keys for each in _differences(there.get(key), now.get(key), f"{path}.{key}".lstrip("."))]
-    return [] if there == now else [f"{path} {json.dumps(there)[:60]}, not {json.dumps(now)[:60]}"]
-
-
 def check_folder(folder: Path, protocol: str, data: str) -> None:
     """Raise UsageError for a folder of results that holds those of another protocol, or is the data themselves ("": there are none)."""
     if data and os.path.realpath(folder) == os.path.realpath(data):
@@ -202,39 +183,7 @@ def read_methods(results: Path, protocol: Protocol, name: str) -> dict[str, Summ
         if isinstance(run, dict) and run.get("protocol") == name and (path.parent / SUMMARY).is_file():
             samples = path.parent / SAMPLES
             lines = [_sample(text, samples, number) for number, text in enumerate(samples.read_bytes().splitlines(), 1)]
-            found[path.parent.name] = summarise_lines(protocol, lines)
-    return found
-
-
-def summarise_lines(protocol: Protocol, lines: Sequence[Line]) -> Summary:
-    """The records of whole sets, by the rule of each measure's preset."""
-    records: dict[Key, Record] = {}
-    scored, missing = dict.fromkeys(protocol.all_variants, 0), dict.fromkeys(protocol.all_variants, 0)
-    for variant in protocol.all_variants:
-        mine = [line for line in lines if line["variant"] == variant]
-        done = [line for line in mine if line["records"]]
-        scored[variant], missing[variant] = len(done), len(mine) - len(done)
-        for name in protocol.measures:
-            of_measure = [line for line in done if name in line["records"]]
-            if not of_measure:
-                continue
-            rule = protocol.summary_rule(name)
-            of_set = [line["records"][name] for line in of_measure]
-            for record in of_set if len(of_set) == 1 else ():
-                settle(rule, record)
-            categories = [line["category"] for line in of_measure] if any(line["category"] for line in of_measure) else None
-            summary = summarise_by(rule, of_set, categories)
-            summary["parts"]["missing"] = _missing(mine)
-            records[variant, name] = state_inputs(summary)
-    return Summary(records, scored, missing, lines)
-
-
-def _missing(lines: Sequence[Line]) -> dict[str, list[str]]:
-    """Names of the samples without a prediction by category."""
-    found: dict[str, list[str]] = {}
-    for line in lines:
-        if not line["records"]:
-            found.setdefault(line["category"], []).append(line["name"])
+            found[path.parent.name] = summary_of(protocol, run, lines)
     return found
 
 
@@ -243,6 +192,8 @@ def _sample(text: bytes, path: Path, number: int) -> Line:
     try:
         found = json.loads(text)
         if not isinstance(found["records"], dict) or not all(isinstance(found[key], str) for key in ("variant", "name", "category")):
+            raise TypeError
+        if not isinstance(found.get("failed", ""), str):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileFormatError(f"'{path}', line {number}: this is no sample.", expected="what `voxcli evaluate` wrote",

@@ -30,6 +30,7 @@ from voxcli.shards import as_input
 
 if TYPE_CHECKING:
     from torch import nn
+    from typing_extensions import NotRequired
 
     from voxcli.evaluation.retrieval import Retrieval
     from voxcli.metrics.base import MetricOptions, Shape
@@ -57,12 +58,13 @@ class Job:
 
 
 class Line(TypedDict):
-    """A sample as it is kept. records: by measure; none where there is no prediction."""
+    """A sample as it is kept. records: by measure; none where there is no prediction, or it failed. failed: why."""
 
     variant: str
     name: str
     category: str
     records: dict[str, Record]
+    failed: NotRequired[str]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from voxcli.errors import unknown_name
 from voxcli.evaluation.protocol import MEAN, Column, Protocol, Table
-from voxcli.evaluation.results import Summary
 from voxcli.evaluation.samples import Line
+from voxcli.evaluation.summary import Counts, Summary, count
 from voxcli.metrics.records import Record, summarise
 from voxcli.metrics.summaries import SAMPLES
 from voxcli.provenance import Json
@@ -19,20 +19,41 @@ from voxcli.provenance import Json
 
 @dataclass(frozen=True)
 class Row:
-    """A row. published: its numbers are the paper's. errors: standard errors of means over samples. scored, missing: samples; counts: by
-    column, where these differ."""
+    """A row. published: its numbers are the paper's. errors: standard errors of means over samples. total: of samples, None where nobody
+    states them; counts: by column, where each has samples of its own. changed: settings that are not the protocol's."""
 
     name: str
     published: bool
     cells: dict[str, float | None]
     errors: dict[str, float | None]
-    scored: int | None = None
-    missing: int | None = None
-    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    total: Counts | None = None
+    counts: dict[str, Counts] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
 
-    def count(self, column: str) -> tuple[int | None, int | None]:
-        """(samples scored, missing) behind one column: those of the category or the variant, else of all."""
-        return self.counts.get(column, (self.scored, self.missing))
+    def count(self, column: str) -> Counts | None:
+        """The samples behind one column: those of the category or the variant, else all."""
+        return self.counts.get(column, self.total if column == MEAN or not self.counts else Counts())
+
+    @property
+    def title(self) -> str:
+        """The name, and whether it is published or of a part of the samples."""
+        part = f" ({self.total} samples)" if self.total is not None and self.total.scored < sum(self.total) else ""
+        return self.name + (" (published)" if self.published else part)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of its numbers must know: which samples they are not of, and which settings are others."""
+        said = []
+        if self.total is not None and self.total.scored < sum(self.total):
+            rest = zip(("without a prediction", "failed", "left out"), self.total[1:], range(1, 4), strict=True)
+            each = [f"{number} {what}{self._shares(k)}" for what, number, k in rest if number]
+            said.append(f"{self.name}: {self.total} samples; {', '.join(each)}")
+        return said + ([f"{self.name}: settings of its own, {', '.join(self.changed)}"] if self.changed else [])
+
+    def _shares(self, which: int) -> str:
+        """How many samples of each category or variant are missing or failed."""
+        shares = [f"{column} {counts[which]}" for column, counts in self.counts.items() if counts[which]]
+        return f" ({', '.join(shares)})" if shares and which < len(Counts._fields) - 1 else ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,11 @@ class FilledTable:
     table: Table
     columns: list[str]
     rows: list[Row]
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines below the table: of its rows, and its own."""
+        return [note for row in self.rows for note in row.notes] + ([self.table.note] if self.table.note else [])
 
 
 def fill(protocol: Protocol, methods: Mapping[str, Summary]) -> list[FilledTable]:
@@ -72,27 +98,33 @@ def _row(protocol: Protocol, table: Table, name: str, summary: Summary) -> Row:
             record = summary.records.get((way, table.column.measure))
             cells[way] = None if record is None else _number(record, table.column.part)
             errors[way] = _error(protocol, summary, way, table.column, None)
+    elif table.over == "categories":
+        assert table.column is not None
+        of_measure = _with_record(summary, ways[0], table.column)
+        unscored = [line for line in summary.lines if line["variant"] == ways[0] and not line["records"]]
+        for key in sorted({line["category"] for line in (*of_measure, *unscored)} - {""}):
+            cells[key] = _of_category(summary, ways[0], table.column, key)
+            errors[key] = _error(protocol, summary, ways[0], table.column, key)
     else:
         assert table.column is not None
         record = summary.records.get((ways[0], table.column.measure))
+        found = {} if record is None else _place(record["parts"], table.part) or {}
+        for key in () if record is None else record["params"].get("classes", list(found)):
+            if record is not None and key in found:
+                cells[key], errors[key] = _number(record, f"{table.part}.{key}"), None
+    if table.column is not None and table.over != "variants":
+        record = summary.records.get((ways[0], table.column.measure))
         if record is not None:
-            found = _place(record["parts"], "categories" if table.over == "categories" else table.part) or {}
-            classes = record["params"].get("classes", list(found)) if table.over == "classes" else list(found)
-            for key in (key for key in classes if key in found):
-                of_class = _number(record, f"{table.part}.{key}") if table.over == "classes" else None
-                cells[key] = _of_category(summary, ways[0], table.column, key) if table.over == "categories" else of_class
-                errors[key] = _error(protocol, summary, ways[0], table.column, key) if table.over == "categories" else None
             cells[MEAN] = _number(record, table.column.part)
             errors[MEAN] = _error(protocol, summary, ways[0], table.column, None)
     shown = ways if table.over == "variants" else ways[:1]
-    lines = [line for line in summary.lines if line["variant"] in shown]
-    counts: dict[str, tuple[int, int]] = {}
-    for key in cells if table.over in ("categories", "variants") else ():
-        mine = [line for line in lines if key == (line["category"] if table.over == "categories" else line["variant"])]
-        if key != MEAN:
-            counts[key] = (sum(bool(line["records"]) for line in mine), sum(not line["records"] for line in mine))
-    scored, missing = (sum(numbers[way] for way in shown) for numbers in (summary.scored, summary.missing))
-    return Row(name, False, cells, errors, scored, missing, counts)
+    total = Counts(*map(sum, zip(*(summary.counts[way] for way in shown), strict=True)))
+    counts = {way: summary.counts[way] for way in ways} if table.over == "variants" else {}
+    if table.over == "categories":
+        mine, totals = [line for line in summary.lines if line["variant"] == ways[0]], summary.totals.get(ways[0], {})
+        for key in sorted({line["category"] for line in mine} | {*totals}):
+            counts[key] = count([line for line in mine if line["category"] == key], totals.get(key))
+    return Row(name, False, cells, errors, total, counts, summary.changed)
 
 
 def _with_record(summary: Summary, way: str, column: Column) -> list[Line]:
@@ -101,9 +133,9 @@ def _with_record(summary: Summary, way: str, column: Column) -> list[Line]:
 
 
 def _of_category(summary: Summary, way: str, column: Column, category: str) -> float | None:
-    """A number of the samples of one category."""
+    """A number of the samples of one category; None where none of them has one."""
     of_category = [line for line in _with_record(summary, way, column) if line["category"] == category]
-    return _number(summarise([line["records"][column.measure] for line in of_category]), column.part)
+    return None if not of_category else _number(summarise([line["records"][column.measure] for line in of_category]), column.part)
 
 
 def _place(parts: Json, path: str) -> Mapping[str, Json] | None:
@@ -153,14 +185,18 @@ def shown(value: float | None, decimals: int) -> str:
 
 
 def text_rows(filled: FilledTable) -> list[dict[str, str]]:
-    """The rows as texts by their columns: method, those of the table, samples and missing."""
+    """The rows as texts by their columns: method, those of the table, samples, missing and failed."""
     decimals = filled.table.decimals
     return [
         {"method": row.name + (" (published)" if row.published else "")}
         | {column: shown(row.cells.get(column), decimals) for column in filled.columns}
-        | {"samples": "" if row.scored is None else str(row.scored), "missing": "" if row.missing is None else str(row.missing)}
+        | dict(zip(("samples", "missing", "failed"), _count_texts(row.total), strict=True))
         for row in filled.rows
     ]
+
+
+def _count_texts(total: Counts | None) -> tuple[str, str, str]:
+    return ("", "", "") if total is None else (str(total), str(total.missing), str(total.failed))
 
 
 def markdown(protocol: Protocol, tables: Sequence[FilledTable]) -> str:
@@ -171,7 +207,7 @@ def markdown(protocol: Protocol, tables: Sequence[FilledTable]) -> str:
         heads = list(rows[0]) if rows else ["method", *filled.columns]
         out += [f"## {filled.table.title}", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
         out += [f"| {' | '.join(value.replace('|', chr(92) + '|') for value in row.values())} |" for row in rows]
-        out += ["", filled.table.note, ""] if filled.table.note else [""]
+        out += ["", *(line for note in filled.notes for line in (note, ""))]
     return "\n".join(out + ([protocol.note, ""] if protocol.note else []))
 
 
@@ -187,7 +223,9 @@ def latex(tables: Sequence[FilledTable]) -> str:
                 out.append("\\midrule")
             cells = [shown(row.cells.get(column), filled.table.decimals) for column in filled.columns]
             out.append(" & ".join([_escaped(row.name), *cells]) + " \\\\")
-        out += ["\\bottomrule", "\\end{tabular}", ""]
+        notes = [_escaped(note) for row in filled.rows for note in row.notes]
+        width = len(filled.columns) + 1
+        out += ["\\bottomrule", *(f"\\multicolumn{{{width}}}{{l}}{{\\footnotesize {note}}} \\\\" for note in notes), "\\end{tabular}", ""]
     return "\n".join(out)
 
 
@@ -197,14 +235,23 @@ def _escaped(text: str) -> str:
 
 
 def csv_text(tables: Sequence[FilledTable]) -> str:
-    """All numbers, a line each: table, method, published, column, value, standard_error, samples, missing; with all digits."""
+    """All numbers, a line each: table, method, published, column, value, standard_error, samples, missing, failed, left_out, changed; with
+    all digits."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["table", "method", "published", "column", "value", "standard_error", "samples", "missing"])
-    for filled in tables:
-        for row in filled.rows:
-            for column in filled.columns:
-                numbers = (row.cells.get(column), row.errors.get(column), *row.count(column))
-                writer.writerow([filled.table.title, row.name, "yes" if row.published else "no", column,
-                                 *("" if number is None else number for number in numbers)])  # fmt: skip
+    rows = [{**row, "published": "yes" if row["published"] else "no"} for row in number_rows(tables)]
+    writer = csv.DictWriter(buffer, _NUMBER_KEYS, lineterminator="\n")  # None is written as nothing
+    writer.writeheader()
+    writer.writerows(rows)
     return buffer.getvalue()
+
+
+_NUMBER_KEYS = ("table", "method", "published", "column", "value", "standard_error", "samples", "missing", "failed", "left_out", "changed")
+
+
+def number_rows(tables: Sequence[FilledTable]) -> list[dict[str, str | float | bool | None]]:
+    """A row for each number, with its standard error and the samples behind it."""
+    return [
+        dict(zip(_NUMBER_KEYS, (filled.table.title, row.name, row.published, column, row.cells.get(column), row.errors.get(column),
+                                *(row.count(column) or (None,) * 4), ", ".join(row.changed)), strict=True))
+        for filled in tables for row in filled.rows for column in filled.columns
+    ]  # fmt: skip

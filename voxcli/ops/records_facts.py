@@ -102,7 +102,8 @@ def evaluation_facts(path: str) -> Facts:
     summary = _lines(Path(path) / "summary.jsonl") if (Path(path) / "summary.jsonl").is_file() else []
     return {
         "kind": "evaluation", "protocol": run.get("protocol"), "model": run.get("model"), "predictions": run.get("predictions"),
-        "samples": len(rows), "scored": sum(bool(row.get("records")) for row in rows), "values": _values_of_sets(summary),
+        "samples": len(rows), "scored": sum(bool(row.get("records")) for row in rows),
+        "failed": sum("failed" in row for row in rows), "values": _values_of_sets(summary),
     }  # fmt: skip
 
 

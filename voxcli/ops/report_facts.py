@@ -98,7 +98,7 @@ def _rows_of_lines(text: str, between: str) -> Iterable[tuple[str, list[str], st
             inside = True
 
 
-_ASIDE = ("method", "samples", "missing")
+_ASIDE = ("method", "samples", "missing", "failed")
 """Columns that are no scores."""
 
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from voxcli.evaluation.protocol import Protocol
-    from voxcli.evaluation.results import Results, Summary
+    from voxcli.evaluation.results import Results
     from voxcli.evaluation.samples import Evaluator, Job, Line, Place
+    from voxcli.evaluation.summary import Summary
     from voxcli.evaluation.tables import FilledTable
     from voxcli.provenance import Json
 
@@ -98,6 +99,7 @@ def evaluate(
     from voxcli.evaluation.readers import reader_named
 
     measured = reader_named(protocol.reader).task == "costs"
+    pictures = 0 if measured else pictures
     if measured and (data is not None or predictions is not None):
         raise UsageError(f"{name} measures a network.", hint="Leave out --data and --predictions.")
     if (data is None and not measured) or output is None:
@@ -114,6 +116,7 @@ def evaluate(
     job, run = _job(protocol, name, data or "", model, weights, predictions, retrieve, device, dtype.value)
     from voxcli.evaluation.results import Results, check_folder, method_name, read_methods
     from voxcli.evaluation.samples import evaluator_of
+    from voxcli.evaluation.summary import Counts, total_of
     from voxcli.evaluation.tables import fill
 
     method = method_name(method or ("retrieval" if retrieve else _measured_on(job)), job.model, weights, predictions)
@@ -124,9 +127,9 @@ def evaluate(
         raise DataError(f"{predictions} holds no prediction of these samples.", hint="--pair PATTERN says where they lie.",
                         expected=f"{protocol.files.format(**first.fields(places[0].variant))}.* and so on")  # fmt: skip
     if dry_run:
-        return _plan(job, places, Path(output), method, 0 if measured else pictures)
-    results = Results(Path(output) / method, run, overwrite)
-    failed = _run(job, places, results, 0 if measured else pictures, workers, keep_going)
+        return _plan(job, places, Path(output), method, pictures)
+    results = Results(Path(output) / method, run | {"samples": total_of(evaluator_of(job).places)}, overwrite)
+    failed = _run(job, places, results, pictures, workers, keep_going)
     summary = results.finish(places, evaluator_of(job).places, protocol)
     try:
         tables = fill(protocol, read_methods(Path(output), protocol, name) | {method: summary})
@@ -135,13 +138,16 @@ def evaluate(
         raise
     _write(Path(output), protocol, tables)
     _print(tables, format)
-    scored, missing = sum(summary.scored.values()), sum(summary.missing.values())
-    if missing:
-        where = results.folder / "summary.jsonl"
-        out.warn(f"{missing} of {scored + missing} samples have no prediction; they count in no mean. {where} names them.")
+    counts = Counts(*map(sum, zip(*summary.counts.values(), strict=True)))
+    for number, what, where in ((counts.missing, "have no prediction", "summary.jsonl"), (counts.failed, "failed", "samples.jsonl")):
+        if number:
+            named = f"{results.folder / where} names them"
+            out.warn(f"{number} of {sum(counts[:3])} samples {what}; they count in no mean. {named}.")
     if unnamed := _without_classes(protocol, summary):
         out.warn(f"{method} names no class of the truth: {', '.join(unnamed)} has no number, and its columns are empty.")
-    out.note(f"{Path(output) / 'table.md'}: {counted(scored, 'sample')} of {method} scored, {missing} without a prediction.")
+    rest = "".join(f", {number} {what}" for number, what in ((counts.failed, "failed"), (counts.left_out, "left out")) if number)
+    scored = f"{counts.scored} of {sum(counts)} samples" if counts.left_out else counted(counts.scored, "sample")
+    out.note(f"{Path(output) / 'table.md'}: {scored} of {method} scored, {counts.missing} without a prediction{rest}.")
     if failed is not None:
         raise failed
     return None
@@ -231,6 +237,12 @@ class _Sample(Item):
     drawn: bool = False
 
 
+def _failed(item: Item, why: str) -> Line:
+    """The line of a sample that could not be scored."""
+    assert isinstance(item, _Sample) and item.place is not None
+    return {"variant": item.place.variant, "name": item.place.name, "category": item.place.category, "records": {}, "failed": why}
+
+
 def _evaluated(item: Item, *, job: Job) -> tuple[Line, np.ndarray | None]:
     """The line of a sample and its strip of pictures, where it is drawn."""
     from voxcli.evaluation.pictures import strip
@@ -256,6 +268,7 @@ def _run(job: Job, places: list[Place], results: Results, pictures: int, workers
     failed = None
     try:
         with Batch(todo, keep_going=keep_going, label="evaluating") as batch:
+            batch.on_failure = lambda item, why: results.add(_failed(item, why))
             for _, (line, strip) in batch.run(partial(_evaluated, job=job), workers):
                 results.add(line, strip)
     except ItemsFailed as error:
@@ -287,16 +300,13 @@ def _write(folder: Path, protocol: Protocol, tables: list[FilledTable]) -> None:
 
 def _print(tables: list[FilledTable], format: options.RecordFormat | None) -> None:
     """The tables for people on a terminal; elsewhere a record for each row."""
-    from voxcli.evaluation.tables import text_rows
+    from voxcli.evaluation.tables import number_rows, text_rows
 
     if format is options.RecordFormat.table or (format is None and out.on_terminal):
         for filled in tables:
             out.data(filled.table.title)
             out.records(text_rows(filled), "table")
+            for note in (note for row in filled.rows for note in row.notes):
+                out.data(note)
         return
-    rows = [
-        {"table": filled.table.title, "method": row.name, "published": row.published, "column": column, "value": row.cells.get(column),
-         "standard_error": row.errors.get(column), "samples": row.count(column)[0], "missing": row.count(column)[1]}
-        for filled in tables for row in filled.rows for column in filled.columns
-    ]  # fmt: skip
-    out.records(rows, format.value if format else None)
+    out.records(number_rows(tables), format.value if format else None)

@@ -96,6 +96,7 @@ class Batch:
         self.keep_going = keep_going
         self.plan, self._shards = plan, shards
         self.also_written: Callable[[Item], Sequence[str]] = lambda item: ()
+        self.on_failure: Callable[[Item, str], None] = lambda item, why: None  # of each item that fails under keep_going
         self.failed: list[Item] = []
         self._done = 0
         self._label = label
@@ -144,6 +145,7 @@ class Batch:
             self.failed.append(item)
             show_traceback(error)
             lines = explain(error)[1]
+            self.on_failure(item, lines)
             name = readable(item.source)
             out.error(lines if name in lines else f"{name}: {lines}")
 
