@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,25 +14,34 @@ from voxcli.datasets.completion import kitti_camera
 from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder
 from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder
 from voxcli.datasets.rooms import RoomsFolder
+from voxcli.datasets.street import scene_folders
 from voxcli.errors import DataError
 from voxcli.evaluation.readers.base import Reader, ReaderOptions, Sample
 from voxcli.models.base import Inputs
 from voxcli.scene import Camera, Picture, Surfels
-from voxcli.shards import as_input, members
+from voxcli.shards import SUFFIX, as_input, members
 
 if TYPE_CHECKING:
     from voxcli.metrics.base import Shape
 
 
-class StreetReader(Reader[ReaderOptions]):
+@dataclass(frozen=True)
+class StreetOptions(ReaderOptions):
+    """split: of data that are divided by scenes (`synth street --trajectory`), where the root has folders train, val and test."""
+
+    split: Literal["train", "val", "test"] = "test"
+
+
+class StreetReader(Reader[StreetOptions]):
     """Streets with fruxels, in the layout of `synth street` or of nuScenes (SemanticVoxels). Their truth is the fruxels."""
 
     tree = (
-        "ROOT/images/NAME.png and ROOT/fruxels/NAME.npz, as `voxcli synth street` writes them; or nuScenes tables with a "
-        "channel of fruxels (SemanticVoxels): ROOT/VERSION/sample.json"
+        "ROOT/images/NAME.png and ROOT/fruxels/NAME.npz, as `voxcli synth street` writes them, or ROOT/test/SCENE/images and so on "
+        "(--trajectory); or nuScenes tables with a channel of fruxels (SemanticVoxels): ROOT/VERSION/sample.json"
     )
+    Options = StreetOptions
 
-    def __init__(self, root: Path, options: ReaderOptions):
+    def __init__(self, root: Path, options: StreetOptions):
         super().__init__(root, options)
         self.files: list[tuple[Path, Path]] = []
         if is_nuscenes_folder(root):
@@ -40,11 +49,23 @@ class StreetReader(Reader[ReaderOptions]):
             folder = NuScenesFolder(root, channel=CAMERA_CHANNEL)
             frames = [folder[k].files for k in range(len(folder))]
             self.files = [(each[CAMERA_CHANNEL], each[channel]) for each in frames if channel in each]
-        else:
-            every = sorted((root / "fruxels").glob("*.npz"))
-            every += [shard / name for shard in sorted(root.glob("*.tar")) for name in members(shard) if Path(name).match("fruxels/*.npz")]
-            self.files = [(path.parents[1] / "images" / f"{path.stem}.png", path) for path in every]
-        self.samples = [Sample(picture.stem) for picture, _ in self.files]
+            self.samples = [Sample(picture.stem) for picture, _ in self.files]
+            return
+        for place in scene_folders(self._split()) or [root]:
+            packed = place.name.endswith(SUFFIX)
+            files = [place / name for name in members(place)] if packed else place.glob("fruxels/*.npz")
+            scene = "" if packed or place == root else place.relative_to(root).as_posix()
+            for path in sorted(each for each in files if each.match("fruxels/*.npz")):
+                self.files.append((path.parents[1] / "images" / f"{path.stem}.png", path))
+                self.samples.append(Sample(f"{scene}/{path.stem}", "", place.name, path.stem) if scene else Sample(path.stem))
+
+    def _split(self) -> Path:
+        """The folder of the split, where there are any. Raises DataError where it is missing."""
+        there = [name for name in ("train", "val", "test") if scene_folders(self.root / name)]
+        if there and self.options.split not in there:
+            raise DataError(f"no scene is of the split {self.options.split}.", actual=f"scenes of {', '.join(there)}",
+                            hint=f"Take others: --set protocol.read.split={there[0]}")  # fmt: skip
+        return self.root / self.options.split if there else self.root
 
     def sources(self, index: int) -> Sequence[Path]:
         """The picture and the fruxels."""
