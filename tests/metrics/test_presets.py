@@ -1,5 +1,7 @@
 """Every preset, its choices done by hand: numbers are written out here from the papers, not read from the table."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -212,6 +214,14 @@ def test_tatarchenko():
     for t in (1 / 200, 1 / 100, 1 / 50, 1 / 20, 1 / 10, 1 / 5):
         close(found[f"<{t:g}"], f(d, e, lambda x, t=t: x < t))
     close(record["value"], found["<0.01"])
+
+
+@pytest.mark.parametrize(("points", "drawn"), [(10_000, 10_000), (None, 100_000)])
+def test_two_samples_of_a_cube_get_what_their_density_gives(points, drawn):
+    """Points at random, n on an area of 6: of a disc of radius 0.01 around another point, none lies in exp(-pi n 0.01^2 / 6) of all."""
+    cube = mesh(box(), 3.0)
+    (record,) = score(["fscore"], cube, cube, {} if points is None else {"points": points}, preset="tatarchenko")
+    assert record["value"] == pytest.approx(1 - math.exp(-math.pi * drawn * 0.01**2 / 6), abs=0.01)
 
 
 def test_pix2scene():
