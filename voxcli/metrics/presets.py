@@ -198,8 +198,8 @@ PRESETS: dict[str, Preset] = {
                 "normalise": "unit-cube",
             }
         },
-        "viewer-centred, cube of side 1; value at 1 %; the public code swaps the names of precision and recall, F is the same; it states no "
-        "number of points, on which the score of a perfect prediction depends (guide metrics)",
+        "viewer-centred, cube of side 1; value at 1 %; the public code swaps the names of precision and recall, F is the same; it states "
+        "no number of points, on which the score of a perfect prediction depends (guide metrics)",
     ),  # fmt: skip
     "pix2scene": Preset(
         "pix2scene (Rajeswar et al. 2019)",
