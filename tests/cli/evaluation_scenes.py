@@ -1,11 +1,14 @@
 """Tiny data sets of scenes in the real layouts, with predictions whose scores are known by hand (see evaluation_layouts.py)."""
 
+import json
+
 import numpy as np
 from layout_pieces import picture, save
+from PIL import Image
 
 from voxcli import files
 from voxcli.files.completion import KITTI_CLASSES, NYU_CLASSES
-from voxcli.geometry.cameras import shapenet_intrinsics
+from voxcli.geometry.cameras import rotation_to_quaternion, shapenet_intrinsics
 from voxcli.scene import Frustum, FruxelGrid, Labels, Surfels, VoxelGrid
 
 STREET = Labels(("air", "person", "car", "truck", "van", "bus", "building", "tree", "bicycle", "ground"))
@@ -121,24 +124,59 @@ def semantic_kitti(root, predictions):
             "IoU by class": {"road": 0.5, "car": 0.0, "truck": 0.0, "mean": 0.5 / 19}}  # fmt: skip
 
 
+def nyu_volume(path, runs, origin=(0, 0, 0), to_world=None):
+    """Write SSCNet's (raw id, number of cells) of a volume [across, up, forward], with the camera's pose."""
+    runs = [*runs, (0, 240 * 144 * 240 - sum(count for _, count in runs))]
+    header = np.concatenate([origin, (np.eye(4) if to_world is None else to_world).ravel()]).astype("<f4").tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header + np.array(runs, "<u4").tobytes())
+
+
 def nyu(root, predictions):
-    cells = np.zeros((240, 144, 240), np.uint8)
-    cells[0, 0, :200], cells[0, 1, :40] = 4, 7  # raw ids of a window and of a bed, as SSCNet's map has them
-    for name in ("NYU0001_0000", "NYU0002_0000"):
-        runs, flat = [], cells.ravel()
-        edges = np.flatnonzero(np.diff(flat)) + 1
-        starts = np.concatenate([[0], edges, [flat.size]])
-        runs = [(int(flat[a]), int(b - a)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
-        header = np.concatenate([[0, 0, 0], np.eye(4).ravel()]).astype("<f4").tobytes()
-        (root / f"{name}.bin").write_bytes(header + np.array(runs, "<u4").tobytes())
-    truth = files.read_as(root / "NYU0001_0000.bin", VoxelGrid)
-    labels = np.zeros_like(truth.labels)
-    for name, count in (("window", 50), ("bed", 30)):
-        labels[tuple(np.argwhere(truth.labels == NYU_CLASSES.names.index(name))[:count].T)] = NYU_CLASSES.names.index(name)
-    save(predictions / "NYU0001_0000.npz", VoxelGrid(labels=labels, classes=NYU_CLASSES, origin=truth.origin, voxel_size=truth.voxel_size))
-    mean = (0.25 + 0.75) / 11
-    return {"Completion and mean IoU": {"completion IoU": 80 / 240, "mean IoU": mean},
-            "IoU by class": {"window": 0.25, "bed": 0.75, "mean": mean}}  # fmt: skip
+    for k in (1, 2):
+        # Raw ids of a window and, four layers above, of a bed, as SSCNet's map has them; 4 of 64 cells make a coarse cell one.
+        nyu_volume(root / f"NYUtest/NYU000{k}_0000.bin", [(4, 200), (0, 4 * 240 - 200), (7, 40)])
+        Image.new("RGB", (640, 480), (90, 120, 60)).save(root / f"NYUtest/NYU000{k}_0000_color.jpg")
+    window, bed = (NYU_CLASSES.names.index(name) for name in ("window", "bed"))
+    labels = np.zeros((60, 60, 36), np.uint8)
+    labels[0, :25, 0] = labels[9, :5, 9] = window  # half of the 50, and 5 that are none
+    labels[0, :6, 1] = bed  # of 10
+    place = {"origin": np.zeros(3), "voxel_size": np.full(3, 0.08)}
+    save(predictions / "NYU0001_0000.npz", VoxelGrid(labels=labels, classes=NYU_CLASSES, **place))
+    mean = (25 / 55 + 0.6) / 11
+    return {"Completion and mean IoU": {"completion IoU": 31 / 65, "mean IoU": mean},
+            "IoU by class": {"window": 25 / 55, "bed": 0.6, "mean": mean}}  # fmt: skip
+
+
+CAMERAS = {"CAM_BACK": 180, "CAM_BACK_LEFT": 120, "CAM_BACK_RIGHT": 240, "CAM_FRONT": 0, "CAM_FRONT_LEFT": 60, "CAM_FRONT_RIGHT": 300}
+"""Degrees to the left that each looks."""
+
+
+def looking(degrees):
+    """Rotation [3, 3] from a level camera's axes to those of the vehicle, x forward, y left, z up."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0.0]])
+
+
+def occ3d_pictures(root, frames):
+    """annotations.json and imgs/ of (scene, token) frames, all of the split val. A camera stands 1 m before the vehicle's origin as the
+    lidar turned, 1.6 m high; it shot when the vehicle was 0.5 m farther back. The picture of a camera is of one grey, 10 times its place
+    in the alphabet."""
+    turned, infos = looking(30) @ looking(0).T, {}
+    pose = {"translation": [100.0, 50.0, 0.0], "rotation": rotation_to_quaternion(turned).tolist()}
+    before = {**pose, "translation": (np.array([100.0, 50.0, 0.0]) - turned @ [0.5, 0, 0]).tolist()}
+    for scene, token in frames:
+        sensors = {}
+        for k, (name, degrees) in enumerate(CAMERAS.items()):
+            path = root / f"imgs/{name}/{token}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (96, 64), (10 * k,) * 3).save(path)
+            placed = {"translation": [1.5, 0.0, 1.6], "rotation": rotation_to_quaternion(looking(degrees)).tolist()}
+            sensors[name] = {"img_path": f"{name}/{token}.jpg", "intrinsics": [[60, 0, 48], [0, 60, 32], [0, 0, 1]], "extrinsic": placed,
+                             "ego_pose": before}  # fmt: skip
+        infos.setdefault(scene, {})[token] = {"camera_sensor": sensors, "ego_pose": pose}
+    listed = {"train_split": ["scene-0009"], "val_split": sorted(infos), "scene_infos": infos}
+    (root / "annotations.json").write_text(json.dumps(listed))
 
 
 def occ3d(root, predictions):
@@ -146,10 +184,11 @@ def occ3d(root, predictions):
     semantics[0, 0, :8], semantics[0, 1, :4] = 4, 11  # cars and road
     camera = np.zeros(semantics.shape, np.uint8)
     camera[0, 0, :4] = camera[0, 1] = camera[1] = 1
-    for token in ("t1", "t2"):
-        folder = root / "scene-0001" / token
+    for scene, token in (("scene-0001", "t1"), ("scene-0001", "t2"), ("scene-0009", "t3")):  # the last is of the training
+        folder = root / "gts" / scene / token
         folder.mkdir(parents=True)
         np.savez(folder / "labels.npz", semantics=semantics, mask_camera=camera, mask_lidar=camera)
+    occ3d_pictures(root, [("scene-0001", "t1"), ("scene-0001", "t2")])
     guess = semantics.copy()
     guess[0, 0, :2] = 17  # half of the cars that the cameras see
     guess[0, 1, 3] = 4  # a quarter of the road is called a car

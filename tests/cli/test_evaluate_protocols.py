@@ -18,9 +18,9 @@ from voxcli.metrics.iqtt import Answers
 from voxcli.models.weights import save_weights
 
 OWN_TREES = {
-    "nyu": "ROOT/NAME.bin",
     "onet": "ROOT/CATEGORY/ID/pointcloud.npz and ROOT/CATEGORY/ID/points.npz",
-    "nuscenes-occ3d": "ROOT/CATEGORY/ID/labels.npz",
+    "nyu": "ROOT/NYUtest/NYU0001_0000.bin",
+    "nuscenes-occ3d": "ROOT/gts/SCENE/TOKEN/labels.npz; ROOT/annotations.json",
 }
 SCENES = ("semantic-kitti", "nuscenes-occ3d")
 """Their samples lie in sequences, which are no categories."""
@@ -136,7 +136,7 @@ def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
     root, _, expected = made(name, tmp_path)
     model = read_protocol(name).model
     weights = SMALL[model].weights(model)
-    weights.facts.update({"label_names": ["air", "wall", "chair"]} if name == "ssz-scannet" else {})
+    weights.facts.update({"label_names": ["air", "wall", "chair"]} if name in ("ssz-scannet", "nyu") else {})
     save_weights(tmp_path / "random.safetensors", weights, half=False)
     code, _, errors = voxcli("evaluate", name, "--data", str(root), "--weights", "random.safetensors", "-o", "results", "--pictures", "1",
                              "--limit", "1", "--dtype", "float32", "--keep-going")  # fmt: skip

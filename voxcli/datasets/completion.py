@@ -58,7 +58,13 @@ def write_kitti(path: str | Path, frame: KittiFrame, overwrite: bool = False) ->
 
 
 def kitti_camera(path: Path, number: int, width: int, height: int) -> Camera:
-    """The camera of KITTI's calib.txt, from the lidar's frame.
+    """The camera of KITTI's calib.txt for a picture of this size, from the lidar's frame."""
+    K, world_to_cam = kitti_matrices(path, number)
+    return Camera(K, width, height, world_to_cam)
+
+
+def kitti_matrices(path: Path, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """K [3, 3] and world_to_cam [4, 4] of a camera in KITTI's calib.txt, from the lidar's frame.
 
     P2 [3, 4] = K [I | t] maps points of the first camera's frame, to which Tr [3, 4] moves those of the lidar.
     """
@@ -68,7 +74,7 @@ def kitti_camera(path: Path, number: int, width: int, height: int) -> Camera:
         motion = np.eye(4)
         motion[:3] = Tr
         motion[:3, 3] += np.linalg.solve(P[:, :3], P[:, 3])
-        return Camera(P[:, :3], width, height, motion)
+        return P[:, :3], motion
     except (OSError, KeyError, ValueError, np.linalg.LinAlgError) as error:
         raise FileFormatError(f"'{path}' is no calib.txt of KITTI.", expected=f"lines P{number}: and Tr: of 12 numbers",
                               actual=f"{type(error).__name__}: {error}") from error  # fmt: skip

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from voxcli.datasets.packed import SUFFIXES as PACKED
 from voxcli.datasets.packed import PackedSamples
 from voxcli.datasets.pictures import read_rgb
 from voxcli.datasets.poses import parse_poses
+from voxcli.datasets.scene_completion import KittiFolder
 from voxcli.datasets.street_checks import (
     GridFacts,
     check_facts,
@@ -46,19 +48,51 @@ class StreetSample:
     frustum: Frustum | None = None
 
 
+class SampleSource(Protocol):
+    """Samples of one grid and one list of classes. path: for messages. jitter: see `StreetFolder.fov_jitter`."""
+
+    path: Path
+    names: list[str]
+    frustum: Frustum
+    classes: Labels
+    jitter: float
+    meta: str
+
+    def columns(self) -> int | None:
+        """Columns of pixels of the first picture; None where it cannot be read."""
+        ...
+
+    def frustum_of(self, index: int) -> Frustum:
+        """The frustum of one sample."""
+        ...
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """image [H, W, 3] and labels [D, H, W], uint8."""
+        ...
+
+    def poses_text(self, index: int) -> str:
+        """The JSON text of a sample's poses; empty where there are none."""
+        ...
+
+
 class StreetFolder:
-    """The samples of one or several `synth street` folders or packed files of them, sorted by folder and name, read on demand. A folder may
-    hold a folder for each scene (`synth street --trajectory`).
+    """The samples of one or several `synth street` folders, packed files of them, or sources that are open already, sorted by folder and
+    name, read on demand. A folder may hold a folder for each scene (`synth street --trajectory`).
 
     All samples share one grid and one list of classes; all files are checked when the folders are opened, labels and pictures when they
     are read. fov_jitter: degrees by which fields of view differ from that of `frustum`, at most; 0 unless the folders' meta.json say so.
     Raises DataError for what does not belong together, naming the first file, what was expected and what came.
     """
 
-    def __init__(self, sources: Sequence[str | Path]):
-        self.samples: list[tuple[_Folder | PackedSamples, int]] = []
-        paths = [path for source in sources for path in scene_folders(Path(source)) or [Path(source)]]
-        opened = [PackedSamples(path) if path.is_file() and path.suffix in PACKED else _Folder(path) for path in paths]
+    def __init__(self, sources: Sequence[str | Path | SampleSource]):
+        self.samples: list[tuple[SampleSource, int]] = []
+        opened: list[SampleSource] = []
+        for source in sources:
+            if isinstance(source, (str, Path)):
+                paths = scene_folders(Path(source)) or [Path(source)]
+                opened += [PackedSamples(path) if path.is_file() and path.suffix in PACKED else _Folder(path) for path in paths]
+            else:
+                opened.append(source)
         for source in opened:
             facts, first = (GridFacts(s.frustum, s.classes) for s in (source, opened[0]))
             check_facts(str(source.path), facts, str(opened[0].path), first, 0.0)
@@ -133,8 +167,10 @@ class _Folder:
         fruxels = map(PurePosixPath, members(path)) if packed else (path / "fruxels").glob("*.npz")
         self.names = sorted(p.stem for p in fruxels if p.parent.name == "fruxels" and p.suffix == ".npz")
         if not self.names:
-            raise DataError(f"'{path}' holds no samples.", expected="a folder made by 'voxcli synth street', or one packed as .h5",
-                            hint="Its samples lie in images/*.png and fruxels/*.npz.")  # fmt: skip
+            raise DataError(
+                f"'{path}' holds no samples.", hint="Samples of 'voxcli synth street' lie in images/*.png and fruxels/*.npz.",
+                expected=f"a folder made by 'voxcli synth street', one packed as .h5, or {KittiFolder.tree}",
+            )  # fmt: skip
         meta = (path.parent if packed else path) / "meta.json"
         self.meta = bytes_within(meta).decode("utf-8") if meta.is_file() else ""
         first = read_facts(self._fruxels(0))
@@ -208,7 +244,7 @@ def pool_labels(labels: np.ndarray, factor: int, empty: int = 0) -> np.ndarray:
     """Labels at 1/factor of the resolution (a power of two), by 2x2x2 steps: [D, H, W] -> [D/f, H/f, W/f] uint8.
 
     Ours: a cell takes the most frequent class among its eight that is not empty (the lowest id on a tie), and is empty only if all
-    eight are, as under the slab rule. Ids of up to 15 count; higher ones (255 = ignore) stay only where all eight agree.
+    eight are, as under the slab rule. Ids below 240 count; higher ones (255 = ignore) stay only where all eight agree.
     """
     while factor > 1:
         labels, factor = _pool_once(labels, empty), factor // 2
@@ -216,23 +252,25 @@ def pool_labels(labels: np.ndarray, factor: int, empty: int = 0) -> np.ndarray:
 
 
 def _pool_once(labels: np.ndarray, empty: int) -> np.ndarray:
-    # Four bits a class in one 64-bit word: eight table look-ups and seven additions count all classes at once.
+    # Four bits a class in one 64-bit word: eight table look-ups and seven additions count sixteen classes at once.
     d, h, w = (s // 2 for s in labels.shape)
     octet = labels.reshape(d, 2, h, 2, w, 2).transpose(1, 3, 5, 0, 2, 4).reshape(8, -1)
     first = octet[0]
     mixed = np.flatnonzero((octet[1:] != first).any(axis=0))  # most cells are uniform: only the others are counted
-    table = np.zeros(256, np.uint64)
-    table[:16] = np.uint64(1) << (np.arange(16, dtype=np.uint64) * np.uint64(4))
-    if 0 <= empty < 16:
-        table[empty] = 0
-    words = table[octet[:, mixed]].sum(axis=0, dtype=np.uint64)
+    others = octet[:, mixed]
     best = np.zeros(len(mixed), np.uint64)
     label = np.full(len(mixed), empty, np.uint8)
-    for c in range(16):
-        count = (words >> np.uint64(4 * c)) & np.uint64(15)
-        better = count > best
-        best[better] = count[better]
-        label[better] = c
+    for low in sorted({int(c) // 16 * 16 for c in np.flatnonzero(np.bincount(others.reshape(-1), minlength=1)) if c < 240}):
+        table = np.zeros(256, np.uint64)
+        table[low : low + 16] = np.uint64(1) << (np.arange(16, dtype=np.uint64) * np.uint64(4))
+        if empty >= 0:
+            table[empty] = 0
+        words = table[others].sum(axis=0, dtype=np.uint64)
+        for c in range(16):
+            count = (words >> np.uint64(4 * c)) & np.uint64(15)
+            better = count > best
+            best[better] = count[better]
+            label[better] = low + c
     out = first.copy()
     out[mixed] = label
     return out.reshape(d, h, w)

@@ -254,14 +254,17 @@ class Evaluator:
             inputs = cropped(inputs, box)
             log.info(lambda: f"{place.variant}: {place.name}: cropped to its object, {', '.join(f'{each:.0f}' for each in box)}")
         options = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if name in known})
-        if len(inputs.pictures) > 1 and not spec.several_views:
+        if len(inputs.pictures) > 1 and not spec.several_views and not reader.apart:
             raise UsageError(f"{self.job.model} takes one picture of an object.", actual=f"{len(inputs.pictures)} in this protocol")
         inputs = dataclasses.replace(
             inputs, cameras=inputs.cameras if spec.takes_camera else None, depths=inputs.depths if spec.takes_depth else None
         )
-        shape = next(self.predictor.predict([inputs], options))
-        for line in self.predictor.steps([place.name] * len(inputs.pictures), shape.meta):
-            log.info(f"{place.variant}: {line}")
+        made = list(self.predictor.predict(inputs.apart if reader.apart else [inputs], options))
+        for shape in made:
+            for line in self.predictor.steps([place.name] * len(inputs.pictures), shape.meta):
+                log.info(f"{place.variant}: {line}")
+        if reader.apart:
+            return reader.joined([each for each in made if not isinstance(each, Picture)], place.index)
         camera = reader.seen_from(place.index)
         if camera is None:
             assert not isinstance(shape, Picture), self.job.model

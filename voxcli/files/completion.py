@@ -9,12 +9,14 @@ as in the files, z up: SemanticKITTI's grid is x forward, y left, z up in metres
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.binvox import occupied_cells
 from voxcli.files.colmap import BINARY_NAMES, read_colmap
+from voxcli.files.guard import parsing
 from voxcli.files.lidar import beside, read_scan, with_labels
 from voxcli.files.registry import Format, Options, register
 from voxcli.files.source import Source
@@ -89,6 +91,15 @@ def read_nyu(source: Source, kind: str | None, options: Options, shape: tuple[in
     labels = np.ascontiguousarray(np.repeat(classes, runs[:, 1].astype(np.int64)).reshape(shape).swapaxes(1, 2))
     meta = {"cam_to_world": header[3:].reshape(4, 4).astype(np.float64).tolist()}
     return VoxelGrid(None, labels, header[:3].astype(np.float64), np.full(3, NYU_VOXEL), NYU_CLASSES, meta)
+
+
+def nyu_pose(path: str | Path) -> np.ndarray:
+    """The camera of an NYU `.bin`, cam_to_world [4, 4], without its volume. Raises FileFormatError where there is none."""
+    with parsing(f"'{path}'", "a voxel file of NYU"), open(path, "rb") as file:
+        pose = np.frombuffer(file.read(_NYU_HEADER), "<f4", 16, 12).reshape(4, 4).astype(np.float64)
+    if not np.isfinite(pose).all():
+        raise FileFormatError(f"'{path}': the camera must be finite.")
+    return pose
 
 
 # --- SemanticKITTI ---------------------------------------------------------------------------------------------------------------

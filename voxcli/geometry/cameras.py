@@ -40,6 +40,18 @@ def inverse_rigid(matrix: np.ndarray) -> np.ndarray:
     return inverse
 
 
+def nearest_rigid(matrix: np.ndarray) -> np.ndarray:
+    """The rigid motion [4, 4] nearest to one whose numbers are rounded: its rotation becomes the nearest that is one.
+
+    >>> nearest_rigid(np.diag([1.001, 0.999, 1.0, 1.0])).tolist() == np.eye(4).tolist()
+    True
+    """
+    u, _, v = np.linalg.svd(np.asarray(matrix, np.float64)[:3, :3])
+    found = np.eye(4)
+    found[:3, :3], found[:3, 3] = u @ v, matrix[:3, 3]
+    return found
+
+
 def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 1.0, 0.0)) -> np.ndarray:
     """world_to_cam [4, 4] of a camera at eye that looks at target, its image's top towards `up`.
 

@@ -104,6 +104,23 @@ def fruxels_to_box(grid: FruxelGrid, resolution: int) -> VoxelGrid:
     return fruxels_to_voxels(grid, (x, y, z), low, np.full(3, size))
 
 
+def cells_of_fruxels(
+    frustum: Frustum, world_to_cam: np.ndarray, shape: tuple[int, ...], origin: np.ndarray, voxel_size: np.ndarray
+) -> np.ndarray:
+    """Which voxel holds the centre of each fruxel: its place in a flat array of `shape` [X, Y, Z], -1 beyond the box. int64 [D, H, W]
+
+    >>> frustum = Frustum(width=1, height=1, depth=3, z_near=1, z_far=4, fov_x_deg=90)
+    >>> cells_of_fruxels(frustum, np.eye(4), (1, 1, 2), np.array([-0.5, -0.5, 2.0]), np.ones(3)).ravel().tolist()
+    [-1, 0, 1]
+    """
+    points = world_points(fruxel_centres(frustum).numpy(), world_to_cam)
+    index = np.floor((points - origin) / voxel_size).astype(np.int64)
+    inside = ((index >= 0) & (index < shape)).all(-1)
+    x, y, z = np.where(inside[..., None], index, 0).reshape(-1, 3).T
+    flat: np.ndarray = np.ravel_multi_index((x, y, z), shape).reshape(frustum.shape)
+    return np.where(inside, flat, -1)
+
+
 def voxels_to_fruxels(grid: VoxelGrid, frustum: Frustum, world_to_cam: np.ndarray, class_name: str, threshold: float = 0.5) -> FruxelGrid:
     """Sample voxels at the centres of fruxels. An occupancy grid becomes one class: filled where its value is at least threshold.
 
@@ -112,11 +129,8 @@ def voxels_to_fruxels(grid: VoxelGrid, frustum: Frustum, world_to_cam: np.ndarra
     >>> voxels_to_fruxels(voxels, frustum, np.eye(4), "car").labels.any((1, 2)).tolist()
     [True, False]
     """
-    points = world_points(fruxel_centres(frustum).numpy(), world_to_cam)
-    index = np.floor((points - grid.origin) / grid.voxel_size).astype(np.int64)
-    inside = ((index >= 0) & (index < grid.values.shape)).all(-1)
-    x, y, z = np.where(inside[..., None], index, 0).reshape(-1, 3).T
-    found = grid.values[x, y, z].reshape(frustum.shape)
+    cells = cells_of_fruxels(frustum, world_to_cam, grid.values.shape, grid.origin, grid.voxel_size)
+    inside, found = cells >= 0, grid.values.reshape(-1)[np.maximum(cells, 0)]
     if grid.labels is not None:
         assert grid.classes is not None
         empty = 0 if grid.classes.empty is None else grid.classes.empty

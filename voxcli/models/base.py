@@ -142,6 +142,15 @@ class Inputs:
         return cls(pictures, None if camera is None else (camera,))
 
     @property
+    def apart(self) -> list[Inputs]:
+        """Each picture as a sample of one, with what is known of it."""
+        found = []
+        for k, picture in enumerate(self.pictures):
+            cameras = None if self.cameras is None else (self.cameras[k],)
+            found.append(Inputs((picture,), cameras, None if self.depths is None else (self.depths[k],)))
+        return found
+
+    @property
     def picture(self) -> Picture:
         """The picture of a sample of one."""
         (picture,) = self.pictures

@@ -12,10 +12,9 @@ import numpy as np
 from voxcli import files
 from voxcli.datasets.completion import kitti_camera, read_kitti
 from voxcli.errors import DataError
-from voxcli.geometry.regrid import voxels_to_fruxels
-from voxcli.models.frustum.fitting import fit, leave_out
+from voxcli.models.frustum.completion import fruxels_before
 from voxcli.ops.street_folders import SCALE, Sample, write_street
-from voxcli.scene import FRUSTUM_PRESETS, Camera, FruxelGrid, Labels, Picture, VoxelGrid
+from voxcli.scene import FRUSTUM_PRESETS, Camera, FruxelGrid, Labels, Picture
 
 FRUSTUM = FRUSTUM_PRESETS["far"]
 CLASSES = {
@@ -73,11 +72,4 @@ def street_sample(path: Path, picture: Picture, camera: Camera) -> tuple[np.ndar
     table[: len(frame.grid.classes.names)] = [street.names.index(CLASSES[name]) for name in frame.grid.classes.names]
     labels = table[frame.grid.labels]
     labels[~frame.scored] = 255
-    known = VoxelGrid(occupancy=np.ones(labels.shape, bool), origin=frame.grid.origin, voxel_size=frame.grid.voxel_size)
-    inside = voxels_to_fruxels(known, FRUSTUM, camera.world_to_cam, "car").labels > 0
-    voxels = replace(frame.grid, labels=labels, classes=street)
-    found = voxels_to_fruxels(voxels, FRUSTUM, camera.world_to_cam, "").labels.copy()
-    found[~inside] = 255
-    fitted = fit(picture, FRUSTUM, scale=SCALE, camera=camera)
-    leave_out(found, fitted.unseen, street)
-    return fitted.image, FruxelGrid(found, FRUSTUM, camera.world_to_cam, street)
+    return fruxels_before(picture, camera, replace(frame.grid, labels=labels, classes=street), FRUSTUM, SCALE)

@@ -11,6 +11,7 @@ import torch
 
 from voxcli.datasets.scannet import BENCHMARK, LABELS, NYU40, ScanNetFrame, ScanNetScene, nyu40_of_ids, scenes_of
 from voxcli.errors import DataError
+from voxcli.geometry.cameras import inverse_rigid, nearest_rigid
 from voxcli.geometry.frusta import fruxel_centres
 from voxcli.geometry.regrid import camera_points
 from voxcli.geometry.solid import fruxelize_parts
@@ -32,12 +33,7 @@ def classes_of(ids: tuple[int, ...] = BENCHMARK) -> Labels:
 def camera_of(frame: ScanNetFrame) -> Camera:
     """The camera of a frame in the scan's world."""
     height, width = frame.image.shape[:2]
-    to_world = frame.camera_to_world
-    world_to_cam = np.eye(4)
-    # Poses are written with six digits: the nearest rotation is taken.
-    u, _, v = np.linalg.svd(to_world[:3, :3])
-    world_to_cam[:3, :3] = (u @ v).T
-    world_to_cam[:3, 3] = -world_to_cam[:3, :3] @ to_world[:3, 3]
+    world_to_cam = inverse_rigid(nearest_rigid(frame.camera_to_world))  # poses are written with six digits
     return Camera(frame.K, width, height, world_to_cam)
 
 

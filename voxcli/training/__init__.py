@@ -3,6 +3,8 @@
 A model plugs in by one class, derived from `Task` (voxcli/training/task.py). `TASK` of its `stages` module is an instance of it, which
 models/registry.py finds. The engine knows nothing else of a model. In the order in which it is called:
 
+    unseen_split(sources)               the split that validation takes where nothing says which; optional
+    dataset_defaults(network)           what of `dataset` follows from the recipe's `network`; optional
     open_data(sources, options)         folders or files -> Samples; `options` is the recipe's `dataset`
     configure(options, data)            the recipe's `network` -> frozen dataclass that travels in weights and checkpoints
     check_class_weights(weights, data)  of a ClassWeighingTask alone: refuse weights that do not fit the data

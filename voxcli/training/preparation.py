@@ -36,8 +36,9 @@ def _check_class_weights(task: AnyTask, recipe: Recipe, data: Samples) -> None:
 
 def open_data(task: AnyTask, recipe: Recipe, data: Sequence[str | Path], unseen: Sequence[str | Path]) -> tuple[Samples, Samples | None]:
     """Training and validation data: the sources given, otherwise those that the recipe names, or another split of the training's."""
-    data, split = data or recipe.data, recipe.validation.split
-    unseen = unseen or recipe.validation.data or (data if split else ())
-    opened = task.open_data(data, recipe.dataset)
-    options = recipe.dataset if split is None else {**recipe.dataset, "split": split}
-    return opened, task.open_data(unseen, options) if unseen else None
+    data, unseen = data or recipe.data, unseen or recipe.validation.data
+    split = recipe.validation.split or task.unseen_split(unseen or data)
+    unseen = unseen or (data if split else ())
+    options = {**task.dataset_defaults(recipe.network), **recipe.dataset}
+    opened = task.open_data(data, options)
+    return opened, task.open_data(unseen, options if split is None else {**options, "split": split}) if unseen else None

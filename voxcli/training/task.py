@@ -140,6 +140,14 @@ class Task(ABC, Generic[Network, Config, Data, Sample, BatchType]):
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> Data:
         """Open folders or files. options: the recipe's `dataset`. Raises DataError where they do not belong together."""
 
+    def dataset_defaults(self, network: Mapping[str, Value]) -> Mapping[str, Value]:
+        """What of `dataset` follows from the recipe's `network` where the recipe does not say it."""
+        return {}
+
+    def unseen_split(self, sources: Sequence[str | Path]) -> str | None:
+        """The split of these sources that validation takes where nothing else says which; None: a share of the training's samples."""
+        return None
+
     @abstractmethod
     def configure(self, options: Mapping[str, Value], data: Data) -> Config:
         """The network's frozen configuration from the recipe's `network` and the data. It travels in weights and checkpoints."""

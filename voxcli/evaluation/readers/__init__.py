@@ -28,7 +28,9 @@ READERS = {
     "parts": "voxcli.evaluation.readers.parts:PartsReader",
     "unseen": "voxcli.evaluation.readers.shapes:UnseenReader",
     "network": "voxcli.evaluation.readers.network:NetworkReader",
-    "semantic-kitti": "voxcli.evaluation.readers.scenes:KittiReader",
+    "semantic-kitti": "voxcli.evaluation.readers.completion:KittiReader",
+    "nyu": "voxcli.evaluation.readers.completion:NYUReader",
+    "occ3d": "voxcli.evaluation.readers.completion:Occ3DReader",
 }
 """Name -> "module:class"."""
 

@@ -63,7 +63,8 @@ class Reader(ABC, Generic[OptionsT]):
 
     tree: what the root looks like, for the message about a wrong one. metric_grid: the truth has cells of its own in
     metres, voxels of the world or fruxels of the camera, on which predicted fruxels are sampled. separate: truths that are compared with
-    a prediction of their own, which has a file of its own: `mesh` with the shape, `camera` with the camera. task: what a model is asked
+    a prediction of their own, which has a file of its own: `mesh` with the shape, `camera` with the camera. apart: the pictures of a sample
+    are predicted one by one, and `joined`. task: what a model is asked
     for: 3D of pictures, answers to questions, parts of shapes, shapes from codes alone, or what it costs itself, which needs no root.
     Options: the dataclass of its options. `__init__` raises VoxcliError where the root is another thing.
     """
@@ -71,6 +72,7 @@ class Reader(ABC, Generic[OptionsT]):
     tree: ClassVar[str]
     metric_grid: ClassVar[bool] = False
     separate: ClassVar[tuple[str, ...]] = ()
+    apart: ClassVar[bool] = False
     task: ClassVar[Literal["3D", "answers", "parts", "codes", "costs"]] = "3D"
     Options: ClassVar[type[ReaderOptions]] = ReaderOptions
 
@@ -125,6 +127,10 @@ class Reader(ABC, Generic[OptionsT]):
     def part(self, made: Shape | Answers, index: int) -> Shape | Answers:
         """What a prediction says of this sample: itself, where it is of one sample."""
         return made
+
+    def joined(self, made: Sequence[Shape], index: int) -> Shape:
+        """The prediction of a sample from those of its pictures, where these are predicted one by one."""
+        raise UsageError("What this model makes of several pictures cannot be joined.", hint="Take one that predicts fruxels.")
 
     def box(self, index: int) -> Box | None:
         """Where the object is in its picture: left, top, right, bottom in pixels. None: anywhere."""

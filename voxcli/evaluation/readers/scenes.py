@@ -1,16 +1,14 @@
-"""Readers of scenes: streets with fruxels, rooms with surfels, and SemanticKITTI's frames."""
+"""Readers of scenes: streets with fruxels, and rooms with surfels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from voxcli.config import Value
-from voxcli.datasets.completion import kitti_camera
 from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder
 from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder
 from voxcli.datasets.rooms import RoomsFolder
@@ -130,51 +128,3 @@ class RoomsReader(Reader[RoomsOptions]):
         if self.options.degrees not in found:
             raise DataError(f"{folder.root} has no views turned by {self.options.degrees} degrees.", actual=", ".join(map(str, found)))
         return found[self.options.degrees]
-
-
-@dataclass(frozen=True)
-class KittiOptions(ReaderOptions):
-    """sequences: which to score; those that are not there are left out. step: every so many frames of those with labels. camera: the
-    pictures' folder and their matrix in calib.txt are image_N and PN."""
-
-    sequences: tuple[str, ...] = ("08",)
-    step: int = 1
-    camera: int = 2
-
-
-class KittiReader(Reader[KittiOptions]):
-    """Frames of SemanticKITTI's completion benchmark, in the lidar's frame; cells marked .invalid are left out."""
-
-    tree = (
-        "ROOT/sequences/08/voxels/000000.label, 000000.invalid; ROOT/sequences/08/image_2/000000.png, "
-        "ROOT/sequences/08/calib.txt (for predictions of pictures)"
-    )
-    metric_grid = True
-    Options = KittiOptions
-
-    def __init__(self, root: Path, options: KittiOptions):
-        super().__init__(root, options)
-        self.paths: list[Path] = []
-        for sequence in options.sequences:
-            for path in sorted((root / "sequences" / sequence / "voxels").glob("*.label"))[:: options.step]:
-                self.paths.append(path)
-                self.samples.append(Sample(f"{sequence}/{path.stem}", sequence, path.stem))
-
-    def inputs(self, index: int) -> Inputs:
-        """The left picture of the frame, and its camera in the lidar's frame."""
-        from voxcli import files
-
-        path = self.paths[index]
-        sequence = path.parents[1]
-        picture = files.read_as(sequence / f"image_{self.options.camera}" / f"{path.stem}.png", Picture)
-        height, width = picture.rgb.shape[:2]
-        return Inputs.of(picture, camera=kitti_camera(sequence / "calib.txt", self.options.camera, width, height))
-
-    def truth(self, index: int, which: str) -> Shape | Path:
-        """The file of the labels."""
-        return self.paths[index]
-
-    def scored(self, index: int) -> Mapping[str, Value]:
-        """The file of the cells that no ray has passed."""
-        path = self.paths[index].with_suffix(".invalid")
-        return {"mask_out_file": str(path)} if path.is_file() else {}

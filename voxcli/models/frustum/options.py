@@ -10,6 +10,7 @@ from voxcli.models.base import ModelOptions
 from voxcli.options import option
 
 STREETS = "synth street, or that packed as .h5"
+SCENES = f"{STREETS}; SemanticKITTI, NYU or Occ3D as they come"
 """What networks of street fruxels train on."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import ClassVar, Protocol, TypeVar
 import numpy as np
 from torch import Tensor
 
-from voxcli.config import Value
+from voxcli.config import Value, from_mapping
+from voxcli.datasets.scene_completion import folder_kind
 from voxcli.datasets.street import StreetFolder
 from voxcli.errors import UsageError, unknown_name
 from voxcli.models.frustum import weighting
+from voxcli.models.frustum.completion import CompletionOptions, CompletionSamples, has_split
 from voxcli.models.frustum.facts import frustum_facts
 from voxcli.models.frustum.photographs import read_photographs, score_photographs
 from voxcli.models.frustum.previews import SceneBatch, predictions_sheet
@@ -64,11 +67,26 @@ class FruxelTask(ClassWeighingTask[Network, Config, StreetFolder, Sample, Fruxel
     scales: ClassVar[Mapping[str, int]]
     """Names of the resolutions at which the network gives scores."""
 
+    @abstractmethod
+    def sizes(self, options: Mapping[str, Value]) -> tuple[tuple[int, int, int], int]:
+        """Columns, rows and slices of the output that the recipe's `network` asks for, and pixels of the picture for each column."""
+
+    def dataset_defaults(self, network: Mapping[str, Value]) -> dict[str, Value]:
+        """The sizes of samples, for data that have none of their own."""
+        size, scale = self.sizes(network)
+        return {"size": list(size), "picture_scale": scale}
+
     def open_data(self, sources: Sequence[str | Path], options: Mapping[str, Value]) -> StreetFolder:
-        """Folders of `synth street` or packed files of them. There are no options."""
-        for key in options:
+        """Folders of `synth street`, packed files of them, or roots of scene completion (`options`: of these)."""
+        roots = [source for source in sources if folder_kind(source) is not None]
+        for key in () if roots else {*options} - {"size", "picture_scale"}:
             raise UsageError(f"dataset: unknown key '{key}'.", hint="Street scenes have no settings.")
-        return StreetFolder(sources)
+        chosen = from_mapping(CompletionOptions, dict(options), "dataset")
+        return StreetFolder([CompletionSamples(source, chosen) if source in roots else source for source in sources])
+
+    def unseen_split(self, sources: Sequence[str | Path]) -> str | None:
+        """The validation's, where all sources have one."""
+        return "val" if sources and all(has_split(source, "val") for source in sources) else None
 
     def finest(self, stage: Stage) -> int:
         """The finest scale of a stage, which is the one that is scored."""

@@ -64,6 +64,18 @@ def rays_step(network: Rays, batch: RaysBatch, context: Context[StreetFolder]) -
     return terms
 
 
+def _resolved(options: Mapping[str, Value]) -> RaysConfig:
+    """The configuration of a recipe before its data are known."""
+    preset, options = split_preset(options, PRESETS, "near")
+    given = configuration.to_mapping(PRESETS[preset])
+    if options.get("start"):
+        weights = load_weights(str(options["start"]))
+        if weights.model != "rays":
+            raise FileFormatError(f"'{options['start']}': weights of another model.", expected="rays", actual=weights.model)
+        given = configuration.merge(given, weights.config, {"pretrained": False})
+    return configuration.from_mapping(RaysConfig, configuration.merge(given, options), "network")
+
+
 class RaysTask(FruxelTask[Rays, RaysConfig, Prepared, RaysBatch]):
     """Pictures of two pixels for each column of fruxels (`synth street --picture-scale 2`)."""
 
@@ -71,18 +83,15 @@ class RaysTask(FruxelTask[Rays, RaysConfig, Prepared, RaysBatch]):
     steps = {"rays": rays_step}
     collate = staticmethod(collate)
 
+    def sizes(self, options: Mapping[str, Value]) -> tuple[tuple[int, int, int], int]:
+        """As configured."""
+        found = _resolved(options)
+        return (found.width, found.height, found.depth), found.picture_scale
+
     def configure(self, options: Mapping[str, Value], data: StreetFolder) -> RaysConfig:
         """The configuration of a recipe for the classes of the data: `preset` names where to begin, or `start` the weights that the
         training goes on from; other keys are fields of RaysConfig."""
-        preset, options = split_preset(options, PRESETS, "near")
-        given = configuration.to_mapping(PRESETS[preset])
-        if options.get("start"):
-            weights = load_weights(str(options["start"]))
-            if weights.model != "rays":
-                raise FileFormatError(f"'{options['start']}': weights of another model.", expected="rays", actual=weights.model)
-            given = configuration.merge(given, weights.config, {"pretrained": False})
-        merged = configuration.merge(given, options)
-        resolved = replace(configuration.from_mapping(RaysConfig, merged, "network"), classes=len(data.classes.names))
+        resolved = replace(_resolved(options), classes=len(data.classes.names))
         own, shape = (resolved.depth, resolved.height, resolved.width), data.frustum.shape
         if own != shape:
             raise UsageError("The network's output does not have the shape of the data.", expected=f"(D, H, W) = {shape}", actual=own,

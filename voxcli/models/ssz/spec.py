@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voxcli.models.base import ModelSpec
-from voxcli.models.frustum.options import STREETS, FruxelOptions
+from voxcli.models.frustum.options import SCENES, FruxelOptions
 from voxcli.options import SideFile, file_option
 
 
@@ -33,6 +33,6 @@ SPECS = (
     ModelSpec(
         "ssz", "voxcli.models.ssz.inference:SSZPredictor", HELP, SSZOptions, "FruxelGrid", takes_camera=True,
         presets=("street", "street-256", "scratch", "small", "paper", "no-ir2d", "no-ir2d3d"), package="voxcli.models.ssz",
-        default=True, recipe="street", recipes=RECIPES, data=STREETS,
+        default=True, recipe="street", recipes=RECIPES, data=SCENES,
     ),
 )  # fmt: skip

@@ -41,6 +41,11 @@ class SSZTask(FruxelTask[Generator, SSZConfig, Prepared, StreetBatch]):
     steps = {"generator": generator_step, "adversarial": adversarial_step}
     collate = staticmethod(collate)
 
+    def sizes(self, options: Mapping[str, Value]) -> tuple[tuple[int, int, int], int]:
+        """As configured."""
+        found = resolve_config(options, 1, None)
+        return (found.width, found.height, found.depth), found.picture_scale
+
     def configure(self, options: Mapping[str, Value], data: StreetFolder) -> SSZConfig:
         """The configuration of a recipe for the classes and the shape of the data."""
         found = resolve_config(options, len(data.classes.names), data.frustum.shape)
