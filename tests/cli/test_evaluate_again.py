@@ -1,5 +1,7 @@
 """`voxcli evaluate`: what a run leaves that fails, is stopped or goes on: nothing, or the same table and sheet as one in a single go."""
 
+import json
+
 import numpy as np
 import pytest
 from evaluation_layouts import made
@@ -7,6 +9,7 @@ from layout_pieces import CHAIR, TABLE, save, solid
 from PIL import Image
 
 from voxcli.evaluation.pictures import SIDE
+from voxcli.evaluation.results import strip_path
 
 
 @pytest.fixture
@@ -54,6 +57,21 @@ def test_a_run_that_goes_on_ends_with_the_same_sheet(voxcli, data, tmp_path):
     code, _, errors = voxcli(*call, "stopped")
     assert code == 0 and "sheet" not in errors
     assert files_of(tmp_path / "stopped") == files_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("kept", [0, 3])
+def test_a_killed_run_goes_on_to_the_same_files(voxcli, data, tmp_path, kept):
+    """The kill comes while a line is written: the strip of its sample is there already."""
+    call = (*CALL, "--pictures", "4", "-o", "results")
+    assert voxcli(*call)[0] == 0
+    whole = files_of(tmp_path / "results")
+    lines = (tmp_path / "results/mine/samples.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "results/mine/samples.jsonl").write_bytes(b"".join(lines[:kept]) + lines[kept][:30])
+    strips = [strip_path(tmp_path / "results/mine", *map(json.loads(line).get, ("variant", "name"))) for line in lines[kept + 1 :]]
+    for path in (*strips, *(tmp_path / "results").glob("table*"), *(tmp_path / "results/mine").glob("s[uh]*")):
+        path.unlink()
+    assert voxcli(*call)[0] == 0
+    assert files_of(tmp_path / "results") == whole
 
 
 def test_samples_without_a_strip_are_done_again_and_strips_are_of_what_was_scored_last(voxcli, data, tmp_path):
