@@ -1,5 +1,13 @@
-"""Every protocol on a tiny data set in its real layout: planted predictions score what geometry says, missing ones are counted, a network
-with random weights runs to the end, and another folder is refused with the tree that is expected."""
+"""Every protocol on a tiny data set in its real layout. What is shown of each, and where:
+
+planted predictions score what geometry says, in every column of every table (`check_complete`): test_planted_predictions
+missing ones are counted, of each category and of all: the same
+a network with random weights runs to the end: test_a_network_with_random_weights, test_what_a_network_with_random_weights_predicts
+another folder is refused with the tree that is expected: test_another_folder
+a user's protocol is one YAML: test_a_protocol_is_one_yaml, and test_a_new_protocol_is_one_yaml of test_evaluate_command.py
+
+pix2vox-time has no data: test_evaluate_costs.py.
+"""
 
 import csv
 import io
@@ -7,7 +15,9 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 from evaluation_layouts import LAYOUTS, ONE_CATEGORY, PAIRS, made
+from layout_pieces import CHAIR, picture
 from PIL import Image
 from small_networks import SMALL
 
@@ -17,6 +27,21 @@ from voxcli.evaluation.samples import ScoredSample
 from voxcli.metrics.iqtt import Answers
 from voxcli.models.weights import save_weights
 
+TREES = {
+    "r2n2": "ROOT/ShapeNetRendering/SYNSET/ID/rendering/00.png",
+    "disn": "ROOT/renderings_rgb/ShapeNet/SYNSET/ID/easy/00.png",
+    "pix3d": "ROOT/pix3d.json",
+    "pascal3d": "ROOT/Annotations/CLASS_imagenet/NAME.mat",
+    "street": "ROOT/images/NAME.png and ROOT/fruxels/NAME.npz",
+    "rooms": "ROOT/images/NAME.png, ROOT/facts",
+    "questions": "ROOT/3diqtt-v2-val.h5",
+    "scannet": "ROOT/scans/SCENE/SCENE.sens",
+    "parts": "ROOT/SYNSET/points/ID.pts",
+    "unseen": "ROOT/CATEGORY/ID/*.obj",
+    "shapes": "ROOT/CATEGORY/ID/",
+    "semantic-kitti": "ROOT/sequences/08/voxels/000000.label",
+}
+"""What a wrong root is told, by reader, and by protocol where it states its own tree."""
 OWN_TREES = {
     "onet": "ROOT/CATEGORY/ID/pointcloud.npz and ROOT/CATEGORY/ID/points.npz",
     "nyu": "ROOT/NYUtest/NYU0001_0000.bin",
@@ -24,9 +49,9 @@ OWN_TREES = {
 }
 SCENES = ("semantic-kitti", "nuscenes-occ3d")
 """Their samples lie in sequences, which are no categories."""
+WITHOUT_PICTURES = ("nyu", "nuscenes-occ3d")
 EXACT = 1e-4
 LOOSE = {
-    "pix2vox-pix3d": 0.04,
     "disn": 0.01,
     "meshrcnn": 1e-3,
     "jof-shapenet": 1e-3,
@@ -36,7 +61,7 @@ LOOSE = {
     "onet": 5e-3,
     "uclid-pix3d": 1e-3,
 }
-"""Error: of numbers that are means over points at random places, and of edges of Pix3D's that are interpolated over a cell."""
+"""Error of numbers that are means over points at random places."""
 
 
 def cells(folder):
@@ -74,6 +99,12 @@ def test_planted_predictions_score_what_geometry_says(voxcli, tmp_path, name):
     assert (sum if read_protocol(name).variants else max)(missing) == absent
     assert absent >= len(read_protocol(name).all_variants) and f"{absent} of {len(lines)} samples have no prediction" in errors
 
+    for title in (table.title for table in read_protocol(name).tables if table.over == "categories"):
+        for category in expected[title].keys() - {"mean"}:
+            of_category = [bool(line["records"]) for line in lines if line["category"] == category]
+            row = found[title, "mine", category]
+            assert (int(row["samples"]), int(row["missing"])) == (sum(of_category), len(of_category) - sum(of_category))
+
 
 def categories(folder):
     """measure -> category -> value, of summary.jsonl."""
@@ -97,6 +128,25 @@ def check_complete(name, expected, found, of_data):
             assert "mean" in planted and len(planted) > 2
             shown = {column for title, method, column in found if (title, method) == (table.title, "mine")}
             assert planted.keys() <= shown
+
+
+@pytest.mark.parametrize("name", [name for name, values in ONE_CATEGORY.items() if values])
+def test_a_protocol_of_one_category_takes_all_others(voxcli, tmp_path, name):
+    root, predictions, _ = made(name, tmp_path)
+    code, _, errors = voxcli("evaluate", name, "--data", str(root), "--predictions", str(predictions), "-o", "results", "--pictures", "0",
+                             "--set", "protocol.read.categories=null")  # fmt: skip
+    assert code == 0, errors
+    found = categories(tmp_path / "results")
+    for measure, values in ONE_CATEGORY[name].items():
+        assert found[measure] == pytest.approx(values, rel=LOOSE.get(name, 1e-3))
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_protocol_is_one_yaml_that_a_user_can_write(voxcli, tmp_path, name):
+    code, text, _ = voxcli("evaluate", name, "--print-config")
+    assert code == 0
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(yaml.safe_load(text)["protocol"]))
+    assert read_protocol(str(tmp_path / "mine.yaml")) == read_protocol(name)
 
 
 def test_one_file_answers_all_questions(voxcli, tmp_path):
@@ -126,12 +176,18 @@ def test_parts_are_named_by_all_samples_again_when_one_comes_later(voxcli, tmp_p
     assert record["params"]["matched"] == {"a": "seat", "b": "leg", "c": "seat", "d": "seat"}
 
 
-def _runs(name):
-    """Those that run a network several times on the same data are slow, and add little."""
-    return pytest.param(name, marks=[pytest.mark.slow] if name.endswith(("-views", "-ablation")) else [])
+LESS = {"uclid": "protocol.predict.points=2", "jof": "protocol.predict.resolution=16"}
+"""Settings by model that make a prediction quick."""
 
 
-@pytest.mark.parametrize("name", [_runs(name) for name in LAYOUTS if read_protocol(name).model])
+def quick(protocol):
+    """Options that make predictions and their scores quick."""
+    emd = protocol.measures.get("emd")
+    few = ["--set=protocol.measures.emd.options.points=64"] if emd is not None and emd.preset == "uclid" else []
+    return [*few, *(f"--set={LESS[model]}" for model in LESS if model == protocol.model)]
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if read_protocol(name).model])
 def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
     root, _, expected = made(name, tmp_path)
     model = read_protocol(name).model
@@ -139,13 +195,30 @@ def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
     weights.facts.update({"label_names": ["air", "wall", "chair"]} if name in ("ssz-scannet", "nyu") else {})
     save_weights(tmp_path / "random.safetensors", weights, half=False)
     code, _, errors = voxcli("evaluate", name, "--data", str(root), "--weights", "random.safetensors", "-o", "results", "--pictures", "1",
-                             "--limit", "1", "--dtype", "float32", "--keep-going")  # fmt: skip
+                             "--limit", "1", "--dtype", "float32", "--keep-going", *quick(read_protocol(name)))  # fmt: skip
     assert code == 0, errors
     found = cells(tmp_path / "results")
     assert any(method == "random" for _, method, _ in found)
     lines = (tmp_path / "results/random/samples.jsonl").read_text().splitlines()
-    assert len(lines) == len(read_protocol(name).all_variants)
+    assert len(lines) == len(read_protocol(name).all_variants) and all(json.loads(line)["records"] for line in lines)
     assert (tmp_path / "results/random/sheet.png").is_file()
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if read_protocol(name).model is None and name not in WITHOUT_PICTURES])
+def test_what_a_network_with_random_weights_predicts_is_scored(voxcli, tmp_path, name):
+    """These protocols read shapes alone: a picture beside a truth goes through `predict` first."""
+    root = made(name, tmp_path)[0]
+    picture(root / CHAIR / "aa/00.png")
+    save_weights(tmp_path / "random.safetensors", SMALL["jof"].weights("jof"), half=False)
+    code, _, errors = voxcli("predict", str(root), "--weights", "random.safetensors", "-o", "random", "--format", "obj", "--resolution",
+                             "16", "--dtype", "float32")  # fmt: skip
+    assert code == 0, errors
+    code, _, errors = voxcli("evaluate", name, "--data", str(root), "--predictions", "random", "--pair", "{category}/{id}/00", "-o",
+                             "results", "--pictures", "1")  # fmt: skip
+    assert code == 0, errors
+    lines = [json.loads(line) for line in (tmp_path / "results/random/samples.jsonl").read_text().splitlines()]
+    assert [set(line["records"]) for line in lines] == [set(read_protocol(name).measures), set(), set(), set()]
+    assert all(record["value"] is not None for record in lines[0]["records"].values())
 
 
 @pytest.mark.parametrize(("name", "tiles"), [("iqtt", 6), ("pix2scene-rooms", 6)])
@@ -175,7 +248,7 @@ def test_another_folder_is_refused_with_the_expected_tree(refused, tmp_path, nam
     (tmp_path / "other/notes.txt").write_text("nothing")
     (tmp_path / "mine").mkdir()
     said = refused("evaluate", name, "--data", "other", "--predictions", "mine", "-o", "results", named=("other", "expected ROOT"))
-    assert OWN_TREES.get(name, "ROOT") in said
+    assert OWN_TREES.get(name, TREES.get(read_protocol(name).reader)) in said
 
 
 def test_two_meshes_of_an_object_are_one_error_and_materials_beside_a_mesh_none(refused, voxcli, tmp_path):
