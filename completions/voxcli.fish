@@ -152,7 +152,7 @@ __voxcli_for $_vox6 -- -l crop -x -a 'auto box center none' -d 'box: the square 
 __voxcli_for $_vox6 -- -l bbox -r -d 'Where the object is, in pixels, or as fractions up to 1.'
 __voxcli_for $_vox6 -- -l coarse -d 'Write each view'\''s coarse volume, for fuse-views.'
 __voxcli_for $_vox6 -- -l parts -d 'Faces by part in place of albedo.'
-__voxcli_for $_vox6 -- -l fit -r -d 'Fit the guess to the picture, which needs alpha, in so many steps.'
+__voxcli_for $_vox6 -- -l fit -r -d 'Fit the guess to the picture, which needs alpha, or the codes to a shape (200), in so many steps.'
 __voxcli_for $_vox6 -- -l camera-out -r -d 'Also write the guessed camera (.yaml, .json), or a folder of them.'
 __voxcli_for $_vox6 -- -l light-out -r -d 'Also write the guessed light (.yaml), or a folder of them.'
 __voxcli_for $_vox6 -- -l relight -r -d 'Draw the picture in the light of this file.'

@@ -102,13 +102,7 @@ class ColouredShapes:
 
     def volume(self, index: int) -> np.ndarray:
         """Colours and occupancy, uint8 [64, 64, 64, 4], the last 0 or 255: occupied where a colour is not 0."""
-        path = self.paths[index]
-        array = _arrays(path, "colored_voxel")
-        if array.shape == (3, CELLS, CELLS, CELLS):
-            array = array.transpose(1, 2, 3, 0)
-        if array.shape != (CELLS, CELLS, CELLS, 3):
-            raise FileFormatError(f"'{path}': coloured voxels of another shape.", expected=[CELLS] * 3 + [3], actual=list(array.shape))
-        colours = _as_bytes(array, path)
+        colours = read_colours(self.paths[index])
         return np.concatenate([colours, 255 * (colours > 0).any(-1, keepdims=True).astype(np.uint8)], -1)
 
     def pairs(self, index: int, resolution: int, count: int | None, rng: np.random.Generator) -> PointValues:
@@ -126,6 +120,16 @@ class ColouredShapes:
         occupied = rows[:, 3] > 0.5
         colours = np.where(occupied[:, None], _as_bytes(rows[:, 4:], path), 0).astype(np.uint8)
         return PointValues((points / 2).astype(np.float32), occupied, colours, np.where(occupied, 255, 0).astype(np.uint8))
+
+
+def read_colours(path: Path) -> np.ndarray:
+    """The coloured voxels of a .mat file, uint8 [64, 64, 64, 3], 0 in air. Raises FileFormatError for a file without any."""
+    array = _arrays(path, "colored_voxel")
+    if array.shape == (3, CELLS, CELLS, CELLS):
+        array = array.transpose(1, 2, 3, 0)
+    if array.shape != (CELLS, CELLS, CELLS, 3):
+        raise FileFormatError(f"'{path}': coloured voxels of another shape.", expected=[CELLS] * 3 + [3], actual=list(array.shape))
+    return _as_bytes(array, path)
 
 
 def shape_bytes(volume: ColouredVolume, seed: int = 0) -> bytes:

@@ -67,8 +67,10 @@ def predict(
         voxcli predict street.png -m ssz -o scene.npz
         voxcli predict images/ -m ssz -o scenes/ --skip-existing
         voxcli predict views/ --views --weights object.safetensors -o object.ply
+        voxcli predict car.obj --weights jof.safetensors -o nearest.glb
     """
     from voxcli.cli.framework.predictions import Predictions, PredictRequest
+    from voxcli.cli.framework.shape_fitting import fit_shapes, fitting_model
     from voxcli.files.registry import searched_extensions
 
     if given.get("fov_x_deg") is not None and camera is not None:
@@ -91,8 +93,11 @@ def predict(
         given,
         workers,
     )
+    if (fitting := fitting_model(model, weights, sources)) is not None:
+        return fit_shapes(request, fitting, sources, output, policy)
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".npz")
     reads = ReadOptions(grouped=views, part="images")
     with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="predicting", reads=reads) as todo:
         if len(todo):
             Predictions(request, todo).run()
+    return None

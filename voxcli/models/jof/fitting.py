@@ -38,6 +38,25 @@ def fit_to_points(
     return codes.mapped(torch.Tensor.detach)
 
 
+def fit_albedo(network: JOF, codes: Codes, points: Tensor, colours: Tensor, *, steps: int = 200, rate: float = 0.02) -> Codes:
+    """Codes whose f_A makes occupied points [B, N, 3] have colours [B, N, 3] in -1..1: L_A of equation (8), f_C and f_S still.
+
+    Fitted together, colours outweigh the shape, which may vanish (ours). Deterministic.
+    """
+    there = torch.ones(points.shape[:2], dtype=torch.bool, device=points.device)
+    with torch.no_grad():
+        winners = network.winners(codes, points)
+    with torch.enable_grad():
+        albedo = codes.albedo.detach().clone().requires_grad_()
+        optimiser = torch.optim.Adam([albedo], rate)
+        for _ in range(steps if albedo.numel() else 0):
+            optimiser.zero_grad()
+            found = network.colours(codes._replace(albedo=albedo), points, winners)
+            (albedo.grad,) = torch.autograd.grad(albedo_loss(found, colours, there), [albedo])
+            optimiser.step()
+    return codes._replace(albedo=albedo.detach())
+
+
 def fit_to_image(
     network: JOF, images: Tensor, masks: Tensor, guess: ImageGuess, *, steps: int = 50, rate: float = 0.01, side: int = 32,
     silhouette: float = 1.0,

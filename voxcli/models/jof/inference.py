@@ -16,10 +16,10 @@ from voxcli.geometry.field_surface import FieldGrid, sample_field
 from voxcli.geometry.lighting import Lights, shade
 from voxcli.geometry.projections import decompose
 from voxcli.geometry.surfaces import surface_mesh
-from voxcli.models.base import DividesShapes, DrawsPictures, FitsShapes, Inputs, Predictor
+from voxcli.models.base import DividesShapes, DrawsPictures, FitOptions, FitsShapes, Inputs, Predictor
 from voxcli.models.branched.batches import TO_OWN
 from voxcli.models.branched.preparation import BACKGROUND, IMAGE, coloured, prepare, standard_image
-from voxcli.models.jof.fitting import fit_to_image, fit_to_points
+from voxcli.models.jof.fitting import fit_albedo, fit_to_image, fit_to_points
 from voxcli.models.jof.network import JOF, Codes, ImageGuess, JOFConfig, projection_of
 from voxcli.models.jof.rendering import fields_of, usable
 from voxcli.models.jof.spec import JOFOptions
@@ -125,12 +125,21 @@ class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mes
         self.network.need("shape", "albedo", purpose="Rebuilding shapes")
         return surface_of(self, codes, resolution, THRESHOLD, False, {})
 
-    def fitted(self, points: np.ndarray, occupied: np.ndarray, steps: int = 200, resolution: int = 64) -> Mesh:
-        """f_C and f_S by back-propagation through the shape decoder (section 4.1, Figure 6 e)."""
+    def fitted(
+        self, points: np.ndarray, occupied: np.ndarray, colours: np.ndarray | None = None, options: FitOptions = FitOptions()
+    ) -> Mesh:
+        """f_C and f_S by back-propagation through the shape decoder (section 4.1, Figure 6 e); f_A, too, where there are colours."""
         self.network.need("shape", "albedo", purpose="Fitting codes to a shape")
-        at = torch.from_numpy(np.asarray(points, np.float32) * 2)[None].to(self.device)
-        codes = fit_to_points(self.network, at, torch.from_numpy(occupied)[None].to(self.device), steps=steps)
-        return surface_of(self, codes, resolution, THRESHOLD, False, {"fitted": steps})
+        at, inside = (torch.from_numpy(x)[None].to(self.device) for x in (np.asarray(points, np.float32) * 2, np.asarray(occupied, bool)))
+        codes = fit_to_points(self.network, at, inside, steps=options.steps)
+        if colours is not None:
+            shown = torch.from_numpy(colours).float()[None].to(self.device) / 127.5 - 1
+            codes = fit_albedo(self.network, codes, at[:, inside[0]], shown[:, inside[0]], steps=options.steps)
+        with torch.no_grad():
+            found = _in_pieces(lambda x: self.network.occupancy(codes, x), at) >= options.threshold
+        iou = int((found & inside).sum()) / max(1, int((found | inside).sum()))
+        facts: Meta = {"fitted": options.steps, "iou": round(iou, 6), "pairs": len(points)}
+        return surface_of(self, codes, options.resolution, options.threshold, options.parts, facts)
 
 
 def _taken_in(predictor: JOFPredictor, sample: Picture, background: tuple[int, int, int], fit: int) -> tuple[Tensor, Tensor, Meta]:
@@ -177,7 +186,7 @@ def surface_of(predictor: JOFPredictor, codes: Codes, resolution: int, threshold
         mesh = surface_mesh(grid, threshold)
         if not len(mesh.faces):
             raise EmptyMeshError("The network sees no object: its occupancy stays below the threshold.", actual=f"threshold {threshold:g}",
-                                 hint="Lower --threshold, or look at the picture's background.")  # fmt: skip
+                                 hint="Lower --threshold, or look at the background of a picture.")  # fmt: skip
         places = (mesh.vertices, mesh.vertices[mesh.faces].mean(1))
         vertices, centres = (torch.from_numpy(x).float()[None].to(predictor.device) for x in places)
         winner = _in_pieces(lambda x: model.winners(codes, x), centres)[0].cpu().numpy()

@@ -24,7 +24,12 @@ class JOFOptions(ObjectOptions):
     threshold: float | None = threshold_option("(0, 1)")
     resolution: int = option(64, "Cells along the longest side.", within="[2, 1024]", unit="cells a side")
     parts: bool = option(False, "Faces by part in place of albedo.")
-    fit: int = option(0, "Fit the guess to the picture, which needs alpha, in so many steps.", metavar="STEPS", within="[0, inf)")
+    fit: int = option(
+        0,
+        "Fit the guess to the picture, which needs alpha, or the codes to a shape (200), in so many steps.",
+        metavar="STEPS",
+        within="[0, inf)",
+    )
     camera_out: str | None = file_option(
         None, "Also write the guessed camera (.yaml, .json), or a folder of them.",
         SideFile("voxcli.models.jof.guesses:camera_of", (".yaml", ".yml", ".json")),
@@ -39,7 +44,8 @@ class JOFOptions(ObjectOptions):
 
 HELP = """\
 -m jof turns one image of an object into its surface with albedo, one node a part (.glb .ply .obj; --parts for part labels), looked for
-on --resolution cells a side (64; 2 to 1024), or draws it again (.png), as it is or in another light."""
+on --resolution cells a side (64; 2 to 1024), or draws it again (.png), as it is or in another light. A mesh, voxels, points or
+pairs of points and occupancies in place of the image: the nearest shape that the decoder makes, by codes that are fitted (--fit)."""
 
 IMPORTER = Importer(
     "voxcli.models.jof.importer:import_weights",
