@@ -114,12 +114,11 @@ class Evaluator:
         """The files that a sample is read from: its own, its truth, and a prediction where there is one."""
         reader = self.readers[place.variant]
         by_truth = self._by_truth(reader, place)
-        truths = [reader.truth(place.index, truth) for truth in by_truth]
-        found: list[Path | Scored | None] = [*reader.sources(place.index), *truths]
+        found = [*reader.sources(place.index), *(reader.truth_file(place.index, truth) for truth in by_truth)]
         if self.job.predictions is not None:
             found = [*(self._file(reader, place, by_truth[each]) for each in by_truth if each in reader.separate), *found]
             found.insert(0, self._file(reader, place))
-        return list(dict.fromkeys(as_input(each) for each in found if isinstance(each, Path)))
+        return list(dict.fromkeys(as_input(each) for each in found if each is not None))
 
     def has_prediction(self, place: Place) -> bool:
         """Whether there is a file of a prediction."""

@@ -89,6 +89,11 @@ class Reader(ABC, Generic[OptionsT]):
     def truth(self, index: int, which: str) -> Shape | Answers | CameraPoses | Path:
         """The truth of a sample, or its file, which the metric reads. which: `Measure.truth`."""
 
+    def truth_file(self, index: int, which: str) -> Path | None:
+        """The file that is a truth; None where truths are made of others, which takes its time."""
+        found = self.truth(index, which)
+        return found if isinstance(found, Path) else None
+
     def has_truth(self, index: int, which: str) -> bool:
         """Whether a sample has this truth; its measures are left out where it has not."""
         return True

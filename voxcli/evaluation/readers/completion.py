@@ -13,6 +13,7 @@ import numpy as np
 
 from voxcli.config import Value
 from voxcli.datasets.scene_completion import CompletionFolder, Frame, KittiFolder, NYUFolder, Occ3DFolder, coarser
+from voxcli.errors import VoxcliError
 from voxcli.evaluation.readers.base import OptionsT, Reader, ReaderOptions, Sample
 from voxcli.files.completion import NYU_SHAPE
 from voxcli.files.keyed import OCC3D_ORIGIN, OCC3D_SHAPE, OCC3D_VOXEL
@@ -35,6 +36,14 @@ class CompletionReader(Reader[OptionsT], Generic[OptionsT]):
         """Take the frames of a folder as samples."""
         self.folder = folder
         self.samples = [Sample(frame.name, frame.sequence, frame.id) for frame in folder.frames]
+
+    def sources(self, index: int) -> Sequence[Path]:
+        """The pictures that are there: predictions in files need none, nor what says where cameras stand."""
+        try:
+            shots = self.folder.shots(self.folder.frames[index])
+        except VoxcliError:
+            return []
+        return [shot.path for shot in shots if shot.path.is_file()]
 
     def inputs(self, index: int) -> Inputs:
         """The pictures of the frame, with their cameras in the grid's world."""
@@ -91,12 +100,16 @@ class NYUReader(CompletionReader[NYUOptions]):
         self.opened(NYUFolder(root, options.split))
 
     def sources(self, index: int) -> Sequence[Path]:
-        """The file of the volume."""
-        return [self.folder.frames[index].labels]
+        """The file of the volume, and the picture."""
+        return [self.folder.frames[index].labels, *super().sources(index)]
 
     def truth(self, index: int, which: str) -> Shape | Answers | Path:
         """The volume in larger cells."""
         return _coarse_volume(self.folder, self.folder.frames[index], self.options.coarse)
+
+    def truth_file(self, index: int, which: str) -> Path | None:
+        """None: it is made of the sources."""
+        return None
 
     def part(self, made: Shape | Answers, index: int) -> Shape | Answers:
         """Itself, in larger cells where it has those of the file."""

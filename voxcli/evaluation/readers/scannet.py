@@ -75,6 +75,10 @@ class ScanNetReader(Reader[ScanNetOptions]):
         scene = _scene(folder)
         return fruxels_of(scene, name, camera_of(scene.frame(name)), self.frustum, self._of_raw(), self.ids)
 
+    def truth_file(self, index: int, which: str) -> Path | None:
+        """None: it is made of the sources."""
+        return None
+
     def _of_raw(self) -> np.ndarray | None:
         return nyu40_of_ids(self.root) if (self.root / LABELS).is_file() else None
 
