@@ -67,7 +67,6 @@ def predict(
         voxcli predict street.png -m ssz -o scene.npz
         voxcli predict images/ -m ssz -o scenes/ --skip-existing
         voxcli predict views/ --views --weights object.safetensors -o object.ply
-        voxcli predict car.obj --weights jof.safetensors -o nearest.glb
     """
     from voxcli.cli.framework.predictions import Predictions, PredictRequest
     from voxcli.cli.framework.shape_fitting import fit_shapes, fitting_model
