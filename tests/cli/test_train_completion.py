@@ -1,6 +1,7 @@
 """`train --data` on the roots of scene completion, without a conversion before it."""
 
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -50,7 +51,6 @@ def test_kitti_trains_on_its_training_sequences_and_is_validated_on_08(voxcli, k
     assert start["validation"] == 1  # 08 has one frame left, 00 two
     facts = load_weights(tmp_path / "run/weights.safetensors").facts
     assert tuple(facts["label_names"]) == KITTI_CLASSES.names and facts["frustum"] == {"z_near": 2.0, "z_far": 50.0, "fov_x_deg": 70.0}
-    assert voxcli("predict", "kitti/sequences/08/image_2/000000.png", "--weights", "run/weights.safetensors", "-o", "a.npz")[0] == 0
 
 
 def test_a_sample_is_the_picture_and_what_its_camera_has_before_it(kitti):
@@ -81,7 +81,7 @@ def test_what_nobody_knows_is_left_out(kitti):
 
 
 def test_ssz_and_shipped_recipes_fit_without_a_setting(voxcli, kitti):
-    for call in (("-m", "rays"), ("-m", "rays", "--recipe", "rays-far"), ("-m", "ssz", "--recipe", "street-small")):
+    for call in (("-m", "rays"), ("-m", "ssz", "--recipe", "street-small")):
         more = () if "ssz" in call else ("--set", "training.network.pretrained=false")
         code, text, errors = voxcli("train", *call, "--data", "kitti", "-o", "run", "--dry-run", *more)
         assert code == 0 and json.loads(text)["samples"] == 2, errors
@@ -98,6 +98,8 @@ def test_nyu_and_occ3d_train_alike(voxcli, tmp_path):
     occ3d(tmp_path / "occ3d", tmp_path / "none")
     samples = CompletionSamples(tmp_path / "occ3d", CompletionOptions(split="val", size=(16, 16, 16)))
     assert len(samples.names) == 12 and samples.names[0] == "scene-0001/t1/CAM_FRONT" and samples.classes == OCC3D_CLASSES
+    elsewhere = pickle.loads(pickle.dumps(samples))
+    assert np.array_equal(elsewhere.read(3)[1], samples.read(3)[1]) and "annotations" not in vars(elsewhere.folder)
 
 
 def test_a_wrong_root_and_wrong_settings_are_refused(refused, kitti, tmp_path):

@@ -213,6 +213,10 @@ class Occ3DFolder(CompletionFolder):
                 self.frames.append(Frame(f"{scene}/{token}", scene, token, path))
         self.checked()
 
+    def __getstate__(self) -> dict[str, Path | list[Frame]]:
+        """Without the annotations, which are large: they are read again where another process wants them."""
+        return {"root": self.root, "frames": self.frames}
+
     @property
     def annotations_path(self) -> Path:
         """The file of splits, cameras and poses."""
