@@ -29,7 +29,7 @@ from voxcli.scene import Frustum
 pytestmark = pytest.mark.gpu
 DEVICE = os.environ.get("GPU_TESTS_DEVICE", "cuda")
 OPTIONS = {"jof": {"resolution": 16}, "uclid": {"points": 64}, "ssz": {"probabilities": True}, "rays": {"probabilities": True}}
-CLOSE = {"uclid": 1e-3, "pix2scene": 1e-3, "jof": 1e-3}
+CLOSE = {"uclid": 1e-3, "pix2scene": 1e-3, "iqtt-pix2scene": 1e-3, "jof": 1e-3}
 """Where a result is a point or a depth, a float32 of another order of sums moves it by more than a probability."""
 
 

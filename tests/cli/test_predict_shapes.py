@@ -46,10 +46,10 @@ def test_a_shape_of_the_decoder_s_own_is_found_again(voxcli, tmp_path):
     """A box of 6 x 3 x 2, of whose points some are told to be inside: a diagonal of 7."""
     weights_of_boxes(tmp_path / "jof.safetensors")
     sides, middle = np.array([6.0, 3, 2]), np.array([10.0, 20, 30])
-    points = np.random.default_rng(0).uniform(-1, 1, (2500, 3)) * sides
+    points = np.random.default_rng(0).uniform(-1, 1, (2000, 3)) * sides
     inside = (np.abs(points) < sides / 2).all(1)
     np.savez(tmp_path / "box.npz", points=(points + middle).astype(np.float32), occupancies=np.packbits(inside))
-    code, _, errors = voxcli("predict", "box.npz", "--weights", "jof.safetensors", "--resolution", "32", "-o", "found.ply")
+    code, _, errors = voxcli("predict", "box.npz", "--weights", "jof.safetensors", "--fit", "100", "--resolution", "24", "-o", "found.ply")
     assert code == 0, errors
     found = files.read_as(tmp_path / "found.ply", Mesh)
     low, high = found.vertices.min(0), found.vertices.max(0)

@@ -63,7 +63,7 @@ def fit_shapes(request: PredictRequest, name: str, sources: Sequence[str], outpu
             find_conversion(Mesh, format, request.becomes)
         if not len(todo) or todo.plan is not None:
             return
-        fitter = _Fitter(request, name, path, options)
+        fitter = _Fitter(request, name, path, options, len(todo) > 1)
         written.name_model(request.weights or name)
         for chunk in todo.chunks(1):
             with todo.attempt(chunk[0]):
@@ -87,14 +87,15 @@ def _options(request: PredictRequest, kind: type[ModelOptions], name: str) -> Fi
 
 
 class _Fitter:
-    """Fits shapes with one network."""
+    """Fits shapes with one network. several: what each came to is said with -v alone."""
 
-    def __init__(self, request: PredictRequest, name: str, path: Path, options: FitOptions):
+    def __init__(self, request: PredictRequest, name: str, path: Path, options: FitOptions, several: bool):
         from voxcli.provenance import sha256_file
 
         network = load_network(name, path, request.device, request.dtype)
         assert isinstance(network, FitsShapes)
         self.request, self.name, self.options, self.network, self.digest = request, name, options, network, sha256_file(path)
+        self.several = several
 
     def process(self, item: Item) -> None:
         """Read one shape, fit it, and write the surface."""
@@ -116,7 +117,8 @@ class _Fitter:
         made = with_provenance(made, "predict", recorded, {item.source: sha256_file(item.source)}, weights=self.digest)
         made.meta["prediction"] = facts
         written.write(item.target, made, format=request.formats.format, overwrite=request.overwrite or item.broken)
-        out.note(f"{item.source}: fitted in {options.steps} steps, IoU {facts['iou']:.3f} of {facts['pairs']:,} points in and around it.")
+        say = out.detail if self.several else out.note
+        say(f"{item.source}: fitted in {options.steps} steps, IoU {facts['iou']:.3f} of {facts['pairs']:,} points in and around it.")
 
 
 def _read(path: str, format: str | None) -> Mesh | PointCloud | VoxelGrid | ColouredVolume:
