@@ -6,7 +6,7 @@ a network with random weights runs to the end: test_a_network_with_random_weight
 another folder is refused with the tree that is expected: test_another_folder
 a user's protocol is one YAML: test_a_protocol_is_one_yaml, and test_a_new_protocol_is_one_yaml of test_evaluate_command.py
 
-pix2vox-time has no data: test_evaluate_costs.py.
+pix2vox-time has no data: test_evaluate_costs.py. Real samples: test_evaluate_real_samples.py.
 """
 
 import csv
@@ -49,7 +49,6 @@ OWN_TREES = {
 }
 SCENES = ("semantic-kitti", "nuscenes-occ3d")
 """Their samples lie in sequences, which are no categories."""
-WITHOUT_PICTURES = ("nyu", "nuscenes-occ3d")
 EXACT = 1e-4
 LOOSE = {
     "disn": 0.01,
@@ -130,6 +129,16 @@ def check_complete(name, expected, found, of_data):
             assert planted.keys() <= shown
 
 
+def test_a_further_threshold_is_a_column(voxcli, tmp_path):
+    root, predictions, _ = made("tatarchenko", tmp_path)
+    table = "{title: Near, over: categories, column: {measure: fscore, part: 'mean_parts.fscore.<0.05'}}"
+    code, _, errors = voxcli("evaluate", "tatarchenko", "--data", str(root), "--predictions", str(predictions), "-o", "results",
+                             "--pictures", "0", "--set", f"protocol.tables=[{table}]")  # fmt: skip
+    assert code == 0, errors
+    found = {column: float(row["value"]) for (_, method, column), row in cells(tmp_path / "results").items() if method == "mine"}
+    assert found == pytest.approx({"chair": 1.0, "table": 0.75, "mean": 2.75 / 3})
+
+
 @pytest.mark.parametrize("name", [name for name, values in ONE_CATEGORY.items() if values])
 def test_a_protocol_of_one_category_takes_all_others(voxcli, tmp_path, name):
     root, predictions, _ = made(name, tmp_path)
@@ -204,7 +213,7 @@ def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
     assert (tmp_path / "results/random/sheet.png").is_file()
 
 
-@pytest.mark.parametrize("name", [name for name in LAYOUTS if read_protocol(name).model is None and name not in WITHOUT_PICTURES])
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if read_protocol(name).model is None])
 def test_what_a_network_with_random_weights_predicts_is_scored(voxcli, tmp_path, name):
     """These protocols read shapes alone: a picture beside a truth goes through `predict` first."""
     root = made(name, tmp_path)[0]

@@ -140,15 +140,24 @@ def _of_category(summary: Summary, way: str, column: Column, category: str) -> f
 
 def _place(parts: Json, path: str) -> Mapping[str, Json] | None:
     """What lies at a dotted place of a record's parts; None where nothing does."""
-    for key in path.split("."):
+    for key in _names(parts, path):
         parts = parts.get(key) if isinstance(parts, Mapping) else None
     return parts if isinstance(parts, Mapping) else None
+
+
+def _names(parts: Json, path: str) -> list[str]:
+    """The names of a dotted place, each the longest that is there: some hold a dot of their own, as in `fscore.<0.05`."""
+    if not isinstance(parts, Mapping):
+        return path.split(".")
+    first = max((key for key in parts if f"{path}.".startswith(f"{key}.")), key=len, default=path.split(".")[0])
+    return [first, *(_names(parts.get(first), path[len(first) + 1 :]) if first != path else [])]
 
 
 def _number(record: Record, part: str) -> float | None:
     if not part:
         return record["value"]
-    above, _, last = part.rpartition(".")
+    *names, last = _names(record["parts"], part)
+    above = ".".join(names)
     found = (_place(record["parts"], above) if above else record["parts"]) or {}
     if last not in found:
         raise unknown_name("part of a summary", part, [f"{above}.{key}".lstrip(".") for key in found] or list(record["parts"]))
