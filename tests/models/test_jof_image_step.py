@@ -5,9 +5,11 @@ import pytest
 import torch
 from jof_examples import TINY, write_objects
 
+from voxcli import config
 from voxcli.models.branched.batches import ShapeSamples, collate
 from voxcli.models.branched.preparation import standard_image
 from voxcli.models.jof import stages, steps
+from voxcli.models.weights import Weights, save_weights
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context, Draws
 
@@ -30,3 +32,13 @@ def test_the_image_encoder_learns_from_the_shape_that_its_codes_give(tmp_path):
     assert all(float(term.detach()) == 0 for name, term in terms.items() if name != "shape")
     terms["shape"].backward()
     assert any(float(p.grad.abs().sum()) > 0 for p in network.image.parameters() if p.grad is not None)
+
+
+def test_weights_of_shapes_alone_know_no_cameras(tmp_path):
+    data = ShapeSamples([write_objects(tmp_path / "data")], {})
+    shapes = stages.TASK.configure(dict(TINY) | {"parts": ["encoder", "shape", "albedo"]}, data)
+    save_weights(tmp_path / "shapes.safetensors", Weights(stages.TASK.build(shapes).state_dict(), "jof", config.to_mapping(shapes)))
+    found = stages.TASK.configure({"start": str(tmp_path / "shapes.safetensors"), "parts": ["encoder", "shape", "albedo", "image"]}, data)
+    assert found.shape == shapes.shape
+    seen = np.concatenate([data.projections(i) for i in range(len(data))]).reshape(-1, 12)
+    assert np.allclose(found.camera_mean, seen.mean(0), atol=1e-5) and np.allclose(found.camera_std, seen.std(0).clip(min=1e-3), atol=1e-5)

@@ -35,6 +35,12 @@ SCANNED = 200
 """Objects whose cameras give mean and deviation of projections."""
 
 
+def parts_of(options: Mapping[str, Value]) -> Sequence[Value]:
+    """The parts that a configuration names, or has by default."""
+    parts = options.get("parts", JOFConfig.parts)
+    return parts if isinstance(parts, Sequence) else ()
+
+
 def codes_stay(stage: Stage, data: ShapeSamples) -> bool:
     """Whether the codes of shapes that a stage reads stay the same while it lasts, and it sees most shapes more than once."""
     used = stage.step != "self" or stage.options(StageOptions).rehearsed
@@ -97,11 +103,12 @@ class JOFTask(BranchTask[JOF, JOFConfig]):
             weights = load_weights(str(options["start"]))
             if weights.model != "jof":
                 raise FileFormatError(f"'{options['start']}': weights of another model.", expected="jof", actual=weights.model)
-            given = weights.config | ({"pretrained": False} if weights.config.get("backbone", RESNET) != RESNET else {})
+            given = dict(weights.config | ({"pretrained": False} if weights.config.get("backbone", RESNET) != RESNET else {}))
+            if "image" not in parts_of(given):  # such weights know no cameras
+                given = {name: value for name, value in given.items() if name not in ("camera_mean", "camera_std")}
         merged = configuration.merge(given, PRESETS[preset], options)
         merged.setdefault("classes", list(data.categories))
-        parts = merged.get("parts", JOFConfig.parts)
-        parts = parts if isinstance(parts, Sequence) else ()
+        parts = parts_of(merged)
         if "latents" in parts:
             merged.setdefault("shapes", len(data))
         if "image" in parts and "camera_mean" not in merged:
