@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from voxcli.geometry.surfels import SurfelMaps
     from voxcli.models.frustum.familiarity import Familiarity
+    from voxcli.models.object_options import FitOptions
     from voxcli.models.weights import Weights
     from voxcli.provenance import Json, Meta
     from voxcli.scene import Camera, DepthMap, Described, Frustum, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
@@ -315,24 +316,11 @@ class DividesShapes(ABC, Generic[CodeT]):
         """The surface that the decoder makes of codes, in the object's own frame. Raises EmptyMeshError where it makes none."""
 
 
-@dataclass(frozen=True)
-class FitOptions:
-    """How codes are fitted, and what is made of them. steps: of Adam; resolution: cells of the surface a side; threshold: occupancy at the
-    surface; parts: faces labelled by part in place of albedo."""
-
-    steps: int = 200
-    resolution: int = 64
-    threshold: float = 0.5
-    parts: bool = False
-
-
 class FitsShapes(ABC):
     """Makes shapes of codes that are fitted to them through the decoder alone."""
 
     @abstractmethod
-    def fitted(
-        self, points: np.ndarray, occupied: np.ndarray, colours: np.ndarray | None = None, options: FitOptions = FitOptions()
-    ) -> Mesh:
+    def fitted(self, points: np.ndarray, occupied: np.ndarray, colours: np.ndarray | None, options: FitOptions) -> Mesh:
         """The surface nearest to points [N, 3] of the object's own frame, of which bool [N] are occupied. colours: uint8 [N, 3] of the
         occupied ones, where they are known. meta["iou"] says how well the codes tell these points."""
 

@@ -39,6 +39,17 @@ class ObjectOptions(ModelOptions):
         return None if self.cut in (None, *WAYS) else self.cut
 
 
+@dataclass(frozen=True)
+class FitOptions:
+    """How codes are fitted, and what is made of them. steps: of Adam; resolution: cells of the surface a side; threshold: occupancy at the
+    surface; parts: faces labelled by part in place of albedo."""
+
+    steps: int = 200
+    resolution: int = 64
+    threshold: float = 0.5
+    parts: bool = False
+
+
 def colour_of(text: str) -> Colour:
     """R, G, B of a grey level or three numbers. Raises UsageError for anything else.
 

@@ -10,7 +10,7 @@ import numpy as np
 from voxcli.datasets.objects import ColouredVoxels, PointValues, point_values
 from voxcli.errors import DataError
 from voxcli.geometry.coloured import ColouredVolume, Placement, colour_volume, placement_of
-from voxcli.models.base import FitOptions
+from voxcli.models.object_options import FitOptions
 from voxcli.scene import Labels, Mesh, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from voxcli.cli.framework.inputs import expand
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.plans import ReadOptions, besides
 from voxcli.errors import DataError, UsageError
-from voxcli.models.base import FitOptions, FitsShapes
+from voxcli.models.base import FitsShapes
+from voxcli.models.object_options import FitOptions
 from voxcli.models.registry import able, check_predicts, load_network, name_of, weights_of
 from voxcli.ops.conversions import convert_to_format, extensions_for, find_conversion, with_provenance
 from voxcli.options import flag_of, option_infos

@@ -16,13 +16,14 @@ from voxcli.geometry.field_surface import FieldGrid, sample_field
 from voxcli.geometry.lighting import Lights, shade
 from voxcli.geometry.projections import decompose
 from voxcli.geometry.surfaces import surface_mesh
-from voxcli.models.base import DividesShapes, DrawsPictures, FitOptions, FitsShapes, Inputs, Predictor
+from voxcli.models.base import DividesShapes, DrawsPictures, FitsShapes, Inputs, Predictor
 from voxcli.models.branched.batches import TO_OWN
 from voxcli.models.branched.preparation import BACKGROUND, IMAGE, coloured, prepare, standard_image
 from voxcli.models.jof.fitting import fit_albedo, fit_to_image, fit_to_points
 from voxcli.models.jof.network import JOF, Codes, ImageGuess, JOFConfig, projection_of
 from voxcli.models.jof.rendering import fields_of, usable
 from voxcli.models.jof.spec import JOFOptions
+from voxcli.models.object_options import FitOptions
 from voxcli.models.weights import Weights
 from voxcli.ops.cutting import cut_out
 from voxcli.ops.lights import LightFile
@@ -125,9 +126,7 @@ class JOFPredictor(Predictor[JOF, JOFOptions, Mesh | Picture], DrawsPictures[Mes
         self.network.need("shape", "albedo", purpose="Rebuilding shapes")
         return surface_of(self, codes, resolution, THRESHOLD, False, {})
 
-    def fitted(
-        self, points: np.ndarray, occupied: np.ndarray, colours: np.ndarray | None = None, options: FitOptions = FitOptions()
-    ) -> Mesh:
+    def fitted(self, points: np.ndarray, occupied: np.ndarray, colours: np.ndarray | None, options: FitOptions) -> Mesh:
         """f_C and f_S by back-propagation through the shape decoder (section 4.1, Figure 6 e); f_A, too, where there are colours."""
         self.network.need("shape", "albedo", purpose="Fitting codes to a shape")
         at, inside = (torch.from_numpy(x)[None].to(self.device) for x in (np.asarray(points, np.float32) * 2, np.asarray(occupied, bool)))
