@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 from evaluation_layouts import made, meshrcnn
-from layout_pieces import CHAIR, TABLE, picture, save, solid
+from layout_pieces import CHAIR, TABLE, picture, plane, save, solid
 from small_networks import SMALL
 
 from voxcli import files
 from voxcli.evaluation.pairing import find_file, pattern_of
-from voxcli.evaluation.protocol import Column, Table
+from voxcli.evaluation.protocol import Column, Table, read_protocol
 from voxcli.evaluation.results import method_name
+from voxcli.evaluation.samples import Job, evaluator_of
 from voxcli.evaluation.summary import Counts
 from voxcli.evaluation.tables import FilledTable, Row, csv_text, latex
 from voxcli.models.weights import save_weights
@@ -226,6 +227,14 @@ def test_dry_run_writes_nothing(voxcli, data, tmp_path):
     assert len(samples) == 4 == last["samples"] and "results/mine/samples.jsonl" in [each["path"] for each in last["write"]]
     assert all(each["path"].split("/")[0] in ("data", "mine") and each["bytes"] > 0 for line in samples for each in line["read"])
     assert not (tmp_path / "results").exists()
+
+
+def test_the_same_path_in_another_folder_is_other_data(tmp_path, monkeypatch):
+    for folder, synset in (("one", CHAIR), ("two", TABLE)):
+        save(tmp_path / folder / "data" / synset / "aa/model.obj", plane())
+        monkeypatch.chdir(tmp_path / folder)
+        job = Job(read_protocol("meshrcnn"), "data", predictions="mine")
+        assert [place.name for place in evaluator_of(job).places] == [f"{synset}/aa"]
 
 
 def test_files_are_found_by_their_sample(tmp_path):

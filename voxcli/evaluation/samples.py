@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -384,7 +385,7 @@ _opened: dict[str, Evaluator] = {}
 
 def evaluator_of(job: Job) -> Evaluator:
     """The evaluator of a job in this process."""
-    key = repr(job)
+    key = repr((os.getcwd(), job))  # its paths may be relative
     if key not in _opened:
         _opened[key] = Evaluator(job)
     return _opened[key]
