@@ -38,6 +38,32 @@ def test_assets_are_near_themselves_and_not_near_a_copy_far_away_or_nothing(voxc
     assert values == {"chair": (1.0, "2", "1"), "table": (0.0, "2", "0"), "mean": (0.5, "4", "1")}
 
 
+def test_assets_that_became_a_data_set_are_scored_by_volume_and_by_surface(voxcli, tmp_path, shared_data):
+    """Of the chair itself is predicted, of the table nothing."""
+    for name in ("chair/chair_A", "table/table_low"):
+        (tmp_path / "meshes" / name).parent.mkdir(parents=True)
+        shutil.copy(shared_data / f"assets/{name}.glb", tmp_path / f"meshes/{name}.glb")
+    assert voxcli("synth", "views", "meshes", "-o", "data", "--layout", "r2n2", "--views", "1")[0] == 0
+    (tmp_path / "mine/chair").mkdir(parents=True)
+    shutil.copy(tmp_path / "data/ShapeNetVox32/chair/chair_A/model.binvox", tmp_path / "mine/chair/chair_A.binvox")
+    save(tmp_path / "mine/table/table_low.npz", VoxelGrid(occupancy=np.zeros((32, 32, 32), bool)))
+    every = ("--set", "protocol.read.split=all")
+    found = evaluated(voxcli, tmp_path, "pix2vox-shapenet", *every)
+    values = [float(found["Table 1: IoU by category", column]["value"]) for column in ("chair", "table", "mean")]
+    assert values == [1.0, 0.0, 0.5]
+    shutil.rmtree(tmp_path / "mine")
+    shutil.rmtree(tmp_path / "results")
+    (tmp_path / "mine/chair").mkdir(parents=True)
+    shutil.copy(tmp_path / "data/objects/chair/chair_A/model.glb", tmp_path / "mine/chair/chair_A.glb")
+    save(tmp_path / "mine/table/table_low.ply", Mesh(np.zeros((0, 3)), np.zeros((0, 3), int)))
+    found = evaluated(voxcli, tmp_path, "jof-shapenet", *every)
+    near, far = (float(found["Tables 2 and 5: Chamfer-L1", column]["value"]) for column in ("chair", "table"))
+    # Ten times a way: between 100,000 random points of one surface it is short, and nothing costs the root of three.
+    assert 0 < near < 0.05 and far == pytest.approx(10 * 3**0.5)
+    scores = [float(found["Table 5: F-score in %", column]["value"]) for column in ("chair", "table", "mean")]
+    assert scores == pytest.approx([100.0, 0.0, 50.0], abs=0.1)
+
+
 def test_a_box_around_a_solid_is_more_by_what_the_solid_lacks(voxcli, tmp_path, shared_data):
     """A protocol of one's own on meshes whose volumes are known."""
     volumes = {"torus": 1.21878, "penguin": 2.01332, "wingnut": 22.0966}
