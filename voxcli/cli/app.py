@@ -24,6 +24,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from voxcli import log
 from voxcli.cli.framework import failures, interrupts, options, variables, written
+from voxcli.cli.framework.help_texts import help_of
 from voxcli.cli.framework.output import OutputClosed, out
 from voxcli.contents import opened_once
 from voxcli.errors import VoxcliError, unknown_name
@@ -265,7 +266,7 @@ class Group(QuickHelp, TyperGroup):
 def build_command(entry: Entry) -> ParserCommand:
     """The Typer command of one entry."""
     function = entry.load()
-    text, _, examples = (options.help_of(function) or entry.help).partition("Examples:\n")
+    text, examples = help_of(function, entry.help)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     help_names = {"help_option_names": ["--help", "-h"]}
     name = entry.words.rpartition(" ")[2]

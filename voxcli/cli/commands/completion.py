@@ -20,6 +20,7 @@ from typer.core import TyperOption
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.cli.framework import options
+from voxcli.cli.framework.help_texts import help_of
 from voxcli.cli.framework.output import out
 from voxcli.errors import UsageError
 from voxcli.version import __version__
@@ -104,7 +105,7 @@ def manual() -> str:
     verbs = {verb.words: verb for verb in _verbs()}
     for entry in app.COMMANDS:
         if entry.exists and not entry.hidden:
-            text, _, examples = (options.help_of(entry.load()) or entry.help).partition("Examples:\n")
+            text, examples = help_of(entry.load(), entry.help)
             paragraphs = [" ".join(each.split()) for each in text.strip().split("\n\n")]
             out_lines += [f".SS voxcli {escaped(entry.words)}", *(line for each in paragraphs for line in (escaped(each), ".PP"))]
             for flag in verbs[entry.words].flags:

@@ -13,6 +13,7 @@ import typer
 from voxcli.atomic import check_there
 from voxcli.cli.framework import options, plans
 from voxcli.cli.framework.batch import Batch, Item, ItemsFailed
+from voxcli.cli.framework.help_texts import completed_help
 from voxcli.cli.framework.output import counted, out
 from voxcli.cli.framework.scoring import advise_on_frustum
 from voxcli.errors import DataError, FrustumError, UsageError
@@ -40,7 +41,7 @@ def _complete_protocols(incomplete: str) -> list[str]:
     return [name for name in names() if name.startswith(incomplete)]
 
 
-@options.completed_help(protocols=_protocols)
+@completed_help(protocols=_protocols)
 @options.sections("protocol")
 def evaluate(
     name: Annotated[

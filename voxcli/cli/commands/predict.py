@@ -11,6 +11,7 @@ import typer
 from voxcli.cli.framework import options
 from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.flags import takes_flags
+from voxcli.cli.framework.help_texts import completed_help
 from voxcli.cli.framework.plans import ReadOptions
 from voxcli.errors import UsageError
 from voxcli.models.base import ModelOptions
@@ -27,7 +28,7 @@ def _help_of_models() -> str:
 
 
 @takes_flags(later=_options_of_models)
-@options.completed_help(models=_help_of_models)
+@completed_help(models=_help_of_models)
 def predict(
     sources: options.Sources,
     output: options.Output,

@@ -8,6 +8,7 @@ import typer
 
 from voxcli.atomic import check_there
 from voxcli.cli.framework import options
+from voxcli.cli.framework.help_texts import completed_help
 from voxcli.cli.framework.output import Progress, out
 from voxcli.cli.framework.plans import facts, print_plan
 from voxcli.errors import UsageError
@@ -36,7 +37,7 @@ def _usual_recipes() -> str:
     return ", ".join(f"{spec.recipe} for {spec.name}" for spec in specs() if spec.recipe)
 
 
-@options.completed_help(recipes=_recipes, data=_data)
+@completed_help(recipes=_recipes, data=_data)
 @options.sections("training")
 def train(
     model: options.Model = default_model(),

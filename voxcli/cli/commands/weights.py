@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxcli.cli.framework import options, written
+from voxcli.cli.framework.help_texts import completed_help
 from voxcli.cli.framework.output import out
 from voxcli.errors import DataError, UsageError
 from voxcli.models.importing import import_weights, importers, recognised
@@ -160,7 +161,7 @@ def _importers() -> str:
     return " ".join(dict.fromkeys(importer.help for importer in importers().values())).replace("\n", "\n    ")
 
 
-@options.completed_help(importers=_importers)
+@completed_help(importers=_importers)
 def import_(
     sources: Annotated[
         list[str],

@@ -307,24 +307,6 @@ def sections(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]
     return mark
 
 
-def completed_help(**parts: Callable[[], str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Say what stands for `{name}` in the help text of a command, found when the command is built."""
-
-    def mark(function: Callable[..., None]) -> Callable[..., None]:
-        vars(function)["help_parts"] = parts
-        return function
-
-    return mark
-
-
-def help_of(function: Callable[..., None]) -> str:
-    """The help text of a command, complete."""
-    text = function.__doc__ or ""
-    for name, part in getattr(function, "help_parts", {}).items():
-        text = text.replace(f"{{{name}}}", part())
-    return text
-
-
 def section(name: str) -> dict[str, Json]:
     """One declared section: the --config file's, overridden by --set."""
     given = _given(_context())
