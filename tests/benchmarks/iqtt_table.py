@@ -2,7 +2,8 @@
 
 QUESTIONS.h5: of `voxcli synth iqtt` with another seed than the training's, or a published file that states answers. Each line is a JSON
 record: accuracy with its standard error, how often each kind of choice was taken, and from how many labels the weights have learnt.
---untrained scores the same networks before any training beside them: what the baselines know from 0 labels, the paper's first row.
+--untrained scores the same networks before any training beside them: what the baselines know from 0 labels, the paper's first row. They
+begin by seed 0, or by the seeds that follow.
 --answers FILE also writes the answers of the last weights, for `voxcli metrics iqtt`.
 """
 
@@ -25,9 +26,9 @@ from voxcli.models.registry import class_of
 from voxcli.models.weights import Weights, load_weights
 
 
-def untrained(weights: Weights) -> Weights:
-    """The network of these weights as it begins, from seed 0."""
-    torch.manual_seed(0)
+def untrained(weights: Weights, seed: int) -> Weights:
+    """The network of these weights as it begins."""
+    torch.manual_seed(seed)
     network = build(config.from_mapping(IQTTConfig, weights.config, "network"))
     return Weights(network.state_dict(), weights.model, weights.config, {**weights.facts, "labels": 0, "training": None})
 
@@ -36,12 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions")
     parser.add_argument("weights", nargs="+")
-    parser.add_argument("--untrained", action="store_true")
+    parser.add_argument("--untrained", type=int, nargs="*", metavar="SEED")
     parser.add_argument("--answers", type=Path)
     args = parser.parse_args()
     file = IQTTFile(args.questions)
     loaded = [(path, load_weights(path)) for path in args.weights]
-    before = [(f"{path}, untrained", untrained(weights)) for path, weights in loaded] if args.untrained else []
+    seeds = [] if args.untrained is None else args.untrained or [0]
+    before = [(f"{path}, untrained, seed {seed}", untrained(weights, seed)) for path, weights in loaded for seed in seeds]
     for path, weights in [*before, *loaded]:
         given = np.array(list(class_of(weights.model).from_weights(weights, "auto").answers([file.labeled, file.unlabeled])))
         found = accuracy_record(given, file.answers, kinds=file.kinds, kind_names=KINDS, pred=str(path), gt=args.questions)
