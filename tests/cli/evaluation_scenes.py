@@ -18,18 +18,26 @@ def street(root, predictions):
     frustum = Frustum(16, 16, 16, 2.0, 12.0, 60.0)
     for k in range(3):
         labels = np.zeros(frustum.shape, np.uint8)
-        labels[:, 8:] = 9
+        labels[:, 12 if k == 1 else 8 :] = 9
         labels[1, :4, :4] = 2
         picture(root / f"images/{k:06d}.png", 16, "RGB")
         save(root / f"fruxels/{k:06d}.npz", FruxelGrid(labels, frustum, classes=STREET))
+        if k == 0:
+            labels[1, :4, 2:4] = 0  # half of the car
+            labels[:4, 8:] = 0  # a quarter of the ground
+        if k == 1:
+            labels[1, :8, :8] = 2  # four times the car
+            labels[:8, 12:] = 0  # half of the ground
+            labels[12, 15] = 3  # of the other half 16 cells are called a truck
         if k < 2:
-            labels[1, :4, 2:4] = 0 if k == 0 else 2  # the first has half of the car
-            labels[:4, 8:] = 0  # both lack a quarter of the ground
             save(predictions / f"{k:06d}.npz", FruxelGrid(labels, frustum, classes=STREET))
-    # Pooled: the car's intersections 8 + 16 of unions 16 + 16; the ground's 1,536 of 2,048, twice. Seven classes are in neither.
-    car, ground = 24 / 32, 0.75
-    both = (24 + 2 * 1536) / (32 + 2 * 2048)
-    return {"Table 2: IoU by class": {"car": car, "ground": ground, "mean": (car + ground) / 2}, "IoU of all classes as one": {"IoU": both}}
+    # Pooled: intersections and unions of both frames are added. Six classes are in neither.
+    car, ground, truck = (8 + 16) / (16 + 64), (1536 + 496) / (2048 + 1024), 0.0
+    both = (8 + 1536 + 16 + 512) / (16 + 2048 + 64 + 1024)
+    return {
+        "Table 2: IoU by class": {"car": car, "truck": truck, "ground": ground, "mean": (car + ground + truck) / 3},
+        "IoU of all classes as one": {"IoU": both},
+    }
 
 
 def ssz_shapenet(root, predictions):
@@ -48,12 +56,12 @@ def iqtt(root, predictions):
     return {"Table 3: accuracy": {"accuracy": 2 / 3}}
 
 
-def rooms(root, variant="box-rotation", shape="box"):
+def rooms(root, variant="box-rotation", shape="box", count=2):
     from voxcli.datasets.synthetic.folders import write_dataset
     from voxcli.datasets.synthetic.rooms.dataset import RoomsGenerator
     from voxcli.datasets.synthetic.rooms.scenes import RoomsConfig
 
-    write_dataset(root, 2, RoomsGenerator(0, RoomsConfig(variant, (shape,), 1, False, True, 16), None), 1)
+    write_dataset(root, count, RoomsGenerator(0, RoomsConfig(variant, (shape,), 1, False, True, 16), None), 1)
     return root
 
 
@@ -69,9 +77,18 @@ def brute_force(truth, share):
     rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
     seen = np.isfinite(truth.depth)
     points = (rays * truth.depth[..., None])[seen].astype(np.float64)
-    apart = np.linalg.norm(points[:, None] * (1 + share) - points[None], axis=-1)
+    shares = np.broadcast_to(share, seen.shape)[seen]
+    apart = np.linalg.norm(points[:, None] * (1 + shares[:, None, None]) - points[None], axis=-1)
     lengths = np.linalg.norm(points, axis=1)
-    return apart.min(1).max(), apart.min(0).max(), ((lengths * share) ** 2).mean()
+    return apart.min(1).max(), apart.min(0).max(), ((lengths * shares) ** 2).mean()
+
+
+def one_nearer(depth, share):
+    """A share for each pixel: the middle one alone is nearer. Its point lies in the air, far from all true ones, while each true one has
+    others close by."""
+    shares = np.zeros(depth.shape)
+    shares[shares.shape[0] // 2, shares.shape[1] // 2] = -share
+    return shares
 
 
 def pix2scene_rooms(root, predictions):
@@ -91,19 +108,26 @@ def pix2scene_rooms(root, predictions):
 
 
 def pix2scene_views(root, predictions):
-    rooms(root)
-    expected = {"Table 2: Hausdorff forward": {}, "Table 2: Hausdorff reverse": {}, "Table 2: MSE of depth": {}}
-    for degrees in (5, 35, 55, 80):
-        truth = files.read_as(root / f"turned/000000-{degrees:02d}.npz", Surfels)
-        save(predictions / f"{degrees} degrees" / "000000.npz", farther(truth, 0.05))
-        for title, number in zip(expected, brute_force(truth, 0.05), strict=True):
-            expected[title][f"{degrees} degrees"] = number
+    """Of the first room all is farther, of the second one pixel alone is nearer: one way it is far, the other way it is not."""
+    rooms(root, count=3)
+    titles = ("Table 2: Hausdorff forward", "Table 2: Hausdorff reverse", "Table 2: MSE of depth")
+    expected = {title: {} for title in titles}
+    for degrees, share in ((5, 0.05), (35, 0.08), (55, 0.1), (80, 0.12)):
+        first, second = (files.read_as(root / f"turned/00000{k}-{degrees:02d}.npz", Surfels) for k in range(2))
+        found = []
+        for k, (truth, shares) in enumerate(((first, share), (second, one_nearer(second.depth, 4 * share)))):
+            save(predictions / f"{degrees} degrees" / f"00000{k}.npz", farther(truth, shares))
+            found.append(brute_force(truth, shares))
+        for title, numbers in zip(titles, zip(*found, strict=True), strict=True):
+            expected[title][f"{degrees} degrees"] = sum(numbers) / 2
+    ways = [expected[title].values() for title in titles[:2]]
+    assert all(forward > 1.2 * reverse for forward, reverse in zip(*ways, strict=True))
     return expected
 
 
-def semantic_kitti(root, predictions):
+def semantic_kitti(root, predictions, frames=("000000", "000005", "000010")):
     shape, place = (256, 256, 32), {"origin": np.array([0, -25.6, -2.2]), "voxel_size": np.full(3, 0.2)}
-    for frame in ("000000", "000005"):
+    for frame in frames:
         labels = np.zeros(shape, np.uint8)
         labels[10:20, 100:110, 0] = KITTI_CLASSES.names.index("road")  # 100 cells
         labels[10:20, 100, 1] = KITTI_CLASSES.names.index("car")  # 10 cells
@@ -116,12 +140,19 @@ def semantic_kitti(root, predictions):
     K = shapenet_intrinsics(64)
     rows = {"P2": np.hstack([K, np.zeros((3, 1))]), "Tr": np.array([[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0.0]])}
     (root / "sequences/08/calib.txt").write_text("".join(f"{k}: {' '.join(map(str, v.ravel()))}\n" for k, v in rows.items()))
-    guess = np.zeros(shape, np.uint8)
-    guess[10:20, 100:105, 0] = KITTI_CLASSES.names.index("road")  # of the 50 cells that count, 25
-    guess[10:20, 100, 1] = KITTI_CLASSES.names.index("truck")  # the car's place by another name
-    save(predictions / "sequences/08/predictions/000000.label", VoxelGrid(labels=guess, classes=KITTI_CLASSES, **place))
-    return {"Completion and mean IoU": {"completion IoU": 35 / 60, "mean IoU": 0.5 / 19},
-            "IoU by class": {"road": 0.5, "car": 0.0, "truck": 0.0, "mean": 0.5 / 19}}  # fmt: skip
+    road, car, truck = (KITTI_CLASSES.names.index(name) for name in ("road", "car", "truck"))
+    first, second = np.zeros((2, *shape), np.uint8)
+    first[10:20, 100:105, 0] = road  # of the 50 cells that count, 25
+    first[10:20, 100, 1] = truck  # the car's place by another name
+    second[10:20, 100:110, 0] = second[30:40, 100:110, 0] = road  # all 50, and 100 that are none
+    second[10:20, 100, 1] = second[30:40, 100, 1] = car  # all 10, and 10 that are none
+    for frame, guess in zip(frames, (first, second), strict=False):
+        save(predictions / f"sequences/08/predictions/{frame}.label", VoxelGrid(labels=guess, classes=KITTI_CLASSES, **place))
+    # Counts of both frames are added.
+    road, car = (25 + 50) / (50 + 150), (0 + 10) / (10 + 20)
+    mean = (road + car) / 19
+    return {"Completion and mean IoU": {"completion IoU": (35 + 60) / (60 + 170), "mean IoU": mean},
+            "IoU by class": {"road": road, "car": car, "truck": 0.0, "mean": mean}}  # fmt: skip
 
 
 def nyu_volume(path, runs, origin=(0, 0, 0), to_world=None):
@@ -133,19 +164,23 @@ def nyu_volume(path, runs, origin=(0, 0, 0), to_world=None):
 
 
 def nyu(root, predictions):
-    for k in (1, 2):
+    for k in (1, 2, 3):
         # Raw ids of a window and, four layers above, of a bed, as SSCNet's map has them; 4 of 64 cells make a coarse cell one.
         nyu_volume(root / f"NYUtest/NYU000{k}_0000.bin", [(4, 200), (0, 4 * 240 - 200), (7, 40)])
         Image.new("RGB", (640, 480), (90, 120, 60)).save(root / f"NYUtest/NYU000{k}_0000_color.jpg")
     window, bed = (NYU_CLASSES.names.index(name) for name in ("window", "bed"))
-    labels = np.zeros((60, 60, 36), np.uint8)
-    labels[0, :25, 0] = labels[9, :5, 9] = window  # half of the 50, and 5 that are none
-    labels[0, :6, 1] = bed  # of 10
+    first, second = np.zeros((2, 60, 60, 36), np.uint8)
+    first[0, :25, 0] = first[9, :5, 9] = window  # half of the 50, and 5 that are none
+    first[0, :6, 1] = bed  # of 10
+    second[0, :50, 0] = second[9, :50, 9] = window  # all 50, and 50 that are none
+    second[0, :2, 1] = second[20, :20, 9] = bed  # of 10, and 20 that are none
     place = {"origin": np.zeros(3), "voxel_size": np.full(3, 0.08)}
-    save(predictions / "NYU0001_0000.npz", VoxelGrid(labels=labels, classes=NYU_CLASSES, **place))
-    mean = (25 / 55 + 0.6) / 11
-    return {"Completion and mean IoU": {"completion IoU": 31 / 65, "mean IoU": mean},
-            "IoU by class": {"window": 25 / 55, "bed": 0.6, "mean": mean}}  # fmt: skip
+    for k, labels in enumerate((first, second), 1):
+        save(predictions / f"NYU000{k}_0000.npz", VoxelGrid(labels=labels, classes=NYU_CLASSES, **place))
+    window, bed = (25 + 50) / (55 + 100), (6 + 2) / (10 + 30)
+    mean = (window + bed) / 11
+    return {"Completion and mean IoU": {"completion IoU": (31 + 52) / (65 + 130), "mean IoU": mean},
+            "IoU by class": {"window": window, "bed": bed, "mean": mean}}  # fmt: skip
 
 
 CAMERAS = {"CAM_BACK": 180, "CAM_BACK_LEFT": 120, "CAM_BACK_RIGHT": 240, "CAM_FRONT": 0, "CAM_FRONT_LEFT": 60, "CAM_FRONT_RIGHT": 300}
@@ -184,16 +219,21 @@ def occ3d(root, predictions):
     semantics[0, 0, :8], semantics[0, 1, :4] = 4, 11  # cars and road
     camera = np.zeros(semantics.shape, np.uint8)
     camera[0, 0, :4] = camera[0, 1] = camera[1] = 1
-    for scene, token in (("scene-0001", "t1"), ("scene-0001", "t2"), ("scene-0009", "t3")):  # the last is of the training
+    frames = [("scene-0001", "t1"), ("scene-0001", "t2"), ("scene-0001", "t3")]
+    for scene, token in (*frames, ("scene-0009", "t4")):  # the last is of the training
         folder = root / "gts" / scene / token
         folder.mkdir(parents=True)
         np.savez(folder / "labels.npz", semantics=semantics, mask_camera=camera, mask_lidar=camera)
-    occ3d_pictures(root, [("scene-0001", "t1"), ("scene-0001", "t2")])
-    guess = semantics.copy()
-    guess[0, 0, :2] = 17  # half of the cars that the cameras see
-    guess[0, 1, 3] = 4  # a quarter of the road is called a car
+    occ3d_pictures(root, frames)
+    first, second = semantics.copy(), semantics.copy()
+    first[0, 0, :2] = 17  # half of the cars that the cameras see
+    first[0, 1, 3] = 4  # a quarter of the road is called a car
+    second[1, 0, :12] = 4  # all cars, and 12 cells that are none
+    second[1, 1, :16] = 11  # all road, and 16 cells that are none
+    second[2, 2, :8] = 4  # not seen
     predictions.mkdir(exist_ok=True)
-    np.savez(predictions / "t1.npz", semantics=guess, mask_camera=camera, mask_lidar=camera)
-    car, road = 2 / 5, 3 / 4
+    for token, guess in (("t1", first), ("t2", second)):
+        np.savez(predictions / f"{token}.npz", semantics=guess, mask_camera=camera, mask_lidar=camera)
+    car, road = (2 + 4) / (5 + 16), (3 + 4) / (4 + 20)
     return {"Mean IoU": {"mean IoU": (car + road) / 2},
             "IoU by class": {"car": car, "driveable_surface": road, "mean": (car + road) / 2}}  # fmt: skip

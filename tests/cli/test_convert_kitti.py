@@ -18,7 +18,7 @@ PLACE = {"origin": np.array([0, -25.6, -2.2]), "voxel_size": np.full(3, 0.2)}
 @pytest.fixture
 def kitti(tmp_path):
     (tmp_path / "kitti").mkdir()
-    semantic_kitti(tmp_path / "kitti", tmp_path / "mine")
+    semantic_kitti(tmp_path / "kitti", tmp_path / "mine", ("000000", "000005"))
     return tmp_path / "kitti"
 
 

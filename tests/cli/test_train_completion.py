@@ -28,7 +28,7 @@ stages: [{name: full, step: rays, steps: 2, batch: 2, scales: {full: 1, quarter:
 @pytest.fixture
 def kitti(tmp_path):
     """Two frames of sequence 08 and the same of 00."""
-    semantic_kitti(tmp_path / "kitti", tmp_path / "none")
+    semantic_kitti(tmp_path / "kitti", tmp_path / "none", ("000000", "000005"))
     shutil.copytree(tmp_path / "kitti/sequences/08", tmp_path / "kitti/sequences/00")
     (tmp_path / "rays.yaml").write_text(RAYS)
     return tmp_path / "kitti"
@@ -97,7 +97,7 @@ def test_nyu_and_occ3d_train_alike(voxcli, tmp_path):
     assert labels.classes == NYU_CLASSES and labels.names == ["NYU0001_0000"] and labels.read(0)[1].shape == (16, 16, 16)
     occ3d(tmp_path / "occ3d", tmp_path / "none")
     samples = CompletionSamples(tmp_path / "occ3d", CompletionOptions(split="val", size=(16, 16, 16)))
-    assert len(samples.names) == 12 and samples.names[0] == "scene-0001/t1/CAM_FRONT" and samples.classes == OCC3D_CLASSES
+    assert len(samples.names) == 18 and samples.names[0] == "scene-0001/t1/CAM_FRONT" and samples.classes == OCC3D_CLASSES
     elsewhere = pickle.loads(pickle.dumps(samples))
     assert np.array_equal(elsewhere.read(3)[1], samples.read(3)[1]) and "annotations" not in vars(elsewhere.folder)
 
