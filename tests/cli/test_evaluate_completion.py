@@ -187,3 +187,9 @@ def test_annotations_that_lead_astray_are_refused(rings):
     (rings / "annotations.json").write_text("[]")
     with pytest.raises(FileFormatError):
         Occ3DFolder(rings, "val")
+
+
+def test_a_wrong_root_of_occ3d_is_named_as_it_was_given(tmp_path):
+    (tmp_path / "v1").mkdir()
+    with pytest.raises(DataError, match=f"^{tmp_path / 'v1'} holds no frame of Occ3D-nuScenes"):
+        Occ3DFolder(tmp_path / "v1")

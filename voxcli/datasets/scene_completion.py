@@ -118,10 +118,10 @@ class CompletionFolder(ABC):
         self.root = root
         self.frames: list[Frame] = []
 
-    def checked(self) -> None:
-        """Raise DataError where there is no frame."""
+    def checked(self, given: Path | None = None) -> None:
+        """Raise DataError where there is no frame. given: the folder that the user named, where it is not the root."""
         if not self.frames:
-            raise DataError(f"{self.root} holds no frame of {self.name}.", expected=self.tree)
+            raise DataError(f"{given or self.root} holds no frame of {self.name}.", expected=self.tree)
 
     @abstractmethod
     def grid(self, frame: Frame) -> VoxelGrid:
@@ -211,7 +211,7 @@ class Occ3DFolder(CompletionFolder):
             scene, token = path.parts[-3:-1]
             if scenes is None or scene in scenes:
                 self.frames.append(Frame(f"{scene}/{token}", scene, token, path))
-        self.checked()
+        self.checked(root)
 
     def __getstate__(self) -> dict[str, Path | list[Frame]]:
         """Without the annotations, which are large: they are read again where another process wants them."""

@@ -45,7 +45,7 @@ def street(
         float, typer.Option("--fov-jitter", min=0, max=20, help="Degrees by which fields of view vary; 0 keeps to the preset's frustum.")
     ] = 0.0,
     trajectory: Annotated[
-        int, typer.Option("--trajectory", min=1, max=400, help="Frames of each scene, 25 cm apart; 1: scenes of one picture.")
+        int, typer.Option("--trajectory", min=1, max=1000, help="Frames of each scene, 25 cm apart; 1: scenes of one picture.")
     ] = 1,
     realism: Annotated[
         Realism | None, typer.Option("--realism", help="edges2image: redraw the pictures from their edges; needs --realism-weights.")

@@ -16,7 +16,8 @@ from voxcli.datasets.street import StreetFolder
 from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.street.config import StreetConfig
 from voxcli.datasets.synthetic.street.dataset import StreetGenerator
-from voxcli.datasets.synthetic.street.sample import make_frames, make_sample
+from voxcli.datasets.synthetic.street.layout import lay_out_trajectory
+from voxcli.datasets.synthetic.street.sample import ObjectMaker, ground_slab, make_frames, make_sample
 from voxcli.errors import UsageError
 from voxcli.geometry.cameras import inverse_rigid
 from voxcli.scene import Frustum
@@ -119,11 +120,26 @@ def test_frames_follow_one_another_in_the_tables_of_nuscenes(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"trajectory": 0}, {"trajectory": 401}, {"trajectory": 2, "preset": "far"}, {"trajectory": 2, "fov_jitter_deg": 1}]
+    "options", [{"trajectory": 0}, {"trajectory": 1001}, {"trajectory": 2, "preset": "far"}, {"trajectory": 2, "fov_jitter_deg": 1}]
 )
 def test_trajectories_that_cannot_be_are_refused(options):
     with pytest.raises(UsageError):
         StreetConfig(**options)
+
+
+@pytest.mark.parametrize("travelled, along", [(0, 120), (99.75, 120), (249.75, 194.875)])
+def test_the_ground_goes_on_for_70_metres_beyond_a_trajectory(travelled, along):
+    vertices, _ = ground_slab(np.zeros(3), travelled)
+    assert np.array_equal(vertices.max(0), [120, 0, along]) and np.array_equal(vertices.min(0)[[0, 2]], [-120, -along])
+
+
+@pytest.mark.slow
+def test_a_thousand_frames_of_250_metres_have_things_along_all_of_it():
+    config = StreetConfig(SMALL.frustum, trajectory=1000)
+    street, views, placed = lay_out_trajectory(np.random.default_rng(0), config.frustum, ObjectMaker(), 1000)
+    gone = np.abs([view.position[2] for view in views])
+    assert len(views) == 1000 and gone[-1] - gone[0] == pytest.approx(249.75)
+    assert np.histogram(np.abs([each.z for each in placed]), np.arange(0, 251, 25))[0].min() > 0
 
 
 DEVKIT_SCRIPT = """

@@ -19,8 +19,8 @@ PRESETS = ("semantic-voxels", "far")
 LOOKS = ("clean", "photo")
 """How pictures are drawn: as a plain rendering, or as a photograph of the street."""
 
-LONGEST = 400
-"""Frames of the longest trajectory, of 100 m."""
+LONGEST = 1000
+"""Frames of the longest trajectory, of 250 m."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from voxcli.provenance import Json
 from voxcli.scene import STREET_CLASSES, Camera, Frustum, FruxelGrid, Picture
 
 GROUND_REACH = 120.0  # half the edge of the ground slab, metres
+_AHEAD = 70.0  # metres that the ground goes on beyond the ends of a trajectory
 _SHAPES = {"car": car, "van": van, "truck": truck, "bus": bus}
 
 
@@ -78,7 +79,8 @@ def make_frames(
         street, views, placed = lay_out_trajectory(rng, frustum, make, config.trajectory)
         scene = StreetScene(street, views[0], placed)
     photo = config.drawn_look == "photo"
-    soup = gather(scene.drawn if photo else scene.placed, ground_slab(views[len(views) // 2].position))
+    travelled = float(np.ptp([view.position[2] for view in views]))
+    soup = gather(scene.drawn if photo else scene.placed, ground_slab(views[len(views) // 2].position, travelled))
     shadows = FAR if config.preset == "far" else NEAR
     kinds = [None, *(p.thing.kinds for p in scene.placed)]
     ids = np.array([STREET_CLASSES.index(name) for name in ("ground", *(p.thing.class_name for p in scene.placed))])
@@ -125,9 +127,13 @@ def _labels(parts: list[tuple[torch.Tensor, SortedFaces]], ids: np.ndarray, frus
     return np.frombuffer(bytearray(owner.astype(np.uint8)).translate(table), np.uint8).reshape(owner.shape)
 
 
-def ground_slab(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ground as one closed box around the camera, its top at y = 0. (vertices [V, 3], faces [F, 3])"""
-    return box((2 * GROUND_REACH, GROUND_THICKNESS, 2 * GROUND_REACH), (float(position[0]), -GROUND_THICKNESS / 2, float(position[2])))
+def ground_slab(position: np.ndarray, travelled: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """The ground as one closed box around the camera, its top at y = 0. travelled: metres of the trajectory whose middle is there.
+
+    (vertices [V, 3], faces [F, 3])
+    """
+    along = max(GROUND_REACH, travelled / 2 + _AHEAD)
+    return box((2 * GROUND_REACH, GROUND_THICKNESS, 2 * along), (float(position[0]), -GROUND_THICKNESS / 2, float(position[2])))
 
 
 def _pose(instance: int, placed: Placed, world_to_cam: np.ndarray) -> dict[str, Json]:
