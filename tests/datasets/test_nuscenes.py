@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 from refusals import refused
 
-from voxcli.datasets.nuscenes import TABLES, NuScenesFolder, export_nuscenes, street_class
+from voxcli.datasets.nuscenes import CATEGORY_OF, TABLES, NuScenesFolder, export_nuscenes, street_class
 from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.street.config import StreetConfig
 from voxcli.datasets.synthetic.street.dataset import StreetGenerator
@@ -141,6 +142,65 @@ def test_the_same_folder_gives_the_same_bytes_and_is_not_overwritten(street, exp
 def test_categories_map_to_street_classes():
     assert street_class("human.pedestrian.child") == "person" and street_class("vehicle.bus.bendy") == "bus"
     assert street_class("movable_object.barrier") is None
+    for name, category in CATEGORY_OF.items():
+        assert street_class(category, name) == name
+    for real in ("", "Vehicle designed primarily for personal use, e.g. sedans, wagons, vans, SUVs and jeeps.", "person"):
+        assert street_class("vehicle.car", real) == "car"
+
+
+PUBLISHED = [
+    "animal",
+    "human.pedestrian.adult",
+    "human.pedestrian.child",
+    "human.pedestrian.construction_worker",
+    "human.pedestrian.personal_mobility",
+    "human.pedestrian.police_officer",
+    "human.pedestrian.stroller",
+    "human.pedestrian.wheelchair",
+    "movable_object.barrier",
+    "movable_object.debris",
+    "movable_object.pushable_pullable",
+    "movable_object.trafficcone",
+    "static_object.bicycle_rack",
+    "vehicle.bicycle",
+    "vehicle.bus.bendy",
+    "vehicle.bus.rigid",
+    "vehicle.car",
+    "vehicle.construction",
+    "vehicle.emergency.ambulance",
+    "vehicle.emergency.police",
+    "vehicle.motorcycle",
+    "vehicle.trailer",
+    "vehicle.truck",
+    "noise",
+    "flat.driveable_surface",
+    "flat.other",
+    "flat.sidewalk",
+    "flat.terrain",
+    "static.manmade",
+    "static.other",
+    "static.vegetation",
+    "vehicle.ego",
+]
+"""The 23 classes of boxes and the 9 others of nuScenes-lidarseg, from their published list."""
+
+
+def test_every_category_that_is_written_is_one_of_nuscenes(exported):
+    assert len(PUBLISHED) == 32
+    written = json.loads((exported / "v1.0-semanticvoxels/category.json").read_text())
+    assert {row["name"] for row in written} <= {*PUBLISHED} and {row["description"] for row in written} == {*CATEGORY_OF}
+
+
+def test_folders_of_earlier_names_have_the_same_classes(exported, tmp_path):
+    """Before, vans, buildings and trees had names of their own, and the description was the class, too."""
+    shutil.copytree(exported, tmp_path / "nu")
+    path = tmp_path / "nu/v1.0-semanticvoxels/category.json"
+    earlier = {"van": "vehicle.van", "building": "static.building", "tree": "static.tree"}
+    rows = [row | {"name": earlier.get(row["description"], row["name"])} for row in json.loads(path.read_text())]
+    path.write_text(json.dumps(rows))
+    for own, old in zip(NuScenesFolder(exported), NuScenesFolder(tmp_path / "nu"), strict=True):
+        assert [pose["class"] for pose in own.poses] == [pose["class"] for pose in old.poses]
+    assert {*earlier.values()} == {row["name"] for row in rows} - {*PUBLISHED}
 
 
 def test_broken_folders_are_named(tmp_path):
@@ -201,8 +261,6 @@ ODD = [None, 7, -1.5, "x", [], {}, [["a"]], True, 10**400]
 
 
 def test_values_of_any_type_in_a_table_are_read_or_refused(exported, tmp_path):
-    import shutil
-
     shutil.copytree(exported, tmp_path / "nu")
     (version,) = {path.parent for path in (tmp_path / "nu").glob("*/sample.json")}
     kinds = set()

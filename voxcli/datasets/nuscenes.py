@@ -5,8 +5,9 @@ ROOT/samples/CHANNEL/NAME.png    CAM_FRONT (colour), DEPTH_FRONT and INSTANCES_F
 ROOT/maps/none.png               one pixel: the schema asks for a map, a street scene has none
 
 Global frame z up, metres; quaternions wxyz; boxes are centred, size w, l, h. Every street scene is a scene of one sample. The ego frame
-lies on the ground below the camera and looks where it looks. Ours: the channels beside CAM_FRONT, the categories vehicle.van and
-static.*, an empty visibility token (not measured) and intrinsics of pixels whose top-left centre is (0.5, 0.5).
+lies on the ground below the camera and looks where it looks. Ours: the channels beside CAM_FRONT, boxes of the categories static.*, the
+street class as a category's description (vans are vehicle.car, too), an empty visibility token (not measured) and intrinsics of pixels
+whose top-left centre is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -48,13 +49,16 @@ CATEGORY_OF = {
     "person": "human.pedestrian.adult",
     "car": "vehicle.car",
     "truck": "vehicle.truck",
-    "van": "vehicle.van",
+    "van": "vehicle.car",
     "bus": "vehicle.bus.rigid",
     "bicycle": "vehicle.bicycle",
-    "building": "static.building",
-    "tree": "static.tree",
+    "building": "static.manmade",
+    "tree": "static.vegetation",
 }
-"""Street class -> category that we write."""
+"""Street class -> category that we write, a name of nuScenes: the public devkit has colours for these alone."""
+
+_EARLIER = {"vehicle.van": "van", "static.building": "building", "static.tree": "tree"}
+"""Categories that we wrote before -> street class."""
 
 _VISIBILITY = {"1": "v0-40", "2": "v40-60", "3": "v60-80", "4": "v80-100"}
 _PIXEL = bytes.fromhex(  # a grey PNG of one black pixel
@@ -63,8 +67,15 @@ _PIXEL = bytes.fromhex(  # a grey PNG of one black pixel
 Row = dict[str, Any]
 
 
-def street_class(category: str) -> str | None:
-    """The street class of a nuScenes category: those of CATEGORY_OF, all pedestrians and all buses; None for what streets lack."""
+def street_class(category: str, description: str = "") -> str | None:
+    """The street class of a nuScenes category: those of CATEGORY_OF, all pedestrians and all buses; None for what streets lack.
+
+    description: of the category. It tells classes of one category apart where it is the name of one of them.
+    """
+    if CATEGORY_OF.get(description) == category:
+        return description
+    if category in _EARLIER:
+        return _EARLIER[category]
     if category.startswith("human.pedestrian."):
         return "person"
     if category.startswith("vehicle.bus."):
@@ -293,8 +304,12 @@ class NuScenesFolder:
 
     def category_of(self, box: Row) -> str:
         """The category of a row of sample_annotation. Raises FileFormatError where the tables do not say."""
+        return str(self._category(box)["name"])
+
+    def _category(self, box: Row) -> Row:
         with parsing(f"'{self._folder}': a box", "one that names an instance and a category that are there", hint=None):
-            return str(self._by_token["category"][self._by_token["instance"][box["instance_token"]]["category_token"]]["name"])
+            row = self._by_token["category"][self._by_token["instance"][box["instance_token"]]["category_token"]]
+            return {"name": row["name"], "description": str(row.get("description", ""))}
 
     def camera_of(self, index: int) -> tuple[tuple[int | None, int | None], np.ndarray]:
         """(width, height) as the tables say, None where they do not, and K [3, 3] of a frame, without its picture."""
@@ -320,12 +335,12 @@ class NuScenesFolder:
 
     def _pose(self, box: Row, world_to_cam: np.ndarray) -> Row:
         instance = self._by_token["instance"][box["instance_token"]]
-        category = self.category_of(box)
+        category, description = self.category_of(box), self._category(box)["description"]
         box_to_cam = cameras.inverse_rigid(cameras.to_nuscenes(world_to_cam)) @ _matrix(box)
         object_to_cam, size = cameras.from_nuscenes_box(box_to_cam, box["size"])
         return {
             "instance": instance.get("mask_id", box["instance_token"]),
-            "class": street_class(category),
+            "class": street_class(category, description),
             "category": category,
             "translation": object_to_cam[:3, 3].tolist(),
             "rotation_wxyz": cameras.rotation_to_quaternion(object_to_cam[:3, :3]).tolist(),
