@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from references.silhouettes import assert_camera_fits, lopsided_mesh, silhouette
 from refusals import refused
 
 from voxcli import files
+from voxcli.cli.app import run
 from voxcli.datasets.pascal3d import Pascal3DFolder
 from voxcli.errors import DataError, FileFormatError
 from voxcli.scene import Mesh, VoxelGrid
@@ -96,8 +98,11 @@ def test_volumes_turn_up_and_front_into_shapenet(folder):
 def test_what_is_wrong_is_named(folder):
     data = Pascal3DFolder(folder)
     (folder / "CAD/chair/02.binvox").unlink()
-    with refused(DataError, "no volume"):
+    with refused(DataError, "no volume") as caught:
         data.volume(0)
+    files.write(folder / "CAD/chair/02.off", lopsided_mesh())
+    command = shlex.split(caught.value.hint.removeprefix("Make it: voxcli "))  # it works as it is printed
+    assert run(command) == 0 and data.volume(0).shape == (32, 32, 32)
     path = folder / "Annotations/chair_imagenet/n1_1.mat"
     path.write_bytes(path.read_bytes()[:200])
     with refused(FileFormatError, "no annotation"):

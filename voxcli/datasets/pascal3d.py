@@ -10,6 +10,7 @@ folder itself.
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,9 @@ class Pascal3DFolder:
         _, largest = self._annotation(index)
         path = self.root / "CAD" / category / f"{int(largest.cad_index):02d}.binvox"
         if not path.is_file():
-            raise DataError(f"There is no volume '{path}'.", hint=f"Make it: voxcli fruxelize {path.stem}.off --grid voxel.")
+            model, volume = (shlex.quote(str(path.with_suffix(suffix))) for suffix in (".off", ".binvox"))
+            hint = f"Make it: voxcli fruxelize {model} --grid voxel --resolution 32 -o {volume}"
+            raise DataError(f"There is no volume '{path}'.", hint=hint)
         values = np.asarray(files.read_as(path, VoxelGrid).values) != 0
         return np.ascontiguousarray(to_shapenet_axes(values) if axes == "shapenet" else values)
 

@@ -236,8 +236,8 @@ class Pascal3DReader(Reader[Pascal3DOptions]):
 
     tree = (
         "ROOT/Annotations/CLASS_imagenet/NAME.mat; ROOT/Images/CLASS_imagenet/NAME.JPEG; ROOT/CAD/CLASS/01.off, 01.binvox (make"
-        " it: voxcli fruxelize 01.off --grid voxel --resolution 32 -o 01.binvox); ROOT/Pascal3D.json (Pix2Vox's list, where the"
-        " protocol names it as `taxonomy`)"
+        " them: voxcli fruxelize ROOT/CAD/ -o ROOT/CAD/ --grid voxel --resolution 32 --format binvox); ROOT/Pascal3D.json"
+        " (Pix2Vox's list, where the protocol names it as `taxonomy`)"
     )
     separate = ("camera",)
     Options = Pascal3DOptions

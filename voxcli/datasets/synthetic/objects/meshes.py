@@ -32,8 +32,9 @@ _SAME_NAMES = ("model", "models", "model_normalized", "mesh")
 
 _NAMES = {family.synset: name for name, family in FAMILIES.items()} | {
     "03211117": "display", "03691459": "speaker", "04090263": "rifle", "04401088": "telephone", "04530566": "watercraft",
+    "02834778": "bicycle", "02924116": "bus", "03790512": "motorcycle",
 }  # fmt: skip
-"""Categories of 3D-R2N2's data, where no taxonomy.json names them."""
+"""Categories of 3D-R2N2's data and of SSZ's, where no taxonomy.json names them."""
 
 _ALMOST = 0.01
 """How far the middle and the diagonal of a mesh's box may be off 0 and 1 for it to count as placed already."""
@@ -134,7 +135,7 @@ def _class_and_name(parts: Sequence[str], absolute: str) -> tuple[str, str]:
 
 
 def _taxonomy(path: Path) -> Mapping[str, str]:
-    """Name by synset, as ShapeNetCore's taxonomy.json says, the first word for each; without one, the names of 3D-R2N2's categories."""
+    """Name by synset, as ShapeNetCore's taxonomy.json says, the first word for each; without one, the names that voxcli knows."""
     try:
         return {str(each["synsetId"]): str(each["name"]).split(",")[0] for each in json.loads(path.read_bytes())}
     except FileNotFoundError:
