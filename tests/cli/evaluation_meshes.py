@@ -96,26 +96,29 @@ def tatarchenko(root, predictions):
 
 def disn_meshes(root, predictions):
     """2,048 vertices are drawn with replacement. Of 256 true ones 255 are in one place A, and one is B, one away: the drawn ones have their
-    centroid at A and the radius 1, but for the few times that B is drawn."""
+    centroid at A and the radius 1, but for the few times that B is drawn. The solid is a box that has 8
+    vertices among 2,000, all farther from what is predicted than A is."""
 
-    def fan(*places):
-        """A mesh with vertices at places, so many times each."""
-        vertices = np.concatenate([np.tile(place, (times, 1)) for place, times in places])
-        vertices = vertices + 1e-5 * np.random.default_rng(0).random(vertices.shape)
-        inner = np.arange(1, len(vertices) - 1)
-        return Mesh(vertices, np.stack([0 * inner, inner, inner + 1], 1))
+    def dust(solid, *places):
+        """A solid, and boxes too small to fill a cell at places, so many of each: 8 vertices each."""
+        around = np.concatenate([np.tile(place, (times, 1)) for place, times in places])
+        around = around + 1e-4 * np.random.default_rng(0).random(around.shape)
+        return together([solid, *(box(at - 1e-5, at + 1e-5) for at in around)])
 
-    truth = fan(((0.0, 0, 0), 255), ((1.0, 0, 0), 1))
+    whole = box((-0.6, -0.35, -0.3), (0.0, 0.35, 0.3))
+    truth = dust(whole, ((0.0, 0, 0), 255), ((1.0, 0, 0), 1))
     for category, name in (*SAMPLES, MISSING):
         save(root / category / name / "isosurf.obj", truth)
-    apart = (0.5**2 + 0.3**2) ** 0.5  # as far from A as from B, so that every way is of this length, however points are matched
-    save(predictions / CHAIR / "aa_00.obj", fan(((0.5, 0, 0.3), 10)))
+    apart = (0.5**2 + 0.15**2) ** 0.5  # as far from A as from B, so that every way is of this length, however points are matched
+    save(predictions / CHAIR / "aa_00.obj", dust(box((-0.6, -0.35, -0.3), (-0.3, 0.35, 0.3)), ((0.5, 0, 0.15), 250)))
     save(predictions / CHAIR / "bb_00.obj", truth)
-    save(predictions / TABLE / "cc_00.obj", fan(((1.0, 0, 0), 10)))  # B alone: all precise, nothing of A found
+    beside = box((1.0, -0.1, -0.1), (1.2, 0.1, 0.1))
+    save(predictions / TABLE / "cc_00.obj", dust(beside, ((1.0, 0, 0), 250)))  # B alone: all precise, nothing of A found
     pair = 2 * apart**2 * 1000
     return {
         "Chamfer x 1000": {"chair": pair / 2, "table": 1000.0, "mean": (pair + 1000) / 3},
         "EMD x 100": {"chair": 20.48 * apart / 2, "table": 20.48, "mean": 20.48 * (apart + 1) / 3},
         # Precision 0, 1, 1 and recall 0, 1, 0 are averaged before they are joined.
-        "F-score": {"0.5 %": {"chair": 0.5, "table": 0.0, "mean": 2 * (2 / 3) * (1 / 3) / (2 / 3 + 1 / 3)}},
+        "F-score": {"0.5 %": {"chair": 0.5, "table": 0.0, "mean": 4 / 9}, **dict.fromkeys(("1 %", "2 %", "5 %", "10 %", "20 %"), 4 / 9)},
+        "IoU": {"chair": (0.5 + 1) / 2, "table": 0.0, "mean": 0.5},
     }

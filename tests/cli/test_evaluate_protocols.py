@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import yaml
 from evaluation_layouts import LAYOUTS, ONE_CATEGORY, PAIRS, made
-from layout_pieces import CHAIR, picture
+from layout_pieces import CHAIR, picture, save
+from layout_pieces import box as cube
 from PIL import Image
 from small_networks import SMALL
 
@@ -26,6 +27,7 @@ from voxcli.evaluation.protocol import names, read_protocol
 from voxcli.evaluation.samples import ScoredSample
 from voxcli.metrics.iqtt import Answers
 from voxcli.models.weights import save_weights
+from voxcli.scene import PointCloud
 
 TREES = {
     "r2n2": "ROOT/ShapeNetRendering/SYNSET/ID/rendering/00.png",
@@ -150,6 +152,18 @@ def test_a_further_threshold_is_a_column(voxcli, tmp_path):
     assert found == pytest.approx({"chair": 1.0, "table": 0.75, "mean": 2.75 / 3})
 
 
+def test_a_cloud_has_distances_and_no_iou_of_solids(voxcli, tmp_path):
+    truth = cube((-1, -1, -1), (1, 1, 1))
+    save(tmp_path / "data" / CHAIR / "aa/isosurf.obj", truth)
+    save(tmp_path / "mine" / CHAIR / "aa.ply", PointCloud(truth.vertices))
+    tables = [f"{{title: {each}, over: categories, column: {{measure: {each}}}}}" for each in ("chamfer", "iou")]
+    code, _, errors = voxcli("evaluate", "disn", "--data", "data", "--predictions", "mine", "-o", "results", "--pictures", "0",
+                             "--set", "protocol.measures.emd=null", "--set", f"protocol.tables=[{', '.join(tables)}]")  # fmt: skip
+    assert code == 0, errors
+    row = {table: row["value"] for (table, _, column), row in cells(tmp_path / "results").items() if column == "chair"}
+    assert (float(row["chamfer"]), row.get("iou", "")) == (0.0, "")
+
+
 @pytest.mark.parametrize("name", ONE_CATEGORY)
 def test_a_protocol_of_one_category_takes_all_others(voxcli, tmp_path, name):
     root, predictions, _ = made(name, tmp_path)
@@ -217,6 +231,9 @@ def test_a_network_with_random_weights_runs_to_the_end(voxcli, tmp_path, name):
     model = read_protocol(name).model
     weights = SMALL[model].weights(model)
     weights.facts.update({"label_names": ["air", "wall", "chair"]} if name in ("ssz-scannet", "nyu") else {})
+    if name == "ssz-shapenet":
+        weights.facts["frustum"] = {"z_near": 3.0, "z_far": 10.0, "fov_x_deg": 60.0}
+        weights.facts["label_names"] = ["air", "car", "airplane"]
     save_weights(tmp_path / "random.safetensors", weights, half=False)
     code, _, errors = voxcli("evaluate", name, "--data", str(root), "--weights", "random.safetensors", "-o", "results", "--pictures", "1",
                              "--limit", "1", "--dtype", "float32", "--keep-going", *quick(read_protocol(name)))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Names of classes: those of a prediction as the truth has them, and predictions of one class."""
+"""What of a prediction can be compared: classes by a protocol's names, its one class alone, and solids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxcli.metrics.volumes import IoUOptions
-from voxcli.scene import FruxelGrid, Labels, VoxelGrid
+from voxcli.scene import FruxelGrid, Labels, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
     from voxcli.evaluation.samples import Scored
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 _GRIDS = (FruxelGrid, VoxelGrid)
 
 
-def renamed(grid: FruxelGrid | VoxelGrid, names: Mapping[str, str]) -> FruxelGrid | VoxelGrid:
-    """A labelled grid with other names of classes; classes of one name become one.
+def renamed(grid: Scored, names: Mapping[str, str]) -> Scored:
+    """A labelled grid with other names of classes; classes of one name become one. Other shapes stay as they are.
 
     >>> grid = VoxelGrid(labels=np.array([[[1, 2]]], np.uint8), classes=Labels(("air", "van", "bus")))
     >>> other = renamed(grid, {"van": "vehicle", "bus": "vehicle"})
     >>> other.classes.names, other.labels.tolist()
     (('air', 'vehicle'), [[[1, 1]]])
     """
-    classes = grid.classes
-    if classes is None or grid.labels is None:
+    if not isinstance(grid, _GRIDS) or grid.classes is None or grid.labels is None or not {*grid.classes.names} & {*names}:
         return grid
+    classes = grid.classes
     every = [names.get(name, name) for name in classes.names]
     unique = tuple(dict.fromkeys(every))
     table = np.arange(np.iinfo(grid.labels.dtype).max + 1).astype(grid.labels.dtype)
@@ -54,3 +54,12 @@ def only_class(pred: Scored, gt: Scored, options: MetricOptions) -> MetricOption
         return options
     name = own.names[own.solid_ids[0]]
     return dataclasses.replace(options, classes=(name,)) if name in right.names else None
+
+
+def solidless(pred: Scored, options: MetricOptions) -> bool:
+    """Whether a measure is the IoU of solids, and the prediction is points, which fill nothing.
+
+    >>> solidless(PointCloud(np.eye(3)), IoUOptions(of="occupancy")), solidless(PointCloud(np.eye(3)), IoUOptions(of="shell"))
+    (True, False)
+    """
+    return isinstance(options, IoUOptions) and options.of == "occupancy" and isinstance(pred, PointCloud) and len(pred.points) > 0

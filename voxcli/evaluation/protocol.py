@@ -89,10 +89,10 @@ class Variant:
 @dataclass(frozen=True)
 class Protocol:
     """title, source: what is reproduced. reader: of the data, see `voxcli.evaluation.readers`; read: its options. model: where none is
-    named. predict: options of its predictions; those that another model lacks are left out. rename: class of a prediction -> class of the
-    truth. categories: name or synset of the data -> name in the tables. variants: columns of some tables. files: where the file of a sample
-    lies in a folder of predictions, without extension; {name}, {category}, {id}, {view} and {variant} stand for those of the sample, * for
-    anything. note: what a reader of the numbers must know.
+    named. predict: options of its predictions; those that another model lacks are left out. rename: class of a prediction or a truth -> its
+    name in the tables. categories: name or synset of the data -> name in the tables. variants: columns of some tables. files: where the
+    file of a sample lies in a folder of predictions, without extension; {name}, {category}, {id}, {view} and {variant} stand for those of
+    the sample, * for anything. note: what a reader of the numbers must know.
     """
 
     title: str

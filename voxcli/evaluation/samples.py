@@ -14,7 +14,7 @@ import numpy as np
 
 from voxcli import files, log
 from voxcli.errors import EmptyMeshError, UsageError
-from voxcli.evaluation.class_names import only_class, renamed
+from voxcli.evaluation.class_names import only_class, renamed, solidless
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.readers import open_reader
@@ -313,16 +313,15 @@ class Evaluator:
     def _pair(
         self, reader: Reader[ReaderOptions], place: Place, made: Made, truth: str, several: list[str]
     ) -> tuple[Scored | None, Scored]:
-        """Prediction and truth as shapes, the prediction on the truth's grid and by its names of classes."""
+        """Prediction and truth as shapes, the prediction on the truth's grid, both by the protocol's names of classes."""
         metric, options = self._measure(reader, place, several[0])
         right = reader.truth(place.index, truth)
         gt: Scored = metric.read_truth(as_input(right), options) if isinstance(right, Path) else right
+        gt = renamed(gt, self.job.protocol.rename)
         if made is None:
             return None, gt
         pred: Scored = metric.read(as_input(made), options) if isinstance(made, Path) else made
-        pred = pred if isinstance(pred, CameraPoses) else reader.part(pred, place.index)
-        if self.job.protocol.rename and isinstance(pred, (FruxelGrid, VoxelGrid)):
-            pred = renamed(pred, self.job.protocol.rename)
+        pred = renamed(pred if isinstance(pred, CameraPoses) else reader.part(pred, place.index), self.job.protocol.rename)
         if isinstance(pred, FruxelGrid) and isinstance(gt, VoxelGrid) and reader.metric_grid:
             from voxcli.geometry.regrid import fruxels_to_voxels
 
@@ -341,7 +340,8 @@ class Evaluator:
         self, reader: Reader[ReaderOptions], place: Place, several: list[str], pair: tuple[Scored, Scored],
         sources: tuple[Made, Made],
     ) -> dict[str, Record]:  # fmt: skip
-        """The records of all measures of one pair; distances share their samples. A prediction that names no class has none of labels."""
+        """The records of all measures of one pair; distances share their samples. A prediction that names no class has none of labels, and
+        a cloud has none of solids beside its distances."""
         pred, gt = (as_input(each) if isinstance(each, Path) else "" for each in sources)
         measures = {name: self._measure(reader, place, name) for name in several}
         sampled = {name: options for name, (_, options) in measures.items() if isinstance(options, SampledOptions)}
@@ -351,7 +351,7 @@ class Evaluator:
             found |= zip(sampled, metric.score_several(*pair, list(sampled.values()), pred=pred, gt=gt), strict=True)
         for name, (metric, options) in measures.items():
             fitting = only_class(*pair, options)
-            if name not in sampled and fitting is not None:
+            if name not in sampled and fitting is not None and not (sampled and solidless(pair[0], options)):
                 found[name] = metric.score(*pair, fitting, pred=pred, gt=gt)
         read = [path for path in (pred, gt, *map(as_input, reader.sources(place.index))) if path]
         return {name: _stated(found[name], digests_of_files(read)) for name in several if name in found}
