@@ -12,12 +12,13 @@ pix2vox-time has no data: test_evaluate_costs.py. Real samples: test_evaluate_re
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
 import yaml
 from evaluation_layouts import LAYOUTS, ONE_CATEGORY, PAIRS, made
-from layout_pieces import CHAIR, picture, save
+from layout_pieces import CHAIR, TABLE, picture, save
 from layout_pieces import box as cube
 from PIL import Image
 from small_networks import SMALL
@@ -27,7 +28,7 @@ from voxcli.evaluation.protocol import names, read_protocol
 from voxcli.evaluation.samples import ScoredSample
 from voxcli.metrics.iqtt import Answers
 from voxcli.models.weights import save_weights
-from voxcli.scene import PointCloud
+from voxcli.scene import Labels, PointCloud
 
 TREES = {
     "r2n2": "ROOT/ShapeNetRendering/SYNSET/ID/rendering/00.png",
@@ -212,6 +213,27 @@ def test_parts_are_named_by_all_samples_again_when_one_comes_later(voxcli, tmp_p
     assert voxcli(*call)[0] == 0 and (tmp_path / "results/mine/samples.jsonl").read_bytes() == before
     record = next(line for line in map(json.loads, before.splitlines()) if line["category"] == "chair")["records"]["parts"]
     assert record["params"]["matched"] == {"a": "seat", "b": "leg", "c": "seat", "d": "seat"}
+
+
+def test_parts_of_chairs_and_tables_are_named_together_with_the_settings_of_the_note(voxcli, tmp_path):
+    """Branch a is mostly seats and tops, b legs; nobody predicts a back. Parts in neither count as 1."""
+    root, predictions, _ = made("jof-parts", tmp_path)
+    points, labels = np.random.default_rng(9).random((10, 3)).round(3), np.array([1] * 8 + [2] * 2, np.uint8)
+    for folder in ("points", "points_label"):
+        (root / TABLE / folder).mkdir(parents=True)
+    np.savetxt(root / TABLE / "points/tt.pts", points, fmt="%.3f")
+    np.savetxt(root / TABLE / "points_label/tt.seg", labels, fmt="%d")
+    listed = root / "train_test_split/shuffled_test_file_list.json"
+    listed.write_text(json.dumps([*json.loads(listed.read_text()), f"shape_data/{TABLE}/tt"]))
+    save(predictions / TABLE / "tt.npz", PointCloud(points, labels=labels, classes=Labels(("air", "a", "b", "c", "d"), 0, None)))
+    settings = re.findall(r"--set (\S*[^\s.])", read_protocol("jof-parts").note.split("chair+table is of")[1].split("A part that")[0])
+    assert len(settings) == 5
+    code, _, errors = voxcli("evaluate", "jof-parts", "--data", str(root), "--predictions", str(predictions), "-o", "results", "--pictures",
+                             "0", *(f"--set={each.strip(chr(39))}" for each in settings))  # fmt: skip
+    assert code == 0, errors
+    row = cells(tmp_path / "results")["Table 4: IoU of parts", "mine", "chair+table"]
+    chairs = (3 / 4 + 1 + 0 + 1) / 4, (4 / 10 + 0 + 0 + 1) / 4  # seat, leg, back, arm
+    assert (float(row["value"]), row["samples"]) == (pytest.approx((sum(chairs) + 1) / 3), "3")
 
 
 LESS = {"uclid": "protocol.predict.points=2", "jof": "protocol.predict.resolution=16"}
