@@ -256,7 +256,7 @@ def test_tables_survive_latex_and_csv():
     rows = [Row("a & b", True, {"50%": 0.5, "x,y": None}, {}), Row("ours", False, {"50%": 1.0}, {"50%": 0.1}, Counts(3, 1))]
     filled = FilledTable(table, ["50%", "x,y"], rows)
     assert "a \\& b & 0.50 & - \\\\\n\\midrule\nours & 1.00 & - \\\\" in latex([filled]) and "50\\%" in latex([filled])
-    assert csv_text([filled]).splitlines()[1:3] == ["T_1,a & b,yes,50%,0.5,,,,,,", 'T_1,a & b,yes,"x,y",,,,,,,']
+    assert csv_text([filled]).splitlines()[1:3] == ["T_1,a & b,yes,50%,0.5,,,,,,,", 'T_1,a & b,yes,"x,y",,,,,,,,']
 
 
 def test_methods_are_named_after_what_predicts():

@@ -35,7 +35,7 @@ def test_a_sample_that_fails_is_counted_beside_those_that_are_missing(voxcli, da
     assert code == 1 and "1 of 4 samples failed" in errors and "2 samples of mine scored, 1 without a prediction, 1 failed." in errors
     found = numbers(tmp_path)
     assert found["chair"] == (1.0, 1, 0, 1, 0) and found["table"] == (0.25, 1, 1, 0, 0) and found["mean"] == (0.625, 2, 1, 1, 0)
-    assert line_of(tmp_path / "results/table.md").endswith("| 0.625 | 2 of 4 | 1 | 1 |")
+    assert line_of(tmp_path / "results/table.md").endswith("| 0.625 | 2 of 4 | 1 | 1 | 0 |")
     note = "mine: 2 of 4 samples; 1 without a prediction (table 1), 1 failed (chair 1)"
     for said in (text, (tmp_path / "results/table.md").read_text(), (tmp_path / "results/table.tex").read_text()):
         assert note in said
@@ -71,7 +71,7 @@ def test_the_table_of_a_part_of_the_samples_says_so_also_when_another_method_joi
         assert call is None or voxcli(*call)[0] == 0
         found = numbers(tmp_path)
         assert found["chair"] == (0.5, 1, 0, 0, 1) and found["table"] == (0.25, 1, 0, 0, 1) and found["mean"] == (0.375, 2, 0, 0, 2)
-        assert "| 2 of 4 | 0 | 0 |" in line_of(tmp_path / "results/table.md")
+        assert "| 2 of 4 | 0 | 0 | 0 |" in line_of(tmp_path / "results/table.md")
         assert "mine: 2 of 4 samples; 2 left out" in (tmp_path / "results/table.tex").read_text()
         assert "mine (2 of 4 samples)" in (tmp_path / "results/table-1.svg").read_text()
     assert numbers(tmp_path, "whole")["mean"][1:] == (3, 1, 0, 0)
@@ -94,3 +94,19 @@ def test_results_of_before_that_state_no_number_of_samples_go_on(voxcli, data, t
     path.write_text(json.dumps({key: each for key, each in json.loads(whole).items() if key != "samples"}))
     assert voxcli(*CALL, "--method", "other")[0] == 0 and numbers(tmp_path)["mean"][1:] == (3, 1, 0, 0)
     assert voxcli(*CALL)[0] == 0 and path.read_bytes() == whole
+
+
+def test_csv_on_stdout_says_published_as_the_file_does(voxcli, data, tmp_path):
+    code, text, _ = voxcli(*CALL, "--format", "csv")
+    assert code == 0
+    printed, written = (csv.DictReader(io.StringIO(each)) for each in (text, (tmp_path / "results/table.csv").read_text()))
+    assert [row["published"] for row in printed] == [row["published"] for row in written]
+
+
+@pytest.mark.parametrize("protocol", ["pix2vox-views", "uclid-views"])
+def test_too_few_views_are_refused_before_a_sample_is_scored(refused, tmp_path, protocol):
+    root, _, _ = made(protocol, tmp_path)
+    path = sorted(root.rglob("rendering_metadata.txt"))[0]
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
+    refused("evaluate", protocol, "--data", "data", "--predictions", "mine", "-o", "results",
+            named="too few pictures: 1, and 2 are wanted.", unnamed="got")  # fmt: skip

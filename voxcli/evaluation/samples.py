@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from voxcli import files, log
-from voxcli.errors import EmptyMeshError, UsageError
+from voxcli.errors import UsageError
 from voxcli.evaluation.class_names import only_class, renamed, solidless
+from voxcli.evaluation.empties import or_empty
 from voxcli.evaluation.pairing import find_file
 from voxcli.evaluation.protocol import Protocol
 from voxcli.evaluation.readers import open_reader
@@ -150,10 +151,10 @@ class Evaluator:
             made = label_points(self.network, *reader.divided(place.index))
         elif reader.task == "codes":
             assert isinstance(self.network, FitsShapes)
-            made = _or_empty(partial(fit_shape, self.network, reader.fitted(place.index)))
+            made = or_empty(partial(fit_shape, self.network, reader.fitted(place.index)))
         else:
             inputs = reader.inputs(place.index)
-            made = _or_empty(partial(self._predicted, reader, place, inputs))
+            made = or_empty(partial(self._predicted, reader, place, inputs))
         shown: list[tuple[Scored | None, Scored]] = []
         whole = made
         for truth, several in self._by_truth(reader, place).items():
@@ -206,7 +207,7 @@ class Evaluator:
             cloud, solid = reader.divided(place.index)
             right = reader.truth(place.index, truth)
             box = files.read_as(right, Mesh).vertices if solid is cloud and isinstance(right, Path) else None
-            return _or_empty(partial(rebuild_shape, self.network, solid, box))
+            return or_empty(partial(rebuild_shape, self.network, solid, box))
         camera = whole.meta.get("camera") if isinstance(whole, Mesh) else None
         return None if camera is None else CameraPoses(("camera",), np.array(camera["world_to_cam"])[None])
 
@@ -320,7 +321,7 @@ class Evaluator:
         gt = renamed(gt, self.job.protocol.rename)
         if made is None:
             return None, gt
-        pred: Scored = metric.read(as_input(made), options) if isinstance(made, Path) else made
+        pred: Scored = _read(metric, made, options) if isinstance(made, Path) else made
         pred = renamed(pred if isinstance(pred, CameraPoses) else reader.part(pred, place.index), self.job.protocol.rename)
         if isinstance(pred, FruxelGrid) and isinstance(gt, VoxelGrid) and reader.metric_grid:
             from voxcli.geometry.regrid import fruxels_to_voxels
@@ -364,6 +365,13 @@ def _stated(record: Record, digests: Mapping[str, str]) -> Record:
     return stated
 
 
+def _read(metric: AnyMetric, path: Path, options: MetricOptions) -> Scored:
+    """The prediction of a file, which may hold nothing. Labels of parts are of the truth's points: a file without any is an error."""
+    read = partial(metric.read, as_input(path), options)
+    found: Scored = read() if getattr(options, "of", None) == "parts" else or_empty(read)
+    return found
+
+
 def check_model(reader: type[Reader[ReaderOptions]], model: str) -> None:
     """Raise UsageError for a model that has no answer to what the data ask for."""
     from voxcli.models.registry import able, check_predicts
@@ -389,11 +397,3 @@ def evaluator_of(job: Job) -> Evaluator:
     if key not in _opened:
         _opened[key] = Evaluator(job)
     return _opened[key]
-
-
-def _or_empty(predict: Callable[[], Shape]) -> Shape:
-    """What a model predicts; an empty mesh, whose price the metric knows, where it sees no object."""
-    try:
-        return predict()
-    except EmptyMeshError:
-        return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from voxcli.errors import unknown_name
 from voxcli.evaluation.protocol import MEAN, Column, Protocol, Table
 from voxcli.evaluation.samples import Line
-from voxcli.evaluation.summary import Counts, Summary, count
+from voxcli.evaluation.summary import Counts, Key, Summary, count
 from voxcli.metrics.records import Record, summarise
 from voxcli.metrics.summaries import SAMPLES
 from voxcli.provenance import Json
@@ -20,7 +20,8 @@ from voxcli.provenance import Json
 @dataclass(frozen=True)
 class Row:
     """A row. published: its numbers are the paper's. errors: standard errors of means over samples. total: of samples, None where nobody
-    states them; counts: by column, where each has samples of its own. changed: settings that are not the protocol's."""
+    states them; counts: by column, where each has samples of its own. changed: settings that are not the protocol's. undefined: by column,
+    how many of its scored samples have no value there and are left out of the mean; any_undefined: how many are in any column."""
 
     name: str
     published: bool
@@ -29,6 +30,8 @@ class Row:
     total: Counts | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
+    undefined: dict[str, int] = field(default_factory=dict)
+    any_undefined: int = 0
 
     def count(self, column: str) -> Counts | None:
         """The samples behind one column: those of the category or the variant, else all."""
@@ -48,6 +51,10 @@ class Row:
             rest = zip(("without a prediction", "failed", "left out"), self.total[1:], range(1, 4), strict=True)
             each = [f"{number} {what}{self._shares(k)}" for what, number, k in rest if number]
             said.append(f"{self.name}: {self.total} samples; {', '.join(each)}")
+        if self.any_undefined:
+            by_column = [f"{column} {number}" for column, number in self.undefined.items() if number and column != MEAN]
+            where = f" ({', '.join(by_column)})" if by_column else ""
+            said.append(f"{self.name}: {self.any_undefined} undefined{where}, as the distance of an empty prediction is; in no mean")
         return said + ([f"{self.name}: settings of its own, {', '.join(self.changed)}"] if self.changed else [])
 
     def _shares(self, which: int) -> str:
@@ -81,6 +88,38 @@ def _filled(protocol: Protocol, table: Table, methods: Mapping[str, Summary]) ->
     seen = list(dict.fromkeys(key for row in (*published, *ours) for key in row.cells if key != MEAN))
     mean = any(MEAN in row.cells for row in (*published, *ours))
     return FilledTable(table, seen + ([MEAN] if mean else []), published + ours)
+
+
+def undefined_samples(protocol: Protocol, summary: Summary) -> int:
+    """How many scored samples have no value in some column of the protocol's tables."""
+    columns = [column for table in protocol.tables for column in _columns(table)]
+    return len(set().union(*(_undefined(summary.lines, column) for column in columns)))
+
+
+def _columns(table: Table) -> list[Column]:
+    return [*table.columns.values(), *((table.column,) if table.column else ())]
+
+
+def _undefined(lines: Iterable[Line], column: Column) -> set[Key]:
+    """The samples that have a record of a column's measure, but no value: the mean is of the others. Pooled numbers are of all."""
+    found = set()
+    for line in lines:
+        record = line["records"].get(column.measure)
+        if record is None or (column.part and not column.part.startswith(f"{_MEAN_PARTS}.")):
+            continue
+        if (record["value"] if not column.part else _of_sample(record, column.part.removeprefix(f"{_MEAN_PARTS}."))) is None:
+            found.add((line["variant"], line["name"]))
+    return found
+
+
+_MEAN_PARTS = "mean_parts"
+"""Where the means of the parts of records lie in a summary."""
+
+
+def _of_sample(record: Record, path: str) -> Json:
+    """A number among the parts of a sample's record; None where it has none."""
+    *above, last = _names(record["parts"], path)
+    return ((_place(record["parts"], ".".join(above)) if above else record["parts"]) or {}).get(last)
 
 
 def _row(protocol: Protocol, table: Table, name: str, summary: Summary) -> Row:
@@ -124,7 +163,15 @@ def _row(protocol: Protocol, table: Table, name: str, summary: Summary) -> Row:
         mine, totals = [line for line in summary.lines if line["variant"] == ways[0]], summary.totals.get(ways[0], {})
         for key in sorted({line["category"] for line in mine} | {*totals}):
             counts[key] = count([line for line in mine if line["category"] == key], totals.get(key))
-    return Row(name, False, cells, errors, total, counts, summary.changed)
+    mine = [line for line in summary.lines if line["variant"] in shown]
+    undefined = {label: len(_undefined(mine, column)) for label, column in table.columns.items()}
+    without = set().union(*(_undefined(mine, column) for column in _columns(table)))
+    if table.over in ("variants", "categories"):
+        of = {(line["variant"], line["name"]): line["variant" if table.over == "variants" else "category"] for line in mine}
+        undefined = {key: sum(of[each] == key for each in without) for key in cells if key != MEAN}
+    if MEAN in cells:
+        undefined[MEAN] = len(without)
+    return Row(name, False, cells, errors, total, counts, summary.changed, undefined, len(without))
 
 
 def _with_record(summary: Summary, way: str, column: Column) -> list[Line]:
@@ -194,18 +241,18 @@ def shown(value: float | None, decimals: int) -> str:
 
 
 def text_rows(filled: FilledTable) -> list[dict[str, str]]:
-    """The rows as texts by their columns: method, those of the table, samples, missing and failed."""
+    """The rows as texts by their columns: method, those of the table, samples, missing, failed and undefined."""
     decimals = filled.table.decimals
     return [
         {"method": row.name + (" (published)" if row.published else "")}
         | {column: shown(row.cells.get(column), decimals) for column in filled.columns}
-        | dict(zip(("samples", "missing", "failed"), _count_texts(row.total), strict=True))
+        | dict(zip(("samples", "missing", "failed", "undefined"), _count_texts(row), strict=True))
         for row in filled.rows
     ]
 
 
-def _count_texts(total: Counts | None) -> tuple[str, str, str]:
-    return ("", "", "") if total is None else (str(total), str(total.missing), str(total.failed))
+def _count_texts(row: Row) -> tuple[str, ...]:
+    return ("",) * 4 if row.total is None else (str(row.total), str(row.total.missing), str(row.total.failed), str(row.any_undefined))
 
 
 def markdown(protocol: Protocol, tables: Sequence[FilledTable]) -> str:
@@ -244,23 +291,30 @@ def _escaped(text: str) -> str:
 
 
 def csv_text(tables: Sequence[FilledTable]) -> str:
-    """All numbers, a line each: table, method, published, column, value, standard_error, samples, missing, failed, left_out, changed; with
-    all digits."""
+    """All numbers, a line each: table, method, published, column, value, standard_error, samples, missing, failed, left_out, changed,
+    undefined; with all digits."""
     buffer = io.StringIO()
-    rows = [{**row, "published": "yes" if row["published"] else "no"} for row in number_rows(tables)]
     writer = csv.DictWriter(buffer, _NUMBER_KEYS, lineterminator="\n")  # None is written as nothing
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(csv_rows(tables))
     return buffer.getvalue()
 
 
-_NUMBER_KEYS = ("table", "method", "published", "column", "value", "standard_error", "samples", "missing", "failed", "left_out", "changed")
+def csv_rows(tables: Sequence[FilledTable]) -> list[dict[str, str | float | bool | None]]:
+    """The rows of numbers as CSV has them: published is yes or no."""
+    return [{**row, "published": "yes" if row["published"] else "no"} for row in number_rows(tables)]
+
+
+_NUMBER_KEYS = (
+    "table", "method", "published", "column", "value", "standard_error", "samples", "missing", "failed", "left_out", "changed", "undefined",
+)  # fmt: skip
 
 
 def number_rows(tables: Sequence[FilledTable]) -> list[dict[str, str | float | bool | None]]:
     """A row for each number, with its standard error and the samples behind it."""
     return [
         dict(zip(_NUMBER_KEYS, (filled.table.title, row.name, row.published, column, row.cells.get(column), row.errors.get(column),
-                                *(row.count(column) or (None,) * 4), ", ".join(row.changed)), strict=True))
+                                *(row.count(column) or (None,) * 4), ", ".join(row.changed),
+                                None if row.published else row.undefined.get(column, 0)), strict=True))
         for filled in tables for row in filled.rows for column in filled.columns
     ]  # fmt: skip

@@ -103,8 +103,14 @@ def evaluation_facts(path: str) -> Facts:
     return {
         "kind": "evaluation", "protocol": run.get("protocol"), "model": run.get("model"), "predictions": run.get("predictions"),
         "samples": len(rows), "scored": sum(bool(row.get("records")) for row in rows),
-        "failed": sum("failed" in row for row in rows), "values": _values_of_sets(summary),
+        "failed": sum("failed" in row for row in rows), "undefined": _undefined(rows), "values": _values_of_sets(summary),
     }  # fmt: skip
+
+
+def _undefined(rows: Sequence[Facts]) -> int:
+    """How many samples have a record without a value."""
+    of = (row.get("records") for row in rows)
+    return sum(any(isinstance(each, dict) and each.get("value") is None for each in own.values()) for own in of if isinstance(own, dict))
 
 
 def _values_of_sets(rows: Sequence[Facts]) -> dict[str, Json]:
@@ -139,7 +145,7 @@ def records_facts(path: str, format: str | None = None) -> Facts:
         return {"kind": "training-log", "lines": len(rows), **_training(rows)}
     if rows and all("records" in row and "variant" in row for row in rows):
         return {"kind": "evaluation-samples", "samples": len(rows), "scored": sum(bool(row["records"]) for row in rows),
-                "measures": _means(_of_samples(rows))}  # fmt: skip
+                "undefined": _undefined(rows), "measures": _means(_of_samples(rows))}  # fmt: skip
     if rows and all("measure" in row and "variant" in row for row in rows):
         return {"kind": "evaluation-values", "values": _values_of_sets(rows)}
     records = [(str(row["metric"]), row) for row in at_best_thresholds([row for row in rows if isinstance(row.get("metric"), str)])]

@@ -118,7 +118,7 @@ def evaluate(
     from voxcli.evaluation.results import Results, check_folder, method_name, read_methods
     from voxcli.evaluation.samples import evaluator_of
     from voxcli.evaluation.summary import Counts, total_of
-    from voxcli.evaluation.tables import fill
+    from voxcli.evaluation.tables import fill, undefined_samples
 
     method = method_name(method or ("retrieval" if retrieve else _measured_on(job)), job.model, weights, predictions)
     places = _limited(evaluator_of(job), limit)
@@ -146,7 +146,8 @@ def evaluate(
             out.warn(f"{number} of {sum(counts[:3])} samples {what}; they count in no mean. {named}.")
     if unnamed := _without_classes(protocol, summary):
         out.warn(f"{method} names no class of the truth: {', '.join(unnamed)} has no number, and its columns are empty.")
-    rest = "".join(f", {number} {what}" for number, what in ((counts.failed, "failed"), (counts.left_out, "left out")) if number)
+    more = (counts.failed, "failed"), (counts.left_out, "left out"), (undefined_samples(protocol, summary), "undefined")
+    rest = "".join(f", {number} {what}" for number, what in more if number)
     scored = f"{counts.scored} of {sum(counts)} samples" if counts.left_out else counted(counts.scored, "sample")
     out.note(f"{Path(output) / 'table.md'}: {scored} of {method} scored, {counts.missing} without a prediction{rest}.")
     if failed is not None:
@@ -301,7 +302,7 @@ def _write(folder: Path, protocol: Protocol, tables: list[FilledTable]) -> None:
 
 def _print(tables: list[FilledTable], format: options.RecordFormat | None) -> None:
     """The tables for people on a terminal; elsewhere a record for each row."""
-    from voxcli.evaluation.tables import number_rows, text_rows
+    from voxcli.evaluation.tables import csv_rows, number_rows, text_rows
 
     if format is options.RecordFormat.table or (format is None and out.on_terminal):
         for filled in tables:
@@ -310,4 +311,5 @@ def _print(tables: list[FilledTable], format: options.RecordFormat | None) -> No
             for note in (note for row in filled.rows for note in row.notes):
                 out.data(note)
         return
-    out.records(number_rows(tables), format.value if format else None)
+    rows = csv_rows(tables) if format in (options.RecordFormat.csv, options.RecordFormat.tsv) else number_rows(tables)
+    out.records(rows, format.value if format else None)

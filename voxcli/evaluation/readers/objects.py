@@ -60,6 +60,8 @@ class R2N2Reader(Reader[R2N2Options]):
         items = self.folder.items
         self.places = [k for k, item in enumerate(items) if not {item.category, item.synset} & set(options.unseen or ())]
         self.samples = [Sample(self.folder.name(k), items[k].category, items[k].name) for k in self.places]
+        for k in self.places if options.views > 1 else ():
+            _check_views(self.folder.name(k), self.folder.view_count(k), options.views)
 
     def sources(self, index: int) -> Sequence[Path]:
         """The pictures, and the volume where there is one."""
@@ -70,9 +72,6 @@ class R2N2Reader(Reader[R2N2Options]):
     def inputs(self, index: int) -> Inputs:
         """The first pictures of an object, with their cameras."""
         views = range(self.options.views)
-        there = self.folder.view_count(self.places[index])
-        if there < len(views):
-            raise DataError(f"{self.samples[index].name} has too few pictures.", expected=len(views), actual=there)
         images = self.folder.images(self.places[index], views)
         cameras = self.folder.cameras(self.places[index], views, images.shape[2])
         return Inputs(tuple(_cut_out(rgba) for rgba in images), cameras)
@@ -94,6 +93,11 @@ class R2N2Reader(Reader[R2N2Options]):
             if path.is_file():
                 return path
         raise DataError(f"{self.samples[index].name} has no {which}.", expected=" or ".join(str(path) for path in places))
+
+
+def _check_views(name: str, there: int, wanted: int) -> None:
+    if there < wanted:
+        raise DataError(f"{name} has too few pictures: {there}, and {wanted} are wanted.")
 
 
 def _cut_out(rgba: np.ndarray) -> Picture:
@@ -131,8 +135,7 @@ class DISNReader(Reader[DISNOptions]):
         self.views: list[tuple[int, list[int]]] = []
         for k, item in enumerate(self.folder.items):
             there = self.folder.view_count(k, options.kind)
-            if there < options.views:
-                raise DataError(f"{self.folder.name(k)} has too few pictures.", expected=options.views, actual=there)
+            _check_views(self.folder.name(k), there, options.views)
             chosen = [[v] for v in range(there)] if options.each else [[v * there // options.views for v in range(options.views)]]
             for views in chosen:
                 view = f"{views[0]:02d}"
