@@ -36,6 +36,18 @@ def test_a_street_folder_goes_to_nuscenes_and_back(voxcli, tmp_path, street):
     assert len(StreetFolder([tmp_path / "back"])) == 2
 
 
+def test_the_root_of_trajectories_goes_to_nuscenes_with_all_its_splits(voxcli, tmp_path):
+    options = ("--trajectory", 2, "--count", 2, "--size", 16, 16, "--depth", 8)
+    assert voxcli("synth", "street", "-o", "walks", *options)[0] == 0
+    assert voxcli("convert", "walks", "-o", "nu", "--to", "nuscenes")[2].endswith("nu: 4 samples\n")
+    assert json.loads((tmp_path / "nu/v1.0-semanticvoxels/splits.json").read_text()) == {
+        "street_train": ["scene-000000"], "street_test": ["scene-000001"],
+    }  # fmt: skip
+    plan = json.loads(voxcli("convert", "walks", "-o", "other", "--to", "nuscenes", "--dry-run")[1])
+    assert plan["write"] == [{"path": "other", "exists": False}]
+    assert voxcli("convert", "walks", "-o", "back", "--to", "street")[0] == 2
+
+
 def test_info_counts_frames_and_boxes_of_a_nuscenes_folder(voxcli, tmp_path, street):
     voxcli("convert", "street", "-o", "nu", "--to", "nuscenes")
     code, stdout, _ = voxcli("info", "nu")

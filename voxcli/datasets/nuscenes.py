@@ -1,6 +1,7 @@
 """Data sets in the schema of nuScenes: street folders exported to it (as SemanticVoxels is laid out), and real folders read.
 
 ROOT/VERSION/TABLE.json          the thirteen tables
+ROOT/VERSION/splits.json         names of the scenes of street_train, street_val and street_test, where the street folder has such splits
 ROOT/samples/CHANNEL/NAME.png    CAM_FRONT (colour), DEPTH_FRONT and INSTANCES_FRONT (as in the street folder), FRUXELS_FRONT (.npz)
 ROOT/maps/none.png               one pixel: the schema asks for a map, a street scene has none
 
@@ -24,7 +25,7 @@ import numpy as np
 
 from voxcli.atomic import atomic_write_bytes
 from voxcli.datasets.pictures import read_rgb
-from voxcli.datasets.street import scene_folders
+from voxcli.datasets.street import scene_folders, split_folders
 from voxcli.errors import DataError, FileFormatError, UsageError, unknown_name
 from voxcli.files.guard import bytes_within, parse_json, parsing
 from voxcli.geometry import cameras
@@ -60,6 +61,9 @@ CATEGORY_OF = {
 _EARLIER = {"vehicle.van": "van", "static.building": "building", "static.tree": "tree"}
 """Categories that we wrote before -> street class."""
 
+_SPLIT = "street_"
+"""Before the names of our splits: the devkit has lists of its own for train, val and test."""
+
 _VISIBILITY = {"1": "v0-40", "2": "v40-60", "3": "v60-80", "4": "v80-100"}
 _PIXEL = bytes.fromhex(  # a grey PNG of one black pixel
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c636000000002000148afa4710000000049454e44ae426082"
@@ -92,14 +96,18 @@ def export_nuscenes(
 ) -> int:  # fmt: skip
     """Turn a `synth street` folder into a nuScenes one; the tables are written last. -> samples written
 
-    A sample is a scene of its own. Of a folder with a folder for each scene, its frames follow one another, half a second apart.
+    A sample is a scene of its own. Of a folder with a folder for each scene, its frames follow one another, half a second apart. Of the
+    root of such folders, all splits are taken, and splits.json says which scene is of which.
 
     progress: called with 1 after each sample. Raises UsageError where the version is there already, DataError for a folder without
-    samples, FileFormatError for broken poses.
+    samples and for scenes of one name, FileFormatError for broken poses.
     """
     street, out = Path(street_dir), Path(out_dir)
-    scenes = {each.name: sorted(p.stem for p in (each / "fruxels").glob("*.npz")) for each in scene_folders(street)}
-    frames = [(street / scene, scene, names) for scene, names in scenes.items()]
+    splits = {name: scene_folders(folder) for name, folder in split_folders(street).items()}
+    scenes = [each for found in splits.values() for each in found] or scene_folders(street)
+    frames = [(each, each.name, sorted(p.stem for p in (each / "fruxels").glob("*.npz"))) for each in scenes]
+    if len({scene for _, scene, _ in frames}) < len(frames):
+        raise DataError(f"Two scenes of '{street}' have one name.", expected="each scene in one of train, val and test")
     if not scenes:
         frames = [(street, name, [name]) for name in sorted(p.stem for p in (street / "fruxels").glob("*.npz"))]
     count = sum(len(names) for _, _, names in frames)
@@ -124,6 +132,11 @@ def export_nuscenes(
             if progress is not None:
                 progress(1)
     atomic_write_bytes(out / "maps" / "none.png", _PIXEL, overwrite=True)
+    listed = {f"{_SPLIT}{split}": [f"scene-{each.name}" for each in found] for split, found in splits.items()}
+    if listed:
+        atomic_write_bytes(out / version / "splits.json", json.dumps(listed, indent=0).encode() + b"\n", overwrite=True)
+    else:
+        (out / version / "splits.json").unlink(missing_ok=True)
     for table in (*(t for t in TABLES if t != "sample"), "sample"):
         atomic_write_bytes(out / version / f"{table}.json", json.dumps(tables[table], indent=0).encode() + b"\n", overwrite=True)
     return count
@@ -301,6 +314,20 @@ class NuScenesFolder:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def split_of_samples(self) -> dict[str, str]:
+        """train, val or test of the samples by their tokens, as splits.json says; empty where there is none of ours."""
+        path = self._folder / "splits.json"
+        if not path.is_file():
+            return {}
+        with parsing(f"'{path}'", "a list of the scenes of splits"):
+            listed: Any = parse_json(bytes_within(path), f"'{path}'")
+            split_of = {
+                str(scene): name.removeprefix(_SPLIT) for name, scenes in listed.items() if name.startswith(_SPLIT) for scene in scenes
+            }
+            names = {row["token"]: str(row["name"]) for row in self._table("scene")}
+            scene_of = {token: names[row["scene_token"]] for token, row in self._by_token["sample"].items()} if split_of else {}
+        return {token: split_of[scene] for token, scene in scene_of.items() if scene in split_of}
 
     def category_of(self, box: Row) -> str:
         """The category of a row of sample_annotation. Raises FileFormatError where the tables do not say."""

@@ -158,6 +158,11 @@ def scene_folders(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/fruxels") if path.is_dir())
 
 
+def split_folders(root: Path) -> dict[str, Path]:
+    """The folders train, val and test of a root that is divided by scenes (`synth street --trajectory`), those that hold scenes."""
+    return {name: root / name for name in ("train", "val", "test") if scene_folders(root / name)}
+
+
 class _Folder:
     """One folder, or one shard of a folder: its names, what all its samples share (checked over all files), and a sample by its number."""
 

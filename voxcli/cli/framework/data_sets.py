@@ -29,6 +29,7 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
     from voxcli.datasets.nuscenes import VERSION, NuScenesFolder, export_nuscenes
     from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder, street_from_nuscenes
     from voxcli.datasets.packing import is_street_folder
+    from voxcli.datasets.street import split_folders
     from voxcli.ops.kitti_street import is_kitti_folder, kitti_frames, street_from_kitti
     from voxcli.ops.scannet_fruxels import is_scannet_folder, scannet_frames, street_from_scannet
 
@@ -37,7 +38,8 @@ def convert_data_set(sources: Sequence[str], output: str, to: str, channel: str 
     source = sources[0]
     kitti = to == "street" and is_kitti_folder(source)
     scannet = to == "street" and not kitti and is_scannet_folder(source)
-    if not (kitti or scannet) and not (is_street_folder if to == "nuscenes" else is_nuscenes_folder)(source):
+    streets = to == "nuscenes" and (is_street_folder(source) or bool(split_folders(Path(source))))
+    if not (kitti or scannet or streets or (to == "street" and is_nuscenes_folder(source))):
         expected = "a folder of 'voxcli synth street'" if to == "nuscenes" else "a folder of nuScenes, SemanticKITTI or ScanNet"
         raise UsageError(f"{source} cannot be written as --to {to}.", expected=expected)
     if output == "-" or os.path.isfile(output):

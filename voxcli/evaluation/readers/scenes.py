@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +12,7 @@ import numpy as np
 from voxcli.datasets.nuscenes import CHANNELS, NuScenesFolder
 from voxcli.datasets.nuscenes_street import CAMERA_CHANNEL, is_nuscenes_folder
 from voxcli.datasets.rooms import RoomsFolder
-from voxcli.datasets.street import scene_folders
+from voxcli.datasets.street import scene_folders, split_folders
 from voxcli.errors import DataError
 from voxcli.evaluation.readers.base import Reader, ReaderOptions, Sample
 from voxcli.models.base import Inputs
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StreetOptions(ReaderOptions):
-    """split: of data that are divided by scenes (`synth street --trajectory`), where the root has folders train, val and test."""
+    """split: of data that are divided by scenes (`synth street --trajectory`), where the root has folders train, val and test, or tables
+    of nuScenes that were made of such a root."""
 
     split: Literal["train", "val", "test"] = "test"
 
@@ -45,7 +46,10 @@ class StreetReader(Reader[StreetOptions]):
         if is_nuscenes_folder(root):
             channel = next(own for own, (kind, _, _) in CHANNELS.items() if kind == "fruxels")
             folder = NuScenesFolder(root, channel=CAMERA_CHANNEL)
-            frames = [folder[k].files for k in range(len(folder))]
+            split_of = folder.split_of_samples()
+            self._need_split(dict.fromkeys(split_of.values()))
+            chosen = [k for k, token in enumerate(folder.tokens) if not split_of or split_of.get(token) == self.options.split]
+            frames = [folder[k].files for k in chosen]
             self.files = [(each[CAMERA_CHANNEL], each[channel]) for each in frames if channel in each]
             self.samples = [Sample(picture.stem) for picture, _ in self.files]
             return
@@ -59,11 +63,15 @@ class StreetReader(Reader[StreetOptions]):
 
     def _split(self) -> Path:
         """The folder of the split, where there are any. Raises DataError where it is missing."""
-        there = [name for name in ("train", "val", "test") if scene_folders(self.root / name)]
-        if there and self.options.split not in there:
-            raise DataError(f"no scene is of the split {self.options.split}.", actual=f"scenes of {', '.join(there)}",
-                            hint=f"Take others: --set protocol.read.split={there[0]}")  # fmt: skip
-        return self.root / self.options.split if there else self.root
+        there = split_folders(self.root)
+        self._need_split(there)
+        return there[self.options.split] if there else self.root
+
+    def _need_split(self, there: Iterable[str]) -> None:
+        names = [*there]
+        if names and self.options.split not in names:
+            raise DataError(f"no scene is of the split {self.options.split}.", actual=f"scenes of {', '.join(names)}",
+                            hint=f"Take others: --set protocol.read.split={names[0]}")  # fmt: skip
 
     def sources(self, index: int) -> Sequence[Path]:
         """The picture and the fruxels."""

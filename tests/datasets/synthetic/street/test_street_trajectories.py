@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -18,7 +19,8 @@ from voxcli.datasets.synthetic.street.config import StreetConfig
 from voxcli.datasets.synthetic.street.dataset import StreetGenerator
 from voxcli.datasets.synthetic.street.layout import lay_out_trajectory
 from voxcli.datasets.synthetic.street.sample import ObjectMaker, ground_slab, make_frames, make_sample
-from voxcli.errors import UsageError
+from voxcli.errors import DataError, FileFormatError, UsageError
+from voxcli.evaluation.readers.scenes import StreetOptions, StreetReader
 from voxcli.geometry.cameras import inverse_rigid
 from voxcli.scene import Frustum
 
@@ -117,6 +119,32 @@ def test_frames_follow_one_another_in_the_tables_of_nuscenes(folder, tmp_path):
         assert instance["nbr_annotations"] == 5 and not first["prev"] and not last["next"]
         assert np.allclose(first["translation"], last["translation"], atol=1e-4)  # what stands in the street stays there
     assert [row["timestamp"] for row in samples] == [k * 500_000 for k in range(5)]
+
+
+def test_the_root_is_exported_with_its_splits(folder, tmp_path):
+    """Names of splits that the devkit has lists for (train, val, test) would hide ours."""
+    assert export_nuscenes(folder, tmp_path) == 10
+    version = tmp_path / "v1.0-semanticvoxels"
+    assert json.loads((version / "splits.json").read_text()) == {"street_train": ["scene-000000"], "street_test": ["scene-000001"]}
+    assert [row["name"] for row in json.loads((version / "scene.json").read_text())] == ["scene-000000", "scene-000001"]
+    for split, scene in (("train", "000000"), ("test", "000001")):
+        reader = StreetReader(tmp_path, StreetOptions(split=split))
+        assert [sample.name for sample in reader.samples] == [f"{scene}-{frame:04d}" for frame in range(5)]
+    with refused(DataError, "split val", actual="train, test"):
+        StreetReader(tmp_path, StreetOptions(split="val"))
+    (version / "splits.json").write_text("[1]")
+    with pytest.raises(FileFormatError, match="splits.json"):
+        StreetReader(tmp_path, StreetOptions())
+    export_nuscenes(folder / "train", tmp_path, overwrite=True)
+    assert not (version / "splits.json").exists() and len(StreetReader(tmp_path, StreetOptions()).samples) == 5
+
+
+def test_scenes_of_one_name_in_two_splits_are_refused(folder, tmp_path):
+    for split in ("train", "test"):
+        shutil.copytree(folder / "train/000000", tmp_path / "in" / split / "000000")
+    with refused(DataError, "one name"):
+        export_nuscenes(tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
