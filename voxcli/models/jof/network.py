@@ -108,12 +108,12 @@ class JOFConfig:
 PRESETS: Mapping[str, Mapping[str, Value]] = {
     "paper": {},
     "lite": {
-        "shape": 96, "albedo": 32, "shape_widths": [384, 128], "albedo_widths": [96, 96, 96], "voxel_widths": [12, 24, 48, 96],
+        "shape": 128, "albedo": 32, "shape_widths": [1024, 256], "albedo_widths": [96, 96, 96], "voxel_widths": [16, 32, 64, 128],
         "image_widths": [24, 48, 96, 128], "groups": 8, "darkest": 0.25, "backbone": "efficientnet-lite0",
         "rank": 32,
     },
 }  # fmt: skip
-"""What differs from the paper's network. `lite` has a pretrained image encoder, and the widths of the shipped weights behind it."""
+"""What differs from the paper's network. `lite` has a pretrained image encoder, and narrower layers behind it."""
 
 
 class Codes(NamedTuple):
