@@ -104,7 +104,7 @@ def test_jof_lite_sees_the_picture_as_the_published_encoder_does():
     with torch.no_grad():
         guess, maps = network.image(standard_image(colours))
         wanted = network.image.features.published(colours)
-    assert guess.codes.shape.shape == (2, 96) and guess.camera.shape == (2, 12)
+    assert guess.codes.shape.shape == (2, 128) and guess.camera.shape == (2, 12)
     for found, map_ in zip(maps, wanted[:3], strict=True):
         assert_close(found, map_, rtol=1e-4, atol=1e-4)
 

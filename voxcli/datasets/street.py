@@ -14,7 +14,6 @@ from voxcli.datasets.packed import SUFFIXES as PACKED
 from voxcli.datasets.packed import PackedSamples
 from voxcli.datasets.pictures import read_rgb
 from voxcli.datasets.poses import parse_poses
-from voxcli.datasets.scene_completion import KittiFolder
 from voxcli.datasets.street_checks import (
     GridFacts,
     check_facts,
@@ -172,6 +171,8 @@ class _Folder:
         fruxels = map(PurePosixPath, members(path)) if packed else (path / "fruxels").glob("*.npz")
         self.names = sorted(p.stem for p in fruxels if p.parent.name == "fruxels" and p.suffix == ".npz")
         if not self.names:
+            from voxcli.datasets.scene_completion import KittiFolder  # with the formats of its files
+
             raise DataError(
                 f"'{path}' holds no samples.", hint="Samples of 'voxcli synth street' lie in images/*.png and fruxels/*.npz.",
                 expected=f"a folder made by 'voxcli synth street', one packed as .h5, or {KittiFolder.tree}",

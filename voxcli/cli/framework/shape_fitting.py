@@ -13,7 +13,7 @@ from voxcli.cli.framework.flags import options_of_flags
 from voxcli.cli.framework.inputs import expand
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.plans import ReadOptions, besides
-from voxcli.errors import DataError, UsageError
+from voxcli.errors import DataError, UsageError, VoxcliError
 from voxcli.models.base import FitsShapes
 from voxcli.models.object_options import FitOptions
 from voxcli.models.registry import able, check_predicts, load_network, name_of, weights_of
@@ -38,7 +38,10 @@ def fitting_model(model: str | None, weights: str | None, sources: Sequence[str]
     """The model of -m, or of the weights, if it fits codes to shapes and the first input is a shape; else None."""
     from voxcli.files.registry import searched_extensions
 
-    name = name_of(model, weights)
+    try:
+        name = name_of(model, weights)
+    except VoxcliError:
+        return None  # told where weights are read, after the output has been checked
     if name not in able(FitsShapes) or sources[0] in ("-", "@-"):
         return None
     try:
