@@ -284,6 +284,15 @@ def test_what_a_network_with_random_weights_predicts_is_scored(voxcli, tmp_path,
     assert all(record["value"] is not None for record in lines[0]["records"].values())
 
 
+GAP, TOP = 8, 8 + 2 * 22
+"""Pixels between the pictures of a strip, and above them: the sample's title and the captions."""
+
+
+def left(k):
+    """The first column of a strip's k-th picture."""
+    return GAP + k * (SIDE + GAP)
+
+
 @pytest.mark.parametrize(("name", "tiles"), [("iqtt", 6), ("pix2scene-rooms", 6)])
 def test_the_sheet_shows_what_the_paper_s_figures_show(voxcli, tmp_path, name, tiles):
     """A question, its reference made again and its depth (Figures 10, 11); a room, as it is drawn, normals and depths (Figure 4)."""
@@ -292,15 +301,17 @@ def test_the_sheet_shows_what_the_paper_s_figures_show(voxcli, tmp_path, name, t
     save_weights(tmp_path / "random.safetensors", SMALL[model].weights(model), half=False)
     assert voxcli("evaluate", name, "--data", str(root), "--weights", "random.safetensors", "-o", "results", "--limit", "2")[0] == 0
     sheet = np.asarray(Image.open(tmp_path / "results/random/sheet.png"))
-    assert sheet.shape == (2 * SIDE, tiles * SIDE, 3)
-    assert all((sheet[:SIDE, k * SIDE : (k + 1) * SIDE] != 255).any() for k in range(tiles))
+    assert sheet.shape == (2 * (TOP + SIDE + GAP), left(tiles), 3)
+    assert all((sheet[TOP : TOP + SIDE, left(k) : left(k + 1) - GAP] != 255).any() for k in range(tiles))
+    assert all((sheet[TOP - 22 : TOP, left(k) : left(k + 1)] != 255).any() for k in range(tiles)), "each has its caption"
 
 
 def test_the_right_choice_has_a_green_frame_and_a_wrong_answer_a_red_one():
     more = tuple(np.zeros((4, 16, 16, 3), np.uint8))
     pairs = [(Answers(np.array([answer])), Answers(np.array([right]))) for answer, right in ((0, 0), (0, 2))]
-    strips = [strip(ScoredSample({}, *pair, None, more)) for pair in pairs]
-    corners = [[tuple(row[0, k * SIDE].tolist()) for k in range(4)] for row in strips]
+    line = {"variant": "", "name": "q", "category": "", "records": {}}
+    strips = [strip(ScoredSample(line, *pair, None, more)) for pair in pairs]
+    corners = [[tuple(row[TOP, left(k)].tolist()) for k in range(4)] for row in strips]
     green, red, none = (84, 162, 75), (228, 87, 86), (255, 255, 255)
     assert corners == [[none, green, none, none], [none, red, none, green]]
 

@@ -59,7 +59,7 @@ def views_of(
     many views of a shape. framing: None is the thing's own. Raises UsageError for the camera of what states none.
     """
     if isinstance(thing, Picture):
-        return [("image", _fitted(_eight_bit(thing.rgb), size))]
+        return [("image", _fitted(_on_paper(thing), size))]
     if isinstance(thing, DepthMap):
         return [("depth, near is bright", _fitted(_grey(thing.depth), size))]
     if isinstance(thing, Surfels):
@@ -267,6 +267,15 @@ def terminal_picture(view: np.ndarray, columns: int, colour: bool) -> str:
 
 def _eight_bit(rgb: np.ndarray) -> np.ndarray:
     return (rgb >> 8).astype(np.uint8) if rgb.dtype == np.uint16 else rgb
+
+
+def _on_paper(picture: Picture) -> np.ndarray:
+    """A picture as uint8 [H, W, 3], on white where it is transparent."""
+    rgb = _eight_bit(picture.rgb)
+    if picture.alpha is None:
+        return rgb
+    share = picture.alpha[..., None].astype(np.float32) / np.iinfo(picture.alpha.dtype).max
+    return (rgb * share + 255 * (1 - share) + 0.5).astype(np.uint8)
 
 
 def _grey(depth: np.ndarray) -> np.ndarray:
