@@ -148,7 +148,10 @@ def merge(*mappings: Mapping[str, Value] | None) -> dict[str, Value]:
 
 
 def parse_set(settings: Iterable[str]) -> dict[str, Value]:
-    """The mapping of `--set` arguments: ["a.b=1", "a.c=[x, y]"] gives {"a": {"b": 1, "c": ["x", "y"]}}. Values are YAML."""
+    """The mapping of `--set` arguments: ["a.b=1", "a.c=[x, y]"] gives {"a": {"b": 1, "c": ["x", "y"]}}. Values are YAML.
+
+    A later value of a key replaces the earlier one. Raises UsageError for a key that has both a value and keys below it: one would be lost.
+    """
     result: dict[str, Value] = {}
     for setting in settings:
         path, equals, text = setting.partition("=")
@@ -158,8 +161,23 @@ def parse_set(settings: Iterable[str]) -> dict[str, Value]:
         nested: dict[str, Value] = {keys[-1]: parse(text, f"--set {setting}")}
         for key in reversed(keys[:-1]):
             nested = {key: nested}
+        if (lost := _lost(result, nested)) is not None:
+            raise UsageError(f"--set {setting}: '{lost}' is set as a whole and by its keys, too.", hint="Write it as one, --set key={...}.")
         result = merge(result, nested)
     return result
+
+
+def _lost(there: Mapping[str, Value], more: Mapping[str, Value]) -> str | None:
+    """The key whose mapping a value would replace in `merge`, or whose value a mapping would; None where nothing is lost so."""
+    for key, value in more.items():
+        old = there.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            below = _lost(old, value)
+            if below is not None:
+                return f"{key}.{below}"
+        elif old is not None and isinstance(old, Mapping) != isinstance(value, Mapping):
+            return key
+    return None
 
 
 def from_mapping(cls: type[InstanceT], mapping: Value, where: str) -> InstanceT:

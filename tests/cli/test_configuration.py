@@ -117,6 +117,13 @@ def test_a_malformed_setting_is_refused(setting):
         config.parse_set([setting])
 
 
+@pytest.mark.parametrize("settings", [["t.stages=[a, b]", "t.stages.a.steps=7"], ["t.stages.a.steps=7", "t.stages=[a, b]"]])
+def test_a_value_and_keys_below_it_are_refused_as_one_would_be_lost(settings):
+    with pytest.raises(UsageError, match=r"'t\.stages' is set as a whole and by its keys"):
+        config.parse_set(settings)
+    assert config.parse_set(["t.a={b: 1}", "t.a.b=2", "t.a.c=3"]) == {"t": {"a": {"b": 2, "c": 3}}}
+
+
 @pytest.mark.parametrize("text", ["1e-4", "1E5", "-2.5e+3", ".5e1", "3e0"])
 def test_numbers_with_an_exponent_are_numbers(text):
     assert config.parse(text, "text") == float(text)

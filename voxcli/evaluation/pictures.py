@@ -22,7 +22,7 @@ SIDE = 200
 MOST_INPUTS = 6
 """Pictures of one sample that are drawn: Occ3D has as many cameras."""
 
-_GREYS = ("#8b929b", "#b4bac1", "#6a717b", "#d2d6da")
+_GREYS = ("#8b929b", "#b4bac1", "#6a717b", "#d2d6da", "#4f5660", "#a0a6ae")
 _RIGHT, _WRONG = (84, 162, 75), (228, 87, 86)
 
 

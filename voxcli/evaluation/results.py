@@ -217,14 +217,16 @@ def _json(path: Path) -> Json:
 
 
 def method_name(given: str | None, model: str | None, weights: str | None, predictions: str | None) -> str:
-    """The name of a method's folder and rows: as given, or of the weights file, the model or the folder of predictions.
+    """The name of a method's folder and rows: as given, or of the weights file, the model or the folder of predictions. Weights that a
+    training named take the name of its folder.
 
-    >>> method_name(None, "ssz", "runs/mine.safetensors", None)
-    'mine'
+    >>> method_name(None, "ssz", "runs/mine.safetensors", None), method_name(None, "ssz", "run-2/best.safetensors", None)
+    ('mine', 'run-2')
     """
     if given is None:
-        source = predictions or weights or model or ""
-        given = Path(os.path.abspath(source)).name.removesuffix(".safetensors")
+        path = Path(os.path.abspath(predictions or weights or model or ""))
+        of_training = predictions is None and path.name in ("weights.safetensors", "best.safetensors")
+        given = (path.parent if of_training else path).name.removesuffix(".safetensors")
     if not given or given.startswith(".") or "/" in given or os.sep in given:
         raise UsageError(f"'{given}' cannot be the name of a method.", expected="a name that a folder can have", hint="Use --method NAME.")
     return given
