@@ -49,7 +49,8 @@ def test_a_run_that_goes_on_ends_with_the_same_sheet(voxcli, data, tmp_path):
     assert voxcli(*call, "whole")[0] == 0
     sheet = np.asarray(Image.open(tmp_path / "whole/mine/sheet.png"))
     gap, captions = 8, 2 * 22
-    assert sheet.shape == (3 * (SIDE + captions + 2 * gap), 3 * (SIDE + gap) + gap, 3) and len(list((tmp_path / "whole/mine/strips").iterdir())) == 3
+    assert sheet.shape == (3 * (SIDE + captions + 2 * gap), 3 * (SIDE + gap) + gap, 3)
+    assert len(list((tmp_path / "whole/mine/strips").iterdir())) == 3
     broken = tmp_path / f"mine/{TABLE}/cc.binvox"
     content = broken.read_bytes()
     broken.write_bytes(b"broken")

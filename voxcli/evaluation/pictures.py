@@ -27,7 +27,7 @@ _RIGHT, _WRONG = (84, 162, 75), (228, 87, 86)
 
 
 def strip(found: ScoredSample) -> np.ndarray:
-    """Input, prediction and truth of a sample side by side with their captions, uint8 [H, W, 3]; white where one is missing or shows nothing.
+    """Input, prediction and truth of a sample side by side with captions, uint8 [H, W, 3]; white where one is missing or shows nothing.
 
     Each picture is SIDE pixels wide. Of several pictures the first MOST_INPUTS are drawn. Of surfels the picture as the network draws it
     comes second, and the depths of prediction and truth come last (pix2scene, Figures 4 to 6 and 14 to 16). Of a question the reference,

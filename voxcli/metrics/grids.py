@@ -242,9 +242,9 @@ def rename_classes(labels: np.ndarray, source: Labels, target: Labels) -> np.nda
         elif source.names[i] in target.names:
             table[i] = target.names.index(source.names[i])
         else:
+            hint = "Weights must be trained on these classes. voxcli evaluate joins names: --set protocol.rename.NAME=OTHER"
             raise DataError(f"The prediction uses the class '{source.names[i]}', which the ground truth does not know.",
-                            expected=", ".join(target.names), actual=", ".join(source.names),
-                            hint="Weights must be trained on these classes. voxcli evaluate joins names: --set protocol.rename.NAME=OTHER")  # fmt: skip
+                            expected=", ".join(target.names), actual=", ".join(source.names), hint=hint)  # fmt: skip
     renamed: np.ndarray = table[labels]
     return renamed
 
