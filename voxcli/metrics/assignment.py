@@ -16,7 +16,10 @@ from voxcli.errors import UsageError
 _CANDIDATES = 64
 _SMALL = 600
 """Below this the exact solver alone is the fastest."""
-_TILE = 1 << 22
+_COARSEST = 300
+"""Points of the coarsest problem, whose prices are exact."""
+_TILE = 1 << 19
+"""Distances that are worked on at once: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,12 @@ def assign(x: np.ndarray, y: np.ndarray) -> Matching:
 
     n = len(x)
     cost = distances(x, y)
-    reduced = cost
     if n > _SMALL:
-        prices = _auction(_Costs(x, y, cost), stop=max(16, n // 256)).prices
-        reduced = cost + prices
-        reduced -= reduced.min(axis=1, keepdims=True)
-        reduced -= reduced.min(axis=0, keepdims=True)
-    rows, columns = linear_sum_assignment(reduced)
-    value = float(cost[rows, columns].mean())
+        cost += _auction(_Costs(x, y, cost), stop=max(16, n // 256)).prices
+        cost -= cost.min(axis=1, keepdims=True)
+        cost -= cost.min(axis=0, keepdims=True)
+    rows, columns = linear_sum_assignment(cost)
+    value = float(np.linalg.norm(x[rows] - y[columns], axis=1).mean())
     return Matching(rows, columns, np.full(n, 1 / n), value, value, True, "exact")
 
 
@@ -106,11 +107,12 @@ class _Costs:
     def __init__(self, x: np.ndarray, y: np.ndarray, matrix: np.ndarray | None = None):
         self.x, self.y, self.matrix, self.n = x, y, matrix, len(x)
 
-    def rows(self, index: np.ndarray) -> np.ndarray:
+    def rows(self, index: np.ndarray | slice) -> np.ndarray:
         return self.matrix[index] if self.matrix is not None else distances(self.x[index], self.y)
 
-    def tiles(self) -> list[np.ndarray]:
-        return np.array_split(np.arange(self.n), max(1, self.n * len(self.y) // _TILE))
+    def tiles(self) -> list[slice]:
+        step = max(1, _TILE // len(self.y))
+        return [slice(start, min(start + step, self.n)) for start in range(0, self.n, step)]
 
 
 @dataclass
@@ -124,12 +126,12 @@ class _State:
 def _coarse_prices(costs: _Costs) -> np.ndarray:
     """Prices of all columns, carried over from the problem of a quarter of the points by the c-transform."""
     n = costs.n
-    if n <= _SMALL:
+    if n <= _COARSEST:
         return np.zeros(n)
     # Every fourth point, not the first quarter: files often hold points in the order of their surface.
     part = slice(0, n, 4)
     small = _Costs(costs.x[part], costs.y[part], None if costs.matrix is None else costs.matrix[part, part])
-    if small.n <= _SMALL:
+    if small.n <= _COARSEST:
         prices = _exact_prices(small.rows(np.arange(small.n)))
     else:
         prices = _auction(small, stop=max(16, small.n // 256)).prices
@@ -173,7 +175,7 @@ def _auction(costs: _Costs, stop: int) -> _State:
     owner = np.full(n, -1)
     if scale <= 0:  # clouds on top of one another: nothing to bargain about
         return _State(prices, owner)
-    for epsilon in (0.5 * scale, 0.1 * scale, 0.02 * scale):
+    for epsilon in (0.5 * scale, 0.1 * scale, 0.02 * scale, 0.004 * scale):
         owner = _phase(lists, prices, epsilon, stop)
     return _State(prices, owner)
 
@@ -195,21 +197,21 @@ class _Candidates:
         for tile in costs.tiles():
             self._new_pool(tile, prices)
 
-    def _new_pool(self, rows: np.ndarray, prices: np.ndarray) -> None:
-        cost = self.costs.rows(rows)
-        value = cost + prices
+    def _new_pool(self, rows: np.ndarray | slice, prices: np.ndarray) -> None:
+        cost = self.costs.rows(rows).astype(np.float32)
+        value = cost + prices.astype(np.float32)
         pool = self.pool_column.shape[1]
-        order, here = np.argpartition(value, pool, axis=1), np.arange(len(rows))
+        order, here = np.argpartition(value, pool, axis=1), np.arange(len(cost))
         self.pool_limit[rows] = value[here, order[:, pool]]
         self.pool_column[rows] = order[:, :pool]
         self.pool_cost[rows] = cost[here[:, None], order[:, :pool]]
         self._new_list(rows, prices)
 
-    def _new_list(self, rows: np.ndarray, prices: np.ndarray) -> None:
+    def _new_list(self, rows: np.ndarray | slice, prices: np.ndarray) -> None:
         column, cost = self.pool_column[rows], self.pool_cost[rows]
         value = cost + prices[column]
         last = min(self.size, value.shape[1] - 1)
-        order, here = value.argpartition(last, axis=1), np.arange(len(rows))
+        order, here = value.argpartition(last, axis=1), np.arange(len(cost))
         left_out = value[here, order[:, last]] if value.shape[1] > self.size else np.inf
         self.limit[rows] = np.minimum(left_out, self.pool_limit[rows])
         chosen = (here[:, None], order[:, : self.size])
