@@ -69,7 +69,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         one, all_ = (made(Path(name), [f"m{k}" for k in range(count)], options) for count in (1, options.meshes))
     pictures = all_.pictures - one.pictures
-    rates = {"per_core_second": pictures / (all_.processor - one.processor), "per_second": pictures / (all_.wall - one.wall)}
+    seconds = {"per_core_second": all_.processor - one.processor, "per_second": all_.wall - one.wall}
+    if min(seconds.values()) <= 0:
+        sys.exit("The machine is too busy: a call on one mesh took longer than one on all. Try again, or with more --meshes.")
+    rates = {name: pictures / each for name, each in seconds.items()}
     facts = {"faces": len(ring(options.faces, 0).faces), "pictures": pictures, "layout": options.layout, "workers": options.workers}
     sys.stdout.write(json.dumps(facts | {key: round(value, 1) for key, value in rates.items()}) + "\n")
 

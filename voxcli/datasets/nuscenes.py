@@ -103,7 +103,7 @@ def export_nuscenes(
     samples and for scenes of one name, FileFormatError for broken poses.
     """
     street, out = Path(street_dir), Path(out_dir)
-    splits = {name: scene_folders(folder) for name, folder in split_folders(street).items()}
+    splits = {name: scene_folders(folder) or [folder] for name, folder in split_folders(street).items()}
     scenes = [each for found in splits.values() for each in found] or scene_folders(street)
     frames = [(each, each.name, sorted(p.stem for p in (each / "fruxels").glob("*.npz"))) for each in scenes]
     if len({scene for _, scene, _ in frames}) < len(frames):

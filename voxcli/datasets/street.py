@@ -76,7 +76,7 @@ class SampleSource(Protocol):
 
 class StreetFolder:
     """The samples of one or several `synth street` folders, packed files of them, or sources that are open already, sorted by folder and
-    name, read on demand. A folder may hold a folder for each scene (`synth street --trajectory`).
+    name, read on demand. A folder may hold a folder for each scene (`synth street --trajectory`). Raises UsageError for a root of splits.
 
     All samples share one grid and one list of classes; all files are checked when the folders are opened, labels and pictures when they
     are read. fov_jitter: degrees by which fields of view differ from that of `frustum`, at most; 0 unless the folders' meta.json say so.
@@ -88,6 +88,10 @@ class StreetFolder:
         opened: list[SampleSource] = []
         for source in sources:
             if isinstance(source, (str, Path)):
+                if splits := split_folders(Path(source)):
+                    first = next(iter(splits.values()))
+                    raise UsageError(f"'{source}' is divided: what is learnt from must not be scored.",
+                                     actual=f"the folders {', '.join(splits)}", hint=f"Name one of them: {first}")  # fmt: skip
                 paths = scene_folders(Path(source)) or [Path(source)]
                 opened += [PackedSamples(path) if path.is_file() and path.suffix in PACKED else _Folder(path) for path in paths]
             else:
@@ -158,8 +162,9 @@ def scene_folders(folder: Path) -> list[Path]:
 
 
 def split_folders(root: Path) -> dict[str, Path]:
-    """The folders train, val and test of a root that is divided by scenes (`synth street --trajectory`), those that hold scenes."""
-    return {name: root / name for name in ("train", "val", "test") if scene_folders(root / name)}
+    """The folders train, val and test of a root that is divided, those that hold samples or a folder for each scene (`synth street
+    --trajectory`, `synth views --layout street`)."""
+    return {name: root / name for name in ("train", "val", "test") if scene_folders(root / name) or (root / name / "fruxels").is_dir()}
 
 
 class _Folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from glob import escape
 from pathlib import Path
 
 from voxcli.errors import DataError, UsageError, unknown_name
@@ -38,6 +39,22 @@ def pattern_of(text: str) -> re.Pattern[str]:
         return re.compile("".join(out))
     except re.error as error:
         raise UsageError(f"'{text}' is no pattern.", actual=str(error)) from error
+
+
+def likely_pattern(root: Path, fields: Mapping[str, str]) -> str | None:
+    """A pattern by which a folder has a file of this sample, where its id is the name of a file or of the folder around it.
+
+    >>> likely_pattern(Path("examples"), {"category": "meshes", "id": "car"})
+    '{category}/{id}'
+    """
+    here = escape(fields["id"])
+    for way in (f"**/{here}.*", f"**/{here}/*"):
+        for path in sorted(each for each in root.glob(way) if each.is_file() and not each.name.startswith("."))[:1]:
+            parts = list(path.relative_to(root).parts)
+            parts[-1] = "{id}" if path.stem == fields["id"] else "*"
+            known = {fields["id"]: "{id}", fields.get("category") or "/": "{category}"}
+            return "/".join([*(known.get(part, part) for part in parts[:-1]), parts[-1]])
+    return None
 
 
 def find_file(root: Path, pattern: str, fields: Mapping[str, str], suffixes: tuple[str, ...]) -> Path | None:

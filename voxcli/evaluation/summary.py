@@ -66,7 +66,7 @@ class Summary:
     changed: tuple[str, ...] = ()
 
 
-_NUMBERS_DEPEND_ON = ("reader", "read", "predict", "rename", "measures", "variants")
+_NUMBERS_DEPEND_ON = ("reader", "read", "predict", "rename", "measures", "variants", "categories")
 """Keys of a protocol: the others change words, or where files lie."""
 
 

@@ -21,7 +21,8 @@ from voxcli.provenance import Json
 class Row:
     """A row. published: its numbers are the paper's. errors: standard errors of means over samples. total: of samples, None where nobody
     states them; counts: by column, where each has samples of its own. changed: settings that are not the protocol's. undefined: by column,
-    how many of its scored samples have no value there and are left out of the mean; any_undefined: how many are in any column."""
+    how many of its scored samples have no value there and are left out of the mean; any_undefined: how many are in any column. lacking: by
+    measure, how many scored samples have no record of it, since their truth or their prediction is no such thing."""
 
     name: str
     published: bool
@@ -32,6 +33,7 @@ class Row:
     changed: tuple[str, ...] = ()
     undefined: dict[str, int] = field(default_factory=dict)
     any_undefined: int = 0
+    lacking: dict[str, int] = field(default_factory=dict)
 
     def count(self, column: str) -> Counts | None:
         """The samples behind one column: those of the category or the variant, else all."""
@@ -55,6 +57,9 @@ class Row:
             by_column = [f"{column} {number}" for column, number in self.undefined.items() if number and column != MEAN]
             where = f" ({', '.join(by_column)})" if by_column else ""
             said.append(f"{self.name}: {self.any_undefined} undefined{where}, as the distance of an empty prediction is; in no mean")
+        if self.total is not None:
+            of = self.total.scored
+            said += [f"{self.name}: {number} of {of} have no {measure}" for measure, number in self.lacking.items() if number]
         return said + ([f"{self.name}: settings of its own, {', '.join(self.changed)}"] if self.changed else [])
 
     def _shares(self, which: int) -> str:
@@ -171,7 +176,9 @@ def _row(protocol: Protocol, table: Table, name: str, summary: Summary) -> Row:
         undefined = {key: sum(of[each] == key for each in without) for key in cells if key != MEAN}
     if MEAN in cells:
         undefined[MEAN] = len(without)
-    return Row(name, False, cells, errors, total, counts, summary.changed, undefined, len(without))
+    scored = [line["records"] for line in mine if line["records"]]
+    lacking = {measure: sum(measure not in records for records in scored) for measure in sorted(table.measures)}
+    return Row(name, False, cells, errors, total, counts, summary.changed, undefined, len(without), lacking)
 
 
 def _with_record(summary: Summary, way: str, column: Column) -> list[Line]:

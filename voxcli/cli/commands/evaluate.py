@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -124,9 +124,7 @@ def evaluate(
     places = _limited(evaluator_of(job), limit)
     check_folder(Path(output), name, data or "")
     if predictions is not None and not any(evaluator_of(job).has_prediction(each) for each in places):
-        first = evaluator_of(job).readers[places[0].variant].samples[places[0].index]
-        raise DataError(f"{predictions} holds no prediction of these samples.", hint="--pair PATTERN says where they lie.",
-                        expected=f"{protocol.files.format(**first.fields(places[0].variant))}.* and so on")  # fmt: skip
+        _no_prediction(job, places, predictions)
     if dry_run:
         return _plan(job, places, Path(output), method, pictures)
     results = Results(Path(output) / method, run | {"samples": total_of(evaluator_of(job).places)}, overwrite)
@@ -183,6 +181,17 @@ def _job(
     check_model(reader_named(protocol.reader), chosen)
     digest = None if not data and weights is None else sha256_file(weights_of(chosen, weights))
     return Job(protocol, data, chosen, weights, device=device, dtype=dtype), {**stated, "model": chosen, "weights": digest}
+
+
+def _no_prediction(job: Job, places: list[Place], predictions: str) -> NoReturn:
+    """The error for a folder that has no file of any sample: where the first one is looked for, and a pattern that would find one."""
+    from voxcli.evaluation.pairing import likely_pattern
+    from voxcli.evaluation.samples import evaluator_of
+
+    every = [evaluator_of(job).readers[each.variant].samples[each.index].fields(each.variant) for each in places]
+    likely = next((found for fields in every[:20] if (found := likely_pattern(Path(predictions), fields)) is not None), None)
+    raise DataError(f"{predictions} holds no prediction of these samples.", expected=f"{job.protocol.files.format(**every[0])}.* and so on",
+                    hint=f"--pair '{likely}'" if likely else "--pair PATTERN says where they lie.")  # fmt: skip
 
 
 def _without_classes(protocol: Protocol, summary: Summary) -> list[str]:

@@ -217,7 +217,8 @@ def advise_on_frustum(error: Exception) -> None:
         error.hint = f"Predict in that of the truth: voxcli predict IMAGE --weights {names[0]}{others}"
     else:
         error.hint = (
-            "No shipped weights have that of the truth: make truth in the prediction's, by voxcli fruxelize --camera, --size, --depth."
+            "No shipped weights have that of the truth: train some on such data, or make truth in the prediction's, by voxcli fruxelize "
+            "--camera, --size, --depth."
         )
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StreetOptions(ReaderOptions):
-    """split: of data that are divided by scenes (`synth street --trajectory`), where the root has folders train, val and test, or tables
-    of nuScenes that were made of such a root."""
+    """split: of data that are divided (`synth street --trajectory`, `synth views --layout street`), where the root has folders train, val
+    and test, or tables of nuScenes that were made of such a root."""
 
     split: Literal["train", "val", "test"] = "test"
 
@@ -35,8 +35,9 @@ class StreetReader(Reader[StreetOptions]):
     """Streets with fruxels, in the layout of `synth street` or of nuScenes (SemanticVoxels). Their truth is the fruxels."""
 
     tree = (
-        "ROOT/images/NAME.png and ROOT/fruxels/NAME.npz, as `voxcli synth street` writes them, or ROOT/test/SCENE/images and so on "
-        "(--trajectory); or nuScenes tables with a channel of fruxels (SemanticVoxels): ROOT/VERSION/sample.json"
+        "ROOT/images/NAME.png and ROOT/fruxels/NAME.npz, as `voxcli synth street` writes them, or ROOT/test/images and so on (`voxcli "
+        "synth views --layout street`), or ROOT/test/SCENE/images (`synth street --trajectory`); or nuScenes tables with a channel of "
+        "fruxels (SemanticVoxels): ROOT/VERSION/sample.json"
     )
     Options = StreetOptions
 
@@ -53,7 +54,8 @@ class StreetReader(Reader[StreetOptions]):
             self.files = [(each[CAMERA_CHANNEL], each[channel]) for each in frames if channel in each]
             self.samples = [Sample(picture.stem) for picture, _ in self.files]
             return
-        for place in scene_folders(self._split()) or [root]:
+        split = self._split()
+        for place in scene_folders(split) or [split]:
             packed = place.name.endswith(SUFFIX)
             files = [place / name for name in members(place)] if packed else place.glob("fruxels/*.npz")
             scene = "" if packed or place == root else place.relative_to(root).as_posix()
@@ -70,7 +72,7 @@ class StreetReader(Reader[StreetOptions]):
     def _need_split(self, there: Iterable[str]) -> None:
         names = [*there]
         if names and self.options.split not in names:
-            raise DataError(f"no scene is of the split {self.options.split}.", actual=f"scenes of {', '.join(names)}",
+            raise DataError(f"no sample is of the split {self.options.split}.", actual=f"samples of {', '.join(names)}",
                             hint=f"Take others: --set protocol.read.split={names[0]}")  # fmt: skip
 
     def sources(self, index: int) -> Sequence[Path]:

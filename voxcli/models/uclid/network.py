@@ -81,7 +81,7 @@ PRESETS = {
         DepthConfig((16, 32, 48, 64), 24), CameraConfig((16, 32, 64, 96), 2, 2), side=112,
     ),
     "lite": UCLIDConfig(
-        reduced=(8, 16, 24, 94), decoder=(64, 32, 32), depth=DepthConfig(pyramid=32, normalised=False),
+        reduced=(8, 16, 24, 94), decoder=(64, 32, 32), depth=DepthConfig(pyramid=32),
         camera=CameraConfig((0, 0, 0, 128), 2), side=160, backbone="efficientnet-lite0",
     ),
 }  # fmt: skip
