@@ -9,6 +9,12 @@ from voxcli.models.jof.losses import albedo_loss, occupancy_loss, photometric_lo
 from voxcli.models.jof.network import JOF, Codes, ImageGuess, projection_of
 from voxcli.models.jof.rendering import draw, on_lattice, usable
 
+EMPTY_AFTER = 25
+"""Steps after which a fit of empty shapes is given up."""
+
+SLOWEST = 1e-3
+"""The least rate that a fit is tried at."""
+
 
 def free_codes(network: JOF, count: int, device: torch.device | str = "cpu") -> Codes:
     """Codes to begin a fit with: a small step from zero in every direction, the same for all shapes."""
@@ -17,25 +23,46 @@ def free_codes(network: JOF, count: int, device: torch.device | str = "cpu") -> 
 
 
 def fit_to_points(
-    network: JOF, points: Tensor, occupied: Tensor, colours: Tensor | None = None, *, steps: int = 200, rate: float = 0.02,
+    network: JOF, points: Tensor, occupied: Tensor, colours: Tensor | None = None, *, steps: int = 200, rate: float = 0.01,
     start: Codes | None = None,
 ) -> Codes:  # fmt: skip
     """Codes [B, *] that make the decoders fit points [B, N, 3] with occupied [B, N] and, where given, colours [B, N, 3] in -1..1.
 
-    "No encoder is involved": equation (8) by Adam over the codes alone. Without colours, f_A stays as it began. Deterministic.
+    "No encoder is involved": equation (8) by Adam over the codes alone. Without colours, f_A stays as it began. A shape of which nothing is
+    left is fitted anew at half the rate, down to SLOWEST (ours): where the decoder says empty everywhere, no gradient leads back.
+    Deterministic.
     """
-    first = start or free_codes(network, len(points), points.device)
+    codes = first = start or free_codes(network, len(points), points.device)
+    left = torch.arange(len(points), device=points.device)
+    while len(left):
+        pairs = points[left], occupied[left], None if colours is None else colours[left]
+        part, empty = _fitted(network, *pairs, Codes(*(code[left] for code in first)), steps, rate)
+        codes = Codes(*(code.index_copy(0, left, own) for code, own in zip(codes, part, strict=True)))
+        rate = rate / 2
+        left = left[empty] if rate >= SLOWEST else left[:0]
+    return codes
+
+
+def _fitted(
+    network: JOF, points: Tensor, occupied: Tensor, colours: Tensor | None, start: Codes, steps: int, rate: float
+) -> tuple[Codes, Tensor]:
+    """Codes that are fitted at one rate, and which shapes are empty by then, bool [B]. Stops at once where all are."""
+    empty = torch.zeros(len(points), dtype=torch.bool, device=points.device)
     with torch.enable_grad():
-        codes = Codes(*(code.detach().clone().requires_grad_() for code in first))
+        codes = Codes(*(code.detach().clone().requires_grad_() for code in start))
         optimiser = torch.optim.Adam([code for code in codes if code.numel()], rate)
-        for _ in range(steps):
+        for step in range(steps):
             optimiser.zero_grad()
-            loss = occupancy_loss(network.occupancy(codes, points), occupied)
+            found = network.occupancy(codes, points)
+            empty = occupied.any(1) & ~(found >= 0.5).any(1)
+            if step >= EMPTY_AFTER and bool(empty.all()):
+                break
+            loss = occupancy_loss(found, occupied)
             if colours is not None:
                 loss = loss + albedo_loss(network.colours(codes, points), colours, occupied)
             _gradients(loss, codes)
             optimiser.step()
-    return codes.mapped(torch.Tensor.detach)
+    return codes.mapped(torch.Tensor.detach), empty
 
 
 def fit_albedo(network: JOF, codes: Codes, points: Tensor, colours: Tensor, *, steps: int = 200, rate: float = 0.02) -> Codes:
