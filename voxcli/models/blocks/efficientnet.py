@@ -146,9 +146,9 @@ def imagenet_file(name: str = "efficientnet-lite0") -> Path:
 
 
 def load_imagenet(encoder: EfficientNetLite0, source: bool | str) -> None:
-    """Give an encoder the published ImageNet weights of the installed package (True), or the weights of a file: the package's, or weights of
-    ours whose network has such an encoder, by their file or the name of shipped ones. False leaves the encoder as it is. What adapts it
-    (blocks.adapting) stays.
+    """Give an encoder the published ImageNet weights of the installed package (True), or the weights of a file: the package's, or weights
+    of ours whose network has such an encoder, by their file or the name of shipped ones. False leaves the encoder as it is. What adapts
+    it (blocks.adapting) stays.
 
     Raises UsageError without the package, FileFormatError for a file that is not of this encoder.
     """
