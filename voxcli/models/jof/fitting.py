@@ -23,7 +23,7 @@ def free_codes(network: JOF, count: int, device: torch.device | str = "cpu") -> 
 
 
 def fit_to_points(
-    network: JOF, points: Tensor, occupied: Tensor, colours: Tensor | None = None, *, steps: int = 200, rate: float = 0.01,
+    network: JOF, points: Tensor, occupied: Tensor, colours: Tensor | None = None, *, steps: int = 200, rate: float = 0.02,
     start: Codes | None = None,
 ) -> Codes:  # fmt: skip
     """Codes [B, *] that make the decoders fit points [B, N, 3] with occupied [B, N] and, where given, colours [B, N, 3] in -1..1.
