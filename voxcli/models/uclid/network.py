@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from voxcli.errors import ShapeError, UsageError, unknown_name
 from voxcli.geometry.backproject import Compat, backproject
+from voxcli.models.blocks.adapting import adapt_pointwise
 from voxcli.models.blocks.efficientnet import ENCODERS, EfficientNetLite0
 from voxcli.models.uclid.folding import Fold
 from voxcli.models.uclid.regressors import CameraConfig, CameraNet, DepthConfig, DepthNet
@@ -41,6 +42,7 @@ class UCLIDConfig:
     halves of the object's longest side (ours), or `shapenet`, in the units of ShapeNet's meshes (the published ones). side: of pictures.
     backbone: the image encoder, `resnet18`, or `efficientnet-lite0` for all three networks together (ours), whose widths are its own.
     pretrained: the latter's ImageNet weights when a training begins, `true` for those of the installed package or the path of a file.
+    rank: of what changes in its pointwise convolutions; 0: all of it. start: weights of this model that a training goes on from.
     regressors: weights of this model whose auxiliary networks a training begins with, with their widths; empty: none.
     """
 
@@ -58,11 +60,16 @@ class UCLIDConfig:
     side: int = 224
     backbone: str = RESNET
     pretrained: bool | str = True
+    rank: int = 0
+    start: str = ""
     regressors: str = ""
 
     def __post_init__(self) -> None:
         if self.backbone not in (RESNET, *ENCODERS):
             raise unknown_name("backbone", self.backbone, (RESNET, *ENCODERS))
+        if self.rank < 0 or (self.rank and self.backbone == RESNET):
+            raise UsageError("uclid: 'rank' belongs to a pretrained backbone.", expected="0, or 1 and more with efficientnet-lite0",
+                             actual=f"{self.rank} with {self.backbone}")  # fmt: skip
         widths = (*self.encoder, *self.reduced, *self.decoder, self.occupancy, self.code, self.fold)
         if min(widths) < 1 or self.depth_channels < 0:
             raise UsageError("Every width of the network is at least 1.", actual=widths)
@@ -82,7 +89,7 @@ PRESETS = {
     ),
     "lite": UCLIDConfig(
         reduced=(8, 16, 24, 94), decoder=(64, 32, 32), depth=DepthConfig(pyramid=32),
-        camera=CameraConfig((0, 0, 0, 128), 2), side=160, backbone="efficientnet-lite0",
+        camera=CameraConfig((0, 0, 0, 128), 2), side=160, backbone="efficientnet-lite0", rank=48,
     ),
 }  # fmt: skip
 """`paper` and `official` have the same layers; `official` is what the published weights want. `small` is for pictures of 112 pixels. `lite`
@@ -193,6 +200,8 @@ class UCLID(nn.Module):
         self.config = config
         published = config.backbone != RESNET
         self.published = EfficientNetLite0() if published else None
+        if self.published is not None and config.rank:
+            adapt_pointwise(self.published, config.rank)
         self.reconstruction = Reconstruction(config)
         self.depth = None if config.depth is None else DepthNet(config.depth, published)
         self.camera = None if config.camera is None else CameraNet(config.camera, published)

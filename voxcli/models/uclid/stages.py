@@ -65,12 +65,14 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
 
     def build(self, config: UCLIDConfig) -> UCLID:
         """A freshly initialised network; a published encoder with the ImageNet weights that the configuration names, and the auxiliary
-        networks of the weights that it names."""
+        networks, or all, of the weights that it names."""
         network = build(config)
         if network.published is not None:
             load_imagenet(network.published, config.pretrained)
         if config.regressors:
             load_parts(network, config.regressors, REGRESSORS)
+        if config.start:
+            load_parts(network, config.start)
         return network
 
     def check_stage(self, stage: Stage, config: UCLIDConfig, data: ObjectSamples) -> None:
