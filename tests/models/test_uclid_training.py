@@ -11,6 +11,7 @@ from refusals import refused
 from test_uclid_network import NARROW
 from torch.testing import assert_close
 
+from voxcli import config
 from voxcli.datasets.synthetic.folders import write_dataset
 from voxcli.datasets.synthetic.objects.dataset import ObjectsConfig, ObjectsGenerator
 from voxcli.errors import DataError, FileFormatError, UsageError
@@ -22,8 +23,8 @@ from voxcli.models.uclid import stages, steps
 from voxcli.models.uclid.batches import ObjectBatch, in_cube, moved, recoloured
 from voxcli.models.uclid.folding import even_uv
 from voxcli.models.uclid.losses import camera_loss, chamfer_loss, depth_terms, occupancy_loss
-from voxcli.models.uclid.network import CELLS, build, occupied
-from voxcli.models.weights import load_weights
+from voxcli.models.uclid.network import CELLS, PRESETS, build, occupied
+from voxcli.models.weights import Weights, load_weights, save_weights
 from voxcli.training.recipe import load_recipe
 from voxcli.training.stage import Augmentation, Stage
 from voxcli.training.task import Context, Draws
@@ -163,17 +164,21 @@ def test_stages_that_mean_nothing_are_refused(folder, change, message):
         stages.TASK.check_stage(stage, NARROW, None)
 
 
-def test_a_training_begins_with_the_regressors_that_it_names_and_a_main_network_of_its_own(folder):
+def test_a_training_begins_with_the_regressors_that_it_names_and_a_main_network_of_its_own(folder, tmp_path):
     task, data = stages.TASK, stages.TASK.open_data([folder], {"split": None})
-    config = task.configure({"preset": "small", "fold": 24, "camera": None, "regressors": "uclid"}, data)
-    shipped = load_weights("uclid")
-    assert config.camera.widths == tuple(shipped.config["camera"]["widths"])
-    tensors = task.build(config).state_dict()
-    same = {k: torch.equal(tensors[k], v.to(tensors[k].dtype)) for k, v in shipped.tensors.items() if v.shape == tensors[k].shape}
+    path, before = str(tmp_path / "before.safetensors"), PRESETS["small"]
+    save_weights(path, Weights(build(before).state_dict(), "uclid", config.to_mapping(before)), half=False)
+    chosen = task.configure({"preset": "small", "fold": 24, "camera": None, "regressors": path}, data)
+    named = load_weights(path)
+    assert chosen.camera.widths == before.camera.widths
+    tensors = task.build(chosen).state_dict()
+    same = {k: torch.equal(tensors[k], v.to(tensors[k].dtype)) for k, v in named.tensors.items() if v.shape == tensors[k].shape}
     assert all(same[k] for k in same if k.startswith(stages.REGRESSORS))
     assert not any(same[k] for k in same if k.startswith("reconstruction.encoder") and k.endswith("conv1.weight"))
     with refused(FileFormatError, "another model"):
         task.configure({"preset": "small", "regressors": "jof"}, data)
+    with refused(FileFormatError, "another image encoder"):
+        task.configure({"preset": "lite", "regressors": path}, data)
 
 
 @pytest.mark.parametrize("name", ["uclid", "objects-uclid-small", "objects-uclid-lite"])
@@ -186,7 +191,7 @@ def test_shipped_recipes_fit_their_network(folder, name):
     assert [stage.step for stage in recipe.stages][-3:] == ["shape"] * 3 or name != "uclid"
 
 
-@pytest.mark.parametrize(("name", "told"), [("uclid", "regressed"), ("objects-uclid-small", "true")])
+@pytest.mark.parametrize(("name", "told"), [("uclid", "regressed"), ("objects-uclid-lite", "regressed"), ("objects-uclid-small", "true")])
 def test_the_papers_main_network_learns_from_what_the_regressors_find(name, told):
     """Section 4.4: ALL, "as it was in all the experiments above", is trained with inferred depth maps and cameras."""
     options = [stage.options(steps.StageOptions) for stage in load_recipe(name).stages if stage.step in ("occupancy", "shape")]

@@ -22,7 +22,7 @@ from voxcli.models.uclid.batches import ObjectBatch, ObjectReader, ObjectSamples
 from voxcli.models.uclid.folding import even_uv
 from voxcli.models.uclid.inference import THRESHOLD
 from voxcli.models.uclid.losses import camera_loss
-from voxcli.models.uclid.network import PRESETS, UCLID, UCLIDConfig, build, occupied
+from voxcli.models.uclid.network import PRESETS, RESNET, UCLID, UCLIDConfig, build, occupied
 from voxcli.models.uclid.steps import TERMS, StageOptions, camera_step, decoded, depth_step, depths, motions, shape_step
 from voxcli.models.weights import load_parts, load_weights
 from voxcli.training.counting import sample_ious
@@ -60,6 +60,9 @@ class UCLIDTask(Task[UCLID, UCLIDConfig, ObjectSamples, Sample, ObjectBatch]):
             weights = load_weights(str(options["regressors"]))
             if weights.model != "uclid":
                 raise FileFormatError(f"'{options['regressors']}': weights of another model.", expected="uclid", actual=weights.model)
+            if (theirs := weights.config.get("backbone", RESNET)) != merged["backbone"]:
+                raise FileFormatError(f"'{options['regressors']}': regressors over another image encoder.", actual=str(theirs),
+                                      expected=str(merged["backbone"]))  # fmt: skip
             merged |= {part: weights.config[part] for part in REGRESSORS}
         return configuration.from_mapping(UCLIDConfig, merged, "network")
 
