@@ -58,6 +58,13 @@ def test_a_split_that_is_not_there_is_refused(refused, divided):
             named="train, test")  # fmt: skip
 
 
+def test_the_folder_of_a_split_is_no_other_split(refused, voxcli, divided, tmp_path):
+    call = ("evaluate", "ssz-shapenet", "--predictions", "mine/train", "--pair", "{name}", "-o", "results", "--pictures", "0", "--data")
+    refused(*call, "data/train", named="split=train")
+    refused(*call, "data/test", "--set", "protocol.read.split=train", named="split=test")
+    assert voxcli(*call, "data/train", "--set", "protocol.read.split=train")[0] == 0
+
+
 def test_a_training_takes_no_root_that_holds_the_test_samples(divided):
     with pytest.raises(UsageError) as found:
         StreetFolder([divided])
@@ -72,7 +79,7 @@ def test_a_table_says_how_many_samples_have_no_truth_of_its_measure(voxcli, tmp_
     code, _, errors = voxcli(*call)
     assert code == 0, errors
     parts, shapes = (tmp_path / "results/table.md").read_text().split("## Table 4: Chamfer-L1")
-    assert f"{predictions.name}: 3 of 3 have no shape" in shapes and "have no" not in parts
+    assert f"{predictions.name}: 3 of 3 have no measure 'shape': no truth for it" in shapes and "have no" not in parts
 
 
 def test_a_folder_of_predictions_that_fits_no_pattern_is_told_one_that_does(refused, voxcli, tmp_path):
@@ -92,3 +99,5 @@ def test_the_likely_pattern_has_fields_for_the_category_and_the_id(tmp_path):
     (tmp_path / f"run [1]/{CHAIR}").mkdir(parents=True)
     (tmp_path / f"run [1]/{CHAIR}/aa.obj").touch()
     assert likely_pattern(tmp_path, fields) == "run [1]/{category}/{id}"
+    (tmp_path / "000003.npz").touch()
+    assert likely_pattern(tmp_path, {"name": "test/000003", "category": "", "id": "test", "view": "000003"}) == "{view}"

@@ -42,18 +42,17 @@ def pattern_of(text: str) -> re.Pattern[str]:
 
 
 def likely_pattern(root: Path, fields: Mapping[str, str]) -> str | None:
-    """A pattern by which a folder has a file of this sample, where its id is the name of a file or of the folder around it.
+    """A pattern by which a folder has a file of this sample, where its id or its view is the name of a file or of the folder around it.
 
     >>> likely_pattern(Path("examples"), {"category": "meshes", "id": "car"})
     '{category}/{id}'
     """
-    here = escape(fields["id"])
-    for way in (f"**/{here}.*", f"**/{here}/*"):
-        for path in sorted(each for each in root.glob(way) if each.is_file() and not each.name.startswith("."))[:1]:
-            parts = list(path.relative_to(root).parts)
-            parts[-1] = "{id}" if path.stem == fields["id"] else "*"
-            known = {fields["id"]: "{id}", fields.get("category") or "/": "{category}"}
-            return "/".join([*(known.get(part, part) for part in parts[:-1]), parts[-1]])
+    known = {fields[key]: f"{{{key}}}" for key in ("category", "view", "id") if fields.get(key)}
+    for here in (escape(fields[key]) for key in ("id", "view") if fields.get(key)):
+        for way in (f"**/{here}.*", f"**/{here}/*"):
+            for path in sorted(each for each in root.glob(way) if each.is_file() and not each.name.startswith("."))[:1]:
+                parts = path.relative_to(root).parts
+                return "/".join([*(known.get(part, part) for part in parts[:-1]), known.get(path.stem, "*")])
     return None
 
 

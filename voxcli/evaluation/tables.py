@@ -59,7 +59,8 @@ class Row:
             said.append(f"{self.name}: {self.any_undefined} undefined{where}, as the distance of an empty prediction is; in no mean")
         if self.total is not None:
             of = self.total.scored
-            said += [f"{self.name}: {number} of {of} have no {measure}" for measure, number in self.lacking.items() if number]
+            why = "no truth for it, or predictions of another kind"
+            said += [f"{self.name}: {number} of {of} have no measure '{key}': {why}" for key, number in self.lacking.items() if number]
         return said + ([f"{self.name}: settings of its own, {', '.join(self.changed)}"] if self.changed else [])
 
     def _shares(self, which: int) -> str:

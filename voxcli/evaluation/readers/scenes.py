@@ -65,7 +65,10 @@ class StreetReader(Reader[StreetOptions]):
 
     def _split(self) -> Path:
         """The folder of the split, where there are any. Raises DataError where it is missing."""
-        there = split_folders(self.root)
+        there, beside = split_folders(self.root), split_folders(self.root.resolve().parent)
+        own = self.root.resolve().name
+        if not there and own in beside and len(beside) > 1 and own != self.options.split:
+            raise DataError(f"these samples are of the split {own}, not {self.options.split}.", hint=f"--set protocol.read.split={own}")
         self._need_split(there)
         return there[self.options.split] if there else self.root
 
@@ -73,7 +76,7 @@ class StreetReader(Reader[StreetOptions]):
         names = [*there]
         if names and self.options.split not in names:
             raise DataError(f"no sample is of the split {self.options.split}.", actual=f"samples of {', '.join(names)}",
-                            hint=f"Take others: --set protocol.read.split={names[0]}")  # fmt: skip
+                            hint=f"Take others: --set protocol.read.split={'test' if 'test' in names else names[0]}")  # fmt: skip
 
     def sources(self, index: int) -> Sequence[Path]:
         """The picture and the fruxels."""
