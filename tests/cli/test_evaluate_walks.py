@@ -46,4 +46,4 @@ def test_the_scenes_of_a_split_are_scored(voxcli, walks, tmp_path, root, predict
 
 def test_a_split_that_is_not_there_is_refused_with_those_that_are(refused, walks, tmp_path):
     refused("evaluate", "ssz-synthetic", "--data", "walks", "--predictions", "mine", "-o", "results", "--set", "protocol.read.split=val",
-            named=("split val", "train, test", "protocol.read.split=train"))  # fmt: skip
+            named=("split val", "train, test", "protocol.read.split=test"))  # fmt: skip
