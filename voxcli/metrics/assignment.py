@@ -175,9 +175,19 @@ def _auction(costs: _Costs, stop: int) -> _State:
     owner = np.full(n, -1)
     if scale <= 0:  # clouds on top of one another: nothing to bargain about
         return _State(prices, owner)
-    for epsilon in (0.5 * scale, 0.1 * scale, 0.02 * scale, 0.004 * scale):
+    *coarser, last = (0.5 * scale, 0.1 * scale, 0.02 * scale, 0.004 * scale)
+    spacing = _spacing(costs.y)
+    # Bids that lead by more than neighbours are apart would undo what the coarse prices know. Clouds far apart begin with smaller ones.
+    for epsilon in (*(each for each in coarser if each <= 2 * spacing or spacing == 0), last):
         owner = _phase(lists, prices, epsilon, stop)
     return _State(prices, owner)
+
+
+def _spacing(points: np.ndarray) -> float:
+    """The median distance of a point from its nearest neighbour."""
+    from scipy.spatial import cKDTree
+
+    return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
 
 
 class _Candidates:
