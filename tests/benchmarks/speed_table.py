@@ -79,7 +79,7 @@ def table(asked: list[str], assets: Path) -> None:
         "EMD 20000 near": lambda: metrics.auction(20_000, False, False), "EMD 20000 far": lambda: metrics.auction(20_000, True, False),
         "predict": commands, "synth street": synth,
     }  # fmt: skip
-    print(", ".join(f"{each.name} {each.version}" for each in importlib.metadata.distributions() if each.name in PEERS))
+    print(", ".join(f"{each.name} {each.version}" for each in importlib.metadata.distributions() if each.name.lower() in PEERS))
     for name, work in jobs.items():
         if any(word in name for word in asked) and (found := work()):
             (_, ours), *peers = found.items()

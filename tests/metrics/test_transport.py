@@ -51,11 +51,15 @@ def test_prices_leave_the_optimum_what_it_is(seed, n):
     assert sorted(found.columns) == list(range(n))
 
 
-@pytest.mark.parametrize("kind", ["duplicates", "one place", "line", "two lumps", "same cloud"])
+@pytest.mark.parametrize("kind", ["duplicates", "almost duplicates", "one place", "line", "two lumps", "same cloud", "far apart"])
 def test_degenerate_clouds_are_matched_exactly(kind):
     a, b = clouds(1, 700)
     if kind == "duplicates":
         a, b = a[np.arange(700) % 7], b[np.arange(700) % 11]
+    if kind == "almost duplicates":
+        b = b[np.arange(700) % 11] + 1e-8 * b
+    if kind == "far apart":
+        b = 0.1 * b + 50
     if kind == "one place":
         a, b = a * 0, b * 0 + 1
     if kind == "line":

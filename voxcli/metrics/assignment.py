@@ -200,7 +200,7 @@ class _Candidates:
     def __init__(self, costs: _Costs, prices: np.ndarray):
         n = costs.n
         self.costs, self.size = costs, min(_CANDIDATES, n - 1)
-        pool = min(n - 1, max(256, n // 10))
+        pool = min(n - 1, max(256, n // 20))
         self.pool_column, self.pool_cost = np.zeros((n, pool), np.int32), np.zeros((n, pool), np.float32)
         self.pool_limit, self.limit = np.zeros(n), np.zeros(n)
         self.column, self.cost = np.zeros((n, self.size), np.int32), np.zeros((n, self.size), np.float32)
