@@ -1,9 +1,11 @@
 """How well the mask head cuts objects out that it never saw, before photographs: renderings of meshes over scikit-image's photographs.
 
     python tests/benchmarks/cutout_iou.py ASSETS [--weights FILE] [--picture sheet.png]
+    python tests/benchmarks/cutout_iou.py --data photos-test/ [--weights FILE]
 
 ASSETS: one folder a category with meshes. Each mesh is seen from two sides, each before a photograph of its own, at a place and in light of
 its own, as a camera develops it. Prints the intersection over union of each mesh, and the means.
+--data: pictures of `voxcli synth objects --backgrounds photo` instead, scored at the resolution of the network.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from voxcli.datasets.synthetic.objects.assets import to_object
 from voxcli.datasets.synthetic.objects.photo.render import draw_light
 from voxcli.datasets.synthetic.objects.render import Renderer
 from voxcli.datasets.synthetic.objects.views import photo_views
+from voxcli.models.cutout.batches import MaskedPictures, MaskReader, collate
+from voxcli.models.cutout.inference import ObjectCutter
 from voxcli.ops.cutting import mask_head, mask_problems, without_small_pieces
 from voxcli.scene import Mesh
+from voxcli.training.stage import Augmentation
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "motorcycle_left", "brick", "grass", "gravel", "camera", "coins")
 SIDE = 320
@@ -39,14 +44,36 @@ def photograph(name: str, rng: np.random.Generator) -> np.ndarray:
     return resized((image[y : y + side, x : x + side].astype(np.float32) / 255) ** 2.2, SIDE, SIDE)
 
 
+def over_pictures(head: ObjectCutter, folder: str) -> None:
+    """Print the mean IoU over the pictures of a folder, its median, and the share of wrong pixels: of one look of the network, and of what
+    the commands cut out, after a second look and without small pieces."""
+    data = MaskedPictures([folder], {})
+    read = MaskReader(data, head.network.config.side, Augmentation())
+    found: dict[str, list[tuple[float, float]]] = {"one look": [], "cut out": []}
+    for i in range(len(data)):
+        sample, rgba = collate([read(i, None)]), data.picture(i)
+        with torch.inference_mode():
+            once = (head.network(sample.images)[0].squeeze() > 0).numpy()
+        cut = without_small_pieces((255 * head.mask(rgba[..., :3]) + 0.5).astype(np.uint8)) > 127
+        for name, mask, truth in (("one look", once, sample.masks[0].numpy()), ("cut out", cut, rgba[..., 3] > 127)):
+            found[name].append(((mask & truth).sum() / max((mask | truth).sum(), 1), (mask != truth).mean()))
+    for name, pairs in found.items():
+        scores, wrong = np.array(pairs).T
+        print(f"{name}: mean over {len(scores)} pictures {scores.mean():.4f}, median {np.median(scores):.4f}, wrong {wrong.mean():.4f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("assets")
+    parser.add_argument("assets", nargs="?")
+    parser.add_argument("--data")
     parser.add_argument("--weights")
     parser.add_argument("--picture", help="A sheet of pictures, truths and masks.")
     given = parser.parse_args()
     torch.set_num_threads(1)
     head = mask_head("cpu", given.weights).network
+    if given.data:
+        over_pictures(head, given.data)
+        return
     rows, tiles, k = [], [], 0
     for category, paths in asset_paths(given.assets).items():
         for path in paths:
