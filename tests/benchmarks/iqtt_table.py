@@ -4,6 +4,7 @@ QUESTIONS.h5: of `voxcli synth iqtt` with another seed than the training's, or a
 record: accuracy with its standard error, how often each kind of choice was taken, and from how many labels the weights have learnt.
 --untrained scores the same networks before any training beside them: what the baselines know from 0 labels, the paper's first row. They
 begin by seed 0, or by the seeds that follow.
+--learnt scores the questions that the weights have learnt from instead, of the training's own file: how much is learnt by heart.
 --answers FILE also writes the answers of the last weights, for `voxcli metrics iqtt`.
 """
 
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("questions")
     parser.add_argument("weights", nargs="+")
     parser.add_argument("--untrained", type=int, nargs="*", metavar="SEED")
+    parser.add_argument("--learnt", action="store_true")
     parser.add_argument("--answers", type=Path)
     args = parser.parse_args()
     file = IQTTFile(args.questions)
@@ -45,8 +47,17 @@ def main() -> None:
     seeds = [] if args.untrained is None else args.untrained or [0]
     before = [(f"{path}, untrained, seed {seed}", untrained(weights, seed)) for path, weights in loaded for seed in seeds]
     for path, weights in [*before, *loaded]:
-        given = np.array(list(class_of(weights.model).from_weights(weights, "auto").answers([file.labeled, file.unlabeled])))
-        found = accuracy_record(given, file.answers, kinds=file.kinds, kind_names=KINDS, pred=str(path), gt=args.questions)
+        of = [file.labeled] if args.learnt else [file.labeled, file.unlabeled]
+        given = np.array(list(class_of(weights.model).from_weights(weights, "auto").answers(of)))
+        first = slice(int(weights.facts["labels"]) if args.learnt else None)
+        found = accuracy_record(
+            given[first],
+            file.answers[first],
+            kinds=None if file.kinds is None else file.kinds[first],
+            kind_names=KINDS,
+            pred=str(path),
+            gt=args.questions,
+        )
         sys.stdout.write(json.dumps({"model": weights.model, "labels": weights.facts.get("labels"), **found}, default=str) + "\n")
         if args.answers:
             args.answers.write_text("".join(f"{choice}\n" for choice in given), encoding="utf-8")
