@@ -12,7 +12,7 @@ import numpy as np
 
 from voxcli.errors import DataError
 from voxcli.models.cutout.spec import NAME
-from voxcli.ops.plain_background import plain_alpha
+from voxcli.ops.plain_background import NEAR, plain_alpha
 from voxcli.scene.types import Picture
 
 if TYPE_CHECKING:
@@ -93,13 +93,15 @@ def cut_out(picture: Picture, how: str | None = None, device: str = "cpu", weigh
     """A picture with alpha where the object is, found by itself where `how` is auto or None.
 
     A picture whose alpha hides something stays as it is, and so does any with `none`. Else a background of nearly one colour is taken away,
-    and where there is no such one, the mask head finds the object. weights: of the mask head. Without any, the picture stays as it is, and
-    a warning says so. A path (a mask that is given) is read with the picture, see `with_mask`.
+    and where there is no such one, the mask head finds the object; a picture of one colour is taken whole. weights: of the mask head.
+    Without any, the picture stays as it is, and a warning says so. A path (a mask that is given) is read with the picture, see `with_mask`.
     """
     if how == "none" or hides(picture):
         return Cut(picture)
     rgb = picture.rgb if picture.rgb.dtype == np.uint8 else (picture.rgb >> 8).astype(np.uint8)
     alpha, facts = plain_alpha(rgb), {"by": "background"}
+    if alpha is None and rgb.size and np.ptp(rgb, axis=(0, 1)).max() <= NEAR:  # all of it is background
+        alpha = np.zeros(rgb.shape[:2], np.uint8)
     if alpha is None:
         if weights is None and not has_mask_head():
             warnings.warn(_NO_WEIGHTS, stacklevel=2)
