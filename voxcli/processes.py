@@ -124,15 +124,18 @@ def worker_pool(workers: int, initializer: Callable[[], None] | None = None) -> 
     # pickled once more: what the initializer's module imports would otherwise come before the number of threads, and never hear of it
     later = pickle.dumps(initializer)
     pool = Pool(workers, multiprocessing.get_context("spawn"), _start, (threads, later))
-    done = False
     try:
         yield pool
-        done = True
-    finally:
-        pool.shutdown(wait=done, cancel_futures=True)
-        if not done:  # a worker deep in a computation would hold the program up
-            for process in set(multiprocessing.active_children()) - others:
+        pool.shutdown(cancel_futures=True)
+    except BaseException:
+        with signals_held_back():
+            for process in set(multiprocessing.active_children()) - others:  # one deep in a computation would hold the program up
                 process.terminate()
+            results = getattr(pool._result_queue, "_writer", None)  # open, it would have the rest of a cut-off result waited for
+            if results is not None:
+                results.close()
+            pool.shutdown(cancel_futures=True)  # and its thread ends: one that ends beside Python's handler at exit makes that fail
+        raise
 
 
 def _start(threads: int, later: bytes) -> None:
