@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -103,3 +104,12 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another C library
         return False
     return all([mallopt(_MMAP_MAX, 0), mallopt(_TRIM_THRESHOLD, -1), mallopt(_TOP_PAD, 64 << 20)])
+
+
+def where_true(mask: Tensor) -> Tensor:
+    """Indices [N] of what is true in a mask [M], ascending: on a CPU, NumPy finds them several times faster than torch's nonzero.
+
+    >>> where_true(torch.tensor([True, False, True])).tolist()
+    [0, 2]
+    """
+    return torch.from_numpy(np.flatnonzero(mask.numpy())) if mask.device.type == "cpu" else mask.nonzero().ravel()

@@ -2,10 +2,12 @@ import math
 
 import pytest
 import torch
-from references.shapes import box, random_tetrahedra, sphere
+from references.shapes import box, random_tetrahedra, sphere, torus
 from torch.testing import assert_close
 
-from voxcli.geometry.zbuffer import nearest, zbuffer
+from voxcli.geometry import zbuffer as zbuffers
+from voxcli.geometry.raster import coverage
+from voxcli.geometry.zbuffer import nearest, seen_planes, zbuffer
 
 K = torch.tensor([[60.0, 0, 24.3], [0, 60.0, 18.7], [0, 0, 1]], dtype=torch.float64)
 
@@ -26,7 +28,9 @@ def brute_force(vertices, faces, K, width, height):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_depth_and_face_equal_brute_force_also_around_and_behind_the_camera(seed):
+@pytest.mark.parametrize("many", [0, 1 << 62], ids=["hidden left out", "all drawn"])
+def test_depth_and_face_equal_brute_force_also_around_and_behind_the_camera(seed, many, monkeypatch):
+    monkeypatch.setattr(zbuffers, "_MANY", many)
     v, f = random_tetrahedra(12, seed)
     v = v * 2 + torch.tensor([0.0, 0.0, 1.0])
     depth, face = brute_force(v, f, K, 48, 36)
@@ -92,3 +96,60 @@ def test_a_picture_of_nothing_is_empty():
         assert bool(torch.isinf(depth).all() and (face == -1).all())
     behind = zbuffer(torch.tensor([[0.0, 0, -1], [1, 0, -1], [0, 1, -2]]), torch.tensor([[0, 1, 2]]), torch.eye(3), 5, 4)
     assert bool((behind.face == -1).all()) and not behind.weights.any()
+
+
+def first_by_hand(points, faces, width, height):
+    """Every covered sample of every face in turn: the least (depth in float32, face)."""
+    found = {}
+    for c in coverage(points, faces, width, height):
+        for sample, depth, face in zip(c.sample.tolist(), c.height.float().tolist(), c.face[c.span].tolist(), strict=True):
+            found[sample] = min(found.get(sample, (math.inf, -1)), (depth, face))
+    return [found.get(k, (math.inf, -1)) for k in range(width * height)]
+
+
+@pytest.mark.parametrize("size", [0.4, 3.0, 40.0])
+def test_triangles_that_are_hidden_are_left_out_and_no_others(size, monkeypatch):
+    monkeypatch.setattr(zbuffers, "_MANY", 0)
+    rng = torch.Generator().manual_seed(int(size))
+    corners = torch.rand(900, 1, 3, generator=rng, dtype=torch.float64) * torch.tensor([30.0, 20, 1])
+    corners = corners + torch.randn(900, 3, 3, generator=rng, dtype=torch.float64) * torch.tensor([size, size, 0.05])
+    corners = torch.cat([corners, corners[::3].flip(1), corners[::5]])  # the same places again, from the other side and later in the order
+    corners[::2, :, 2] = corners[::2, :1, 2].round(decimals=1)  # many equal depths
+    points, faces = corners.view(-1, 3), torch.arange(3 * len(corners)).view(-1, 3)
+    found = nearest(points, faces, 30, 20)
+    assert list(zip(found.depth.view(-1).tolist(), found.face.view(-1).tolist(), strict=True)) == first_by_hand(points, faces, 30, 20)
+
+
+def test_the_far_side_of_a_closed_surface_is_never_drawn(monkeypatch):
+    drawn = []
+    draw = zbuffers._draw
+    monkeypatch.setattr(zbuffers, "_MANY", 0)
+    monkeypatch.setattr(zbuffers, "_draw", lambda triangles, *others: drawn.append(len(triangles.face)) or draw(triangles, *others))
+    v, f = torus(n=200, m=100)
+    nearest(v * torch.tensor([40.0, 40, 1]) + 64, f, 128, 128)
+    near, far = drawn
+    assert near > 5000 and far < 0.15 * near  # the silhouette's own triangles remain
+
+
+def test_planes_seen_have_the_depths_and_faces_of_the_zbuffer():
+    v, f = random_tetrahedra(12, 3)
+    v = v * 2 + torch.tensor([0.0, 0.0, 1.0])
+    there, planes = zbuffer(v, f, K, 48, 36), seen_planes(v, f, K, 48, 36)
+    shown = there.face >= 0
+    place = planes.place.view(36, 48)
+    assert torch.equal(place < len(planes.face), shown)
+    assert torch.equal(planes.face[place[shown]], there.face[shown])
+    assert_close(planes.depth[shown], there.depth[shown], rtol=1e-4, atol=1e-6)  # near an edge the weights are held at 0
+    assert bool(planes.depth[~shown].isnan().all()) and not planes.normal[:, ~shown].any()
+    normal = planes.normal[:, shown].T
+    a, b, c = v[f[there.face[shown]]].unbind(1)
+    assert_close((normal * normal).sum(1), torch.ones(len(normal), dtype=torch.float64))
+    for edge in (b - a, c - a):
+        assert_close((normal * edge).sum(1), torch.zeros(len(normal), dtype=torch.float64), rtol=0, atol=1e-12)
+    assert bool(((normal * a).sum(1) <= 1e-9).all())  # towards the camera
+
+
+def test_a_face_without_area_is_not_seen():
+    v = torch.tensor([[0.0, 0, 4], [0, 0, 4], [0, 0, 4]], dtype=torch.float64)
+    planes = seen_planes(v, torch.tensor([[0, 1, 2]]), K, 48, 36)
+    assert bool(planes.depth.isnan().all()) and not len(planes.face)

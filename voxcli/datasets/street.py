@@ -89,9 +89,9 @@ class StreetFolder:
         for source in sources:
             if isinstance(source, (str, Path)):
                 if splits := split_folders(Path(source)):
-                    first = next(iter(splits.values()))
+                    part = next(iter(splits.values()))
                     raise UsageError(f"'{source}' is divided: what is learnt from must not be scored.",
-                                     actual=f"the folders {', '.join(splits)}", hint=f"Name one of them: {first}")  # fmt: skip
+                                     actual=f"the folders {', '.join(splits)}", hint=f"Name one of them: {part}")  # fmt: skip
                 paths = scene_folders(Path(source)) or [Path(source)]
                 opened += [PackedSamples(path) if path.is_file() and path.suffix in PACKED else _Folder(path) for path in paths]
             else:

@@ -18,7 +18,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_SAMPLES_AT_ONCE = 1 << 21  # keeps a million faces within a few hundred MiB
+from voxcli.backend import where_true
+
+_SAMPLES_AT_ONCE = 1 << 17  # their arrays stay in a processor's cache
+_STEEP = 1e-300  # stands for 0 as a divisor: no quotient of integers by it is near a sample
 _GUARD = 1.0  # triangles are cut where they leave the lattice by more than this many lattice widths
 
 
@@ -51,11 +54,11 @@ def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: boo
     height = (points[:, axis] - bound) * sign  # [V] >= 0 is kept
     inside = (height >= 0).to(torch.uint8).index_select(0, faces.t().reshape(-1)).view(3, len(faces))
     count = inside[0] + inside[1] + inside[2]
-    whole = (count == 3).nonzero().ravel()
+    whole = where_true(count == 3)
     out_points, out_faces, out_source = [points], [faces[whole]], [whole]
     offset = len(points)
     for kept in (1, 2):
-        source = (count == kept).nonzero().ravel()
+        source = where_true(count == kept)
         if not len(source):
             continue
         # Turn each triangle so that its odd corner (the only kept, or the only cut one) comes first; the winding stays.
@@ -96,34 +99,53 @@ def coverage(
     >>> sorted(found.sample.tolist()), found.height.unique().tolist()
     ([0, 1, 2, 4, 5, 8], [5.0])
     """
+    found = triangles_on(points, faces, width, height, x_samples, y_samples)
+    return iter(()) if found is None else covered(*found)
+
+
+def triangles_on(
+    points: Tensor, faces: Tensor, width: int, height: int, x_samples: Tensor | None = None, y_samples: Tensor | None = None
+) -> tuple[Triangles, Lattice] | None:
+    """The triangles whose boxes hold samples, and the lattice of these; arguments as of coverage. None where there is no such triangle.
+
+    >>> points = torch.tensor([[0.0, 0, 5], [3.5, 0, 5], [0, 3.5, 5], [0.1, 0, 5]], dtype=torch.float64)
+    >>> triangles, lattice = triangles_on(points, torch.tensor([[0, 3, 2], [0, 1, 2]]), width=4, height=4)
+    >>> triangles.face.tolist(), [found.sample.tolist() for found in covered(triangles, lattice)]
+    ([1], [[0, 1, 2, 4, 5, 8]])
+    """
     if not len(faces) or not len(points):
-        return
+        return None
     x_samples, x_origin, x_extent = _sample_positions(x_samples, width, points)
     y_samples, y_origin, y_extent = _sample_positions(y_samples, height, points)
     # Integers up to 2^25 keep products of differences and their sums below 2^53.
     reach = (1 + 2 * _GUARD) * max(x_extent, y_extent)
     unit = 2.0 ** (24 - math.ceil(math.log2(reach)))
-    lattice = _Lattice(_Line.of(x_samples, unit), _Line.of(y_samples, unit), unit)
+    lattice = Lattice(_Line.of(x_samples, unit), _Line.of(y_samples, unit), unit)
     if x_origin or y_origin:
         points = points - torch.tensor([x_origin, y_origin, 0.0], dtype=points.dtype, device=points.device)
     found = _boxed(points, faces, lattice)
     if found is None:
-        return
+        return None
     extents = x_extent, y_extent
-    if any(bool(_beyond_guard(points[:, k] * unit, extent * unit).any()) for k, extent in enumerate(extents)):
+    if any(bool(_beyond_guard(torch.stack(points[:, k].aminmax()), extent).any()) for k, extent in enumerate(extents)):
         far = (_beyond_guard(found.x, x_extent * unit) | _beyond_guard(found.y, y_extent * unit)).any(0)
         if bool(far.any()):
-            whole, beyond = (found.take(mask.nonzero().ravel()) for mask in (~far, far))
+            whole, beyond = (found.take(where_true(mask)) for mask in (~far, far))
             cut = _cut_to_guard(points[faces[beyond.face]], beyond.face, extents, lattice)
-            found = whole if cut is None else _Boxed(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True)))
-    end = (found.columns * found.rows).cumsum(0)
-    total, first = int(end[-1]) if len(end) else 0, 0
-    while first < len(end):  # a bounded number of samples at a time
-        base = int(end[first - 1]) if first else 0
-        fits = int(torch.searchsorted(end, base + _SAMPLES_AT_ONCE))
-        last = len(end) if total - base <= _SAMPLES_AT_ONCE else max(first + 1, fits)
-        yield _covered(_Boxed(*(v[..., first:last] for v in found)), lattice, width)
-        first = last
+            found = whole if cut is None else Triangles(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True)))
+    return found, lattice
+
+
+def gathered(rows: Tensor, index: Tensor) -> Tensor:
+    """Elements of each row, as rows[:, index]: [R, M] and [N] to [R, N]. Faster than one call of torch's for all rows.
+
+    >>> gathered(torch.tensor([[1, 2], [3, 4]]), torch.tensor([1, 0, 1])).tolist()
+    [[2, 1, 2], [4, 3, 4]]
+    """
+    out = rows.new_empty(len(rows), len(index))
+    for row, to in zip(rows, out, strict=True):
+        torch.index_select(row, 0, index, out=to)
+    return out
 
 
 def _beyond_guard(values: Tensor, extent: float) -> Tensor:
@@ -156,13 +178,15 @@ class _Line(NamedTuple):
         return torch.searchsorted(self.at, high, right=True)
 
 
-class _Lattice(NamedTuple):
+class Lattice(NamedTuple):
+    """The samples of columns and of rows; unit: steps of the fixed-point grid in a unit of the points."""
+
     x: _Line
     y: _Line
     unit: float
 
 
-class _Boxed(NamedTuple):
+class Triangles(NamedTuple):
     """Triangles that may hold samples: corners x, y in units, z [3, N]; the face that each is (a piece of) and its box of samples [N]."""
 
     x: Tensor
@@ -174,12 +198,35 @@ class _Boxed(NamedTuple):
     columns: Tensor
     rows: Tensor
 
-    def take(self, index: Tensor) -> _Boxed:
+    def take(self, index: Tensor) -> Triangles:
         """Some of them."""
-        return _Boxed(*(v.index_select(-1, index) for v in self))
+        return Triangles(*(gathered(v, index) for v in self[:3]), *(v.index_select(0, index) for v in self[3:]))
+
+    def counter_clockwise(self) -> Tensor:
+        """Which of them run from x to y. [N] bool"""
+        x, y = self.x, self.y
+        return (x[1] - x[0]) * (y[2] - y[0]) > (x[2] - x[0]) * (y[1] - y[0])
 
 
-def _boxed(points: Tensor, faces: Tensor, lattice: _Lattice) -> _Boxed | None:
+def covered(triangles: Triangles, lattice: Lattice) -> Iterator[Coverage]:
+    """What triangles cover, a bounded number of samples at a time.
+
+    >>> points = torch.tensor([[0.0, 0, 5], [1.9, 0, 5], [0, 1.9, 5]], dtype=torch.float64)
+    >>> (found,) = covered(*triangles_on(points, torch.tensor([[0, 1, 2]]), width=2, height=2))
+    >>> found.sample.tolist()
+    [0]
+    """
+    end = (triangles.columns * triangles.rows).cumsum(0)
+    total, first = int(end[-1]) if len(end) else 0, 0
+    while first < len(end):
+        base = int(end[first - 1]) if first else 0
+        fits = int(torch.searchsorted(end, base + _SAMPLES_AT_ONCE))
+        last = len(end) if total - base <= _SAMPLES_AT_ONCE else max(first + 1, fits)
+        yield _covered(Triangles(*(v[..., first:last] for v in triangles)), lattice)
+        first = last
+
+
+def _boxed(points: Tensor, faces: Tensor, lattice: Lattice) -> Triangles | None:
     """Faces as triangles of the fixed-point grid; None where no box of any holds a sample."""
     # A box begins and ends at the first and last of its corners: 4 small numbers of each vertex in one word, of which minima are taken.
     size = max(len(lattice.x.at), len(lattice.y.at))
@@ -188,18 +235,18 @@ def _boxed(points: Tensor, faces: Tensor, lattice: _Lattice) -> _Boxed | None:
     ends = [line.first_from(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
     ends += [-line.first_beyond(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
     box = torch.stack([v.to(kind) for v in ends], 1).view(word).view(-1)
-    a, b, c = box.index_select(0, faces.t().reshape(-1)).view(3, -1)
-    box = torch.minimum(torch.minimum(a.view(kind), b.view(kind)), c.view(kind)).view(-1, 4)
-    kept = ((box[:, 0] + box[:, 2] < 0) & (box[:, 1] + box[:, 3] < 0)).nonzero().ravel()  # most small triangles hold no sample
+    a, b, c = (box.index_select(0, corner).view(kind) for corner in faces.t().contiguous())
+    box = torch.minimum(torch.minimum(a, b), c).view(-1, 4)
+    kept = where_true((box[:, 0] + box[:, 2] < 0) & (box[:, 1] + box[:, 3] < 0))  # most small triangles hold no sample
     if not len(kept):
         return None
     i0, j0, i1, j1 = (v.contiguous() for v in box.view(word).view(-1).index_select(0, kept).view(kind).view(-1, 4).long().unbind(1))
     corner = faces.index_select(0, kept).t().reshape(-1)
     x, y, z = (v.index_select(0, corner).view(3, -1) for v in (x, y, points[:, 2]))
-    return _Boxed(x, y, z, kept, i0, j0, -i1 - i0, -j1 - j0)
+    return Triangles(x, y, z, kept, i0, j0, -i1 - i0, -j1 - j0)
 
 
-def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: _Lattice) -> _Boxed | None:
+def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: Lattice) -> Triangles | None:
     """Cut triangles [N, 3, 3] that reach beyond the guard band, so that coordinates stay small enough for exact arithmetic."""
     points, faces, source = corners.reshape(-1, 3), torch.arange(3 * len(corners), device=corners.device).view(-1, 3), face
     for axis, extent in enumerate(extents):
@@ -249,45 +296,58 @@ def _edges(x: Tensor, y: Tensor) -> _Edges:
     area = c[0] + c[1] + c[2]
     ccw = area > 0
     off = ((torch.add(dx, dy, alpha=2.0**27) < 0) == ccw).double()  # dy < 0, or dy = 0 and dx < 0
-    turn = torch.where(ccw, 1.0, -1.0)
+    turn = ccw.double().mul_(2).sub_(1)
     return _Edges(dx.mul_(turn), dy.mul_(turn).add_(0.0), c.mul_(turn).sub_(off), off, area.abs_(), ccw)  # + 0.0 makes -0.0 plain
 
 
-def _covered(boxed: _Boxed, lattice: _Lattice, width: int) -> Coverage:
+def _covered(triangles: Triangles, lattice: Lattice) -> Coverage:
     """The samples of each triangle, row by row: a row meets the three half planes in one run of columns."""
-    device = boxed.face.device
-    edges = _edges(boxed.x, boxed.y)
-    ends = boxed.rows.cumsum(0)
+    device = triangles.face.device
+    edges = _edges(triangles.x, triangles.y)
+    ends = triangles.rows.cumsum(0)
     total = int(ends[-1])
-    box = torch.repeat_interleave(boxed.rows, output_size=total)
-    row = torch.arange(total, device=device) + (boxed.j0 - ends + boxed.rows).index_select(0, box)
-    left = edges.dx.index_select(1, box).mul_(lattice.y.at[row]).add_(edges.c.index_select(1, box))  # e at x = 0, [3, N]
-    dy = edges.dy.index_select(1, box)
-    # dy x <= left in integers is dy x < left + 1/2: no quotient falls on a sample, nor is rounded across one, and 0 decides by the sign.
-    limit = (left + 0.5) / dy
-    rises = dy >= 0
-    low = torch.where(rises, -torch.inf, limit).amax(0)
-    high = torch.where(rises, limit, torch.inf).amin(0)
+    box = torch.repeat_interleave(triangles.rows, output_size=total)
+    row = (triangles.j0 - ends).add_(triangles.rows).index_select(0, box).add_(torch.arange(total, device=device))
+    y = lattice.y.at.index_select(0, row)
+    # dy x <= left in integers is dy x < left + 1/2: no quotient falls on a sample, nor is rounded across one. Edges with dy < 0 bound x
+    # from below, the others from above. Each is asked for both, its dy held above or below 0: where dy >= 0, the lower bound is far below
+    # all samples if left >= 0, and far above them, as it should be, if left < 0 and no sample of the row is inside.
+    lefts, steps = [], []  # e at x = 0, and how it falls with x, of each edge
+    low, high = torch.full_like(y, -torch.inf), torch.full_like(y, torch.inf)
+    for k in range(3):
+        left = edges.dx[k].index_select(0, box).mul_(y).add_(edges.c[k].index_select(0, box))
+        dy = edges.dy[k].index_select(0, box)
+        limit = left + 0.5
+        torch.maximum(low, limit / dy.clamp_max(-_STEEP), out=low)
+        torch.minimum(high, limit.abs_().div_(dy.clamp_min(_STEEP)), out=high)
+        lefts.append(left)
+        steps.append(dy)
     first = lattice.x.first_from(low, lattice.unit)
-    columns = lattice.x.first_beyond(high, lattice.unit) - first
-    some = (columns > 0).nonzero().ravel()
+    columns = lattice.x.first_beyond(high, lattice.unit).sub_(first)
+    some = where_true(columns > 0)
     box, row, first, columns = (v.index_select(0, some) for v in (box, row, first, columns))
-    x = lattice.x.at[first]
-    w1, w2 = ((left[k].index_select(0, some) + edges.off[k].index_select(0, box) - dy[k].index_select(0, some) * x) for k in (1, 2))
+    x = lattice.x.at.index_select(0, first)
     area = edges.area.index_select(0, box)
-    a, up, across = boxed.z[0], boxed.z[1] - boxed.z[0], boxed.z[2] - boxed.z[0]
-    start = a.index_select(0, box) + w1 / area * up.index_select(0, box) + w2 / area * across.index_select(0, box)
-    slope = ((edges.dy[1] * up + edges.dy[2] * across) / -edges.area).index_select(0, box)
+    a, up, across = triangles.z[0], triangles.z[1] - triangles.z[0], triangles.z[2] - triangles.z[0]
+    start = a.index_select(0, box)
+    for k, rise in ((1, up), (2, across)):
+        weight = lefts[k].index_select(0, some).add_(edges.off[k].index_select(0, box)).sub_(steps[k].index_select(0, some).mul_(x))
+        start.add_(weight.div_(area).mul_(rise.index_select(0, box)))
+    row.mul_(len(lattice.x.at)).add_(first)  # the first sample of each span
+    face, ccw = triangles.face.index_select(0, box), edges.ccw.index_select(0, box)
     ends = columns.cumsum(0)
     total = int(ends[-1]) if len(ends) else 0
+    index = torch.arange(total, device=device)
+    if total == len(columns):  # tiny triangles: each span is one sample
+        return Coverage(index, row, start, face, ccw)
+    slope = ((edges.dy[1] * up + edges.dy[2] * across) / -edges.area).index_select(0, box)
     span = torch.repeat_interleave(columns, output_size=total)
     begin = ends - columns
-    index = torch.arange(total, device=device)
-    sample = (row * width + first - begin).index_select(0, span).add_(index)
+    sample = row.sub_(begin).index_select(0, span).add_(index)
     if lattice.x.even:
         along = (index - begin.index_select(0, span)).double()
-        slope = slope * lattice.unit
+        slope.mul_(lattice.unit)
     else:
         along = lattice.x.at[(first - begin).index_select(0, span).add_(index)] - x.index_select(0, span)
     height = slope.index_select(0, span).mul_(along).add_(start.index_select(0, span))
-    return Coverage(span, sample, height, boxed.face.index_select(0, box), edges.ccw.index_select(0, box))
+    return Coverage(span, sample, height, face, ccw)

@@ -6,33 +6,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voxcli.geometry.raster import gathered
 from voxcli.geometry.rays import camera_rays, is_surface
 from voxcli.geometry.splatting import Splats, splat
 from voxcli.geometry.surfels import SurfelMaps, back_project
-from voxcli.geometry.zbuffer import seen_faces
+from voxcli.geometry.zbuffer import seen_faces, seen_planes
 from voxcli.scene import Camera, Mesh, PointCloud, class_colour
 
 _PLAIN = 0.7  # the grey of what has no colour
 _LEAST_FACING = 0.05  # a surfel's plate is stretched no further than for this cosine
 
 
-def face_colours(mesh: Mesh) -> np.ndarray:
-    """RGB 0..1 of each face [F, 3]: its class colour, else its own colour, else that of its corners, else its part's, else grey.
+def face_colours(mesh: Mesh, some: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """RGB 0..1 of each face [F, 3], or of some.
+
+    The colour of its class, else its own, else that of its corners, else that of its part, else grey.
 
     >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2]]), face_colors=np.array([[255, 0, 51]], np.uint8))
     >>> face_colours(mesh).tolist()
     [[1.0, 0.0, 0.2]]
     """
     if mesh.face_labels is not None and mesh.classes is not None:
-        return _class_colours(mesh.face_labels, mesh.classes.names)
+        return _class_colours(mesh.face_labels[some], mesh.classes.names)
     if mesh.face_colors is not None:
-        return mesh.face_colors[:, :3].astype(np.float64) / 255
+        return mesh.face_colors[some, :3].astype(np.float64) / 255
     if mesh.vertex_colors is not None:
-        means: np.ndarray = mesh.vertex_colors[mesh.faces][..., :3].mean(1) / 255
+        means: np.ndarray = mesh.vertex_colors[mesh.faces[some]][..., :3].mean(1) / 255
         return means
     if mesh.face_parts is not None and len(mesh.part_names) > 1:
-        return _class_colours(mesh.face_parts, tuple(name.split("/")[-1] for name in mesh.part_names))
-    return np.full((len(mesh.faces), 3), _PLAIN)
+        return _class_colours(mesh.face_parts[some], tuple(name.split("/")[-1] for name in mesh.part_names))
+    return np.full((len(mesh.faces[some]), 3), _PLAIN)
 
 
 def smooth_normals(mesh: Mesh, rounds: int = 3) -> np.ndarray:
@@ -73,14 +76,14 @@ def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, 
         return _nothing(camera, device)
     vertices = torch.from_numpy(mesh.vertices).to(device) @ R.T + t
     faces = torch.from_numpy(np.ascontiguousarray(mesh.faces)).to(device)
-    seen = seen_faces(vertices, faces, K, camera.width, camera.height)
-    corners = faces.index_select(0, seen.face).t()  # [3, N]
     if normals is None:
-        a, b, c = (vertices.index_select(0, corner) for corner in corners)
-        normal = torch.linalg.cross(b - a, c - a).T
-    else:
-        turned = torch.from_numpy(normals).to(device) @ R.T
-        normal = (turned[corners] * seen.weights[..., None]).sum(0).T
+        planes = seen_planes(vertices, faces, K, camera.width, camera.height)
+        colours = torch.from_numpy(face_colours(mesh, planes.face.cpu().numpy())).to(device)
+        albedo = gathered(torch.nn.functional.pad(colours.t(), (0, 1)), planes.place)  # 0 for nothing
+        return SurfelMaps(planes.depth, planes.normal, albedo.view(3, camera.height, camera.width))
+    seen = seen_faces(vertices, faces, K, camera.width, camera.height)
+    turned = torch.from_numpy(normals).to(device) @ R.T
+    normal = (turned[faces.index_select(0, seen.face).t()] * seen.weights[..., None]).sum(0).T
     albedo = torch.from_numpy(face_colours(mesh)).to(device)[seen.face].T
     return _maps(seen.pixel, seen.depth, normal, albedo, K, camera)
 

@@ -7,8 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from voxcli.geometry.raster import clip, coverage
+from voxcli.backend import where_true
+from voxcli.geometry.raster import Lattice, Triangles, clip, covered, gathered, triangles_on
 
+_NONE = (1 << 63) - 1  # the key of nothing: beyond all depths, and its lower half is -1
+_MANY = 1 << 16  # with fewer samples in their boxes, triangles are drawn faster than asked whether something hides them
+_WINDOWS = (1, 2, 4, 8)
+_ROUNDING = 2.0**-20
 NEAREST = 1e-3  # triangles are cut at this z: nothing behind or on the camera's plane is ever projected
 
 
@@ -27,6 +32,19 @@ class Seen(NamedTuple):
     depth: Tensor
     face: Tensor
     weights: Tensor
+
+
+class SeenPlanes(NamedTuple):
+    """What each pixel sees, and the U faces that are seen.
+
+    depth [H, W] float64 (NaN = nothing), normal [3, H, W] float64 (of unit length and towards the camera; 0 = nothing, or a face without
+    area), face [U] int64, place [H * W] int64: which of them (U = nothing).
+    """
+
+    depth: Tensor
+    normal: Tensor
+    face: Tensor
+    place: Tensor
 
 
 class Nearest(NamedTuple):
@@ -68,12 +86,49 @@ def seen_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: i
     """
     vertices = vertices.double()
     found = first_faces(vertices, faces, K, width, height).face.view(-1)
-    pixel = (found >= 0).nonzero().ravel()
+    pixel = where_true(found >= 0)
     face = found.index_select(0, pixel)
     weights = _plane_weights(vertices, faces, face, pixel, K, width)
     # The key of the nearest face holds its depth in float32 alone.
     z = vertices[:, 2].index_select(0, faces.index_select(0, face).t().reshape(-1)).view(3, -1)
     return Seen(pixel, weights[0] * z[0] + weights[1] * z[1] + weights[2] * z[2], face, weights)
+
+
+def seen_planes(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> SeenPlanes:
+    """The same where no weights are needed, and faster: each pixel's ray meets the plane of its face.
+
+    A pixel within the snapping distance of an edge may meet it beside the face: its depth is kept between those of the corners.
+
+    >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
+    >>> vertices = torch.tensor([[-9.0, -9, 4], [9, -9, 4], [-9, 9, 4]], dtype=torch.float64)
+    >>> seen = seen_planes(vertices, torch.tensor([[0, 1, 2]]), K, 2, 2)
+    >>> seen.depth.tolist(), seen.normal[2].tolist()
+    ([[4.0, 4.0], [4.0, nan]], [[-1.0, -1.0], [-1.0, 0.0]])
+    """
+    vertices = vertices.double()
+    found = _first(vertices, faces, K, width, height)[1]
+    used = torch.zeros(len(faces) + 1, dtype=torch.bool, device=faces.device)
+    used.index_fill_(0, found + 1, True)
+    used[0] = False  # nothing
+    face = where_true(used[1:])
+    number = used.cumsum(0).sub_(1)
+    number[0] = len(face)
+    place = number.index_select(0, found + 1)
+    a, b, c = (vertices.index_select(0, corner) for corner in faces.index_select(0, face).t().contiguous())
+    across = torch.linalg.cross(b - a, c - a).t().contiguous()
+    side = torch.where((across * a.t()).sum(0) > 0, -1.0, 1.0)
+    across.mul_(side / (across * across).sum(0).sqrt().clamp_min(1e-300))
+    offset = (across * a.t()).sum(0)
+    z = torch.stack([a[:, 2], b[:, 2], c[:, 2]])
+    planes = torch.nn.functional.pad(torch.stack([offset, z.amin(0).clamp_min_(NEAREST), z.amax(0)]), (0, 1), value=torch.nan)
+    offset, low, high = gathered(planes, place)
+    normal = gathered(torch.nn.functional.pad(across, (0, 1)), place).view(3, height, width)
+    x, y = ((torch.arange(n, dtype=torch.float64, device=K.device) + 0.5 - K[k, 2]) / K[k, k] for k, n in enumerate((width, height)))
+    along = (normal[0] * x).add_(normal[1] * y[:, None]).add_(normal[2]).view(-1)
+    depth = offset.div_(along)
+    if not bool(along.all()):
+        depth = torch.where(along == 0, low, depth)
+    return SeenPlanes(torch.minimum(torch.maximum(depth, low), high).view(height, width), normal, face, place)
 
 
 def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Nearest:
@@ -85,23 +140,40 @@ def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     >>> first_faces(vertices, faces, K, 2, 2).depth.tolist()
     [[4.0, 4.0], [4.0, 4.0]]
     """
-    vertices = vertices.double()
-    source = _maybe_seen(vertices, faces, K, width, height)
-    points, cut_faces = vertices, faces.index_select(0, source)
-    if bool((vertices[:, 2] < NEAREST).any()):
-        points, cut_faces, part = clip(vertices, cut_faces, 2, NEAREST, True)
-        source = source.index_select(0, part)
-    if not len(source):
-        depth = vertices.new_full((height, width), torch.inf)
-        return Nearest(depth, torch.full_like(depth, -1, dtype=torch.int64))
+    best, face = _first(vertices.double(), faces, K, width, height)
+    depth = (-1 / _depth(best)).masked_fill_(face < 0, torch.inf)
+    return Nearest(depth.view(height, width), face.view(height, width))
+
+
+def _first(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
+    """Keys of the nearest, by depths -1/z, and their faces, -1 for nothing, at every pixel centre [H * W]."""
+    points, cut_faces, source = vertices, faces, None
+    seen = _on_image(points, K)
+    if not _all_within(seen, width, height):
+        source = _maybe_seen(vertices, faces, K, width, height)
+        cut_faces = faces.index_select(0, source)
+        if bool((vertices[:, 2] < NEAREST).any()):
+            points, cut_faces, part = clip(vertices, cut_faces, 2, NEAREST, True)
+            source = source.index_select(0, part)
+            seen = _on_image(points, K)
+    best = _nearest_keys(seen.t(), cut_faces, width, height)
+    if source is None:
+        return best, _face(best)
+    return best, torch.cat([source.new_full((1,), -1), source]).index_select(0, _face(best) + 1)
+
+
+def _on_image(points: Tensor, K: Tensor) -> Tensor:
+    """Points [V, 3] as (pixel x, pixel y, -1/z) [3, V]: a plane stays a plane, so that 1/z is linear on the image."""
     z = points[:, 2].clamp_min(NEAREST)  # vertices left unused by the cut
-    x = K[0, 0] * points[:, 0] / z + K[0, 2]
-    y = K[1, 1] * points[:, 1] / z + K[1, 2]
-    # A plane stays a plane under (x/z, y/z, 1/z): interpolate 1/z linearly on the image.
-    found = nearest(torch.stack([x, y, -1 / z]).t(), cut_faces, width, height)
-    nothing = found.face < 0
-    face = source.index_select(0, found.face.clamp_min(0).view(-1)).view(height, width)
-    return Nearest((-1 / found.depth).masked_fill_(nothing, torch.inf), face.masked_fill_(nothing, -1))
+    return torch.stack([K[0, 0] * points[:, 0] / z + K[0, 2], K[1, 1] * points[:, 1] / z + K[1, 2], -1 / z])
+
+
+def _all_within(seen: Tensor, width: int, height: int) -> bool:
+    """Whether points on the image lie on it, or less than a pixel beside it, and in front of the camera. False for NaN."""
+    if not seen.shape[1]:
+        return False
+    low, high = seen.aminmax(dim=1)
+    return bool(((low[:2] > -1) & (high[:2] < low.new_tensor([width + 1, height + 1]))).all() & (low[2] > -1 / NEAREST))
 
 
 def _maybe_seen(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Tensor:
@@ -112,8 +184,7 @@ def _maybe_seen(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     for bit, beyond in enumerate((u < -z, u > (width + 1) * z, v < -z, v > (height + 1) * z)):
         outside |= beyond.to(torch.uint8) << (bit + 1)
     a, b, c = outside.index_select(0, faces.t().reshape(-1)).view(3, len(faces))
-    kept: Tensor = (a & b & c == 0).nonzero().ravel()
-    return kept
+    return where_true(a & b & c == 0)
 
 
 def nearest(points: Tensor, faces: Tensor, width: int, height: int) -> Nearest:
@@ -125,17 +196,72 @@ def nearest(points: Tensor, faces: Tensor, width: int, height: int) -> Nearest:
     >>> nearest(points, torch.tensor([[0, 1, 2], [3, 4, 5]]), 2, 1).face.tolist()
     [[1, 0]]
     """
-    none = torch.iinfo(torch.int64).max
-    best = torch.full((height * width,), none, dtype=torch.int64, device=points.device)
-    for found in coverage(points, faces, width, height):
-        bits = found.height.float().view(torch.int32).long()
-        ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # integers in the order of the floats
-        best.scatter_reduce_(0, found.sample, (ordered << 32) | found.face.index_select(0, found.span), "amin")
-    nothing = best == none
-    face = torch.where(nothing, -1, best & 0xFFFFFFFF)
-    ordered = (best >> 32).int()
-    depth = torch.where(ordered < 0, ordered ^ 0x7FFFFFFF, ordered).view(torch.float32).double()
-    return Nearest(torch.where(nothing, torch.inf, depth).view(height, width), face.view(height, width))
+    best = _nearest_keys(points, faces, width, height)
+    face = _face(best)
+    return Nearest(_depth(best).masked_fill_(face < 0, torch.inf).view(height, width), face.view(height, width))
+
+
+def _nearest_keys(points: Tensor, faces: Tensor, width: int, height: int) -> Tensor:
+    """Of the nearest at each pixel centre [H * W] int64: its depth's order in the upper half, its face in the lower; _NONE for nothing."""
+    best = torch.full((height * width,), _NONE, dtype=torch.int64, device=points.device)
+    found = triangles_on(points, faces, width, height)
+    if found is None:
+        return best
+    triangles, lattice = found
+    if int((triangles.columns * triangles.rows).sum()) < _MANY:
+        return _draw(triangles, lattice, best)
+    away = triangles.counter_clockwise()  # of a closed surface these are behind the others, as y runs down
+    _draw(triangles.take(where_true(~away)), lattice, best)
+    rest = triangles.take(where_true(away))
+    return _draw(rest.take(where_true(~_hidden(rest, best.view(height, width)))), lattice, best)
+
+
+def _draw(triangles: Triangles, lattice: Lattice, best: Tensor) -> Tensor:
+    """Take the keys of triangles into those of the nearest so far, in place."""
+    for found in covered(triangles, lattice):
+        key = (_ordered(found.height.float()).long() << 32).bitwise_or_(found.face.index_select(0, found.span))
+        best.scatter_reduce_(0, found.sample, key, "amin")
+    return best
+
+
+def _hidden(triangles: Triangles, best: Tensor) -> Tensor:
+    """Triangles all of whose samples have something nearer in front of them already [N] bool; false for wide ones, which are few."""
+    low, high = triangles.z.amin(0), triangles.z.amax(0)
+    # Heights inside a triangle are those of its corners at least, but for rounding.
+    order = _ordered((low - (high - low) * _ROUNDING).float()).sub_(2)
+    hidden = torch.zeros(len(order), dtype=torch.bool, device=best.device)
+    size = torch.maximum(triangles.columns, triangles.rows)
+    deepest = (best >> 32).int()  # in a window of `side` pixels that begins at each
+    for side in _WINDOWS:
+        if side > 1:
+            half = side // 2
+            if min(deepest.shape) <= half:
+                break
+            deepest = torch.maximum(deepest[:-half], deepest[half:])
+            deepest = torch.maximum(deepest[:, :-half], deepest[:, half:])
+        some = where_true((size <= side) & (size > side // 2))
+        rows, columns = deepest.shape
+        j, i = (v.index_select(0, some).clamp_max(n - 1) for v, n in ((triangles.j0, rows), (triangles.i0, columns)))
+        there = deepest.reshape(-1).index_select(0, j.mul_(columns).add_(i))
+        hidden[some] = there < order.index_select(0, some)
+    return hidden
+
+
+def _ordered(values: Tensor) -> Tensor:
+    """float32 as int32 in the same order, minus infinity first."""
+    bits = values.view(torch.int32)
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+
+
+def _depth(keys: Tensor) -> Tensor:
+    """The depths of keys, as float64; those of _NONE mean nothing."""
+    order = (keys >> 32).int()
+    return (order ^ ((order >> 31) & 0x7FFFFFFF)).view(torch.float32).double()
+
+
+def _face(keys: Tensor) -> Tensor:
+    """The faces of keys; -1 for _NONE."""
+    return (keys << 32) >> 32
 
 
 def _plane_weights(vertices: Tensor, faces: Tensor, face: Tensor, pixel: Tensor, K: Tensor, width: int) -> Tensor:
