@@ -266,6 +266,7 @@ __voxcli_for $_vox23 -- -l only-assets -d 'All objects from --assets, of the cat
 __voxcli_for $_vox23 -- -l backgrounds -x -a 'plain photo' -d 'plain: none; photo: as photographed, 224 pixels, with the object'\''s mask as alpha.'
 __voxcli_for 'synth objects' 'synth views' -- -l views -r -d 'Pictures; default 24, disn: 36 easy and 36 hard.'
 __voxcli_for $_vox23 -- -l categories -r -d 'Which categories take turns; default: all.'
+__voxcli_for $_vox23 -- -l stretch -r -d 'Scale each axis of an object by a factor from 1/STRETCH to STRETCH.'
 __voxcli_for $_vox23 -- -l layout -x -a 'r2n2 disn' -d '3D-R2N2: 137 pixels, binvox; DISN: 224 pixels, depth, points.'
 __voxcli_for $_vox24 -- -l layout -x -a 'r2n2 disn jof street' -d '3D-R2N2: 137 pixels; DISN: 224, depth; JOF: .mat; street: fruxels of 128 cells a side.'
 __voxcli_for $_vox24 -- -l size -r -d 'Pixels of a side; street: of the grid, too.'

@@ -41,6 +41,7 @@ def test_photographs_are_read_as_pictures_with_a_mask(voxcli, tmp_path):
     ("--categories chiar", "Did you mean 'chair'?"), ("--categories ,", "once"), ("--count 0", "--count"), ("--views 101", "--views"),
     ("--layout shapenet", "--layout"), ("--assets absent", "absent"), ("--assets empty", "empty"),
     ("--only-assets", "--only-assets needs --assets DIR"), ("--backgrounds pohto", "--backgrounds"), ("--workers 0", "--workers"),
+    ("--stretch 0.5", "--stretch"),
 ])  # fmt: skip
 def test_what_it_refuses_is_said_and_nothing_is_written(voxcli, tmp_path, words, said):
     (tmp_path / "empty").mkdir()

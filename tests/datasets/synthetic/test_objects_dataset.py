@@ -122,6 +122,21 @@ def test_an_object_depends_on_seed_category_and_number_alone():
     assert not np.array_equal(first.vertices, make_object(place_of(0, 6, ObjectsConfig(("lamp",))))[0].vertices)
 
 
+def test_stretched_objects_have_other_proportions_and_the_same_form():
+    plain, stretched = (ObjectsConfig(("table",), stretch=factor) for factor in (1.0, 3.0))
+    assert "stretch" not in plain.facts() and stretched.facts()["stretch"] == 3
+    ratios = []
+    for number in range(12):
+        before, after = (make_object(place_of(number, 2, config), stretch=config.stretch)[0] for config in (plain, stretched))
+        assert np.array_equal(before.faces, after.faces) and np.isclose(np.linalg.norm(np.ptp(after.vertices, axis=0)), 1)
+        factors = np.ptp(after.vertices, axis=0) / np.ptp(before.vertices, axis=0)
+        assert np.allclose(after.vertices, before.vertices * factors)  # both have their boxes about the origin
+        ratios += (factors / np.roll(factors, 1)).tolist()
+    assert 1 / 9 <= min(ratios) < 1 / 3 and 3 < max(ratios) <= 9  # factors from 1/3 to 3
+    with refused(UsageError, "stretch", expected="1 to 4", actual=5):
+        ObjectsConfig(stretch=5)
+
+
 def test_an_interrupted_data_set_is_completed_with_the_same_bytes(folder, tmp_path):
     out = tmp_path / "again"
     assert write_dataset(out, 2, ObjectsGenerator(3, SMALL)) == 2

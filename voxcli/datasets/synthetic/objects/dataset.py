@@ -29,7 +29,7 @@ from voxcli.datasets.synthetic.folders import FolderGenerator
 from voxcli.datasets.synthetic.objects.assets import draw, load_shelf
 from voxcli.datasets.synthetic.objects.families import FAMILIES
 from voxcli.datasets.synthetic.objects.layouts import LAYOUTS
-from voxcli.datasets.synthetic.objects.parts import ShapeObject
+from voxcli.datasets.synthetic.objects.parts import ShapeObject, normalised
 from voxcli.datasets.synthetic.objects.places import DrawnPlace
 from voxcli.datasets.synthetic.objects.shooting import Shots
 from voxcli.errors import UsageError, unknown_name
@@ -39,24 +39,29 @@ from voxcli.seeds import item_seed
 
 BACKGROUNDS = ("plain", "photo")
 ASSET_SHARE = 1 / 3
+MAX_STRETCH = 4.0
 
 
 @dataclass(frozen=True)
 class ObjectsConfig:
     """categories take turns; views of each object (disn: of its easy and of its hard set); layout r2n2 or disn; backgrounds plain (none)
-    or photo (see objects/photo); asset_share: of the objects of categories that have assets, whose are from these."""
+    or photo (see objects/photo); asset_share: of the objects of categories that have assets, whose are from these; stretch: each axis of an
+    object is scaled by a factor from 1 / stretch to stretch."""
 
     categories: tuple[str, ...] = tuple(FAMILIES)
     views: int = 24
     layout: str = "r2n2"
     backgrounds: str = "plain"
     asset_share: float = ASSET_SHARE
+    stretch: float = 1.0
 
     def __post_init__(self) -> None:
         if self.backgrounds not in BACKGROUNDS:
             raise unknown_name("kind of backgrounds", self.backgrounds, BACKGROUNDS)
         if not 0 <= self.asset_share <= 1:
             raise UsageError("The share of assets is out of range.", expected="0 to 1", actual=self.asset_share)
+        if not 1 <= self.stretch <= MAX_STRETCH:
+            raise UsageError("The stretch is out of range.", expected=f"1 to {MAX_STRETCH:g}", actual=self.stretch)
         for name in self.categories:
             if name not in FAMILIES:
                 raise unknown_name("category", name, FAMILIES)
@@ -69,7 +74,7 @@ class ObjectsConfig:
 
     def facts(self) -> dict[str, Json]:
         """All of it for meta.json. What came later stands there where it is not the default: older data sets go on."""
-        later = {"backgrounds": "plain", "asset_share": ASSET_SHARE}
+        later = {"backgrounds": "plain", "asset_share": ASSET_SHARE, "stretch": 1.0}
         return {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
 
 
@@ -79,13 +84,20 @@ def place_of(index: int, seed: int, config: ObjectsConfig) -> DrawnPlace:
 
 
 def make_object(
-    place: DrawnPlace, shelf: AssetShelf[ShapeObject] | None = None, asset_share: float = ASSET_SHARE
+    place: DrawnPlace, shelf: AssetShelf[ShapeObject] | None = None, asset_share: float = ASSET_SHARE, stretch: float = 1.0
 ) -> tuple[ShapeObject, np.random.Generator]:
-    """The object of a place, and the generator that goes on to draw its views: a function of seed, category and number alone."""
+    """The object of a place, and the generator that goes on to draw its views: a function of seed, category and number alone.
+
+    stretch: above 1, each axis is scaled by a factor between 1 / stretch and stretch, its logarithm drawn evenly.
+    """
     rng = np.random.default_rng(item_seed(place.seed, f"{place.category}/{place.number}"))
     if shelf is not None and place.category in shelf and rng.random() < asset_share:
-        return draw(shelf, place.category, rng), rng
-    return FAMILIES[place.category].make(rng), rng
+        thing = draw(shelf, place.category, rng)
+    else:
+        thing = FAMILIES[place.category].make(rng)
+    if stretch > 1:
+        thing = replace(thing, vertices=normalised(thing.vertices * stretch ** (2 * rng.random(3) - 1)))
+    return thing, rng
 
 
 class ObjectsGenerator(FolderGenerator):
@@ -117,7 +129,7 @@ class ObjectsGenerator(FolderGenerator):
 
     def write_item(self, folder: Path, index: int) -> None:
         place = place_of(index, self.seed, self.config)
-        thing, rng = make_object(place, self.shelf, self.config.asset_share)
+        thing, rng = make_object(place, self.shelf, self.config.asset_share, self.config.stretch)
         self.layout.write(folder, place, thing, rng, self.shots)
 
     def finish(self, folder: Path) -> None:
