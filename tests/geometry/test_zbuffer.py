@@ -136,12 +136,10 @@ def test_planes_seen_have_the_depths_and_faces_of_the_zbuffer():
     v = v * 2 + torch.tensor([0.0, 0.0, 1.0])
     there, planes = zbuffer(v, f, K, 48, 36), seen_planes(v, f, K, 48, 36)
     shown = there.face >= 0
-    place = planes.place.view(36, 48)
-    assert torch.equal(place < len(planes.face), shown)
-    assert torch.equal(planes.face[place[shown]], there.face[shown])
-    assert_close(planes.depth[shown], there.depth[shown], rtol=1e-4, atol=1e-6)  # near an edge the weights are held at 0
-    assert bool(planes.depth[~shown].isnan().all()) and not planes.normal[:, ~shown].any()
-    normal = planes.normal[:, shown].T
+    assert torch.equal(planes.pixel, shown.view(-1).nonzero().ravel())
+    assert torch.equal(planes.face[planes.place], there.face[shown])
+    assert_close(planes.depth, there.depth[shown], rtol=1e-4, atol=1e-6)  # near an edge the weights are held at 0
+    normal = planes.normal.T
     a, b, c = v[f[there.face[shown]]].unbind(1)
     assert_close((normal * normal).sum(1), torch.ones(len(normal), dtype=torch.float64))
     for edge in (b - a, c - a):
@@ -152,4 +150,4 @@ def test_planes_seen_have_the_depths_and_faces_of_the_zbuffer():
 def test_a_face_without_area_is_not_seen():
     v = torch.tensor([[0.0, 0, 4], [0, 0, 4], [0, 0, 4]], dtype=torch.float64)
     planes = seen_planes(v, torch.tensor([[0, 1, 2]]), K, 48, 36)
-    assert bool(planes.depth.isnan().all()) and not len(planes.face)
+    assert not len(planes.pixel) and not len(planes.face)

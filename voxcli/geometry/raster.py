@@ -235,13 +235,14 @@ def _boxed(points: Tensor, faces: Tensor, lattice: Lattice) -> Triangles | None:
     ends = [line.first_from(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
     ends += [-line.first_beyond(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
     box = torch.stack([v.to(kind) for v in ends], 1).view(word).view(-1)
-    a, b, c = (box.index_select(0, corner).view(kind) for corner in faces.t().contiguous())
+    corners = faces.t().contiguous()
+    a, b, c = (box.index_select(0, corner).view(kind) for corner in corners)
     box = torch.minimum(torch.minimum(a, b), c).view(-1, 4)
     kept = where_true((box[:, 0] + box[:, 2] < 0) & (box[:, 1] + box[:, 3] < 0))  # most small triangles hold no sample
     if not len(kept):
         return None
-    i0, j0, i1, j1 = (v.contiguous() for v in box.view(word).view(-1).index_select(0, kept).view(kind).view(-1, 4).long().unbind(1))
-    corner = faces.index_select(0, kept).t().reshape(-1)
+    i0, j0, i1, j1 = (v.long() for v in box.view(word).view(-1).index_select(0, kept).view(kind).view(-1, 4).unbind(1))
+    corner = gathered(corners, kept).view(-1)
     x, y, z = (v.index_select(0, corner).view(3, -1) for v in (x, y, points[:, 2]))
     return Triangles(x, y, z, kept, i0, j0, -i1 - i0, -j1 - j0)
 

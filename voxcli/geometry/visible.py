@@ -79,8 +79,7 @@ def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, 
     if normals is None:
         planes = seen_planes(vertices, faces, K, camera.width, camera.height)
         colours = torch.from_numpy(face_colours(mesh, planes.face.cpu().numpy())).to(device)
-        albedo = gathered(torch.nn.functional.pad(colours.t(), (0, 1)), planes.place)  # 0 for nothing
-        return SurfelMaps(planes.depth, planes.normal, albedo.view(3, camera.height, camera.width))
+        return _filled(planes.pixel, planes.depth, planes.normal, gathered(colours.t(), planes.place), camera)
     seen = seen_faces(vertices, faces, K, camera.width, camera.height)
     turned = torch.from_numpy(normals).to(device) @ R.T
     normal = (turned[faces.index_select(0, seen.face).t()] * seen.weights[..., None]).sum(0).T
@@ -161,9 +160,15 @@ def _maps(pixel: Tensor, depth: Tensor, normals: Tensor, albedo: Tensor, K: Tens
         squarely = -points / _length(points).clamp_min(1e-30)
         normals, length = torch.where(lost, squarely, normals), torch.where(lost, 1, length)
     towards = torch.where((normals * points).sum(0) > 0, -1.0, 1.0) / length.clamp_min(1e-30)
-    maps = _nothing(camera, K.device)
-    for values, where in zip(maps, (depth, normals * (towards * seen), albedo * seen), strict=True):
-        values.flatten(-2).index_copy_(-1, pixel, where)
+    return _filled(pixel, depth, normals * (towards * seen), albedo * seen, camera)
+
+
+def _filled(pixel: Tensor, depth: Tensor, normals: Tensor, albedo: Tensor, camera: Camera) -> SurfelMaps:
+    """Maps that hold the values of N pixels, and nothing elsewhere."""
+    maps = _nothing(camera, depth.device)
+    for whole, some in zip((maps.depth[None], *maps[1:]), (depth[None], normals, albedo), strict=True):
+        for to, values in zip(whole, some, strict=True):
+            to.view(-1).index_copy_(0, pixel, values)
     return maps
 
 

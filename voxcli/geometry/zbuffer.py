@@ -35,12 +35,13 @@ class Seen(NamedTuple):
 
 
 class SeenPlanes(NamedTuple):
-    """What each pixel sees, and the U faces that are seen.
+    """N pixels that see one of U faces.
 
-    depth [H, W] float64 (NaN = nothing), normal [3, H, W] float64 (of unit length and towards the camera; 0 = nothing, or a face without
-    area), face [U] int64, place [H * W] int64: which of them (U = nothing).
+    pixel [N] = row * width + column, depth [N] float64, normal [3, N] float64 (of unit length and towards the camera; 0 for a face without
+    area), face [U] int64, and which of them each pixel sees: place [N] int64.
     """
 
+    pixel: Tensor
     depth: Tensor
     normal: Tensor
     face: Tensor
@@ -102,33 +103,30 @@ def seen_planes(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     >>> K = torch.tensor([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]], dtype=torch.float64)
     >>> vertices = torch.tensor([[-9.0, -9, 4], [9, -9, 4], [-9, 9, 4]], dtype=torch.float64)
     >>> seen = seen_planes(vertices, torch.tensor([[0, 1, 2]]), K, 2, 2)
-    >>> seen.depth.tolist(), seen.normal[2].tolist()
-    ([[4.0, 4.0], [4.0, nan]], [[-1.0, -1.0], [-1.0, 0.0]])
+    >>> seen.pixel.tolist(), seen.depth.tolist(), seen.normal[2].tolist()
+    ([0, 1, 2], [4.0, 4.0, 4.0], [-1.0, -1.0, -1.0])
     """
     vertices = vertices.double()
     found = _first(vertices, faces, K, width, height)[1]
-    used = torch.zeros(len(faces) + 1, dtype=torch.bool, device=faces.device)
-    used.index_fill_(0, found + 1, True)
-    used[0] = False  # nothing
-    face = where_true(used[1:])
-    number = used.cumsum(0).sub_(1)
-    number[0] = len(face)
-    place = number.index_select(0, found + 1)
+    pixel = where_true(found >= 0)
+    found = found.index_select(0, pixel)
+    used = torch.zeros(len(faces), dtype=torch.bool, device=faces.device).index_fill_(0, found, True)
+    face, place = where_true(used), used.cumsum(0).sub_(1).index_select(0, found)
     a, b, c = (vertices.index_select(0, corner) for corner in faces.index_select(0, face).t().contiguous())
     across = torch.linalg.cross(b - a, c - a).t().contiguous()
     side = torch.where((across * a.t()).sum(0) > 0, -1.0, 1.0)
     across.mul_(side / (across * across).sum(0).sqrt().clamp_min(1e-300))
-    offset = (across * a.t()).sum(0)
     z = torch.stack([a[:, 2], b[:, 2], c[:, 2]])
-    planes = torch.nn.functional.pad(torch.stack([offset, z.amin(0).clamp_min_(NEAREST), z.amax(0)]), (0, 1), value=torch.nan)
-    offset, low, high = gathered(planes, place)
-    normal = gathered(torch.nn.functional.pad(across, (0, 1)), place).view(3, height, width)
-    x, y = ((torch.arange(n, dtype=torch.float64, device=K.device) + 0.5 - K[k, 2]) / K[k, k] for k, n in enumerate((width, height)))
-    along = (normal[0] * x).add_(normal[1] * y[:, None]).add_(normal[2]).view(-1)
-    depth = offset.div_(along)
-    if not bool(along.all()):
-        depth = torch.where(along == 0, low, depth)
-    return SeenPlanes(torch.minimum(torch.maximum(depth, low), high).view(height, width), normal, face, place)
+    planes = torch.stack([(across * a.t()).sum(0), z.amin(0).clamp_min_(NEAREST), z.amax(0)])
+    normal, (offset, low, high) = gathered(across, place), gathered(planes, place)
+    row = torch.div(pixel, width, rounding_mode="floor")
+    x, y = (
+        ((torch.arange(n, dtype=torch.float64, device=K.device) + 0.5 - K[k, 2]) / K[k, k]).index_select(0, v)
+        for k, n, v in ((0, width, pixel - row * width), (1, height, row))
+    )
+    along = x.mul_(normal[0]).add_(y.mul_(normal[1])).add_(normal[2])  # 0 for a face that is seen from its edge
+    depth = offset.div_(along.masked_fill_(along == 0, torch.inf))
+    return SeenPlanes(pixel, torch.minimum(torch.maximum(depth, low), high), normal, face, place)
 
 
 def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Nearest:
@@ -212,8 +210,9 @@ def _nearest_keys(points: Tensor, faces: Tensor, width: int, height: int) -> Ten
         return _draw(triangles, lattice, best)
     away = triangles.counter_clockwise()  # of a closed surface these are behind the others, as y runs down
     _draw(triangles.take(where_true(~away)), lattice, best)
-    rest = triangles.take(where_true(away))
-    return _draw(rest.take(where_true(~_hidden(rest, best.view(height, width)))), lattice, best)
+    rest = where_true(away)
+    rest = rest.index_select(0, where_true(~_hidden(triangles, rest, best.view(height, width))))
+    return _draw(triangles.take(rest), lattice, best)
 
 
 def _draw(triangles: Triangles, lattice: Lattice, best: Tensor) -> Tensor:
@@ -224,13 +223,15 @@ def _draw(triangles: Triangles, lattice: Lattice, best: Tensor) -> Tensor:
     return best
 
 
-def _hidden(triangles: Triangles, best: Tensor) -> Tensor:
-    """Triangles all of whose samples have something nearer in front of them already [N] bool; false for wide ones, which are few."""
-    low, high = triangles.z.amin(0), triangles.z.amax(0)
+def _hidden(triangles: Triangles, which: Tensor, best: Tensor) -> Tensor:
+    """Which of some triangles [N] have something nearer before all their samples already. [N] bool; false for wide ones, which are few."""
+    z = gathered(triangles.z, which)
+    i0, j0, columns, rows = (v.index_select(0, which) for v in (triangles.i0, triangles.j0, triangles.columns, triangles.rows))
+    low, high = z.amin(0), z.amax(0)
     # Heights inside a triangle are those of its corners at least, but for rounding.
     order = _ordered((low - (high - low) * _ROUNDING).float()).sub_(2)
     hidden = torch.zeros(len(order), dtype=torch.bool, device=best.device)
-    size = torch.maximum(triangles.columns, triangles.rows)
+    size = torch.maximum(columns, rows)
     deepest = (best >> 32).int()  # in a window of `side` pixels that begins at each
     for side in _WINDOWS:
         if side > 1:
@@ -240,9 +241,8 @@ def _hidden(triangles: Triangles, best: Tensor) -> Tensor:
             deepest = torch.maximum(deepest[:-half], deepest[half:])
             deepest = torch.maximum(deepest[:, :-half], deepest[:, half:])
         some = where_true((size <= side) & (size > side // 2))
-        rows, columns = deepest.shape
-        j, i = (v.index_select(0, some).clamp_max(n - 1) for v, n in ((triangles.j0, rows), (triangles.i0, columns)))
-        there = deepest.reshape(-1).index_select(0, j.mul_(columns).add_(i))
+        j, i = (v.index_select(0, some).clamp_max(n - 1) for v, n in zip((j0, i0), deepest.shape, strict=True))
+        there = deepest.reshape(-1).index_select(0, j.mul_(deepest.shape[1]).add_(i))
         hidden[some] = there < order.index_select(0, some)
     return hidden
 
