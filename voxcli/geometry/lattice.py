@@ -31,9 +31,10 @@ class VoxelLattice:
 
     def warp(self, vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """World vertices [V, 3] -> lattice points [V, 3] (u, v, w); faces are kept as they are."""
-        origin, size = (torch.tensor(v, dtype=torch.float64, device=vertices.device) for v in (self.origin, self.voxel_size))
-        x, y, z = ((vertices.double().t() - origin[:, None]) / size[:, None]).unbind()
-        return torch.stack([y, z, x]).t(), faces, None
+        points = torch.empty(3, len(vertices), dtype=torch.float64, device=vertices.device)
+        for to, axis in zip(points, (1, 2, 0), strict=True):
+            torch.sub(vertices[:, axis].double(), self.origin[axis], out=to).div_(self.voxel_size[axis])
+        return points.t(), faces, None
 
     def misses(self, vertices: Tensor) -> bool:
         """Whether all vertices [V, 3] lie beyond one side of the grid: then nothing between them touches a cell."""

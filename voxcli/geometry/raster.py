@@ -105,7 +105,7 @@ def coverage(
 
 def triangles_on(
     points: Tensor, faces: Tensor, width: int, height: int, x_samples: Tensor | None = None, y_samples: Tensor | None = None
-) -> tuple[Triangles, Lattice] | None:
+) -> tuple[Triangles, SampleLattice] | None:
     """The triangles whose boxes hold samples, and the lattice of these; arguments as of coverage. None where there is no such triangle.
 
     >>> points = torch.tensor([[0.0, 0, 5], [3.5, 0, 5], [0, 3.5, 5], [0.1, 0, 5]], dtype=torch.float64)
@@ -120,7 +120,7 @@ def triangles_on(
     # Integers up to 2^25 keep products of differences and their sums below 2^53.
     reach = (1 + 2 * _GUARD) * max(x_extent, y_extent)
     unit = 2.0 ** (24 - math.ceil(math.log2(reach)))
-    lattice = Lattice(_Line.of(x_samples, unit), _Line.of(y_samples, unit), unit)
+    lattice = SampleLattice(_Line.of(x_samples, unit), _Line.of(y_samples, unit), unit)
     if x_origin or y_origin:
         points = points - torch.tensor([x_origin, y_origin, 0.0], dtype=points.dtype, device=points.device)
     found = _boxed(points, faces, lattice)
@@ -178,7 +178,7 @@ class _Line(NamedTuple):
         return torch.searchsorted(self.at, high, right=True)
 
 
-class Lattice(NamedTuple):
+class SampleLattice(NamedTuple):
     """The samples of columns and of rows; unit: steps of the fixed-point grid in a unit of the points."""
 
     x: _Line
@@ -208,7 +208,7 @@ class Triangles(NamedTuple):
         return (x[1] - x[0]) * (y[2] - y[0]) > (x[2] - x[0]) * (y[1] - y[0])
 
 
-def covered(triangles: Triangles, lattice: Lattice) -> Iterator[Coverage]:
+def covered(triangles: Triangles, lattice: SampleLattice) -> Iterator[Coverage]:
     """What triangles cover, a bounded number of samples at a time.
 
     >>> points = torch.tensor([[0.0, 0, 5], [1.9, 0, 5], [0, 1.9, 5]], dtype=torch.float64)
@@ -226,7 +226,7 @@ def covered(triangles: Triangles, lattice: Lattice) -> Iterator[Coverage]:
         first = last
 
 
-def _boxed(points: Tensor, faces: Tensor, lattice: Lattice) -> Triangles | None:
+def _boxed(points: Tensor, faces: Tensor, lattice: SampleLattice) -> Triangles | None:
     """Faces as triangles of the fixed-point grid; None where no box of any holds a sample."""
     # A box begins and ends at the first and last of its corners: 4 small numbers of each vertex in one word, of which minima are taken.
     size = max(len(lattice.x.at), len(lattice.y.at))
@@ -235,7 +235,7 @@ def _boxed(points: Tensor, faces: Tensor, lattice: Lattice) -> Triangles | None:
     ends = [line.first_from(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
     ends += [-line.first_beyond(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
     box = torch.stack([v.to(kind) for v in ends], 1).view(word).view(-1)
-    corners = faces.t().contiguous()
+    corners = torch.stack(faces.unbind(1))  # faster than a transposed copy
     a, b, c = (box.index_select(0, corner).view(kind) for corner in corners)
     box = torch.minimum(torch.minimum(a, b), c).view(-1, 4)
     kept = where_true((box[:, 0] + box[:, 2] < 0) & (box[:, 1] + box[:, 3] < 0))  # most small triangles hold no sample
@@ -247,7 +247,7 @@ def _boxed(points: Tensor, faces: Tensor, lattice: Lattice) -> Triangles | None:
     return Triangles(x, y, z, kept, i0, j0, -i1 - i0, -j1 - j0)
 
 
-def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: Lattice) -> Triangles | None:
+def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: SampleLattice) -> Triangles | None:
     """Cut triangles [N, 3, 3] that reach beyond the guard band, so that coordinates stay small enough for exact arithmetic."""
     points, faces, source = corners.reshape(-1, 3), torch.arange(3 * len(corners), device=corners.device).view(-1, 3), face
     for axis, extent in enumerate(extents):
@@ -301,7 +301,7 @@ def _edges(x: Tensor, y: Tensor) -> _Edges:
     return _Edges(dx.mul_(turn), dy.mul_(turn).add_(0.0), c.mul_(turn).sub_(off), off, area.abs_(), ccw)  # + 0.0 makes -0.0 plain
 
 
-def _covered(triangles: Triangles, lattice: Lattice) -> Coverage:
+def _covered(triangles: Triangles, lattice: SampleLattice) -> Coverage:
     """The samples of each triangle, row by row: a row meets the three half planes in one run of columns."""
     device = triangles.face.device
     edges = _edges(triangles.x, triangles.y)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voxcli.backend import where_true
 from voxcli.errors import unknown_name
 from voxcli.geometry.closedness import CLOSED, OPEN, SUPERFLUOUS
 from voxcli.geometry.crossings import Crossings, Part, crossings_along, join
@@ -240,9 +241,9 @@ def _sorted_along_rays(c: Crossings, rays: int, cells: int) -> tuple[Crossings, 
     order = ((group << 32) | fixed).argsort()
     c = Crossings(*(v.index_select(0, order) for v in c))
     group = group.index_select(0, order)
-    new = torch.ones_like(group)
-    new[1:] = (group[1:] != group[:-1]).long()
-    return c, new.cumsum(0) - 1
+    new = torch.zeros_like(group)
+    torch.ne(group[1:], group[:-1], out=new[1:])
+    return c, new.cumsum(0)
 
 
 def _intervals(crossings: Crossings, lattice: Lattice, rule: str, fill: str) -> tuple[Intervals, int]:
@@ -252,31 +253,30 @@ def _intervals(crossings: Crossings, lattice: Lattice, rule: str, fill: str) -> 
         none = crossings.ray
         return Intervals(none, none, none, none), 0
     c, group = _sorted_along_rays(crossings, _rays(lattice), cells)
-    last_of_group = torch.ones_like(group, dtype=torch.bool)
-    last_of_group[:-1] = group[1:] != group[:-1]
-    first_of_group = torch.ones_like(last_of_group)
-    first_of_group[1:] = last_of_group[:-1]
+    first_of_group = torch.ones_like(group, dtype=torch.bool)
+    torch.ne(group[1:], group[:-1], out=first_of_group[1:])
+    begins = where_true(first_of_group)
+    ends = torch.cat([begins[1:] - 1, begins.new_full((1,), len(group) - 1)])
     step = c.sign if fill == "winding" else torch.ones_like(c.sign)
     running = step.cumsum(0)
-    total = running[last_of_group]  # up to the end of each group
     # The winding number behind a crossing is the sum of all signs beyond it: a ray's far end is always outside, its near end is
     # not where the camera stands inside a building.
-    beyond = total.index_select(0, group) - running
+    beyond = running.index_select(0, ends).index_select(0, group).sub_(running)
     before = beyond + step
     if fill == "parity":
         beyond, before = beyond & 1, before & 1
-    enters, leaves = (before == 0) & (beyond != 0), (before != 0) & (beyond == 0)
-    inside_from_start = first_of_group & (before != 0)
-    index = torch.arange(len(group), device=group.device)
-    start = torch.cat([index[enters] * 2 + 1, index[inside_from_start] * 2])
-    start_t = torch.cat([c.t[enters], torch.full_like(c.t[inside_from_start], -torch.inf)])
-    start_t = start_t[start.argsort()] if bool(inside_from_start.any()) else start_t
-    stop = index[leaves]
-    first, last = _cells_between(start_t, c.t[stop], rule, cells)
-    some = last >= first
-    stop = stop[some]
-    runs = Intervals(c.part.index_select(0, stop), c.ray.index_select(0, stop), first[some], last[some])
-    leaky = int(inside_from_start.sum()) if isinstance(lattice, VoxelLattice) else 0
+    outside_before, outside_beyond = before == 0, beyond == 0
+    start, stop = where_true(outside_before & ~outside_beyond), where_true(outside_beyond & ~outside_before)
+    start_t = c.t.index_select(0, start)
+    inside_from_start = where_true(first_of_group & ~outside_before)
+    if len(inside_from_start):
+        order = torch.cat([start * 2 + 1, inside_from_start * 2]).argsort()
+        start_t = torch.cat([start_t, start_t.new_full((len(inside_from_start),), -torch.inf)]).index_select(0, order)
+    first, last = _cells_between(start_t, c.t.index_select(0, stop), rule, cells)
+    some = where_true(last >= first)
+    stop = stop.index_select(0, some)
+    runs = Intervals(*(v.index_select(0, stop) for v in (c.part, c.ray)), *(v.index_select(0, some) for v in (first, last)))
+    leaky = len(inside_from_start) if isinstance(lattice, VoxelLattice) else 0
     return _touching_joined(runs), leaky
 
 
@@ -295,11 +295,10 @@ def _touching_joined(runs: Intervals) -> Intervals:
     """Sorted runs -> the same cells with runs that overlap or touch made one. Ends never decrease along a ray."""
     if len(runs.ray) < 2:
         return runs
-    same = (runs.part[1:] == runs.part[:-1]) & (runs.ray[1:] == runs.ray[:-1])
-    joined = same & (runs.first[1:] <= runs.last[:-1] + 1)
-    yes = torch.ones(1, dtype=torch.bool, device=joined.device)
-    opens, closes = torch.cat([yes, ~joined]), torch.cat([~joined, yes])
-    return Intervals(runs.part[opens], runs.ray[opens], runs.first[opens], runs.last[closes])
+    apart = (runs.part[1:] != runs.part[:-1]) | (runs.ray[1:] != runs.ray[:-1]) | (runs.first[1:] > runs.last[:-1] + 1)
+    closes = where_true(torch.nn.functional.pad(apart, (0, 1), value=True))
+    opens = torch.cat([closes.new_zeros(1), closes[:-1] + 1])
+    return Intervals(*(v.index_select(0, opens) for v in runs[:3]), runs.last.index_select(0, closes))
 
 
 def _array_index(ray: Tensor, cell: Tensor, lattice: Lattice) -> Tensor:

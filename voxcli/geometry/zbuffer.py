@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from voxcli.backend import where_true
-from voxcli.geometry.raster import Lattice, Triangles, clip, covered, gathered, triangles_on
+from voxcli.geometry.raster import SampleLattice, Triangles, clip, covered, gathered, triangles_on
 
 _NONE = (1 << 63) - 1  # the key of nothing: beyond all depths, and its lower half is -1
 _MANY = 1 << 16  # with fewer samples in their boxes, triangles are drawn faster than asked whether something hides them
@@ -215,7 +215,7 @@ def _nearest_keys(points: Tensor, faces: Tensor, width: int, height: int) -> Ten
     return _draw(triangles.take(rest), lattice, best)
 
 
-def _draw(triangles: Triangles, lattice: Lattice, best: Tensor) -> Tensor:
+def _draw(triangles: Triangles, lattice: SampleLattice, best: Tensor) -> Tensor:
     """Take the keys of triangles into those of the nearest so far, in place."""
     for found in covered(triangles, lattice):
         key = (_ordered(found.height.float()).long() << 32).bitwise_or_(found.face.index_select(0, found.span))
