@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from voxcli.backend import where_true
 from voxcli.geometry.crossings import Crossings, TriangleSoup, crossings_along, join
 from voxcli.geometry.lattice import Lattice, VoxelLattice
 
@@ -70,7 +71,7 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
             inside |= votes.abs_() > 3
         whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner  # [w, v, u]
         there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
-        there.masked_fill_(inside & (there < shell.number), shell.number)
+        torch.maximum(there, inside.to(torch.int16).mul_(shell.number), out=there)
         leaky, hit = leaky + unpaired, hit + met
     return leaky, hit
 
@@ -150,7 +151,7 @@ def _surface(mine: dict[int, Crossings], window: Window, axes: tuple[int, ...]) 
     for axis in axes:
         c = mine[axis]
         cell = c.t.floor().long()
-        seen = ((cell >= 0) & (cell < window.sizes[axis]) & (c.part == 1)).nonzero().ravel()
-        first, step = _strides(c.ray[seen], window, axis)
-        found[first + cell[seen] * step] = True
+        seen = where_true((cell >= 0) & (cell < window.sizes[axis]) & (c.part == 1))
+        first, step = _strides(c.ray.index_select(0, seen), window, axis)
+        found.index_fill_(0, first + cell.index_select(0, seen) * step, True)
     return found.view(nw, nv, nu)

@@ -298,7 +298,8 @@ def _touching_joined(runs: Intervals) -> Intervals:
     apart = (runs.part[1:] != runs.part[:-1]) | (runs.ray[1:] != runs.ray[:-1]) | (runs.first[1:] > runs.last[:-1] + 1)
     closes = where_true(torch.nn.functional.pad(apart, (0, 1), value=True))
     opens = torch.cat([closes.new_zeros(1), closes[:-1] + 1])
-    return Intervals(*(v.index_select(0, opens) for v in runs[:3]), runs.last.index_select(0, closes))
+    part, ray, first = (v.index_select(0, opens) for v in runs[:3])
+    return Intervals(part, ray, first, runs.last.index_select(0, closes))
 
 
 def _array_index(ray: Tensor, cell: Tensor, lattice: Lattice) -> Tensor:

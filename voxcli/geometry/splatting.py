@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from voxcli.backend import where_true
 from voxcli.geometry.zbuffer import NEAREST
 from voxcli.shapes import check_shape
 
@@ -67,12 +68,12 @@ def splat(
     outline = points.new_zeros(len(points), 2, 3) if outline is None else outline.double()
     shapes = _Shapes(points, radius, facing, flat, outline)
     usable = points.isfinite().all(1) & radius.isfinite() & (z - radius > NEAREST)
-    kept = usable.nonzero().ravel()
+    kept = where_true(usable)
     best = torch.full((height * width,), torch.iinfo(torch.int64).max, dtype=torch.int64, device=points.device)
     box = _boxes(points[kept], radius[kept], K, width, height)
     for which, sample in _candidates(kept, box, width):
         depth = _meet(_rays(sample, K, width), shapes, which)
-        hit = depth.isfinite().nonzero().ravel()
+        hit = where_true(depth.isfinite())
         bits = depth[hit].float().view(torch.int32).long()  # positive floats order like their bits
         best.scatter_reduce_(0, sample[hit], (bits << 32) | which[hit], "amin")
     return _resolve(best, shapes, K, width, height)
@@ -93,7 +94,7 @@ def _boxes(points: Tensor, radius: Tensor, K: Tensor, width: int, height: int) -
 def _candidates(kept: Tensor, box: Tensor, width: int) -> Iterator[tuple[Tensor, Tensor]]:
     """(point [K], sample [K] = row * width + column), a bounded number at a time; a splat is never parted."""
     columns, rows = (box[:, 1] - box[:, 0]).clamp_min(0), (box[:, 3] - box[:, 2]).clamp_min(0)
-    some = (columns * rows > 0).nonzero().ravel()
+    some = where_true(columns * rows > 0)
     kept, box, columns, rows = kept[some], box[some], columns[some], rows[some]
     end = (columns * rows).cumsum(0)
     first = 0
@@ -140,7 +141,7 @@ def _resolve(best: Tensor, shapes: _Shapes, K: Tensor, width: int, height: int) 
     point = torch.where(empty, -1, best & 0xFFFFFFFF)
     depth = torch.full((height * width,), torch.inf, dtype=torch.float64, device=best.device)
     normal = torch.zeros((height * width, 3), dtype=torch.float64, device=best.device)
-    sample = (~empty).nonzero().ravel()
+    sample = where_true(~empty)
     won = point[sample]
     ray = _rays(sample, K, width)
     depth[sample] = _meet(ray, shapes, won)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from voxcli.backend import where_true
 from voxcli.geometry.crossings import TriangleSoup
 from voxcli.geometry.lattice import Lattice
 
@@ -82,7 +83,7 @@ def _mark(local: Tensor, first: Tensor, span: Tensor, lattice: Lattice, order: t
     for separating in _axes(local):
         low, high = _allowed(separating, local, face, ends, low, high)
     start, stop = _cells_between(low, high, lattice, order[2])
-    seen = (stop >= start).nonzero().ravel()
+    seen = where_true(stop >= start)
     length = (stop - start + 1)[seen]
     cell = torch.repeat_interleave(seen, length)
     height = start[cell] + torch.arange(len(cell), device=cell.device) - torch.repeat_interleave(length.cumsum(0) - length, length)
