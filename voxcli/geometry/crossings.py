@@ -77,7 +77,7 @@ def crossings_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Crossing
     for c in coverage(turned, faces, sizes[across], sizes[down], lattice.samples(across), lattice.samples(down)):
         t = lattice.depth(c.height) if axis == 2 else c.height
         part = torch.zeros_like(c.span) if tag is None else tag[c.face].index_select(0, c.span)
-        found.append(Crossings(part, c.sample, t, torch.where(c.ccw, 1, -1).index_select(0, c.span)))
+        found.append(Crossings(part, c.sample, t, c.ccw.long().mul_(2).sub_(1).index_select(0, c.span)))
     if not found:
         none = torch.zeros(0, dtype=torch.int64, device=points.device)
         return Crossings(none, none, none.double(), none)

@@ -177,6 +177,13 @@ class _Line(NamedTuple):
             return (high / unit).add_(0.5).floor_().clamp_(0, len(self.at)).long()
         return torch.searchsorted(self.at, high, right=True)
 
+    def place(self, at: Tensor, unit: float) -> Tensor:
+        """The sum of first_from and first_beyond: they are the same, and the sum is even, unless a sample lies there, when it is odd."""
+        if not self.even:
+            return self.first_from(at, unit) + self.first_beyond(at, unit)
+        at = (at / unit).clamp_(0, len(self.at))
+        return (at - 0.5).ceil_().add_(at.add_(0.5).floor_())
+
 
 class SampleLattice(NamedTuple):
     """The samples of columns and of rows; unit: steps of the fixed-point grid in a unit of the points."""
@@ -228,23 +235,22 @@ def covered(triangles: Triangles, lattice: SampleLattice) -> Iterator[Coverage]:
 
 def _boxed(points: Tensor, faces: Tensor, lattice: SampleLattice) -> Triangles | None:
     """Faces as triangles of the fixed-point grid; None where no box of any holds a sample."""
-    # A box begins and ends at the first and last of its corners: 4 small numbers of each vertex in one word, of which minima are taken.
+    # A box begins and ends at the first and last of its corners. The column and row of a vertex are two small numbers in one word.
     size = max(len(lattice.x.at), len(lattice.y.at))
-    kind, word = (torch.int16, torch.int64) if size < 1 << 15 else (torch.int32, torch.complex128)
+    kind, word = (torch.int16, torch.int32) if size < 1 << 14 else (torch.int32, torch.int64)
     x, y = ((points[:, k] * lattice.unit).round_() for k in range(2))
-    ends = [line.first_from(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
-    ends += [-line.first_beyond(v, lattice.unit) for v, line in ((x, lattice.x), (y, lattice.y))]
-    box = torch.stack([v.to(kind) for v in ends], 1).view(word).view(-1)
+    places = torch.stack([line.place(v, lattice.unit).to(kind) for v, line in ((x, lattice.x), (y, lattice.y))], 1).view(word).view(-1)
     corners = torch.stack(faces.unbind(1))  # faster than a transposed copy
-    a, b, c = (box.index_select(0, corner).view(kind) for corner in corners)
-    box = torch.minimum(torch.minimum(a, b), c).view(-1, 4)
-    kept = where_true((box[:, 0] + box[:, 2] < 0) & (box[:, 1] + box[:, 3] < 0))  # most small triangles hold no sample
+    a, b, c = (places.index_select(0, corner).view(kind) for corner in corners)
+    first = torch.minimum(torch.minimum(a, b), c) >> 1
+    end = (torch.maximum(torch.maximum(a, b), c) + 1) >> 1
+    kept = where_true((first < end).view(-1, 2).view(torch.int16).view(-1) == 0x0101)  # in both axes; most small triangles hold no sample
     if not len(kept):
         return None
-    i0, j0, i1, j1 = (v.long() for v in box.view(word).view(-1).index_select(0, kept).view(kind).view(-1, 4).unbind(1))
+    (i0, j0), (i1, j1) = ([n.long() for n in v.view(word).index_select(0, kept).view(kind).view(-1, 2).unbind(1)] for v in (first, end))
     corner = gathered(corners, kept).view(-1)
     x, y, z = (v.index_select(0, corner).view(3, -1) for v in (x, y, points[:, 2]))
-    return Triangles(x, y, z, kept, i0, j0, -i1 - i0, -j1 - j0)
+    return Triangles(x, y, z, kept, i0, j0, i1 - i0, j1 - j0)
 
 
 def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: SampleLattice) -> Triangles | None:
