@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from voxcli.geometry import raster
+from voxcli.geometry.lattice import FruxelLattice
 from voxcli.geometry.raster import clip, coverage
+from voxcli.scene import Frustum
 
 
 def covered(points, faces, width, height, **samples):
@@ -81,6 +83,17 @@ def test_what_is_covered_depends_on_neither_order(monkeypatch):
     assert {(int(order[face]), sample) for face, sample in turned} == whole.keys()
     monkeypatch.setattr(raster, "_SAMPLES_AT_ONCE", 7)
     assert covered(points, faces, 8, 8)[0] == whole
+
+
+def test_samples_come_in_the_order_of_faces_though_some_are_cut(monkeypatch):
+    monkeypatch.setattr(raster, "_SAMPLES_AT_ONCE", 50)
+    corners = torch.rand(60, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 16
+    corners[::3] = (corners[::3] - 8) * 40 + 8  # far beyond the lattice on both sides
+    found = torch.cat([c.face[c.span] for c in coverage(corners.view(-1, 3), torch.arange(180).view(-1, 3), 16, 16)])
+    assert bool((found[1:] >= found[:-1]).all()) and len(set(found[found % 3 == 0].tolist())) > 5
+    behind = corners - torch.tensor([8.0, 8, 6])
+    _, faces, source = FruxelLattice(Frustum(16, 16, 16, 1.0, 9.0, 60.0)).warp(behind.view(-1, 3), torch.arange(180).view(-1, 3))
+    assert len(faces) == len(source) and bool((source[1:] >= source[:-1]).all()) and len(source) > len(source.unique())
 
 
 def test_nothing_is_covered_by_nothing():

@@ -59,6 +59,8 @@ def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) 
 def crossings_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Crossings:
     """Crossings of all rays along one lattice axis; the other two, in cyclic order, span the rays (ray = second * size + first).
 
+    They come in the order of the soup's faces.
+
     >>> from voxcli.geometry.lattice import VoxelLattice
     >>> from voxcli.geometry.surfaces import cell_faces
     >>> from voxcli.scene import VoxelGrid

@@ -82,6 +82,8 @@ class FruxelLattice:
         points, source = vertices.double(), None
         if len(points) and bool((points[:, 2] < nearest).any()):
             points, faces, source = clip(points, faces, 2, nearest, True)
+            source, order = source.sort(stable=True)
+            faces = faces.index_select(0, order)
         z = points[:, 2].clamp_min(nearest)  # vertices left unused by the cut
         u = self.frustum.focal * points[:, 0] / z + self.frustum.width / 2
         v = self.frustum.focal * points[:, 1] / z + self.frustum.height / 2

@@ -132,7 +132,7 @@ def triangles_on(
         if bool(far.any()):
             whole, beyond = (found.take(where_true(mask)) for mask in (~far, far))
             cut = _cut_to_guard(points[faces[beyond.face]], beyond.face, extents, lattice)
-            found = whole if cut is None else Triangles(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True)))
+            found = whole if cut is None else _in_order(Triangles(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True))))
     return found, lattice
 
 
@@ -146,6 +146,11 @@ def gathered(rows: Tensor, index: Tensor) -> Tensor:
     for row, to in zip(rows, out, strict=True):
         torch.index_select(row, 0, index, out=to)
     return out
+
+
+def _in_order(triangles: Triangles) -> Triangles:
+    """In the order of their faces: whoever sorts what they cover finds it sorted."""
+    return triangles.take(triangles.face.argsort(stable=True))
 
 
 def _beyond_guard(values: Tensor, extent: float) -> Tensor:

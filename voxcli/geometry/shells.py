@@ -77,20 +77,11 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
 
 
 def _by_shell(c: Crossings, shells: int) -> list[Crossings]:
-    """Crossings of each shell; `part` then says whether the face is of an open component."""
+    """Crossings of each shell; `part` then says whether the face is of an open component. They come in the order of their faces."""
     shell = c.part >> 1
-    if bool((shell[1:] < shell[:-1]).any()):  # faces that were cut come last
-        order = _order(shell)
-        c = Crossings(*(v.index_select(0, order) for v in c))
-    sizes = torch.bincount(shell, minlength=shells).tolist()
+    ends = torch.searchsorted(shell, torch.arange(shells + 1, device=shell.device))
+    sizes = (ends[1:] - ends[:-1]).tolist()
     return [Crossings(part & 1, ray, t, sign) for part, ray, t, sign in zip(*(v.split(sizes) for v in c), strict=True)]
-
-
-def _order(numbers: Tensor) -> Tensor:
-    """A stable order of small numbers; NumPy sorts 16 bits by their digits."""
-    if numbers.device.type != "cpu" or int(numbers.max()) >= 1 << 15:
-        return numbers.argsort(stable=True)
-    return torch.from_numpy(numbers.to(torch.int16).numpy().argsort(kind="stable"))
 
 
 def _window(soup: TriangleSoup, index: int, lattice: Lattice) -> Window | None:
