@@ -1,6 +1,7 @@
 """Which files the positional arguments name, under which names, in which order; and how two sets of files are paired."""
 
 import pytest
+from processes import least_share
 from refusals import refused
 
 from voxcli.cli.framework import inputs
@@ -25,6 +26,15 @@ def names(*sources, **options):
 def test_a_folder_is_searched_in_depth_sorted_and_without_hidden_files(tree):
     expected = [("d/a.TXT", "a"), ("d/b.txt", "b"), ("d/sub/c.txt", "sub/c"), ("d/sub-x/c.txt", "sub-x/c")]
     assert names("d") == names("d/") == (expected, True)
+
+
+def test_the_time_to_list_a_folder_grows_with_its_files_and_no_faster(monkeypatch):
+    def listed(count):
+        monkeypatch.setattr(inputs.os, "walk", lambda folder, onerror: [(folder, [], [f"{i}.txt" for i in range(count)])])
+        assert len(names(".")[0]) == count
+
+    share = least_share(lambda: listed(16000), lambda: listed(2000), tries=2)
+    assert share < 24  # 8 where time grows with the files, 64 where each is compared with all
 
 
 def test_a_quoted_glob_is_relative_to_its_fixed_part(tree):

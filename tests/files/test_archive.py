@@ -10,7 +10,7 @@ import pytest
 
 from voxcli.errors import FileFormatError
 from voxcli.files import read
-from voxcli.files.archive import npz_bytes
+from voxcli.files.archive import NpzArchive, npz_bytes, read_npy_header
 
 
 def npy(array):
@@ -98,6 +98,22 @@ def test_damage_inside_a_member_is_refused(tmp_path):
     data[len(data) // 3] ^= 0xFF
     (tmp_path / "a.npz").write_bytes(data)
     assert "damaged" in refusal(tmp_path / "a.npz")
+
+
+def test_what_an_archive_holds_is_told_without_unpacking(tmp_path):
+    path = zip_of(tmp_path / "a.npz", {"labels.npy": npy(np.zeros((4, 4, 4), np.uint8))}, zipfile.ZIP_STORED)
+    with path.open("rb") as file:
+        archive = NpzArchive(file, str(path))
+    assert "labels" in archive and "depth" not in archive  # the file is closed: nothing can be read
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_headers_of_either_version_are_read_up_to_the_data(version):
+    for array in (np.arange(6, dtype=np.int16).reshape(2, 3), np.zeros((2, 3), np.int16)):
+        stream = io.BytesIO()
+        np.lib.format.write_array(stream, array, version)
+        stream.seek(0)
+        assert read_npy_header(stream) == ((2, 3), False, np.dtype("<i2")) and stream.read() == array.tobytes()
 
 
 def test_a_missing_key_names_those_found_and_the_nearest(tmp_path):

@@ -15,6 +15,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import IO, BinaryIO
 
 import numpy as np
@@ -24,6 +25,7 @@ from voxcli.files.guard import claim, parsing
 
 MAX_ELEMENTS = 1 << 30  # 1024 cubed: no grid of ours is larger, whatever a byte is worth
 _PIECE = 1 << 20
+_LONGEST_HEADER = 10_000  # NumPy parses no longer one
 SUSPICIOUS_BYTES, SUSPICIOUS_RATIO = 64 << 20, 2000
 
 
@@ -55,6 +57,9 @@ class NpzArchive(Mapping[str, np.ndarray]):
                                   expected=f"{math.prod(shape) * dtype.itemsize} bytes for {list(shape)} {dtype}",
                                   actual=f"{info.file_size - header_size} bytes")  # fmt: skip
         return shape, fortran, dtype
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._members  # that of Mapping would unpack the array
 
     def __getitem__(self, key: str) -> np.ndarray:
         shape, fortran, dtype = self._headers[key]
@@ -89,14 +94,24 @@ def _fill(member: IO[bytes], data: bytearray) -> int:
 
 def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """(shape, fortran_order, dtype) of an NPY stream; the stream then stands at the data. Raises ValueError."""
-    version = np.lib.format.read_magic(file)
+    begin = file.read(10)
+    if begin[6:8] == b"\2\0":
+        begin += file.read(2)  # the length has four bytes, in version 1 it has two
+    return _parsed(begin + file.read(min(int.from_bytes(begin[8:], "little"), _LONGEST_HEADER)))
+
+
+@lru_cache(maxsize=256)
+def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """What a header says. The files of a set have the same few, and to parse one takes as long as to read a small file."""
+    stream = io.BytesIO(header)
+    version = np.lib.format.read_magic(stream)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a damaged header may look like one of Python 2, which NumPy warns of
             if version == (1, 0):
-                return np.lib.format.read_array_header_1_0(file)
+                return np.lib.format.read_array_header_1_0(stream)
             if version == (2, 0):
-                return np.lib.format.read_array_header_2_0(file)
+                return np.lib.format.read_array_header_2_0(stream)
     except (tokenize.TokenError, SyntaxError, TypeError) as error:  # NumPy parses a damaged header as Python source
         raise ValueError(str(error)) from error
     raise ValueError(f"NPY version {version} is not a plain array")

@@ -361,7 +361,8 @@ def _check_range(labels: np.ndarray, count: int, ignore: int, name: str) -> None
 def _meta(arrays: Mapping[str, np.ndarray], name: str) -> Meta:
     if "meta" not in arrays:
         return {}
-    value = arrays["meta"].reshape(-1)[0] if arrays["meta"].size else "{}"
+    held = arrays["meta"]
+    value = held.reshape(-1)[0] if held.size else "{}"
     with parsing(f"{name}: 'meta'", "text", hint=None):
         text = value.decode() if isinstance(value, bytes) else str(value)
     return parse_meta(text, name)

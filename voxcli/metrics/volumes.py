@@ -202,9 +202,9 @@ class IoU(ShapeMetric[IoUOptions]):
 
     def read_truth(self, path: str, options: IoUOptions, format: str | None = None) -> Shape:
         """The same of a truth, whose ids may be other ones than the prediction's: where those are stated, the truth's are told from it."""
-        as_told, as_trained = (dataclasses.replace(options, ids=ids) for ids in (None, "training"))
         if options.ids is None:
-            return self.read(path, as_told, format)
+            return self.read(path, options, format)
+        as_told, as_trained = (dataclasses.replace(options, ids=ids) for ids in (None, "training"))
         first, second = (as_trained, as_told) if options.ids == "training" else (as_told, as_trained)
         try:
             return self.read(path, first, format)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from voxcli import remote, shards
@@ -20,7 +21,7 @@ from voxcli.remote import is_url, local_name
 STDIN = "-"
 Suffixes = Sequence[str] | Callable[[], Sequence[str]]
 """Suffixes of files, or what tells them once they are needed: formats by themselves are loaded by extension."""
-_WILD = re.compile(r"[*?\[]")
+_WILD, _SUFFIX = re.compile(r"[*?\[]"), re.compile(r"(?<=[^/])\.[^./]+\Z")
 
 
 @dataclass(frozen=True)
@@ -123,16 +124,25 @@ def _listed(suffixes: Suffixes) -> Sequence[str]:
 
 def _has_suffix(path: str, suffixes: Sequence[str]) -> bool:
     """Whether a file is taken: by its extension, or as "NAME beside OTHER" (see voxcli.files.registry.Format)."""
-    endings = tuple(s.lower() for s in suffixes if not s[0].isalnum())
-    pairs = [s.split(" beside ") for s in suffixes if s[0].isalnum()]
-    folder, name = os.path.split(path)
-    if not suffixes or name.lower().endswith(endings):
+    endings, pairs = _endings(tuple(suffixes))
+    if not suffixes or path.lower().endswith(endings):
         return True
-    return any(name == whole and os.path.exists(os.path.join(folder, other)) for whole, other in pairs)
+    return any(os.path.basename(path) == whole and os.path.exists(os.path.join(os.path.dirname(path), other)) for whole, other in pairs)
+
+
+@lru_cache(maxsize=8)
+def _endings(suffixes: tuple[str, ...]) -> tuple[tuple[str, ...], list[list[str]]]:
+    return tuple(s.lower() for s in suffixes if not s[0].isalnum()), [s.split(" beside ") for s in suffixes if s[0].isalnum()]
 
 
 def _stem(relative: str) -> str:
-    return str(PurePosixPath(Path(relative).as_posix()).with_suffix(""))
+    """A normal path without its suffix, / between folders; as pathlib has it, in a tenth of the time."""
+    return _SUFFIX.sub("", relative.replace(os.sep, "/"))
+
+
+def _in_order(name: str, path: str = "") -> tuple[str, str]:
+    """What inputs and pairs are sorted by: folder by folder, as the parts of their names sort."""
+    return name.replace("/", "\0"), path
 
 
 def _none_found(what: str, suffixes: Sequence[str]) -> UsageError:
@@ -143,24 +153,22 @@ def _from_folder(folder: str, suffixes: Sequence[str], leave_out: str | None) ->
     barred = os.path.abspath(leave_out) if leave_out and leave_out != STDIN else None
     if barred == os.path.abspath(folder):
         barred = None  # results beside their inputs: nothing to leave out
-    found: list[str] = []
-    left: list[str] = []
-    packed: list[str] = []
+    found, left, packed = list[Input](), list[str](), list[str]()
     for here, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [f for f in folders if not f.startswith(".") and os.path.abspath(os.path.join(here, f)) != barred]
         shown = [f for f in files if not f.startswith(".")]
         packed += [os.path.join(here, f) for f in shown if f.endswith(shards.SUFFIX)]
-        taken = [f for f in shown if _has_suffix(os.path.join(here, f), suffixes)]
-        found += _without_pipes([os.path.join(here, f) for f in taken])
-        left += [os.path.splitext(f)[1].lower() or "no extension" for f in shown if f not in taken]
+        paths = [path for path in (os.path.join(here, f) for f in shown) if _has_suffix(path, suffixes)]
+        place = os.path.relpath(os.path.join(here, "x"), folder)[:-1]  # "" or with / at its end
+        found += [Input(path, _stem(place + os.path.basename(path))) for path in _without_pipes(paths)]
+        left += [os.path.splitext(f)[1].lower() or "no extension" for f in {*shown}.difference(map(os.path.basename, paths))]
     members = [each for path in sorted(packed) for each in _from_shard(path, os.path.relpath(os.path.dirname(path), folder), suffixes)]
     if not found and not members:
         raise _none_found(folder, suffixes)
     if left:
         kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in sorted(set(left)))
         out.detail(f"{folder}: {len(found)} taken, {len(left)} of other kinds left out ({kinds}).")
-    inputs = [Input(path, _stem(os.path.relpath(path, folder))) for path in found] + members
-    return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path))
+    return sorted(found + members, key=lambda each: _in_order(each.name, each.path))
 
 
 def _from_shard(path: str, folder: str, suffixes: Sequence[str]) -> list[Input]:
@@ -184,8 +192,7 @@ def _from_url(url: str, suffixes: Sequence[str]) -> tuple[list[Input], bool]:
     taken = [(path, name) for path, name in names if _has_suffix(path, suffixes) and not any(p[0] == "." for p in name.split("/"))]
     if not taken:
         raise _none_found(url, suffixes)
-    inputs = [Input(path, _stem(name)) for path, name in taken]
-    return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path)), True
+    return sorted((Input(path, _stem(name)) for path, name in taken), key=lambda each: _in_order(each.name, each.path)), True
 
 
 def _raise(error: OSError) -> None:
@@ -204,8 +211,7 @@ def _from_glob(pattern: str, suffixes: Sequence[str]) -> list[Input]:
     paths = _without_pipes([path for path in _globbed(pattern) if not os.path.isdir(path) and _has_suffix(path, suffixes)])
     if not paths:
         raise _none_found(pattern, suffixes)
-    inputs = [Input(path, _stem(os.path.relpath(path, base))) for path in paths]
-    return sorted(inputs, key=lambda each: (PurePosixPath(each.name).parts, each.path))
+    return sorted((Input(path, _stem(os.path.relpath(path, base))) for path in paths), key=lambda each: _in_order(each.name, each.path))
 
 
 def _without_pipes(paths: Sequence[str]) -> list[str]:
@@ -340,7 +346,7 @@ def pairs(
     for names, here, there in ((only_pred, pred, gt), (only_gt, gt, pred)):
         if names:
             out.warn(f"{len(names)} in {here} without a partner in {there}: {', '.join(names)}.")
-    return Pairs(sorted(matched, key=lambda pair: PurePosixPath(pair.name).parts), only_pred, only_gt)
+    return Pairs(sorted(matched, key=lambda pair: _in_order(pair.name)), only_pred, only_gt)
 
 
 _STREET, _TRUTH = {"depth", "fruxels", "images", "instances", "poses"}, "fruxels/"
@@ -380,7 +386,7 @@ def _category(name: str, rule: str | None) -> str | None:
     if rule is None:
         return None
     if rule == "parent":
-        parent = PurePosixPath(name).parent.name
+        parent = name.rpartition("/")[0].rpartition("/")[2]
         if not parent:
             raise UsageError(f"--category-from parent: '{name}' lies in no subfolder.", hint="Give the folder above the categories.")
         return parent
