@@ -5,6 +5,11 @@ import json
 import h5py
 import pytest
 
+from voxcli.datasets.synthetic import folders as folders_of_data
+from voxcli.datasets.synthetic.rooms.dataset import RoomsGenerator
+from voxcli.datasets.synthetic.street.dataset import StreetGenerator
+from voxcli.errors import DataError
+
 FOLDERS = {
     "street": ("street", "--count", 2, "--size", 16, 12, "--depth", 8),
     "objects": ("objects", "--count", 2, "--views", 2, "--categories", "table"),
@@ -95,3 +100,42 @@ def test_questions_are_left_made_again_or_refused(refused, voxcli, tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["meta"] = json.dumps([1])
     refused(*line[:-1], "other.h5", "--skip-existing", named=("other.h5", "--overwrite"))
+
+
+@pytest.mark.parametrize("name", ["street", "rooms"])
+def test_a_first_call_whose_first_item_fails_leaves_what_was_there_alone(voxcli, tmp_path, monkeypatch, name):
+    (tmp_path / "out").mkdir()
+
+    def failing(generator, folder, index):
+        (generator.files(folder, index)[0]).parent.mkdir(parents=True, exist_ok=True)
+        generator.files(folder, index)[0].write_bytes(b"half")
+        raise DataError("It cannot be made.")
+
+    for kind in (StreetGenerator, RoomsGenerator):
+        monkeypatch.setattr(kind, "write_item", failing)
+    for more in ((), ("--shard", 2)) if name == "street" else ((),):
+        assert voxcli("synth", *FOLDERS[name], "-o", "out", *more)[0] == 2
+        assert [*(tmp_path / "out").iterdir()] == []
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    assert voxcli("synth", *FOLDERS[name], "-o", "out")[0] == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_two_calls_may_begin_one_data_set_at_once(voxcli, tmp_path, monkeypatch):
+    line = ("synth", *FOLDERS["street"], "-o")
+    assert voxcli(*line, "other")[0] == 0
+    begun = (tmp_path / "other/meta.json").read_bytes()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/.meta.json.0123456789ab.part").write_bytes(begun[:9])  # the other call is writing it
+    write = folders_of_data.atomic_write_bytes
+
+    def late(path, data, overwrite=False):
+        if path.name == "meta.json":
+            path.write_bytes(begun)
+        return write(path, data, overwrite)
+
+    monkeypatch.setattr(folders_of_data, "atomic_write_bytes", late)
+    code, _, errors = voxcli(*line, "out")
+    assert code == 0, errors
+    (tmp_path / "out/.meta.json.0123456789ab.part").unlink()
+    assert tree(tmp_path / "out") == tree(tmp_path / "other")

@@ -123,3 +123,24 @@ def test_info_tells_what_the_folder_is(voxcli, meshes):
     assert voxcli(*LINE, "-o", "out", "--categories", "mug")[0] == 0
     code, text, _ = voxcli("info", "out")
     assert code == 0 and '"views-dataset"' in text and '"samples": 1' in text
+
+
+@pytest.mark.parametrize("more", [(), ("--keep-going",), ("--overwrite",)])
+def test_a_first_call_that_fails_leaves_nothing_and_the_corrected_one_works(voxcli, refused, meshes, tmp_path, more):
+    (tmp_path / "cut.glb").write_bytes(b"glTF\x02\x00")
+    if more:
+        assert voxcli("synth", "views", "cut.glb", "-o", "deep/out", *more)[0] == (1 if "--keep-going" in more else 2)
+    else:
+        refused("synth", "views", "cut.glb", "-o", "deep/out", named="cut.glb")
+    assert not (tmp_path / "deep").exists()
+    assert voxcli("synth", "views", "meshes/mug/m.ply", "-o", "deep/out", "--views", "1")[0] == 0
+
+
+def test_a_later_item_that_fails_leaves_the_first_and_what_was_there(voxcli, meshes, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "meshes/mug/z.glb").write_bytes(b"glTF\x02\x00")
+    line = ("synth", "views", "meshes", "-o", "out", "--views", "1", "--categories", "mug")
+    assert voxcli(*line)[0] == 2
+    assert (tmp_path / "out/meta.json").exists() and len([*tmp_path.glob("out/**/model.binvox")]) == 1
+    before = tree(tmp_path / "out")
+    assert voxcli(*line)[0] == 2 and tree(tmp_path / "out") == before

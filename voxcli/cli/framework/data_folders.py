@@ -78,7 +78,7 @@ def fill_from_files(output: str, generator: FolderGenerator, items: Sequence[Ite
 
     work: makes one item, and tells what is to be warned of; it travels to worker processes. plan: as above.
     """
-    from voxcli.datasets.synthetic.folders import check_folder, open_folder
+    from voxcli.datasets.synthetic.folders import begun, check_folder
 
     if plan is not None:
         check_folder(Path(output), generator, overwrite)
@@ -89,16 +89,16 @@ def fill_from_files(output: str, generator: FolderGenerator, items: Sequence[Ite
         return
     log.info(lambda: f"{output}: {_in_words(generator)}")
     folder = Path(output)
-    open_folder(folder, generator, overwrite)
-    generator.begin(folder)
-    missing = [item for index, item in enumerate(items) if not generator.is_whole(folder, index)]
-    with Batch(missing, keep_going=keep_going, label=f"{generator.item}s") as todo:
-        with RepeatedWarnings("warnings") as repeated:
-            for _, texts in todo.run(work, workers):
-                for text in texts:
-                    repeated.warn(text)
-        generator.finish(folder)
-        _print_made(output, generator, len(missing) - len(todo.failed), len(items) - len(missing))
+    with begun(folder, len(items), generator, overwrite):
+        generator.begin(folder)
+        missing = [item for index, item in enumerate(items) if not generator.is_whole(folder, index)]
+        with Batch(missing, keep_going=keep_going, label=f"{generator.item}s") as todo:
+            with RepeatedWarnings("warnings") as repeated:
+                for _, texts in todo.run(work, workers):
+                    for text in texts:
+                        repeated.warn(text)
+            generator.finish(folder)
+            _print_made(output, generator, len(missing) - len(todo.failed), len(items) - len(missing))
 
 
 def _in_words(generator: FolderGenerator) -> str:

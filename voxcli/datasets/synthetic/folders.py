@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -85,13 +86,13 @@ def write_dataset(
     folder = Path(out_dir)
     if count < 1 or workers < 1:
         raise UsageError(f"A data set needs at least one {generator.item} and one worker.", actual=f"count {count}, workers {workers}")
-    open_folder(folder, generator, overwrite, shard is not None)
     report = progress or (lambda done, count: None)
-    if shard is not None:
-        return _write_shards(folder, count, generator, workers, report, shard)
-    generator.begin(folder)
-    made = _write_missing(folder, range(count), generator, workers, report, (0, count))
-    generator.finish(folder)
+    with begun(folder, count, generator, overwrite, shard is not None):
+        if shard is not None:
+            return _write_shards(folder, count, generator, workers, report, shard)
+        generator.begin(folder)
+        made = _write_missing(folder, range(count), generator, workers, report, (0, count))
+        generator.finish(folder)
     return made
 
 
@@ -132,22 +133,49 @@ def _write_shards(folder: Path, count: int, generator: FolderGenerator, workers:
     return made
 
 
-def open_folder(folder: Path, generator: FolderGenerator, overwrite: bool, sharded: bool = False) -> None:
-    """Make the folder with its meta.json, or check that it holds the same data set. overwrite: remove the one that is there."""
-    there = check_folder(folder, generator, overwrite, sharded)
+@contextmanager
+def begun(folder: Path, count: int, generator: FolderGenerator, overwrite: bool, sharded: bool = False) -> Iterator[None]:
+    """Make the folder with its meta.json, or check that it holds the same data set; the block makes the items. overwrite: remove the one
+    that is there. Where the block fails before any item is whole, what was begun here is removed: another call may have other options."""
+    begins = not check_folder(folder, generator, overwrite, sharded) or overwrite
+    files = (*generator.patterns, "*.tar", ".parts/**/*")
     if overwrite:
-        _remove(folder, (*generator.patterns, "*.tar", ".parts/**/*"))
+        _remove(folder, files)
+    above = [path for path in (folder, *folder.parents) if not path.exists()]
+    folders = {root for root, _, _ in os.walk(folder)}
     folder.mkdir(parents=True, exist_ok=True)
-    if overwrite or not there:
-        atomic_write_bytes(folder / "meta.json", _meta_bytes(generator), overwrite=overwrite)
+    if begins:
+        try:
+            atomic_write_bytes(folder / "meta.json", _meta_bytes(generator), overwrite=overwrite)
+        except UsageError:
+            if not check_folder(folder, generator, overwrite, sharded):  # else another call has begun the same data set meanwhile
+                raise
+            begins = False
+    try:
+        yield
+    except Exception:
+        if begins and not _holds_items(folder, count, generator):
+            _remove(folder, ("meta.json", *files))
+            made = [root for root, _, _ in os.walk(folder, topdown=False) if root not in folders]
+            for path in (*made, *above):
+                with suppress(OSError):  # it holds something, or is gone
+                    os.rmdir(path)
+        raise
+
+
+def _holds_items(folder: Path, count: int, generator: FolderGenerator) -> bool:
+    """Whether a folder holds one whole item at least, as files, in a tar file, or for one."""
+    return any(folder.glob("*.tar")) or any(generator.is_whole(place, k) for k in range(count) for place in (folder, folder / ".parts"))
 
 
 def check_folder(folder: Path, generator: FolderGenerator, overwrite: bool, sharded: bool = False) -> bool:
     """Whether the folder holds a data set of the same kind. Raises UsageError where it holds another thing, or, without overwrite, one that
     was made with other options, or one of files where tar files are asked for (sharded) and the other way round."""
     path, meta = folder / "meta.json", generator.meta()
+    # Listed first: another call may begin the same data set meanwhile, and meta.json is the first of its files.
+    full = folder.is_dir() and any(not each.name.startswith(f".{path.name}.") for each in folder.iterdir())
     there = meta_of(path.read_bytes() if path.is_file() else b"")
-    if there.get("schema") != meta["schema"] and folder.is_dir() and any(folder.iterdir()):
+    if there.get("schema") != meta["schema"] and full:
         raise UsageError(f"{folder} is not empty, and no data set of {generator.data_set}.", hint="Choose another folder.")
     if not overwrite and there and path.read_bytes() != _meta_bytes(generator):
         raise UsageError(f"{folder} holds a data set that was made with other options.", actual=differences(there, meta),
