@@ -131,10 +131,16 @@ def _commented(key: str, value: Recordable, comment: str | None) -> str:
 
 
 def as_typed(value: Value) -> Value:
-    """A value of a YAML file as a user would type it, so that `device: 0` and `name: [1, 2]` work like their flags."""
+    """A value of a YAML file as a user would type it, so that `device: 0` and `name: [1, 2]` work like their flags, and `yes` is no number.
+
+    >>> as_typed([1, True, "a"])
+    ['1', 'true', 'a']
+    """
     if isinstance(value, list):
         return [as_typed(each) for each in value]
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 def merge(*mappings: Mapping[str, Value] | None) -> dict[str, Value]:

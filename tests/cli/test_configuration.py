@@ -155,3 +155,46 @@ def test_broken_files_are_refused_with_their_name(tmp_path, text, said):
 def test_an_empty_file_is_an_empty_configuration(tmp_path):
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     assert config.load(tmp_path / "empty.yaml") == {}
+
+
+@pytest.mark.parametrize("text", ["fov: yes", "fov: true", "workers: yes", "bbox: [1, no, 3, 4]"])
+def test_yes_and_no_are_no_numbers(voxcli, tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    code, shown, errors = voxcli("predict", "absent.png", "-o", "out.npz", "--config", "c.yaml")
+    flag = "--" + text.partition(":")[0].replace("_", "-")
+    assert (code, shown) == (2, "") and flag in errors and ("'true'" in errors or "'false'" in errors) and "--config" in errors
+
+
+@pytest.mark.parametrize("text", ["batch_size: [1]", "fov: {a: 1}", "device: [1, 2]", "bbox: [[1], 2, 3, 4]"])
+def test_a_list_is_not_one_value(voxcli, tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    errors = voxcli("predict", "absent.png", "-o", "out.npz", "--config", "c.yaml")[2]
+    assert text.partition(":")[0] in errors and "expected" in errors and "internal" not in errors
+
+
+def test_yes_and_no_still_set_switches_and_once_verbose(voxcli, tmp_path):
+    (tmp_path / "c.yaml").write_text("verbose: yes\noverwrite: no\nviews: yes\n")
+    code, shown, _ = voxcli("predict", "--config", "c.yaml", "--print-config")
+    assert code == 0 and {"verbose: 1  # --config", "overwrite: false  # --config", "views: true  # --config"} <= {*shown.splitlines()}
+
+
+EMPTY = {
+    "predict a.png -o": "--output", "info": "INPUT", "predict": "INPUT", "synth street --count 1 -o": "--output", "metrics iou a.npz": "GT",
+    "convert a.npz -o": "--output", "segment a.png -o b.png --weights": "--weights", "guide": "TOPIC", "info a.npz --config": "--config",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", EMPTY)
+def test_an_empty_name_is_called_empty_and_nothing_is_written(voxcli, tmp_path, line):
+    more = ("-o", "z.npz") if line == "predict" else ()
+    code, shown, errors = voxcli(*line.split(), "", *more)
+    assert (code, shown) == (2, "") and errors.startswith(f"error: {EMPTY[line]} is empty"), errors
+    assert not [*tmp_path.iterdir()]
+
+
+def test_an_unknown_device_is_told_with_its_origin_before_any_work(voxcli, tmp_path):
+    (tmp_path / "c.yaml").write_text("device: foo\n")
+    line = ("predict", "absent.png", "-o", "out.npz")
+    assert "'foo' from VOXCLI_DEVICE" in voxcli(*line, env={"VOXCLI_DEVICE": "foo"})[2]
+    assert "'foo' from --config" in voxcli(*line, "--config", "c.yaml")[2]
+    assert "got 'cuda:x'." in voxcli(*line, "--device", "cuda:x")[2]

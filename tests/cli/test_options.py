@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from voxcli.cli import app
-from voxcli.cli.framework import options
+from voxcli.cli.framework import checks, options
 
 
 def seed_of(result):
@@ -103,7 +103,7 @@ def test_print_config_prints_every_option_of_every_command(voxcli):
     standing = {"config", "set", "print_config", "help"}
     for entry in app.COMMANDS:
         command = app.build_command(entry)
-        wanted = {options.key_of(each) for each in command.params if each.param_type_name == "option"} - standing
+        wanted = {checks.key_of(each) for each in command.params if each.param_type_name == "option"} - standing
         words = ["pix2vox-shapenet"] if entry.words == "evaluate" else []
         code, text, errors = voxcli(*entry.words.split(), *words, "--print-config")
         assert code == 0, errors

@@ -23,7 +23,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from voxcli import log
-from voxcli.cli.framework import failures, interrupts, options, variables, written
+from voxcli.cli.framework import checks, failures, interrupts, options, variables, written
 from voxcli.cli.framework.help_texts import help_of
 from voxcli.cli.framework.output import OutputClosed, out
 from voxcli.contents import opened_once
@@ -276,7 +276,7 @@ def build_command(entry: Entry) -> ParserCommand:
         assert isinstance(parameter, (TyperArgument, TyperOption))
         parameter.show_envvar = False  # every option has its variable: said once, in ABOUT
         if isinstance(parameter, TyperOption) and parameter.name != "print_config":
-            parameter.envvar = f"VOXCLI_{options.key_of(parameter).upper()}"
+            parameter.envvar = f"VOXCLI_{checks.key_of(parameter).upper()}"
     return command
 
 

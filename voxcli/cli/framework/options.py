@@ -19,7 +19,6 @@ import dataclasses
 import enum
 import functools
 import inspect
-import math
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from voxcli import config as configuration
+from voxcli.cli.framework import checks
 from voxcli.cli.framework.clusters import Scheduler
 from voxcli.cli.framework.flags import with_parameters
 from voxcli.cli.framework.output import out
@@ -94,7 +94,11 @@ Weights = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="DEVICE", autocompletion=_complete_devices, help="auto, cpu, cuda or cuda:N; auto takes a working CUDA."
+        "--device",
+        metavar="DEVICE",
+        autocompletion=_complete_devices,
+        callback=checks.check_device,
+        help="auto, cpu, cuda or cuda:N; auto takes a working CUDA.",
     ),
 ]
 DType = Annotated[Dtype, typer.Option("--dtype", help="Floating-point type; auto is bfloat16 where the hardware has units for it.")]
@@ -174,6 +178,8 @@ def _set_verbose(value: int) -> int:
 
 
 def _take_config(context: typer.Context, value: str | None) -> str | None:
+    if value == "":
+        raise checks.empty("--config")
     if value is not None:
         mapping = {key.replace("-", "_"): v for key, v in configuration.load(value).items()}
         sections_of = getattr(context.command.callback, "sections", ())
@@ -186,7 +192,11 @@ def _take_config(context: typer.Context, value: str | None) -> str | None:
                 raise UsageError(f"--config {value}: '{name}' must be a mapping.", actual=group)
             groups[name] = group
         # The parser takes a default from this map after flags and environment variables, and checks its type like theirs.
-        context.default_map = {name: configuration.as_typed(mapping[key]) for key, name in known.items() if mapping.get(key) is not None}
+        given = {name: mapping[key] for key, name in known.items() if mapping.get(key) is not None}
+        for parameter in context.command.params:
+            checks.check_key(f"--config {value}: '{checks.key_of(parameter)}'", parameter, given.get(str(parameter.name)))
+        # -v is counted: `verbose: true` is once.
+        context.default_map = {name: each if name == "verbose" else configuration.as_typed(each) for name, each in given.items()}
         _given(context).file = groups
     return value
 
@@ -218,16 +228,10 @@ def _given(context: Context) -> _Given:
     return given
 
 
-def key_of(parameter: Parameter) -> str:
-    """The name of an option in --config files and, in capitals behind VOXCLI_, in the environment: its long flag with underscores."""
-    flag = next((name for name in parameter.opts if name.startswith("--")), parameter.opts[0])
-    return flag.lstrip("-").replace("-", "_")
-
-
 def _configurable(context: Context) -> dict[str, str]:
     """Key -> parameter name of the options that a --config file may hold: all but those that read and print it, and no positional input."""
     known = [p for p in context.command.params if p.param_type_name == "option" and p.name not in ("config", "assignments", "print_config")]
-    return {key_of(p): p.name for p in known if p.name is not None}
+    return {checks.key_of(p): p.name for p in known if p.name is not None}
 
 
 @dataclass
@@ -264,7 +268,7 @@ def standing(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(**values: Recordable) -> None:
         if _current:  # called as a command, not as a function
-            _check_finite(_context())
+            checks.check_values(_context())
         for each in added:
             values.pop(each.name, None)
         made = {name: group(**{f.name: values.pop(f.name) for f in dataclasses.fields(group)}) for name, group in groups.items()}
@@ -283,15 +287,6 @@ def _flags_of_group(group: type) -> list[inspect.Parameter]:
     """A parameter for each field of a group."""
     hints = typing.get_type_hints(group, include_extras=True)
     return [inspect.Parameter(f.name, _KEYWORD, default=f.default, annotation=hints[f.name]) for f in dataclasses.fields(group)]
-
-
-def _check_finite(context: Context) -> None:
-    """Raise UsageError for a flag that is NaN or infinite."""
-    for parameter in context.command.params:
-        value = context.params.get(str(parameter.name))
-        for number in value if isinstance(value, (list, tuple)) else [value]:
-            if isinstance(number, float) and not math.isfinite(number):
-                raise UsageError(f"--{key_of(parameter).replace('_', '-')} must be a finite number.", actual=number)
 
 
 # -- nested configuration --------------------------------------------------------------------------------------------------------------
