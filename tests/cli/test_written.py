@@ -40,3 +40,18 @@ def test_nothing_is_told_where_quiet_on_stdout_and_of_what_failed(voxcli, folder
 def test_files_of_a_dry_run_are_not_told_as_written(voxcli, folder):
     FILES["car.obj"](folder / "car.obj")
     assert voxcli("fruxelize", "car.obj", "-o", "car.npz", "--dry-run")[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "following"), [("ssz", "voxcli predict INPUT --weights {} -o OUTPUT"), ("bae", "voxcli weights info {}")]
+)
+def test_a_training_ends_with_its_weights_and_what_to_do_with_them(voxcli, folder, monkeypatch, model, following):
+    def train(model, data, run, recipe, resume, watcher, **_):
+        (folder / run).mkdir()
+        (folder / run / "best.safetensors").touch()
+        watcher({"event": "end", "step": 6})
+
+    monkeypatch.setattr("voxcli.training.train", train)
+    code, text, errors = voxcli("train", "-m", model, "--data", "in", "-o", "my run")
+    wanted = f"my run/best.safetensors: weights of {model}, the best of 6 steps. Next: {following.format(repr('my run/best.safetensors'))}"
+    assert (code, text, errors.splitlines()[-1]) == (0, "", wanted)

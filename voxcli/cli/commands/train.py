@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxcli.atomic import check_there
-from voxcli.cli.framework import options
+from voxcli.cli.framework import options, written
 from voxcli.cli.framework.help_texts import completed_help
-from voxcli.cli.framework.output import Progress, out
+from voxcli.cli.framework.output import Progress, counted, out
 from voxcli.cli.framework.plans import facts, print_plan
 from voxcli.errors import UsageError
 from voxcli.models.registry import default_model, spec_of, specs
@@ -107,21 +108,35 @@ def train(
             if watcher.saved:
                 out.note(f"{output} holds step {watcher.step}: the same command goes on.")
             raise
+    if watcher.ended:  # of several processes, the first alone
+        _say_what_next(model, output, watcher.step)
     return None
+
+
+def _say_what_next(model: str, run: str, steps: int) -> None:
+    """Say which weights there are, and what to do with them."""
+    from voxcli.models.registry import predicting
+
+    best, last = (os.path.join(run, f"{name}.safetensors") for name in ("best", "weights"))
+    path, when = (best, "the best of") if os.path.exists(best) else (last, "after")
+    written.add(path, f"weights of {model}, {when} {counted(steps, 'step')}")
+    use = "voxcli predict INPUT --weights {} -o OUTPUT" if model in predicting() else "voxcli weights info {}"
+    written.suggest(use.format(written.quoted(path)))
 
 
 _SHOWN = {"loss": "loss", "mean_iou": "IoU", "samples_per_second": "samples/s"}
 
 
 class _Watcher:
-    """Prints the records of a training. saved: whether the last record says that the training was interrupted and saved."""
+    """Prints the records of a training. saved: whether the last record says that it was interrupted and saved; ended: that it is done."""
 
     def __init__(self, bar: Progress):
-        self.bar, self.step, self.saved = bar, 0, False
+        self.bar, self.step = bar, 0
+        self.saved = self.ended = False
         self.latest: dict[str, float] = {}
 
     def __call__(self, record: Record) -> None:
-        self.saved = record["event"] == "interrupted"
+        self.saved, self.ended = record["event"] == "interrupted", record["event"] == "end"
         done = record.get("step", 0)
         step = max(self.step, done) if isinstance(done, int) else self.step
         self.latest.update({key: value for key in _SHOWN if isinstance(value := record.get(key), float)})

@@ -36,6 +36,15 @@ def add(target: str, words: str) -> None:
         _written.append((target, words))
 
 
+def quoted(path: str) -> str:
+    """A path as it stands in a command line that can be pasted: one that begins with - would be taken for an option.
+
+    >>> quoted("a b.npz"), quoted("-dash.npz")
+    ("'a b.npz'", './-dash.npz')
+    """
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+
+
 def suggest(step: str) -> None:
     """Remember what can be done next with the one file that is written, such as a command line."""
     _next[:] = [step]
@@ -67,5 +76,5 @@ def report() -> None:
         folder = os.path.commonpath([os.path.dirname(target) for target, _ in found])
         folder = folder.replace(":/", "://", 1) if is_url(found[0][0]) else folder
         by = f" by {model}" if model else ""
-        view = f" Next: voxcli view {shlex.quote(folder)}/ -o sheets/" if model and folder and not is_url(folder) else ""
+        view = f" Next: voxcli view {quoted(folder)}/ -o sheets/" if model and folder and not is_url(folder) else ""
         out.note(f"{folder or '.'}: {len(found)} files written{by}.{view}")
