@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,5 +57,20 @@ def open_reader(name: str, root: str | Path, options: Mapping[str, Value]) -> Re
     except VoxcliError as error:
         raise DataError(f"{root}: {error.message}", expected=kind.expected(chosen), actual=error.actual, hint=error.hint) from error
     if not reader.samples:
+        _refuse_empty_split(kind, Path(root), config.to_mapping(chosen))
         raise DataError(f"{root} holds no sample of this protocol.", expected=kind.expected(chosen))
     return reader
+
+
+def _refuse_empty_split(kind: type[Reader[ReaderOptions]], root: Path, options: Mapping[str, Value]) -> None:
+    """Raise DataError where another split than the one that is asked for has samples."""
+    split = options.get("split")
+    there: dict[str, int] = {}
+    for name in ("train", "val", "test") if split is not None else ():
+        with suppress(VoxcliError):
+            there[name] = len(kind(root, config.from_mapping(kind.Options, {**options, "split": name}, "reader")).samples)
+    others = [f"{name} ({count})" for name, count in there.items() if count]
+    if others:
+        first = others[0].partition(" ")[0]
+        raise DataError(f"{root} holds no sample of the split {split}.", actual=f"samples of {', '.join(others)}",
+                        hint=f"Take others: --set protocol.read.split={first}; a larger --count of `voxcli synth` fills all.")  # fmt: skip
