@@ -111,6 +111,8 @@ def test_a_mask_that_looks_wrong_is_warned_of(voxcli, folder):
     assert "all.png: the mask that it was cut out by looks wrong: it touches 4 borders of the picture. --cut takes a mask" in said
     said = ran(voxcli, "predict", "nothing.png", *WEIGHTS, "-o", "b.npz")
     assert "nothing.png: no object was found to cut out: the whole picture is taken." in said
+    said = ran(voxcli, "segment", "all.png", *HEAD, "-o", "all-cut.png")
+    assert "touches 4 borders of the picture." in said and "--cut" not in said, "segment has no --cut"
     ran(voxcli, "predict", "nothing.png", *WEIGHTS, "-o", "c.npz", "--cut", "none")
     np.testing.assert_array_equal(told("b.npz")[1], told("c.npz")[1])
 

@@ -155,3 +155,22 @@ def test_a_folder_of_predictions_names_the_model_and_what_shows_them(voxcli, fol
         Image.new("RGB", (32, 32), (200, 30, 90)).save(folder / f"in/{name}.png")
     errors = predicted(voxcli, "in", target="out")[2]
     assert errors.splitlines()[-1] == "out: 2 files written by object.safetensors. Next: voxcli view out/ -o sheets/"
+
+
+def test_what_is_next_can_be_pasted_where_a_name_begins_with_a_dash(voxcli, folder):
+    next_step = predicted(voxcli, "plain.png", target="-dash.npz")[2].partition("Next: ")[2]
+    assert next_step.startswith("voxcli view ./-dash.npz -o ./-dash.html; ")
+    assert voxcli(*next_step.partition(";")[0].split()[1:])[0] == 0
+    code, _, errors = voxcli("view", "-dash.npz", "-o", "x.html")
+    assert code == 2 and "./-NAME" in errors
+    assert voxcli("view", "-o", "x.html", "--", "-dash.npz")[0] == 0
+
+
+def test_stdin_without_a_format_is_refused_before_any_work(voxcli, refused, folder):
+    for line in ("predict plain.png - -o out/", "predict plain.png - -o out/ --dry-run", "predict - -o out.npz --dry-run"):
+        said = refused(*line.split(), "--weights", "object.safetensors", named=("--input-format", "jpeg", "png"))
+        assert not {"ply", "glb", "kitti"} & {*said.replace(",", "").split()}, "formats that hold no picture"
+    line = ("predict", "plain.png", "-", "-o", "out/", "--weights", "object.safetensors", "--keep-going", "--dry-run")
+    code, text, errors = voxcli(*line)
+    assert code == 1 and "--input-format" in errors and len(text.splitlines()) == 1
+    assert voxcli(*line, "--input-format", "png", input=b"")[0] == 0

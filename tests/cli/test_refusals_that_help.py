@@ -1,5 +1,6 @@
 """Refusals name the true cause and a way that works for the command that was called."""
 
+import json
 import re
 from pathlib import Path
 
@@ -99,3 +100,27 @@ def test_help_names_every_recipe_the_default_model_and_the_folder_of_jof(voxcli)
     assert [path.stem for path in recipe.SHIPPED.glob("*.yaml") if path.stem not in words] == []
     assert "else ssz" in " ".join(voxcli("predict", "--help")[1].split())
     assert "FOLDER" in (text := voxcli("weights", "import", "--help")[1]) and "jof" in text
+
+
+def test_a_page_of_a_picture_blames_the_picture_and_tells_of_its_option(refused, tmp_path):
+    for name in ("scene.npz", "a.png"):
+        FILES[name](tmp_path / name)
+    for line in ("view scene.npz a.png -o v.html", "view a.png scene.npz -o v.html"):
+        said = refused(*line.split(), named=("a.png is a picture", "--picture a.png"))
+        assert said.startswith("error: a.png")
+
+
+def test_pieces_are_not_written_into_a_folder_that_is_named_like_a_file(refused, voxcli, tmp_path):
+    FILES["scene.npz"](tmp_path / "scene.npz")
+    refused("segment", "scene.npz", "--split", "glb", "-o", "s.json", named=("s.json", "--split", "-o DIR"))
+    assert voxcli("segment", "scene.npz", "--split", "glb", "-o", "s.json/")[0] == 0
+
+
+def test_an_empty_split_is_called_empty_and_those_that_have_samples_are_named(voxcli, tmp_path):
+    (tmp_path / "data/ShapeNetRendering").mkdir(parents=True)
+    (tmp_path / "data/ShapeNetVox32").mkdir()
+    entry = {"taxonomy_id": "0", "taxonomy_name": "chair", "train": ["a", "b"], "val": [], "test": []}
+    (tmp_path / "data/ShapeNet.json").write_text(json.dumps([entry]))
+    code, text, errors = voxcli("evaluate", "pix2vox-shapenet", "--data", "data", "-o", "out")
+    assert (code, text) == (2, "") and "split test" in errors and "train (2)" in errors and "protocol.read.split=train" in errors
+    assert not (tmp_path / "out").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -57,11 +57,14 @@ def read(
     return thing
 
 
-def check_readable(path: str | Path, *, kind: str | None = None, format: str | None = None) -> tuple[Format, str]:
-    """The format and extension by which `read` reads a path; nothing is opened. Raises UsageError where there is none."""
+def check_readable(
+    path: str | Path, *, kind: str | None = None, format: str | None = None, choices: Callable[[], Iterable[str]] | None = None
+) -> tuple[Format, str]:
+    """The format and extension by which `read` reads a path; nothing is opened. Raises UsageError where there is none, which lists
+    `choices` as possible, or all that can be read."""
     if kind is not None and kind not in KIND_TYPES:
         raise unknown_name("kind of file", kind, KIND_TYPES)
-    found, extension = find_format(path, format, "--input-format")
+    found, extension = find_format(path, format, "--input-format", choices)
     if found.reader is None:
         raise UsageError(f"{found.name} files can be written but not read.", actual=str(path), hint=_readable_hint(kind))
     return found, extension
@@ -100,7 +103,7 @@ def read_as(
     Raises FileFormatError that says what was expected and what came, VoxcliErrors of `read` otherwise.
     """
     wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-    found, _ = find_format(path, format, "--input-format")
+    found, _ = find_format(path, format, "--input-format", lambda: formats_reading(*wanted))
     possible = [kind for kind in found.reads if KIND_TYPES[kind] in wanted]
     names = " or ".join(_KIND_OF[t] for t in wanted)
     if found.reader is None or not possible:

@@ -114,7 +114,7 @@ def fruxelize(
     )
     request.check()
     suffixes = partial(searched_extensions, *SEARCHED[grid])
-    reads = ReadOptions(formats.input_format, None, besides(camera=camera, classes=classes))
+    reads = ReadOptions(formats.input_format, None, besides(camera=camera, classes=classes), kinds=KINDS)
     with items(
         sources, output, suffixes=suffixes, target_suffix=formats.suffix(".npz"), policy=policy, label="filling", reads=reads, shard=shard
     ) as todo:

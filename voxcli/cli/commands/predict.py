@@ -96,7 +96,7 @@ def predict(
     if (fitting := fitting_model(model, weights, sources)) is not None:
         return fit_shapes(request, fitting, sources, output, policy)
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".npz")
-    reads = ReadOptions(grouped=views, part="images")
+    reads = ReadOptions(formats.input_format, grouped=views, part="images", kinds=("image",))
     with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="predicting", reads=reads) as todo:
         if len(todo):
             Predictions(request, todo).run()

@@ -85,7 +85,7 @@ def render_surfels(
     )  # fmt: skip
     request.check()
     suffixes, suffix = partial(searched_extensions, *KINDS), options.Formats(format).suffix(".png")
-    reads = ReadOptions(input_format, kind, besides(camera=camera, lights=lights, weights=weights and weights_path(weights)))
+    reads = ReadOptions(input_format, kind, besides(camera=camera, lights=lights, weights=weights and weights_path(weights)), kinds=KINDS)
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="rendering", reads=reads) as todo:
         for item in todo.items:
             request.target_of(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -102,7 +103,7 @@ def segment(
         raise UsageError("--fov must lie between 0 and 180 degrees.", actual=f"{fov:g}")
     if fov is not None and camera is not None:
         raise UsageError("--fov and --camera contradict each other.", hint="Give one of them.")
-    _check_split(split, formats)
+    _check_split(split, formats, output)
     given = {"--gap": gap, "--min-volume": min_volume, "--only": only, "--split": split, "--indices": indices, "--legend": legend_file,
              "--fov": fov, "--camera": camera, "--by": by != "instance"}  # fmt: skip
     if (cutter := cutting_model(model, weights)) is not None:
@@ -118,7 +119,7 @@ def segment(
     check_makes_scenes(model, weights)
     place = output.rstrip("/") if split and output != "/" else output
     suffixes, suffix = partial(searched_extensions, *SCENES), formats.suffix("" if split else ".npz")
-    reads = ReadOptions(formats.input_format, None, besides(camera=camera))
+    reads = ReadOptions(formats.input_format, None, besides(camera=camera), kinds=SCENES)
     with items(sources, place, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting", reads=reads) as todo:
         _check_targets(todo, split, formats)
         if legend_file is not None:
@@ -143,7 +144,7 @@ def _segment_shapes(segmenter: ShapeSegmenter, sources: list[str], output: str, 
     from voxcli.scene import Mesh
 
     suffixes, suffix = partial(searched_extensions, *SHAPES), formats.suffix(".npz")
-    reads = ReadOptions(formats.input_format, None, besides(weights=segmenter.weights))
+    reads = ReadOptions(formats.input_format, None, besides(weights=segmenter.weights), kinds=SHAPES)
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="segmenting", reads=reads) as todo:
         for item in todo.items:
             extension = extension_of(item.target, formats.format)
@@ -169,7 +170,7 @@ def _cut_out(
     from voxcli.files.registry import searched_extensions
 
     images, suffix = partial(searched_extensions, "image"), formats.suffix(".png")
-    reads = ReadOptions(formats.input_format, None, besides(weights=weights))
+    reads = ReadOptions(formats.input_format, None, besides(weights=weights), kinds=("image",))
     with items(sources, output, suffixes=images, target_suffix=suffix, policy=policy, label="cutting out", reads=reads) as todo:
         check_png(todo.items, formats.format)
         with PictureWarnings() as warnings:
@@ -183,10 +184,15 @@ def _plain(extension: str) -> str:
     return extension.lower().lstrip(".")
 
 
-def _check_split(split: str | None, formats: options.Formats) -> None:
-    """Raise UsageError for pieces that are no grids or meshes, and for a --format besides theirs."""
+def _check_split(split: str | None, formats: options.Formats, output: str) -> None:
+    """Raise UsageError for pieces that are no grids or meshes, for a --format besides theirs, and for an output that is named as a file."""
+    from voxcli.files.registry import is_extension
+
     if split is not None and formats.format is not None:
         raise UsageError("--split and --format contradict each other.", hint="--split names the format of the pieces.")
+    if split is not None and is_extension(os.path.splitext(output)[1].lower()) and not os.path.isdir(output):
+        raise UsageError(f"-o {output} is one file, and --split writes a folder of pieces.", expected="-o DIR",
+                         hint="To write one file, leave out --split.")  # fmt: skip
     if split is not None and _plain(split) in ("json", "png"):
         raise UsageError(f"--split {split}: pieces are meshes or grids, and {_plain(split).upper()} holds a whole scene.",
                          expected=", ".join(each.lstrip(".") for each in _piece_extensions()))  # fmt: skip

@@ -13,7 +13,7 @@ from voxcli.cli.framework.batch import items
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.plans import ReadOptions, besides
 from voxcli.cli.framework.reports import print_report, reported, write_report
-from voxcli.errors import UsageError, printable, unknown_name
+from voxcli.errors import DataError, UsageError, printable, unknown_name
 
 if TYPE_CHECKING:
     from voxcli.cli.framework.batch import Item
@@ -303,6 +303,10 @@ def _write_page(item: Item, request: _Request, replaces: bool) -> None:
     sources = [item.source] if request.truth is None else [item.source, request.truth]
     for source, title in zip(sources, _titles(*sources), strict=True):
         thing = request.read(source)
+        if isinstance(thing, Picture) and request.truth is not None:
+            other = next(each for each in sources if each != source)
+            raise DataError(f"{source} is a picture: there is nothing to turn in it.", expected=f"a scene or shape beside {other}",
+                            hint=f"The picture of a scene is shown beside it by --picture {source}.")  # fmt: skip
         digests |= input_digests(source, thing)
         given = None if request.picture is None or shown else files.read_as(request.picture, Picture)
         own = picture_beside(source, thing) if request.picture is None else given

@@ -258,7 +258,7 @@ def items(
         suffixes: which files of a folder or glob are taken, such as (".png", ".jpg"); case does not matter.
         target_suffix: suffix of outputs in a folder, such as ".npz"; "" for outputs that are folders themselves. Like the extension of
             any format, it shows that `output` means a file.
-        reads: how they are read.
+        reads: how they are read; none: by the command's own means, so that stdin needs no format.
         shard: how many outputs a tar file of the folder gets, see `sharding`.
 
     Raises UsageError if two inputs have the same output, an output exists and the policy does not say what to do, or none can be made.
@@ -267,7 +267,7 @@ def items(
     check_policy(policy.overwrite, policy.skip_existing)
     if output == "-":
         out.check_binary()
-    reads = reads or ReadOptions()
+    of_a_format, reads = reads is not None, reads or ReadOptions()
     if reads.grouped:
         found, several = expand_groups(sources, suffixes, output, policy.keep_going)
     else:
@@ -276,21 +276,20 @@ def items(
     _check_distinct(todo)
     shards = Shards(todo, local_name(output), shard, policy) if shard is not None else None
     todo = _apply_policy(todo if shards is None else shards.parts(), policy)
-    if len(todo) > 1 and not policy.keep_going:
-        _check_readable(todo, reads)
+    if not policy.keep_going:
+        _check_readable(todo, reads, of_a_format)
     check_writable(item.target for item in todo if item.target != "-")
     return Batch(todo, keep_going=policy.keep_going, label=label, plan=reads if policy.dry_run else None, shards=shards)
 
 
-def _check_readable(todo: Sequence[Item], reads: ReadOptions) -> None:
-    """Raise UsageError for an input whose name tells no format that can be read, before any other is worked on."""
-    from voxcli.files.access import check_readable
-
+def _check_readable(todo: Sequence[Item], reads: ReadOptions, stdin: bool) -> None:
+    """Raise UsageError for an input whose name tells no format that can be read, before any is worked on. One file is read at once.
+    stdin: it has to be of a format, too."""
     seen: set[str] = set()
     for path in (path for item in todo for path in item.files):
         suffix = os.path.splitext(path)[1].lower()
-        if suffix not in seen and path != "-" and not os.path.isdir(path):
-            check_readable(path, format=reads.format)
+        if suffix not in seen and (stdin if path == "-" else len(todo) > 1 and not os.path.isdir(path)):
+            reads.check(path)
         seen.add(suffix)
 
 

@@ -77,6 +77,8 @@ def _usage_lines(error: Any) -> str:
         lines = message.split("\n")
         if len(lines[-1]) > 380:  # of so many options, the nearest; --help, which is named below, has them all
             message = "\n".join(line for line in (lines[0], lines[-1].partition("Known: ")[0].rstrip()) if line)
+        if not option.startswith("--") or os.path.lexists(option):
+            message += "\nA name that begins with - is written ./-NAME, or behind all options after --."
         if option in ("-o", "--output"):
             message = f"This command has no {option}: what it tells goes to stdout. Write it to a file with > FILE."
     path = context.command_path if context is not None else "voxcli"

@@ -26,8 +26,8 @@ class Notices:
 class CollectedWarnings(PictureWarnings):
     """PictureWarnings that are added to notices and not shown."""
 
-    def __init__(self, notices: Notices):
-        super().__init__()
+    def __init__(self, notices: Notices, mask_hint: str = ""):
+        super().__init__(mask_hint)
         self._notices = notices
 
     def warn(self, kind: str, text: str) -> None:

@@ -23,9 +23,11 @@ MASKS, STRANGE = "masks that look wrong", "pictures unlike those that the model 
 
 
 class PictureWarnings:
-    """Warnings about the pictures of a call: of each kind the first three pictures as they come, the others counted when left."""
+    """Warnings about the pictures of a call: of each kind the first three pictures as they come, the others counted when left.
+    mask_hint: what the command can do about a mask that looks wrong, a sentence."""
 
-    def __init__(self) -> None:
+    def __init__(self, mask_hint: str = "") -> None:
+        self._mask_hint = mask_hint
         self._kinds = {kind: RepeatedWarnings(kind) for kind in (GREYS, SIZES, NOTHING, MASKS, STRANGE)}
         self._empty: dict[str, str] = {}
 
@@ -52,7 +54,7 @@ class PictureWarnings:
         from voxcli.ops.cutting import cut_facts, mask_warnings
 
         for warning in mask_warnings(cut_facts(facts, place)):
-            self.warn(MASKS, f"{path}: {warning} --cut takes a mask of yours.")
+            self.warn(MASKS, f"{path}: {warning} {self._mask_hint}".rstrip())
         found = facts.get("strangeness")
         if empty := self._empty.pop(path, ""):
             self.warn(NOTHING, f"{path}: {empty}: there is nothing to be seen in it.")

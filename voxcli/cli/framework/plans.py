@@ -24,7 +24,8 @@ Facts = dict[str, "Json"]
 class ReadOptions:
     """How the inputs of a command are read: their format and kind, where options state them, and what every item reads besides, as
     path -> what it is (None: as its header says). grouped: the files of a folder, and those named directly, are one input together.
-    part: what is taken of a data set, see `inputs.expand`. others: files of no format are read, too."""
+    part: what is taken of a data set, see `inputs.expand`. others: files of no format are read, too. kinds: what is read, for the formats
+    that an error lists; none: anything."""
 
     format: str | None = None
     kind: str | None = None
@@ -32,6 +33,15 @@ class ReadOptions:
     grouped: bool = False
     part: str | None = None
     others: bool = False
+    kinds: tuple[str, ...] = ()
+
+    def check(self, path: str) -> None:
+        """Raise UsageError for a file, or stdin, whose format is not told."""
+        from voxcli.files.access import check_readable
+        from voxcli.files.registry import KIND_TYPES, formats_reading
+
+        types = [KIND_TYPES[kind] for kind in self.kinds]
+        check_readable(path, format=self.format, choices=(lambda: formats_reading(*types)) if types else None)
 
 
 def besides(**paths: str | os.PathLike[str] | None) -> tuple[tuple[str, str | None], ...]:
@@ -62,12 +72,10 @@ def print_plan(read: Iterable[Facts], write: Iterable[str | os.PathLike[str]], *
 
 def print_item_plan(files: Iterable[str], write: Iterable[str], reads: ReadOptions, **more: Json) -> None:
     """The line of an item of a batch. Raises UsageError for a file of no format that is read."""
-    from voxcli.files.access import check_readable
-
     files = list(files)
     for path in files:
-        if not reads.others and path != "-" and not os.path.isdir(local_name(path)):
-            check_readable(path, format=reads.format)
+        if not reads.others and not os.path.isdir(local_name(path)):
+            reads.check(path)
     own = [facts(path, reads.kind, reads.format) for path in files]
     print_plan(own + [facts(path, kind) for path, kind in reads.besides], write, **more)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from voxcli.cli.framework.flags import options_of_flags
 from voxcli.cli.framework.notices import CollectedFields, CollectedWarnings, Notices
 from voxcli.cli.framework.output import out
 from voxcli.cli.framework.picture_warnings import PictureWarnings
-from voxcli.cli.framework.plans import ReadOptions, besides
+from voxcli.cli.framework.plans import besides
 from voxcli.cli.framework.side_files import SideFiles
 from voxcli.errors import DataError, UsageError
 from voxcli.models.base import DrawsPictures, Inputs, ModelOptions
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
 
 _METRICS = {"FruxelGrid": "iou", "VoxelGrid": "iou", "Mesh": "chamfer", "PointCloud": "chamfer", "Surfels": "depth"}
 """Scene type -> the usual metric of it."""
+
+_MASK_HINT = "--cut takes a mask of yours."
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Predictions:
         found = weights_of(self.name, request.weights)
         if todo.plan is not None:
             read = besides(weights=found, camera=request.camera, depth=request.depth, mask=self.mask)
-            todo.plan, todo.also_written = ReadOptions(request.formats.input_format, None, read), self.beside.targets
+            todo.plan, todo.also_written = replace(todo.plan, besides=read), self.beside.targets
             return
         if self.read and not todo.keep_going:
             # Errors of the first item's camera and depth come before the model is loaded, those of others in their turn.
@@ -197,7 +198,7 @@ class Predictions:
         """Predict and write every item."""
         if self.todo.plan is not None:
             return
-        with PictureWarnings() if self.notices is None else CollectedWarnings(self.notices) as warnings, self.fields:
+        with PictureWarnings(_MASK_HINT) if self.notices is None else CollectedWarnings(self.notices, _MASK_HINT) as warnings, self.fields:
             written.name_model(self.request.weights or self.name)
             if not self.elsewhere:
                 self._run(warnings)
@@ -302,8 +303,8 @@ class Predictions:
         written.write(item.target, thing, format=request.formats.format, overwrite=request.overwrite or item.broken)
         self.beside.write(contents)
         if (metric := _METRICS.get(type(thing).__name__)) is not None and item.target != "-":
-            name = shlex.quote(item.target)
-            page = shlex.quote(str(PurePath(item.target).with_suffix(".html")))
+            name = written.quoted(item.target)
+            page = written.quoted(str(PurePath(item.target).with_suffix(".html")))
             # A mesh of a scene before an assumed camera has no truth in its frame; the scene itself has.
             score = "" if metric == "chamfer" and type(result).__name__ == "FruxelGrid" else f"; voxcli metrics {metric} {name} TRUTH"
             written.suggest(f"voxcli view {name} -o {page}{score}")

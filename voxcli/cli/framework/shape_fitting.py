@@ -59,7 +59,7 @@ def fit_shapes(request: PredictRequest, name: str, sources: Sequence[str], outpu
 
     options = _options(request, check_predicts(name), name)
     path = weights_of(name, request.weights)
-    reads = ReadOptions(request.formats.input_format, None, besides(weights=path))
+    reads = ReadOptions(request.formats.input_format, None, besides(weights=path), kinds=SHAPES)
     suffixes, suffix = partial(searched_extensions, *SHAPES), request.formats.suffix(".npz")
     with items(sources, output, suffixes=suffixes, target_suffix=suffix, policy=policy, label="fitting", reads=reads) as todo:
         for item in todo.items:

@@ -156,10 +156,10 @@ def begun(folder: Path, count: int, generator: FolderGenerator, overwrite: bool,
     except Exception:
         if begins and not _holds_items(folder, count, generator):
             _remove(folder, ("meta.json", *files))
-            made = [root for root, _, _ in os.walk(folder, topdown=False) if root not in folders]
+            made = [Path(root) for root, _, _ in os.walk(folder, topdown=False) if root not in folders]
             for path in (*made, *above):
                 with suppress(OSError):  # it holds something, or is gone
-                    os.rmdir(path)
+                    path.rmdir()
         raise
 
 
