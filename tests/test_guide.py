@@ -104,3 +104,23 @@ def voxcli_in(capfdbinary, monkeypatch):
         return code, said.err.decode()
 
     return run
+
+
+def outputs_of(text):
+    """(output, line that makes it) of what the sh blocks of a text write with -o, and what its Python writes without overwrite."""
+    for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL):
+        for call in (call.strip() for line in block.splitlines() for call in line.split("&&")):
+            if "--dry-run" not in call:
+                yield from ((name.rstrip("/"), call) for name in re.findall(r" -o (\S+)", call))
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        yield from (
+            (name, line) for line in block.splitlines() for name in re.findall(r'write\("([^"]+)"', line) if "overwrite" not in line
+        )
+
+
+def test_pages_and_the_readme_may_be_tried_in_one_folder():
+    made = {}
+    for topic, text in {"README": (ROOT / "README.md").read_text(encoding="utf-8"), **TEXTS}.items():
+        for name, line in outputs_of(text):
+            page, other = made.setdefault(name, (topic, line))
+            assert page == topic or other == line and line.startswith("voxcli synth"), f"{name} is made by {page} and by {topic}"
