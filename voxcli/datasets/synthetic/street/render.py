@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -116,9 +116,8 @@ def draw_weather(rng: np.random.Generator) -> Weather:
 
 def _sky(rays: np.ndarray, weather: Weather) -> np.ndarray:
     """Sky colour along world directions [N, 3]: a gradient, clouds on a plane, a line of far roofs and woods. [N, 3]"""
-    up = rays[:, 1:2]
-    lift = np.clip(up, 0, 1) ** 0.55
-    out = weather.horizon * (1 - lift) + weather.zenith * lift
+    lift = np.clip(rays[:, 1], 0, 1) ** 0.55
+    out = textures.lit_by(1 - lift, weather.horizon) + textures.lit_by(lift, weather.zenith)
     height = np.maximum(rays[:, 1], 0.03)
     u, v = rays[:, 0] / height, rays[:, 2] / height
     cover = textures.clouds(u * 9 + weather.phase, v * 9) + 0.35 * textures.clouds(u * 25, v * 25 + weather.phase)
@@ -138,7 +137,7 @@ def _albedo(
     soup: TriangleSoup, face: np.ndarray, world: np.ndarray, normal: np.ndarray, placed: list[Placed], street: Street
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Linear colour [N, 3], mirror share [N] and gloss [N] of the samples."""
-    colour = (soup.colours**2.2).take(face, 0)
+    colour = (soup.colours.T**2.2).take(face, 1).T
     surface, owner = soup.surfaces.take(face), soup.owner.take(face)
     mirror, gloss = np.zeros(len(face), dtype=np.float32), np.zeros(len(face), dtype=np.float32)
     place = np.array([[p.x, p.y, p.z, math.cos(p.heading), math.sin(p.heading)] for p in placed], dtype=np.float32).reshape(-1, 5)
@@ -153,14 +152,14 @@ def _albedo(
     road = np.flatnonzero(surface == Surface.GROUND)
     if len(road):
         colour[road] = textures.ground(world[road, 0], world[road, 2], street)
-    for kind, paint in ((_LEAFY, textures.foliage), (Surface.BARK, textures.bark), (Surface.ROOF, textures.roof)):
-        chosen = np.flatnonzero(np.isin(surface, kind))
+    for kinds, paint in ((_LEAFY, textures.foliage), ((Surface.BARK,), textures.bark), ((Surface.ROOF,), textures.roof)):
+        chosen = np.flatnonzero(np.logical_or.reduce([surface == kind for kind in kinds]))
         if len(chosen):
             colour[chosen] *= paint(local(chosen, world, True), styles.take(owner[chosen] - 1, 0))[:, None]
     wall = np.flatnonzero((surface == Surface.FACADE) | (surface == Surface.FRONT))
     if len(wall):
         colour[wall], glass = textures.facade(
-            local(wall, world, True), local(wall, normal, False), styles.take(owner[wall] - 1, 0), colour.take(wall, 0)
+            local(wall, world, True), local(wall, normal, False), styles.take(owner[wall] - 1, 0), colour.T.take(wall, 1).T
         )
         mirror[wall] = np.where(glass, 0.32, 0.0)
     mirror[surface == Surface.GLASS] = 0.3
@@ -176,9 +175,9 @@ def _lit(
     """Lambert under sun, sky and bounced light, with mirrored sky and a highlight for glass and paint. [N, 3]"""
     sun = weather.sun
     direct = np.maximum(normal @ sun, 0) * sunlight
-    up = normal[:, 1:2]
-    sky = weather.ambient * (0.62 + 0.38 * up) + weather.ambient.mean() * 0.22 * (1 - up)
-    out = colour * (direct[:, None] * weather.sun_colour + sky * shelter[:, None])
+    up = normal[:, 1]
+    sky = textures.lit_by(0.62 + 0.38 * up, weather.ambient) + (weather.ambient.mean() * 0.22 * (1 - up))[:, None]
+    out = colour * (textures.lit_by(direct, weather.sun_colour) + sky * shelter[:, None])
     shiny = np.flatnonzero(mirror > 0)
     if len(shiny):
         n, r = normal.take(shiny, 0), rays.take(shiny, 0)
@@ -186,15 +185,14 @@ def _lit(
         bounce = r + 2 * facing[:, None] * n
         seen = np.where((bounce[:, 1] > 0.06)[:, None], _sky(bounce, weather), weather.ambient * 0.28)
         share = mirror[shiny] + (1 - mirror[shiny]) * (1 - facing) ** 5 * 0.7
-        out[shiny] = out[shiny] * (1 - share)[:, None] + seen * share[:, None]
         spark = gloss[shiny] * np.maximum(bounce @ sun, 0) ** 60 * sunlight[shiny]
-        out[shiny] += spark[:, None] * weather.sun_colour
+        mirrored = out.T.take(shiny, 1).T * (1 - share)[:, None] + seen * share[:, None]
+        out[shiny] = mirrored + textures.lit_by(spark, weather.sun_colour)
     return out
 
 
-def _shelter(soup: TriangleSoup, world: np.ndarray, placed: list[Placed], owner: np.ndarray) -> np.ndarray:
+def _shelter(world: np.ndarray, placed: list[Placed], owner: np.ndarray) -> np.ndarray:
     """How much sky reaches a point: darker on the ground under and close to vehicles, and low on walls and bodies. [N]"""
-    out = np.ones(len(world), dtype=np.float32)
     low = np.flatnonzero(owner == 0)
     x, z = world[low, 0], world[low, 2]
     dark = np.ones(len(low), dtype=np.float32)
@@ -209,9 +207,8 @@ def _shelter(soup: TriangleSoup, world: np.ndarray, placed: list[Placed], owner:
         gap = np.hypot(np.maximum(np.abs(u) - (b[1] - b[0]) / 2 + 0.15, 0), np.maximum(np.abs(w) - (b[5] - b[4]) / 2 + 0.15, 0))
         depth = 0.75 if p.thing.class_name in ("car", "van", "bus", "truck") else 0.35
         dark = np.minimum(dark, 1 - depth * np.exp(-gap / reach))
+    out = np.where(owner == 0, np.float32(1), 0.72 + 0.28 * np.clip(world[:, 1] / 1.5, 0, 1))
     out[low] = dark
-    high = owner != 0
-    out[high] = 0.72 + 0.28 * np.clip(world[high, 1] / 1.5, 0, 1)
     return out
 
 
@@ -248,32 +245,49 @@ def render(
     facing = soup.facing(np.append(view.position, 1.0))
     seen = seen_faces(torch.from_numpy(cam), torch.from_numpy(soup.faces[facing]), torch.from_numpy(K), fine_w, fine_h)
     shown, hit = seen.pixel.numpy(), facing.take(seen.face.numpy())
-    x, y = (np.arange(fine_w) + 0.5 - K[0, 2]) / K[0, 0], (np.arange(fine_h) + 0.5 - K[1, 2]) / K[1, 1]
-    rays = np.stack([*np.meshgrid(x, y), np.ones((fine_h, fine_w))], -1).reshape(-1, 3) @ to_cam[:3, :3]
-    rays = rays.astype(np.float32)
+    rays = (_directions(*(float(K[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2))), fine_w, fine_h) @ to_cam[:3, :3]).astype(np.float32)
     length = np.sqrt(np.einsum("ij,ij->i", rays, rays))
     unit = rays / length[:, None]
     away = seen.depth.numpy().astype(np.float32)
-    world = rays.take(shown, 0) * away[:, None] + view.position.astype(np.float32)
+    world = rays.take(shown, 0)
+    for k, origin in enumerate(view.position.astype(np.float32)):
+        world[:, k] = world[:, k] * away + origin
     normal = soup.normals.take(hit, 0)
     free = np.ones(fine_h * fine_w, dtype=bool)
     free[shown] = False
-    beyond = unit[free]
+    free = np.flatnonzero(free)
+    beyond = unit.take(free, 0)
     sky = _sky(beyond, weather)
     sky[_far_line(beyond, weather)] = 0.72 * weather.horizon + 0.28 * np.array([0.16, 0.18, 0.16], np.float32)
-    out = np.zeros((fine_h * fine_w, 3), np.float32)
-    out[free] = sky
+    channels = np.zeros((3, fine_h * fine_w), np.float32)
+    owner = soup.owner.take(hit)
     colour, mirror, gloss = _albedo(soup, hit, world, normal, placed, street)
     sunlight = np.ones(len(hit), dtype=np.float32)
     if weather.sun_colour.max() > 0.15:
         sunlight = ShadowMap.make(soup, view, weather.sun, shadows).sunlight(world, normal, 0.03, 0.05, dappled=False)
-    light = _lit(colour, mirror, gloss, normal, unit.take(shown, 0), sunlight, weather, _shelter(soup, world, placed, soup.owner[hit]))
-    clear = np.exp(away * length.take(shown) / -weather.visibility)[:, None]
-    out[shown] = light * clear + weather.horizon * (1 - clear)
-    rgb = _develop(rng, out.reshape(fine_h, fine_w, 3), weather)
-    depth, owner = np.full(fine_h * fine_w, np.nan, np.float32), np.full(fine_h * fine_w, -1, soup.owner.dtype)
-    depth[shown], owner[shown] = away, soup.owner[hit]
-    return Rendered(rgb, *(values.reshape(fine_h, fine_w)[1::2, 1::2] for values in (depth, owner)))
+    light = _lit(colour, mirror, gloss, normal, unit.take(shown, 0), sunlight, weather, _shelter(world, placed, owner))
+    clear = np.exp(away * length.take(shown) / -weather.visibility)
+    hazy = light * clear[:, None] + textures.lit_by(1 - clear, weather.horizon)
+    for channel, of_sky, of_street in zip(channels, sky.T, hazy.T, strict=True):
+        channel[free], channel[shown] = of_sky, of_street
+    rgb = _develop(rng, np.moveaxis(channels.reshape(3, fine_h, fine_w), 0, -1), weather)
+    depth, owners = np.full(fine_h * fine_w, np.nan, np.float32), np.full(fine_h * fine_w, -1, soup.owner.dtype)
+    depth[shown], owners[shown] = away, owner
+    return Rendered(rgb, *(values.reshape(fine_h, fine_w)[1::2, 1::2] for values in (depth, owners)))
+
+
+@lru_cache(maxsize=1)
+def _directions(focal_x: float, focal_y: float, middle_x: float, middle_y: float, width: int, height: int) -> np.ndarray:
+    """Rays through the samples, z = 1 in the frame of the camera. [H * W, 3]"""
+    x, y = (np.arange(width) + 0.5 - middle_x) / focal_x, (np.arange(height) + 0.5 - middle_y) / focal_y
+    return np.stack([*np.meshgrid(x, y), np.ones((height, width))], -1).reshape(-1, 3)
+
+
+@lru_cache(maxsize=1)
+def _off_centre(width: int, height: int) -> np.ndarray:
+    """The squared distance of pixels from the middle, 1 at the edges' middles. [H, W]"""
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    return x * x + y * y
 
 
 def _develop(rng: np.random.Generator, fine: np.ndarray, weather: Weather) -> np.ndarray:
@@ -282,9 +296,8 @@ def _develop(rng: np.random.Generator, fine: np.ndarray, weather: Weather) -> np
     rows = 0.25 * fine[:-2:2] + 0.5 * fine[1::2] + 0.25 * fine[2::2]
     pixels = 0.25 * rows[:, :-2:2] + 0.5 * rows[:, 1::2] + 0.25 * rows[:, 2::2]
     height, width = pixels.shape[:2]
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    pixels = pixels * (1 - weather.vignette * 0.5 * (x * x + y * y))[..., None] * weather.balance
+    pixels = pixels * (1 - weather.vignette * 0.5 * _off_centre(width, height))[..., None] * weather.balance
     curve = np.clip(pixels, 0, None) ** (1 / 2.2)
     curve = np.where(curve > 0.8, 0.8 + 0.2 * np.tanh((curve - 0.8) / 0.2), curve)  # highlights roll off
     noisy = curve + weather.noise * (rng.standard_normal(curve.shape) + 0.5 * rng.standard_normal(curve.shape[:2])[..., None])
-    return np.clip(noisy * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.clip(noisy * 255 + 0.5, 0, 255).astype(np.uint8, order="C")

@@ -47,6 +47,11 @@ def clouds(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return near + b * (far - near)
 
 
+def lit_by(light: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """A colour [3] under the light of N samples. [N, 3], stored channel by channel: loops then run over samples, and not over channels."""
+    return (colour[:, None] * light).T
+
+
 def foliage(local: np.ndarray, style: np.ndarray) -> np.ndarray:
     """Leaf clumps: a brightness factor from two scales of noise. local [N, 3], style [N, STYLE_SIZE] -> [N]"""
     x, y, z = local.T
@@ -98,14 +103,17 @@ def facade(local: np.ndarray, normal: np.ndarray, style: np.ndarray, colour: np.
     border = 0.055 / spacing
     pane = inside & (np.abs(cu) < wide / 2 - border) & (np.abs(cv) < tall / 2 - 0.055 / storey)
     bars = (np.abs(cu) < border * 0.45) | ((seed % 2 == 0) & (np.abs(cv - 0.1) < 0.025 / storey))
-    out = np.where(inside[:, None], style[:, 7:10] ** 2.2, out)
-    sill = upper & ~inside & ~blank & (np.abs(cu) < wide / 2 + 0.05) & (cv < -tall / 2) & (cv > -tall / 2 - 0.12 / storey)
-    out = np.where(sill[:, None], out * 0.6 + 0.15, out)
+    framed = np.flatnonzero(inside)
+    out[framed] = style.take(framed, 0)[:, 7:10] ** 2.2
+    sill = np.flatnonzero(upper & ~inside & ~blank & (np.abs(cu) < wide / 2 + 0.05) & (cv < -tall / 2) & (cv > -tall / 2 - 0.12 / storey))
+    out[sill] = out[sill] * 0.6 + 0.15
     glass = pane & ~bars
     room = tone * (1 + 0.6 * grain(np.floor(column) * 5 + seed, np.floor(level) * 9 + seed).clip(-1, 1))
     curtain = glass & (grain(np.floor(column) * 3 + seed, np.floor(level) * 5 + 1 + seed) > 0.7) & (np.abs(cu) > wide * 0.2)
-    out = np.where(glass[:, None], (room * 0.25)[:, None], out)
-    return np.where(curtain[:, None], np.float32(0.45), out), glass & ~curtain
+    panes = np.flatnonzero(glass)
+    out[panes] = (room[panes] * 0.25)[:, None]
+    out[np.flatnonzero(curtain)] = 0.45
+    return out, glass & ~curtain
 
 
 def ground(x: np.ndarray, z: np.ndarray, street: Street) -> np.ndarray:
@@ -117,8 +125,10 @@ def ground(x: np.ndarray, z: np.ndarray, street: Street) -> np.ndarray:
     asphalt = asphalt * np.where(tracks < 0.3, 0.9, 1.0)
     patch = clouds(x * 2.2 + float(draw.uniform(0, 200)), z * 1.3) > 1.55
     asphalt = np.where(patch, asphalt * np.float32(0.72), asphalt)
-    out = asphalt[:, None] * np.array([1.0, 1.0, 1.03], np.float32)
-    out = np.where(_markings(x, z, street, draw)[:, None], (0.62 * (1 + 0.14 * grain(x * 30, z * 30)))[:, None], out)
+    asphalt_colour = np.array([1.0, 1.0, 1.03], np.float32)
+    out = lit_by(asphalt, asphalt_colour)
+    painted = np.flatnonzero(_markings(x, z, street, draw))
+    out[painted] = (0.62 * (1 + 0.14 * grain(x[painted] * 30, z[painted] * 30)))[:, None]
     paving = np.float32(draw.uniform(0.2, 0.42) * np.array([1.0, draw.uniform(0.93, 1.0), draw.uniform(0.84, 0.98)]))
     red_path, green = draw.random() < 0.6, np.float32(np.array([0.07, 0.13, 0.035]) * draw.uniform(0.7, 1.5))
     size, bond = float(draw.choice([0.2, 0.3, 0.4, 0.6])), draw.random() < 0.5
@@ -127,33 +137,34 @@ def ground(x: np.ndarray, z: np.ndarray, street: Street) -> np.ndarray:
         t = (2 * side - 1) * x
         lines = [street.line(side, name) for name in ("parking", "cycle", "pavement", "garden")]
         if street.parking[side] and cobbles:
-            sett = (0.16 * (1 + 0.22 * grain(x * 9, z * 9)))[:, None] * np.array([1.0, 0.97, 0.93], np.float32)
-            out = np.where(((t > street.road_half) & (t < lines[0]))[:, None], sett, out)
+            setts = np.flatnonzero((t > street.road_half) & (t < lines[0]))
+            out[setts] = lit_by(0.16 * (1 + 0.22 * grain(x[setts] * 9, z[setts] * 9)), np.array([1.0, 0.97, 0.93], np.float32))
         if street.cycle[side]:
-            path = np.array([0.32, 0.1, 0.075] if red_path else [0.17, 0.17, 0.18], np.float32)
-            out = np.where(((t > lines[0]) & (t < lines[1]))[:, None], path * (1 + 0.1 * grain(x * 35, z * 35))[:, None], out)
-            out = np.where((np.abs(t - lines[0] - 0.08) < 0.06)[:, None], 0.6, out)
+            path = np.flatnonzero((t > lines[0]) & (t < lines[1]))
+            path_colour = np.array([0.32, 0.1, 0.075] if red_path else [0.17, 0.17, 0.18], np.float32)
+            out[path] = lit_by(1 + 0.1 * grain(x[path] * 35, z[path] * 35), path_colour)
+            out[np.flatnonzero(np.abs(t - lines[0] - 0.08) < 0.06)] = 0.6
         paved = np.flatnonzero(t > lines[1])
         px, pz = x[paved], z[paved]
         row = pz / size
         column = px / size + (0.5 * (np.floor(row) % 2) if bond else 0.0)
         joint = ((row % 1) < 0.05 / (size / 0.3)) | ((column % 1) < 0.05 / (size / 0.3))
         slabs = (1 + 0.1 * grain(column, row) + 0.06 * clouds(px * 6, pz * 6)) * np.where(joint, 0.66, 1.0)
-        out[paved] = slabs[:, None] * paving
+        out[paved] = lit_by(slabs, paving)
         kerb = np.flatnonzero((t > lines[1] - 0.02) & (t < lines[1] + 0.14))
         kz = z[kerb]
         out[kerb] = (0.36 * np.where((kz % 1.0) < 0.025, 0.55, 1 + 0.07 * grain(kz, kz * 0)))[:, None]
         if not street.cycle[side]:
-            out[(t > lines[0] - 0.14) & (t < lines[0])] *= 0.72
+            out[np.flatnonzero((t > lines[0] - 0.14) & (t < lines[0]))] *= 0.72
         if street.garden[side] or not street.built[side]:
             grown = np.flatnonzero(t > lines[2])
             gx, gz = x[grown], z[grown]
-            grass = (1 + 0.3 * grain(gx * 22, gz * 22) + 0.28 * clouds(gx * 10, gz * 10)).clip(0.25, 2)[:, None] * green
-            out[grown] = grass
+            out[grown] = lit_by((1 + 0.3 * grain(gx * 22, gz * 22) + 0.28 * clouds(gx * 10, gz * 10)).clip(0.25, 2), green)
     for c in street.crossings:
         road = np.abs(z - c.z) < c.half
         road &= ((x < 0) & (x < -street.road_half) & c.sides[0]) | ((x > 0) & (x > street.road_half) & c.sides[1])
-        out = np.where(road[:, None], asphalt[:, None] * np.array([1.0, 1.0, 1.03], np.float32), out)
+        across = np.flatnonzero(road)
+        out[across] = lit_by(asphalt[across], asphalt_colour)
     return out.astype(np.float32, copy=False)
 
 
