@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment, linprog
 from voxcli.errors import DataError, UsageError
 from voxcli.metrics import emd
 from voxcli.metrics.assignment import assign, assign_by_auction, transport
+from voxcli.metrics.augmenting import optimal_matching
 from voxcli.metrics.transport import approxmatch, match
 
 
@@ -51,8 +52,39 @@ def test_prices_leave_the_optimum_what_it_is(seed, n):
     assert sorted(found.columns) == list(range(n))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_few_pairs_and_no_prices_still_lead_to_the_optimum(seed):
+    a, b = clouds(seed, 150)
+    if seed > 3:
+        a, b = a[np.arange(150) // 5], np.floor(4 * b)  # many pairs of one length
+    every = np.arange(150)
+    columns = optimal_matching(a, b, np.zeros(150), every, np.zeros(150, int))  # all rows know of one column
+    assert all_distances(a, b)[every, columns].mean() == pytest.approx(plain(a, b), abs=1e-9)
+    near = all_distances(a, b).argsort(axis=1)[:, :12]
+    columns = optimal_matching(a, b, np.zeros(150), every.repeat(12), near.ravel())
+    assert sorted(columns) == list(every)
+    assert all_distances(a, b)[every, columns].mean() == pytest.approx(plain(a, b), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_pairs_are_enough_for_large_clouds(seed, monkeypatch):
+    a, b = clouds(seed, 700)
+    monkeypatch.setattr("voxcli.metrics.assignment._SPARSE", 600)
+    monkeypatch.setattr("scipy.optimize.linear_sum_assignment", lambda cost: linear_sum_assignment(cost[:300]))  # too few for a fallback
+    found = assign(a, b)
+    assert found.cost == pytest.approx(plain(a, b), abs=1e-9) and sorted(found.columns) == list(range(700))
+    assert (assign(a, b).columns == found.columns).all()
+
+
+@pytest.mark.parametrize("n", [5, 2000])
+def test_a_cloud_in_one_place_is_matched_at_once(n):
+    a, b = clouds(0, n)
+    for found in (assign(a * 0, b), assign(b, a * 0), assign_by_auction(b, a * 0)):
+        assert found.cost == found.lower_bound == pytest.approx(np.linalg.norm(b, axis=1).mean())
+
+
 @pytest.mark.parametrize("kind", ["duplicates", "almost duplicates", "one place", "line", "two lumps", "same cloud", "far apart"])
-def test_degenerate_clouds_are_matched_exactly(kind):
+def test_degenerate_clouds_are_matched_exactly(kind, monkeypatch):
     a, b = clouds(1, 700)
     if kind == "duplicates":
         a, b = a[np.arange(700) % 7], b[np.arange(700) % 11]
@@ -70,6 +102,8 @@ def test_degenerate_clouds_are_matched_exactly(kind):
     if kind == "same cloud":
         b = a[::-1].copy()
     wanted = plain(a, b)
+    assert assign(a, b).cost == pytest.approx(wanted, abs=1e-9)
+    monkeypatch.setattr("voxcli.metrics.assignment._SPARSE", 600)
     assert assign(a, b).cost == pytest.approx(wanted, abs=1e-9)
     found = assign_by_auction(a, b)
     assert found.lower_bound <= wanted + 1e-9 and found.cost >= wanted - 1e-9

@@ -1,25 +1,30 @@
 """Optimal matchings of point clouds under the Euclidean distance: exact assignment, auction with a bound, transport of unequal clouds.
 
 The minimal total cost of a matching and the maximal sum of dual prices u_i + v_j <= c_ij are equal (Kantorovich). Good prices make the
-exact solver fast, and any prices bound the optimum from below; both come from an auction (Bertsekas 1988) that starts from the prices of
+exact solvers fast, and any prices bound the optimum from below; both come from an auction (Bertsekas 1988) that starts from the prices of
 every fourth point and looks at few candidates a row.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from voxcli.errors import UsageError
+from voxcli.metrics.augmenting import optimal_matching
 
 _CANDIDATES = 64
+_PAIRS = 16
+"""Candidates of a row that the exact solver begins with at least."""
 _SMALL = 600
 """Below this the exact solver alone is the fastest."""
+_SPARSE = 1500
+"""Above this few pairs are looked at, below it all."""
 _COARSEST = 300
 """Points of the coarsest problem, whose prices are exact."""
-_TILE = 1 << 19
-"""Distances that are worked on at once: few enough to stay in the processor's cache."""
+_TILE = 1 << 17
+"""Distances that are worked on at once, but 32 rows at least: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +57,38 @@ def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def assign(x: np.ndarray, y: np.ndarray) -> Matching:
-    """The optimal one-to-one matching of x [N, 3] and y [N, 3], exactly: a shortest augmenting path solver on reduced costs.
+    """The optimal one-to-one matching of x [N, 3] and y [N, 3], exactly: an auction's prices, then shortest augmenting paths.
 
-    Subtracting prices from rows and columns leaves the optimal matching what it is, and makes the paths short.
+    Memory is linear in N for most clouds. Small ones, and those whose prices are too poor, take a dense solver.
 
     >>> assign(np.array([[0.0, 0, 0], [1, 0, 0]]), np.array([[1.0, 0, 0], [0, 0, 0]])).columns.tolist()
     [1, 0]
     """
     from scipy.optimize import linear_sum_assignment
 
-    n = len(x)
-    cost = distances(x, y)
-    if n > _SMALL:
-        cost += _auction(_Costs(x, y, cost), stop=max(16, n // 256)).prices
-        cost -= cost.min(axis=1, keepdims=True)
-        cost -= cost.min(axis=0, keepdims=True)
-    rows, columns = linear_sum_assignment(cost)
-    value = float(np.linalg.norm(x[rows] - y[columns], axis=1).mean())
-    return Matching(rows, columns, np.full(n, 1 / n), value, value, True, "exact")
+    n, columns, state = len(x), None, None
+    if _in_one_place(x) or _in_one_place(y):  # every matching costs the same, and an auction among equals takes very long
+        columns = np.arange(n)
+    elif n > _SPARSE:
+        state = _auction(_Costs(x, y), stop=max(16, n // 80), fine=True)
+        held = np.flatnonzero(state.owner >= 0)
+        rows, listed = state.lists.cheapest(state.prices, 8 * state.epsilon)
+        columns = optimal_matching(x, y, -state.prices, np.append(rows, state.owner[held]), np.append(listed, held))
+    elif n > _SMALL:
+        state = _auction(_Costs(x, y), stop=16)
+    if columns is None:
+        cost = distances(x, y)
+        if state is not None:  # subtracting prices leaves the optimal matching what it is, and makes the solver's paths short
+            cost += state.prices
+            cost -= cost.min(axis=1, keepdims=True)
+            cost -= cost.min(axis=0, keepdims=True)
+        columns = linear_sum_assignment(cost)[1]
+    value = float(np.linalg.norm(x - y[columns], axis=1).mean())
+    return Matching(np.arange(n), columns, np.full(n, 1 / n), value, value, True, "exact")
+
+
+def _in_one_place(points: np.ndarray) -> bool:
+    return bool((points == points[:1]).all())
 
 
 def assign_by_auction(x: np.ndarray, y: np.ndarray) -> Matching:
@@ -85,6 +104,8 @@ def assign_by_auction(x: np.ndarray, y: np.ndarray) -> Matching:
     from scipy.optimize import linear_sum_assignment
 
     n = len(x)
+    if _in_one_place(x) or _in_one_place(y):
+        return replace(assign(x, y), method="auction")
     costs = _Costs(x, y)
     state = _auction(costs, stop=max(1, n // 2000))
     owner = state.owner
@@ -102,17 +123,17 @@ def assign_by_auction(x: np.ndarray, y: np.ndarray) -> Matching:
 
 
 class _Costs:
-    """Rows of the distance matrix, from the matrix where it is held, else from the points."""
+    """Rows of the distance matrix, which is never held."""
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, matrix: np.ndarray | None = None):
-        self.x, self.y, self.matrix, self.n = x, y, matrix, len(x)
+    def __init__(self, x: np.ndarray, y: np.ndarray):
+        self.x, self.y, self.n = x, y, len(x)
+        self.step = max(32, _TILE // len(y))
 
     def rows(self, index: np.ndarray | slice) -> np.ndarray:
-        return self.matrix[index] if self.matrix is not None else distances(self.x[index], self.y)
+        return distances(self.x[index], self.y)
 
     def tiles(self) -> list[slice]:
-        step = max(1, _TILE // len(self.y))
-        return [slice(start, min(start + step, self.n)) for start in range(0, self.n, step)]
+        return [slice(start, min(start + self.step, self.n)) for start in range(0, self.n, self.step)]
 
 
 @dataclass
@@ -121,6 +142,9 @@ class _State:
     """Of columns: a row bids for the least cost + price."""
     owner: np.ndarray
     """The row that holds each column, -1 = none."""
+    lists: _Candidates
+    epsilon: float
+    """Of the last phase: no row holds a column that is dearer by more than its cheapest."""
 
 
 def _coarse_prices(costs: _Costs) -> np.ndarray:
@@ -130,7 +154,7 @@ def _coarse_prices(costs: _Costs) -> np.ndarray:
         return np.zeros(n)
     # Every fourth point, not the first quarter: files often hold points in the order of their surface.
     part = slice(0, n, 4)
-    small = _Costs(costs.x[part], costs.y[part], None if costs.matrix is None else costs.matrix[part, part])
+    small = _Costs(costs.x[part], costs.y[part])
     if small.n <= _COARSEST:
         prices = _exact_prices(small.rows(np.arange(small.n)))
     else:
@@ -161,10 +185,11 @@ def _exact_prices(cost: np.ndarray) -> np.ndarray:
     return -potential
 
 
-def _auction(costs: _Costs, stop: int) -> _State:
+def _auction(costs: _Costs, stop: int, fine: bool = False) -> _State:
     """Forward auction with epsilon scaling until at most `stop` rows hold nothing (in every phase), from the coarse problem's prices.
 
-    Rows bid on their cheapest column, raising its price by the lead over the second cheapest plus epsilon.
+    Rows bid on their cheapest column, raising its price by the lead over the second cheapest plus epsilon. fine: on to an epsilon of a
+    hundredth of what neighbours are apart.
     """
     n = costs.n
     prices = _coarse_prices(costs)
@@ -174,13 +199,16 @@ def _auction(costs: _Costs, stop: int) -> _State:
         scale = float(lists.cost.mean())
     owner = np.full(n, -1)
     if scale <= 0:  # clouds on top of one another: nothing to bargain about
-        return _State(prices, owner)
+        return _State(prices, owner, lists, 0.0)
     *coarser, last = (0.5 * scale, 0.1 * scale, 0.02 * scale, 0.004 * scale)
     spacing = _spacing(costs.y)
     # Bids that lead by more than neighbours are apart would undo what the coarse prices know. Clouds far apart begin with smaller ones.
     for epsilon in (*(each for each in coarser if each <= 2 * spacing or spacing == 0), last):
         owner = _phase(lists, prices, epsilon, stop)
-    return _State(prices, owner)
+    while fine and epsilon > 0.01 * spacing > 0:
+        epsilon = max(epsilon / 5, 0.01 * spacing)
+        owner = _phase(lists, prices, epsilon, stop)
+    return _State(prices, owner, lists, epsilon)
 
 
 def _spacing(points: np.ndarray) -> float:
@@ -227,6 +255,13 @@ class _Candidates:
         chosen = (here[:, None], order[:, : self.size])
         self.column[rows], self.cost[rows] = column[chosen], cost[chosen]
 
+    def cheapest(self, prices: np.ndarray, within: float) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs (rows, columns) of the short lists: the cheapest few of each row, and all within so much of its cheapest."""
+        value = self.cost + prices[self.column]
+        limit = np.maximum(np.partition(value, _PAIRS - 1, axis=1)[:, _PAIRS - 1], value.min(axis=1) + within)
+        rows, place = np.nonzero(value <= limit[:, None])
+        return rows, self.column[rows, place]
+
     def best_two(self, rows: np.ndarray, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The cheapest column of each row, its value, and the second cheapest value."""
         column, first, second = self._listed_two(rows, prices)
@@ -234,9 +269,8 @@ class _Candidates:
             stale = (second > self.limit[rows]).nonzero()[0]
             if not len(stale):
                 break
-            step = max(1, _TILE // self.costs.n)
-            for start in range(0, len(stale), step):
-                renew(rows[stale[start : start + step]], prices)
+            for start in range(0, len(stale), self.costs.step):
+                renew(rows[stale[start : start + self.costs.step]], prices)
             column[stale], first[stale], second[stale] = self._listed_two(rows[stale], prices)
         return column, first, second
 
