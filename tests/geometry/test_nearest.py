@@ -110,3 +110,13 @@ def test_cuda_gives_the_same_distances():
     rng = np.random.default_rng(0)
     a, b = torch.from_numpy(rng.random((30_000, 3))), torch.from_numpy(rng.random((20_000, 3)))
     torch.testing.assert_close(nearest(a.cuda(), b.cuda())[0].cpu(), nearest(a, b)[0], atol=1e-12, rtol=0)
+
+
+def test_points_are_put_in_order_part_by_part(monkeypatch):
+    monkeypatch.setattr("voxcli.geometry.nearest._PART", 7)
+    a, b = (torch.rand(n, 3, generator=torch.Generator().manual_seed(n), dtype=torch.float64) for n in (50, 61))
+    (there, _), (back, place) = nearest_both(a, b)
+    every = torch.cdist(a, b)
+    torch.testing.assert_close(there, every.amin(1))
+    torch.testing.assert_close(back, every.amin(0))
+    assert (place == every.argmin(0)).all()
