@@ -7,10 +7,14 @@ One such class is the whole truth about the options: Python callers make an inst
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import math
+import numbers
+import os
+import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -124,10 +128,13 @@ def _field(default: T, about: OptionInfo) -> T:
 
 @dataclass(frozen=True)
 class Options:
-    """The base of all options classes: checks the limits and choices of its fields. Raises UsageError that names the field."""
+    """The base of all options classes: checks the types, limits and choices of its fields. Raises UsageError that names the field."""
 
     def __post_init__(self) -> None:
+        own: type = type(self)
+        kinds = _kinds(own)
         for name, about in option_infos(type(self)).items():
+            check_type(name, about, getattr(self, name), kinds[name])
             check_value(name, about, getattr(self, name))
 
     @property
@@ -139,12 +146,77 @@ class Options:
 
 def check_value(name: str, about: OptionInfo, value: Recordable) -> None:
     """Raise UsageError, which calls it by a name, for a value outside of the limits or choices."""
-    for each in value if isinstance(value, tuple) else (value,):
+    for each in value if isinstance(value, (tuple, list)) else (value,):
         if about.choices is not None and each is not None and each not in about.choices:
             raise unknown_name(name, str(each), about.choices)
-        if isinstance(each, (int, float)) and not isinstance(each, bool) and not about.within.holds(each):
+        if _is_of(each, float) and not about.within.holds(each):
             unit = f" {about.unit}" if about.unit else ""
             raise UsageError(f"{name} is out of range.", expected=f"a number {about.within.words}{unit}", actual=f"{each:g}")
+
+
+def check_type(name: str, about: OptionInfo, value: Recordable, kind: type | None) -> None:
+    """Raise UsageError, which calls it by a name, for a value of another kind; of kind None anything is right.
+
+    NumPy's numbers are numbers. A bool is none, and a whole float is no whole number. A list may stand for a tuple.
+
+    >>> check_type("points", OptionInfo("", within=Interval("[1, inf)")), "x", int | None)
+    Traceback (most recent call last):
+    voxcli.errors.UsageError: points is of another type.
+    expected a whole number 1 or more, or None, got 'x'
+    """
+    if kind is not None and not _is_of(value, kind):
+        words = _words_for(kind, about)
+        plain = value is None or isinstance(value, (bool, int, float, str, tuple, list))
+        short = plain and "a path" not in words and len(repr(value)) < 80
+        raise UsageError(f"{name} is of another type.", expected=words, actual=repr(value) if short else type(value).__name__)
+
+
+def _is_of(value: Recordable, kind: type) -> bool:
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return any(_is_of(value, each) for each in inner)
+    if origin is typing.Literal:
+        return value in inner
+    if kind in (int, float):
+        return isinstance(value, numbers.Integral if kind is int else numbers.Real) and not isinstance(value, bool)
+    if origin in (tuple, list, Sequence):
+        if not isinstance(value, (tuple, list)):
+            return origin is Sequence and inner == (str,) and isinstance(value, str)
+        repeated = origin is not tuple or inner[-1] is Ellipsis
+        kinds = [inner[0]] * len(value) if repeated else list(inner)
+        return len(value) == len(kinds) and all(map(_is_of, value, kinds)) if inner[0] in _WORDS else True
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(_is_of(key, inner[0]) and _is_of(each, inner[1]) for key, each in value.items())
+    return isinstance(value, origin or kind)
+
+
+_WORDS: Mapping[type, tuple[str, str]] = {
+    bool: ("True or False", "booleans"), int: ("a whole number", "whole numbers"), float: ("a number", "numbers"), str: ("a text", "texts"),
+    types.NoneType: ("None", "None"), os.PathLike: ("a path", "paths"), Mapping: ("a mapping of texts", "mappings"),
+}  # fmt: skip
+"""One, and several."""
+
+
+def _words_for(kind: type, about: OptionInfo) -> str:
+    members = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+    paths = any(typing.get_origin(each) is os.PathLike for each in members)
+    said = [_word_for(each, about) for each in members if not (paths and each is str)]
+    return f"{', '.join(said[:-1])}, or {said[-1]}" if len(said) > 1 else said[0]
+
+
+def _word_for(kind: type, about: OptionInfo) -> str:
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (tuple, list, Sequence):
+        count = f"{len(inner)} " if origin is tuple and inner[-1] is not Ellipsis else ""
+        return f"{count}{_WORDS.get(inner[0], ('', 'items'))[1]} in a tuple or list"
+    if origin is typing.Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if kind is str and (about.choices or about.metavar):
+        return f"one of {', '.join(about.choices)}" if about.choices else f"{about.metavar}"
+    if kind in (int, float) and about.within.limits != (-math.inf, math.inf):
+        return f"{_WORDS[kind][0]} {about.within.words}"
+    known = _WORDS.get(origin or kind)
+    return known[0] if known else f"a {(origin or kind).__name__}"
 
 
 def imported(path: str) -> Any:
@@ -166,9 +238,26 @@ def flag_of(name: str, about: OptionInfo) -> str:
 def type_of(options: type[Options], name: str) -> type:
     """The type of one field, resolved; types of other fields may be known to type checkers alone."""
     owner = next(each for each in options.__mro__ if name in each.__dict__.get("__annotations__", {}))
-    alone = type(owner.__name__, (), {"__annotations__": {name: owner.__annotations__[name]}, "__module__": owner.__module__})
-    kind: type = typing.get_type_hints(alone)[name]
+    return resolved(owner.__annotations__[name], owner.__module__)
+
+
+def resolved(annotation: str, module: str) -> type:
+    """The type that an annotation of a module means. Raises NameError where type checkers alone know it."""
+    alone = type("Alone", (), {"__annotations__": {"it": annotation}, "__module__": module})
+    kind: type = typing.get_type_hints(alone, include_extras=True)["it"]
     return kind
+
+
+@functools.cache
+def _kinds(options: type) -> dict[str, type | None]:
+    """The type of each field that `option` made; None where type checkers alone know it."""
+    found: dict[str, type | None] = {}
+    for name in option_infos(options):
+        try:
+            found[name] = type_of(options, name)
+        except NameError:
+            found[name] = None
+    return found
 
 
 def make_options(options: type[OptionsT], given: Mapping[str, Recordable], what: str) -> OptionsT:

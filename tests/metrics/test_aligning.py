@@ -54,7 +54,7 @@ def test_a_moved_surface_is_measured_where_it_was_moved():
 def test_nothing_is_moved_unless_it_is_asked_for_and_no_preset_is_left():
     (record,) = score(["chamfer"], PointCloud(displaced()), PointCloud(TRUTH))
     assert record["value"] > 0.1 and record["params"]["align"] == "none" and "motion" not in record["params"]
-    with refused(UsageError, "--align", "'onet'"):
+    with refused(UsageError, "align", "'onet'"):
         score(["chamfer"], PointCloud(displaced()), PointCloud(TRUTH), {"align": "icp"}, preset="onet")
     nothing = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     assert score(["chamfer"], nothing, PointCloud(TRUTH), {"align": "icp"})[0]["value"] is None

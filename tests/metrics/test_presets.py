@@ -307,7 +307,7 @@ def test_every_preset_is_tested_above_or_with_depth_and_stands_in_the_table():
 
 
 def test_a_choice_against_the_preset_is_an_error_and_a_repeated_one_is_not():
-    with refused(UsageError, "--squared", "'onet'", expected="squared no", actual="yes"):
+    with refused(UsageError, "squared", "'onet'", expected="squared no", actual="yes"):
         score(["chamfer"], PRED, GT, {"squared": True}, preset="onet")
     with refused(UsageError, "--threshold", expected="0.1", actual="0.1"):
         merge("meshrcnn", "fscore", {"thresholds": [0.1]})

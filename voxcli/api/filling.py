@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from voxcli.api.things import Path, ShapeLike, Thing, as_camera, as_solid, digests_of, is_path, path_of
+from voxcli.api.arguments import Count, python_call
+from voxcli.api.things import Device, Path, ShapeLike, Thing, as_camera, as_solid, digests_of, is_path, path_of
 from voxcli.contents import opened_once
 from voxcli.errors import UsageError, unknown_name
 from voxcli.ops.filling import FillOptions, check_box, fill_points, fill_scene, look_up, scene_of_mesh
 from voxcli.ops.framing import Framing
 from voxcli.ops.limits import check_cells
+from voxcli.options import Interval
 from voxcli.scene import FRUSTUM_PRESETS, Camera, DepthMap, Frustum, FruxelGrid, Mesh, PointCloud, SceneDescription, VoxelGrid
 from voxcli.shapes import FILLS
 
 if TYPE_CHECKING:
     from voxcli.provenance import Recordable
 
-    Classes = str | Mapping[str, str] | None
     Solid = ShapeLike | SceneDescription
-    Box = tuple[float, float, float, float, float, float]
 
+Classes = str | Mapping[str, str] | None
+Box = tuple[float, float, float, float, float, float]
 RULES = ("slab", "centre")
+Rule = Annotated[str, RULES]
+Fill = Annotated[str, FILLS]
 
 
+@python_call()
 def fruxelize(
     shape: Solid, *, frustum: Frustum | str | None = None, camera: Camera | Path | None = None, classes: Classes = None,
-    around: tuple[float, float, float] | None = None, rule: str = "slab", fill: str = "auto", device: str = "cpu",
+    around: tuple[float, float, float] | None = None, rule: Rule = "slab", fill: Fill = "auto", device: Device = "cpu",
 ) -> FruxelGrid:  # fmt: skip
     """Fill a shape into the frustum voxels behind the pixels of a camera, as `voxcli fruxelize` does.
 
@@ -57,12 +62,8 @@ def fruxelize(
     >>> car.labels.shape
     (128, 128, 128)
     """
-    _check_choice("rule", rule, RULES)
-    _check_choice("fill", fill, FILLS)
     if isinstance(frustum, str) and frustum not in FRUSTUM_PRESETS:
         raise unknown_name("frustum", frustum, FRUSTUM_PRESETS)
-    if frustum is not None and not isinstance(frustum, (Frustum, str)):
-        raise UsageError("This is no frustum.", expected="a Frustum or the name of one", actual=type(frustum).__name__)
     with opened_once():
         held = as_solid(shape)
         given = as_camera(camera, path_of(shape))
@@ -75,7 +76,7 @@ def fruxelize(
             placed = {"azimuth": azimuth, "elevation": elevation, "distance": distance}
         if given is not None and placed:
             raise UsageError("A camera and `around` contradict each other.", hint="Give one of them.")
-        options = FillOptions(framing, "fruxel", 64, rule, fill, _class_name(classes), device)
+        options = FillOptions(framing, "fruxel", 64, rule, fill, _class_name(classes), str(device))
         if isinstance(held, Mesh):
             held = scene_of_mesh(held, _class_name(classes), _table(classes))
         if isinstance(held, SceneDescription):
@@ -89,9 +90,10 @@ def fruxelize(
         return replace(result, meta=_meta("fruxels", recorded, "camera", shape, camera, classes))
 
 
+@python_call()
 def voxelize(
-    shape: Solid | PointCloud, *, resolution: int = 64, classes: Classes = None, rule: str = "centre", fill: str = "auto",
-    device: str = "cpu", box: Box | None = None, cells: tuple[int, int, int] | None = None,
+    shape: Solid | PointCloud, *, resolution: Count = 64, classes: Classes = None, rule: Rule = "centre", fill: Fill = "auto",
+    device: Device = "cpu", box: Box | None = None, cells: Annotated[tuple[int, int, int] | None, Interval("[1, inf)")] = None,
 ) -> VoxelGrid:  # fmt: skip
     """Fill a mesh or scene into cubes around it, as `voxcli fruxelize --grid voxel` does; of a cloud, the cells in which points lie.
 
@@ -117,11 +119,9 @@ def voxelize(
     """
     from voxcli.scene.frames import WORLD, frame_of, inherited_meta
 
-    _check_choice("rule", rule, RULES)
-    _check_choice("fill", fill, FILLS)
     check_cells(*(cells or (resolution,) * 3))
     check_box(box, "box")
-    given = FillOptions(Framing(), "voxel", resolution, rule, fill, _class_name(classes), device, box, cells)
+    given = FillOptions(Framing(), "voxel", resolution, rule, fill, _class_name(classes), str(device), box, cells)
     with opened_once():
         held = as_solid(shape)
         of = held.meta
@@ -147,7 +147,7 @@ def _framing(frustum: Frustum) -> Framing:
 
 
 def _checked(around: tuple[float, float, float]) -> tuple[float, float, float]:
-    if len(around) != 3 or not abs(around[1]) <= 90 or not around[2] > 0:
+    if not abs(around[1]) <= 90 or not around[2] > 0:
         raise UsageError("This is no place around a shape.", expected="(azimuth, elevation within 90, distance above 0)", actual=around)
     return around
 
@@ -167,11 +167,6 @@ def _table(classes: Classes) -> str | Mapping[str, str] | None:
 
 def _plain(classes: Classes) -> str | dict[str, str] | None:
     return dict(classes) if isinstance(classes, Mapping) else classes
-
-
-def _check_choice(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise unknown_name(what, value, known)
 
 
 def _meta(schema: str, options: Mapping[str, Recordable], frame: str, *read: Thing) -> dict[str, Recordable]:

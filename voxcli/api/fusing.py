@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from voxcli import files
-from voxcli.api.things import Path, digests_of, is_path, path_of
+from voxcli.api.arguments import Count, Probability, python_call
+from voxcli.api.prediction import Model, load
+from voxcli.api.things import Device, Path, digests_of, is_path, path_of
 from voxcli.contents import opened_once
 from voxcli.errors import DataError, UsageError
+from voxcli.options import Interval
 from voxcli.scene import FruxelGrid, PointCloud, VoxelGrid
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from voxcli.api.prediction import Model
 
 
 class FuseOptions(TypedDict, total=False):
@@ -25,22 +26,23 @@ class FuseOptions(TypedDict, total=False):
     voxels that no view sees: ignore, or empty). Of objects: threshold, points (in each
     occupied cell, for uclid)."""
 
-    cameras: str
-    camera_scale: float
-    resolution: int
-    box: tuple[float, float, float, float, float, float]
-    trust: float
-    behind: float
-    unseen: str
-    threshold: float
-    points: int
+    cameras: Path
+    camera_scale: Annotated[float, Interval("(0, inf)")]
+    resolution: Count
+    box: tuple[float, float, float, float, float, float] | None
+    trust: Annotated[float, Interval("(0, 1)")]
+    behind: Probability
+    unseen: Annotated[str, ("ignore", "empty")]
+    threshold: Probability
+    points: Count
 
 
 _OF_OBJECTS = ("threshold", "points")
 
 
+@python_call(FuseOptions)
 def fuse(
-    views: Sequence[FruxelGrid | VoxelGrid | Path], *, method: str | None = None, model: Model | str | None = None, device: str = "auto",
+    views: Sequence[FruxelGrid | VoxelGrid | Path], *, method: str | None = None, model: Model | str | None = None, device: Device = "auto",
     **options: Unpack[FuseOptions],
 ) -> VoxelGrid | PointCloud:  # fmt: skip
     """Fuse views of one place, or coarse volumes of one object, as `voxcli fuse-views` does. What the first view is decides which.
@@ -65,9 +67,8 @@ def fuse(
     >>> voxcli.fuse([grid], resolution=32, device="cpu").labels.shape
     (27, 26, 32)
     """
-    if not isinstance(views, (list, tuple)) or not views:
-        raise UsageError("Views come as a list.", expected="one or more fruxel grids, coarse volumes, or their paths",
-                         actual="an empty list" if isinstance(views, (list, tuple)) else type(views).__name__)  # fmt: skip
+    if not views:
+        raise UsageError("There is no view.", expected="one or more fruxel grids, coarse volumes, or their paths", actual="an empty list")
     if all(is_path(view) for view in views):
         views = sorted(views, key=lambda view: (PurePath(path_of(view)).name, path_of(view)))
     names = [path_of(view) or f"view {number}" for number, view in enumerate(views, 1)]
@@ -84,9 +85,9 @@ def fuse(
             raise UsageError(f"{strange[0]} means nothing for {'scenes' if scenes else 'coarse volumes of objects'}.", hint="Leave it out.")
         digests = digests_of(*views, options.get("cameras") if _is_file(options.get("cameras")) else None)
     if scenes:
-        return _fused_scenes(names, [each for each in grids if isinstance(each, FruxelGrid)], method, device, options, digests)
+        return _fused_scenes(names, [each for each in grids if isinstance(each, FruxelGrid)], method, str(device), options, digests)
     volumes = [each for each in grids if isinstance(each, VoxelGrid)]
-    return _fused_objects(names, volumes, method or "context", model, device, options, digests)
+    return _fused_objects(names, volumes, method or "context", model, str(device), options, digests)
 
 
 def _fused_scenes(
@@ -95,8 +96,8 @@ def _fused_scenes(
     from voxcli.ops.scene_fusion import SceneFusion, fuse_scenes, prepared_views, with_agreement
 
     fusion = SceneFusion(
-        method or "bayes", options.get("cameras"), options.get("camera_scale", 1.0), options.get("resolution", 128), options.get("box"),
-        options.get("trust", 0.9), options.get("behind", 0.25), device, options.get("unseen", "ignore"),
+        method or "bayes", path_of(options.get("cameras")) or None, options.get("camera_scale", 1.0), options.get("resolution", 128),
+        options.get("box"), options.get("trust", 0.9), options.get("behind", 0.25), device, options.get("unseen", "ignore"),
     )  # fmt: skip
     fusion.check()
     placed = prepared_views(names, views, fusion)
@@ -108,7 +109,6 @@ def _fused_objects(
     names: list[str], grids: list[VoxelGrid], method: str, model: Model | str | None, device: str, options: FuseOptions,
     digests: dict[str, str],
 ) -> VoxelGrid | PointCloud:  # fmt: skip
-    from voxcli.api.prediction import load
     from voxcli.ops.volume_fusion import fuse_volumes, fusing_spec, fusion_options, with_fusion_provenance
 
     known = {str(grid.meta.get("options", {}).get("model")) for grid in grids}
@@ -130,7 +130,7 @@ def _fused_objects(
     return with_fusion_provenance(result, result, spec, method, digests, network.digest if network else None)
 
 
-def _is_file(path: str | None) -> bool:
+def _is_file(path: Path | None) -> bool:
     import os
 
     return path is not None and os.path.isfile(path)

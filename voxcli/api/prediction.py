@@ -8,7 +8,8 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, overload
 
 from voxcli import files
-from voxcli.api.things import Path, PictureLike, as_camera, as_picture, digests_of, is_path, path_of
+from voxcli.api.arguments import Count, python_call
+from voxcli.api.things import Device, Path, PictureLike, as_camera, as_picture, digests_of, is_path, path_of
 from voxcli.contents import opened_once
 from voxcli.errors import UsageError, unknown_name
 from voxcli.scene import DepthMap, FruxelGrid, Mesh, Picture, PointCloud, Surfels, VoxelGrid
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
     Prediction = FruxelGrid | VoxelGrid | PointCloud | Mesh | Surfels | Picture
 
 
-def load(model: str | FilePath | None = None, *, weights: Path | None = None, device: str = "auto", dtype: str = "auto") -> Model:
+def _options_of_models() -> list[type[ModelOptions]]:
+    from voxcli.models.registry import MODELS, spec_of
+
+    return [options for name in MODELS if (options := spec_of(name).options) is not None]
+
+
+@python_call()
+def load(model: str | FilePath | None = None, *, weights: Path | None = None, device: Device = "auto", dtype: str = "auto") -> Model:
     """Load a trained network.
 
     Args:
@@ -49,7 +57,7 @@ def load(model: str | FilePath | None = None, *, weights: Path | None = None, de
         if weights is not None:
             raise UsageError("Both the model and `weights` are files.", hint="Give one of them.")
         weights, name = name, name_of(None, name)
-    return Model(name, None if weights is None else path_of(weights), device, dtype)
+    return Model(name, None if weights is None else path_of(weights), str(device), dtype)
 
 
 class Model:
@@ -103,8 +111,9 @@ class Model:
     def predict(
         self, pictures: Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: int = 1, **options: Recordable
     ) -> list[Prediction] | Prediction: ...
+    @python_call(classes=_options_of_models)
     def predict(
-        self, pictures: PictureLike | Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: int = 1,
+        self, pictures: PictureLike | Sequence[PictureLike | Sequence[PictureLike]], *, views: bool = False, batch_size: Count = 1,
         **options: Recordable,
     ) -> Prediction | list[Prediction]:  # fmt: skip
         """What the network makes of pictures, as `voxcli predict` writes it: one gives one, a list gives a list.
@@ -135,8 +144,6 @@ class Model:
         for name in given:
             if name not in self.options:
                 raise unknown_name(f"option of {self.name}", name, self.options)
-        if batch_size < 1:
-            raise UsageError("A batch holds at least one picture.", expected="batch_size of 1 or more", actual=batch_size)
         samples, single = self._samples(pictures, views)
         if is_path(given.get("cut")):
             given["cut"] = path_of(given["cut"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from voxcli import files
-from voxcli.api.things import Path, ShapeLike, as_picture, as_shape, digests_of, is_path, is_picture, need_path, path_of
+from voxcli.api.arguments import Count, Probability, python_call
+from voxcli.api.things import Path, ShapeLike, as_picture, as_shape, digests_of, is_path, is_picture, path_of
 from voxcli.contents import opened_once
+from voxcli.options import Interval
 from voxcli.scene import Animation, Camera, Picture, SceneDescription, SceneType, VoxelGrid
 
 if TYPE_CHECKING:
@@ -19,15 +21,17 @@ class Conversion(TypedDict, total=False):
     """What a conversion may need to know. resolution: cells along the longest side (64). threshold: of occupancy (0.5). points: sampled
     from a surface (10,000). seed: of the sampling (0)."""
 
-    resolution: int
-    threshold: float
-    points: int
-    seed: int
+    resolution: Count
+    threshold: Probability
+    points: Count
+    seed: Annotated[int, Interval("[0, inf)")]
 
 
+@python_call()
 def read(
-    path: Path, kind: str | None = None, *, format: str | None = None, depth_scale: float | None = None, ids: str | None = None
-) -> SceneType:
+    path: Path, kind: str | None = None, *, format: str | None = None,
+    depth_scale: Annotated[float | None, Interval("(0, inf)")] = None, ids: str | None = None,
+) -> SceneType:  # fmt: skip
     """Read a file as the scene type that it holds, in the file's world frame and units.
 
     Args:
@@ -49,9 +53,10 @@ def read(
     >>> voxcli.read("examples/chair/00.png").size
     (137, 137)
     """
-    return files.read(need_path(path), kind=kind, format=format, depth_scale=depth_scale, ids=ids)
+    return files.read(path_of(path), kind=kind, format=format, depth_scale=depth_scale, ids=ids)
 
 
+@python_call(Conversion)
 def write(
     path: Path, thing: SceneType | ShapeLike, *, kind: str | None = None, format: str | None = None, overwrite: bool = False,
     smooth: bool = False, **options: Unpack[Conversion],
@@ -83,7 +88,7 @@ def write(
     from voxcli.ops.conversions import ConversionOptions, convert_to_format, with_provenance
     from voxcli.seeds import item_seed
 
-    target = need_path(path)
+    target = path_of(path)
     found, _ = find_format(target, format)
     settings = ConversionOptions(**options)
     with opened_once():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from voxcli import files
-from voxcli.api.things import Path, ShapeLike, as_camera, as_shape, digests_of, is_path, path_of
+from voxcli.api.arguments import Count, Probability, python_call
+from voxcli.api.things import Device, Path, ShapeLike, as_camera, as_shape, digests_of, is_path, path_of
 from voxcli.contents import opened_once
-from voxcli.errors import UsageError, unknown_name
+from voxcli.errors import UsageError
+from voxcli.options import Interval
 from voxcli.scene import Animation, Camera, DepthMap, Picture, SceneDescription, Surfels
 
 if TYPE_CHECKING:
@@ -18,22 +20,24 @@ if TYPE_CHECKING:
     from voxcli.provenance import Json
 
 WHATS = {"shaded": Picture, "normals": Picture, "turntable": Animation, "depth": DepthMap, "surfels": Surfels}
-_LARGEST_SIDE = 8192
+What = Annotated[str, tuple(WHATS)]
+Size = Annotated[int | None, Interval("[1, 8192]")]
 
 
 class RenderOptions(TypedDict, total=False):
     """threshold: occupancy at which a grid's surface lies (0.5). cells: draw a grid's cells as they are. radius: of points. weights: those
     that predicted the scene, for other views of what pix2scene made."""
 
-    threshold: float
+    threshold: Probability
     cells: bool
-    radius: float
-    weights: str
+    radius: Annotated[float | None, Interval("(0, inf)")]
+    weights: Path | None
 
 
+@python_call(RenderOptions)
 def render(
-    thing: ShapeLike | SceneDescription, what: str = "shaded", *, camera: Camera | Path | None = None, views: int = 1,
-    size: int | None = None, lights: LightFile | Path | None = None, device: str = "cpu", **options: Unpack[RenderOptions],
+    thing: ShapeLike | SceneDescription, what: What = "shaded", *, camera: Camera | Path | None = None, views: Count = 1,
+    size: Size = None, lights: LightFile | Path | None = None, device: Device = "cpu", **options: Unpack[RenderOptions],
 ) -> Rendered:  # fmt: skip
     """Draw a thing, as `voxcli render-surfels` does.
 
@@ -60,37 +64,30 @@ def render(
     from voxcli.ops.conversions import with_provenance
     from voxcli.ops.lights import LightFile, read_lights
 
-    _check(what, views, size, lights is not None, options)
+    _check(what, views, lights is not None)
     with opened_once():
         if is_path(thing):
             held = files.read_as(path_of(thing), rendering.RENDERED)
         else:
             held = thing if isinstance(thing, SceneDescription) else as_shape(thing)
         light = lights if lights is None or isinstance(lights, LightFile) else read_lights(path_of(lights))
-        surfels = rendering.SurfelOptions(options.get("threshold", 0.5), options.get("cells", False), options.get("radius"), device)
+        surfels = rendering.SurfelOptions(options.get("threshold", 0.5), options.get("cells", False), options.get("radius"), str(device))
         view = rendering.ViewOptions(
-            WHATS[what], "normals" if what == "normals" else "shaded", views, size, light, options.get("weights"), surfels
+            WHATS[what], "normals" if what == "normals" else "shaded", views, size, light, path_of(options.get("weights")) or None, surfels
         )
         made, _ = rendering.render(held, as_camera(camera, path_of(thing)), view, path_of(camera) or "the camera")
         recorded: dict[str, Json] = {
             "as": what, "views": views, "size": size, "camera": path_of(camera) or None, "lights": path_of(lights) or None,
             "threshold": options.get("threshold"), "cells": options.get("cells"), "radius": options.get("radius"),
-            "weights": options.get("weights"),
+            "weights": path_of(options.get("weights")) or None,
         }  # fmt: skip
         recorded = {key: value for key, value in recorded.items() if value is not None}
         return with_provenance(made, "render-surfels", recorded, digests_of(thing, camera, lights), source_meta=getattr(held, "meta", None))
 
 
-def _check(what: str, views: int, size: int | None, lit: bool, options: RenderOptions) -> None:
-    if what not in WHATS:
-        raise unknown_name("rendering", what, WHATS)
-    if views < 1 or (views > 1 and what in ("depth", "surfels")) or (views == 1 and what == "turntable"):
-        expected = "views of 2 or more" if what == "turntable" else "views=1" if what in ("depth", "surfels") else "views of 1 or more"
+def _check(what: str, views: int, lit: bool) -> None:
+    if (views > 1 and what in ("depth", "surfels")) or (views == 1 and what == "turntable"):
+        expected = "views of 2 or more" if what == "turntable" else "views=1"
         raise UsageError(f"This is no number of views for {what}.", expected=expected, actual=views)
-    if size is not None and not 1 <= size <= _LARGEST_SIDE:
-        raise UsageError("A picture cannot have that size.", expected=f"1 to {_LARGEST_SIDE} pixels", actual=size)
     if lit and what not in ("shaded", "turntable"):
         raise UsageError(f"Lights change nothing about {what}.", hint="Leave them out.")
-    radius = options.get("radius")
-    if radius is not None and not radius > 0:
-        raise UsageError("The radius of points must be positive.", expected="a number above 0", actual=radius)

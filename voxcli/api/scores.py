@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
+from voxcli.api.arguments import python_call
 from voxcli.api.measured import Measured, as_measured
 from voxcli.api.things import path_of
 from voxcli.contents import opened_once
@@ -12,9 +13,16 @@ from voxcli.contents import opened_once
 if TYPE_CHECKING:
     import numpy as np
 
+    from voxcli.metrics.base import MetricOptions
     from voxcli.metrics.records import Record
 
     OptionValue = bool | int | float | str | Sequence[float] | Sequence[str] | np.ndarray | None
+
+
+def _options_of_metrics() -> list[type[MetricOptions]]:
+    from voxcli.metrics.registry import METRICS
+
+    return [metric.options for metric in METRICS.values()]
 
 
 @overload
@@ -23,6 +31,7 @@ def score(prediction: Measured, truth: Measured, metric: str = "chamfer", *, pre
 @overload
 def score(prediction: Measured, truth: Measured, metric: list[str] | tuple[str, ...], *, preset: str | None = None, seed: int = 0,
           **options: OptionValue) -> list[Record]: ...  # fmt: skip
+@python_call(classes=_options_of_metrics)
 def score(
     prediction: Measured, truth: Measured, metric: str | list[str] | tuple[str, ...] = "chamfer", *, preset: str | None = None,
     seed: int = 0, **options: OptionValue,

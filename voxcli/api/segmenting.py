@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from voxcli import files
-from voxcli.api.things import ShapeLike, as_picture, as_shape, digests_of, is_path, is_picture, path_of
+from voxcli.api.arguments import Probability, python_call
+from voxcli.api.prediction import Model, load
+from voxcli.api.things import Device, Path, ShapeLike, as_picture, as_shape, digests_of, is_path, is_picture, path_of
 from voxcli.errors import DataError, UsageError
+from voxcli.options import Interval
 from voxcli.scene import FruxelGrid, Mesh, Picture, PointCloud, SceneType, VoxelGrid
 
 if TYPE_CHECKING:
-    from voxcli.api.prediction import Model
-    from voxcli.api.things import Path, PictureLike
+    from voxcli.api.things import PictureLike
     from voxcli.provenance import Json
+
+Length = Annotated[float | None, Interval("[0, inf)")]
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,10 @@ class Segmentation:
     scene: FruxelGrid | VoxelGrid | None = None
 
 
+@python_call()
 def segment(
-    thing: ShapeLike | PictureLike, *, model: Model | str | None = None, weights: Path | None = None, gap: float | None = None,
-    min_volume: float | None = None, only: Sequence[str] = (), threshold: float = 0.5, device: str = "auto",
+    thing: ShapeLike | PictureLike, *, model: Model | str | None = None, weights: Path | None = None, gap: Length = None,
+    min_volume: Length = None, only: Sequence[str] = (), threshold: Probability = 0.5, device: Device = "auto",
 ) -> Segmentation:  # fmt: skip
     """Divide a labelled scene into instances, a picture into classes and instances, or a shape into parts, as `voxcli segment` does.
 
@@ -72,15 +77,13 @@ def segment(
     held = _held(thing)
     if model in able(DividesShapes):
         assert isinstance(model, str)
-        return _parts(held, model, weights, threshold, device)
+        return _parts(held, model, weights, threshold, str(device))
     if model in able(CutsOut):
-        return _object(held, weights, device, digests_of(thing))
+        return _object(held, weights, str(device), digests_of(thing))
     segmentation = SceneSegmentation(gap, min_volume, (only,) if isinstance(only, str) else tuple(only), "instance", threshold)
     segmentation.check()
     picture = held if isinstance(held, Picture) else None
     if picture is not None:
-        from voxcli.api.prediction import load
-
         network = load(model, weights=weights, device=device) if model is None or isinstance(model, str) else model
         held = network.predict(picture)
         if not isinstance(held, FruxelGrid):

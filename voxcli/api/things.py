@@ -30,6 +30,8 @@ ShapeLike = Path | Shape | Trimesh | Faces | Array
 PictureLike = Union[Path, Picture, "Image.Image", np.ndarray]
 """A file, a Picture, a Pillow image, or an array [H, W], [H, W, 3] or [H, W, 4] of uint8 or uint16."""
 
+Device = Union[str, "torch.device"]
+
 Thing = Union[Trimesh, "Image.Image", "Recordable"]
 """What a caller may hand in, where anything else is told so."""
 
@@ -44,13 +46,6 @@ def is_path(thing: Thing) -> TypeIs[Path]:
 def path_of(thing: Thing) -> str:
     """The path that was handed in; "" for what is no path."""
     return os.fspath(thing) if is_path(thing) else ""
-
-
-def need_path(path: Path) -> str:
-    """The path that must be one. Raises UsageError for anything else."""
-    if not is_path(path):
-        raise UsageError("This is no path of a file.", expected="a str or a pathlib.Path", actual=_kind(path))
-    return path_of(path)
 
 
 def digests_of(*things: Thing) -> dict[str, str]:
