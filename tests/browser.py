@@ -54,7 +54,7 @@ class Browser:
     def open(self, path, size=(1280, 800), dark=False, touch=False):
         """Open a file and wait until its scene is drawn."""
         self.said, self.asked = [], []
-        self._call("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=touch)
+        self.resize(size, touch)
         self._call("Emulation.setTouchEmulationEnabled", enabled=touch)
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         for url, ready in (("about:blank", "true"), (path.absolute().as_uri(), "!!document.documentElement.dataset.ready")):
@@ -64,6 +64,10 @@ class Browser:
                 assert not trouble, self.said
                 time.sleep(0.05)
         self.settle()
+
+    def resize(self, size, touch=False):
+        """The window gets another size, (width, height)."""
+        self._call("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=touch)
 
     def _is(self, expression):
         """Whether something holds; not while the page is being exchanged for another."""

@@ -112,6 +112,35 @@ def test_hits_misses_and_false_alarms_have_their_colours(opened):
     assert pixels(browser, class_colour("car")) > 50
 
 
+@pytest.mark.parametrize("key", ["1", "2", "3"])
+def test_a_view_follows_the_window_and_has_all_in_sight(opened, key):
+    browser = opened(fruxel_grid(), size=(1200, 300))
+    browser.press(key)
+    browser.resize((500, 900))
+    browser.resize((800, 600))
+    browser.settle()
+    beyond = "(camera.updateMatrixWorld(), Math.max(...outline.map((v) => v.clone().project(camera)).map((v) => Math.abs(v.x))))"
+    assert 0.3 < browser.ask(beyond) < 1
+
+
+def test_a_scene_that_was_turned_stays_where_it_is(opened):
+    browser = opened(fruxel_grid(), size=(1200, 600))
+    browser.drag((250, 400), (330, 430))
+    place = browser.ask("camera.position.toArray()")
+    browser.resize((800, 600))
+    browser.settle()
+    assert browser.ask("camera.position.toArray()") == place
+
+
+def test_two_scenes_lie_as_the_button_says(opened):
+    browser = opened(fruxel_grid(), fruxel_grid(), size=(1200, 900))
+    said = "document.querySelector('#modes button').textContent"
+    assert browser.ask(said) == "one above the other"
+    browser.resize((1280, 800))
+    browser.settle()
+    assert browser.ask(said) == "side by side" and browser.ask("document.querySelector('#modes button').ariaPressed") == "true"
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_dark_and_light(opened, dark):
     browser = opened(fruxel_grid(), dark=dark)

@@ -239,3 +239,14 @@ def test_what_the_model_saw_is_marked_in_the_picture():
     grid = replace(fruxels(), meta={"prediction": {"crop": [2, 0, 18, 12]}})
     page, _ = page_of(PageItem(grid, "a", Picture(np.zeros((12, 20, 3), np.uint8))))
     assert data_of(page)["picture"]["seen"] == [0.1, 0, 0.9, 1]
+
+
+@pytest.mark.parametrize("of", ["faces", "vertices"])
+def test_the_legend_of_parts_has_the_mean_colours_of_what_is_drawn(of):
+    from voxcli.ops.viewer.panes import pane_of
+
+    vertices, faces = np.concatenate([np.eye(3), np.eye(3) + 1, np.eye(3) + 2]), np.arange(9).reshape(3, 3)
+    colours = np.array([[10, 0, 0, 255], [30, 0, 200, 255], [0, 90, 0, 255]], np.uint8)
+    shown = {"face_colors": colours} if of == "faces" else {"vertex_colors": colours.repeat(3, 0)}
+    pane = pane_of(Mesh(vertices, faces, face_parts=np.array([0, 0, 1]), part_names=("seat", "leg"), **shown), "a.glb")
+    assert [(group.name, group.colour) for group in pane.groups] == [("seat", (20, 0, 100)), ("leg", (0, 90, 0))]

@@ -203,8 +203,10 @@ def _mesh(mesh: Mesh, title: str) -> Pane:
             of_faces, groups = _grouped(mesh.face_parts, [_short(name) for name in mesh.part_names])
         if mesh.face_colors is not None:
             colours = {"colours": packed(mesh.face_colors[:, :3], "<u1"), "colours_of": "faces"}
+            groups = _mean_colours(groups, of_faces, mesh.face_colors[:, :3])
         elif mesh.vertex_colors is not None:
             colours = {"colours": packed(mesh.vertex_colors[:, :3], "<u1"), "colours_of": "vertices"}
+            groups = _mean_colours(groups, of_faces, mesh.vertex_colors[mesh.faces][..., :3].mean(1))
     geometry: dict[str, Json] = {
         "kind": "triangles", "places": Places.of(mesh.vertices).json(), "faces": packed(mesh.faces, "<u4"), "of": packed(of_faces, "<u2"),
     }  # fmt: skip
@@ -311,6 +313,12 @@ def _grouped(labels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
     if unnamed := len(labels) - sum(group.count for group in groups):
         groups.append(Group("unlabelled", _PLAIN, unnamed))
     return table[labels], groups
+
+
+def _mean_colours(groups: Sequence[Group], of: np.ndarray, colours: np.ndarray) -> list[Group]:
+    """The groups in the mean colours of their faces. of [N], colours [N, 3]."""
+    means = [np.rint(colours[of == k].mean(0)).astype(int).tolist() for k in range(len(groups))]
+    return [replace(group, colour=(red, green, blue)) for group, (red, green, blue) in zip(groups, means, strict=True)]
 
 
 def _short(name: str) -> str:

@@ -25,9 +25,11 @@ function ask() {
   waiting = true;
 }
 
+const isWide = () => $("view").clientWidth > $("view").clientHeight;
+
 function rectangles() {
   const { clientWidth: width, clientHeight: height } = $("view");
-  const count = shownPanes().length, beside = width > height;
+  const count = shownPanes().length, beside = isWide();
   const [w, h] = beside ? [width / count, height] : [width, height / count];
   return shownPanes().map((_, k) => (beside ? [k * w, 0, w, h] : [0, k * h, w, h]));
 }
@@ -157,7 +159,7 @@ function makeLegend() {
   legend.forEach((entry, row) => {
     const cells = counted.map(({ pane }) => number(pane.counts[pane.groups.indexOf(row)]));
     if (scores) cells.push(share(scores.classes[entry.name]));
-    $("legend").append(rowOf(hidden.rows, row, entry, cells, panes[0].pane.geometry.colours));
+    $("legend").append(rowOf(hidden.rows, row, entry, cells, legend.length < 2 && panes[0].pane.geometry.colours));
   });
   scores?.categories.forEach((entry, k) => $("categories").append(rowOf(hidden.categories, k, entry, [number(entry.count)])));
   $("all").onclick = () => { hidden.rows.clear(); hidden.categories.clear(); showClasses(); };
@@ -214,8 +216,7 @@ function makeViews() {
 }
 
 function setMode(name) {
-  mode = name === "side by side" ? "beside" : "differences";
-  press($("modes"), name);
+  mode = name;
   $("categories").hidden = mode === "beside";
   showCaptions();
   if (seenFrom) look(seenFrom);
@@ -223,6 +224,10 @@ function setMode(name) {
 }
 
 function showCaptions() {
+  for (const button of $("modes").children) {
+    button.setAttribute("aria-pressed", button.value === mode);
+    if (button.value === "beside") button.textContent = isWide() ? "side by side" : "one above the other";
+  }
   const role = mode === "beside" && scores ? ["predicted: ", "true: "] : ["", ""];
   const below = getComputedStyle($("bar")).position === "absolute" ? $("bar").offsetHeight + 20 : 6;
   $("captions").replaceChildren(...(data.panes.length > 1 ? rectangles() : []).map(([x, y, w], k) => {
@@ -244,8 +249,8 @@ function makeFacts() {
   $("scores").hidden = $("modes").hidden = false;
   $("scores").append(make("b", { textContent: share(scores.main[1]) || "-" }), make("span", { textContent: scores.main[0] }),
     ...scores.more.map(([name, value]) => make("span", { textContent: ` · ${name} ${share(value)}` })));
-  for (const name of ["side by side", "hits and misses"])
-    $("modes").append(make("button", { type: "button", textContent: name, onclick: () => setMode(name) }));
+  for (const value of ["beside", "differences"])
+    $("modes").append(make("button", { type: "button", value, textContent: "hits and misses", onclick: () => setMode(value) }));
 }
 
 function placeSeen() {
@@ -332,10 +337,10 @@ async function start() {
   makeViews();
   makeSlices();
   look("oblique");
-  if (scores) setMode("side by side");
+  if (scores) setMode("beside");
   addEventListener("keydown", onKey);
   $("picture").querySelector("img").onload = placeSeen;
-  new ResizeObserver(() => { showCaptions(); placeSeen(); ask(); }).observe($("view"));
+  new ResizeObserver(() => { showCaptions(); placeSeen(); if (seenFrom) look(seenFrom); ask(); }).observe($("view"));
   document.documentElement.dataset.ready = "yes";
 }
 
