@@ -1,13 +1,16 @@
-"""Log lines of `-v`, and the seconds of parts of the work for `-vv`.
+"""Warnings, log lines of `-v`, and the seconds of parts of the work for `-vv`.
 
-The packages below the command line call `info` and `timed`. The command line sets a handler. Without one, both cost nothing.
+The packages below the command line call `warn`, `info` and `timed`. The command line sets a handler. Without one, both cost nothing.
 """
 
 from __future__ import annotations
 
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 
 WORKERS = " in workers"
 """Behind the names of parts that other processes took."""
@@ -45,6 +48,19 @@ def muted() -> Iterator[None]:
         yield
     finally:
         _handlers[:] = kept
+
+
+def warn(text: str) -> None:
+    """Warn of what was done otherwise than asked. In Python, the line that is shown is the user's, which called this package."""
+    frame: FrameType | None = sys._getframe(1)
+    depth, place, outermost = 1, 1, ""
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] == "voxcli":
+            place, outermost = depth, module
+        frame, depth = frame.f_back, depth + 1
+    by_command = outermost.startswith(("voxcli.cli", "voxcli.__main__"))
+    warnings.warn(text, stacklevel=3 if by_command else place + 2)
 
 
 def info(text: str | Callable[[], str]) -> None:

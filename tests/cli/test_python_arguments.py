@@ -89,3 +89,9 @@ def test_errors_name_the_arguments_of_python(tmp_path):
 def test_a_format_is_named_where_files_are_read(tmp_path):
     with refused(VoxcliError, hint="Use voxcli.read(path, format=...) with"):
         vx.score(str(tmp_path / "nothing"), POINTS)
+
+
+def test_a_warning_shows_the_line_of_the_caller():
+    with pytest.warns(UserWarning, match="no pixel counts") as caught:
+        vx.score(np.full((2, 2), np.nan), np.ones((2, 2)), "depth")
+    assert caught[0].filename == __file__

@@ -9,12 +9,12 @@ of cells). `voxcli convert --to jof` writes such shapes, `voxcli synth views --l
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from voxcli import log
 from voxcli.datasets.objects import ColouredVoxels, PointValues, point_values
 from voxcli.datasets.r2n2 import SPLITS, TAXONOMY, read_taxonomy
 from voxcli.errors import DataError, FileFormatError, unknown_name
@@ -76,7 +76,7 @@ class ColouredShapes:
         if split != "train":
             raise DataError(f"'{self.root}' does not say which of its shapes are of '{split}'.",
                             expected=f"{TAXONOMY}, or folders train, val and test")  # fmt: skip
-        warnings.warn(f"{self.root} states no splits: all of its shapes are taken for training.", stacklevel=4)
+        log.warn(f"{self.root} states no splits: all of its shapes are taken for training.")
         return None
 
     def _key(self, path: Path) -> tuple[str, str]:

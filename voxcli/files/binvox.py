@@ -8,10 +8,10 @@ centred at scale * ((i + 1/2)/dim) + translate. Voxelisers of the field write cu
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.guard import claim
 from voxcli.files.registry import Format, Options, register
@@ -52,7 +52,7 @@ def _whole_runs(runs: np.ndarray, cells: int, name: str) -> tuple[np.ndarray, np
         raise FileFormatError(f"{name} goes on behind its last cell.", expected=f"{2 * used} bytes of run lengths for {cells} cells",
                               actual=f"{behind} bytes more", hint="Its `dim` may be wrong.")  # fmt: skip
     if behind:
-        warnings.warn(f"{name}: {behind} byte{'s' * (behind > 1)} behind the last cell left out.", stacklevel=4)
+        log.warn(f"{name}: {behind} byte{'s' * (behind > 1)} behind the last cell left out.")
     return pairs[:used, 0], pairs[:used, 1]
 
 

@@ -8,11 +8,11 @@ as in the files, z up: SemanticKITTI's grid is x forward, y left, z up in metres
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files.binvox import occupied_cells
 from voxcli.files.colmap import BINARY_NAMES, read_colmap
@@ -147,7 +147,7 @@ def kitti_labels(ids: np.ndarray, kind: str | None, name: str) -> np.ndarray:
         raise FileFormatError(f"{name} holds training ids, not raw ids.", expected="raw ids: 10 is car, 40 is road, 50 is building",
                               actual=_listed(used), hint="--ids training reads them (convert, info, metrics iou).")  # fmt: skip
     if strange:
-        warnings.warn(f"{name}: ids that SemanticKITTI does not have are ignored: {_listed(strange)}.", stacklevel=2)
+        log.warn(f"{name}: ids that SemanticKITTI does not have are ignored: {_listed(strange)}.")
     table = np.full(1 << 16, 255, np.uint8)
     table[list(_KITTI_MAP)] = list(_KITTI_MAP.values())
     labels: np.ndarray = table[ids]

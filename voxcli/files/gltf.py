@@ -6,13 +6,13 @@ Each node with a mesh is a part, named by its path from the root, "parent/node/m
 from __future__ import annotations
 
 import importlib
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError, FileFormatError
 from voxcli.files import glb
 from voxcli.files.gltf_data import BrokenError, GltfData, Tree, extensions_of, finished, list_of, numbers, tree_of, whole
@@ -114,7 +114,7 @@ class _Reader:
         warn_left_out(self.name, self.left)
         if self.data.warnings:
             more = f" (and {len(self.data.warnings) - 1} more like this)" if len(self.data.warnings) > 1 else ""
-            warnings.warn(f"{self.name}: {self.data.warnings[0]}{more}. What they have is taken.", stacklevel=2)
+            log.warn(f"{self.name}: {self.data.warnings[0]}{more}. What they have is taken.")
         meta, classes = glb.read_extras(tree_of(scene.get("extras") or None, "extras").get("voxcli"), self.name)
         return joined(pieces, self.name, linear=True, meta=meta, classes=classes)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import warnings
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from voxcli import log
 from voxcli.files import keyed
 from voxcli.files.guard import claim, parsing
 from voxcli.files.hdf5_reading import MOST_KEYS, find, is_text, opened, texts, values
@@ -51,7 +51,7 @@ def _first_of_imnet(file: h5py.File, name: str) -> VoxelGrid | PointCloud | None
 
     def first(data: h5py.Dataset, key: str) -> np.ndarray:
         if len(data) > 1:
-            warnings.warn(f"{name} holds {len(data)} shapes; the first is taken.", stacklevel=4)
+            log.warn(f"{name} holds {len(data)} shapes; the first is taken.")
         shape: np.ndarray = values(data, f"{name}: '{key}'", slice(0, 1))[0]
         return shape
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError, FileFormatError, VoxcliError
 from voxcli.files.exif import field_of_view
 from voxcli.files.guard import claim, parsing
@@ -92,7 +93,7 @@ def open_image(source: Source, options: Options | None = None) -> Image.Image:
     except Exception as error:  # Pillow raises a dozen kinds for damaged bytes
         raise FileFormatError(f"{source.name} is a damaged image.", actual=str(error), hint="The file may be truncated.") from error
     if frames > 1 and image_kind != "MPO":  # MPO: a photograph, and previews of it
-        warnings.warn(f"{source.name} holds {frames} pictures; the first is taken.", stacklevel=2)
+        log.warn(f"{source.name} holds {frames} pictures; the first is taken.")
     return image
 
 

@@ -6,11 +6,11 @@ uint32 a point: the class in its low half, the instance in its high half.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import FileFormatError
 from voxcli.files.source import Source
 from voxcli.scene import Labels, PointCloud
@@ -31,7 +31,7 @@ def read_scan(source: Source) -> PointCloud:
     points = np.frombuffer(data, "<f4").reshape(-1, columns)
     if not (np.abs(points[:, :3]) < _FARTHEST).all():
         raise FileFormatError(f"{source.name} is no scan of a lidar.", expected="x, y, z in metres", actual="numbers that are no places")
-    warnings.warn(f"{source.name}: x, y and z are read; {'intensity' if columns == 4 else 'intensity and ring'} left out.", stacklevel=2)
+    log.warn(f"{source.name}: x, y and z are read; {'intensity' if columns == 4 else 'intensity and ring'} left out.")
     return PointCloud(np.ascontiguousarray(points[:, :3]))
 
 

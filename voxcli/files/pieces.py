@@ -5,12 +5,12 @@ A piece has one material. Pieces of one name are one part of the mesh; see voxcl
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError
 from voxcli.files.mesh_colours import UNCOLOURED, Material, mean_over_corners, shown, surface_colours
 from voxcli.provenance import Meta
@@ -119,4 +119,4 @@ def _labelled(parts: np.ndarray, names: list[str], classes: Labels | None) -> tu
 def warn_left_out(name: str, counts: Mapping[str, int]) -> None:
     """One warning for all that a reader leaves out of a file. counts: how many of what, "face(s) of two corners"; none of 0."""
     if left := [f"{count} {what}" for what, count in counts.items() if count]:
-        warnings.warn(f"{name}: left out: {', '.join(left)}.", stacklevel=2)
+        log.warn(f"{name}: left out: {', '.join(left)}.")

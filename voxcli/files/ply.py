@@ -7,11 +7,11 @@ comment lines, `voxcli classes {...}` and `voxcli meta {...}`, each JSON.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError, EmptyCloudError, EmptyMeshError, FileFormatError
 from voxcli.files.keyed import meta_text, parse_meta
 from voxcli.files.mesh_colours import label_colours, mean_over_corners, mean_over_faces, to_uint8
@@ -109,7 +109,7 @@ def _say_what_is_left_out(ply: Ply, name: str, of_vertices: tuple[str, ...], of_
             opaque = {n for n in ("alpha",) if n in element.columns and element.columns[n].min() in (1.0, 255)}
             left += [re.sub(r"_\d+$", "_*", p.name) for p in element.properties if p.name not in read[key] and p.name not in opaque]
     if left:
-        warnings.warn(f"{name}: nothing is made of {', '.join(dict.fromkeys(left))}; the rest is read.", stacklevel=4)
+        log.warn(f"{name}: nothing is made of {', '.join(dict.fromkeys(left))}; the rest is read.")
 
 
 def _columns(element: Element, names: tuple[str, ...]) -> np.ndarray | None:

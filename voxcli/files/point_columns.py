@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import FileFormatError
 
 
@@ -18,7 +17,7 @@ def unnamed_columns(columns: np.ndarray, name: str) -> tuple[np.ndarray | None, 
     """
     if columns.shape[1] not in (0, 3, 6):
         count = columns.shape[1]
-        warnings.warn(f"{name}: {count} column{'s' * (count > 1)} behind x, y and z left out: nothing says what they are.", stacklevel=4)
+        log.warn(f"{name}: {count} column{'s' * (count > 1)} behind x, y and z left out: nothing says what they are.")
         return None, None
     normals = colours = None
     for three in np.split(columns, columns.shape[1] // 3, axis=1) if columns.shape[1] else []:

@@ -7,10 +7,10 @@ of triangles, and finds nothing in a text without "endsolid".
 from __future__ import annotations
 
 import re
-import warnings
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError, EmptyMeshError, FileFormatError
 from voxcli.files import mesh_text
 from voxcli.files.pieces import Piece, joined, warn_left_out
@@ -72,7 +72,7 @@ def _text_solids(source: Source) -> list[tuple[str, np.ndarray]]:
     data, ended = _END.subn(b"", source.data.replace(b"\r", b"\n"))  # a solid may be called "vertex"
     heads = [*_SOLID.finditer(data)]
     if ended < len(heads) and b"facet" in data.lower():
-        warnings.warn(f"{source.name} ends without 'endsolid': it may have been cut off.", stacklevel=2)
+        log.warn(f"{source.name} ends without 'endsolid': it may have been cut off.")
     ends = [each.start() for each in heads[1:]] + [len(data)]
     if not heads:
         return [("", _text_corners(source.name, data))]

@@ -5,12 +5,12 @@ The order is that of the public evaluations: pixels that count, alignment by the
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError, ShapeError, unknown_name
 from voxcli.metrics.counting import Array, as_array
 from voxcli.metrics.records import Names, Record, Tree, make_record
@@ -125,7 +125,7 @@ def depth_record(
         "pixels": int(both.sum()), "masked": mask is not None, "kind": options.kind or "z", "ratios": list(RATIOS), "strict": True,
     }  # fmt: skip
     if not len(t):
-        warnings.warn(f"{names.get('pred', 'the prediction')}: no pixel counts, so the depth has no score.", stacklevel=2)
+        log.warn(f"{names.get('pred', 'the prediction')}: no pixel counts, so the depth has no score.")
     d, fit = aligned(guess[both], t, options)
     parts = errors(d, t) | {"covered": float(both.sum() / known.sum()) if known.any() else None} | fit
     return make_record("depth", parts[options.value], parts=parts, params=params, **names)

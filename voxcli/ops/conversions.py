@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -186,8 +185,8 @@ def _solid_voxels(mesh: Mesh, options: ConversionOptions) -> VoxelGrid:
         scene = SceneDescription((SceneObject(mesh, "object"),), Labels(("air", "object")))
     done = voxelize_scene(scene, *bounding_cube(scene, options.resolution))
     if done.behind >= 0.01:
-        warnings.warn(f"{done.behind:.0%} of the cells that a mesh fills lie behind its openings; `voxcli fruxelize --grid voxel "
-                      "--fill outside` leaves them empty.", stacklevel=2)  # fmt: skip
+        log.warn(f"{done.behind:.0%} of the cells that a mesh fills lie behind its openings; `voxcli fruxelize --grid voxel "
+                 "--fill outside` leaves them empty.")  # fmt: skip
     grid = done.grid
     assert isinstance(grid, VoxelGrid) and grid.labels is not None
     return grid if scene.classes is mesh.classes else replace(grid, occupancy=grid.labels > 0, labels=None, classes=None)

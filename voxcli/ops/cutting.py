@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError
 from voxcli.models.cutout.spec import NAME
 from voxcli.ops.plain_background import NEAR, plain_alpha
@@ -104,7 +104,7 @@ def cut_out(picture: Picture, how: str | None = None, device: str = "cpu", weigh
         alpha = np.zeros(rgb.shape[:2], np.uint8)
     if alpha is None:
         if weights is None and not has_mask_head():
-            warnings.warn(_NO_WEIGHTS, stacklevel=2)
+            log.warn(_NO_WEIGHTS)
             return Cut(picture)
         head = mask_head(device, weights)
         share = head.network.mask(rgb)

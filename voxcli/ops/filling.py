@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from voxcli import log
 from voxcli.errors import UsageError
 from voxcli.ops.framing import Framing, choose_frustum, cut_off, default_view
 
@@ -114,7 +114,7 @@ def fill_points(cloud: PointCloud, source: str, options: FillOptions) -> VoxelGr
         raise UsageError(f"{source}: points are put into voxels only.", hint="Use --grid voxel.")
     grid, outside = voxelize_points(cloud, _place(cloud.points, options), options.class_name)
     if outside:
-        warnings.warn(f"{source}: {outside:.1%} of the points lie outside of the box and are left out.", stacklevel=2)
+        log.warn(f"{source}: {outside:.1%} of the points lie outside of the box and are left out.")
     return grid
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
 import numpy as np
 
+from voxcli import log
 from voxcli.files.glb import write_glb
 from voxcli.files.registry import Options
 from voxcli.geometry.rectangles import in_blocks, merged_faces, without_specks
@@ -40,8 +40,8 @@ def small_scene(grid: FruxelGrid | VoxelGrid) -> Mesh:
             if not len(found) or len(write_glb(mesh, Options())) <= MOST_BYTES - _PROVENANCE:
                 break
     if (codes != exact).any():
-        warnings.warn(f"{int((codes != exact).sum()):,} of {exact.size:,} cells are drawn {how}, so that the file has at most 1 MB. "
-                      "`voxcli convert --surface cells` draws them exactly.", stacklevel=2)  # fmt: skip
+        log.warn(f"{int((codes != exact).sum()):,} of {exact.size:,} cells are drawn {how}, so that the file has at most 1 MB. "
+                 "`voxcli convert --surface cells` draws them exactly.")  # fmt: skip
     return mesh
 
 

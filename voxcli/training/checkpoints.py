@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from voxcli import log
 from voxcli.atomic import atomic_write_bytes
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.checkpoints import why_refused
@@ -200,7 +201,7 @@ def newest_checkpoint(run: Path) -> State | None:
             failure = failure or error
             continue
         if failure is not None:
-            warnings.warn(f"{failure.message} '{path}' of step {state['step']} is used instead.", stacklevel=2)
+            log.warn(f"{failure.message} '{path}' of step {state['step']} is used instead.")
         return state
     if failure is not None:
         raise FileFormatError(failure.message, actual=failure.actual,

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxcli import config as configuration
+from voxcli import log
 from voxcli.config import Value
 from voxcli.errors import UsageError, unknown_name
 from voxcli.models.iqtt.batches import UNKNOWN, Question, QuestionBatch, QuestionReader, QuestionSamples, collate
@@ -165,8 +165,7 @@ class IQTTTask(Task[Solver, IQTTConfig, QuestionSamples, Question, QuestionBatch
         if supervised and not data.labelled:
             raise UsageError(f"Stage '{stage.name}' learns from answers, and there are none.", hint="Give labels, or leave out 'distance'.")
         if config.scenes is not None and data.unlit:
-            warnings.warn(f"{', '.join(path.name for path in data.unlit)}: no lights; made scenes are lit by others than the pictures.",
-                          stacklevel=2)  # fmt: skip
+            log.warn(f"{', '.join(path.name for path in data.unlit)}: no lights; made scenes are lit by others than the pictures.")
 
     def constants(self, data: QuestionSamples, indices: Sequence[int]) -> dict[str, Tensor]:
         """The questions that may be learnt from, without those that are set aside."""

@@ -7,7 +7,6 @@ its cameras looked at. Another camera is served by the surfels seen from its pla
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli import config
+from voxcli import config, log
 from voxcli.errors import DataError, UsageError, unknown_name
 from voxcli.geometry.cameras import inverse_rigid, look_at
 from voxcli.geometry.lighting import Lights
@@ -107,7 +106,7 @@ class Pix2ScenePredictor(Predictor[Pix2Scene, LensOptions, Surfels], MakesScenes
         strangers = [sample.picture for sample in inputs if sample.camera is None]
         if strangers and (assumed := self._assumed(options.fov_x_deg, strangers)) not in self.warned:
             self.warned.add(assumed)
-            warnings.warn(assumed, stacklevel=2)
+            log.warn(assumed)
         for sample in inputs:  # one at a time: the kernels' sums depend on the batch, in the last digit
             eye = self.usual_eye if sample.camera is None else inverse_rigid(sample.camera.world_to_cam)[:3, 3]
             fitted = fit(sample.picture, self.view, fov_x_deg=options.fov_x_deg, camera=sample.camera)

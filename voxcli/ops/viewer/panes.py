@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from voxcli import log
 from voxcli.errors import DataError
 from voxcli.geometry.rectangles import in_blocks, lattice_to_world, merged_faces
 from voxcli.ops.grid_pictures import grid_labels
@@ -128,7 +128,7 @@ def cells_pane(grid: FruxelGrid | VoxelGrid, title: str, codes: np.ndarray, grou
         found = merged_faces(codes, used[used > 0].tolist(), between=True)
     if side > 1:
         facts = [*facts, f"drawn in blocks of {side} x {side} x {side} cells: the cells are more than {MOST_TRIANGLES:,} triangles"]
-        warnings.warn(f"{title}: {facts[-1]}.", stacklevel=2)
+        log.warn(f"{title}: {facts[-1]}.")
     columns = np.stack([found.axis * 2 + found.side, found.plane, *found.first.T, *found.size.T, found.label])
     wide = "<u2" if int(codes.max(initial=0)) > 255 else "<u1"
     geometry: dict[str, Json] = {
