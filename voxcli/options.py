@@ -200,7 +200,7 @@ _WORDS: Mapping[type, tuple[str, str]] = {
 def _words_for(kind: type, about: OptionInfo) -> str:
     members = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
     paths = any(typing.get_origin(each) is os.PathLike for each in members)
-    said = [_word_for(each, about) for each in members if not (paths and each is str)]
+    said = list(dict.fromkeys(_word_for(each, about) for each in members if not (paths and each is str)))
     return f"{', '.join(said[:-1])}, or {said[-1]}" if len(said) > 1 else said[0]
 
 
