@@ -28,10 +28,10 @@ class ObjectOptions(ModelOptions):
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.cut is not None and not isinstance(self.cut, str):
             raise UsageError("This says nothing of how to cut an object out.", expected="auto, none, or the path of a mask",
                              actual=type(self.cut).__name__)  # fmt: skip
+        super().__post_init__()
 
     @property
     def mask_file(self) -> str | None:
