@@ -59,7 +59,7 @@ def warn(text: str) -> None:
         if module.partition(".")[0] == "voxcli":
             place, outermost = depth, module
         frame, depth = frame.f_back, depth + 1
-    by_command = outermost.startswith(("voxcli.cli", "voxcli.__main__"))
+    by_command = outermost.split(".")[1:2] in (["cli"], ["__main__"])
     warnings.warn(text, stacklevel=3 if by_command else place + 2)
 
 
