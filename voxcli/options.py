@@ -22,6 +22,7 @@ from voxcli.errors import UsageError, unknown_name
 from voxcli.provenance import Recordable
 
 T = TypeVar("T")
+V = TypeVar("V")
 OptionsT = TypeVar("OptionsT", bound="Options")
 
 
@@ -134,8 +135,11 @@ class Options:
         own: type = type(self)
         kinds = _kinds(own)
         for name, about in option_infos(type(self)).items():
-            check_type(name, about, getattr(self, name), kinds[name])
-            check_value(name, about, getattr(self, name))
+            value = without_arrays(given := getattr(self, name), kinds[name])
+            if value is not given:
+                object.__setattr__(self, name, value)
+            check_type(name, about, value, kinds[name])
+            check_value(name, about, value)
 
     @property
     def given(self) -> dict[str, Recordable]:
@@ -169,6 +173,18 @@ def check_type(name: str, about: OptionInfo, value: Recordable, kind: type | Non
         plain = value is None or isinstance(value, (bool, int, float, str, tuple, list))
         short = plain and "a path" not in words and len(repr(value)) < 80
         raise UsageError(f"{name} is of another type.", expected=words, actual=repr(value) if short else type(value).__name__)
+
+
+def without_arrays(value: V, kind: type | None) -> V:
+    """A number or truth value of NumPy or torch as Python's own, and an array of one axis as a tuple where that is asked for.
+
+    >>> without_arrays([0.5], tuple[float, ...])
+    [0.5]
+    """
+    plain, axes = getattr(value, "tolist", None), getattr(value, "ndim", None)
+    if not callable(plain) or axes not in (0, 1) or (axes == 1 and (kind is None or _is_of(typing.cast("Recordable", value), kind))):
+        return value
+    return plain() if axes == 0 else typing.cast("V", tuple(plain()))
 
 
 def _is_of(value: Recordable, kind: type) -> bool:

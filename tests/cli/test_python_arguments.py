@@ -70,6 +70,23 @@ def test_numbers_of_numpy_and_lists_are_taken():
     assert vx.voxelize(SOLID, cells=[2, 3, 4], box=[0, 0, 0, 1, 1, np.float64(1)]).labels.shape == (2, 3, 4)
 
 
+def test_arrays_and_truth_values_of_numpy_are_taken():
+    box = np.array([0.0, 0, 0, 1, 1, 1])
+    assert np.array_equal(vx.voxelize(SOLID, resolution=2, box=box).labels, vx.voxelize(SOLID, resolution=2, box=box.tolist()).labels)
+    found = vx.score(POINTS, POINTS, "chamfer", squared=np.bool_(True), seed=np.int64(3), points=2)
+    assert found == vx.score(POINTS, POINTS, "chamfer", squared=True, seed=3, points=2) and found["params"]["squared"] is True
+    assert vx.score(SOLID, SOLID, "chamfer", points=50, seed=np.uint8(3)) == vx.score(SOLID, SOLID, "chamfer", points=50, seed=3)
+    assert vx.score(POINTS, POINTS, "fscore", thresholds=np.array([0.5, 1.0]))["params"]["thresholds"] == [0.5, 1.0]
+    with refused(UsageError, "box", expected="6 numbers"):
+        vx.voxelize(SOLID, resolution=2, box=box[:5])
+
+
+@pytest.mark.parametrize("call", [lambda: vx.read(""), lambda: vx.write("", GRID)])
+def test_an_empty_name_is_said_to_be_empty(call):
+    with refused(UsageError, "empty"):
+        call()
+
+
 # -- words ------------------------------------------------------------------------------------------------------------------------------
 
 

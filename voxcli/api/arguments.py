@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, ParamSpec, TypeVar
 
 from voxcli.errors import Detail, VoxcliError, unknown_name
-from voxcli.options import Interval, OptionInfo, Options, check_type, check_value, flag_of, option_infos, resolved, type_of
+from voxcli.options import Interval, OptionInfo, Options, check_type, check_value, flag_of, option_infos, resolved, type_of, without_arrays
 
 if typing.TYPE_CHECKING:
     from voxcli.provenance import Recordable
 
 P = ParamSpec("P")
 R = TypeVar("R")
+V = TypeVar("V")
 
 Count = Annotated[int, Interval("[1, inf)")]
 Probability = Annotated[float, Interval("[0, 1]")]
@@ -48,8 +49,13 @@ def python_call(
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            def plain(name: str, value: V) -> V:
+                return without_arrays(value, known()[name][0] if name in known() else None)
+
+            values = [plain(name, value) for name, value in zip(names, args, strict=False)]
+            options = {name: plain(name, value) for name, value in kwargs.items()}
+            given = typing.cast("Mapping[str, Recordable]", {**dict(zip(names, values, strict=False)), **options})
             try:
-                given = typing.cast("Mapping[str, Recordable]", {**dict(zip(names, args, strict=False)), **kwargs})
                 for name, value in given.items():
                     if name in known():
                         kind, about = known()[name]
@@ -57,7 +63,7 @@ def python_call(
                         check_value(name, about, value)
                     elif table is not None and name not in names:
                         raise unknown_name(f"option of {function.__name__}", name, table.__annotations__)
-                return function(*args, **kwargs)
+                return typing.cast("Callable[..., R]", function)(*values, *args[len(names) :], **options)
             except VoxcliError as error:
                 _say_in_python(error, _by_flag(known(), classes()))
                 raise
