@@ -85,4 +85,4 @@ def test_options_are_made_of_what_is_given_and_known():
 
 
 def test_examples_run():
-    assert doctest.testmod(voxcli.options) == (0, 6)
+    assert doctest.testmod(voxcli.options) == (0, 7)

@@ -201,7 +201,7 @@ def find_format(
     own = Path(path).suffix.lower()
     known = partial(_known_names, choices, flag)
     if not str(path):
-        raise UsageError("The name of a file is empty.")
+        raise UsageError("The name of a file is empty.", expected="a path")
     if name is None and not own:
         raise UsageError(f"{_quoted(path)} has no extension that would tell its format.",
                          hint=f"Use {flag} with one of: {', '.join(sorted(known()))}.")  # fmt: skip
