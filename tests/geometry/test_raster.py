@@ -96,6 +96,12 @@ def test_samples_come_in_the_order_of_faces_though_some_are_cut(monkeypatch):
     assert len(faces) == len(source) and bool((source[1:] >= source[:-1]).all()) and len(source) > len(source.unique())
 
 
+def test_a_vertex_that_is_no_number_hides_no_far_one():
+    points = torch.tensor([[-1e9, -3e9, 0], [1e9, 2, 0], [4, 3e9, 1]], dtype=torch.float64)
+    (plain,), (beside,) = (coverage(p, torch.tensor([[0, 1, 2]]), 8, 8) for p in (points, torch.cat([points, points[:1] * torch.nan])))
+    assert len(plain.sample) and all(torch.equal(a, b) for a, b in zip(plain, beside, strict=True))
+
+
 def test_nothing_is_covered_by_nothing():
     points, faces = soup(1, 0, 8, seed=5)
     assert list(coverage(points, faces[:0], 8, 8)) == [] and list(coverage(points[:0], faces[:0], 8, 8)) == []

@@ -127,7 +127,8 @@ def triangles_on(
     if found is None:
         return None
     extents = x_extent, y_extent
-    if any(bool(_beyond_guard(torch.stack(points[:, k].aminmax()), extent).any()) for k, extent in enumerate(extents)):
+    ends = (torch.stack(points[:, k].aminmax()) for k in range(2))  # NaN where any point is
+    if any(bool((_beyond_guard(v, extent) | v.isnan()).any()) for v, extent in zip(ends, extents, strict=True)):
         far = (_beyond_guard(found.x, x_extent * unit) | _beyond_guard(found.y, y_extent * unit)).any(0)
         if bool(far.any()):
             whole, beyond = (found.take(where_true(mask)) for mask in (~far, far))
