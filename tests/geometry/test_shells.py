@@ -44,6 +44,18 @@ def test_the_inside_of_an_open_box_is_filled(without):
     assert (unpaired, hit) == (0, 6 * 6)  # rays run along x
 
 
+def test_more_votes_than_a_byte_holds_are_counted():
+    vertices, faces = box([3.2, 4.2, 5.2], [8.8, 9.8, 10.8], 1)
+    one, counts = filled([shell(1, vertices, faces)])
+    many, (unpaired, hit) = filled([shell(1, vertices, faces.repeat(128, 1))])  # three axes, 2 votes a box each: 768, whose low byte is 0
+    assert torch.equal(one, many) and (unpaired, hit) == counts
+
+
+def test_numbers_above_255_are_kept():
+    owner, _ = filled([shell(n, *box([3.2, 4.2, 5.2], [8.8, 9.8, 10.8], 1)) for n in (3, 300)])
+    assert owner.unique().tolist() == [0, 300]
+
+
 def test_a_box_open_towards_the_rays_keeps_its_surface_alone():
     owner, counts = filled([shell(1, *box([3.2, 4.2, 5.2], [8.8, 9.8, 10.8], 0))])
     assert counts == (36, 36) and not owner[4:9, 5:9, 6:10].any() and (owner[3, 4:10, 5:11] == 1).all()

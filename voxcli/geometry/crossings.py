@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor
 
 from voxcli.geometry.lattice import Lattice
-from voxcli.geometry.raster import coverage
+from voxcli.geometry.raster import spans_on, triangles_on
+from voxcli.geometry.spans import Spans
+from voxcli.geometry.triangles import SampleLattice
 
 Part = tuple[Tensor, Tensor]
 """A part of a scene: vertices [V, 3] and faces [F, 3], counter-clockwise seen from outside."""
@@ -71,16 +74,32 @@ def crossings_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Crossing
     >>> found.t.unique().tolist(), sorted(found.sign.tolist())                        # 2 x 2 lines enter and leave
     ([1.0, 3.0], [-1, -1, -1, -1, 1, 1, 1, 1])
     """
-    points, faces, tag = soup
-    across, down = (axis + 1) % 3, (axis + 2) % 3
-    sizes = lattice.sizes
     found = []
-    turned = points if axis == 2 else points[:, [across, down, axis]]
-    for c in coverage(turned, faces, sizes[across], sizes[down], lattice.samples(across), lattice.samples(down)):
-        t = lattice.depth(c.height) if axis == 2 else c.height
-        part = torch.zeros_like(c.span) if tag is None else tag[c.face].index_select(0, c.span)
-        found.append(Crossings(part, c.sample, t, c.ccw.long().mul_(2).sub_(1).index_select(0, c.span)))
+    width = lattice.sizes[(axis + 1) % 3]
+    for spans, samples in spans_along(soup, lattice, axis):
+        span, after, height = spans.samples(samples)
+        t = lattice.depth(height) if axis == 2 else height
+        part = torch.zeros_like(span) if soup.tag is None else soup.tag.index_select(0, spans.face).index_select(0, span)
+        ray = (spans.row * width).add_(spans.first).index_select(0, span).add_(after)
+        found.append(Crossings(part, ray, t, spans.ccw.long().mul_(2).sub_(1).index_select(0, span)))
     if not found:
-        none = torch.zeros(0, dtype=torch.int64, device=points.device)
+        none = torch.zeros(0, dtype=torch.int64, device=soup.points.device)
         return Crossings(none, none, none.double(), none)
     return found[0] if len(found) == 1 else Crossings(*(torch.cat(v) for v in zip(*found, strict=True)))
+
+
+def spans_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Iterator[tuple[Spans, SampleLattice]]:
+    """The same before they are told apart: in which rows of rays, from which to which, a face is crossed. Rows run along axis + 1.
+
+    >>> from voxcli.geometry.lattice import VoxelLattice
+    >>> triangle = torch.tensor([[0.0, 0, 0], [2.1, 0, 0], [0, 2.1, 0]]), torch.tensor([[0, 1, 2]])
+    >>> lattice = VoxelLattice((2, 2, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    >>> [(spans.row.tolist(), spans.columns.tolist()) for spans, _ in spans_along(join([triangle], lattice), lattice, 1)]
+    [([0, 1], [2, 1])]
+    """
+    across, down = (axis + 1) % 3, (axis + 2) % 3
+    turned = soup.points if axis == 2 else soup.points[:, [across, down, axis]]
+    sizes = lattice.sizes[across], lattice.sizes[down]
+    found = triangles_on(turned, soup.faces, *sizes, lattice.samples(across), lattice.samples(down))
+    if found is not None:
+        yield from ((spans, found[1]) for spans in spans_on(*found))

@@ -6,7 +6,8 @@ little to the left of it. So a ray through a shared edge or vertex meets exactly
 vertices or faces, also in a soup whose triangles share no indices.
 
 Faces are cut into spans, the runs of samples that they cover in one row. Both ends of a span are quotients of those integers, rounded
-down or up exactly, so no sample is tested by itself: the cost is that of the rows and of the covered samples alone.
+down or up exactly, so no sample is tested by itself, but for those that are alone in the box of a tiny face: the cost is that of the rows
+and of the covered samples alone.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import torch
 from torch import Tensor
 
 from voxcli.backend import where_true
+from voxcli.geometry.spans import Spans, pieces, spans_of
+from voxcli.geometry.triangles import Line, SampleLattice, Triangles, gathered
 
-_SAMPLES_AT_ONCE = 1 << 17  # their arrays stay in a processor's cache
-_STEEP = 1e-300  # stands for 0 as a divisor: no quotient of integers by it is near a sample
+_ROWS_AT_ONCE = 1 << 15  # their arrays stay near a processor's cache
+_SAMPLES_AT_ONCE = 1 << 17
 _GUARD = 1.0  # triangles are cut where they leave the lattice by more than this many lattice widths
 
 
@@ -120,7 +123,7 @@ def triangles_on(
     # Integers up to 2^25 keep products of differences and their sums below 2^53.
     reach = (1 + 2 * _GUARD) * max(x_extent, y_extent)
     unit = 2.0 ** (24 - math.ceil(math.log2(reach)))
-    lattice = SampleLattice(_Line.of(x_samples, unit), _Line.of(y_samples, unit), unit)
+    lattice = SampleLattice(Line.of(x_samples, unit), Line.of(y_samples, unit), unit)
     if x_origin or y_origin:
         points = points - torch.tensor([x_origin, y_origin, 0.0], dtype=points.dtype, device=points.device)
     found = _boxed(points, faces, lattice)
@@ -137,18 +140,6 @@ def triangles_on(
     return found, lattice
 
 
-def gathered(rows: Tensor, index: Tensor) -> Tensor:
-    """Elements of each row, as rows[:, index]: [R, M] and [N] to [R, N]. Faster than one call of torch's for all rows.
-
-    >>> gathered(torch.tensor([[1, 2], [3, 4]]), torch.tensor([1, 0, 1])).tolist()
-    [[2, 1, 2], [4, 3, 4]]
-    """
-    out = rows.new_empty(len(rows), len(index))
-    for row, to in zip(rows, out, strict=True):
-        torch.index_select(row, 0, index, out=to)
-    return out
-
-
 def _in_order(triangles: Triangles) -> Triangles:
     """In the order of their faces: whoever sorts what they cover finds it sorted."""
     return triangles.take(triangles.face.argsort(stable=True))
@@ -156,69 +147,6 @@ def _in_order(triangles: Triangles) -> Triangles:
 
 def _beyond_guard(values: Tensor, extent: float) -> Tensor:
     return (values < -_GUARD * extent) | (values > (1 + _GUARD) * extent)
-
-
-class _Line(NamedTuple):
-    """Sample positions along one axis in units of the fixed-point grid [n], and whether they are the middles of equal cells."""
-
-    at: Tensor
-    even: bool
-
-    @staticmethod
-    def of(samples: Tensor, unit: float) -> _Line:
-        """Samples in lattice units, snapped to the grid."""
-        at = (samples * unit).round_()
-        n = len(at)
-        return _Line(at, bool(at[0] == unit / 2) and (n == 1 or bool(at[-1] == (n - 0.5) * unit)))
-
-    def first_from(self, low: Tensor, unit: float) -> Tensor:
-        """Index of the first sample >= low, as int64; n where there is none."""
-        if self.even:  # in place and exact: unit is a power of two, and taking 1/2 off a positive number loses nothing
-            return (low / unit).sub_(0.5).ceil_().clamp_(0, len(self.at)).long()
-        return torch.searchsorted(self.at, low)
-
-    def first_beyond(self, high: Tensor, unit: float) -> Tensor:
-        """Index of the first sample > high, as int64; n where there is none."""
-        if self.even:
-            return (high / unit).add_(0.5).floor_().clamp_(0, len(self.at)).long()
-        return torch.searchsorted(self.at, high, right=True)
-
-    def place(self, at: Tensor, unit: float) -> Tensor:
-        """The sum of first_from and first_beyond: they are the same, and the sum is even, unless a sample lies there, when it is odd."""
-        if not self.even:
-            return self.first_from(at, unit) + self.first_beyond(at, unit)
-        at = (at / unit).clamp_(0, len(self.at))
-        return (at - 0.5).ceil_().add_(at.add_(0.5).floor_())
-
-
-class SampleLattice(NamedTuple):
-    """The samples of columns and of rows; unit: steps of the fixed-point grid in a unit of the points."""
-
-    x: _Line
-    y: _Line
-    unit: float
-
-
-class Triangles(NamedTuple):
-    """Triangles that may hold samples: corners x, y in units, z [3, N]; the face that each is (a piece of) and its box of samples [N]."""
-
-    x: Tensor
-    y: Tensor
-    z: Tensor
-    face: Tensor
-    i0: Tensor
-    j0: Tensor
-    columns: Tensor
-    rows: Tensor
-
-    def take(self, index: Tensor) -> Triangles:
-        """Some of them."""
-        return Triangles(*(gathered(v, index) for v in self[:3]), *(v.index_select(0, index) for v in self[3:]))
-
-    def counter_clockwise(self) -> Tensor:
-        """Which of them run from x to y. [N] bool"""
-        x, y = self.x, self.y
-        return (x[1] - x[0]) * (y[2] - y[0]) > (x[2] - x[0]) * (y[1] - y[0])
 
 
 def covered(triangles: Triangles, lattice: SampleLattice) -> Iterator[Coverage]:
@@ -229,14 +157,24 @@ def covered(triangles: Triangles, lattice: SampleLattice) -> Iterator[Coverage]:
     >>> found.sample.tolist()
     [0]
     """
-    end = (triangles.columns * triangles.rows).cumsum(0)
-    total, first = int(end[-1]) if len(end) else 0, 0
-    while first < len(end):
-        base = int(end[first - 1]) if first else 0
-        fits = int(torch.searchsorted(end, base + _SAMPLES_AT_ONCE))
-        last = len(end) if total - base <= _SAMPLES_AT_ONCE else max(first + 1, fits)
-        yield _covered(Triangles(*(v[..., first:last] for v in triangles)), lattice)
-        first = last
+    width = len(lattice.x.at)
+    for found in spans_on(triangles, lattice):
+        for spans in found.pieces(_SAMPLES_AT_ONCE):
+            span, after, height = spans.samples(lattice)
+            sample = (spans.row * width).add_(spans.first).index_select(0, span).add_(after)
+            yield Coverage(span, sample, height, spans.face, spans.ccw)
+
+
+def spans_on(triangles: Triangles, lattice: SampleLattice) -> Iterator[Spans]:
+    """The spans of triangles, of a bounded number of rows at a time.
+
+    >>> points = torch.tensor([[0.0, 0, 5], [1.9, 0, 5], [0, 1.9, 5]], dtype=torch.float64)
+    >>> (found,) = spans_on(*triangles_on(points, torch.tensor([[0, 1, 2]]), width=2, height=2))
+    >>> found.columns.tolist()
+    [1]
+    """
+    for first, last in pieces(triangles.rows, _ROWS_AT_ONCE):
+        yield spans_of(Triangles(*(v[..., first:last] for v in triangles)), lattice)
 
 
 def _boxed(points: Tensor, faces: Tensor, lattice: SampleLattice) -> Triangles | None:
@@ -278,89 +216,3 @@ def _sample_positions(samples: Tensor | None, n: int, like: Tensor) -> tuple[Ten
         return torch.arange(n, dtype=torch.float64, device=like.device) + 0.5, 0.0, float(n)
     origin = float(samples[0])
     return samples.to(like) - origin, origin, max(float(samples[-1]) - origin, 1.0)
-
-
-class _Edges(NamedTuple):
-    """e(x, y) = dx y - dy x + c of the edges opposite to corners 0, 1, 2: inside where e >= 0. [3, N]
-
-    off: what was taken off c to decide ties; area: twice the area [N]; ccw [N].
-    """
-
-    dx: Tensor
-    dy: Tensor
-    c: Tensor
-    off: Tensor
-    area: Tensor
-    ccw: Tensor
-
-
-def _edges(x: Tensor, y: Tensor) -> _Edges:
-    """The edge functions of triangles with corners x, y [3, N], with ties decided by the edge and not by the triangle it belongs to.
-
-    A sample on an edge counts as left of it where the edge runs upwards in the order of (y, x), right of it otherwise, as if the
-    sample were nudged by (-epsilon, +epsilon^2): all triangles around an edge or a vertex then agree. Since values are integers,
-    `left of it, not on it` is e - 1 >= 0, and `not left of it` is -e - 1 >= 0.
-    """
-    dx, dy, c = (torch.empty_like(x) for _ in range(3))
-    for k, a, b in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        torch.sub(x[b], x[a], out=dx[k])
-        torch.sub(y[b], y[a], out=dy[k])
-        torch.mul(dy[k], x[a], out=c[k]).sub_(dx[k] * y[a])
-    area = c[0] + c[1] + c[2]
-    ccw = area > 0
-    off = ((torch.add(dx, dy, alpha=2.0**27) < 0) == ccw).double()  # dy < 0, or dy = 0 and dx < 0
-    turn = ccw.double().mul_(2).sub_(1)
-    return _Edges(dx.mul_(turn), dy.mul_(turn).add_(0.0), c.mul_(turn).sub_(off), off, area.abs_(), ccw)  # + 0.0 makes -0.0 plain
-
-
-def _covered(triangles: Triangles, lattice: SampleLattice) -> Coverage:
-    """The samples of each triangle, row by row: a row meets the three half planes in one run of columns."""
-    device = triangles.face.device
-    edges = _edges(triangles.x, triangles.y)
-    ends = triangles.rows.cumsum(0)
-    total = int(ends[-1])
-    box = torch.repeat_interleave(triangles.rows, output_size=total)
-    row = (triangles.j0 - ends).add_(triangles.rows).index_select(0, box).add_(torch.arange(total, device=device))
-    y = lattice.y.at.index_select(0, row)
-    # dy x <= left in integers is dy x < left + 1/2: no quotient falls on a sample, nor is rounded across one. Edges with dy < 0 bound x
-    # from below, the others from above. Each is asked for both, its dy held above or below 0: where dy >= 0, the lower bound is far below
-    # all samples if left >= 0, and far above them, as it should be, if left < 0 and no sample of the row is inside.
-    lefts, steps = [], []  # e at x = 0, and how it falls with x, of each edge
-    low, high = torch.full_like(y, -torch.inf), torch.full_like(y, torch.inf)
-    for k in range(3):
-        left = edges.dx[k].index_select(0, box).mul_(y).add_(edges.c[k].index_select(0, box))
-        dy = edges.dy[k].index_select(0, box)
-        limit = left + 0.5
-        torch.maximum(low, limit / dy.clamp_max(-_STEEP), out=low)
-        torch.minimum(high, limit.abs_().div_(dy.clamp_min(_STEEP)), out=high)
-        lefts.append(left)
-        steps.append(dy)
-    first = lattice.x.first_from(low, lattice.unit)
-    columns = lattice.x.first_beyond(high, lattice.unit).sub_(first)
-    some = where_true(columns > 0)
-    box, row, first, columns = (v.index_select(0, some) for v in (box, row, first, columns))
-    x = lattice.x.at.index_select(0, first)
-    area = edges.area.index_select(0, box)
-    a, up, across = triangles.z[0], triangles.z[1] - triangles.z[0], triangles.z[2] - triangles.z[0]
-    start = a.index_select(0, box)
-    for k, rise in ((1, up), (2, across)):
-        weight = lefts[k].index_select(0, some).add_(edges.off[k].index_select(0, box)).sub_(steps[k].index_select(0, some).mul_(x))
-        start.add_(weight.div_(area).mul_(rise.index_select(0, box)))
-    row.mul_(len(lattice.x.at)).add_(first)  # the first sample of each span
-    face, ccw = triangles.face.index_select(0, box), edges.ccw.index_select(0, box)
-    ends = columns.cumsum(0)
-    total = int(ends[-1]) if len(ends) else 0
-    index = torch.arange(total, device=device)
-    if total == len(columns):  # tiny triangles: each span is one sample
-        return Coverage(index, row, start, face, ccw)
-    slope = ((edges.dy[1] * up + edges.dy[2] * across) / -edges.area).index_select(0, box)
-    span = torch.repeat_interleave(columns, output_size=total)
-    begin = ends - columns
-    sample = row.sub_(begin).index_select(0, span).add_(index)
-    if lattice.x.even:
-        along = (index - begin.index_select(0, span)).double()
-        slope.mul_(lattice.unit)
-    else:
-        along = lattice.x.at[(first - begin).index_select(0, span).add_(index)] - x.index_select(0, span)
-    height = slope.index_select(0, span).mul_(along).add_(start.index_select(0, span))
-    return Coverage(span, sample, height, face, ccw)

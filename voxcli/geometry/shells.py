@@ -7,14 +7,17 @@ are straight lines in space, so the same holds in a frustum. The surface of open
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from voxcli.backend import where_true
-from voxcli.geometry.crossings import Crossings, TriangleSoup, crossings_along, join
+from voxcli.geometry.crossings import TriangleSoup, join, spans_along
 from voxcli.geometry.lattice import Lattice, VoxelLattice
+from voxcli.geometry.spans import Spans
+from voxcli.geometry.triangles import SampleLattice
 
 _NO_INSIDE = 0.6  # share of rays that disagree above which a shell is taken for loose leaves
 
@@ -53,44 +56,60 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
     (4, 8)
     """
     soup = join([(s.vertices, s.faces) for s in shells], lattice, [s.is_open + 2 * i for i, s in enumerate(shells)])
-    by_axis = {axis: _by_shell(crossings_along(soup, lattice, axis), len(shells)) for axis in (2, 0, 1)}
+    assert soup.tag is not None
+    ends = torch.searchsorted(soup.tag >> 1, torch.arange(len(shells) + 1, device=soup.tag.device))
+    pieces = [_by_shell(soup, lattice, axis, ends) for axis in range(3)]
+    kind = torch.uint8 if max(s.number for s in shells) < 256 else torch.int16
+    numbers = torch.zeros(_by_lattice_axes(owner, lattice).shape, dtype=kind, device=owner.device)
     leaky = hit = 0
     for index, shell in enumerate(shells):
-        window = _window(soup, index, lattice)
+        window = _window(soup, slice(int(ends[index]), int(ends[index + 1])), lattice)
         if window is None:
             continue
-        mine = {axis: _in_window(found[index], lattice, window, axis) for axis, found in by_axis.items()}
-        along = mine[2]
-        rays = window.sizes[0] * window.sizes[1]
-        balance = torch.zeros(rays, dtype=torch.int64, device=owner.device).index_add_(0, along.ray, along.sign)
-        unpaired, met = int(balance.count_nonzero()), int(torch.bincount(along.ray, minlength=rays).count_nonzero())
-        inside = _surface(mine, window, axes=(0, 1, 2) if rule == "centre" else (2,))
+        lines = [_lines(pieces[axis][index], window, axis, owner.device) for axis in (2, 1, 0)]
+        unpaired, met = int(lines[0].balance.count_nonzero()), int(lines[0].hits.count_nonzero())
         # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
-        if vote and unpaired <= _NO_INSIDE * met:
-            votes = _six_way_sum(mine[0], window, 0).add_(_six_way_sum(mine[1], window, 1)).add_(_six_way_sum(mine[2], window, 2))
-            inside |= votes.abs_() > 3
-        whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner  # [w, v, u]
-        there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
-        torch.maximum(there, inside.to(torch.int16).mul_(shell.number), out=there)
+        inside = _inside(lines, lattice, window, rule, vote and unpaired <= _NO_INSIDE * met)
+        there = numbers[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
+        torch.maximum(there, inside.to(kind).mul_(shell.number), out=there)
         leaky, hit = leaky + unpaired, hit + met
+    whole = _by_lattice_axes(owner, lattice)
+    torch.maximum(whole, numbers.to(torch.int16), out=whole)
     return leaky, hit
 
 
-def _by_shell(c: Crossings, shells: int) -> list[Crossings]:
-    """Crossings of each shell; `part` then says whether the face is of an open component. They come in the order of their faces."""
-    shell = c.part >> 1
-    ends = torch.searchsorted(shell, torch.arange(shells + 1, device=shell.device))
-    sizes = (ends[1:] - ends[:-1]).tolist()
-    return [Crossings(part & 1, ray, t, sign) for part, ray, t, sign in zip(*(v.split(sizes) for v in c), strict=True)]
+def _by_lattice_axes(grid: Tensor, lattice: Lattice) -> Tensor:
+    """An array of the lattice's shape, seen as [w, v, u]."""
+    return grid.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else grid
 
 
-def _window(soup: TriangleSoup, index: int, lattice: Lattice) -> Window | None:
-    """The cells around a shell; None where it touches none."""
+class _Piece(NamedTuple):
+    """Spans of one shell along one axis, whether each is of an open component [N] bool, and the lattice of their samples."""
+
+    spans: Spans
+    is_open: Tensor
+    samples: SampleLattice
+
+
+def _by_shell(soup: TriangleSoup, lattice: Lattice, axis: int, ends: Tensor) -> list[list[_Piece]]:
+    """The spans of each shell along an axis. Its faces are those from one of the ends to the next."""
     assert soup.tag is not None
-    used = soup.points[soup.faces[(soup.tag >> 1) == index]].reshape(-1, 3)
+    found: list[list[_Piece]] = [[] for _ in ends[1:]]
+    for spans, samples in spans_along(soup, lattice, axis):
+        is_open = (soup.tag.index_select(0, spans.face) & 1).bool()
+        at = torch.searchsorted(spans.face, ends).tolist()  # they come in the order of the faces
+        for pieces, first, end in zip(found, at[:-1], at[1:], strict=True):
+            if end > first:
+                pieces.append(_Piece(Spans(*(v[first:end] for v in spans)), is_open[first:end], samples))
+    return found
+
+
+def _window(soup: TriangleSoup, faces: slice, lattice: Lattice) -> Window | None:
+    """The cells around some faces; None where they touch none."""
+    used = soup.faces[faces].reshape(-1)
     if not len(used):
         return None
-    ends = torch.stack([used.amin(0), used.amax(0)])
+    ends = torch.stack([torch.stack(column.index_select(0, used).aminmax()) for column in soup.points.unbind(1)], 1)
     ends[:, 2] = lattice.depth(ends[:, 2])
     size = torch.tensor(lattice.sizes, dtype=torch.float64, device=used.device)
     low, high = ends[0].floor().clamp_min(0), torch.minimum(ends[1].floor() + 1, size)
@@ -100,49 +119,102 @@ def _window(soup: TriangleSoup, index: int, lattice: Lattice) -> Window | None:
     return Window((u, v, w), (nu, nv, nw))
 
 
-def _in_window(c: Crossings, lattice: Lattice, window: Window, axis: int) -> Crossings:
-    """Rays and positions as the window counts them."""
+class _Lines(NamedTuple):
+    """The lines of a window along one axis, and what crosses them.
+
+    balance, hits [down, across]: sum of the signs, and number, of a line's crossings. places: where the first line of each span begins in a
+    grid [w, v, u] of this shape, float64 [N], of each piece. Such a grid has two layers more than the window along the axis: what lies
+    beyond it needs no care.
+    """
+
+    axis: int
+    balance: Tensor
+    hits: Tensor
+    pieces: list[_Piece]
+    places: list[Tensor]
+    shape: list[int]
+
+
+def _lines(pieces: list[_Piece], window: Window, axis: int, device: torch.device) -> _Lines:
     across, down = (axis + 1) % 3, (axis + 2) % 3
-    n = lattice.sizes[across]
-    second = torch.div(c.ray, n, rounding_mode="floor")
-    ray = (second - window.low[down]) * window.sizes[across] + (c.ray - second * n - window.low[across])
-    return c._replace(ray=ray, t=c.t - window.low[axis])
+    width, height = window.sizes[across], window.sizes[down]
+    shape = [n + 2 * (k == 2 - axis) for k, n in enumerate(window.sizes[::-1])]
+    steps = torch.zeros(2, height * (width + 1), dtype=torch.int32, device=device)
+    places = []
+    for spans, *_ in pieces:
+        row = (spans.row - window.low[down]).clamp_(0, height - 1)
+        first = spans.first - window.low[across]
+        # A span adds to its first line, and takes away behind its last one.
+        starts, stops = (n.clamp(0, width).add_(row * (width + 1)) for n in (first, first + spans.columns))
+        for to, sign in zip(steps, (_signs(spans).int(), torch.ones_like(row, dtype=torch.int32)), strict=True):
+            to.index_add_(0, starts, sign).index_add_(0, stops, -sign)
+        places.append(row.mul_(_stride(shape, down)).add_(first.mul_(_stride(shape, across))).double())
+    balance, hits = steps.cumsum(1, dtype=torch.int32).view(2, height, width + 1)[..., :width]
+    return _Lines(axis, balance, hits, pieces, places, shape)
 
 
-def _six_way_sum(c: Crossings, window: Window, axis: int) -> Tensor:
-    """Signed crossings beyond minus those before each cell centre, on the lines along one axis. int16 [w, v, u]"""
-    n = window.sizes[axis]
-    nu, nv, nw = window.sizes
-    cells, first, step = nu * nv * nw, *_strides(c.ray, window, axis)
-    behind = (c.t - 0.5).ceil().clamp(0, n).long()  # first cell whose centre lies behind the crossing
-    # A line's sum begins with all its crossings, and loses twice each of them where it passes it.
-    steps = torch.zeros(cells + 1, dtype=torch.int16, device=c.t.device)
-    sign = c.sign.to(torch.int16)
-    steps.index_add_(0, first, sign).index_add_(0, torch.where(behind < n, first + behind * step, cells), sign * -2)
-    found = steps[:cells].view(nw, nv, nu)
-    if axis == 0 or found.device.type != "cpu":
-        return found.cumsum(2 - axis, dtype=torch.int16)
-    layers = found.numpy() if axis == 2 else found.numpy().swapaxes(0, 1)
-    for k in range(1, n):
+def _stride(shape: list[int], axis: int) -> int:
+    """How far apart neighbours along an axis are in an array [w, v, u] of this shape."""
+    return math.prod(shape[3 - axis :])
+
+
+def _signs(spans: Spans) -> Tensor:
+    """int8: leaving (+1) or entering (-1) the solid."""
+    return spans.ccw.to(torch.int8).mul_(2).sub_(1)
+
+
+def _inside(lines: list[_Lines], lattice: Lattice, window: Window, rule: str, vote: bool) -> Tensor:
+    """1 in cells of the surface, and of the inside where there is a vote, int8 [w, v, u]. lines: along the axes 2, 1, 0.
+
+    The vote: signed crossings beyond a cell's centre minus those before it, on the three lines through it and added up, are above 3 in
+    size. Along a line these are all its crossings less twice those before the centre. A byte holds the sum where crossings are few.
+    """
+    most = sum(int(each.hits.max()) for each in lines)
+    kind = torch.int8 if most < 1 << 7 else torch.int32
+    surface = torch.zeros(window.sizes[::-1], dtype=torch.int8, device=lines[0].hits.device)
+    votes: Tensor | None = None
+    for each in lines:
+        marks = torch.zeros(each.shape, dtype=torch.int8, device=surface.device) if rule == "centre" or each.axis == 2 else None
+        steps = torch.zeros(each.shape, dtype=kind, device=surface.device) if vote else None
+        _write_crossings(each, lattice, window.low[each.axis], marks, steps)
+        dim = 2 - each.axis
+        if marks is not None:
+            surface.bitwise_or_(marks.narrow(dim, 1, window.sizes[each.axis]))
+        if steps is not None:
+            balance = each.balance.t() if each.axis == 1 else each.balance
+            steps.select(dim, 0).add_(balance.to(kind))
+            there = _running_sums(steps, dim).narrow(dim, 0, window.sizes[each.axis])
+            votes = there if votes is None else votes.add_(there)
+    return surface if votes is None else surface.bitwise_or_(votes.abs_().clamp_(3, 4).sub_(3).to(torch.int8))
+
+
+def _write_crossings(lines: _Lines, lattice: Lattice, low: int, marks: Tensor | None, steps: Tensor | None) -> None:
+    """Mark the cells of open components, and take twice the sign of each crossing from the first cell whose centre lies behind it.
+
+    low: the window's first cell along the axis. The first layer of marks is that before the window.
+    """
+    across, step = _stride(lines.shape, (lines.axis + 1) % 3), _stride(lines.shape, lines.axis)
+    layers, cells = lines.shape[2 - lines.axis], math.prod(lines.shape)
+    for (spans, is_open, samples), places in zip(lines.pieces, lines.places, strict=True):
+        span, after, t = spans.samples(samples)
+        if lines.axis == 2:
+            t = lattice.depth(t)
+        place = places.index_select(0, span).add_(after.double().mul_(across))
+        if marks is not None:
+            index = t.floor().sub_(low - 1).clamp_(0, layers - 1).mul_(step).add_(place).clamp_(0, cells - 1).long()
+            if not bool(is_open.all()):
+                index = index.index_select(0, where_true(is_open.index_select(0, span)))
+            marks.view(-1).index_fill_(0, index, 1)
+        if steps is not None:
+            index = (t - 0.5).ceil_().sub_(low).clamp_(0, layers - 1).mul_(step).add_(place).clamp_(0, cells - 1).long()
+            steps.view(-1).scatter_add_(0, index, _signs(spans).to(steps.dtype).mul_(-2).index_select(0, span))
+
+
+def _running_sums(grid: Tensor, dim: int) -> Tensor:
+    """Sums along one dimension, in place."""
+    if dim == 2 or grid.device.type != "cpu":
+        return torch.cumsum(grid, dim, dtype=grid.dtype, out=grid)
+    layers = grid.numpy().swapaxes(0, dim)
+    for k in range(1, len(layers)):
         layers[k] += layers[k - 1]
-    return found
-
-
-def _strides(ray: Tensor, window: Window, axis: int) -> tuple[Tensor, int]:
-    """The first cell of each of some lines along an axis in an array [w, v, u], and how far apart its cells are."""
-    stride, across = (1, window.sizes[0], window.sizes[0] * window.sizes[1]), (axis + 1) % 3
-    second = torch.div(ray, window.sizes[across], rounding_mode="floor")
-    return second * stride[(axis + 2) % 3] + (ray - second * window.sizes[across]) * stride[across], stride[axis]
-
-
-def _surface(mine: dict[int, Crossings], window: Window, axes: tuple[int, ...]) -> Tensor:
-    """Cells in which a line along one of the axes crosses the surface of an open component. bool [w, v, u]"""
-    nu, nv, nw = window.sizes
-    found = torch.zeros(nw * nv * nu, dtype=torch.bool, device=mine[2].t.device)
-    for axis in axes:
-        c = mine[axis]
-        cell = c.t.floor().long()
-        seen = where_true((cell >= 0) & (cell < window.sizes[axis]) & (c.part == 1))
-        first, step = _strides(c.ray.index_select(0, seen), window, axis)
-        found.index_fill_(0, first + cell.index_select(0, seen) * step, True)
-    return found.view(nw, nv, nu)
+    return grid

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxcli.geometry.raster import gathered
 from voxcli.geometry.rays import camera_rays, is_surface
 from voxcli.geometry.splatting import Splats, splat
 from voxcli.geometry.surfels import SurfelMaps, back_project
+from voxcli.geometry.triangles import gathered
 from voxcli.geometry.zbuffer import seen_faces, seen_planes
 from voxcli.scene import Camera, Mesh, PointCloud, class_colour
 

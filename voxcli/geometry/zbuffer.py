@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from voxcli.backend import where_true
-from voxcli.geometry.raster import SampleLattice, Triangles, clip, covered, gathered, triangles_on
+from voxcli.geometry.raster import clip, covered, triangles_on
+from voxcli.geometry.triangles import SampleLattice, Triangles, gathered
 
 _NONE = (1 << 63) - 1  # the key of nothing: beyond all depths, and its lower half is -1
 _MANY = 1 << 16  # with fewer samples in their boxes, triangles are drawn faster than asked whether something hides them
