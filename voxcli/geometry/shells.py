@@ -39,7 +39,7 @@ class Window(NamedTuple):
 
 
 def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor, vote: bool) -> tuple[int, int]:
-    """Write the numbers of shells into owner (the lattice's array) where they are larger. -> (rays that disagree, rays that hit)
+    """Write the numbers of shells into owner (the lattice's array) where larger. -> (rays that disagree, rays that hit)
 
     vote: fill the inside; else only the surface is written. Under the slab rule the surface is what the pixels' rays meet (SSZ,
     section 3.1); under the centre rule, what any of the three lines through a cell's centre meets within the cell.
@@ -59,8 +59,6 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
     assert soup.tag is not None
     ends = torch.searchsorted(soup.tag >> 1, torch.arange(len(shells) + 1, device=soup.tag.device))
     pieces = [_by_shell(soup, lattice, axis, ends) for axis in range(3)]
-    kind = torch.uint8 if max(s.number for s in shells) < 256 else torch.int16
-    numbers = torch.zeros(_by_lattice_axes(owner, lattice).shape, dtype=kind, device=owner.device)
     leaky = hit = 0
     for index, shell in enumerate(shells):
         window = _window(soup, slice(int(ends[index]), int(ends[index + 1])), lattice)
@@ -70,17 +68,11 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
         unpaired, met = int(lines[0].balance.count_nonzero()), int(lines[0].hits.count_nonzero())
         # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
         inside = _inside(lines, lattice, window, rule, vote and unpaired <= _NO_INSIDE * met)
-        there = numbers[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
-        torch.maximum(there, inside.to(kind).mul_(shell.number), out=there)
+        whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner  # [w, v, u]
+        there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
+        torch.maximum(there, inside.to(owner.dtype).mul_(shell.number), out=there)
         leaky, hit = leaky + unpaired, hit + met
-    whole = _by_lattice_axes(owner, lattice)
-    torch.maximum(whole, numbers.to(torch.int16), out=whole)
     return leaky, hit
-
-
-def _by_lattice_axes(grid: Tensor, lattice: Lattice) -> Tensor:
-    """An array of the lattice's shape, seen as [w, v, u]."""
-    return grid.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else grid
 
 
 class _Piece(NamedTuple):
