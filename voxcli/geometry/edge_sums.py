@@ -22,7 +22,7 @@ def closed_by_sums(vertices: np.ndarray, faces: np.ndarray) -> bool | None:
     >>> closed_by_sums(corners, tetrahedron), closed_by_sums(corners, tetrahedron[:3])
     (True, False)
     """
-    places = _places(vertices)
+    places = position_codes(vertices)
     if _doubled(places, faces):
         return None
     balance, odd = np.uint64(0), np.uint64(0)
@@ -49,8 +49,13 @@ def _doubled(places: np.ndarray, faces: np.ndarray) -> bool:
     return bool((spans[1:] == spans[:-1]).any())
 
 
-def _places(vertices: np.ndarray) -> np.ndarray:
-    """A number for each vertex, the same for the same position, uint64 [V]."""
+def position_codes(vertices: np.ndarray) -> np.ndarray:
+    """A number for each vertex [V, 3] float64, the same for the same position, uint64 [V]. Two positions share one with a chance of 2^-64.
+
+    >>> codes = position_codes(np.array([[0.0, 0, 1], [0, 1, 0], [-0.0, 0, 1]]))
+    >>> bool(codes[0] == codes[2]), bool(codes[0] == codes[1])
+    (True, False)
+    """
     bits = np.ascontiguousarray(vertices + 0.0, np.float64).view(np.uint64)  # adding 0.0 folds -0.0 into 0.0
     with np.errstate(over="ignore"):
         return _mixed(bits[:, 0] * _ODD[0] + _mixed(bits[:, 1] * _ODD[1] + _mixed(bits[:, 2] * _ODD[2])))

@@ -20,7 +20,7 @@ from voxcli.geometry.lattice import FruxelLattice, Lattice, VoxelLattice
 from voxcli.geometry.outside import is_cut, reached_cells
 from voxcli.geometry.painting import Intervals, painted, painted_solid
 from voxcli.geometry.shells import Shell, fill_shells
-from voxcli.geometry.winding import wound_faces
+from voxcli.geometry.winding import wound_parts
 from voxcli.scene import Frustum
 from voxcli.shapes import FILLS
 
@@ -102,7 +102,7 @@ def fill_parts(parts: list[Part], lattice: Lattice, rule: str, fill: str) -> Fil
         raise unknown_name("fill", fill, FILLS)
     if fill == "outside":
         return _fill_unreached(parts, lattice, rule)
-    return fill_sorted([(vertices, _sorted_faces(vertices, faces, fill)) for vertices, faces in parts], lattice, rule, fill)
+    return fill_sorted(list(zip((v for v, _ in parts), _faces_sorted(parts, fill), strict=True)), lattice, rule, fill)
 
 
 def fill_sorted(parts: list[tuple[Tensor, SortedFaces]], lattice: Lattice, rule: str, fill: str = "auto") -> Filled:
@@ -181,14 +181,17 @@ def _by_lattice_axes(grid: Tensor, lattice: Lattice) -> Tensor:
     return grid.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else grid
 
 
-def _sorted_faces(vertices: Tensor, faces: Tensor, fill: str) -> SortedFaces:
-    """What is filled between crossings, and what is not closed."""
+def _faces_sorted(parts: list[Part], fill: str) -> list[SortedFaces]:
+    """What is filled between crossings, and what is not closed, of each part."""
     if fill in ("winding", "parity"):
-        return SortedFaces(faces, faces[:0], faces[:0, 0])
+        return [SortedFaces(faces, faces[:0], faces[:0, 0]) for _, faces in parts]
     if fill == "surface":
-        return SortedFaces(faces[:0], faces, torch.ones_like(faces[:, 0]))
-    wound = wound_faces(vertices.double().cpu().numpy(), faces.cpu().numpy())
-    return sorted_faces(torch.from_numpy(wound.faces).to(faces.device), torch.from_numpy(wound.kinds).to(faces.device))
+        return [SortedFaces(faces[:0], faces, torch.ones_like(faces[:, 0])) for _, faces in parts]
+    wound = wound_parts([(vertices.double().cpu().numpy(), faces.cpu().numpy()) for vertices, faces in parts])
+    return [
+        sorted_faces(torch.from_numpy(each.faces).to(faces.device), torch.from_numpy(each.kinds).to(faces.device))
+        for each, (_, faces) in zip(wound, parts, strict=True)
+    ]
 
 
 def sorted_faces(faces: Tensor, kind: Tensor) -> SortedFaces:
@@ -198,10 +201,14 @@ def sorted_faces(faces: Tensor, kind: Tensor) -> SortedFaces:
     >>> found.closed.tolist(), found.shell.tolist(), found.is_open.tolist()
     ([[0, 1, 2]], [[0, 1, 2], [3, 4, 5]], [0, 1])
     """
-    kept = kind != SUPERFLUOUS
-    is_open = (kind[kept] == OPEN).long()
-    shell = faces[kept] if bool(is_open.any()) else faces[:0]
-    return SortedFaces(faces[kind == CLOSED], shell, is_open[: len(shell)])
+    closed = where_true(kind == CLOSED)
+    if len(closed) == len(faces):
+        return SortedFaces(faces, faces[:0], faces[:0, 0])
+    kept = where_true(kind != SUPERFLUOUS)
+    if len(kept) == len(closed):
+        kept = kept[:0]
+    is_open = (kind.index_select(0, kept) == OPEN).long()
+    return SortedFaces(faces.index_select(0, closed), faces.index_select(0, kept), is_open)
 
 
 def solid_mask(vertices: Tensor, faces: Tensor, lattice: Lattice, rule: str, fill: str = "winding") -> Tensor:
