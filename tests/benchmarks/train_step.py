@@ -1,6 +1,6 @@
 """Training step of SSZ's generator: samples per second, where the time goes, and the same network as one writes it first.
 
-    python tests/benchmarks/train_step.py [--sizes 64 128] [--batch 2] [--rounds 3] [--threads 2] [--clock cpu] [--profile]
+    python tests/benchmarks/train_step.py [--sizes 64 128] [--batch 2] [--rounds 3] [--threads 2] [--clock cpu] [--profile] [--bfloat16]
 
 The twin has the same weights and layers; its volumetric convolutions are F.conv3d and F.conv_transpose3d with groups, its loss is
 F.cross_entropy and Dice on whole tensors, its batch normalisation PyTorch's and its optimiser plain Adam. Ours must not be slower on
@@ -30,6 +30,8 @@ from voxcli.training.statistics import GlobalStatistics
 SCALES = {1: 1.0, 2: 0.3}
 """The last stage of the shipped recipes."""
 
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
 
 @contextmanager
 def plain_convolutions() -> Iterator[None]:
@@ -45,6 +47,7 @@ def plain_convolutions() -> Iterator[None]:
 
 def plain_loss(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy and soft Dice as one writes them first."""
+    scores = scores.float()
     p = scores.softmax(1)
     truth = F.one_hot(labels.long(), scores.shape[1]).movedim(-1, 1).float()
     overlap, total = (p * truth).sum((0, 2, 3, 4)), (p + truth).sum((0, 2, 3, 4))
@@ -59,10 +62,13 @@ def our_loss(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 class Step:
     """One contestant: a network whose parts are timed, and its optimiser."""
 
-    def __init__(self, size: int, ours: bool, clock: Callable[[], float]):
+    def __init__(self, size: int, ours: bool, clock: Callable[[], float], bfloat16: bool):
         torch.manual_seed(0)
-        self.ours, self.clock, self.spent = ours, clock, {}
+        self.ours, self.clock, self.spent, self.bfloat16 = ours, clock, {}, bfloat16
         self.network = Generator(PRESETS["small" if size == 64 else "street"]).train()
+        for parameter in self.network.parameters():
+            if bfloat16 and parameter.ndim in FORMATS:
+                parameter.data = parameter.data.contiguous(memory_format=FORMATS[parameter.ndim])
         self.optimiser = torch.optim.Adam(self.network.parameters(), 1e-4, betas=(0.5, 0.999), fused=True if ours else None)
         decoder = self.network.decoder
         self._watch("encoder", self.network.encoder)
@@ -82,12 +88,14 @@ class Step:
         self.spent = {}
         with ExitStack() as stack:
             stack.enter_context(GlobalStatistics(Processes(images.device)) if self.ours else plain_convolutions())
+            stack.enter_context(torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16))
             self.optimiser.zero_grad(set_to_none=True)
             scores = self.network(images, tuple(SCALES))
             loss_of, began = our_loss if self.ours else plain_loss, self.clock()
             loss = torch.stack([weight * loss_of(scores[s], labels[s], weights) for s, weight in SCALES.items()]).sum()
             ended = self.clock()
-            loss.backward()
+            with torch.autocast("cpu", enabled=False):
+                loss.backward()
             backward = self.clock()
             self.optimiser.step()
         spent = self.spent
@@ -112,6 +120,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--bfloat16", action="store_true", help="forward passes and losses under autocast, channels last")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()
@@ -123,7 +132,7 @@ def main() -> None:
             {s: torch.randint(0, 10, (options.batch, *[size // s] * 3), dtype=torch.uint8) for s in SCALES},
             torch.ones(10),
         )
-        contestants = {"ours": Step(size, True, clock), "twin": Step(size, False, clock)}
+        contestants = {"ours": Step(size, True, clock, options.bfloat16), "twin": Step(size, False, clock, options.bfloat16)}
         records: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
         for round_ in range(options.rounds + 1):  # in turn, for machines drift; the first round warms up
             for name, step in contestants.items():

@@ -24,8 +24,10 @@ class AdaptedPointwise(nn.Module):
             nn.init.normal_(self.down, std=inputs**-0.5)
         self.up = nn.Parameter(torch.zeros(outputs, rank))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight + (self.up @ self.down)[:, :, None, None])
+    def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+        """The convolution, where given times `scale` plus `shift`, both [c_out]."""
+        weight = self.weight + (self.up @ self.down)[:, :, None, None]
+        return F.conv2d(x, weight if scale is None else weight * scale[:, None, None, None], shift)
 
 
 def adapt_pointwise(network: nn.Module, rank: int) -> None:

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from voxcli.errors import UsageError
-from voxcli.models.blocks.decoding import ConvNormAct, doubled
+from voxcli.models.blocks.decoding import ConvNormAct, doubled, pointwise_joined
+from voxcli.models.blocks.depthwise import as_autocast
 from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0, check_encoder
 from voxcli.models.frustum.familiarity import pooled
 from voxcli.shapes import check_shape
@@ -161,8 +163,9 @@ class Rays(nn.Module):
         coarse = self.coarse(x)
         if not fine:
             return Features(coarse, x, summary)
-        x = self.half_resolution(torch.cat([doubled(x), maps[1]], 1))
-        x = self.full_resolution(torch.cat([doubled(x), maps[0]], 1))
+        for (joining, convolution), finer in ((self.half_resolution, maps[1]), (self.full_resolution, maps[0])):
+            assert isinstance(joining, nn.Conv2d)
+            x = convolution(pointwise_joined(joining, x, finer))
         return Features(coarse, x, summary)
 
     def rays(self, features: Features, pixels: Tensor) -> Tensor:
@@ -171,17 +174,47 @@ class Rays(nn.Module):
         The coarse scores, interpolated linearly along all three axes, plus what the pixel's own features add to each fruxel.
         """
         classes, depth, width, height = (getattr(self.config, name) for name in ("classes", "depth", "width", "height"))
-        own = features.pixels.flatten(2)[:, :, pixels]  # [B, c, N]
-        fine = self.fine_ray.weight @ own + self.fine_ray.bias[:, None]  # [B, n D, N]
-        column, row = pixels % width, torch.div(pixels, width, rounding_mode="floor")
-        at = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)  # [N, 2] in -1..1
-        volume = features.coarse.float().flatten(1, 2)  # [B, n D/4, H/4, W/4]
-        grid = at.to(volume)[None, None].expand(len(volume), -1, -1, -1)
-        coarse = F.grid_sample(volume, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0]
-        coarse = coarse.reshape(len(volume), classes, depth // COARSE, -1)
-        with torch.autocast(coarse.device.type, enabled=False):
-            coarse = linear_interpolation(depth // COARSE, depth).to(coarse) @ coarse
-        return coarse + fine.float().unflatten(1, (classes, depth))
+        coarse = at_pixels(features.coarse.flatten(1, 2), pixels, (height, width)).unflatten(1, (classes, depth // COARSE))
+        own = features.pixels.permute(0, 2, 3, 1).flatten(1, 2)[:, pixels]  # [B, N, c]
+        own = F.pad(own, (0, 1), value=1.0)  # the bias is the weight of a feature that is 1
+        weight = torch.cat([self.fine_ray.weight, self.fine_ray.bias[:, None]], 1)
+        scores: Tensor = _Decode.apply(*as_autocast(coarse, own, weight), depth)
+        return scores
+
+
+def at_pixels(volume: Tensor, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """The samples [B, C, N] of maps [B, C, h, w], interpolated linearly, at N pixels of a picture of size (H, W), by their index in it."""
+    (h, w), (height, width) = volume.shape[2:], size
+    column, row = pixels % width, torch.div(pixels, width, rounding_mode="floor")
+    if volume.dtype == torch.bfloat16 and volume.device.type == "cpu":
+        # Each sample as a sum over all cells: for matrix units the sooner way back, and exact, since the weights are small fractions of 64.
+        rows, columns = linear_interpolation(h, height).to(volume)[row], linear_interpolation(w, width).to(volume)[column]
+        return volume.flatten(2) @ (rows[:, :, None] * columns[:, None]).flatten(1).T
+    at = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)  # [N, 2] in -1..1
+    grid = at.to(volume.device, torch.float32)[None, None].expand(len(volume), -1, -1, -1)
+    return F.grid_sample(volume.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0]
+
+
+class _Decode(torch.autograd.Function):
+    """Coarse scores interpolated along rays, plus a linear map of each pixel's features: two products into one tensor, without a copy."""
+
+    @staticmethod
+    def forward(ctx, coarse: Tensor, own: Tensor, weight: Tensor, depth: int) -> Tensor:
+        """coarse [B, n, q, N], own [B, N, c], weight [n D, c], D -> scores [B, n, D, N]."""
+        slices = linear_interpolation(coarse.shape[2], depth).to(coarse)
+        ctx.save_for_backward(own, weight, slices)
+        scores = slices @ coarse
+        scores.view(len(own), len(weight), -1).baddbmm_(weight.expand(len(own), -1, -1), own.transpose(1, 2))
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """The gradients with respect to coarse, own and weight."""
+        own, weight, slices = ctx.saved_tensors
+        flat = grad.reshape(len(own), len(weight), -1)
+        down = torch.bmm(weight.T.expand(len(own), -1, -1), flat)
+        return slices.T @ grad, down.transpose(1, 2), (flat @ own).sum(0), None
 
 
 def linear_interpolation(count: int, size: int) -> Tensor:

@@ -12,7 +12,7 @@ from voxcli.config import Value
 from voxcli.datasets.street import StreetFolder, check_picture_size
 from voxcli.errors import FileFormatError, UsageError
 from voxcli.models.blocks.efficientnet import load_imagenet
-from voxcli.models.frustum.losses import visible_class_loss, voxel_loss
+from voxcli.models.frustum.losses import ray_losses
 from voxcli.models.frustum.scores import surface_labels
 from voxcli.models.frustum.task import FruxelTask, WeightedStage, scale_weights, stage_weights
 from voxcli.models.rays.batches import Prepared, RaysBatch, RaysReader, collate
@@ -49,17 +49,16 @@ def rays_step(network: Rays, batch: RaysBatch, context: Context[StreetFolder]) -
     features = network.features(batch.images, fine=1 in scales)
     terms: Terms = {}
     for scale, weight in scales.items():
-        scores, labels = features.coarse.float(), batch.labels[scale]
+        scores, labels = features.coarse, batch.labels[scale]
         if scale == 1:
             assert batch.pixels is not None
             scores, labels = network.rays(features, batch.pixels)[:, :, :, None], labels[:, :, None]
-        scores = scores.contiguous()
-        terms[f"scale{scale}"] = weight * voxel_loss(
-            scores, labels, weights, likelihood=losses.get("likelihood", 0.0) * balance, dice=losses.get("dice", 0.0),
-            ignore=classes.ignore, add=context.add,
+        voxels, visible = ray_losses(
+            scores.contiguous(), labels, weights, likelihood=losses.get("likelihood", 0.0) * balance, dice=losses.get("dice", 0.0),
+            visible=weights.sqrt(), empty=classes.empty, ignore=classes.ignore, in_place=scale == 1, add=context.add,
         )  # fmt: skip
+        terms[f"scale{scale}"] = weight * voxels
         if losses.get("visible"):
-            visible = visible_class_loss(scores, labels, weights.sqrt(), classes.empty, classes.ignore)
             terms[f"visible{scale}"] = weight * losses["visible"] * visible
     return terms
 
