@@ -85,6 +85,18 @@ def test_what_is_covered_depends_on_neither_order(monkeypatch):
     assert covered(points, faces, 8, 8)[0] == whole
 
 
+@pytest.mark.parametrize("size", [1.5, 6], ids=["tiny", "small"])
+def test_trying_each_sample_of_a_box_finds_what_the_ends_of_rows_say(size, monkeypatch):
+    generator = torch.Generator().manual_seed(6)
+    corners = torch.randint(0, 32, (300, 1, 3), generator=generator) + torch.rand(300, 3, 3, generator=generator) * size
+    corners = (corners.double() * 2).round() / 2  # many samples lie on edges and corners
+    found = []
+    for narrow in (0, 1 << 20):
+        monkeypatch.setattr("voxcli.geometry.spans._NARROW", narrow)
+        found.append(covered(corners.view(-1, 3), torch.arange(900).view(-1, 3), 32, 32))
+    assert found[0] == found[1] and len(found[0][0]) > 20
+
+
 def test_samples_come_in_the_order_of_faces_though_some_are_cut(monkeypatch):
     monkeypatch.setattr(raster, "_SAMPLES_AT_ONCE", 50)
     corners = torch.rand(60, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 16

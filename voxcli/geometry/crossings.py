@@ -98,7 +98,7 @@ def spans_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Iterator[tup
     [([0, 1], [2, 1])]
     """
     across, down = (axis + 1) % 3, (axis + 2) % 3
-    turned = soup.points if axis == 2 else soup.points[:, [across, down, axis]]
+    turned = soup.points if axis == 2 else soup.points.t()[[across, down, axis]].t()
     sizes = lattice.sizes[across], lattice.sizes[down]
     found = triangles_on(turned, soup.faces, *sizes, lattice.samples(across), lattice.samples(down))
     if found is not None:

@@ -16,12 +16,13 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from voxcli.backend import where_true
 from voxcli.geometry.spans import Spans, pieces, spans_of
-from voxcli.geometry.triangles import Line, SampleLattice, Triangles, gathered
+from voxcli.geometry.triangles import Line, SampleLattice, Triangles
 
 _ROWS_AT_ONCE = 1 << 15  # their arrays stay near a processor's cache
 _SAMPLES_AT_ONCE = 1 << 17
@@ -180,21 +181,36 @@ def spans_on(triangles: Triangles, lattice: SampleLattice) -> Iterator[Spans]:
 def _boxed(points: Tensor, faces: Tensor, lattice: SampleLattice) -> Triangles | None:
     """Faces as triangles of the fixed-point grid; None where no box of any holds a sample."""
     # A box begins and ends at the first and last of its corners. The column and row of a vertex are two small numbers in one word.
-    size = max(len(lattice.x.at), len(lattice.y.at))
-    kind, word = (torch.int16, torch.int32) if size < 1 << 14 else (torch.int32, torch.int64)
+    short = max(len(lattice.x.at), len(lattice.y.at)) < 1 << 14
     x, y = ((points[:, k] * lattice.unit).round_() for k in range(2))
-    places = torch.stack([line.place(v, lattice.unit).to(kind) for v, line in ((x, lattice.x), (y, lattice.y))], 1).view(word).view(-1)
-    corners = torch.stack(faces.unbind(1))  # faster than a transposed copy
-    a, b, c = (places.index_select(0, corner).view(kind) for corner in corners)
-    first = torch.minimum(torch.minimum(a, b), c) >> 1
-    end = (torch.maximum(torch.maximum(a, b), c) + 1) >> 1
-    kept = where_true((first < end).view(-1, 2).view(torch.int16).view(-1) == 0x0101)  # in both axes; most small triangles hold no sample
+    columns, rows = lattice.x.place(x, lattice.unit), lattice.y.place(y, lattice.unit)
+    places = rows.bitwise_left_shift_(16).bitwise_or_(columns) if short else rows.long().bitwise_left_shift_(32).bitwise_or_(columns)
+    a, b, c = places.index_select(0, faces.reshape(-1)).view(-1, 3).unbind(1)
+    # Most small triangles hold no sample: their corners have one place, which is even, in one of the axes.
+    kept = _both_halves((a ^ b).bitwise_or_(b ^ c).bitwise_or_(a & (0x1_0001 if short else 0x1_0000_0001)))
     if not len(kept):
         return None
-    (i0, j0), (i1, j1) = ([n.long() for n in v.view(word).index_select(0, kept).view(kind).view(-1, 2).unbind(1)] for v in (first, end))
-    corner = gathered(corners, kept).view(-1)
+    corner = _transposed(faces.index_select(0, kept)).view(-1)
+    kind = torch.int16 if short else torch.int32
+    a, b, c = (v.view(kind) for v in places.index_select(0, corner).view(3, -1))
+    first = torch.minimum(torch.minimum(a, b), c) >> 1
+    end = (torch.maximum(torch.maximum(a, b), c) + 1) >> 1
+    (i0, j0), (i1, j1) = ([n.long() for n in v.view(-1, 2).unbind(1)] for v in (first, end))
     x, y, z = (v.index_select(0, corner).view(3, -1) for v in (x, y, points[:, 2]))
     return Triangles(x, y, z, kept, i0, j0, i1 - i0, j1 - j0)
+
+
+def _both_halves(words: Tensor) -> Tensor:
+    """Indices [N] of the integers [M] neither half of which is 0; NumPy compares small integers several times faster than torch."""
+    if words.device.type == "cpu":
+        halves = words.numpy().view(np.int16 if words.dtype == torch.int32 else np.int32) != 0
+        return torch.from_numpy(np.flatnonzero(halves.view(np.int16) == 0x0101))
+    return where_true((words.view(torch.int16 if words.dtype == torch.int32 else torch.int32) != 0).view(torch.int16) == 0x0101)
+
+
+def _transposed(rows: Tensor) -> Tensor:
+    """[N, 3] to [3, N], which NumPy copies faster than torch."""
+    return torch.from_numpy(np.ascontiguousarray(rows.numpy().T)) if rows.device.type == "cpu" else rows.t().contiguous()
 
 
 def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: SampleLattice) -> Triangles | None:

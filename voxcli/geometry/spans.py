@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from voxcli.backend import where_true
 from voxcli.geometry.triangles import SampleLattice, Triangles, gathered
 
 _STEEP = 1e-300  # stands for 0 as a divisor: no quotient of integers by it is near a sample
-_MOSTLY = 0.75  # share of triangles with a single sample in their box from which on they are asked for that sample alone
+_NARROW = 2  # samples in a row of a triangle's box, on the mean, up to which trying each costs less than to find the ends of the row
 
 
 class Spans(NamedTuple):
@@ -99,46 +98,62 @@ def spans_of(triangles: Triangles, lattice: SampleLattice) -> Spans:
     >>> found.row.tolist(), found.first.tolist(), found.columns.tolist()
     ([0], [0], [1])
     """
-    single = triangles.columns * triangles.rows == 1
-    if int(single.sum()) < _MOSTLY * len(single):
-        return _in_rows(triangles, lattice)[1]
-    which, spans, unclear = _of_one_sample(triangles, lattice)
-    kept = where_true(single.index_select(0, which))
-    if len(kept) < len(which):
-        which, spans = which.index_select(0, kept), spans.take(kept)
-    others = where_true(single.logical_not_().logical_or_(unclear))
-    if not len(others):
-        return spans
-    owner, more = _in_rows(triangles.take(others), lattice)
-    which = torch.cat([which, others.index_select(0, owner)])
-    if which.device.type == "cpu":  # two sorted pieces: NumPy merges them
-        order = torch.from_numpy(np.argsort(which.numpy(), kind="stable"))
-    else:
-        order = which.argsort(stable=True)
-    return Spans(*(torch.cat(v).index_select(0, order) for v in zip(spans, more, strict=True)))
+    samples = triangles.columns * triangles.rows
+    total = int(samples.sum())
+    if total > _NARROW * int(triangles.rows.sum()):
+        return _in_rows(triangles, lattice)
+    return _by_samples(triangles, lattice, samples, total)
 
 
-def _of_one_sample(triangles: Triangles, lattice: SampleLattice) -> tuple[Tensor, Spans, Tensor]:
-    """Triangles that hold the first sample of their box in their interior, and that span. Which ones [N], spans [N], unclear [M] bool:
-    the sample lies on an edge, or on the line through it.
-
-    The most of a fine mesh have no other sample.
-    """
-    x = triangles.x - lattice.x.at.index_select(0, triangles.i0)
-    y = triangles.y - lattice.y.at.index_select(0, triangles.j0)
+def _by_samples(triangles: Triangles, lattice: SampleLattice, samples: Tensor, total: int) -> Spans:
+    """Spans of the narrow triangles of a fine mesh, whose boxes hold few samples: each of these is tried."""
+    i, j, box = triangles.i0, triangles.j0, None
+    if total > len(samples):
+        box, nth = spread(samples, total)
+        columns = triangles.columns.index_select(0, box)
+        down = (nth / columns).long()
+        i = nth.sub_(columns.mul_(down)).add_(i.index_select(0, box))
+        j = down.add_(j.index_select(0, box))
+    x, y = ((v.clone() if box is None else gathered(v, box)) for v in (triangles.x, triangles.y))
+    x.sub_(lattice.x.at.index_select(0, i))
+    y.sub_(lattice.y.at.index_select(0, j))
     # Twice the areas that the sample spans with the edges: exact integers, all of one sign where it lies inside.
     e = torch.empty_like(x)
     for k, a, b in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         torch.mul(x[a], y[b], out=e[k]).sub_(x[b] * y[a])
     inner = torch.maximum(torch.minimum(torch.minimum(e[0], e[1]), e[2]), torch.maximum(torch.maximum(e[0], e[1]), e[2]).neg_())
+    on_line = where_true(inner == 0)
+    if len(on_line):
+        inner[on_line] = _owned(gathered(x, on_line), gathered(y, on_line)).double()
     which = where_true(inner > 0)
+    row, triangle = j.index_select(0, which), which if box is None else box.index_select(0, which)
+    columns = torch.ones_like(row)
+    if box is not None:  # one after the other in a row are a span
+        begins = torch.ones_like(row, dtype=torch.bool)
+        torch.ne(triangle[1:], triangle[:-1], out=begins[1:])
+        begins[1:].logical_or_(row[1:] != row[:-1])
+        start = where_true(begins)
+        columns = torch.diff(start, append=start.new_full((1,), len(row)))
+        which, row, triangle = (v.index_select(0, start) for v in (which, row, triangle))
     e0, e1, e2 = gathered(e, which)
     area = e0.add_(e1).add_(e2)
-    z, rise, rise2 = gathered(triangles.z, which)
-    height = z + e1.div_(area).mul_(rise.sub_(z))
-    height.add_(e2.div_(area).mul_(rise2.sub_(z)))
-    face, row, first = (v.index_select(0, which) for v in (triangles.face, triangles.j0, triangles.i0))
-    return which, Spans(face, area > 0, row, first, torch.ones_like(row), height, torch.zeros_like(height)), inner == 0
+    height, up, across = gathered(triangles.z, triangle)
+    up.sub_(height)
+    across.sub_(height)
+    height.add_(e1.div_(area).mul_(up)).add_(e2.div_(area).mul_(across))
+    slope = torch.zeros_like(height)
+    wide = where_true(columns > 1)
+    if len(wide):
+        y0, y1, y2 = gathered(triangles.y, triangle.index_select(0, wide))
+        up, across, less = (v.index_select(0, wide) for v in (up, across, -area))
+        slope[wide] = ((y0 - y2) * up + (y1 - y0) * across) / less
+    return Spans(triangles.face.index_select(0, triangle), area > 0, row, i.index_select(0, which), columns, height, slope)
+
+
+def _owned(x: Tensor, y: Tensor) -> Tensor:
+    """Whether triangles [N] with corners x, y [3, N] hold the point 0, where it lies on the line through an edge. [N] bool"""
+    edges = _edges(x, y)
+    return edges.c.amin(0) >= 0
 
 
 class _Edges(NamedTuple):
@@ -177,8 +192,8 @@ def _edges(x: Tensor, y: Tensor) -> _Edges:
     return _Edges(dx, dy, c.mul_(turn).sub_(off), off, area.abs_(), ccw)
 
 
-def _in_rows(triangles: Triangles, lattice: SampleLattice) -> tuple[Tensor, Spans]:
-    """Spans [N], and which triangle each is of [N]: a row meets the three half planes in one run of columns."""
+def _in_rows(triangles: Triangles, lattice: SampleLattice) -> Spans:
+    """A row meets the three half planes in one run of columns."""
     edges = _edges(triangles.x, triangles.y)
     box, row = spread(triangles.rows, int(triangles.rows.sum()))
     row.add_(triangles.j0.index_select(0, box))
@@ -212,4 +227,4 @@ def _in_rows(triangles: Triangles, lattice: SampleLattice) -> tuple[Tensor, Span
     else:
         slope = ((edges.dy[1] * up + edges.dy[2] * across) / -edges.area).index_select(0, box)
     face, ccw = triangles.face.index_select(0, box), edges.ccw.index_select(0, box)
-    return box, Spans(face, ccw, row, first, columns, height, slope)
+    return Spans(face, ccw, row, first, columns, height, slope)

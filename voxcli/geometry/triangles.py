@@ -34,11 +34,15 @@ class Line(NamedTuple):
         return torch.searchsorted(self.at, high, right=True)
 
     def place(self, at: Tensor, unit: float) -> Tensor:
-        """The sum of first_from and first_beyond: they are the same, and the sum is even, unless a sample lies there, when it is odd."""
-        if not self.even:
-            return self.first_from(at, unit) + self.first_beyond(at, unit)
-        at = (at / unit).clamp_(0, len(self.at))
-        return (at - 0.5).ceil_().add_(at.add_(0.5).floor_())
+        """The sum of first_from and first_beyond, int32: they are the same, and the sum is even, unless a sample lies there.
+
+        at: whole numbers of the fixed-point grid.
+        """
+        if not self.even or unit < 2:
+            return (self.first_from(at, unit) + self.first_beyond(at, unit)).int()
+        at = at.clamp(0, len(self.at) * unit).int().clamp_(min=0).add_(int(unit) // 2)  # clamped twice, as what is no number has no place
+        shift = int(unit).bit_length() - 1
+        return (at - 1).bitwise_right_shift_(shift).add_(at.bitwise_right_shift_(shift))
 
 
 class SampleLattice(NamedTuple):
