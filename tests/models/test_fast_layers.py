@@ -12,7 +12,7 @@ from voxcli.models.blocks.adapting import AdaptedPointwise
 from voxcli.models.blocks.decoding import doubled, pointwise_joined
 from voxcli.models.blocks.depthwise2d import depthwise2d
 from voxcli.models.blocks.efficientnet import SameConv2d, normalised
-from voxcli.models.blocks.residual import channel_sums
+from voxcli.models.blocks.residual import LEAK, channel_sums, leaky_in_place
 from voxcli.models.frustum.losses import ray_losses, visible_class_loss, voxel_loss
 from voxcli.models.rays.network import _Decode, at_pixels, linear_interpolation
 
@@ -112,6 +112,16 @@ def test_a_pointwise_convolution_commutes_with_doubling():
 def test_channel_sums_are_those_of_the_pixels(shape):
     x = drawn(*shape).detach()
     torch.testing.assert_close(channel_sums(x.contiguous(memory_format=torch.channels_last)), x.sum((0, 2, 3)))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_leaky_relu_and_its_gradient_are_pytorchs(kind):
+    x = drawn(3, 50).detach().to(kind).requires_grad_()
+    y = x * 1
+    found, cotangent = leaky_in_place(y), torch.randn(3, 50).to(kind)
+    wanted = F.leaky_relu(x, LEAK)
+    assert torch.equal(found, wanted)
+    assert torch.equal(*(torch.autograd.grad(each, x, cotangent)[0] for each in (found, wanted)))
 
 
 def test_samples_of_coarse_maps_are_the_same_in_either_way():

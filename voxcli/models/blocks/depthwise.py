@@ -107,6 +107,18 @@ def _weight_gradient2d(grad: Tensor, x: Tensor, kernel: int, padding: int) -> Te
     return _conv_backward(grad, x, like, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], c, [False, True, False])[1]
 
 
+def _tap_gradient(grad: Tensor, x: Tensor, move: int) -> Tensor:
+    """[C, 1, 3, 3]: the gradient of a depth tap that takes each slice of x to the one `move` before it. Sample by sample, since slices of
+    one sample alone are a view."""
+    depth = grad.shape[2]
+    first, last = max(0, -move), depth - max(0, move)
+    parts = [
+        _weight_gradient2d(as_slices(g[None, :, first:last]), as_slices(v[None, :, first + move : last + move]), 3, 1)
+        for g, v in zip(grad, x, strict=True)
+    ]
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+
+
 class _DepthwiseSlices(torch.autograd.Function):
     """conv3d with groups = C: PyTorch's forward is fast in channels_last_3d, its two gradients are not."""
 
@@ -127,11 +139,7 @@ class _DepthwiseSlices(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             dx = F.conv3d(grad, weight.flip(2, 3, 4), padding=1, groups=x.shape[1])
         if ctx.needs_input_grad[1]:
-            # Zero slices between the samples let one shifted batch of slices stand for every sample at once.
-            g, v = (as_slices(F.pad(t, (0, 0, 0, 0, 1, 1))) for t in (grad, x))
-            n = len(g)
-            taps = [_weight_gradient2d(g[1 : n - 1], v[a : n - 2 + a], 3, 1) for a in range(3)]
-            dw = torch.stack(taps, dim=2)
+            dw = torch.stack([_tap_gradient(grad, x, move) for move in (-1, 0, 1)], dim=2)
         return dx, dw
 
 

@@ -16,8 +16,25 @@ LEAK = 0.2
 
 def leaky_in_place(x: Tensor) -> Tensor:
     """LeakyReLU that overwrites its input: for what nothing else reads. torch.compile, which plans memory itself, takes the other form:
-    to it, what a function of ours returns is a view that must not be changed."""
+    to it, what a function of ours returns is a view that must not be changed. In bfloat16 it makes a copy and lets the input go."""
+    if x.device.type == "cpu" and x.dtype == torch.bfloat16 and not torch.compiler.is_compiling():
+        return _Leaky.apply(x)
     return F.leaky_relu(x, LEAK, inplace=not torch.compiler.is_compiling())
+
+
+class _Leaky(torch.autograd.Function):
+    """LeakyReLU whose gradient follows from its result. PyTorch's keeps the input; its form in place takes half as long again on a CPU."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        y = torch.ops.aten.leaky_relu(x, LEAK)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
 
 
 class InvertedResidual2d(nn.Module):
