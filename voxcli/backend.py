@@ -113,3 +113,19 @@ def where_true(mask: Tensor) -> Tensor:
     [0, 2]
     """
     return torch.from_numpy(np.flatnonzero(mask.numpy())) if mask.device.type == "cpu" else mask.nonzero().ravel()
+
+
+def stable_order(keys: Tensor) -> Tensor:
+    """The order [N] in which integers from 0 on [N] ascend, equal ones as they come.
+
+    On a CPU NumPy sorts them as plain numbers, their places in the lower bits where these fit: a fifth of an argsort's time.
+
+    >>> stable_order(torch.tensor([5, 0, 5, 2])).tolist()
+    [1, 3, 0, 2]
+    """
+    bits = len(keys).bit_length()
+    if keys.device.type != "cpu" or not len(keys) or int(keys.max()).bit_length() + bits > 63:
+        return keys.argsort(stable=True)
+    packed = (keys << bits).bitwise_or_(torch.arange(len(keys)))
+    packed.numpy().sort()
+    return packed.bitwise_and_((1 << bits) - 1)

@@ -123,8 +123,10 @@ def closed_faces(faces: np.ndarray) -> np.ndarray:
     return closed_by_edges(edges_of(faces), np.zeros(len(faces), bool))
 
 
-def closed_by_edges(edges: Edges, turned: np.ndarray) -> np.ndarray:
+def closed_by_edges(edges: Edges, turned: np.ndarray, patch: np.ndarray | None = None) -> np.ndarray:
     """The same of F faces by their edges, some of them taken as turned around: turned [F] -> [F] bool.
+
+    patch [F]: which faces are known to be joined across edges of two, numbered from 0.
 
     A component (faces joined by edges) is closed if each of its edges is run through equally often in both directions: then the
     signed crossings along every ray that avoids its edges add up to zero.
@@ -140,8 +142,11 @@ def closed_by_edges(edges: Edges, turned: np.ndarray) -> np.ndarray:
     balance = np.bincount(edge, weights=np.where(edges.forward ^ np.repeat(turned, 3), 1, -1))
     if not balance.any():
         return np.ones(n, bool)
-    again = np.flatnonzero(~_differ(edge[order]))  # of the faces of an edge, each is joined to the one before
-    number, component = components((order[again - 1] // 3, order[again] // 3), n)
+    joined = np.arange(n) if patch is None else patch
+    again = np.flatnonzero(~_differ(edge[order]) & (edges.shared > (1 if patch is None else 2))[edge[order]])
+    # Of the faces of an edge, each is joined to the one before.
+    number, whole_of = components((joined[order[again - 1] // 3], joined[order[again] // 3]), int(joined.max()) + 1)
+    component = whole_of[joined]
     broken = np.zeros(number, bool)
     broken[component[np.flatnonzero(balance[edge] != 0) // 3]] = True
     whole: np.ndarray = ~broken[component]

@@ -116,8 +116,8 @@ class FruxelLattice:
     def depth(self, w: Tensor) -> Tensor:
         """Lattice coordinate w -> position along the ray in slices from z_near (negative: nearer than z_near)."""
         near, far = 1 / self.frustum.z_near, 1 / self.frustum.z_far
-        z = 1 / (near - w / self.frustum.depth * (near - far))
-        return (z - self.frustum.z_near) / self.frustum.slice_thickness
+        z = (w / self.frustum.depth).mul_(near - far).neg_().add_(near).reciprocal_()
+        return z.sub_(self.frustum.z_near).div_(self.frustum.slice_thickness)
 
 
 Lattice = VoxelLattice | FruxelLattice

@@ -17,7 +17,7 @@ from voxcli.backend import where_true
 from voxcli.geometry.crossings import TriangleSoup, join, spans_along
 from voxcli.geometry.lattice import Lattice, VoxelLattice
 from voxcli.geometry.spans import Spans
-from voxcli.geometry.triangles import SampleLattice
+from voxcli.geometry.triangles import SampleLattice, gathered
 
 _NO_INSIDE = 0.6  # share of rays that disagree above which a shell is taken for loose leaves
 
@@ -60,14 +60,15 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
     ends = torch.searchsorted(soup.tag >> 1, torch.arange(len(shells) + 1, device=soup.tag.device))
     pieces = [_by_shell(soup, lattice, axis, ends) for axis in range(3)]
     leaky = hit = 0
-    for index, shell in enumerate(shells):
-        window = _window(soup, slice(int(ends[index]), int(ends[index + 1])), lattice)
+    for index, (shell, window) in enumerate(zip(shells, _windows(soup, lattice, len(shells)), strict=True)):
         if window is None:
             continue
-        lines = [_lines(pieces[axis][index], window, axis, owner.device) for axis in (2, 1, 0)]
-        unpaired, met = int(lines[0].balance.count_nonzero()), int(lines[0].hits.count_nonzero())
+        along = _lines(pieces[2][index], window, 2, owner.device)
+        unpaired, met = int(along.balance.count_nonzero()), int(along.hits.count_nonzero())
         # Loose leaves and cards have no inside: where most rays disagree the vote is about nothing, and the surface alone is right.
-        inside = _inside(lines, lattice, window, rule, vote and unpaired <= _NO_INSIDE * met)
+        votes = vote and unpaired <= _NO_INSIDE * met
+        others = [_lines(pieces[axis][index], window, axis, owner.device) for axis in (1, 0)] if votes or rule == "centre" else []
+        inside = _inside([along, *others], lattice, window, rule, votes)
         whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner  # [w, v, u]
         there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
         torch.maximum(there, inside.to(owner.dtype).mul_(shell.number), out=there)
@@ -76,10 +77,14 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
 
 
 class _Piece(NamedTuple):
-    """Spans of one shell along one axis, whether each is of an open component [N] bool, and the lattice of their samples."""
+    """Spans of one shell along one axis, whether each is of an open component [N] bool, sign [N] int8, and the lattice of their samples.
+
+    sign: leaving (+1) or entering (-1) the solid.
+    """
 
     spans: Spans
     is_open: Tensor
+    sign: Tensor
     samples: SampleLattice
 
 
@@ -89,26 +94,27 @@ def _by_shell(soup: TriangleSoup, lattice: Lattice, axis: int, ends: Tensor) -> 
     found: list[list[_Piece]] = [[] for _ in ends[1:]]
     for spans, samples in spans_along(soup, lattice, axis):
         is_open = (soup.tag.index_select(0, spans.face) & 1).bool()
+        sign = spans.ccw.to(torch.int8).mul_(2).sub_(1)
         at = torch.searchsorted(spans.face, ends).tolist()  # they come in the order of the faces
         for pieces, first, end in zip(found, at[:-1], at[1:], strict=True):
             if end > first:
-                pieces.append(_Piece(Spans(*(v[first:end] for v in spans)), is_open[first:end], samples))
+                pieces.append(_Piece(Spans(*(v[first:end] for v in spans)), is_open[first:end], sign[first:end], samples))
     return found
 
 
-def _window(soup: TriangleSoup, faces: slice, lattice: Lattice) -> Window | None:
-    """The cells around some faces; None where they touch none."""
-    used = soup.faces[faces].reshape(-1)
-    if not len(used):
-        return None
-    ends = torch.stack([torch.stack(column.index_select(0, used).aminmax()) for column in soup.points.unbind(1)], 1)
-    ends[:, 2] = lattice.depth(ends[:, 2])
-    size = torch.tensor(lattice.sizes, dtype=torch.float64, device=used.device)
-    low, high = ends[0].floor().clamp_min(0), torch.minimum(ends[1].floor() + 1, size)
-    if bool((high <= low).any()):
-        return None
-    (u, v, w), (nu, nv, nw) = low.long().tolist(), (high - low).long().tolist()
-    return Window((u, v, w), (nu, nv, nw))
+def _windows(soup: TriangleSoup, lattice: Lattice, shells: int) -> list[Window | None]:
+    """The cells around the faces of each shell; None where they touch none."""
+    assert soup.tag is not None
+    corners = gathered(soup.points.t(), soup.faces.t().reshape(-1))
+    shell = (soup.tag >> 1).repeat(3).expand(3, -1)
+    ends = ((torch.inf, "amin"), (-torch.inf, "amax"))
+    low, high = (corners.new_full((3, shells), start).scatter_reduce_(1, shell, corners, how) for start, how in ends)
+    low[2], high[2] = lattice.depth(low[2]), lattice.depth(high[2])
+    sizes = torch.tensor(lattice.sizes, dtype=torch.float64, device=corners.device)
+    low, high = low.t().floor().clamp_min_(0), torch.minimum(high.t().floor() + 1, sizes)
+    touched = (low < high).all(1).tolist()
+    found = zip(touched, low.tolist(), (high - low).tolist(), strict=True)
+    return [Window((int(u), int(v), int(w)), (int(nu), int(nv), int(nw))) if some else None for some, (u, v, w), (nu, nv, nw) in found]
 
 
 class _Lines(NamedTuple):
@@ -133,13 +139,13 @@ def _lines(pieces: list[_Piece], window: Window, axis: int, device: torch.device
     shape = [n + 2 * (k == 2 - axis) for k, n in enumerate(window.sizes[::-1])]
     steps = torch.zeros(2, height * (width + 1), dtype=torch.int32, device=device)
     places = []
-    for spans, *_ in pieces:
+    for spans, _, sign, _ in pieces:
         row = (spans.row - window.low[down]).clamp_(0, height - 1)
         first = spans.first - window.low[across]
         # A span adds to its first line, and takes away behind its last one.
         starts, stops = (n.clamp(0, width).add_(row * (width + 1)) for n in (first, first + spans.columns))
-        for to, sign in zip(steps, (_signs(spans).int(), torch.ones_like(row, dtype=torch.int32)), strict=True):
-            to.index_add_(0, starts, sign).index_add_(0, stops, -sign)
+        for to, each in zip(steps, (sign.int(), torch.ones_like(row, dtype=torch.int32)), strict=True):
+            to.index_add_(0, starts, each).index_add_(0, stops, -each)
         places.append(row.mul_(_stride(shape, down)).add_(first.mul_(_stride(shape, across))).double())
     balance, hits = steps.cumsum(1, dtype=torch.int32).view(2, height, width + 1)[..., :width]
     return _Lines(axis, balance, hits, pieces, places, shape)
@@ -150,11 +156,6 @@ def _stride(shape: list[int], axis: int) -> int:
     return math.prod(shape[3 - axis :])
 
 
-def _signs(spans: Spans) -> Tensor:
-    """int8: leaving (+1) or entering (-1) the solid."""
-    return spans.ccw.to(torch.int8).mul_(2).sub_(1)
-
-
 def _inside(lines: list[_Lines], lattice: Lattice, window: Window, rule: str, vote: bool) -> Tensor:
     """1 in cells of the surface, and of the inside where there is a vote, int8 [w, v, u]. lines: along the axes 2, 1, 0.
 
@@ -163,20 +164,23 @@ def _inside(lines: list[_Lines], lattice: Lattice, window: Window, rule: str, vo
     """
     most = sum(int(each.hits.max()) for each in lines)
     kind = torch.int8 if most < 1 << 7 else torch.int32
-    surface = torch.zeros(window.sizes[::-1], dtype=torch.int8, device=lines[0].hits.device)
+    device = lines[0].hits.device
+    surface: Tensor | None = None
     votes: Tensor | None = None
     for each in lines:
-        marks = torch.zeros(each.shape, dtype=torch.int8, device=surface.device) if rule == "centre" or each.axis == 2 else None
-        steps = torch.zeros(each.shape, dtype=kind, device=surface.device) if vote else None
+        marks = torch.zeros(each.shape, dtype=torch.int8, device=device) if rule == "centre" or each.axis == 2 else None
+        steps = torch.zeros(each.shape, dtype=kind, device=device) if vote else None
         _write_crossings(each, lattice, window.low[each.axis], marks, steps)
-        dim = 2 - each.axis
+        dim, size = 2 - each.axis, window.sizes[each.axis]
         if marks is not None:
-            surface.bitwise_or_(marks.narrow(dim, 1, window.sizes[each.axis]))
+            found = marks.narrow(dim, 1, size)
+            surface = found if surface is None else surface.bitwise_or_(found)
         if steps is not None:
             balance = each.balance.t() if each.axis == 1 else each.balance
             steps.select(dim, 0).add_(balance.to(kind))
-            there = _running_sums(steps, dim).narrow(dim, 0, window.sizes[each.axis])
-            votes = there if votes is None else votes.add_(there)
+            found = _running_sums(steps, dim).narrow(dim, 0, size)
+            votes = found if votes is None else votes.add_(found)
+    assert surface is not None
     return surface if votes is None else surface.bitwise_or_(votes.abs_().clamp_(3, 4).sub_(3).to(torch.int8))
 
 
@@ -187,19 +191,19 @@ def _write_crossings(lines: _Lines, lattice: Lattice, low: int, marks: Tensor | 
     """
     across, step = _stride(lines.shape, (lines.axis + 1) % 3), _stride(lines.shape, lines.axis)
     layers, cells = lines.shape[2 - lines.axis], math.prod(lines.shape)
-    for (spans, is_open, samples), places in zip(lines.pieces, lines.places, strict=True):
+    for (spans, is_open, sign, samples), places in zip(lines.pieces, lines.places, strict=True):
         span, after, t = spans.samples(samples)
         if lines.axis == 2:
             t = lattice.depth(t)
-        place = places.index_select(0, span).add_(after.double().mul_(across))
+        place = places.index_select(0, span).add_(after.double() if across == 1 else after.double().mul_(across))
         if marks is not None:
             index = t.floor().sub_(low - 1).clamp_(0, layers - 1).mul_(step).add_(place).clamp_(0, cells - 1).long()
             if not bool(is_open.all()):
                 index = index.index_select(0, where_true(is_open.index_select(0, span)))
             marks.view(-1).index_fill_(0, index, 1)
         if steps is not None:
-            index = (t - 0.5).ceil_().sub_(low).clamp_(0, layers - 1).mul_(step).add_(place).clamp_(0, cells - 1).long()
-            steps.view(-1).scatter_add_(0, index, _signs(spans).to(steps.dtype).mul_(-2).index_select(0, span))
+            index = (t - (low + 0.5)).ceil_().clamp_(0, layers - 1).mul_(step).add_(place).clamp_(0, cells - 1).long()
+            steps.view(-1).scatter_add_(0, index, (sign * -2).to(steps.dtype).index_select(0, span))
 
 
 def _running_sums(grid: Tensor, dim: int) -> Tensor:

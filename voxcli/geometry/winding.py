@@ -81,8 +81,9 @@ def _wound_together(parts: list[tuple[np.ndarray, np.ndarray]]) -> list[WoundFac
     kinds, turned = np.full(len(faces), SUPERFLUOUS, np.uint8), np.zeros(len(faces), bool)
     if len(keep):
         edges = edges_of(merged[keep])
-        turned[keep] = _turned(vertices[faces[keep]], edges, np.searchsorted(keep, ends))
-        kinds[keep] = np.where(closed_by_edges(edges, turned[keep]), CLOSED, OPEN)
+        patches = _patches(edges)
+        turned[keep] = _turned(vertices[faces[keep]], edges, patches, np.searchsorted(keep, ends))
+        kinds[keep] = np.where(closed_by_edges(edges, turned[keep], patches.of), CLOSED, OPEN)
     return [_with_turned(f, turned[a:b], kinds[a:b]) for (_, f), a, b in zip(parts, ends[:-1], ends[1:], strict=True)]
 
 
@@ -101,9 +102,8 @@ class _Patches(NamedTuple):
     number: int
 
 
-def _turned(corners: np.ndarray, edges: Edges, ends: np.ndarray) -> np.ndarray:
+def _turned(corners: np.ndarray, edges: Edges, patches: _Patches, ends: np.ndarray) -> np.ndarray:
     """Which faces are to be turned, bool [F]. corners [F, 3, 3]; the faces of a part are those from one of the ends to the next."""
-    patches = _patches(edges)
     area, volume = _areas_and_volumes(corners, ends)
     total = np.bincount(patches.of, area, patches.number)
     against = np.bincount(patches.of, area * patches.turned, patches.number)
@@ -127,12 +127,11 @@ def _turned(corners: np.ndarray, edges: Edges, ends: np.ndarray) -> np.ndarray:
 def _areas_and_volumes(corners: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Twice the area of each face, and six times the volume that it spans with the middle of its part's corners. [F], [F]"""
     with np.errstate(all="ignore"):
-        moved = np.zeros((9, len(corners)))
-        for a, b in zip(ends[:-1], ends[1:], strict=True):
-            if a < b:
-                own = corners[a:b].reshape(-1, 3)
-                moved[:, a:b] = (own - own.mean(axis=0)).reshape(-1, 9).T
-        a, b, c = moved.reshape(3, 3, -1)
+        moved = np.ascontiguousarray(corners.reshape(-1, 9).T).reshape(3, 3, -1)
+        for start, end in zip(ends[:-1], ends[1:], strict=True):
+            if start < end:
+                moved[..., start:end] -= corners[start:end].reshape(-1, 3).mean(axis=0)[:, None]
+        a, b, c = moved
         (u0, u1, u2), (v0, v1, v2) = b - a, c - a
         n0, n1, n2 = u1 * v2 - u2 * v1, u2 * v0 - u0 * v2, u0 * v1 - u1 * v0
         return np.nan_to_num(np.sqrt(n0 * n0 + n1 * n1 + n2 * n2)), np.nan_to_num(a[0] * n0 + a[1] * n1 + a[2] * n2)
