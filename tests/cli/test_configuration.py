@@ -1,6 +1,7 @@
 """voxcli.config: YAML in and out, merging, --set, and dataclasses that refuse what they do not know."""
 
 import enum
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -170,6 +171,17 @@ def test_a_list_is_not_one_value(voxcli, tmp_path, text):
     (tmp_path / "c.yaml").write_text(text)
     errors = voxcli("predict", "absent.png", "-o", "out.npz", "--config", "c.yaml")[2]
     assert text.partition(":")[0] in errors and "expected" in errors and "internal" not in errors
+
+
+def test_one_value_of_an_option_that_may_be_repeated_needs_no_list(voxcli, tmp_path):
+    for name, points in (("a", "0 0 0\n"), ("b", "3 4 0\n")):
+        (tmp_path / f"{name}.xyz").write_text(points)
+    found = []
+    for text in ("threshold: 6", "threshold: [6]", "threshold: [1, 6]"):
+        (tmp_path / "c.yaml").write_text(text)
+        code, shown, _ = voxcli("metrics", "fscore", "a.xyz", "b.xyz", "--config", "c.yaml", "--format", "json")
+        found.append((code, json.loads(shown)["params"]["thresholds"]))
+    assert found == [(0, [6.0]), (0, [6.0]), (0, [1.0, 6.0])]
 
 
 def test_yes_and_no_still_set_switches_and_once_verbose(voxcli, tmp_path):

@@ -50,6 +50,8 @@ def test_an_unknown_extension_names_the_nearest_and_the_list(tmp_path):
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     (tmp_path / "scene.npz").write_bytes(b"x")
     (tmp_path / "folder.npz").mkdir()
+    with refused(UsageError, "is a folder", expected="a file"):
+        read(tmp_path)
     with refused(UsageError, "scen.npz", hint="scene.npz"):
         read(tmp_path / "scen.npz")
     with refused(UsageError, "folder.npz", expected="a file"):

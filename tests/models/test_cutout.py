@@ -15,6 +15,7 @@ from voxcli.models.cutout.batches import TRUNCATED, MaskedPictures, MaskReader, 
 from voxcli.models.cutout.inference import ObjectCutter
 from voxcli.models.cutout.network import CutOut, CutOutConfig
 from voxcli.models.cutout.stages import TASK
+from voxcli.models.object_options import ObjectOptions
 from voxcli.ops.cutting import Cut, cut_out, hides, mask_head, mask_problems, with_mask, without_small_pieces
 from voxcli.ops.plain_background import plain_alpha
 from voxcli.scene import Picture
@@ -382,3 +383,11 @@ def test_a_mask_that_is_given_becomes_alpha_and_a_wrong_one_is_refused():
         with_mask(Picture(rgb), Picture(on_colour()[0]), "m.png")
     with refused(DataError, "black"):
         with_mask(Picture(rgb), Picture(np.zeros_like(rgb)), "m.png")
+
+
+def test_what_is_neither_a_way_nor_a_file_is_no_way_to_cut(tmp_path):
+    with refused(UsageError, "'nope'", expected="auto, none, or the path of a mask"):
+        ObjectOptions(cut="nope")
+    (tmp_path / "masks").mkdir()
+    assert ObjectOptions(cut=str(tmp_path / "masks")).mask_file == str(tmp_path / "masks")
+    assert ObjectOptions(cut="none").mask_file is ObjectOptions().mask_file is None

@@ -202,6 +202,8 @@ def find_format(
     known = partial(_known_names, choices, flag)
     if not str(path):
         raise UsageError("The name of a file is empty.", expected="a path")
+    if name is None and flag == "--input-format" and Path(path).is_dir():
+        raise UsageError(f"{_quoted(path)} is a folder.", expected="a file")
     if name is None and not own:
         raise UsageError(f"{_quoted(path)} has no extension that would tell its format.",
                          hint=f"Use {flag} with one of: {', '.join(sorted(known()))}.")  # fmt: skip

@@ -194,7 +194,10 @@ def _take_config(context: typer.Context, value: str | None) -> str | None:
         # The parser takes a default from this map after flags and environment variables, and checks its type like theirs.
         given = {name: mapping[key] for key, name in known.items() if mapping.get(key) is not None}
         for parameter in context.command.params:
-            checks.check_key(f"--config {value}: '{checks.key_of(parameter)}'", parameter, given.get(str(parameter.name)))
+            name = str(parameter.name)
+            checks.check_key(f"--config {value}: '{checks.key_of(parameter)}'", parameter, given.get(name))
+            if name in given and getattr(parameter, "multiple", False) and not isinstance(given[name], list):
+                given[name] = [given[name]]  # one value of an option that may be repeated
         # -v is counted: `verbose: true` is once.
         context.default_map = {name: each if name == "verbose" else configuration.as_typed(each) for name, each in given.items()}
         _given(context).file = groups
