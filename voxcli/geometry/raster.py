@@ -24,7 +24,7 @@ from voxcli.backend import where_true
 from voxcli.geometry.spans import Spans, pieces, spans_of
 from voxcli.geometry.triangles import Line, SampleLattice, Triangles
 
-_ROWS_AT_ONCE = 1 << 15  # their arrays stay near a processor's cache
+_ROWS_AT_ONCE = 1 << 16  # many, as each call costs as much as a thousand rows
 _SAMPLES_AT_ONCE = 1 << 17
 _GUARD = 1.0  # triangles are cut where they leave the lattice by more than this many lattice widths
 
@@ -57,37 +57,26 @@ def clip(points: Tensor, faces: Tensor, axis: int, bound: float, keep_above: boo
     sign = 1.0 if keep_above else -1.0
     height = (points[:, axis] - bound) * sign  # [V] >= 0 is kept
     inside = (height >= 0).to(torch.uint8).index_select(0, faces.t().reshape(-1)).view(3, len(faces))
-    count = inside[0] + inside[1] + inside[2]
-    whole = where_true(count == 3)
-    out_points, out_faces, out_source = [points], [faces[whole]], [whole]
-    offset = len(points)
-    for kept in (1, 2):
-        source = where_true(count == kept)
-        if not len(source):
-            continue
-        # Turn each triangle so that its odd corner (the only kept, or the only cut one) comes first; the winding stays.
-        odd = (inside[:, source] == 2 - kept).int().argmax(0)
-        turned = faces[source].gather(1, (odd[:, None] + torch.arange(3, device=faces.device)) % 3)  # [N, 3]
-        cuts = [_cut(points, height, turned[:, 0], turned[:, k]) for k in (1, 2)]
-        new = torch.cat(cuts)  # [2N, 3]
-        p = torch.arange(len(source), device=faces.device) + offset
-        q = p + len(source)
-        offset += len(new)
-        out_points.append(new)
-        if kept == 1:
-            out_faces.append(torch.stack([turned[:, 0], p, q], 1))
-            out_source.append(source)
-        else:
-            out_faces += [torch.stack([p, turned[:, 1], turned[:, 2]], 1), torch.stack([p, turned[:, 2], q], 1)]
-            out_source += [source, source]
-    return torch.cat(out_points), torch.cat(out_faces), torch.cat(out_source)
-
-
-def _cut(points: Tensor, height: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Where the edges a-b meet the plane. Always from the kept end to the cut end: the same numbers for both neighbours."""
-    low, high = torch.where(height[a] < 0, a, b), torch.where(height[a] < 0, b, a)
-    t = height[high] / (height[high] - height[low])
-    return points[high] + t[:, None] * (points[low] - points[high])
+    count = inside.sum(0, dtype=torch.uint8)
+    whole, one, two = (where_true(count == kept) for kept in (3, 1, 2))
+    some = torch.cat([one, two])
+    if not len(some):
+        return points, faces.index_select(0, whole), whole
+    # Turn each triangle so that its odd corner (the only kept, or the only cut one) comes first; the winding stays.
+    only_kept = count.index_select(0, some) == 1
+    odd = (inside.index_select(1, some) == only_kept).to(torch.uint8).argmax(0)
+    corners = faces.index_select(0, some)
+    a, b, c = (corners.gather(1, ((odd + k) % 3)[:, None]).view(-1) for k in range(3))
+    # New corners always from the kept end to the cut end: the same numbers for both neighbours.
+    a2, ends, outward = a.repeat(2), torch.cat([b, c]), only_kept.repeat(2)
+    high, low = torch.where(outward, a2, ends), torch.where(outward, ends, a2)
+    above, start = height.index_select(0, high), points.index_select(0, high)
+    t = above / (above - height.index_select(0, low))
+    new = start + t[:, None] * (points.index_select(0, low) - start)  # [2N, 3]
+    p, q = (torch.arange(2 * len(some), device=faces.device) + len(points)).chunk(2)
+    n = len(one)
+    cut = torch.stack([torch.cat([a[:n], p[n:], p[n:]]), torch.cat([p[:n], b[n:], c[n:]]), torch.cat([q[:n], c[n:], q[n:]])], 1)
+    return torch.cat([points, new]), torch.cat([faces.index_select(0, whole), cut]), torch.cat([whole, one, two, two])
 
 
 def coverage(

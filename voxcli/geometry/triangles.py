@@ -24,13 +24,13 @@ class Line(NamedTuple):
     def first_from(self, low: Tensor, unit: float) -> Tensor:
         """Index of the first sample >= low, as int64; n where there is none."""
         if self.even:  # in place and exact: unit is a power of two, and taking 1/2 off a positive number loses nothing
-            return (low / unit).sub_(0.5).ceil_().clamp_(0, len(self.at)).long()
+            return (low * (1 / unit)).sub_(0.5).ceil_().clamp_(0, len(self.at)).long()
         return torch.searchsorted(self.at, low)
 
     def first_beyond(self, high: Tensor, unit: float) -> Tensor:
         """Index of the first sample > high, as int64; n where there is none."""
         if self.even:
-            return (high / unit).add_(0.5).floor_().clamp_(0, len(self.at)).long()
+            return (high * (1 / unit)).add_(0.5).floor_().clamp_(0, len(self.at)).long()
         return torch.searchsorted(self.at, high, right=True)
 
     def place(self, at: Tensor, unit: float) -> Tensor:
