@@ -136,6 +136,15 @@ def test_overlapping_boxes_unite_under_winding_and_cancel_under_parity():
     assert int((voxelize_parts([(v, f)], shape, *grid, fill="auto").owner > 0).sum()) == 2 * 216 - 27
 
 
+@pytest.mark.parametrize("parts", [1, 300])
+def test_gradients_may_go_through_what_is_computed_from_grids(parts):
+    whole, frustum = placed(box((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))), Frustum(8, 8, 8, 2.0, 6.0, 40.0)
+    weight = torch.ones((), requires_grad=True)
+    for grid in (fruxelize_parts([whole] * parts, frustum).owner, solid_mask(*whole, FruxelLattice(frustum), "centre")):
+        (weight * grid).sum().backward()
+    assert float(weight.grad) > 0
+
+
 def test_later_parts_overwrite_earlier_ones():
     owner = voxelize_parts([box((0, 0, 0), (6, 6, 6)), box((3, 3, 3), (9, 9, 9))], (10, 10, 10), (0.0,) * 3, (1.0,) * 3).owner
     assert int((owner == 2).sum()) == 216

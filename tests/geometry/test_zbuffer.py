@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from voxcli.geometry import zbuffer as zbuffers
 from voxcli.geometry.raster import coverage
-from voxcli.geometry.zbuffer import nearest, seen_planes, zbuffer
+from voxcli.geometry.zbuffer import first_faces, nearest, seen_planes, zbuffer
 
 K = torch.tensor([[60.0, 0, 24.3], [0, 60.0, 18.7], [0, 0, 1]], dtype=torch.float64)
 
@@ -25,6 +25,15 @@ def brute_force(vertices, faces, K, width, height):
         nearer = (sides >= 0).all(0) & (z > 1e-3) & (z < depth)
         depth, face = torch.where(nearer, z, depth), torch.where(nearer, index, face)
     return depth, face
+
+
+def test_gradients_may_go_through_what_is_computed_from_depths():
+    vertices, faces = box((-1.0, -1, 3), (1, 1, 5))
+    scale = torch.ones((), requires_grad=True, dtype=torch.float64)
+    maps = zbuffer(vertices, faces, K, 48, 36), first_faces(vertices, faces, K, 48, 36)
+    for found in (found for each in maps for found in each):
+        (scale * found).sum().backward()
+    assert not bool(scale.grad.isnan())
 
 
 @pytest.mark.parametrize("seed", range(5))

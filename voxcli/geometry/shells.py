@@ -71,7 +71,7 @@ def fill_shells(shells: list[Shell], lattice: Lattice, rule: str, owner: Tensor,
         inside = _inside([along, *others], lattice, window, rule, votes)
         whole = owner.permute(0, 2, 1) if isinstance(lattice, VoxelLattice) else owner  # [w, v, u]
         there = whole[tuple(slice(a, a + n) for a, n in zip(window.low[::-1], window.sizes[::-1], strict=True))]
-        torch.maximum(there, inside.to(owner.dtype).mul_(shell.number), out=there)
+        torch.maximum(there, inside.view(torch.uint8).to(owner.dtype).mul_(shell.number), out=there)
         leaky, hit = leaky + unpaired, hit + met
     return leaky, hit
 

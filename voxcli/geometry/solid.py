@@ -123,17 +123,26 @@ def fill_sorted(parts: list[tuple[Tensor, SortedFaces]], lattice: Lattice, rule:
     if not near:
         device = parts[0][0].device if parts else None
         return Filled(torch.zeros(lattice.shape, dtype=torch.int16, device=device), 0.0)
+    with torch.inference_mode():  # a call of torch costs less where it keeps no books for gradients
+        owner, leaky, voted = _filled(near, lattice, rule, fill, len(parts))
+    return Filled(owner.to(torch.int16, copy=True), leaky, voted)
+
+
+def _filled(
+    near: list[tuple[int, Tensor, SortedFaces]], lattice: Lattice, rule: str, fill: str, parts: int
+) -> tuple[Tensor, float, tuple[int, ...]]:
+    """What Filled holds, of those of so many parts that touch the lattice: index, vertices and faces."""
     tags = [torch.full_like(f.closed[:, 0], i) for i, _, f in near]
     crossings = crossings_along(join([(v, f.closed) for _, v, f in near], lattice, tags), lattice, 2)
     runs, leaky_rays = _intervals(crossings, lattice, rule, "parity" if fill == "parity" else "winding")
     on_other_ray = (runs.part[1:] != runs.part[:-1]) | (runs.ray[1:] != runs.ray[:-1])
     rays_hit = min(len(runs.ray), 1) + int(on_other_ray.sum())
-    owner = painted(runs, lattice, len(parts))
+    owner = painted(runs, lattice, parts)
     shells = [Shell(i + 1, v, f.shell, f.is_open) for i, v, f in near if len(f.shell)]
     if shells:
         leaky_there, rays_there = fill_shells(shells, lattice, rule, owner, vote=fill == "auto")
         leaky_rays, rays_hit = leaky_rays + leaky_there, rays_hit + rays_there
-    return Filled(owner.to(torch.int16), leaky_rays / max(rays_hit, 1), tuple(each.number for each in shells) if fill == "auto" else ())
+    return owner, leaky_rays / max(rays_hit, 1), tuple(each.number for each in shells) if fill == "auto" else ()
 
 
 def _fill_unreached(parts: list[Part], lattice: Lattice, rule: str) -> Filled:
@@ -222,8 +231,9 @@ def solid_mask(vertices: Tensor, faces: Tensor, lattice: Lattice, rule: str, fil
     >>> int(solid_mask(vertices, faces, lattice, "centre").sum())
     8
     """
-    crossings = crossings_along(join([(vertices, faces)], lattice), lattice, 2)
-    intervals, _ = _intervals(crossings, lattice, rule, fill)
+    with torch.inference_mode():
+        crossings = crossings_along(join([(vertices, faces)], lattice), lattice, 2)
+        intervals, _ = _intervals(crossings, lattice, rule, fill)
     return painted_solid(intervals, lattice)
 
 

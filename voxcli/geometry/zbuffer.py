@@ -202,11 +202,14 @@ def nearest(points: Tensor, faces: Tensor, width: int, height: int) -> Nearest:
 
 def _nearest_keys(points: Tensor, faces: Tensor, width: int, height: int) -> Tensor:
     """Of the nearest at each pixel centre [H * W] int64: its depth's order in the upper half, its face in the lower; _NONE for nothing."""
-    best = torch.full((height * width,), _NONE, dtype=torch.int64, device=points.device)
-    found = triangles_on(points, faces, width, height)
-    if found is None:
-        return best
-    triangles, lattice = found
+    with torch.inference_mode():  # a call of torch costs less where it keeps no books for gradients
+        best = torch.full((height * width,), _NONE, dtype=torch.int64, device=points.device)
+        found = triangles_on(points, faces, width, height)
+        return best if found is None else _drawn(*found, best, width, height)
+
+
+def _drawn(triangles: Triangles, lattice: SampleLattice, best: Tensor, width: int, height: int) -> Tensor:
+    """The keys with those of triangles, hidden ones left out where that pays."""
     if int((triangles.columns * triangles.rows).sum()) < _MANY:
         return _draw(triangles, lattice, best)
     away = triangles.counter_clockwise()  # of a closed surface these are behind the others, as y runs down
