@@ -30,12 +30,12 @@ def depthwise2d(
     sizes = check_shape(x, "B C H W", "maps")
     check_shape(weight, "C 1 k k", "weight", {"C": sizes["C"]})
     if x.device.type != "cpu" or not torch.is_grad_enabled():
-        return F.conv2d(x, led(weight, uneven), bias, stride, padding, groups=sizes["C"])
+        return F.conv2d(x, with_leading_zeros(weight, uneven), bias, stride, padding, groups=sizes["C"])
     bias = x.new_zeros(sizes["C"]) if bias is None else bias
     return _Depthwise.apply(*as_autocast(x, weight, bias), stride, padding, uneven)
 
 
-def led(weight: Tensor, uneven: tuple[bool, bool]) -> Tensor:
+def with_leading_zeros(weight: Tensor, uneven: tuple[bool, bool]) -> Tensor:
     """Kernels with a zero in front of the rows and columns that are `uneven`. As many zeros on both sides of a map then do what one less
     in front does, without a copy of the map."""
     return F.pad(weight, (int(uneven[1]), 0, int(uneven[0]), 0)) if any(uneven) else weight
@@ -50,7 +50,7 @@ class _Depthwise(torch.autograd.Function):
         x = x.contiguous(memory_format=torch.channels_last)
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding, ctx.uneven = stride, padding, uneven
-        return F.conv2d(x, led(weight, uneven), bias, stride, padding, groups=x.shape[1])
+        return F.conv2d(x, with_leading_zeros(weight, uneven), bias, stride, padding, groups=x.shape[1])
 
     @staticmethod
     @once_differentiable
@@ -58,7 +58,7 @@ class _Depthwise(torch.autograd.Function):
         """The gradients with respect to x, weight and bias, None where not needed."""
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
-        dx = _input_gradient(grad, x, led(weight, ctx.uneven), ctx.stride, ctx.padding) if ctx.needs_input_grad[0] else None
+        dx = _input_gradient(grad, x, with_leading_zeros(weight, ctx.uneven), ctx.stride, ctx.padding) if ctx.needs_input_grad[0] else None
         dw = _weight_gradient(grad, x, weight, ctx.stride, ctx.padding, ctx.uneven) if ctx.needs_input_grad[1] else None
         db = grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
         return dx, dw, db, None, None, None

@@ -15,7 +15,7 @@ from voxcli.shapes import check_shape
 CHUNK = 1 << 15
 """Fruxels per pass on the CPU: scores of ten classes, and what is computed of them, stay within a core's cache."""
 
-LEAST = math.log(1e-12)
+LEAST_LIKELIHOOD = math.log(1e-12)
 """What the logarithm of a probability counts at least in the likelihood."""
 
 FAINTEST = 40.0
@@ -160,7 +160,7 @@ class _VoxelLoss(torch.autograd.Function):
         passing, meeting = (weights.new_empty((0,) if own is None else own.shape) for _ in range(2))
         normalisers = weights.new_empty(b, fruxels)  # logarithms of the sums that the softmax divides by
         for z, truth, place in _chunks(flat, labels):
-            logarithms = torch.log_softmax(_gathered(z, exact), 0)
+            logarithms = torch.log_softmax(_side_by_side(z, exact), 0)
             normalisers[place] = z[0] - logarithms[0]
             if own is not None:
                 passing[place], meeting[place] = logarithms[air], logarithms.gather(0, own[place][None])[0]
@@ -168,7 +168,7 @@ class _VoxelLoss(torch.autograd.Function):
             hit = logarithms.gather(0, index[None])[0]
             if likelihood:
                 k = weights.index_select(0, index) if keep is None else weights.index_select(0, index) * keep
-                total -= (k * hit.clamp(min=LEAST)).sum(dtype=torch.float64)
+                total -= (k * hit.clamp(min=LEAST_LIKELIHOOD)).sum(dtype=torch.float64)
             if dice:
                 p = logarithms.exp_()
                 hit.exp_()
@@ -208,7 +208,7 @@ class _VoxelLoss(torch.autograd.Function):
         if own is not None:
             passing, meeting = passing.reshape(own.shape), meeting.reshape(own.shape)
         for (z, truth, place), (out, _, _) in zip(_chunks(flat, labels), _chunks(grads, labels), strict=True):
-            p = (_gathered(z, weights.dtype) - normalisers[place]).exp_()
+            p = (_side_by_side(z, weights.dtype) - normalisers[place]).exp_()
             index, keep = _indices(truth, ignore, p.dtype)
             hit = p.gather(0, index[None])[0]
             # Softmax Jacobian applied to h = gain + onehot * hit_gain: p (h - <p, h>); and k (p - onehot) from the likelihood.
@@ -228,7 +228,7 @@ class _VoxelLoss(torch.autograd.Function):
         return grads.reshape(shape), *[None] * 9
 
 
-def _gathered(z: Tensor, exact: torch.dtype) -> Tensor:
+def _side_by_side(z: Tensor, exact: torch.dtype) -> Tensor:
     """Scores [n, m] in a type, the fruxels of each class side by side."""
     if z.dtype == exact and z.stride(1) == 1:
         return z

@@ -53,13 +53,12 @@ def rays_step(network: Rays, batch: RaysBatch, context: Context[StreetFolder]) -
         if scale == 1:
             assert batch.pixels is not None
             scores, labels = network.rays(features, batch.pixels)[:, :, :, None], labels[:, :, None]
-        voxels, visible = ray_losses(
-            scores.contiguous(), labels, weights, likelihood=losses.get("likelihood", 0.0) * balance, dice=losses.get("dice", 0.0),
+        terms[f"scale{scale}"], visible = (weight * loss for loss in ray_losses(
+            scores, labels, weights, likelihood=losses.get("likelihood", 0.0) * balance, dice=losses.get("dice", 0.0),
             visible=weights.sqrt(), empty=classes.empty, ignore=classes.ignore, in_place=scale == 1, add=context.add,
-        )  # fmt: skip
-        terms[f"scale{scale}"] = weight * voxels
+        ))  # fmt: skip
         if losses.get("visible"):
-            terms[f"visible{scale}"] = weight * losses["visible"] * visible
+            terms[f"visible{scale}"] = losses["visible"] * visible
     return terms
 
 
