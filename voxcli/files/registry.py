@@ -6,6 +6,7 @@ A format's file is imported when an extension or a name of its own is looked up;
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -202,7 +203,7 @@ def find_format(
     known = partial(_known_names, choices, flag)
     if not str(path):
         raise UsageError("The name of a file is empty.", expected="a path")
-    if name is None and flag == "--input-format" and Path(path).is_dir():
+    if name is None and flag == "--input-format" and os.path.isdir(path):
         raise UsageError(f"{_quoted(path)} is a folder.", expected="a file")
     if name is None and not own:
         raise UsageError(f"{_quoted(path)} has no extension that would tell its format.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class ObjectOptions(ModelOptions):
         if self.cut is not None and not isinstance(self.cut, str):
             raise UsageError("This says nothing of how to cut an object out.", expected="auto, none, or the path of a mask",
                              actual=type(self.cut).__name__)  # fmt: skip
-        if (mask := self.mask_file) is not None and not Path(mask).suffix and not Path(mask).exists():
+        if (mask := self.mask_file) is not None and not Path(mask).suffix and not os.path.exists(mask):
             raise UsageError(f"'{mask}' is neither a way to cut an object out nor a mask.", actual="no file or folder of that name",
                              expected="auto, none, or the path of a mask or of a folder of masks")  # fmt: skip
         super().__post_init__()
