@@ -22,7 +22,7 @@ from torch import Tensor
 
 from voxcli.backend import where_true
 from voxcli.geometry.spans import Spans, pieces, spans_of
-from voxcli.geometry.triangles import Line, SampleLattice, Triangles
+from voxcli.geometry.triangles import Line, SampleLattice, Triangles, gathered, transposed
 
 _ROWS_AT_ONCE = 1 << 16  # many, as each call costs as much as a thousand rows
 _SAMPLES_AT_ONCE = 1 << 17
@@ -120,8 +120,7 @@ def triangles_on(
     if found is None:
         return None
     extents = x_extent, y_extent
-    ends = (torch.stack(points[:, k].aminmax()) for k in range(2))  # NaN where any point is
-    if any(bool((_beyond_guard(v, extent) | v.isnan()).any()) for v, extent in zip(ends, extents, strict=True)):
+    if not all(_within_guard(points[:, k], extent) for k, extent in enumerate(extents)):
         far = (_beyond_guard(found.x, x_extent * unit) | _beyond_guard(found.y, y_extent * unit)).any(0)
         if bool(far.any()):
             whole, beyond = (found.take(where_true(mask)) for mask in (~far, far))
@@ -133,6 +132,11 @@ def triangles_on(
 def _in_order(triangles: Triangles) -> Triangles:
     """In the order of their faces: whoever sorts what they cover finds it sorted."""
     return triangles.take(triangles.face.argsort(stable=True))
+
+
+def _within_guard(values: Tensor, extent: float) -> bool:
+    low, high = (float(end) for end in values.aminmax())  # NaN where any value is
+    return low >= -_GUARD * extent and high <= (1 + _GUARD) * extent
 
 
 def _beyond_guard(values: Tensor, extent: float) -> Tensor:
@@ -174,12 +178,13 @@ def _boxed(points: Tensor, faces: Tensor, lattice: SampleLattice) -> Triangles |
     x, y = ((points[:, k] * lattice.unit).round_() for k in range(2))
     columns, rows = lattice.x.place(x, lattice.unit), lattice.y.place(y, lattice.unit)
     places = rows.bitwise_left_shift_(16).bitwise_or_(columns) if short else rows.long().bitwise_left_shift_(32).bitwise_or_(columns)
-    a, b, c = places.index_select(0, faces.reshape(-1)).view(-1, 3).unbind(1)
+    corners = transposed(faces)
+    a, b, c = places.index_select(0, corners.view(-1)).view(3, -1)
     # Most small triangles hold no sample: their corners have one place, which is even, in one of the axes.
     kept = _both_halves((a ^ b).bitwise_or_(b ^ c).bitwise_or_(a & (0x1_0001 if short else 0x1_0000_0001)))
     if not len(kept):
         return None
-    corner = _transposed(faces.index_select(0, kept)).view(-1)
+    corner = gathered(corners, kept).view(-1)
     kind = torch.int16 if short else torch.int32
     a, b, c = (v.view(kind) for v in places.index_select(0, corner).view(3, -1))
     first = torch.minimum(torch.minimum(a, b), c) >> 1
@@ -195,11 +200,6 @@ def _both_halves(words: Tensor) -> Tensor:
         halves = words.numpy().view(np.int16 if words.dtype == torch.int32 else np.int32) != 0
         return torch.from_numpy(np.flatnonzero(halves.view(np.int16) == 0x0101))
     return where_true((words.view(torch.int16 if words.dtype == torch.int32 else torch.int32) != 0).view(torch.int16) == 0x0101)
-
-
-def _transposed(rows: Tensor) -> Tensor:
-    """[N, 3] to [3, N], which NumPy copies faster than torch."""
-    return torch.from_numpy(np.ascontiguousarray(rows.numpy().T)) if rows.device.type == "cpu" else rows.t().contiguous()
 
 
 def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: SampleLattice) -> Triangles | None:

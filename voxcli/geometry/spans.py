@@ -120,9 +120,10 @@ def _by_samples(triangles: Triangles, lattice: SampleLattice, samples: Tensor, t
         i, j = i[box] + nth - down * width, j[box] + down
         x, y = x.take(box, axis=1), y.take(box, axis=1)
     with np.errstate(invalid="ignore"):  # of corners that are no numbers
-        x, y = x - lattice.x.at.numpy()[i], y - lattice.y.at.numpy()[j]
+        x = np.subtract(x, lattice.x.at.numpy()[i], out=None if box is None else x)
+        y = np.subtract(y, lattice.y.at.numpy()[j], out=None if box is None else y)
         # Twice the areas that the sample spans with the edges: exact integers, all of one sign where it lies inside.
-        e = np.zeros_like(x)
+        e = np.empty_like(x)
         for k, a, b in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
             np.multiply(x[a], y[b], out=e[k])
             e[k] -= x[b] * y[a]

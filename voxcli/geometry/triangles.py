@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,3 +86,12 @@ def gathered(rows: Tensor, index: Tensor) -> Tensor:
     for row, to in zip(rows, out, strict=True):
         torch.index_select(row, 0, index, out=to)
     return out
+
+
+def transposed(rows: Tensor) -> Tensor:
+    """[N, 3] to [3, N], which NumPy copies faster than torch.
+
+    >>> transposed(torch.tensor([[1, 2, 3], [4, 5, 6]])).tolist()
+    [[1, 4], [2, 5], [3, 6]]
+    """
+    return torch.from_numpy(np.ascontiguousarray(rows.numpy().T)) if rows.device.type == "cpu" else rows.t().contiguous()

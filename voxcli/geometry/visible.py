@@ -9,7 +9,7 @@ from torch import Tensor
 from voxcli.geometry.rays import camera_rays, is_surface
 from voxcli.geometry.splatting import Splats, splat
 from voxcli.geometry.surfels import SurfelMaps, back_project
-from voxcli.geometry.triangles import gathered
+from voxcli.geometry.triangles import gathered, transposed
 from voxcli.geometry.zbuffer import seen_faces, seen_planes
 from voxcli.scene import Camera, Mesh, PointCloud, class_colour
 
@@ -35,7 +35,7 @@ def face_colours(mesh: Mesh, some: np.ndarray | slice = slice(None)) -> np.ndarr
         return means
     if mesh.face_parts is not None and len(mesh.part_names) > 1:
         return _class_colours(mesh.face_parts[some], tuple(name.split("/")[-1] for name in mesh.part_names))
-    return np.full((len(mesh.faces[some]), 3), _PLAIN)
+    return np.full((len(mesh.faces[some] if isinstance(some, slice) else some), 3), _PLAIN)
 
 
 def smooth_normals(mesh: Mesh, rounds: int = 3) -> np.ndarray:
@@ -74,7 +74,7 @@ def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, 
     K, R, t = (torch.from_numpy(np.asarray(x, np.float64)).to(device) for x in _camera_parts(camera))
     if not len(mesh.faces):
         return _nothing(camera, device)
-    vertices = torch.from_numpy(mesh.vertices).to(device) @ R.T + t
+    vertices = transposed(torch.from_numpy(mesh.vertices).to(device) @ R.T).add_(t[:, None]).t()
     faces = torch.from_numpy(np.ascontiguousarray(mesh.faces)).to(device)
     if normals is None:
         planes = seen_planes(vertices, faces, K, camera.width, camera.height)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from voxcli.backend import where_true
 from voxcli.geometry.raster import clip, covered, triangles_on
-from voxcli.geometry.triangles import SampleLattice, Triangles, gathered
+from voxcli.geometry.triangles import SampleLattice, Triangles, gathered, transposed
 
 _NONE = (1 << 63) - 1  # the key of nothing: beyond all depths, and its lower half is -1
 _MANY = 1 << 16  # with fewer samples in their boxes, triangles are drawn faster than asked whether something hides them
@@ -112,14 +112,16 @@ def seen_planes(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     pixel = where_true(found >= 0)
     found = found.index_select(0, pixel)
     used = torch.zeros(len(faces), dtype=torch.bool, device=faces.device).index_fill_(0, found, True)
-    face, place = where_true(used), used.cumsum(0).sub_(1).index_select(0, found)
-    a, b, c = (vertices.index_select(0, corner) for corner in faces.index_select(0, face).t().contiguous())
-    across = torch.linalg.cross(b - a, c - a).t().contiguous()
-    side = torch.where((across * a.t()).sum(0) > 0, -1.0, 1.0)
-    across.mul_(side / (across * across).sum(0).sqrt().clamp_min(1e-300))
-    z = torch.stack([a[:, 2], b[:, 2], c[:, 2]])
-    planes = torch.stack([(across * a.t()).sum(0), z.amin(0).clamp_min_(NEAREST), z.amax(0)])
-    normal, (offset, low, high) = gathered(across, place), gathered(planes, place)
+    face = where_true(used)
+    count = torch.arange(len(face), device=faces.device)
+    place = torch.empty_like(faces[:, 0]).index_copy_(0, face, count).index_select(0, found)
+    a, b, c = (gathered(vertices.t(), corner) for corner in transposed(faces.index_select(0, face)))
+    z = a[2], b[2], c[2]
+    low, high = torch.minimum(torch.minimum(*z[:2]), z[2]).clamp_min_(NEAREST), torch.maximum(torch.maximum(*z[:2]), z[2])
+    across = torch.linalg.cross(b.sub_(a), c.sub_(a), dim=0)
+    side = torch.where(_dot(across, a) > 0, -1.0, 1.0)
+    across.mul_(side / _dot(across, across).sqrt_().clamp_min_(1e-300))
+    normal, (offset, low, high) = gathered(across, place), (v.index_select(0, place) for v in (_dot(across, a), low, high))
     row = torch.div(pixel, width, rounding_mode="floor")
     x, y = (
         ((torch.arange(n, dtype=torch.float64, device=K.device) + 0.5 - K[k, 2]) / K[k, k]).index_select(0, v)
@@ -146,6 +148,7 @@ def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
 
 def _first(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
     """Keys of the nearest, by depths -1/z, and their faces, -1 for nothing, at every pixel centre [H * W]."""
+    vertices = vertices.detach()  # keys have no gradients
     points, cut_faces, source = vertices, faces, None
     seen = _on_image(points, K)
     if not _all_within(seen, width, height):
@@ -164,15 +167,19 @@ def _first(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) 
 def _on_image(points: Tensor, K: Tensor) -> Tensor:
     """Points [V, 3] as (pixel x, pixel y, -1/z) [3, V]: a plane stays a plane, so that 1/z is linear on the image."""
     z = points[:, 2].clamp_min(NEAREST)  # vertices left unused by the cut
-    return torch.stack([K[0, 0] * points[:, 0] / z + K[0, 2], K[1, 1] * points[:, 1] / z + K[1, 2], -1 / z])
+    seen = points.new_empty(3, len(points))
+    for k in range(2):
+        torch.mul(points[:, k], K[k, k], out=seen[k]).div_(z).add_(K[k, 2])
+    torch.reciprocal(z, out=seen[2]).neg_()
+    return seen
 
 
 def _all_within(seen: Tensor, width: int, height: int) -> bool:
     """Whether points on the image lie on it, or less than a pixel beside it, and in front of the camera. False for NaN."""
     if not seen.shape[1]:
         return False
-    low, high = seen.aminmax(dim=1)
-    return bool(((low[:2] > -1) & (high[:2] < low.new_tensor([width + 1, height + 1]))).all() & (low[2] > -1 / NEAREST))
+    (left, right), (top, bottom), (near, _) = ([float(end) for end in row.aminmax()] for row in seen)
+    return left > -1 and right < width + 1 and top > -1 and bottom < height + 1 and near > -1 / NEAREST
 
 
 def _maybe_seen(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Tensor:
@@ -249,6 +256,11 @@ def _hidden(triangles: Triangles, which: Tensor, best: Tensor) -> Tensor:
         there = deepest.reshape(-1).index_select(0, j.mul_(deepest.shape[1]).add_(i))
         hidden[some] = there < order.index_select(0, some)
     return hidden
+
+
+def _dot(u: Tensor, v: Tensor) -> Tensor:
+    """Dot products [N] of vectors [3, N]."""
+    return (u[0] * v[0]).add_(u[1] * v[1]).add_(u[2] * v[2])
 
 
 def _ordered(values: Tensor) -> Tensor:
