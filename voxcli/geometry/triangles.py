@@ -73,7 +73,7 @@ class Triangles(NamedTuple):
     def counter_clockwise(self) -> Tensor:
         """Which of them run from x to y. [N] bool"""
         x, y = self.x, self.y
-        return (x[1] - x[0]) * (y[2] - y[0]) > (x[2] - x[0]) * (y[1] - y[0])
+        return (x[1] - x[0]).mul_(y[2] - y[0]) > (x[2] - x[0]).mul_(y[1] - y[0])
 
 
 def gathered(rows: Tensor, index: Tensor) -> Tensor:

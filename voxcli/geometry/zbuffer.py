@@ -13,7 +13,7 @@ from voxcli.geometry.triangles import SampleLattice, Triangles, gathered, transp
 
 _NONE = (1 << 63) - 1  # the key of nothing: beyond all depths, and its lower half is -1
 _MANY = 1 << 16  # with fewer samples in their boxes, triangles are drawn faster than asked whether something hides them
-_WINDOWS = (1, 2, 4, 8)
+_LEVEL_OF = (0, 0, 1, 2, 2, 3, 3, 3, 3)  # of windows of 1, 2, 4, 8 pixels a side, the smallest one that holds so many
 _ROUNDING = 2.0**-20
 NEAREST = 1e-3  # triangles are cut at this z: nothing behind or on the camera's plane is ever projected
 
@@ -241,21 +241,26 @@ def _hidden(triangles: Triangles, which: Tensor, best: Tensor) -> Tensor:
     low, high = z.amin(0), z.amax(0)
     # Heights inside a triangle are those of its corners at least, but for rounding.
     order = _ordered((low - (high - low) * _ROUNDING).float()).sub_(2)
-    hidden = torch.zeros(len(order), dtype=torch.bool, device=best.device)
+    windows = _deepest(best)
     size = torch.maximum(columns, rows)
-    deepest = (best >> 32).int()  # in a window of `side` pixels that begins at each
-    for side in _WINDOWS:
-        if side > 1:
-            half = side // 2
-            if min(deepest.shape) <= half:
-                break
-            deepest = torch.maximum(deepest[:-half], deepest[half:])
-            deepest = torch.maximum(deepest[:, :-half], deepest[:, half:])
-        some = where_true((size <= side) & (size > side // 2))
-        j, i = (v.index_select(0, some).clamp_max(n - 1) for v, n in zip((j0, i0), deepest.shape, strict=True))
-        there = deepest.reshape(-1).index_select(0, j.mul_(deepest.shape[1]).add_(i))
-        hidden[some] = there < order.index_select(0, some)
-    return hidden
+    level = torch.tensor(_LEVEL_OF, device=best.device).index_select(0, size.clamp_max(len(_LEVEL_OF) - 1)).clamp_max_(len(windows) - 1)
+    side = torch.bitwise_left_shift(1, level)
+    j, i = (torch.minimum(v, n - side) for v, n in zip((j0, i0), best.shape, strict=True))
+    there = windows.view(-1).index_select(0, level.mul_(best.shape[0]).add_(j).mul_(best.shape[1]).add_(i))
+    return (there < order).logical_and_(size <= side)
+
+
+def _deepest(best: Tensor) -> Tensor:
+    """The last of the depths' orders in windows of 1, 2, 4, 8 pixels a side, those that fit, which begin at each pixel. [L, H, W] int32"""
+    levels = min(max(_LEVEL_OF), min(best.shape).bit_length() - 1) + 1
+    windows = torch.empty((levels, *best.shape), dtype=torch.int32, device=best.device)
+    whole = windows[0].copy_(best >> 32)
+    for level in range(1, levels):
+        half = 1 << level - 1
+        down = torch.maximum(whole[:-half], whole[half:])
+        whole = windows[level, : len(down), : whole.shape[1] - half]
+        torch.maximum(down[:, :-half], down[:, half:], out=whole)
+    return windows
 
 
 def _dot(u: Tensor, v: Tensor) -> Tensor:
