@@ -27,7 +27,9 @@ def merge_vertices(vertices: np.ndarray, faces: np.ndarray, part: np.ndarray | N
     new = _differ(codes[order])
     # Bit patterns compare like the numbers for equality; adding 0.0 folds -0.0 into 0.0.
     columns = list((vertices + 0.0).view(np.int64).T) if part is None else [*(vertices + 0.0).view(np.int64).T, part]
-    if any((_differ(column[order]) > new).any() for column in columns):  # two positions with one code
+    again = np.flatnonzero(~new)
+    here, before = order[again], order[again - 1]
+    if any((column[here] != column[before]).any() for column in columns):  # two positions with one code
         _, first, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_index=True, return_inverse=True)
         merged: np.ndarray = first[inverse.ravel()][faces]
         return merged

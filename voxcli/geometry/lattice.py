@@ -85,14 +85,18 @@ class FruxelLattice:
             source, order = source.sort(stable=True)
             faces = faces.index_select(0, order)
         z = points[:, 2].clamp_min(nearest)  # vertices left unused by the cut
-        u = self.frustum.focal * points[:, 0] / z + self.frustum.width / 2
-        v = self.frustum.focal * points[:, 1] / z + self.frustum.height / 2
+        u = (self.frustum.focal * points[:, 0]).div_(z).add_(self.frustum.width / 2)
+        v = (self.frustum.focal * points[:, 1]).div_(z).add_(self.frustum.height / 2)
         return torch.stack([u, v, self._w(z)]).t(), faces, source
 
     def misses(self, vertices: Tensor) -> bool:
         """Whether all vertices [V, 3] lie beyond one side of the frustum (or behind the camera)."""
         if not len(vertices):
             return True
+        some = vertices[:: max(1, len(vertices) // 64)]  # most often these tell already
+        return (len(some) == len(vertices) or self._beyond_a_side(some)) and self._beyond_a_side(vertices)
+
+    def _beyond_a_side(self, vertices: Tensor) -> bool:
         frustum = self.frustum
         x, y, z = vertices.unbind(1)
         u, v = frustum.focal * x, frustum.focal * y
@@ -111,7 +115,7 @@ class FruxelLattice:
 
     def _w(self, z: Tensor) -> Tensor:
         near, far = 1 / self.frustum.z_near, 1 / self.frustum.z_far
-        return self.frustum.depth * (near - 1 / z) / (near - far)
+        return (near - 1 / z).mul_(self.frustum.depth).div_(near - far)
 
     def depth(self, w: Tensor) -> Tensor:
         """Lattice coordinate w -> position along the ray in slices from z_near (negative: nearer than z_near)."""

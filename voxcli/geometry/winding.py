@@ -130,7 +130,8 @@ def _areas_and_volumes(corners: np.ndarray, ends: np.ndarray) -> tuple[np.ndarra
         moved = np.ascontiguousarray(corners.reshape(-1, 9).T).reshape(3, 3, -1)
         for start, end in zip(ends[:-1], ends[1:], strict=True):
             if start < end:
-                moved[..., start:end] -= corners[start:end].reshape(-1, 3).mean(axis=0)[:, None]
+                own = moved[..., start:end]
+                own -= own.mean(axis=(0, 2))[:, None]
         a, b, c = moved
         (u0, u1, u2), (v0, v1, v2) = b - a, c - a
         n0, n1, n2 = u1 * v2 - u2 * v1, u2 * v0 - u0 * v2, u0 * v1 - u1 * v0
