@@ -178,7 +178,7 @@ def _boxed(points: Tensor, faces: Tensor, lattice: SampleLattice) -> Triangles |
     x, y = ((points[:, k] * lattice.unit).round_() for k in range(2))
     columns, rows = lattice.x.place(x, lattice.unit), lattice.y.place(y, lattice.unit)
     places = rows.bitwise_left_shift_(16).bitwise_or_(columns) if short else rows.long().bitwise_left_shift_(32).bitwise_or_(columns)
-    corners = transposed(faces)
+    corners = transposed(faces.int() if len(points) < 1 << 31 else faces)  # half the memory
     a, b, c = places.index_select(0, corners.view(-1)).view(3, -1)
     # Most small triangles hold no sample: their corners have one place, which is even, in one of the axes.
     kept = _both_halves((a ^ b).bitwise_or_(b ^ c).bitwise_or_(a & (0x1_0001 if short else 0x1_0000_0001)))
