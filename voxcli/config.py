@@ -140,7 +140,7 @@ def as_typed(value: Value) -> Value:
         return [as_typed(each) for each in value]
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
+    return value if value is None or isinstance(value, Mapping) else str(value)
 
 
 def merge(*mappings: Mapping[str, Value] | None) -> dict[str, Value]:

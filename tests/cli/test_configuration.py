@@ -184,6 +184,20 @@ def test_one_value_of_an_option_that_may_be_repeated_needs_no_list(voxcli, tmp_p
     assert found == [(0, [6.0]), (0, [6.0]), (0, [1.0, 6.0])]
 
 
+@pytest.mark.parametrize("text", ["size: 64", 'size: "32"', "size: [64]", "size: [64, 64, 64]"])
+def test_an_option_of_two_values_takes_two(voxcli, tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    code, shown, errors = voxcli("synth", "street", "-o", "street", "--count", "1", "--config", "c.yaml")
+    assert (code, shown) == (2, "") and "'size'" in errors and "a list of 2" in errors
+
+
+@pytest.mark.parametrize("text", ["threshold: 2026-01-01", "threshold: [2026-01-01]"])
+def test_a_date_is_no_number(voxcli, tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    code, shown, errors = voxcli("metrics", "fscore", "a.xyz", "b.xyz", "--config", "c.yaml")
+    assert (code, shown) == (2, "") and "2026-01-01" in errors and "internal" not in errors
+
+
 def test_yes_and_no_still_set_switches_and_once_verbose(voxcli, tmp_path):
     (tmp_path / "c.yaml").write_text("verbose: yes\noverwrite: no\nviews: yes\n")
     code, shown, _ = voxcli("predict", "--config", "c.yaml", "--print-config")

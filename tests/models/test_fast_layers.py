@@ -161,6 +161,31 @@ def test_both_losses_of_rays_at_once_are_the_two_alone(in_place, ignored):
     torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
 
 
+def test_two_processes_share_both_losses_of_rays():
+    generator = torch.Generator().manual_seed(7)
+    labels = torch.randint(0, 3, (4, 6, 2, 3), generator=generator, dtype=torch.uint8)
+    labels[:2] = 0  # one process has rays that meet nothing, which weigh less
+    k, scores = torch.tensor([1.0, 2.0, 4.0]).double(), drawn(4, 3, 6, 2, 3, seed=8)
+    said = ([], [])
+
+    def losses(part, add):
+        return sum(ray_losses(scores[part], labels[part], k, likelihood=0.7, dice=0.4, visible=k, add=add))
+
+    def told(tensor, process):
+        said[process].append(tensor)
+        return tensor
+
+    halves = slice(0, 2), slice(2, 4)
+    for process, part in enumerate(halves):
+        losses(part, lambda tensor, process=process: told(tensor, process))
+    sums = [a + b for a, b in zip(*said, strict=True)]
+    shared = sum(losses(part, lambda _, rest=iter(sums): next(rest)) for part in halves) / 2
+    whole = losses(slice(0, 4), None)
+    torch.testing.assert_close(shared, whole)
+    (found,), (wanted,) = (torch.autograd.grad(loss, scores) for loss in (shared, whole))
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+
+
 def test_losses_of_bfloat16_scores_are_those_of_the_same_numbers():
     scores = drawn(1, 4, 8, 3, 3, seed=5).detach().bfloat16()
     labels = torch.randint(0, 4, (1, 8, 3, 3), generator=torch.Generator().manual_seed(6), dtype=torch.uint8)

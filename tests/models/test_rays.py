@@ -103,6 +103,13 @@ def test_rays_decoded_in_pieces_are_those_of_the_whole(network, monkeypatch):
     torch.testing.assert_close(shares.float(), torch.softmax(scores, 1), rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize(("dtype", "least"), [("float64", 0.999), ("float16", 0.98), ("bfloat16", 0.9)])
+def test_other_types_predict_nearly_the_same(network, dtype, least):
+    weights = Weights(network.state_dict(), "rays", config.to_mapping(TINY), FACTS)
+    one, other = (next(iter(predict(load_predictor(weights, device="cpu", dtype=d), [picture(40, 20)]))) for d in ("float32", dtype))
+    assert (one.labels == other.labels).mean() > least
+
+
 def test_batching_changes_nothing(network):
     pictures = [picture(40, 30, seed) for seed in range(3)]
     one, many = (list(predict(predictor(network), pictures, probabilities=True, batch_size=b)) for b in (1, 3))

@@ -265,13 +265,13 @@ def _no_weights(path: Path, error: Exception) -> FileFormatError:
 
 def is_shipped(source: str) -> bool:
     """Whether a source is no file, and the name of shipped weights."""
-    return not os.path.lexists(source) and os.sep not in source and (SHIPPED / f"{source}.safetensors").is_file()
+    return not os.path.lexists(source) and os.sep not in source and os.path.isfile(SHIPPED / f"{source}.safetensors")
 
 
 def find_weights(source: str | Path) -> Path:
     """The path of a weights file: a path that exists, or the name of shipped weights."""
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     shipped = {p.stem: p for p in SHIPPED.glob("*.safetensors")}
     if str(source) in shipped:

@@ -31,6 +31,8 @@ def check_device(value: str) -> str:
 
 def check_key(where: str, parameter: Parameter, value: Json) -> None:
     """Raise UsageError for a list or mapping where an option takes one value, or each of its values is one."""
+    if parameter.nargs > 1 and value is not None and not (isinstance(value, list) and len(value) == parameter.nargs):
+        raise UsageError(f"{where} has the wrong number of values.", expected=f"a list of {parameter.nargs}", actual=value)
     several = parameter.nargs != 1 or getattr(parameter, "multiple", False)
     for each in value if several and isinstance(value, list) else [value]:
         if isinstance(each, (list, dict)):

@@ -11,6 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def scaled(weight: Tensor, scale: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The weight [c_out, ...] and bias of a convolution that is followed by a scale and a shift [c_out], in the type of the weight."""
+    if scale is not None:
+        weight = (weight * scale.reshape(-1, *[1] * (weight.ndim - 1))).to(weight.dtype)
+    return weight, None if shift is None else shift.to(weight.dtype)
+
+
 class AdaptedPointwise(nn.Module):
     """[B, c_in, H, W] -> [B, c_out, H, W] by W + U D. weight [c_out, c_in, 1, 1], down = D [rank, c_in], up = U [c_out, rank]."""
 
@@ -27,7 +34,7 @@ class AdaptedPointwise(nn.Module):
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """The convolution, where given times `scale` plus `shift`, both [c_out]."""
         weight = self.weight + (self.up @ self.down)[:, :, None, None]
-        return F.conv2d(x, weight if scale is None else weight * scale[:, None, None, None], shift)
+        return F.conv2d(x, *scaled(weight, scale, shift))
 
 
 def adapt_pointwise(network: nn.Module, rank: int) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from voxcli.backend import cpu_has_bfloat16_units
 from voxcli.errors import FileFormatError, UsageError, unknown_name
-from voxcli.models.blocks.adapting import AdaptedPointwise
+from voxcli.models.blocks.adapting import AdaptedPointwise, scaled
 from voxcli.models.blocks.depthwise2d import depthwise2d, with_leading_zeros
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.weights import is_shipped, load_weights
@@ -42,7 +42,7 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """[B, c_in, H, W] -> [B, c_out, H/s, W/s], where given times `scale` plus `shift`, both [c_out]."""
-        weight = self.weight if scale is None else self.weight * scale[:, None, None, None]
+        weight, shift = scaled(self.weight, scale, shift)
         stride, padding = self.stride[0], self.kernel_size[0] // 2
         uneven = (stride > 1 and x.shape[2] % 2 == 0, stride > 1 and x.shape[3] % 2 == 0)
         if self.groups == self.in_channels:
@@ -55,8 +55,9 @@ def normalised(x: Tensor, layer: SameConv2d | AdaptedPointwise, norm: nn.BatchNo
     an encoder's time less, with the gradients of all parameters as before."""
     if norm.training or norm.running_mean is None or norm.running_var is None:
         return norm(layer(x))
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return layer(x, scale, norm.bias - norm.running_mean * scale)
+    exact = torch.promote_types(norm.weight.dtype, torch.float32)
+    scale = norm.weight.to(exact) * torch.rsqrt(norm.running_var.to(exact) + norm.eps)
+    return layer(x, scale, norm.bias.to(exact) - norm.running_mean.to(exact) * scale)
 
 
 def relu6(x: Tensor) -> Tensor:

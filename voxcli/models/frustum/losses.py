@@ -88,7 +88,11 @@ def ray_losses(
         scores, labels, _exact(weights, scores), float(likelihood), float(dice), ignored, in_place, add, truth, air
     )
     share = _exact(visible, scores)[truth] * known
-    return loss, -(share * _FirstMet.apply(passing, meeting, truth == air)).sum() / share.sum().clamp(min=1e-9)
+    total = share.sum()
+    if add is not None:  # the weights of the whole batch; times the processes, as in the Dice term
+        total, processes = add(torch.stack([total, torch.ones_like(total)]))
+        total = total / processes
+    return loss, -(share * _FirstMet.apply(passing, meeting, truth == air)).sum() / total.clamp(min=1e-9)
 
 
 def _exact(weights: Tensor, scores: Tensor) -> Tensor:

@@ -19,7 +19,6 @@ from torch.autograd.function import once_differentiable
 
 from voxcli.errors import UsageError
 from voxcli.models.blocks.decoding import ConvNormAct, doubled, pointwise_joined
-from voxcli.models.blocks.depthwise import as_autocast
 from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0, check_encoder
 from voxcli.models.frustum.familiarity import pooled
 from voxcli.shapes import check_shape
@@ -174,12 +173,22 @@ class Rays(nn.Module):
         The coarse scores, interpolated linearly along all three axes, plus what the pixel's own features add to each fruxel.
         """
         classes, depth, width, height = (getattr(self.config, name) for name in ("classes", "depth", "width", "height"))
-        coarse = at_pixels(features.coarse.flatten(1, 2), pixels, (height, width)).unflatten(1, (classes, depth // COARSE))
+        kind = self._arithmetic()
+        volume = features.coarse.flatten(1, 2)  # [B, n D/4, H/4, W/4]
+        coarse = at_pixels(volume if torch.is_grad_enabled() else volume.to(kind), pixels, (height, width))
         own = features.pixels.permute(0, 2, 3, 1).flatten(1, 2)[:, pixels]  # [B, N, c]
         own = F.pad(own, (0, 1), value=1.0)  # the bias is the weight of a feature that is 1
         weight = torch.cat([self.fine_ray.weight, self.fine_ray.bias[:, None]], 1)
-        scores: Tensor = _Decode.apply(*as_autocast(coarse, own, weight), depth)
+        coarse = coarse.unflatten(1, (classes, depth // COARSE))
+        scores: Tensor = _Decode.apply(coarse.to(kind), own.to(kind), weight.to(kind), depth)
         return scores
+
+    def _arithmetic(self) -> torch.dtype:
+        """The type that rays are decoded in: to be trained, that of autocast; to be used, float32 at least, for exact scores."""
+        own, device = self.fine_ray.weight.dtype, self.fine_ray.weight.device.type
+        if not torch.is_grad_enabled():
+            return torch.promote_types(own, torch.float32)
+        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else own
 
 
 def at_pixels(volume: Tensor, pixels: Tensor, size: tuple[int, int]) -> Tensor:
@@ -190,9 +199,10 @@ def at_pixels(volume: Tensor, pixels: Tensor, size: tuple[int, int]) -> Tensor:
         # Each sample as a sum over all cells: for matrix units the sooner way back, and exact, since the weights are small fractions of 64.
         rows, columns = linear_interpolation(h, height).to(volume)[row], linear_interpolation(w, width).to(volume)[column]
         return volume.flatten(2) @ (rows[:, :, None] * columns[:, None]).flatten(1).T
+    volume = volume.to(torch.promote_types(volume.dtype, torch.float32))
     at = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)  # [N, 2] in -1..1
-    grid = at.to(volume.device, torch.float32)[None, None].expand(len(volume), -1, -1, -1)
-    return F.grid_sample(volume.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0]
+    grid = at.to(volume)[None, None].expand(len(volume), -1, -1, -1)
+    return F.grid_sample(volume, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0]
 
 
 class _Decode(torch.autograd.Function):
