@@ -236,7 +236,7 @@ def _transposed_input_gradient(grad: Tensor, weight: Tensor) -> Tensor:
 def _transposed_weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
     """dw[a, b, e] = sum over m of x[m] grad[2m - 1 + (a, b, e)], by parities: each is a stride-1 weight gradient."""
     dw = x.new_zeros(x.shape[1], 1, _TAPS, _TAPS, _TAPS)
-    v = as_slices(F.pad(x, (0, 0, 0, 0, 1, 1)))  # zero slices between samples, as above
+    v = as_slices(F.pad(x, (0, 0, 0, 0, 1, 1)))  # zero slices between samples: one shifted batch of slices stands for all
     n = len(v)
     for i in range(2):
         for j in range(2):

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from voxcli.backend import cpu_has_bfloat16_units
 from voxcli.errors import UsageError
 from voxcli.models.blocks.decoding import ConvNormAct, doubled, pointwise_joined
 from voxcli.models.blocks.efficientnet import CHANNELS, EfficientNetLite0, check_encoder
@@ -195,8 +196,8 @@ def at_pixels(volume: Tensor, pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """The samples [B, C, N] of maps [B, C, h, w], interpolated linearly, at N pixels of a picture of size (H, W), by their index in it."""
     (h, w), (height, width) = volume.shape[2:], size
     column, row = pixels % width, torch.div(pixels, width, rounding_mode="floor")
-    if volume.dtype == torch.bfloat16 and volume.device.type == "cpu":
-        # Each sample as a sum over all cells: for matrix units the sooner way back, and exact, since the weights are small fractions of 64.
+    if volume.dtype == torch.bfloat16 and volume.device.type == "cpu" and cpu_has_bfloat16_units():
+        # Each sample as a sum over all cells: with matrix units the gradient is sooner there. Weights, multiples of 1/64, are exact.
         rows, columns = linear_interpolation(h, height).to(volume)[row], linear_interpolation(w, width).to(volume)[column]
         return volume.flatten(2) @ (rows[:, :, None] * columns[:, None]).flatten(1).T
     volume = volume.to(torch.promote_types(volume.dtype, torch.float32))
