@@ -8,7 +8,7 @@ from refusals import refused
 
 from voxcli.errors import DataError, ShapeError
 from voxcli.geometry import nearest as module
-from voxcli.geometry.nearest import distance_to, nearest, nearest_both
+from voxcli.geometry.nearest import distance_to, distances_both, nearest, nearest_both
 
 
 def clouds(seed):
@@ -50,6 +50,8 @@ def test_every_way_equals_the_table_of_all_distances(seed):
     forward, backward = nearest_both(ta, tb)
     check(forward, a, b)
     check(backward, b, a)
+    for found, (wanted, _) in zip(distances_both(ta, tb), (forward, backward), strict=True):
+        assert torch.equal(found, wanted)
     check(module._tiled(ta, tb), a, b)
 
 
@@ -58,6 +60,8 @@ def test_the_fallback_tree_gives_the_same_answer(monkeypatch):
     for seed in range(16):
         a, b = clouds(seed)
         check(nearest(torch.from_numpy(a), torch.from_numpy(b)), a, b)
+    single = torch.from_numpy(a).float(), torch.from_numpy(b).float()
+    assert {each.dtype for each in (*distances_both(*single), nearest(*single)[0])} == {torch.float32}
 
 
 def test_tiles_that_do_not_divide_the_clouds_lose_no_point(monkeypatch):
@@ -101,8 +105,12 @@ def test_bad_clouds_are_refused():
         nearest(torch.tensor([[torch.inf, 0.0, 0.0], [0.0, 0.0, 0.0]]), good)
     with refused(DataError, "float", actual="int64"):
         nearest(good.long(), good.long())
+    with refused(DataError, "second", actual="1 point"):
+        distances_both(good, torch.tensor([[0.0, 0.0, torch.nan]]))
     with pytest.raises(ShapeError):
         nearest(good[:, :2], good)
+    with pytest.raises(ShapeError):
+        distances_both(good, good[:, :2])
 
 
 @pytest.mark.gpu

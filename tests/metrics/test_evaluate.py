@@ -34,7 +34,7 @@ def options_of(metric, given):
 
 def test_all_metrics_come_from_one_pair_of_passes(monkeypatch):
     calls = []
-    monkeypatch.setattr("voxcli.metrics.distances.neighbours", lambda *a: calls.append(1) or pointsets.neighbours(*a))
+    monkeypatch.setattr("voxcli.metrics.distances.neighbours", lambda *a, **k: calls.append(1) or pointsets.neighbours(*a, **k))
     given = {"points": 300, "thresholds": (0.1, 0.2)}
     together = score(["chamfer", "fscore", "hausdorff", "normals"], CUBE, BALL, given)
     assert len(calls) == 1 and [r["metric"] for r in together] == ["chamfer", "fscore", "hausdorff", "normals"]

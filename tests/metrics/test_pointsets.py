@@ -8,7 +8,7 @@ from refusals import refused
 
 from voxcli.errors import DataError, ShapeError, UsageError
 from voxcli.metrics import chamfer, fscore, hausdorff, normal_consistency
-from voxcli.metrics.pointsets import neighbours
+from voxcli.metrics.pointsets import neighbours, normal_agreement
 
 A = torch.tensor([[0.0, 0, 0], [1, 0, 0]], dtype=torch.float64)
 B = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 4, 0]], dtype=torch.float64)
@@ -54,6 +54,14 @@ def test_normal_consistency_by_hand():
     # A to B: |cos| = 1, then the second A's nearest is B's first: 1.  B to A: 1, cos 45, 0.
     wanted = (1 + (1 + 0.5**0.5 + 0) / 3) / 2
     assert normal_consistency(A.float(), B.float(), up, tilted).item() == pytest.approx(wanted)
+
+
+def test_neighbours_without_indices_have_the_same_distances_and_serve_no_normals():
+    bare, whole = neighbours(A, B, indices=False), neighbours(A, B)
+    assert torch.equal(bare.pred_distance, whole.pred_distance) and torch.equal(bare.gt_distance, whole.gt_distance)
+    assert bare.pred_index is None and whole.pred_index.tolist() == [0, 0] and whole.gt_index.tolist() == [0, 1, 0]
+    with refused(UsageError, "indices"):
+        normal_agreement(bare, A, B)
 
 
 @pytest.mark.parametrize("seed", range(200))

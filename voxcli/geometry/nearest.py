@@ -52,18 +52,31 @@ def nearest_both(a: Tensor, b: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Ten
     >>> there[0].tolist(), back[0].tolist()
     ([5.0], [9.0, 5.0])
     """
-    check_shape(a, "N 3", "points")
-    check_shape(b, "M 3", "points")
-    _check_points(a, "first")
-    _check_points(b, "second")
+    _check_pair(a, b)
     with torch.no_grad():
         if a.is_cuda:
             forward, backward = _tiled(a.detach(), b.detach()), _tiled(b.detach(), a.detach())
         else:
-            forward, backward = _trees(a.detach().numpy(), b.detach().numpy())
+            first, second = _both_ordered(a.detach().numpy(), b.detach().numpy())
+            forward, backward = _query(second, first), _query(first, second)
     if a.requires_grad or b.requires_grad:
         return (distance_to(a, b, forward[1]), forward[1]), (distance_to(b, a, backward[1]), backward[1])
     return forward, backward
+
+
+def distances_both(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The distances of `nearest_both` alone, without gradients: a tenth less time where nobody asks which points were the nearest.
+
+    >>> there, back = distances_both(torch.tensor([[0.0, 0, 0]]), torch.tensor([[9.0, 0, 0], [0, 3, 4]]))
+    >>> there.tolist(), back.tolist()
+    ([5.0], [9.0, 5.0])
+    """
+    _check_pair(a, b)
+    a, b = a.detach(), b.detach()
+    if a.is_cuda:
+        return _tiled(a, b)[0], _tiled(b, a)[0]
+    first, second = _both_ordered(a.numpy(), b.numpy())
+    return _distances(second, first), _distances(first, second)
 
 
 def distance_to(query: Tensor, target: Tensor, index: Tensor) -> Tensor:
@@ -88,6 +101,13 @@ def squared_distance_to(query: Tensor, target: Tensor, index: Tensor) -> Tensor:
     return (query - chosen).square().sum(-1)
 
 
+def _check_pair(a: Tensor, b: Tensor) -> None:
+    check_shape(a, "N 3", "points")
+    check_shape(b, "M 3", "points")
+    _check_points(a, "first")
+    _check_points(b, "second")
+
+
 def _check_points(points: Tensor, name: str) -> None:
     if points.shape[-2] == 0:
         raise DataError(f"The {name} point cloud is empty.", expected="at least one point")
@@ -102,16 +122,8 @@ def _search(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     if query.is_cuda:
         return _tiled(query, target)
     q, t = query.numpy(), target.numpy()
-    low, scale = _curve_frame(q, t)
-    distance, index = _query(_ordered(t, low, scale), _ordered(q, low, scale))
-    return torch.from_numpy(distance), torch.from_numpy(index)
-
-
-def _trees(a: np.ndarray, b: np.ndarray) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    low, scale = _curve_frame(a, b)
-    first, second = _ordered(a, low, scale), _ordered(b, low, scale)
-    (to_a, place_a), (to_b, place_b) = _query(second, first), _query(first, second)
-    return (torch.from_numpy(to_a), torch.from_numpy(place_a)), (torch.from_numpy(to_b), torch.from_numpy(place_b))
+    ordered, target_ordered = _both_ordered(q, t)
+    return _query(target_ordered, ordered)
 
 
 # ------------------------------------------------------------------------------------------------ the Morton curve
@@ -127,16 +139,25 @@ def _spread() -> np.ndarray:
     return np.stack([spread << np.uint64(axis) for axis in range(3)])
 
 
+_Ordered = tuple[np.ndarray, np.ndarray]
+"""Points in Morton order, and the order (where each one came from)."""
+
+
+def _both_ordered(a: np.ndarray, b: np.ndarray) -> tuple[_Ordered, _Ordered]:
+    low, scale = _curve_frame(a, b)
+    return _ordered(a, low, scale), _ordered(b, low, scale)
+
+
 def _curve_frame(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
     """Corner and scale of the cube around both clouds, in 1024 cells a side."""
-    low = np.array([min(a[:, k].min(), b[:, k].min()) for k in range(3)])
-    high = np.array([max(a[:, k].max(), b[:, k].max()) for k in range(3)])
+    parts = [cloud[start : start + _PART] for cloud in (a, b) for start in range(0, len(cloud), _PART)]
+    ends = np.array([[(part[:, k].min(), part[:, k].max()) for k in range(3)] for part in parts])
+    low, high = ends[..., 0].min(0), ends[..., 1].max(0)
     side = float((high - low).max())
     return low, (1023.0 / side if side > 0 else 0.0)
 
 
-def _ordered(points: np.ndarray, low: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points in Morton order, and the order (where each one came from)."""
+def _ordered(points: np.ndarray, low: np.ndarray, scale: float) -> _Ordered:
     table, count = _spread(), len(points)
     # Key and index in one word: sorting the words is several times faster than an argsort, and stable.
     words = np.arange(count, dtype=np.uint64)
@@ -153,14 +174,21 @@ def _ordered(points: np.ndarray, low: np.ndarray, scale: float) -> tuple[np.ndar
 # ------------------------------------------------------------------------------------------------ trees
 
 
-def _query(target: tuple[np.ndarray, np.ndarray], query: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _query(target: _Ordered, query: _Ordered) -> tuple[Tensor, Tensor]:
     """Distances and indices of the nearest targets, both clouds given in Morton order with where their points came from."""
     found, where = _tree_search(target[0], query[0])
-    distance = np.zeros(len(found), query[0].dtype)
-    index = np.zeros(len(found), np.int64)
-    distance[query[1]] = found
-    index[query[1]] = target[1][where]
-    return distance, index
+    return _placed(found.astype(query[0].dtype, copy=False), query[1]), _placed(target[1].take(where), query[1])
+
+
+def _distances(target: _Ordered, query: _Ordered) -> Tensor:
+    return _placed(_tree_search(target[0], query[0])[0].astype(query[0].dtype, copy=False), query[1])
+
+
+def _placed(values: np.ndarray, order: np.ndarray) -> Tensor:
+    """Values of points in Morton order, where these came from."""
+    placed = np.empty_like(values)
+    placed[order] = values
+    return torch.from_numpy(placed)
 
 
 def _tree_search(target: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

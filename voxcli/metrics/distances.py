@@ -118,11 +118,12 @@ class SamplePair:
 
     @cached_property
     def neighbours(self) -> Neighbours | None:
-        """Both nearest-neighbour passes; None where a set is empty."""
+        """Both nearest-neighbour passes; None where a set is empty. Indices are there where both samples have normals."""
         if not len(self.pred.points) or not len(self.gt.points):
             return None
         with torch.no_grad():
-            found = neighbours(self.pred.points, self.gt.points)
+            with_normals = self.pred.normals is not None and self.gt.normals is not None
+            found = neighbours(self.pred.points, self.gt.points, indices=with_normals)
         return found if self.surfaces is None else Neighbours(*self.surfaces, found.pred_index, found.gt_index)
 
     def params(self) -> dict[str, Recordable]:
