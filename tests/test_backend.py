@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -59,3 +60,31 @@ def test_networks_are_loaded_without_torchs_compiler():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     count, compiles = done.stdout.split()
     assert int(count) >= 7 and compiles == "False"
+
+
+HEAP = """
+import resource, sys, torch
+from pathlib import Path
+from voxcli import backend
+if "limited" in sys.argv:
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 36, 1 << 36))
+kept, before = backend.keep_freed_memory(), backend._ask_for_huge_pages()
+kept = kept and backend.keep_freed_memory()
+volume = torch.ones(1 << 25)
+huge = [line.split()[1] for line in Path("/proc/self/smaps_rollup").read_text().splitlines() if line.startswith("AnonHugePages")]
+print(kept, before, int(huge[0]))
+"""
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage/enabled").exists(), reason="Linux with huge pages")
+@pytest.mark.parametrize("limited", [False, True])
+def test_large_tensors_lie_in_huge_pages_where_no_limit_forbids_it(limited):
+    if "[never]" in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text():
+        pytest.skip("this system has none")
+    done = subprocess.run([sys.executable, "-c", HEAP, *["limited"] * limited], capture_output=True, text=True, check=True)
+    kept, asked, kilobytes = done.stdout.split()
+    if kept != "True":
+        pytest.skip("another C library")
+    assert asked == str(not limited)
+    if not limited:
+        assert int(kilobytes) > 0  # all of it, but where memory is scattered

@@ -6,6 +6,7 @@ Functions below that edge follow the device and dtype of what they are given.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -89,21 +90,48 @@ class _NormalsUndrawn(TorchFunctionMode):
 
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # mallopt's parameter numbers in glibc's malloc.h
+_HUGE_PAGES, _HUGE_PAGE = 14, 2 << 20  # MADV_HUGEPAGE in Linux's mman.h, and the size of such a page
+_HEAP = 4 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep freed memory for the next allocation; True where that took effect.
+    """Let glibc keep freed memory for the next allocation, in huge pages where the system has them; True where it keeps it.
 
     Volumes and networks over them free and ask for the same large tensors again and again. By default each of them is mapped and
     unmapped, and the kernel clears its pages at every first touch: measured, an elementwise operation on 67 MB took 25 ms instead of 5.
+    In pages of 2 MB in place of 4 kB, a training step takes up to a quarter less time on a virtual machine.
     """
     if not sys.platform.startswith("linux"):
         return False
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        library = ctypes.CDLL(None)
+        kept = all([library.mallopt(_MMAP_MAX, 0), library.mallopt(_TRIM_THRESHOLD, -1), library.mallopt(_TOP_PAD, 64 << 20)])
     except (OSError, AttributeError):  # another C library
         return False
-    return all([mallopt(_MMAP_MAX, 0), mallopt(_TRIM_THRESHOLD, -1), mallopt(_TOP_PAD, 64 << 20)])
+    if kept:
+        _ask_for_huge_pages()
+    return kept
+
+
+@lru_cache(maxsize=1)
+def _ask_for_huge_pages() -> bool:
+    """Make the heap grow by some gigabytes of addresses, without memory, for which huge pages are asked; False where limits forbid it."""
+    import resource
+
+    library = ctypes.CDLL(None)
+    if any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in (resource.RLIMIT_AS, resource.RLIMIT_DATA)):
+        return False
+    library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
+    library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    size = min(_HEAP, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
+    start = library.malloc(size)
+    if start is None:
+        return False
+    first = -(-start // _HUGE_PAGE) * _HUGE_PAGE
+    failed: int = library.madvise(first, (start + size - first) // _HUGE_PAGE * _HUGE_PAGE, _HUGE_PAGES)
+    library.free(start)  # stays part of the heap, as nothing is given back
+    return not failed
 
 
 def where_true(mask: Tensor) -> Tensor:

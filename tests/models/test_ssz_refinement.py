@@ -41,6 +41,20 @@ def test_a_network_of_larger_pictures_refines_at_both_finer_scales():
     assert_close(scores[1], F.interpolate(scores[4], scale_factor=4, mode="nearest"))
 
 
+def test_the_level_before_a_published_encoder_is_computed_where_the_full_resolution_is_asked_for():
+    torch.manual_seed(0)
+    config = replace(PRESETS["street"], width=32, height=32, depth=32, decoder=(16, 16, 8, 8, 8, 8))
+    network, image, calls = Generator(config).eval(), torch.rand(1, 3, 32, 32), []
+    network.encoder.stem.register_forward_hook(lambda *_: calls.append(1))
+    with torch.inference_mode():
+        coarse = network(image, (4, 2))
+        assert not calls
+        scores = network(image, (1, 2, 4))
+    assert calls == [1]
+    for scale in (2, 4):
+        assert torch.equal(scores[scale], coarse[scale])
+
+
 def test_pictures_of_two_pixels_a_column_need_a_published_encoder():
     with pytest.raises(UsageError) as error:
         replace(PRESETS["scratch"], picture_scale=2)

@@ -173,10 +173,11 @@ class PublishedEncoder(nn.Module):
         ) if picture_scale == 1 else None  # fmt: skip
         self.published = EfficientNetLite0()
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor, finest: bool = True) -> list[Tensor]:
+        """finest: whether the level before the published ones is asked for, where there is one."""
         kind = self.published.stem.weight.dtype
         maps = [each if torch.is_autocast_enabled(image.device.type) else each.to(kind) for each in self.published(image)]
-        return maps if self.stem is None else [self.stem((image - 0.5) * 4), *maps]
+        return [self.stem((image - 0.5) * 4), *maps] if self.stem is not None and finest else maps
 
 
 class Decoder(nn.Module):
@@ -208,7 +209,8 @@ class Decoder(nn.Module):
         self.coarse_heads = nn.ModuleDict({str(s): Pointwise3d(widths[-1 - level], config.classes) for level, s in ((1, 2), (2, 4))})
 
     def forward(self, features: list[Tensor], scales: tuple[int, ...] = (1,)) -> dict[int, Tensor]:
-        """Class scores [B, n, D/s, H/s, W/s] for each scale s of `scales` (1, 2, 4); levels that no scale needs are not run."""
+        """Class scores [B, n, D/s, H/s, W/s] for each scale s of `scales` (1, 2, 4); levels that no scale needs are not run, and their
+        features may lack."""
         skips = features[::-1]
         depth, height, width = self.config.bottleneck
         x = F.leaky_relu(self.inflate(skips[0]), LEAK)  # [B, c*d, h, w]
@@ -280,7 +282,10 @@ class Generator(nn.Module):
         """Logits for each scale s: [B, n, D/s, H/s, W/s]; 1 is the full resolution, 2 and 4 are the auxiliary heads."""
         height, width = self.config.picture_size
         check_shape(image, f"B 3 {height} {width}", "image")
-        return self.decoder(self.encoder(image.contiguous(memory_format=torch.channels_last)), scales)
+        image = image.contiguous(memory_format=torch.channels_last)
+        if isinstance(self.encoder, PublishedEncoder):
+            return self.decoder(self.encoder(image, finest=1 in scales), scales)
+        return self.decoder(self.encoder(image), scales)
 
     def probabilities(self, image: Tensor) -> Tensor:
         """B of equation (1): softmax over the classes, air included, [B, n, D, H, W] float32."""
