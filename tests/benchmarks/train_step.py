@@ -37,8 +37,10 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 def plain_convolutions() -> Iterator[None]:
     """Within: the blocks call PyTorch's own volumetric operators."""
     kept = residual.depthwise3d, residual.depthwise_transposed3d
-    residual.depthwise3d = lambda x, w: F.conv3d(x, w, padding=1, groups=x.shape[1])
-    residual.depthwise_transposed3d = lambda x, w: F.conv_transpose3d(x, w, stride=2, padding=1, groups=x.shape[1])
+    residual.depthwise3d = lambda x, w, slope: F.leaky_relu(F.conv3d(x, w, padding=1, groups=x.shape[1]), slope)
+    residual.depthwise_transposed3d = lambda x, w, slope: F.leaky_relu(
+        F.conv_transpose3d(x, w, stride=2, padding=1, groups=x.shape[1]), slope
+    )
     try:
         yield
     finally:

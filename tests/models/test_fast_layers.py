@@ -8,11 +8,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from voxcli.errors import ShapeError
+from voxcli.models.blocks.activated import leaky_in_place
 from voxcli.models.blocks.adapting import AdaptedPointwise
 from voxcli.models.blocks.decoding import doubled, pointwise_joined
+from voxcli.models.blocks.dense2d import channel_sums
 from voxcli.models.blocks.depthwise2d import depthwise2d
 from voxcli.models.blocks.efficientnet import SameConv2d, normalised
-from voxcli.models.blocks.residual import LEAK, channel_sums, leaky_in_place
+from voxcli.models.blocks.residual import LEAK
 from voxcli.models.frustum.losses import ray_losses, visible_class_loss, voxel_loss
 from voxcli.models.rays.network import _Decode, at_pixels, linear_interpolation
 
@@ -118,7 +120,7 @@ def test_channel_sums_are_those_of_the_pixels(shape):
 def test_leaky_relu_and_its_gradient_are_pytorchs(kind):
     x = drawn(3, 50).detach().to(kind).requires_grad_()
     y = x * 1
-    found, cotangent = leaky_in_place(y), torch.randn(3, 50).to(kind)
+    found, cotangent = leaky_in_place(y, LEAK), torch.randn(3, 50).to(kind)
     wanted = F.leaky_relu(x, LEAK)
     assert torch.equal(found, wanted)
     assert torch.equal(*(torch.autograd.grad(each, x, cotangent)[0] for each in (found, wanted)))

@@ -7,8 +7,9 @@ leave it to other files (`voxcli.models.weights.Shared`). U is zero at first.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from voxcli.models.blocks.dense2d import dense2d
 
 
 def scaled(weight: Tensor, scale: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -34,7 +35,7 @@ class AdaptedPointwise(nn.Module):
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         """The convolution, where given times `scale` plus `shift`, both [c_out]."""
         weight = self.weight + (self.up @ self.down)[:, :, None, None]
-        return F.conv2d(x, *scaled(weight, scale, shift))
+        return dense2d(x, *scaled(weight, scale, shift))
 
 
 def adapt_pointwise(network: nn.Module, rank: int) -> None:

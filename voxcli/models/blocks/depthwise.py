@@ -14,43 +14,53 @@ from torch.autograd.function import once_differentiable
 
 from voxcli import backend
 from voxcli.errors import ShapeError, UsageError, unknown_name
+from voxcli.models.blocks.activated import before_leaky, leaky_convolution, leaky_in_place
 from voxcli.shapes import check_shape
 
 TRANSPOSED_METHODS = ("native", "slices", "dense")
 
 _TAPS = 4
+_GROUP = 16  # channels to a group of a dense kernel: as many as a matrix unit takes at once
+_MANY = 1 << 10  # pixels of a slice from which the gradient of a depthwise kernel is sooner taken tap by tap in float32
 _conv_backward = torch.ops.aten.convolution_backward
 
 
-def depthwise_transposed3d(x: Tensor, weight: Tensor, method: str | None = None) -> Tensor:
+def depthwise_transposed3d(x: Tensor, weight: Tensor, method: str | None = None, slope: float | None = None) -> Tensor:
     """Depthwise transposed convolution, kernel 4, stride 2, padding 1: [B, C, D, H, W] -> [B, C, 2D, 2H, 2W].
 
     weight [C, 1, 4, 4, 4], as in torch.nn.functional.conv_transpose3d with groups = C. `method`:
     `native` PyTorch's operator; `slices` 2D transposed convolutions of the depth slices, two of which add up to each output slice;
-    `dense` the same kernel as a block-diagonal dense weight, C times the arithmetic, for matrix units. None takes the fastest
+    `dense` the same kernel as a block-diagonal dense weight, 16 times the arithmetic, for matrix units. None takes the fastest
     measured: native on CUDA, dense on processors with bfloat16 units for bfloat16 input, slices on other processors.
+    slope: of a LeakyReLU behind it.
     """
     sizes = check_shape(x, "B C D H W", "volume")
     check_shape(weight, "C 1 4 4 4", "weight", {"C": sizes["C"]})
     method = method or _fastest_transposed(x)
     if method == "native":
-        return F.conv_transpose3d(x, weight, stride=2, padding=1, groups=sizes["C"])
+        return _leaky(F.conv_transpose3d(x, weight, stride=2, padding=1, groups=sizes["C"]), slope)
     if method == "dense":
-        return F.conv_transpose3d(x, block_diagonal(weight), stride=2, padding=1)
+        size = _group_size(sizes["C"])
+        if x.device.type == "cpu":
+            return _TransposedDense.apply(*as_autocast(x, block_diagonal(weight, size)), slope)
+        return _leaky(F.conv_transpose3d(x, block_diagonal(weight, size), stride=2, padding=1, groups=sizes["C"] // size), slope)
     if method == "slices":
         if x.device.type != "cpu":
             raise UsageError("The slices method is written for the CPU.", actual=f"a tensor on {x.device}", hint="Use method=None.")
-        return _TransposedSlices.apply(*as_autocast(x, weight))
+        return _leaky(_TransposedSlices.apply(*as_autocast(x, weight)), slope)
     raise unknown_name("method", method, TRANSPOSED_METHODS)
 
 
-def depthwise3d(x: Tensor, weight: Tensor) -> Tensor:
-    """Depthwise convolution, kernel 3, stride 1, padding 1: [B, C, D, H, W] -> the same shape; weight [C, 1, 3, 3, 3]."""
+def depthwise3d(x: Tensor, weight: Tensor, slope: float | None = None) -> Tensor:
+    """Depthwise convolution, kernel 3, stride 1, padding 1: [B, C, D, H, W] -> the same shape; weight [C, 1, 3, 3, 3].
+
+    slope: of a LeakyReLU behind it.
+    """
     sizes = check_shape(x, "B C D H W", "volume")
     check_shape(weight, "C 1 3 3 3", "weight", {"C": sizes["C"]})
     if x.device.type != "cpu":
-        return F.conv3d(x, weight, padding=1, groups=sizes["C"])
-    return _DepthwiseSlices.apply(*as_autocast(x, weight))
+        return _leaky(F.conv3d(x, weight, padding=1, groups=sizes["C"]), slope)
+    return _DepthwiseSlices.apply(*as_autocast(x, weight), slope)
 
 
 def depthwise_strided3d(x: Tensor, weight: Tensor) -> Tensor:
@@ -76,10 +86,18 @@ def as_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.to(dtype) for t in tensors)
 
 
-def block_diagonal(weight: Tensor) -> Tensor:
-    """A depthwise weight [C, 1, ...] as the dense weight [C, C, ...] that computes the same."""
-    eye = torch.eye(weight.shape[0], dtype=weight.dtype, device=weight.device)
+def block_diagonal(weight: Tensor, size: int) -> Tensor:
+    """A depthwise weight [C, 1, ...] as the weight [C, size, ...] of C / size groups that computes the same."""
+    eye = torch.eye(size, dtype=weight.dtype, device=weight.device).repeat(weight.shape[0] // size, 1)
     return eye.reshape(*eye.shape, *[1] * (weight.ndim - 2)) * weight
+
+
+def _group_size(channels: int) -> int:
+    return channels if channels % _GROUP else _GROUP
+
+
+def _leaky(x: Tensor, slope: float | None) -> Tensor:
+    return x if slope is None else leaky_in_place(x, slope)
 
 
 def as_slices(x: Tensor) -> Tensor:
@@ -107,40 +125,79 @@ def _weight_gradient2d(grad: Tensor, x: Tensor, kernel: int, padding: int) -> Te
     return _conv_backward(grad, x, like, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], c, [False, True, False])[1]
 
 
-def _tap_gradient(grad: Tensor, x: Tensor, move: int) -> Tensor:
-    """[C, 1, 3, 3]: the gradient of a depth tap that takes each slice of x to the one `move` before it. Sample by sample, since slices of
-    one sample alone are a view."""
-    depth = grad.shape[2]
-    first, last = max(0, -move), depth - max(0, move)
-    parts = [
-        _weight_gradient2d(as_slices(g[None, :, first:last]), as_slices(v[None, :, first + move : last + move]), 3, 1)
-        for g, v in zip(grad, x, strict=True)
-    ]
-    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+def _depthwise_weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
+    """d sum(grad * conv3d(x, w)) / dw for a depthwise convolution: [C, 1, 3, 3, 3]."""
+    channels, pixels = x.shape[1], x.shape[3] * x.shape[4]
+    if x.dtype == torch.bfloat16 and pixels < _MANY and channels % _GROUP == 0 and backend.cpu_has_bfloat16_units():
+        like = x.new_empty(channels, _GROUP, 3, 3, 3)
+        ones, wanted = [1, 1, 1], [False, True, False]
+        dense = _conv_backward(grad, x, like, None, ones, ones, ones, False, [0, 0, 0], channels // _GROUP, wanted)[1]
+        own = torch.arange(channels, device=x.device)
+        return dense[own, own % _GROUP].unsqueeze(1)
+    exact = torch.promote_types(x.dtype, torch.float32)
+    # Sample by sample, since slices of one sample alone are a view.
+    samples = (_tap_gradients(g[None].to(exact), v[None].to(exact)) for g, v in zip(grad, x, strict=True))
+    return sum(samples, start=x.new_zeros(channels, 1, 3, 3, 3, dtype=exact)).to(x.dtype)
+
+
+def _tap_gradients(grad: Tensor, x: Tensor) -> Tensor:
+    """The same of one sample, tap by tap: each takes slices of x to those `move` before them."""
+    found = []
+    for move in (-1, 0, 1):
+        first, last = max(0, -move), x.shape[2] - max(0, move)
+        found.append(_weight_gradient2d(as_slices(grad[:, :, first:last]), as_slices(x[:, :, first + move : last + move]), 3, 1))
+    return torch.stack(found, dim=2)
 
 
 class _DepthwiseSlices(torch.autograd.Function):
-    """conv3d with groups = C: PyTorch's forward is fast in channels_last_3d, its two gradients are not."""
+    """conv3d with groups = C, and a LeakyReLU where a slope is given: PyTorch's forward is fast in channels_last_3d, its two gradients are
+    not."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx, x: Tensor, weight: Tensor, slope: float | None) -> Tensor:
         """x [B, C, D, H, W], weight [C, 1, 3, 3, 3] -> [B, C, D, H, W]."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
-        ctx.save_for_backward(x, weight)
-        return F.conv3d(x, weight, padding=1, groups=x.shape[1])
+        y = leaky_convolution(x, weight, None, slope, padding=1, groups=x.shape[1])
+        ctx.slope = slope
+        ctx.save_for_backward(x, weight, None if slope is None else y)
+        return y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """The gradients with respect to x and weight, None where not needed."""
-        x, weight = ctx.saved_tensors
-        grad = grad.contiguous(memory_format=torch.channels_last_3d)
+        x, weight, y = ctx.saved_tensors
+        grad = before_leaky(grad.contiguous(memory_format=torch.channels_last_3d), y, ctx.slope)
         dx = dw = None
         if ctx.needs_input_grad[0]:
             dx = F.conv3d(grad, weight.flip(2, 3, 4), padding=1, groups=x.shape[1])
         if ctx.needs_input_grad[1]:
-            dw = torch.stack([_tap_gradient(grad, x, move) for move in (-1, 0, 1)], dim=2)
-        return dx, dw
+            dw = _depthwise_weight_gradient(grad, x)
+        return dx, dw, None
+
+
+class _TransposedDense(torch.autograd.Function):
+    """conv_transpose3d, kernel 4, stride 2, padding 1, in groups, and a LeakyReLU where a slope is given."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, slope: float | None) -> Tensor:
+        """x [B, C, D, H, W], weight [C, size, 4, 4, 4] -> [B, C, 2D, 2H, 2W]."""
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        groups = x.shape[1] // weight.shape[1]
+        y = leaky_convolution(x, weight, None, slope, stride=2, padding=1, groups=groups, transposed=True)
+        ctx.slope = slope
+        ctx.save_for_backward(x, weight, None if slope is None else y)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        """The gradients with respect to x and weight, None where not needed."""
+        x, weight, y = ctx.saved_tensors
+        grad = before_leaky(grad.contiguous(memory_format=torch.channels_last_3d), y, ctx.slope)
+        groups, wanted = x.shape[1] // weight.shape[1], [*ctx.needs_input_grad[:2], False]
+        dx, dw, _ = _conv_backward(grad, x, weight, None, [2] * 3, [1] * 3, [1] * 3, True, [0] * 3, groups, wanted)
+        return dx, dw, None
 
 
 class _TransposedSlices(torch.autograd.Function):

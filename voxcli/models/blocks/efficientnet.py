@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from voxcli.backend import cpu_has_bfloat16_units
 from voxcli.errors import FileFormatError, UsageError, unknown_name
 from voxcli.models.blocks.adapting import AdaptedPointwise, scaled
+from voxcli.models.blocks.dense2d import dense2d
 from voxcli.models.blocks.depthwise2d import depthwise2d, with_leading_zeros
 from voxcli.models.checkpoints import named_tensors, read_checkpoint
 from voxcli.models.weights import is_shipped, load_weights
@@ -47,7 +48,7 @@ class SameConv2d(nn.Conv2d):
         uneven = (stride > 1 and x.shape[2] % 2 == 0, stride > 1 and x.shape[3] % 2 == 0)
         if self.groups == self.in_channels:
             return depthwise2d(x, weight, shift, stride, padding, uneven)
-        return F.conv2d(x, with_leading_zeros(weight, uneven), shift, stride, padding)
+        return dense2d(x, with_leading_zeros(weight, uneven), shift, stride, padding)
 
 
 def normalised(x: Tensor, layer: SameConv2d | AdaptedPointwise, norm: nn.BatchNorm2d) -> Tensor:

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from voxcli.models.blocks.depthwise import as_autocast, as_slices, as_volume, depthwise3d, depthwise_strided3d, depthwise_transposed3d
+from voxcli.models.blocks.dense2d import dense2d
+from voxcli.models.blocks.depthwise import as_slices, as_volume, depthwise3d, depthwise_strided3d, depthwise_transposed3d
 
 LEAK = 0.2
-
-
-def leaky_in_place(x: Tensor) -> Tensor:
-    """LeakyReLU that overwrites its input: for what nothing else reads. torch.compile, which plans memory itself, takes the other form:
-    to it, what a function of ours returns is a view that must not be changed. In bfloat16 it makes a copy and lets the input go."""
-    if x.device.type == "cpu" and x.dtype == torch.bfloat16 and not torch.compiler.is_compiling():
-        return _Leaky.apply(x)
-    return F.leaky_relu(x, LEAK, inplace=not torch.compiler.is_compiling())
-
-
-class _Leaky(torch.autograd.Function):
-    """LeakyReLU whose gradient follows from its result. PyTorch's keeps the input; its form in place takes half as long again on a CPU."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        y = torch.ops.aten.leaky_relu(x, LEAK)
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (y,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward(grad, y, LEAK, True)
 
 
 class InvertedResidual2d(nn.Module):
@@ -90,37 +65,9 @@ class Pointwise3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return as_volume(self.on_slices(as_slices(x)), len(x))
 
-    def on_slices(self, slices: Tensor) -> Tensor:
-        """[N, c_in, H, W] -> [N, c_out, H, W]."""
-        if self.conv.bias is None or slices.device.type != "cpu":
-            return self.conv(slices)
-        return _PointwiseWithBias.apply(*as_autocast(slices, self.conv.weight, self.conv.bias))
-
-
-class _PointwiseWithBias(torch.autograd.Function):
-    """conv2d 1x1. The CPU's own gradient of the bias takes twice the time of the other two together; a plain sum does not."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, bias)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        x, weight = ctx.saved_tensors
-        needed = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
-        dx, dw, _ = torch.ops.aten.convolution_backward(grad, x, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, needed)
-        return dx, dw, channel_sums(grad)
-
-
-def channel_sums(x: Tensor) -> Tensor:
-    """[N, C, H, W] -> [C], as a product with ones. Sums over few channels that come last are slow, so it adds up many pixels side by side
-    first."""
-    n, c, h, w = x.shape
-    together = math.gcd(n * h * w, 64)
-    rows = x.permute(0, 2, 3, 1).reshape(-1, together * c)
-    return (rows.new_ones(1, len(rows)) @ rows).view(together, c).sum(0)
+    def on_slices(self, slices: Tensor, slope: float | None = None) -> Tensor:
+        """[N, c_in, H, W] -> [N, c_out, H, W]; slope: of a LeakyReLU behind it."""
+        return dense2d(slices, self.conv.weight, self.conv.bias, slope=slope)
 
 
 class Norm3d(nn.BatchNorm2d):
@@ -186,9 +133,9 @@ class InvertedResidual3d(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=LEAK)
 
     def forward(self, x: Tensor) -> Tensor:
-        # The activation acts on the slices: in place on a view, autograd would copy the whole gradient.
-        y = as_volume(leaky_in_place(self.expand.on_slices(as_slices(x))), len(x))
-        y = leaky_in_place(depthwise3d(y, self.weight))
+        # The activation acts on the slices: in place on a view, autograd would copy the whole gradient where the two are apart.
+        y = as_volume(self.expand.on_slices(as_slices(x), LEAK), len(x))
+        y = depthwise3d(y, self.weight, LEAK)
         return x + self.norm(self.project(y))
 
 
@@ -208,8 +155,8 @@ class Upscale3d(nn.Module):
 
     def forward(self, volume: Tensor, image: Tensor) -> Tensor:
         # No bias here: the pointwise convolution before has one, and a pass over the largest volume costs time.
-        y = depthwise_transposed3d(volume, self.weight)
-        return self.norm(self.pointwise(leaky_in_place(y), image))
+        y = depthwise_transposed3d(volume, self.weight, slope=LEAK)
+        return self.norm(self.pointwise(y, image))
 
 
 class Downscale3d(nn.Module):
@@ -225,5 +172,5 @@ class Downscale3d(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=LEAK)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = as_volume(leaky_in_place(self.pointwise.on_slices(as_slices(x))), len(x))
+        y = as_volume(self.pointwise.on_slices(as_slices(x), LEAK), len(x))
         return depthwise_strided3d(y, self.weight)
