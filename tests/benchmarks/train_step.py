@@ -1,11 +1,12 @@
 """Training step of SSZ's generator: samples per second, where the time goes, and the same network as one writes it first.
 
     python tests/benchmarks/train_step.py [--sizes 64 128] [--batch 2] [--rounds 3] [--threads 2] [--clock cpu] [--profile] [--bfloat16]
+    python tests/benchmarks/train_step.py --quarter --bfloat16 --batch 8 [...]
 
-The twin has the same weights and layers; its volumetric convolutions are F.conv3d and F.conv_transpose3d with groups, its loss is
-F.cross_entropy and Dice on whole tensors, its batch normalisation PyTorch's and its optimiser plain Adam. Ours must not be slower on
-any size. `--clock cpu` counts the processor's seconds, for a machine that others use too; on a quiet one the wall clock says the same
-with one thread.
+`--quarter` is the first stage of the recipe `street`, at a quarter of 128^3, with the first blocks of the encoder frozen. The twin has the
+same weights and layers; its volumetric convolutions are F.conv3d and F.conv_transpose3d with groups, its loss is F.cross_entropy and Dice
+on whole tensors, its batch normalisation PyTorch's and its optimiser plain Adam. Ours must not be slower on any size. `--clock cpu` counts
+the processor's seconds, for a machine that others use too; on a quiet one the wall clock says the same with one thread.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ from voxcli.models.ssz.network import PRESETS, Generator
 from voxcli.training.parallel import Processes
 from voxcli.training.statistics import GlobalStatistics
 
-SCALES = {1: 1.0, 2: 0.3}
-"""The last stage of the shipped recipes."""
+SCALES, QUARTER = {1: 1.0, 2: 0.3}, {4: 1.0}
+"""The last and the first stage of the shipped recipes: weights of the scales."""
+
+FROZEN = ("stem", "blocks.0.", "blocks.1.", "blocks.2.")
+"""What the first stage of `street` leaves of the published encoder as it is."""
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -64,10 +68,14 @@ def our_loss(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 class Step:
     """One contestant: a network whose parts are timed, and its optimiser."""
 
-    def __init__(self, size: int, ours: bool, clock: Callable[[], float], bfloat16: bool):
+    def __init__(self, size: int, ours: bool, clock: Callable[[], float], bfloat16: bool, scales: dict[int, float]):
         torch.manual_seed(0)
-        self.ours, self.clock, self.spent, self.bfloat16 = ours, clock, {}, bfloat16
+        self.ours, self.clock, self.spent, self.bfloat16, self.scales = ours, clock, {}, bfloat16, scales
         self.network = Generator(PRESETS["small" if size == 64 else "street"]).train()
+        if scales == QUARTER:
+            self.network.encoder.published.eval()
+            for name, parameter in self.network.encoder.published.named_parameters():
+                parameter.requires_grad_(not name.startswith(FROZEN))
         for parameter in self.network.parameters():
             if bfloat16 and parameter.ndim in FORMATS:
                 parameter.data = parameter.data.contiguous(memory_format=FORMATS[parameter.ndim])
@@ -92,9 +100,9 @@ class Step:
             stack.enter_context(GlobalStatistics(Processes(images.device)) if self.ours else plain_convolutions())
             stack.enter_context(torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16))
             self.optimiser.zero_grad(set_to_none=True)
-            scores = self.network(images, tuple(SCALES))
+            scores = self.network(images, tuple(self.scales))
             loss_of, began = our_loss if self.ours else plain_loss, self.clock()
-            loss = torch.stack([weight * loss_of(scores[s], labels[s], weights) for s, weight in SCALES.items()]).sum()
+            loss = torch.stack([weight * loss_of(scores[s], labels[s], weights) for s, weight in self.scales.items()]).sum()
             ended = self.clock()
             with torch.autocast("cpu", enabled=False):
                 loss.backward()
@@ -123,18 +131,23 @@ def main() -> None:
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--bfloat16", action="store_true", help="forward passes and losses under autocast, channels last")
+    parser.add_argument("--quarter", action="store_true", help="the first stage of the recipe street, of size 128")
     options = parser.parse_args()
+    sizes, scales = ([128], QUARTER) if options.quarter else (options.sizes, SCALES)
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     clock = time.perf_counter if options.clock == "wall" else time.process_time
     slower = []
-    for size in options.sizes:
+    for size in sizes:
         batch = (
             torch.rand(options.batch, 3, size, size),
-            {s: torch.randint(0, 10, (options.batch, *[size // s] * 3), dtype=torch.uint8) for s in SCALES},
+            {s: torch.randint(0, 10, (options.batch, *[size // s] * 3), dtype=torch.uint8) for s in scales},
             torch.ones(10),
         )
-        contestants = {"ours": Step(size, True, clock, options.bfloat16), "twin": Step(size, False, clock, options.bfloat16)}
+        contestants = {
+            "ours": Step(size, True, clock, options.bfloat16, scales),
+            "twin": Step(size, False, clock, options.bfloat16, scales),
+        }
         records: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
         for round_ in range(options.rounds + 1):  # in turn, for machines drift; the first round warms up
             for name, step in contestants.items():
