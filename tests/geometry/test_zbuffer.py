@@ -156,6 +156,14 @@ def test_planes_seen_have_the_depths_and_faces_of_the_zbuffer():
     assert bool(((normal * a).sum(1) <= 1e-9).all())  # towards the camera
 
 
+def test_planes_are_the_same_whether_or_not_the_faces_are_told_apart():
+    v, f = sphere(1.0, (0.1, 0.0, 3.0), subdivisions=3)
+    few, many = seen_planes(v, f, K, 48, 36), seen_planes(v, torch.cat([f, f[:1].repeat(3 * 48 * 36, 1)]), K, 48, 36)
+    assert few.place is not None and many.place is None
+    assert torch.equal(few.pixel, many.pixel) and torch.equal(few.face[few.place], many.face)
+    assert torch.equal(few.depth, many.depth) and torch.equal(few.normal, many.normal)
+
+
 def test_a_face_without_area_is_not_seen():
     v = torch.tensor([[0.0, 0, 4], [0, 0, 4], [0, 0, 4]], dtype=torch.float64)
     planes = seen_planes(v, torch.tensor([[0, 1, 2]]), K, 48, 36)

@@ -79,7 +79,8 @@ def mesh_surfels(mesh: Mesh, camera: Camera, normals: np.ndarray | None = None, 
     if normals is None:
         planes = seen_planes(vertices, faces, K, camera.width, camera.height)
         colours = torch.from_numpy(face_colours(mesh, planes.face.cpu().numpy())).to(device)
-        return _filled(planes.pixel, planes.depth, planes.normal, gathered(colours.t(), planes.place), camera)
+        albedo = colours.t() if planes.place is None else gathered(colours.t(), planes.place)
+        return _filled(planes.pixel, planes.depth, planes.normal, albedo, camera)
     seen = seen_faces(vertices, faces, K, camera.width, camera.height)
     turned = torch.from_numpy(normals).to(device) @ R.T
     normal = (turned[faces.index_select(0, seen.face).t()] * seen.weights[..., None]).sum(0).T

@@ -39,14 +39,14 @@ class SeenPlanes(NamedTuple):
     """N pixels that see one of U faces.
 
     pixel [N] = row * width + column, depth [N] float64, normal [3, N] float64 (of unit length and towards the camera; 0 for a face without
-    area), face [U] int64, and which of them each pixel sees: place [N] int64.
+    area), face [U] int64, and which of them each pixel sees: place [N] int64, or None where U is N and each sees its own.
     """
 
     pixel: Tensor
     depth: Tensor
     normal: Tensor
     face: Tensor
-    place: Tensor
+    place: Tensor | None
 
 
 class Nearest(NamedTuple):
@@ -111,17 +111,16 @@ def seen_planes(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     found = _first(vertices, faces, K, width, height)[1]
     pixel = where_true(found >= 0)
     found = found.index_select(0, pixel)
-    used = torch.zeros(len(faces), dtype=torch.bool, device=faces.device).index_fill_(0, found, True)
-    face = where_true(used)
-    count = torch.arange(len(face), device=faces.device)
-    place = torch.empty_like(faces[:, 0]).index_copy_(0, face, count).index_select(0, found)
+    face, place = _told_apart(found, len(faces))
     a, b, c = (gathered(vertices.t(), corner) for corner in transposed(faces.index_select(0, face)))
     z = a[2], b[2], c[2]
     low, high = torch.minimum(torch.minimum(*z[:2]), z[2]).clamp_min_(NEAREST), torch.maximum(torch.maximum(*z[:2]), z[2])
     across = torch.linalg.cross(b.sub_(a), c.sub_(a), dim=0)
     side = torch.where(_dot(across, a) > 0, -1.0, 1.0)
     across.mul_(side / _dot(across, across).sqrt_().clamp_min_(1e-300))
-    normal, (offset, low, high) = gathered(across, place), (v.index_select(0, place) for v in (_dot(across, a), low, high))
+    normal, offset = across, _dot(across, a)
+    if place is not None:
+        normal, (offset, low, high) = gathered(across, place), (v.index_select(0, place) for v in (offset, low, high))
     row = torch.div(pixel, width, rounding_mode="floor")
     x, y = (
         ((torch.arange(n, dtype=torch.float64, device=K.device) + 0.5 - K[k, 2]) / K[k, k]).index_select(0, v)
@@ -130,6 +129,15 @@ def seen_planes(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     along = x.mul_(normal[0]).add_(y.mul_(normal[1])).add_(normal[2])  # 0 for a face that is seen from its edge
     depth = offset.div_(along.masked_fill_(along == 0, torch.inf))
     return SeenPlanes(pixel, torch.minimum(torch.maximum(depth, low), high), normal, face, place)
+
+
+def _told_apart(found: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
+    """Which [U] of so many faces are found [N], and where each is among these [N]; as they come, and None, where most are found once."""
+    if len(found) < count // 2:
+        return found, None
+    face = where_true(torch.zeros(count, dtype=torch.bool, device=found.device).index_fill_(0, found, True))
+    places = torch.empty(count, dtype=torch.int64, device=found.device).index_copy_(0, face, torch.arange(len(face), device=found.device))
+    return face, places.index_select(0, found)
 
 
 def first_faces(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: int) -> Nearest:
