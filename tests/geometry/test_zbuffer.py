@@ -116,9 +116,12 @@ def first_by_hand(points, faces, width, height):
     return [found.get(k, (math.inf, -1)) for k in range(width * height)]
 
 
+@pytest.mark.parametrize("fine", [0, 1 << 62], ids=["tiny ones by themselves", "all in spans"])
 @pytest.mark.parametrize("size", [0.4, 3.0, 40.0])
-def test_triangles_that_are_hidden_are_left_out_and_no_others(size, monkeypatch):
+def test_triangles_that_are_hidden_are_left_out_and_no_others(size, fine, monkeypatch):
     monkeypatch.setattr(zbuffers, "_MANY", 0)
+    monkeypatch.setattr(zbuffers, "_FINE", fine)
+    monkeypatch.setattr(zbuffers, "_FEW", 1.0)
     rng = torch.Generator().manual_seed(int(size))
     corners = torch.rand(900, 1, 3, generator=rng, dtype=torch.float64) * torch.tensor([30.0, 20, 1])
     corners = corners + torch.randn(900, 3, 3, generator=rng, dtype=torch.float64) * torch.tensor([size, size, 0.05])
@@ -129,11 +132,15 @@ def test_triangles_that_are_hidden_are_left_out_and_no_others(size, monkeypatch)
     assert list(zip(found.depth.view(-1).tolist(), found.face.view(-1).tolist(), strict=True)) == first_by_hand(points, faces, 30, 20)
 
 
-def test_the_far_side_of_a_closed_surface_is_never_drawn(monkeypatch):
+@pytest.mark.parametrize("fine", [0, 1 << 62], ids=["tiny ones by themselves", "all in spans"])
+def test_the_far_side_of_a_closed_surface_is_never_drawn(fine, monkeypatch):
     drawn = []
-    draw = zbuffers._draw
+    triangles_of = zbuffers.triangles_of
     monkeypatch.setattr(zbuffers, "_MANY", 0)
-    monkeypatch.setattr(zbuffers, "_draw", lambda triangles, *others: drawn.append(len(triangles.face)) or draw(triangles, *others))
+    monkeypatch.setattr(zbuffers, "_FINE", fine)
+    monkeypatch.setattr(
+        zbuffers, "triangles_of", lambda placed, boxes, *other: drawn.append(len(boxes.face)) or triangles_of(placed, boxes, *other)
+    )
     v, f = torus(n=200, m=100)
     nearest(v * torch.tensor([40.0, 40, 1]) + 64, f, 128, 128)
     near, far = drawn

@@ -16,13 +16,12 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from voxcli.backend import where_true
 from voxcli.geometry.spans import Spans, pieces, spans_of
-from voxcli.geometry.triangles import Line, SampleLattice, Triangles, gathered, transposed
+from voxcli.geometry.triangles import Boxes, Line, Placed, SampleLattice, Triangles, gathered
 
 _ROWS_AT_ONCE = 1 << 16  # many, as each call costs as much as a thousand rows
 _SAMPLES_AT_ONCE = 1 << 17
@@ -106,6 +105,24 @@ def triangles_on(
     >>> triangles.face.tolist(), [found.sample.tolist() for found in covered(triangles, lattice)]
     ([1], [[0, 1, 2, 4, 5, 8]])
     """
+    found = placed_on(points, faces, width, height, x_samples, y_samples)
+    if found is None:
+        return None
+    placed, lattice = found
+    face = where_true(placed.holds)
+    return (triangles_of(placed, placed.boxes(face), lattice), lattice) if len(face) else None
+
+
+def placed_on(
+    points: Tensor, faces: Tensor, width: int, height: int, x_samples: Tensor | None = None, y_samples: Tensor | None = None
+) -> tuple[Placed, SampleLattice] | None:
+    """All faces on a lattice of samples, and this; arguments as of coverage. None where there is no face.
+
+    >>> points = torch.tensor([[0.0, 0, 5], [3.5, 0, 5], [0, 3.5, 5], [0.1, 0, 5]], dtype=torch.float64)
+    >>> placed, lattice = placed_on(points, torch.tensor([[0, 3, 2], [0, 1, 2]]), width=4, height=4)
+    >>> placed.holds.tolist()
+    [False, True]
+    """
     if not len(faces) or not len(points):
         return None
     x_samples, x_origin, x_extent = _sample_positions(x_samples, width, points)
@@ -113,20 +130,32 @@ def triangles_on(
     # Integers up to 2^25 keep products of differences and their sums below 2^53.
     reach = (1 + 2 * _GUARD) * max(x_extent, y_extent)
     unit = 2.0 ** (24 - math.ceil(math.log2(reach)))
-    lattice = SampleLattice(Line.of(x_samples, unit), Line.of(y_samples, unit), unit)
+    lattice = SampleLattice(Line.of(x_samples, x_extent, unit), Line.of(y_samples, y_extent, unit), unit)
     if x_origin or y_origin:
         points = points - torch.tensor([x_origin, y_origin, 0.0], dtype=points.dtype, device=points.device)
-    found = _boxed(points, faces, lattice)
-    if found is None:
-        return None
-    extents = x_extent, y_extent
-    if not all(_within_guard(points[:, k], extent) for k, extent in enumerate(extents)):
-        far = (_beyond_guard(found.x, x_extent * unit) | _beyond_guard(found.y, y_extent * unit)).any(0)
-        if bool(far.any()):
-            whole, beyond = (found.take(where_true(mask)) for mask in (~far, far))
-            cut = _cut_to_guard(points[faces[beyond.face]], beyond.face, extents, lattice)
-            found = whole if cut is None else _in_order(Triangles(*(torch.cat(v, -1) for v in zip(whole, cut, strict=True))))
-    return found, lattice
+    within = all(_within_guard(points[:, k], extent) for k, extent in enumerate((x_extent, y_extent)))
+    return Placed.on(points, faces, lattice)._replace(within=within), lattice
+
+
+def triangles_of(placed: Placed, boxes: Boxes, lattice: SampleLattice) -> Triangles:
+    """Faces that have boxes, ascending, as triangles; what of them lies far beyond the lattice is cut off.
+
+    >>> points = torch.tensor([[0.0, 0, 5], [99, 0, 5], [0, 9, 5]], dtype=torch.float64)
+    >>> placed, lattice = placed_on(points, torch.tensor([[0, 1, 2]]), width=4, height=4)
+    >>> triangles = triangles_of(placed, placed.boxes(torch.tensor([0])), lattice)
+    >>> triangles.face.tolist(), float(triangles.x.max() / lattice.unit)
+    ([0, 0], 8.0)
+    """
+    found = placed.triangles(boxes)
+    if placed.within:
+        return found
+    far = (_beyond_guard(found.x, lattice.x.extent * lattice.unit) | _beyond_guard(found.y, lattice.y.extent * lattice.unit)).any(0)
+    if not bool(far.any()):
+        return found
+    whole, beyond = (found.take(where_true(mask)) for mask in (~far, far))
+    corners = placed.points.index_select(0, gathered(placed.corners, beyond.face).t().reshape(-1)).view(-1, 3, 3)
+    cut = _cut_to_guard(corners, beyond.face, lattice)
+    return whole if cut is None else _in_order(whole.joined(cut))
 
 
 def _in_order(triangles: Triangles) -> Triangles:
@@ -171,48 +200,18 @@ def spans_on(triangles: Triangles, lattice: SampleLattice) -> Iterator[Spans]:
         yield spans_of(Triangles(*(v[..., first:last] for v in triangles)), lattice)
 
 
-def _boxed(points: Tensor, faces: Tensor, lattice: SampleLattice) -> Triangles | None:
-    """Faces as triangles of the fixed-point grid; None where no box of any holds a sample."""
-    # A box begins and ends at the first and last of its corners. The column and row of a vertex are two small numbers in one word.
-    short = max(len(lattice.x.at), len(lattice.y.at)) < 1 << 14
-    x, y = ((points[:, k] * lattice.unit).round_() for k in range(2))
-    columns, rows = lattice.x.place(x, lattice.unit), lattice.y.place(y, lattice.unit)
-    places = rows.bitwise_left_shift_(16).bitwise_or_(columns) if short else rows.long().bitwise_left_shift_(32).bitwise_or_(columns)
-    corners = transposed(faces.int() if len(points) < 1 << 31 else faces)  # half the memory
-    a, b, c = places.index_select(0, corners.view(-1)).view(3, -1)
-    # Most small triangles hold no sample: their corners have one place, which is even, in one of the axes.
-    kept = _both_halves((a ^ b).bitwise_or_(b ^ c).bitwise_or_(a & (0x1_0001 if short else 0x1_0000_0001)))
-    if not len(kept):
-        return None
-    corner = gathered(corners, kept).view(-1)
-    kind = torch.int16 if short else torch.int32
-    a, b, c = (v.view(kind) for v in places.index_select(0, corner).view(3, -1))
-    first = torch.minimum(torch.minimum(a, b), c) >> 1
-    end = (torch.maximum(torch.maximum(a, b), c) + 1) >> 1
-    (i0, j0), (i1, j1) = ([n.long() for n in v.view(-1, 2).unbind(1)] for v in (first, end))
-    x, y, z = (v.index_select(0, corner).view(3, -1) for v in (x, y, points[:, 2]))
-    return Triangles(x, y, z, kept, i0, j0, i1 - i0, j1 - j0)
-
-
-def _both_halves(words: Tensor) -> Tensor:
-    """Indices [N] of the integers [M] neither half of which is 0; NumPy compares small integers several times faster than torch."""
-    if words.device.type == "cpu":
-        halves = words.numpy().view(np.int16 if words.dtype == torch.int32 else np.int32) != 0
-        return torch.from_numpy(np.flatnonzero(halves.view(np.int16) == 0x0101))
-    return where_true((words.view(torch.int16 if words.dtype == torch.int32 else torch.int32) != 0).view(torch.int16) == 0x0101)
-
-
-def _cut_to_guard(corners: Tensor, face: Tensor, extents: tuple[float, float], lattice: SampleLattice) -> Triangles | None:
+def _cut_to_guard(corners: Tensor, face: Tensor, lattice: SampleLattice) -> Triangles | None:
     """Cut triangles [N, 3, 3] that reach beyond the guard band, so that coordinates stay small enough for exact arithmetic."""
     points, faces, source = corners.reshape(-1, 3), torch.arange(3 * len(corners), device=corners.device).view(-1, 3), face
-    for axis, extent in enumerate(extents):
-        for bound, keep_above in ((-_GUARD * extent, True), ((1 + _GUARD) * extent, False)):
+    for axis, line in enumerate((lattice.x, lattice.y)):
+        for bound, keep_above in ((-_GUARD * line.extent, True), ((1 + _GUARD) * line.extent, False)):
             column = points[:, axis]
             if bool((column < bound).any() if keep_above else (column > bound).any()):
                 points, faces, part = clip(points, faces, axis, bound, keep_above)
                 source = source[part]
-    found = _boxed(points, faces, lattice)
-    return None if found is None else found._replace(face=source[found.face])
+    placed = Placed.on(points, faces, lattice)
+    part = where_true(placed.holds)
+    return placed.triangles(placed.boxes(part))._replace(face=source[part]) if len(part) else None
 
 
 def _sample_positions(samples: Tensor | None, n: int, like: Tensor) -> tuple[Tensor, float, float]:

@@ -115,24 +115,16 @@ def _by_samples(triangles: Triangles, lattice: SampleLattice, samples: Tensor, t
     box = None
     if total > len(samples):
         box, nth = (v.numpy() for v in spread(samples, total))
-        width = columns[box]
+        width = columns.take(box)
         down = (nth / width).astype(np.int64)
-        i, j = i[box] + nth - down * width, j[box] + down
+        i, j = i.take(box) + nth - down * width, j.take(box) + down
         x, y = x.take(box, axis=1), y.take(box, axis=1)
     with np.errstate(invalid="ignore"):  # of corners that are no numbers
-        x = np.subtract(x, lattice.x.at.numpy()[i], out=None if box is None else x)
-        y = np.subtract(y, lattice.y.at.numpy()[j], out=None if box is None else y)
-        # Twice the areas that the sample spans with the edges: exact integers, all of one sign where it lies inside.
-        e = np.empty_like(x)
-        for k, a, b in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-            np.multiply(x[a], y[b], out=e[k])
-            e[k] -= x[b] * y[a]
-        inner = np.maximum(np.minimum.reduce(e, axis=0), -np.maximum.reduce(e, axis=0))
-    on_line = np.flatnonzero(inner == 0)
-    if len(on_line):
-        inner[on_line] = _owned(*(torch.from_numpy(v.take(on_line, axis=1)) for v in (x, y))).numpy()
-    which = np.flatnonzero(inner > 0)
-    row, triangle = j[which], which if box is None else box[which]
+        x = np.subtract(x, lattice.x.at.numpy().take(i), out=None if box is None else x)
+        y = np.subtract(y, lattice.y.at.numpy().take(j), out=None if box is None else y)
+        e = sides(x, y)
+        which = np.flatnonzero(held(e, x, y))
+    row, triangle = j.take(which), which if box is None else box.take(which)
     spanned = np.ones_like(row)
     if box is not None:  # one after the other in a row are a span
         begins = np.ones(len(row), bool)
@@ -140,20 +132,66 @@ def _by_samples(triangles: Triangles, lattice: SampleLattice, samples: Tensor, t
         begins[1:] |= row[1:] != row[:-1]
         start = np.flatnonzero(begins)
         spanned = np.diff(start, append=len(row))
-        which, row, triangle = which[start], row[start], triangle[start]
-    e0, e1, e2 = e.take(which, axis=1)
-    area = e0 + e1 + e2
-    height, up, across = z.take(triangle, axis=1)
-    up -= height
-    across -= height
-    height += e1 / area * up
-    height += e2 / area * across
+        which, row, triangle = which.take(start), row.take(start), triangle.take(start)
+    e, z = e.take(which, axis=1), z.take(triangle, axis=1)
+    height, area = heights(z, e)
     slope = np.zeros_like(height)
     wide = np.flatnonzero(spanned > 1)
     if len(wide):
-        y0, y1, y2 = triangles.y.numpy().take(triangle[wide], axis=1)
-        slope[wide] = ((y0 - y2) * up[wide] + (y1 - y0) * across[wide]) / -area[wide]
-    return Spans(*(torch.from_numpy(v) for v in (face[triangle], area > 0, row, i[which], spanned, height, slope)))
+        slope[wide] = slopes(triangles.y.numpy().take(triangle[wide], axis=1), z.take(wide, axis=1), area.take(wide))
+    return Spans(*(torch.from_numpy(v) for v in (face.take(triangle), area > 0, row, i.take(which), spanned, height, slope)))
+
+
+def sides(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Twice the areas that the point 0 spans with the edges of triangles, opposite to corners 0, 1, 2: x, y [3, N] -> [3, N].
+
+    Exact for integers, and all of one sign where the point lies inside.
+
+    >>> sides(np.array([[-1.0], [2], [-1]]), np.array([[-1.0], [-1], [2]])).T.tolist()
+    [[3.0, 3.0, 3.0]]
+    """
+    areas = np.empty_like(x)
+    for k, a, b in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        np.multiply(x[a], y[b], out=areas[k])
+        areas[k] -= x[b] * y[a]
+    return areas
+
+
+def held(areas: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which triangles hold the point 0, by these areas. [N] bool
+
+    >>> x, y = np.array([[0.0, -1], [2, 2], [0, -1]]), np.array([[-1.0, -1], [-1, -1], [2, 2]])
+    >>> held(sides(x, y), x, y).tolist()                                              # on an edge of another's, and inside
+    [False, True]
+    """
+    low, high = np.minimum.reduce(areas, axis=0), np.maximum.reduce(areas, axis=0)
+    inside: np.ndarray = (low > 0) | (high < 0)
+    on_line = np.flatnonzero((low == 0) | (high == 0))
+    if len(on_line):
+        inside[on_line] = _owned(*(torch.from_numpy(v.take(on_line, axis=1)) for v in (x, y))).numpy()
+    return inside
+
+
+def heights(z: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Heights [N] of triangles with corners z at points that span these areas [3, N] with their edges, and the sums of these [N].
+
+    >>> [v.tolist() for v in heights(np.array([[0.0], [1], [2]]), np.array([[1.0], [1], [2]]))]
+    [[1.25], [4.0]]
+    """
+    area = areas[0] + areas[1] + areas[2]
+    height = z[0] + areas[1] / area * (z[1] - z[0])
+    height += areas[2] / area * (z[2] - z[0])
+    return height, area
+
+
+def slopes(y: np.ndarray, z: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """How these heights grow along a row, for a step of the fixed-point grid. [N]
+
+    >>> slopes(np.array([[0.0], [0], [1]]), np.array([[0.0], [2], [0]]), np.array([1.0])).tolist()
+    [2.0]
+    """
+    grown: np.ndarray = ((y[0] - y[2]) * (z[1] - z[0]) + (y[1] - y[0]) * (z[2] - z[0])) / -area
+    return grown
 
 
 def _owned(x: Tensor, y: Tensor) -> Tensor:

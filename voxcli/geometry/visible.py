@@ -168,7 +168,7 @@ def _filled(pixel: Tensor, depth: Tensor, normals: Tensor, albedo: Tensor, camer
     """Maps that hold the values of N pixels, and nothing elsewhere."""
     maps = _nothing(camera, depth.device)
     for whole, some in zip((maps.depth[None], *maps[1:]), (depth[None], normals, albedo), strict=True):
-        for to, values in zip(whole, some, strict=True):
+        for to, values in zip(whole.unbind(), some.unbind(), strict=True):
             to.view(-1).index_copy_(0, pixel, values)
     return maps
 

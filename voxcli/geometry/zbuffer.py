@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from voxcli.backend import where_true
-from voxcli.geometry.raster import clip, covered, triangles_on
-from voxcli.geometry.triangles import SampleLattice, Triangles, gathered, transposed
+from voxcli.geometry.raster import clip, covered, placed_on, triangles_of
+from voxcli.geometry.tiny import Hits, tiny_hits
+from voxcli.geometry.triangles import Boxes, Placed, SampleLattice, Triangles, gathered, transposed
 
 _NONE = (1 << 63) - 1  # the key of nothing: beyond all depths, and its lower half is -1
 _MANY = 1 << 16  # with fewer samples in their boxes, triangles are drawn faster than asked whether something hides them
+_FINE = 1 << 12  # of so many triangles and more, tiny ones are drawn by themselves,
+_FEW = 0.25  # if no more than this share of the samples in boxes is in those of the others
 _LEVEL_OF = (0, 0, 1, 2, 2, 3, 3, 3, 3)  # of windows of 1, 2, 4, 8 pixels a side, the smallest one that holds so many
 _ROUNDING = 2.0**-20
 NEAREST = 1e-3  # triangles are cut at this z: nothing behind or on the camera's plane is ever projected
@@ -112,7 +115,7 @@ def seen_planes(vertices: Tensor, faces: Tensor, K: Tensor, width: int, height: 
     pixel = where_true(found >= 0)
     found = found.index_select(0, pixel)
     face, place = _told_apart(found, len(faces))
-    a, b, c = (gathered(vertices.t(), corner) for corner in transposed(faces.index_select(0, face)))
+    a, b, c = (gathered(vertices.t(), corner) for corner in transposed(faces.index_select(0, face)).unbind())
     z = a[2], b[2], c[2]
     low, high = torch.minimum(torch.minimum(*z[:2]), z[2]).clamp_min_(NEAREST), torch.maximum(torch.maximum(*z[:2]), z[2])
     across = torch.linalg.cross(b.sub_(a), c.sub_(a), dim=0)
@@ -186,7 +189,7 @@ def _all_within(seen: Tensor, width: int, height: int) -> bool:
     """Whether points on the image lie on it, or less than a pixel beside it, and in front of the camera. False for NaN."""
     if not seen.shape[1]:
         return False
-    (left, right), (top, bottom), (near, _) = ([float(end) for end in row.aminmax()] for row in seen)
+    (left, right), (top, bottom), (near, _) = ([float(end) for end in row.aminmax()] for row in seen.unbind())
     return left > -1 and right < width + 1 and top > -1 and bottom < height + 1 and near > -1 / NEAREST
 
 
@@ -219,41 +222,71 @@ def _nearest_keys(points: Tensor, faces: Tensor, width: int, height: int) -> Ten
     """Of the nearest at each pixel centre [H * W] int64: its depth's order in the upper half, its face in the lower; _NONE for nothing."""
     with torch.inference_mode():  # a call of torch costs less where it keeps no books for gradients
         best = torch.full((height * width,), _NONE, dtype=torch.int64, device=points.device)
-        found = triangles_on(points, faces, width, height)
+        found = placed_on(points, faces, width, height)
         return best if found is None else _drawn(*found, best, width, height)
 
 
-def _drawn(triangles: Triangles, lattice: SampleLattice, best: Tensor, width: int, height: int) -> Tensor:
-    """The keys with those of triangles, hidden ones left out where that pays."""
-    if int((triangles.columns * triangles.rows).sum()) < _MANY:
-        return _draw(triangles, lattice, best)
-    away = triangles.counter_clockwise()  # of a closed surface these are behind the others, as y runs down
-    _draw(triangles.take(where_true(~away)), lattice, best)
-    rest = where_true(away)
-    rest = rest.index_select(0, where_true(~_hidden(triangles, rest, best.view(height, width))))
-    return _draw(triangles.take(rest), lattice, best)
+def _drawn(placed: Placed, lattice: SampleLattice, best: Tensor, width: int, height: int) -> Tensor:
+    """The keys with those of faces, hidden ones left out where that pays."""
+    boxes = placed.boxes(where_true(placed.holds)) if int(placed.holds.sum()) < _MANY else None  # each holds a sample at least
+    if boxes is not None and int((boxes.columns * boxes.rows).sum()) < _MANY:
+        left = _draw_most(triangles_of(placed, boxes, lattice), lattice, best)
+        return best if left is None else _draw(left, lattice, best)
+    away = placed.counter_clockwise().logical_and_(placed.holds)  # of a closed surface these are behind the others, as y runs down
+    masks = away ^ placed.holds, away
+    if boxes is None:
+        near, far = (placed.boxes(where_true(mask)) for mask in masks)
+    else:
+        near, far = (boxes.take(where_true(mask.index_select(0, boxes.face))) for mask in masks)
+    left = _draw_most(triangles_of(placed, near, lattice), lattice, best)
+    shown = where_true(~_hidden(placed, far, best.view(height, width)))
+    others = triangles_of(placed, far.take(shown), lattice)
+    return _draw(others if left is None else left.joined(others), lattice, best)
+
+
+def _draw_most(triangles: Triangles, lattice: SampleLattice, best: Tensor) -> Triangles | None:
+    """Draw all triangles but the wide ones among many tiny ones: drawing these few takes long, so they are best drawn with others."""
+    if best.device.type != "cpu" or len(triangles.face) < _FINE:
+        _draw(triangles, lattice, best)
+        return None
+    wide = where_true(torch.maximum(triangles.columns, triangles.rows) > 2)
+    samples = triangles.columns * triangles.rows
+    if int(samples.index_select(0, wide).sum()) > _FEW * int(samples.sum()):
+        _draw(triangles, lattice, best)
+        return None
+    for hits in tiny_hits(triangles, lattice):
+        _take_in(hits, best)
+    return triangles.take(wide)
 
 
 def _draw(triangles: Triangles, lattice: SampleLattice, best: Tensor) -> Tensor:
     """Take the keys of triangles into those of the nearest so far, in place."""
     for found in covered(triangles, lattice):
-        key = (_ordered(found.height.float()).long() << 32).bitwise_or_(found.face.index_select(0, found.span))
-        best.scatter_reduce_(0, found.sample, key, "amin")
+        _take_in(Hits(found.sample, found.height, found.face.index_select(0, found.span)), best)
     return best
 
 
-def _hidden(triangles: Triangles, which: Tensor, best: Tensor) -> Tensor:
-    """Which of some triangles [N] have something nearer before all their samples already. [N] bool; false for wide ones, which are few."""
-    z = gathered(triangles.z, which)
-    i0, j0, columns, rows = (v.index_select(0, which) for v in (triangles.i0, triangles.j0, triangles.columns, triangles.rows))
+def _take_in(hits: Hits, best: Tensor) -> None:
+    """Take the keys of samples that triangles cover into those of the nearest so far, in place."""
+    key = (_ordered(hits.height.float()).long() << 32).bitwise_or_(hits.face)
+    best.scatter_reduce_(0, hits.sample, key, "amin")
+
+
+def _hidden(placed: Placed, boxes: Boxes, best: Tensor) -> Tensor:
+    """Which of some faces [N] have something nearer before all their samples already. [N] bool; false for wide ones, which are few."""
+    z = placed.points[:, 2].float().index_select(0, boxes.corners.view(-1)).view(3, -1)
     low, high = z.amin(0), z.amax(0)
     # Heights inside a triangle are those of its corners at least, but for rounding.
-    order = _ordered((low - (high - low) * _ROUNDING).float()).sub_(2)
+    order = _ordered(low - (high - low) * _ROUNDING).sub_(4)
     windows = _deepest(best)
-    size = torch.maximum(columns, rows)
-    level = torch.tensor(_LEVEL_OF, device=best.device).index_select(0, size.clamp_max(len(_LEVEL_OF) - 1)).clamp_max_(len(windows) - 1)
+    size = torch.maximum(boxes.columns, boxes.rows)
+    level = (
+        torch.tensor(_LEVEL_OF, dtype=size.dtype, device=best.device)
+        .index_select(0, size.clamp_max(len(_LEVEL_OF) - 1))
+        .clamp_max_(len(windows) - 1)
+    )
     side = torch.bitwise_left_shift(1, level)
-    j, i = (torch.minimum(v, n - side) for v, n in zip((j0, i0), best.shape, strict=True))
+    j, i = (torch.minimum(v, n - side) for v, n in zip((boxes.j0, boxes.i0), best.shape, strict=True))
     there = windows.view(-1).index_select(0, level.mul_(best.shape[0]).add_(j).mul_(best.shape[1]).add_(i))
     return (there < order).logical_and_(size <= side)
 
