@@ -5,6 +5,7 @@ import torch
 from references.shapes import box, random_tetrahedra, sphere, torus
 from torch.testing import assert_close
 
+from voxcli.geometry import tiny
 from voxcli.geometry import zbuffer as zbuffers
 from voxcli.geometry.raster import coverage
 from voxcli.geometry.zbuffer import first_faces, nearest, seen_planes, zbuffer
@@ -120,8 +121,8 @@ def first_by_hand(points, faces, width, height):
 @pytest.mark.parametrize("size", [0.4, 3.0, 40.0])
 def test_triangles_that_are_hidden_are_left_out_and_no_others(size, fine, monkeypatch):
     monkeypatch.setattr(zbuffers, "_MANY", 0)
-    monkeypatch.setattr(zbuffers, "_FINE", fine)
-    monkeypatch.setattr(zbuffers, "_FEW", 1.0)
+    monkeypatch.setattr(tiny, "_FINE", fine)
+    monkeypatch.setattr(tiny, "_FEW", 1.0)
     rng = torch.Generator().manual_seed(int(size))
     corners = torch.rand(900, 1, 3, generator=rng, dtype=torch.float64) * torch.tensor([30.0, 20, 1])
     corners = corners + torch.randn(900, 3, 3, generator=rng, dtype=torch.float64) * torch.tensor([size, size, 0.05])
@@ -137,7 +138,7 @@ def test_the_far_side_of_a_closed_surface_is_never_drawn(fine, monkeypatch):
     drawn = []
     triangles_of = zbuffers.triangles_of
     monkeypatch.setattr(zbuffers, "_MANY", 0)
-    monkeypatch.setattr(zbuffers, "_FINE", fine)
+    monkeypatch.setattr(tiny, "_FINE", fine)
     monkeypatch.setattr(
         zbuffers, "triangles_of", lambda placed, boxes, *other: drawn.append(len(boxes.face)) or triangles_of(placed, boxes, *other)
     )

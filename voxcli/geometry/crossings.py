@@ -12,7 +12,8 @@ from torch import Tensor
 from voxcli.geometry.lattice import Lattice
 from voxcli.geometry.raster import spans_on, triangles_on
 from voxcli.geometry.spans import Spans
-from voxcli.geometry.triangles import SampleLattice
+from voxcli.geometry.tiny import others_than_tiny, tiny_hits
+from voxcli.geometry.triangles import SampleLattice, Triangles
 
 Part = tuple[Tensor, Tensor]
 """A part of a scene: vertices [V, 3] and faces [F, 3], counter-clockwise seen from outside."""
@@ -62,8 +63,6 @@ def join(parts: list[Part], lattice: Lattice, tags: list[Tensor] | None = None) 
 def crossings_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Crossings:
     """Crossings of all rays along one lattice axis; the other two, in cyclic order, span the rays (ray = second * size + first).
 
-    They come in the order of the soup's faces.
-
     >>> from voxcli.geometry.lattice import VoxelLattice
     >>> from voxcli.geometry.surfaces import cell_faces
     >>> from voxcli.scene import VoxelGrid
@@ -74,17 +73,25 @@ def crossings_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Crossing
     >>> found.t.unique().tolist(), sorted(found.sign.tolist())                        # 2 x 2 lines enter and leave
     ([1.0, 3.0], [-1, -1, -1, -1, 1, 1, 1, 1])
     """
-    found = []
-    width = lattice.sizes[(axis + 1) % 3]
-    for spans, samples in spans_along(soup, lattice, axis):
-        span, after, height = spans.samples(samples)
-        t = lattice.depth(height) if axis == 2 else height
-        part = torch.zeros_like(span) if soup.tag is None else soup.tag.index_select(0, spans.face).index_select(0, span)
-        ray = (spans.row * width).add_(spans.first).index_select(0, span).add_(after)
-        found.append(Crossings(part, ray, t, spans.ccw.long().mul_(2).sub_(1).index_select(0, span)))
-    if not found:
+    on_lattice = _triangles_along(soup, lattice, axis)
+    if on_lattice is None:
         none = torch.zeros(0, dtype=torch.int64, device=soup.points.device)
         return Crossings(none, none, none.double(), none)
+    triangles, samples = on_lattice
+
+    def crossings(face: Tensor, ray: Tensor, height: Tensor, ccw: Tensor) -> Crossings:
+        part = torch.zeros_like(face) if soup.tag is None else soup.tag.index_select(0, face)
+        return Crossings(part, ray, lattice.depth(height) if axis == 2 else height, ccw.long().mul_(2).sub_(1))
+
+    found, width = [], lattice.sizes[(axis + 1) % 3]
+    others = others_than_tiny(triangles, samples)
+    if others is not None:
+        found = [crossings(hits.face, hits.sample, hits.height, hits.ccw) for hits in tiny_hits(triangles, samples)]
+        triangles = triangles.take(others)
+    for spans in spans_on(triangles, samples):
+        span, after, height = spans.samples(samples)
+        ray = (spans.row * width).add_(spans.first).index_select(0, span).add_(after)
+        found.append(crossings(spans.face.index_select(0, span), ray, height, spans.ccw.index_select(0, span)))
     return found[0] if len(found) == 1 else Crossings(*(torch.cat(v) for v in zip(*found, strict=True)))
 
 
@@ -97,9 +104,13 @@ def spans_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Iterator[tup
     >>> [(spans.row.tolist(), spans.columns.tolist()) for spans, _ in spans_along(join([triangle], lattice), lattice, 1)]
     [([0, 1], [2, 1])]
     """
+    found = _triangles_along(soup, lattice, axis)
+    if found is not None:
+        yield from ((spans, found[1]) for spans in spans_on(*found))
+
+
+def _triangles_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> tuple[Triangles, SampleLattice] | None:
     across, down = (axis + 1) % 3, (axis + 2) % 3
     turned = soup.points if axis == 2 else soup.points.t()[[across, down, axis]].t()
     sizes = lattice.sizes[across], lattice.sizes[down]
-    found = triangles_on(turned, soup.faces, *sizes, lattice.samples(across), lattice.samples(down))
-    if found is not None:
-        yield from ((spans, found[1]) for spans in spans_on(*found))
+    return triangles_on(turned, soup.faces, *sizes, lattice.samples(across), lattice.samples(down))

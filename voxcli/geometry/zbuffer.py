@@ -9,13 +9,11 @@ from torch import Tensor
 
 from voxcli.backend import where_true
 from voxcli.geometry.raster import clip, covered, placed_on, triangles_of
-from voxcli.geometry.tiny import Hits, tiny_hits
+from voxcli.geometry.tiny import others_than_tiny, tiny_hits
 from voxcli.geometry.triangles import Boxes, Placed, SampleLattice, Triangles, gathered, transposed
 
 _NONE = (1 << 63) - 1  # the key of nothing: beyond all depths, and its lower half is -1
 _MANY = 1 << 16  # with fewer samples in their boxes, triangles are drawn faster than asked whether something hides them
-_FINE = 1 << 12  # of so many triangles and more, tiny ones are drawn by themselves,
-_FEW = 0.25  # if no more than this share of the samples in boxes is in those of the others
 _LEVEL_OF = (0, 0, 1, 2, 2, 3, 3, 3, 3)  # of windows of 1, 2, 4, 8 pixels a side, the smallest one that holds so many
 _ROUNDING = 2.0**-20
 NEAREST = 1e-3  # triangles are cut at this z: nothing behind or on the camera's plane is ever projected
@@ -246,30 +244,26 @@ def _drawn(placed: Placed, lattice: SampleLattice, best: Tensor, width: int, hei
 
 def _draw_most(triangles: Triangles, lattice: SampleLattice, best: Tensor) -> Triangles | None:
     """Draw all triangles but the wide ones among many tiny ones: drawing these few takes long, so they are best drawn with others."""
-    if best.device.type != "cpu" or len(triangles.face) < _FINE:
-        _draw(triangles, lattice, best)
-        return None
-    wide = where_true(torch.maximum(triangles.columns, triangles.rows) > 2)
-    samples = triangles.columns * triangles.rows
-    if int(samples.index_select(0, wide).sum()) > _FEW * int(samples.sum()):
+    others = others_than_tiny(triangles, lattice)
+    if others is None:
         _draw(triangles, lattice, best)
         return None
     for hits in tiny_hits(triangles, lattice):
-        _take_in(hits, best)
-    return triangles.take(wide)
+        _take_in(hits.sample, hits.height, hits.face, best)
+    return triangles.take(others)
 
 
 def _draw(triangles: Triangles, lattice: SampleLattice, best: Tensor) -> Tensor:
     """Take the keys of triangles into those of the nearest so far, in place."""
     for found in covered(triangles, lattice):
-        _take_in(Hits(found.sample, found.height, found.face.index_select(0, found.span)), best)
+        _take_in(found.sample, found.height, found.face.index_select(0, found.span), best)
     return best
 
 
-def _take_in(hits: Hits, best: Tensor) -> None:
+def _take_in(sample: Tensor, height: Tensor, face: Tensor, best: Tensor) -> None:
     """Take the keys of samples that triangles cover into those of the nearest so far, in place."""
-    key = (_ordered(hits.height.float()).long() << 32).bitwise_or_(hits.face)
-    best.scatter_reduce_(0, hits.sample, key, "amin")
+    key = (_ordered(height.float()).long() << 32).bitwise_or_(face)
+    best.scatter_reduce_(0, sample, key, "amin")
 
 
 def _hidden(placed: Placed, boxes: Boxes, best: Tensor) -> Tensor:
