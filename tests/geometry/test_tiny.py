@@ -68,3 +68,9 @@ def test_crossings_are_the_same_with_and_without_tiny_faces_by_themselves(axis, 
         crossings = crossings_along(join([(points, faces)], lattice), lattice, axis)
         found[fine] = sorted(zip(*(v.tolist() for v in crossings), strict=True))
     assert found[0] == found[1 << 62] and len(found[0]) > 500
+
+
+def test_a_face_that_passes_by_far_outside_is_crossed_by_no_ray():
+    triangle = torch.tensor([[1.0, 60, -100], [1, -100, 60], [1, -100, -100]], dtype=torch.float64), torch.tensor([[0, 1, 2]])
+    lattice = VoxelLattice((16, 16, 16), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    assert [len(v) for v in crossings_along(join([triangle], lattice), lattice, 2)] == [0, 0, 0, 0]

@@ -73,25 +73,25 @@ def crossings_along(soup: TriangleSoup, lattice: Lattice, axis: int) -> Crossing
     >>> found.t.unique().tolist(), sorted(found.sign.tolist())                        # 2 x 2 lines enter and leave
     ([1.0, 3.0], [-1, -1, -1, -1, 1, 1, 1, 1])
     """
-    on_lattice = _triangles_along(soup, lattice, axis)
-    if on_lattice is None:
-        none = torch.zeros(0, dtype=torch.int64, device=soup.points.device)
-        return Crossings(none, none, none.double(), none)
-    triangles, samples = on_lattice
 
     def crossings(face: Tensor, ray: Tensor, height: Tensor, ccw: Tensor) -> Crossings:
         part = torch.zeros_like(face) if soup.tag is None else soup.tag.index_select(0, face)
         return Crossings(part, ray, lattice.depth(height) if axis == 2 else height, ccw.long().mul_(2).sub_(1))
 
     found, width = [], lattice.sizes[(axis + 1) % 3]
-    others = others_than_tiny(triangles, samples)
-    if others is not None:
-        found = [crossings(hits.face, hits.sample, hits.height, hits.ccw) for hits in tiny_hits(triangles, samples)]
-        triangles = triangles.take(others)
-    for spans in spans_on(triangles, samples):
-        span, after, height = spans.samples(samples)
-        ray = (spans.row * width).add_(spans.first).index_select(0, span).add_(after)
-        found.append(crossings(spans.face.index_select(0, span), ray, height, spans.ccw.index_select(0, span)))
+    if (on_lattice := _triangles_along(soup, lattice, axis)) is not None:
+        triangles, samples = on_lattice
+        others = others_than_tiny(triangles, samples)
+        if others is not None:
+            found = [crossings(hits.face, hits.sample, hits.height, hits.ccw) for hits in tiny_hits(triangles, samples)]
+            triangles = triangles.take(others)
+        for spans in spans_on(triangles, samples):
+            span, after, height = spans.samples(samples)
+            ray = (spans.row * width).add_(spans.first).index_select(0, span).add_(after)
+            found.append(crossings(spans.face.index_select(0, span), ray, height, spans.ccw.index_select(0, span)))
+    if not found:
+        none = torch.zeros(0, dtype=torch.int64, device=soup.points.device)
+        return Crossings(none, none, none.double(), none)
     return found[0] if len(found) == 1 else Crossings(*(torch.cat(v) for v in zip(*found, strict=True)))
 
 
