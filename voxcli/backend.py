@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -121,6 +122,8 @@ def _ask_for_huge_pages() -> bool:
     library = ctypes.CDLL(None)
     if any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in (resource.RLIMIT_AS, resource.RLIMIT_DATA)):
         return False
+    if _addresses_count_as_memory():
+        return False
     library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     library.free.restype, library.free.argtypes = None, [ctypes.c_void_p]
     library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -132,6 +135,14 @@ def _ask_for_huge_pages() -> bool:
     failed: int = library.madvise(first, (start + size - first) // _HUGE_PAGE * _HUGE_PAGE, _HUGE_PAGES)
     library.free(start)  # stays part of the heap, as nothing is given back
     return not failed
+
+
+def _addresses_count_as_memory() -> bool:
+    """Whether the system promises no more addresses than it has memory, so that many processes must not ask for spare ones."""
+    try:
+        return Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
+    except OSError:
+        return True
 
 
 def where_true(mask: Tensor) -> Tensor:
