@@ -173,7 +173,8 @@ def test_several_distances_give_a_list():
     ("guess", "metric", "choices"),
     [("car.obj", "chamfers", {}), ("car.obj", "chamfer", {"thresholds": [1.0]}), ("car.obj", "chamfer", {"preset": "onet", "points": 7}),
      ("car.obj", "chamfer", {"preset": "on"}), (None, "chamfer", {}), (np.arange(27).reshape(3, 3, 3), "iou", {}),
-     (np.zeros((4, 2)), "chamfer", {}), (np.zeros((0, 3)), "chamfer", {}), ("car.obj", ["iou", "emd"], {})],
+     (np.zeros((4, 2)), "chamfer", {}), (np.zeros((0, 3)), "chamfer", {}), ("car.obj", ["iou", "emd"], {}),
+     ("car.obj", [], {})],
 )  # fmt: skip
 def test_score_refuses_what_it_cannot_compare(guess, metric, choices):
     with pytest.raises(VoxcliError) as caught:

@@ -79,6 +79,11 @@ def test_float32_stays_float32_and_batches_are_searched_one_by_one():
     torch.testing.assert_close(distance.double(), torch.cdist(a.double(), b.double()).amin(-1), atol=1e-6, rtol=1e-5)
 
 
+def test_a_batch_of_no_clouds_has_no_distances():
+    distance, index = nearest(torch.zeros(0, 4, 3), torch.zeros(0, 5, 3))
+    assert distance.shape == index.shape == (0, 4) and index.dtype == torch.int64
+
+
 def test_the_order_of_points_does_not_matter():
     rng = np.random.default_rng(3)
     a, b = torch.from_numpy(rng.random((500, 3))), torch.from_numpy(rng.random((400, 3)))
@@ -111,6 +116,18 @@ def test_bad_clouds_are_refused():
         nearest(good[:, :2], good)
     with pytest.raises(ShapeError):
         distances_both(good, good[:, :2])
+
+
+@pytest.mark.parametrize(("kind", "least", "most"), [(torch.float32, 1e-45, 1e18), (torch.float64, 5e-324, 1e153)])
+def test_clouds_of_any_size_are_searched_or_refused(kind, least, most):
+    corners = torch.tensor([[0.0, 0, 0], [1, 0, 0]], dtype=kind), torch.tensor([[-1.0, 0, 0], [0, 0, 0], [0, 0, 0.5]], dtype=kind)
+    for size in (least, 1e10 * least, 1e-30, 1.0, most):
+        there, back = distances_both(*(v * size for v in corners))
+        wanted = [torch.tensor(v, dtype=torch.float64) * size for v in ([0, 1], [1, 0, 0.5])]
+        for found, distance in zip((there, back), wanted, strict=True):  # squares of the smallest are 0
+            torch.testing.assert_close(found.double(), distance, rtol=1e-6, atol=0.0 if size > 1e-20 else 1e-20)
+    with refused(DataError, "second", expected="at most"):
+        nearest_both(corners[0], corners[1] * (1.1 * most))
 
 
 @pytest.mark.gpu

@@ -9,6 +9,7 @@ from voxcli.api.arguments import python_call
 from voxcli.api.measured import Measured, as_measured
 from voxcli.api.things import path_of
 from voxcli.contents import opened_once
+from voxcli.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +68,8 @@ def score(
     from voxcli.provenance import digests_of_files
 
     metrics = [metric_named(name) for name in ([metric] if isinstance(metric, str) else metric)]
+    if not metrics:
+        raise UsageError("No metric was asked for.", expected="a name, or a list of names", actual=[])
     check_names(metrics, options)
     chosen = [options_for(each, {**options, "seed": seed}, preset) for each in metrics]
     names = {"pred": path_of(prediction), "gt": path_of(truth)}

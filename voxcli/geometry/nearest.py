@@ -19,6 +19,8 @@ _PART = 1 << 15
 """Points that are put in order at once: few enough for the processor's cache."""
 _TILE = 1 << 24
 """Distances held at once by the tiled search (64 MiB in float32)."""
+_LARGEST = {torch.float32: 1e18, torch.float64: 1e153}
+"""Coordinates whose differences can be squared and added up."""
 
 
 def nearest(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -26,7 +28,8 @@ def nearest(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
     query [* N 3], target [* M 3], the same leading dimensions, device and dtype (float32 or float64). Returns the Euclidean distance
     (not squared) [* N] and the index [* N] int64. Of equally near targets any one may be named. The distance is differentiable in both
-    clouds (not at distance 0, where its gradient is 0); the index is constant. Raises DataError for empty clouds, NaN or infinite points.
+    clouds (not at distance 0, where its gradient is 0); the index is constant. Raises DataError for empty clouds, NaN,
+    infinite and far too large coordinates.
 
     >>> distance, index = nearest(torch.tensor([[0.0, 0, 0]]), torch.tensor([[9.0, 0, 0], [0, 3, 4]]))
     >>> distance.tolist(), index.tolist()
@@ -37,6 +40,8 @@ def nearest(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     _check_points(query, "query")
     _check_points(target, "target")
     count = query.shape[:-2].numel()
+    if not count:
+        return query.new_zeros(query.shape[:-1]), query.new_zeros(query.shape[:-1], dtype=torch.int64)
     with torch.no_grad():
         flat = [_search(q, t) for q, t in zip(query.detach().reshape(count, -1, 3), target.detach().reshape(count, -1, 3), strict=True)]
     index = torch.stack([i for _, i in flat]).reshape(query.shape[:-1])
@@ -113,9 +118,17 @@ def _check_points(points: Tensor, name: str) -> None:
         raise DataError(f"The {name} point cloud is empty.", expected="at least one point")
     if points.dtype not in (torch.float32, torch.float64):
         raise DataError(f"The {name} points must be float32 or float64.", actual=str(points.dtype).removeprefix("torch."))
-    if not bool(torch.isfinite(points.detach().sum())) and not bool(torch.isfinite(points.detach()).all()):
-        bad = int((~torch.isfinite(points)).any(-1).sum())
+    if not points.numel():  # a batch of no clouds
+        return
+    low, high = (float(end) for end in points.detach().aminmax())  # NaN where any coordinate is
+    most = _LARGEST[points.dtype]
+    if -most <= low and high <= most:
+        return
+    bad = int((~torch.isfinite(points)).any(-1).sum())
+    if bad:
         raise DataError(f"Points of the {name} cloud must be finite.", actual=f"{bad} point(s) with NaN or infinity")
+    raise DataError(f"Squared distances of the {name} points are beyond their type.", expected=f"coordinates of {most:g} at most",
+                    actual=max(-low, high), hint="Scale the clouds down, or give them as float64.")  # fmt: skip
 
 
 def _search(query: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,7 +167,8 @@ def _curve_frame(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
     ends = np.array([[(part[:, k].min(), part[:, k].max()) for k in range(3)] for part in parts])
     low, high = ends[..., 0].min(0), ends[..., 1].max(0)
     side = float((high - low).max())
-    return low, (1023.0 / side if side > 0 else 0.0)
+    scale = 1023.0 / side if side > 0 else 0.0
+    return low, (scale if scale <= np.finfo(a.dtype).max else 0.0)  # points that close need no order
 
 
 def _ordered(points: np.ndarray, low: np.ndarray, scale: float) -> _Ordered:
