@@ -133,7 +133,7 @@ class InvertedResidual3d(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=LEAK)
 
     def forward(self, x: Tensor) -> Tensor:
-        # The activation acts on the slices: in place on a view, autograd would copy the whole gradient where the two are apart.
+        # The activation acts on the slices: on the volume, a view of them, autograd would copy the whole gradient.
         y = as_volume(self.expand.on_slices(as_slices(x), LEAK), len(x))
         y = depthwise3d(y, self.weight, LEAK)
         return x + self.norm(self.project(y))
